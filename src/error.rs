@@ -1,0 +1,98 @@
+//! The one error type of the engine: what went wrong, where, and what to do about it.
+
+use std::fmt;
+
+/// The kinds a caller can tell apart. They cross into JavaScript as the `code` property of the thrown `Error`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum ErrorKind {
+    /// Another tab or process holds the database.
+    Locked,
+    /// The storage back end has no room left.
+    Quota,
+    /// Stored or imported bytes break the format's rules.
+    Corrupt,
+    /// The request is well formed, but this build or environment can't do it.
+    Unsupported,
+    /// The caller handed in something that can't be used.
+    Invalid,
+    /// The database was closed.
+    Closed,
+    /// The storage back end failed for a reason of its own.
+    Storage,
+    /// A file or directory that was asked for does not exist.
+    NotFound,
+    /// The caller took the request back.
+    Aborted,
+    /// A limit on series, samples or bytes was reached.
+    Limit,
+}
+
+impl ErrorKind {
+    /// The `code` that JavaScript sees.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Locked => "locked",
+            Self::Quota => "quota",
+            Self::Corrupt => "corrupt",
+            Self::Unsupported => "unsupported",
+            Self::Invalid => "invalid",
+            Self::Closed => "closed",
+            Self::Storage => "storage",
+            Self::NotFound => "not_found",
+            Self::Aborted => "aborted",
+            Self::Limit => "limit",
+        }
+    }
+}
+
+/// An error with its kind and a message that says what, where and what to do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    kind: ErrorKind,
+    message: String,
+}
+
+/// The result of everything in this crate that can fail.
+pub type Result<T> = std::result::Result<T, Error>;
+
+impl Error {
+    /// An error of any kind.
+    pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
+        Self { kind, message: message.into() }
+    }
+
+    /// Bytes that break the format's rules.
+    pub fn corrupt(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Corrupt, message)
+    }
+
+    /// An argument that can't be used.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// What this error is about.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// The message alone, without the kind.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Puts where it happened in front of the message: `place: message`.
+    #[must_use]
+    pub fn at(mut self, place: impl fmt::Display) -> Self {
+        self.message = format!("{place}: {}", self.message);
+        self
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}", self.message)
+    }
+}
+
+impl std::error::Error for Error {}
