@@ -2,4 +2,6 @@
 //!
 //! The modules are floors: a module imports only from floors below it. `docs/ARCHITECTURE.md` is the map.
 
+pub mod encoding;
 pub mod error;
+pub mod metric;

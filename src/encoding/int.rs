@@ -1,0 +1,207 @@
+//! Integers as bytes (part-format §1): fixed-width big-endian, zig-zag and varints, one by one and by the column.
+//!
+//! `put_*` append to a buffer, `take_*` read from the front of a slice and return the value with the rest.
+
+use crate::error::{Error, Result};
+
+/// The longest a varint can be: 64 bits in groups of seven.
+pub const MAX_VARINT_LEN: usize = 10;
+
+/// Appends a big-endian `u16`.
+pub fn put_u16(out: &mut Vec<u8>, value: u16) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Appends a big-endian `u32`.
+pub fn put_u32(out: &mut Vec<u8>, value: u32) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Appends a big-endian `u64`.
+pub fn put_u64(out: &mut Vec<u8>, value: u64) {
+    out.extend_from_slice(&value.to_be_bytes());
+}
+
+/// Appends a zig-zag `i16` (`i16z`).
+pub fn put_i16(out: &mut Vec<u8>, value: i16) {
+    put_u16(out, ((value << 1) ^ (value >> 15)).cast_unsigned());
+}
+
+/// Appends a zig-zag `i64` of fixed width (`i64z`).
+pub fn put_i64(out: &mut Vec<u8>, value: i64) {
+    put_u64(out, zigzag(value));
+}
+
+/// Appends an unsigned varint in its minimal form.
+#[inline]
+pub fn put_varuint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push(value.to_le_bytes()[0] | 0x80);
+        value >>= 7;
+    }
+    out.push(value.to_le_bytes()[0]);
+}
+
+/// Appends a signed (zig-zag) varint in its minimal form.
+#[inline]
+pub fn put_varint(out: &mut Vec<u8>, value: i64) {
+    put_varuint(out, zigzag(value));
+}
+
+/// Appends a byte string: its length as a varuint, then the bytes.
+pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
+    put_varuint(out, bytes.len() as u64);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a column of signed varints.
+pub fn put_varints(out: &mut Vec<u8>, values: &[i64]) {
+    // Work in pieces: reserving ten bytes for each of 8192 values would be 80 KiB for a payload of usually 8.
+    const PIECE: usize = 64;
+    let mut start = out.len();
+    for piece in values.chunks(PIECE) {
+        out.resize(start + PIECE * MAX_VARINT_LEN, 0);
+        let room = &mut out[start..];
+        let mut at = 0;
+        let wide = piece.iter().fold(0, |bits, &value| bits | zigzag(value));
+        if wide < 0x80 {
+            for (byte, &value) in room.iter_mut().zip(piece) {
+                *byte = zigzag(value).to_le_bytes()[0];
+            }
+            at = piece.len();
+        } else {
+            for &value in piece {
+                let mut rest = zigzag(value);
+                while rest >= 0x80 {
+                    room[at] = rest.to_le_bytes()[0] | 0x80;
+                    at += 1;
+                    rest >>= 7;
+                }
+                room[at] = rest.to_le_bytes()[0];
+                at += 1;
+            }
+        }
+        start += at;
+    }
+    out.truncate(start);
+}
+
+/// Reads a big-endian `u16`.
+pub fn take_u16(src: &[u8]) -> Result<(u16, &[u8])> {
+    let (bytes, rest) = src.split_first_chunk().ok_or_else(|| short("u16", 2, src.len()))?;
+    Ok((u16::from_be_bytes(*bytes), rest))
+}
+
+/// Reads a big-endian `u32`.
+pub fn take_u32(src: &[u8]) -> Result<(u32, &[u8])> {
+    let (bytes, rest) = src.split_first_chunk().ok_or_else(|| short("u32", 4, src.len()))?;
+    Ok((u32::from_be_bytes(*bytes), rest))
+}
+
+/// Reads a big-endian `u64`.
+pub fn take_u64(src: &[u8]) -> Result<(u64, &[u8])> {
+    let (bytes, rest) = src.split_first_chunk().ok_or_else(|| short("u64", 8, src.len()))?;
+    Ok((u64::from_be_bytes(*bytes), rest))
+}
+
+/// Reads a zig-zag `i16` (`i16z`).
+pub fn take_i16(src: &[u8]) -> Result<(i16, &[u8])> {
+    let (z, rest) = take_u16(src)?;
+    Ok(((z >> 1).cast_signed() ^ -((z & 1).cast_signed()), rest))
+}
+
+/// Reads a zig-zag `i64` of fixed width (`i64z`).
+pub fn take_i64(src: &[u8]) -> Result<(i64, &[u8])> {
+    let (z, rest) = take_u64(src)?;
+    Ok((unzigzag(z), rest))
+}
+
+/// Reads an unsigned varint. Longer forms than needed are accepted and bits above bit 63 are dropped, as the server does.
+#[inline]
+pub fn take_varuint(src: &[u8]) -> Result<(u64, &[u8])> {
+    match src.split_first() {
+        Some((&byte, rest)) if byte < 0x80 => Ok((u64::from(byte), rest)),
+        _ => take_long_varuint(src),
+    }
+}
+
+fn take_long_varuint(src: &[u8]) -> Result<(u64, &[u8])> {
+    let mut value = 0;
+    for (i, &byte) in src.iter().take(MAX_VARINT_LEN).enumerate() {
+        value |= u64::from(byte & 0x7f) << (7 * i);
+        if byte < 0x80 {
+            return Ok((value, &src[i + 1..]));
+        }
+    }
+    Err(unfinished(src))
+}
+
+#[cold]
+fn unfinished(src: &[u8]) -> Error {
+    Error::corrupt(format!("a varint is unfinished after {} bytes", src.len().min(MAX_VARINT_LEN)))
+}
+
+/// Reads a signed (zig-zag) varint.
+#[inline]
+pub fn take_varint(src: &[u8]) -> Result<(i64, &[u8])> {
+    let (z, rest) = take_varuint(src)?;
+    Ok((unzigzag(z), rest))
+}
+
+/// Reads a byte string with its length in front.
+pub fn take_bytes(src: &[u8]) -> Result<(&[u8], &[u8])> {
+    let (len, rest) = take_varuint(src)?;
+    usize::try_from(len)
+        .ok()
+        .and_then(|len| rest.split_at_checked(len))
+        .ok_or_else(|| Error::corrupt(format!("a byte string announces {len} bytes, found {}", rest.len())))
+}
+
+/// Appends exactly `n` signed varints from `src` to `out` and returns the rest.
+///
+/// Allocates only for counts that `src` can hold, one byte a number at least.
+pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&'a [u8]> {
+    if n > src.len() {
+        return Err(Error::corrupt(format!("{n} varints take at least as many bytes, found {}", src.len())));
+    }
+    let start = out.len();
+    out.resize(start + n, 0);
+    let mut src = src;
+    let (eights, last) = out[start..].as_chunks_mut::<8>();
+    for eight in eights {
+        match src.split_first_chunk::<8>() {
+            Some((bytes, rest)) if u64::from_le_bytes(*bytes) & 0x8080_8080_8080_8080 == 0 => {
+                for (value, &byte) in eight.iter_mut().zip(bytes) {
+                    *value = unzigzag(u64::from(byte));
+                }
+                src = rest;
+            }
+            _ => {
+                for value in eight {
+                    (*value, src) = take_varint(src)?;
+                }
+            }
+        }
+    }
+    for value in last {
+        (*value, src) = take_varint(src)?;
+    }
+    Ok(src)
+}
+
+/// Signed to unsigned, so that small magnitudes stay small: 0, -1, 1, -2, … become 0, 1, 2, 3, ….
+#[inline]
+pub fn zigzag(value: i64) -> u64 {
+    ((value << 1) ^ (value >> 63)).cast_unsigned()
+}
+
+/// The inverse of [`zigzag`].
+#[inline]
+pub fn unzigzag(z: u64) -> i64 {
+    (z >> 1).cast_signed() ^ -((z & 1).cast_signed())
+}
+
+#[cold]
+fn short(what: &str, need: usize, found: usize) -> Error {
+    Error::corrupt(format!("a {what} takes {need} bytes, found {found}"))
+}

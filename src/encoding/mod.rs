@@ -1,0 +1,6 @@
+//! How numbers become bytes: integers, decimals, delta streams and zstd frames (part-format §1, §3, §4).
+//!
+//! Everything here is pure: slices in, appended bytes or numbers out. Writers append to a buffer the caller keeps,
+//! readers hand back what they left over, and no reader believes a count that the bytes have not earned.
+
+pub mod int;
