@@ -1,0 +1,55 @@
+# The one door to Sandglass, for people and machines. Every target installs what it needs (scripts/need.sh), says what it
+# is doing, and does only what has changed since the last time.
+
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+PORT ?= 8080
+
+# What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
+engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
+package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
+page_sources := $(shell find www/page -type f 2>/dev/null)
+
+.PHONY: help demo page test package wasm bench clean
+
+help: ## shows this list
+	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+
+demo: page ## builds all and serves the page on http://localhost:8080 (PORT= changes it)
+	@scripts/demo.sh $(PORT)
+
+test: ## everything that must pass; closes with "N passed, N failed"
+	@scripts/test.sh
+
+package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
+
+wasm: www/pkg/sandglass_bg.wasm ## builds the engine for the web into www/pkg/
+
+page: dist/page/index.html ## builds the page into dist/page/
+
+bench: package ## runs the benchmarks and prints ratios against the named peers
+	@scripts/bench.sh
+
+clean: ## removes everything that was built here, tools included
+	rm -rf target dist .tools www/pkg www/dist www/README.md www/LICENSE www/node_modules www/bench/node_modules
+
+www/pkg/sandglass_bg.wasm: $(engine_sources)
+	@scripts/need.sh rust wasm-bindgen npm
+	@echo 'building the engine for the web (one to three minutes)'
+	@scripts/wasm.sh
+
+dist/sandglass.tgz: www/pkg/sandglass_bg.wasm $(package_sources)
+	@scripts/need.sh npm
+	@echo 'building the package'
+	@scripts/package.sh
+
+# The page imports the package as a reader of its documentation would, so it is built from the finished package.
+dist/page/index.html: dist/sandglass.tgz $(page_sources)
+	@scripts/need.sh npm
+	@echo 'building the page'
+	@cd www && npm run --silent build:page
+	@touch $@

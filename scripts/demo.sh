@@ -1,0 +1,10 @@
+#!/usr/bin/env bash
+# Serves the built page on this machine: scripts/demo.sh PORT
+set -euo pipefail
+cd "$(dirname "$0")/.."
+port=${1:-8080}
+echo
+echo "  Sandglass is at http://localhost:$port (Ctrl+C ends it)"
+echo
+# --strictPort: a taken port is an error that is seen, not another address than the one printed above.
+cd www && exec node_modules/.bin/vite preview --outDir ../dist/page --host 127.0.0.1 --port "$port" --strictPort

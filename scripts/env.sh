@@ -1,0 +1,19 @@
+# Where the tools are found; sourced by the other scripts, which first change to the project's top folder.
+# CHROMIUM, CHROMEDRIVER and VICTORIA_METRICS name other programs than those of the system.
+
+# Tools that need.sh builds for this project win over those of the machine.
+PATH="$PWD/.tools/bin:$PATH:$HOME/.cargo/bin"
+export PATH
+
+# Prints the first of the given names that is a program; nothing when none is.
+first_program() {
+  local name
+  for name in "$@"; do
+    [ -n "$name" ] && command -v "$name" 2>/dev/null && return
+  done
+  true
+}
+
+find_chromium() { first_program "${CHROMIUM:-}" chromium chromium-browser google-chrome google-chrome-stable; }
+find_chromedriver() { first_program "${CHROMEDRIVER:-}" chromedriver /usr/lib/chromium-browser/chromedriver; }
+find_victoria_metrics() { first_program "${VICTORIA_METRICS:-}" victoria-metrics victoria-metrics-prod; }

@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Builds the npm package from www/src and www/pkg and leaves it at dist/sandglass.tgz.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+# npm takes these two from the package's own folder only; the originals are at the top.
+cp README.md LICENSE www/
+(cd www && npm run --silent build)
+
+packed=$(mktemp -d)
+trap 'rm -rf "$packed"' EXIT
+(cd www && npm pack --silent --ignore-scripts --pack-destination "$packed" >/dev/null)
+mkdir -p dist
+mv "$packed"/sandglass-*.tgz dist/sandglass.tgz
+touch dist/sandglass.tgz
+echo "dist/sandglass.tgz: $(wc -c <dist/sandglass.tgz) bytes"

@@ -1,0 +1,51 @@
+// The size of what a reader's browser downloads, and the budget that the core module must keep.
+import { existsSync, readFileSync, readdirSync, statSync } from "node:fs";
+import { join, relative } from "node:path";
+import { fileURLToPath } from "node:url";
+import { brotliCompressSync, constants, gzipSync } from "node:zlib";
+
+/** Largest size of the core module after gzip, in bytes. */
+const WASM_GZIP_BUDGET = 250 * 1024;
+
+const top = fileURLToPath(new URL("..", import.meta.url));
+const core = join(top, "www/pkg/sandglass_bg.wasm");
+
+function* files(directory) {
+  for (const entry of readdirSync(directory, { withFileTypes: true })) {
+    const path = join(directory, entry.name);
+    if (entry.isDirectory()) yield* files(path);
+    else yield path;
+  }
+}
+
+function sizes(path) {
+  const bytes = readFileSync(path);
+  return {
+    raw: bytes.length,
+    gzip: gzipSync(bytes, { level: 9 }).length,
+    brotli: brotliCompressSync(bytes, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: bytes.length } }).length,
+  };
+}
+
+function print(name, { raw, gzip, brotli }) {
+  const columns = [raw, gzip, brotli].map((size) => `${(size / 1024).toFixed(1)} KB`.padStart(12));
+  console.log(`${name.padEnd(40)}${columns.join("")}`);
+}
+
+if (!existsSync(core)) {
+  console.error(`${relative(top, core)} is missing: run \`make wasm\` first`);
+  process.exit(1);
+}
+console.log(`${"".padEnd(40)}${["raw", "gzip", "brotli"].map((title) => title.padStart(12)).join("")}`);
+const wasm = sizes(core);
+print(relative(top, core), wasm);
+const dist = join(top, "www/dist");
+if (existsSync(dist)) {
+  for (const path of files(dist)) if (/\.m?js$/.test(path)) print(relative(top, path), sizes(path));
+}
+const packed = join(top, "dist/sandglass.tgz");
+if (existsSync(packed)) console.log(`${relative(top, packed).padEnd(40)}${`${(statSync(packed).size / 1024).toFixed(1)} KB`.padStart(24)}`);
+if (wasm.gzip > WASM_GZIP_BUDGET) {
+  console.error(`the core module is ${wasm.gzip} bytes after gzip; its budget is ${WASM_GZIP_BUDGET}`);
+  process.exit(1);
+}
