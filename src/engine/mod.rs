@@ -1,0 +1,1 @@
+//! The engine as a deterministic function of commands, completions and time.

@@ -1,0 +1,164 @@
+//! The file system as a mailbox: requests are submitted, completions are polled. No call blocks, none calls back.
+//!
+//! A *published* file never changes; it can be linked and removed. Files grow by [`Request::Append`] only below `tmp/`,
+//! and become visible under their final name by one atomic [`Request::Commit`].
+//!
+//! Duties of an implementer, beside those on each request:
+//! - every submitted operation completes exactly once, with an error at the worst;
+//! - operations on one file take effect in the order in which they were submitted;
+//! - a failed operation changes nothing: half a `Commit` is never seen, neither now nor after a restart;
+//! - directories need not exist: a directory is there as long as a path lies below it. Listing an absent one gives no entries.
+
+pub mod path;
+
+pub use path::FilePath;
+
+use crate::error::Result;
+use crate::time::TimestampMs;
+use bytes::Bytes;
+use serde::Serialize;
+use std::ops::Range;
+
+/// Names one operation between its submission and its completion. Chosen by the submitter, never reused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct OpId(pub u64);
+
+/// What can be asked of a file system.
+#[derive(Clone, Debug)]
+pub enum Request {
+    /// The entries directly in `dir`, sorted by name. Completes with [`Reply::Entries`].
+    List {
+        /// The directory to look into.
+        dir: FilePath,
+    },
+    /// Exactly the bytes `range` of a published or an unpublished file. `Corrupt` when the file is shorter, `NotFound`
+    /// when there is none. Completes with [`Reply::Bytes`].
+    Read {
+        /// The file to read.
+        file: FilePath,
+        /// Byte offsets, end excluded.
+        range: Range<u64>,
+    },
+    /// Adds bytes to the end of a file below `tmp/`, which is created by the first append. An append of no bytes creates an empty file.
+    Append {
+        /// The file, below a directory named `tmp`.
+        file: FilePath,
+        /// What to add.
+        bytes: Bytes,
+    },
+    /// Completes when all that was appended to the file before would survive the end of the process.
+    Sync {
+        /// The file, below a directory named `tmp`.
+        file: FilePath,
+    },
+    /// Carries out all changes in order, or none of them. What it made visible is durable when it completes, and so is the
+    /// content of the published files. Changes of one commit see the effects of earlier ones.
+    Commit {
+        /// The changes, in order.
+        changes: Vec<Change>,
+    },
+}
+
+/// One step of an atomic [`Request::Commit`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Renames a file, or a directory with all that lies below it. `to` must not exist, `from` must.
+    Publish {
+        /// The file or directory to rename.
+        from: FilePath,
+        /// Its new path.
+        to: FilePath,
+    },
+    /// Hard-links a published file, or all files directly in a directory, to `to`: same content, no byte copied.
+    Link {
+        /// The file or directory to link.
+        from: FilePath,
+        /// Where the links appear.
+        to: FilePath,
+    },
+    /// Writes a whole small file, in place of what may lie there.
+    Put {
+        /// The file.
+        file: FilePath,
+        /// Its whole content.
+        bytes: Bytes,
+    },
+    /// Removes a file, or a directory with all that lies below it. Removing what is not there is no error.
+    Remove {
+        /// The file or directory.
+        path: FilePath,
+    },
+}
+
+/// What an operation answers.
+#[derive(Clone, Debug)]
+pub enum Reply {
+    /// The entries of a directory, sorted by name.
+    Entries(Vec<Entry>),
+    /// The bytes of a range.
+    Bytes(Bytes),
+    /// The operation is done.
+    Done,
+}
+
+/// One name in a directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Entry {
+    /// The last component of its path.
+    pub name: String,
+    /// File or directory.
+    pub kind: EntryKind,
+}
+
+/// Whether an entry is a file, and how long it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EntryKind {
+    /// A file of so many bytes.
+    File {
+        /// Length of the file.
+        size_bytes: u64,
+    },
+    /// A directory: something lies below this name.
+    Directory,
+}
+
+/// The outcome of one submitted operation.
+#[derive(Clone, Debug)]
+pub struct Completion {
+    /// The operation.
+    pub op: OpId,
+    /// Its answer.
+    pub result: Result<Reply>,
+}
+
+/// What a file system has done and holds; shown by `inspect()` and asserted in tests ("no byte copied").
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FileSystemStats {
+    /// Distinct files' bytes that are stored now; a hard-linked file counts once.
+    pub stored_bytes: u64,
+    /// Distinct files that are stored now.
+    pub files: u64,
+    /// Names of files, hard links included.
+    pub links: u64,
+    /// Bytes handed over by `Append` and `Put` since the start.
+    pub written_bytes: u64,
+    /// Bytes given out by `Read` since the start.
+    pub read_bytes: u64,
+    /// Operations completed since the start.
+    pub operations: u64,
+    /// Commits completed since the start.
+    pub commits: u64,
+}
+
+/// A place where a database's files live.
+pub trait FileSystem {
+    /// Hands over one operation. Its completion is given out by a later (or the next) [`FileSystem::poll`].
+    fn submit(&mut self, op: OpId, request: Request);
+
+    /// Appends the completions that have become known to `done`. `now` is for simulators that take their time.
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>);
+
+    /// Counters since the start and what is stored now.
+    fn stats(&self) -> FileSystemStats;
+}

@@ -1,0 +1,1 @@
+//! Requests and replies as the server spells them (engine-behaviour §1).

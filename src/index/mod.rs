@@ -1,0 +1,1 @@
+//! The inverted index: names, TSIDs and tag rows as mergeset items (index-format §5).

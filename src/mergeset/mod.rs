@@ -1,0 +1,1 @@
+//! The mergeset: ordered sets of byte strings in immutable parts (index-format §1).

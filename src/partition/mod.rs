@@ -1,0 +1,1 @@
+//! One month of samples: raw rows, parts, flushes and merges (engine-behaviour §2 to §8).

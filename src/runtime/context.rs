@@ -1,0 +1,336 @@
+//! What a job may wait for: storage, work, time, and a change of state. Nothing else suspends.
+//!
+//! A [`Context`] is a cheap handle that jobs clone. It is single-threaded. Leaf futures note what they wait for; the
+//! scheduler looks at these notes instead of using wakers.
+
+use super::scheduler::Lane;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Change, Completion, Entry, EntryKind, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use crate::time::TimestampMs;
+use crate::trace::event::Event;
+use crate::trace::ring::EventRing;
+use bytes::Bytes;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
+use std::future::Future;
+use std::ops::Range;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::task::Poll;
+
+/// Work is counted in units of roughly one row handled once; see [`Context::spend`].
+pub type Units = u64;
+
+/// A job: it owns all it touches.
+pub type Job = Pin<Box<dyn Future<Output = ()>>>;
+
+/// Names a job for the lifetime of the engine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TaskId(pub u64);
+
+/// A counter of changes that a job can wait on: "the list of parts has changed", "this merge has ended".
+#[derive(Clone, Debug, Default)]
+pub struct Signal(Rc<Cell<u64>>);
+
+impl Signal {
+    /// Tells all who wait.
+    pub fn raise(&self) {
+        self.0.set(self.0.get() + 1);
+    }
+
+    /// The present count, to be handed to [`Context::changed`].
+    pub fn version(&self) -> u64 {
+        self.0.get()
+    }
+}
+
+/// What a suspended job waits for. Any one of several suffices.
+#[derive(Debug)]
+pub(super) enum Wait {
+    Op(OpId),
+    Until(TimestampMs),
+    Signal(Signal, u64),
+    /// Its share of work is used up; it can go on in its next turn.
+    Turn,
+}
+
+pub(super) struct Shared {
+    fs: RefCell<Box<dyn FileSystem>>,
+    next_op: Cell<u64>,
+    next_task: Cell<u64>,
+    completed: RefCell<HashMap<OpId, Result<Reply>>>,
+    in_flight: RefCell<HashSet<OpId>>,
+    scratch: RefCell<Vec<Completion>>,
+    pub(super) now: Cell<TimestampMs>,
+    /// Units left in the turn of the job that is being polled.
+    pub(super) turn_units_left: Cell<i64>,
+    pub(super) waits: RefCell<Vec<Wait>>,
+    pub(super) spawned: RefCell<Vec<(TaskId, Lane, Job)>>,
+    pub(super) cancelled: RefCell<Vec<TaskId>>,
+    trace: RefCell<EventRing>,
+    shutting_down: Cell<bool>,
+}
+
+/// A job's door to storage, work, time and the trace.
+#[derive(Clone)]
+pub struct Context(pub(super) Rc<Shared>);
+
+impl Context {
+    /// A context over a file system, with its clock at `now`.
+    pub fn new(fs: Box<dyn FileSystem>, now: TimestampMs) -> Self {
+        Self(Rc::new(Shared {
+            fs: RefCell::new(fs),
+            next_op: Cell::new(0),
+            next_task: Cell::new(0),
+            completed: RefCell::default(),
+            in_flight: RefCell::default(),
+            scratch: RefCell::default(),
+            now: Cell::new(now),
+            turn_units_left: Cell::new(0),
+            waits: RefCell::default(),
+            spawned: RefCell::default(),
+            cancelled: RefCell::default(),
+            trace: RefCell::default(),
+            shutting_down: Cell::new(false),
+        }))
+    }
+
+    /// The instant at which the present pump began. It does not move while a job runs.
+    pub fn now(&self) -> TimestampMs {
+        self.0.now.get()
+    }
+
+    /// Hands a new job to the scheduler; it starts in a later turn of the same pump.
+    pub fn spawn(&self, lane: Lane, job: impl Future<Output = ()> + 'static) -> TaskId {
+        let id = TaskId(self.0.next_task.get());
+        self.0.next_task.set(id.0 + 1);
+        self.0.spawned.borrow_mut().push((id, lane, Box::pin(job)));
+        id
+    }
+
+    /// Drops a job at its next suspension. Cancelling one that has ended does nothing.
+    pub fn cancel(&self, task: TaskId) {
+        self.0.cancelled.borrow_mut().push(task);
+    }
+
+    /// Whether background merges should give up: the database is closing.
+    pub fn is_shutting_down(&self) -> bool {
+        self.0.shutting_down.get()
+    }
+
+    /// Tells background merges to give up at their next block.
+    pub fn begin_shutdown(&self) {
+        self.0.shutting_down.set(true);
+    }
+
+    // ---- work and time ---------------------------------------------------------------------------------------------
+
+    /// Accounts for work done, roughly one unit a row handled once (10 to 50 ns), and lets others run when this job's turn
+    /// is used up. Long work calls it at least every few thousand units, since no slice on the calling thread may last
+    /// longer than 8 ms.
+    pub async fn spend(&self, units: Units) {
+        let left = self.0.turn_units_left.get() - units as i64;
+        self.0.turn_units_left.set(left);
+        if left <= 0 {
+            let mut yielded = false;
+            std::future::poll_fn(|_| {
+                if yielded {
+                    return Poll::Ready(());
+                }
+                yielded = true;
+                self.0.waits.borrow_mut().push(Wait::Turn);
+                Poll::Pending
+            })
+            .await;
+        }
+    }
+
+    /// Waits until the clock has reached `deadline`.
+    pub async fn sleep_until(&self, deadline: TimestampMs) {
+        std::future::poll_fn(|_| {
+            if self.now() >= deadline {
+                return Poll::Ready(());
+            }
+            self.0.waits.borrow_mut().push(Wait::Until(deadline));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits until `signal` has been raised since `seen` was read from it.
+    pub async fn changed(&self, signal: &Signal, seen: u64) {
+        std::future::poll_fn(|_| {
+            if signal.version() != seen {
+                return Poll::Ready(());
+            }
+            self.0.waits.borrow_mut().push(Wait::Signal(signal.clone(), seen));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Waits until `deadline` or until `signal` has been raised since `seen`, whichever comes first.
+    pub async fn changed_or_until(&self, signal: &Signal, seen: u64, deadline: TimestampMs) {
+        std::future::poll_fn(|_| {
+            if signal.version() != seen || self.now() >= deadline {
+                return Poll::Ready(());
+            }
+            let mut waits = self.0.waits.borrow_mut();
+            waits.push(Wait::Signal(signal.clone(), seen));
+            waits.push(Wait::Until(deadline));
+            Poll::Pending
+        })
+        .await;
+    }
+
+    // ---- storage ---------------------------------------------------------------------------------------------------
+
+    /// The entries directly in `dir`, sorted by name; none when it does not exist.
+    pub async fn list(&self, dir: &FilePath) -> Result<Vec<Entry>> {
+        match self.operation(Request::List { dir: dir.clone() }).await? {
+            Reply::Entries(entries) => Ok(entries),
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
+    /// Exactly the bytes `range` of a file.
+    pub async fn read(&self, file: &FilePath, range: Range<u64>) -> Result<Bytes> {
+        self.start_read(file, range).await
+    }
+
+    /// Submits a read now and lets the caller await it later, so that several are under way at once.
+    pub fn start_read(&self, file: &FilePath, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + 'static {
+        let wanted_len = range.end.saturating_sub(range.start);
+        let file_name = file.clone();
+        let operation = self.operation(Request::Read { file: file.clone(), range });
+        async move {
+            match operation.await? {
+                Reply::Bytes(bytes) if bytes.len() as u64 == wanted_len => Ok(bytes),
+                Reply::Bytes(bytes) => Err(Error::corrupt(format!(
+                    "{file_name}: {} bytes were read where {wanted_len} were asked for",
+                    bytes.len()
+                ))),
+                reply => Err(unexpected(&reply)),
+            }
+        }
+    }
+
+    /// A whole small file; `None` when it does not exist.
+    pub async fn read_small_file(&self, file: &FilePath) -> Result<Option<Bytes>> {
+        let size = self.list(&file.parent()).await?.iter().find_map(|entry| match entry.kind {
+            EntryKind::File { size_bytes } if entry.name == file.name() => Some(size_bytes),
+            _ => None,
+        });
+        match size {
+            Some(size_bytes) => self.read(file, 0..size_bytes).await.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// Adds bytes to a file below `tmp/`.
+    pub async fn append(&self, file: &FilePath, bytes: Bytes) -> Result<()> {
+        self.operation(Request::Append { file: file.clone(), bytes }).await.map(drop)
+    }
+
+    /// Waits until what was appended to `file` would survive.
+    pub async fn sync(&self, file: &FilePath) -> Result<()> {
+        self.operation(Request::Sync { file: file.clone() }).await.map(drop)
+    }
+
+    /// Carries out all changes or none; they are durable when it returns.
+    pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
+        self.operation(Request::Commit { changes }).await.map(drop)
+    }
+
+    /// The file system's counters.
+    pub fn file_system_stats(&self) -> FileSystemStats {
+        self.0.fs.borrow().stats()
+    }
+
+    fn operation(&self, request: Request) -> Operation {
+        let op = OpId(self.0.next_op.get());
+        self.0.next_op.set(op.0 + 1);
+        self.0.in_flight.borrow_mut().insert(op);
+        self.0.fs.borrow_mut().submit(op, request);
+        // Memory answers at once, so that a job over it never suspends for storage.
+        self.collect_completions();
+        Operation { context: self.clone(), op, finished: false }
+    }
+
+    /// Moves what the file system has finished to where jobs find it.
+    pub(super) fn collect_completions(&self) {
+        let mut scratch = self.0.scratch.take();
+        self.0.fs.borrow_mut().poll(self.now(), &mut scratch);
+        let mut in_flight = self.0.in_flight.borrow_mut();
+        let mut completed = self.0.completed.borrow_mut();
+        for Completion { op, result } in scratch.drain(..) {
+            // Nobody waits for the operations of a job that was cancelled.
+            if in_flight.remove(&op) {
+                completed.insert(op, result);
+            }
+        }
+        self.0.scratch.replace(scratch);
+    }
+
+    pub(super) fn is_satisfied(&self, wait: &Wait) -> bool {
+        match wait {
+            Wait::Op(op) => self.0.completed.borrow().contains_key(op),
+            Wait::Until(deadline) => self.now() >= *deadline,
+            Wait::Signal(signal, seen) => signal.version() != *seen,
+            Wait::Turn => true,
+        }
+    }
+
+    // ---- trace -----------------------------------------------------------------------------------------------------
+
+    /// Adds a fact to the trace; `event` is called only when somebody watches.
+    pub fn emit(&self, event: impl FnOnce() -> Event) {
+        let mut trace = self.0.trace.borrow_mut();
+        if trace.is_enabled() {
+            trace.push(self.now(), event());
+        }
+    }
+
+    /// The ring of events, for the engine's edge.
+    pub fn with_trace<T>(&self, use_ring: impl FnOnce(&mut EventRing) -> T) -> T {
+        use_ring(&mut self.0.trace.borrow_mut())
+    }
+}
+
+fn unexpected(reply: &Reply) -> Error {
+    Error::new(ErrorKind::Storage, format!("the storage back end answered with the wrong kind of reply: {reply:?}"))
+}
+
+/// One storage operation under way.
+struct Operation {
+    context: Context,
+    op: OpId,
+    finished: bool,
+}
+
+impl Future for Operation {
+    type Output = Result<Reply>;
+
+    fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        let result = self.context.0.completed.borrow_mut().remove(&self.op);
+        match result {
+            Some(result) => {
+                self.finished = true;
+                Poll::Ready(result)
+            }
+            None => {
+                self.context.0.waits.borrow_mut().push(Wait::Op(self.op));
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Operation {
+    fn drop(&mut self) {
+        if !self.finished {
+            self.context.0.in_flight.borrow_mut().remove(&self.op);
+            self.context.0.completed.borrow_mut().remove(&self.op);
+        }
+    }
+}

@@ -1,0 +1,7 @@
+//! Where waiting happens: jobs, the scheduler that polls them, and the context through which a job asks for storage, work and time.
+
+pub mod context;
+pub mod scheduler;
+
+pub use context::{Context, Signal, TaskId};
+pub use scheduler::{Lane, Pumped, Scheduler};

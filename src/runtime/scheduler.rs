@@ -1,0 +1,338 @@
+//! Polls jobs, one at a time, in ordered lanes with a floor share each. Which job runs next depends on inputs alone.
+
+use super::TaskId;
+use super::context::{Context, Job, Units, Wait};
+use crate::time::TimestampMs;
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::task::{Poll, Waker};
+
+/// Priorities, the most urgent first. A lane with a floor gets that share of the work even when others never rest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Lane {
+    /// Requests somebody waits for: searches, ingestion that must look up the index, snapshots.
+    Query,
+    /// Raw rows to in-memory parts, in-memory parts to disk, index items to disk.
+    Flush,
+    /// Merges whose result is a small part, and those of the index.
+    SmallMerge,
+    /// Merges whose result is a big part.
+    BigMerge,
+    /// Retention, removal of retired files, final de-duplication.
+    Janitor,
+}
+
+impl Lane {
+    /// All lanes, the most urgent first.
+    pub const ALL: [Self; 5] = [Self::Query, Self::Flush, Self::SmallMerge, Self::BigMerge, Self::Janitor];
+
+    /// The share of all work, in percent, that this lane can count on while it has something to do.
+    fn floor_percent(self) -> i64 {
+        match self {
+            Self::Query => 0, // The first in line needs no floor.
+            Self::Flush => 25,
+            Self::SmallMerge => 15,
+            Self::BigMerge => 10,
+            Self::Janitor => 5,
+        }
+    }
+}
+
+/// Work a job may do in one turn before others are looked at. At 10 to 50 ns a unit this is 0.2 to 1 ms.
+const TURN_UNITS: i64 = 20_000;
+
+struct Task {
+    lane: Lane,
+    job: Job,
+    waits: Vec<Wait>,
+    /// Units left of a turn that a pump's end interrupted, so that budgets don't change the order of events.
+    turn_units_left: i64,
+    polls: u64,
+}
+
+/// What a pump leaves behind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pumped {
+    /// Some job could go on at once: the budget ended first.
+    pub has_work: bool,
+    /// The earliest instant for which a job waits.
+    pub next_due: Option<TimestampMs>,
+    /// Some job waits for storage.
+    pub waits_for_storage: bool,
+    /// Work done in this pump.
+    pub spent: Units,
+}
+
+/// One lane as `inspect()` shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LaneState {
+    /// The lane.
+    pub lane: Lane,
+    /// Jobs in it.
+    pub jobs: u64,
+    /// Jobs that could go on at once.
+    pub ready: u64,
+    /// Units spent in it since the start.
+    pub units: Units,
+}
+
+/// The jobs and their order.
+pub struct Scheduler {
+    context: Context,
+    tasks: BTreeMap<TaskId, Task>,
+    /// Where the last turn in each lane went, for a round robin within the lane.
+    last_turn: [TaskId; 5],
+    /// Work each lane is owed, in hundredths of units.
+    credit: [i64; 5],
+    units: [Units; 5],
+}
+
+impl Scheduler {
+    /// A scheduler over the context in which its jobs run.
+    pub fn new(context: Context) -> Self {
+        Self { context, tasks: BTreeMap::new(), last_turn: [TaskId(u64::MAX); 5], credit: [0; 5], units: [0; 5] }
+    }
+
+    /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump.
+    pub fn pump(&mut self, now: TimestampMs, budget: Units) -> Pumped {
+        let shared = self.context.0.clone();
+        shared.now.set(now.max(shared.now.get()));
+        self.context.collect_completions();
+        self.admit();
+        let mut budget_left = i64::try_from(budget).unwrap_or(i64::MAX);
+        let has_work = loop {
+            let Some(id) = self.next_ready() else { break false };
+            if budget_left <= 0 {
+                break true;
+            }
+            let spent = self.turn(id);
+            budget_left -= spent.max(1);
+            self.admit();
+            self.context.collect_completions();
+        };
+        Pumped {
+            has_work,
+            next_due: self.next_due(),
+            waits_for_storage: self.waits_for_storage(),
+            spent: budget.saturating_sub(budget_left.max(0) as u64),
+        }
+    }
+
+    /// The earliest instant for which a job waits.
+    pub fn next_due(&self) -> Option<TimestampMs> {
+        let deadlines = self.tasks.values().flat_map(|task| &task.waits).filter_map(|wait| match wait {
+            Wait::Until(deadline) => Some(*deadline),
+            _ => None,
+        });
+        deadlines.min()
+    }
+
+    /// Whether a job could go on at once.
+    pub fn has_work(&mut self) -> bool {
+        self.context.collect_completions();
+        self.admit();
+        self.next_ready().is_some()
+    }
+
+    /// The lanes as they stand.
+    pub fn lanes(&self) -> Vec<LaneState> {
+        Lane::ALL
+            .iter()
+            .map(|&lane| {
+                let of_lane = || self.tasks.values().filter(move |task| task.lane == lane);
+                LaneState {
+                    lane,
+                    jobs: of_lane().count() as u64,
+                    ready: of_lane().filter(|task| self.is_ready(task)).count() as u64,
+                    units: self.units[lane as usize],
+                }
+            })
+            .collect()
+    }
+
+    fn waits_for_storage(&self) -> bool {
+        self.tasks.values().flat_map(|task| &task.waits).any(|wait| matches!(wait, Wait::Op(_)))
+    }
+
+    /// Takes in spawned jobs and drops cancelled ones.
+    fn admit(&mut self) {
+        for (id, lane, job) in self.context.0.spawned.take() {
+            self.tasks.insert(id, Task { lane, job, waits: vec![Wait::Turn], turn_units_left: TURN_UNITS, polls: 0 });
+        }
+        for id in self.context.0.cancelled.take() {
+            self.tasks.remove(&id);
+        }
+    }
+
+    fn is_ready(&self, task: &Task) -> bool {
+        task.waits.iter().any(|wait| self.context.is_satisfied(wait))
+    }
+
+    /// The most urgent lane's next job, unless a lower lane is owed a turn.
+    fn next_ready(&self) -> Option<TaskId> {
+        let mut ready: [Option<TaskId>; 5] = [None; 5];
+        for (&id, task) in &self.tasks {
+            let lane = task.lane as usize;
+            // The first ready job behind the one that had the last turn, else the first of all.
+            let after_last = |candidate: TaskId| candidate > self.last_turn[lane];
+            let better = match ready[lane] {
+                None => true,
+                Some(best) => after_last(id) && !after_last(best),
+            };
+            if better && self.is_ready(task) {
+                ready[lane] = Some(id);
+            }
+        }
+        let owed = (0..5)
+            .filter(|&lane| ready[lane].is_some())
+            .max_by_key(|&lane| (self.credit[lane], std::cmp::Reverse(lane)));
+        match owed {
+            Some(lane) if self.credit[lane] >= TURN_UNITS * 100 => ready[lane],
+            _ => ready.into_iter().flatten().next(),
+        }
+    }
+
+    /// Polls one job once; returns the units it spent.
+    fn turn(&mut self, id: TaskId) -> i64 {
+        let Some(task) = self.tasks.get_mut(&id) else { return 0 };
+        let shared = &self.context.0;
+        if task.turn_units_left <= 0 {
+            task.turn_units_left = TURN_UNITS;
+        }
+        shared.turn_units_left.set(task.turn_units_left);
+        debug_assert!(shared.waits.borrow().is_empty(), "a leaf future was polled outside of a job");
+        task.polls += 1;
+        let outcome = task.job.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
+        let spent = task.turn_units_left - shared.turn_units_left.get();
+        task.turn_units_left -= spent;
+        let lane = task.lane as usize;
+        match outcome {
+            Poll::Ready(()) => {
+                shared.waits.borrow_mut().clear();
+                self.tasks.remove(&id);
+            }
+            Poll::Pending => {
+                task.waits.clear();
+                task.waits.append(&mut shared.waits.borrow_mut());
+                debug_assert!(!task.waits.is_empty(), "a job waits for nothing and would sleep for ever");
+            }
+        }
+        self.last_turn[lane] = id;
+        self.units[lane] += spent.max(0) as u64;
+        for (of_lane, credit) in self.credit.iter_mut().enumerate() {
+            let share = Lane::ALL[of_lane].floor_percent() * spent;
+            // A lane can't save up more than a few turns while it has nothing to do.
+            *credit = (*credit + share).min(2 * TURN_UNITS * 100);
+        }
+        self.credit[lane] = (self.credit[lane] - spent * 100).max(-2 * TURN_UNITS * 100);
+        spent
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
+    use crate::runtime::Signal;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// A file system nobody asks anything of.
+    struct NoFiles;
+
+    impl FileSystem for NoFiles {
+        fn submit(&mut self, _: OpId, _: Request) {}
+        fn poll(&mut self, _: TimestampMs, _: &mut Vec<Completion>) {}
+        fn stats(&self) -> FileSystemStats {
+            FileSystemStats::default()
+        }
+    }
+
+    fn scheduler() -> (Context, Scheduler, Rc<RefCell<Vec<&'static str>>>) {
+        let context = Context::new(Box::new(NoFiles), 0);
+        (context.clone(), Scheduler::new(context), Rc::default())
+    }
+
+    #[test]
+    fn lanes_run_in_order_and_sleepers_when_due() {
+        let (context, mut scheduler, log) = scheduler();
+        for (lane, name, due) in
+            [(Lane::Janitor, "janitor", 0), (Lane::Query, "query", 0), (Lane::Flush, "flush", 1000)]
+        {
+            let (context, log) = (context.clone(), log.clone());
+            context.clone().spawn(lane, async move {
+                context.sleep_until(due).await;
+                log.borrow_mut().push(name);
+            });
+        }
+        let pumped = scheduler.pump(0, 1_000_000);
+        assert_eq!(*log.borrow(), ["query", "janitor"]);
+        assert_eq!((pumped.has_work, pumped.next_due), (false, Some(1000)));
+        scheduler.pump(1000, 1_000_000);
+        assert_eq!(*log.borrow(), ["query", "janitor", "flush"]);
+        assert_eq!(scheduler.next_due(), None);
+    }
+
+    #[test]
+    fn a_busy_lane_leaves_the_others_their_floor() {
+        let (context, mut scheduler, log) = scheduler();
+        for (lane, name) in [(Lane::Query, "q"), (Lane::BigMerge, "m")] {
+            let (context, log) = (context.clone(), log.clone());
+            context.clone().spawn(lane, async move {
+                loop {
+                    context.spend(TURN_UNITS as u64).await;
+                    log.borrow_mut().push(name);
+                }
+            });
+        }
+        scheduler.pump(0, 200 * TURN_UNITS as u64);
+        let merges = log.borrow().iter().filter(|name| **name == "m").count();
+        assert!((15..=25).contains(&merges), "{merges} of 200 turns went to merges, which are promised a tenth");
+    }
+
+    #[test]
+    fn the_budget_changes_nothing_but_the_slices() {
+        let run = |budget: Units| {
+            let (context, mut scheduler, log) = scheduler();
+            let signal = Signal::default();
+            for (lane, name, cost) in
+                [(Lane::Flush, "a", 700), (Lane::Flush, "b", 9_000), (Lane::SmallMerge, "c", 3_000)]
+            {
+                let (context, log, signal) = (context.clone(), log.clone(), signal.clone());
+                context.clone().spawn(lane, async move {
+                    for _ in 0..50 {
+                        context.spend(cost).await;
+                        log.borrow_mut().push(name);
+                    }
+                    signal.raise();
+                });
+            }
+            while scheduler.pump(0, budget).has_work {}
+            assert_eq!(signal.version(), 3);
+            log.take()
+        };
+        let whole = run(u64::MAX);
+        for budget in [1, 1_000, 50_000] {
+            assert_eq!(run(budget), whole, "budget {budget}");
+        }
+    }
+
+    #[test]
+    fn a_cancelled_job_is_gone() {
+        let (context, mut scheduler, log) = scheduler();
+        let id = context.spawn(Lane::Query, {
+            let (context, log) = (context.clone(), log.clone());
+            async move {
+                context.sleep_until(5).await;
+                log.borrow_mut().push("ran");
+            }
+        });
+        scheduler.pump(0, 100);
+        context.cancel(id);
+        scheduler.pump(10, 100);
+        assert!(log.borrow().is_empty());
+        assert_eq!(scheduler.lanes().iter().map(|lane| lane.jobs).sum::<u64>(), 0);
+    }
+}

@@ -1,0 +1,1 @@
+//! The storage: table of partitions, index, ingestion, search, snapshots, retention.

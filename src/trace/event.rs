@@ -1,0 +1,236 @@
+//! The facts an observer can learn. Past tense, ids, counts and ranges; emitted at the end of an `apply`.
+
+use crate::time::TimestampMs;
+use serde::Serialize;
+
+/// Names a part for the lifetime of the process, whatever its class. Never reused.
+pub type PartId = u64;
+
+/// Names a merge for the lifetime of the process. Never reused.
+pub type MergeId = u64;
+
+/// How a part is treated; its bytes are the same in all three.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum PartClass {
+    /// Four buffers in memory; searchable, not yet durable.
+    InMemory,
+    /// In a directory below `data/small`.
+    Small,
+    /// In a directory below `data/big`.
+    Big,
+}
+
+/// Why parts are being merged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum MergeReason {
+    /// In-memory parts of the right age go to disk (every five seconds, for a snapshot, at the end).
+    Flush,
+    /// A small or big merger found a good choice.
+    Background,
+    /// More than 256 small parts: the caller that added rows helps.
+    Assisted,
+    /// `/internal/force_merge`.
+    Forced,
+    /// Final de-duplication of a past month.
+    Deduplication,
+}
+
+/// One fact.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
+pub enum Event {
+    /// Rows were appended to a raw-rows shard. Not yet visible to queries.
+    RowsAdded {
+        /// `YYYY_MM`.
+        partition: String,
+        /// Index of the shard within the partition.
+        shard: u32,
+        /// Rows added by this call.
+        rows: u64,
+        /// Rows that now wait in the shard.
+        pending_rows: u64,
+    },
+    /// A partition's raw rows were taken out of its shards and became in-memory parts.
+    RawRowsFlushed {
+        /// `YYYY_MM`.
+        partition: String,
+        /// Rows that left the shards.
+        rows: u64,
+        /// In-memory parts made of them.
+        parts: Vec<PartId>,
+    },
+    /// A part joined its partition's list and can be searched.
+    PartCreated {
+        /// The part.
+        part: PartId,
+        /// `YYYY_MM`.
+        partition: String,
+        /// Its class.
+        class: PartClass,
+        /// Its directory's name; empty for in-memory parts.
+        name: String,
+        /// Rows in it.
+        rows: u64,
+        /// Blocks in it.
+        blocks: u64,
+        /// Sum of its four files' sizes.
+        bytes: u64,
+        /// First timestamp.
+        min_timestamp: TimestampMs,
+        /// Last timestamp.
+        max_timestamp: TimestampMs,
+        /// The merge that made it; absent for parts made from raw rows or found when the database was opened.
+        merge: Option<MergeId>,
+    },
+    /// A merge has leased its sources.
+    MergeStarted {
+        /// The merge.
+        merge: MergeId,
+        /// `YYYY_MM`.
+        partition: String,
+        /// Why it runs.
+        reason: MergeReason,
+        /// The parts it reads.
+        sources: Vec<PartId>,
+        /// Rows in the sources.
+        rows: u64,
+        /// Bytes of the sources.
+        bytes: u64,
+        /// Class of the part it makes.
+        output_class: PartClass,
+    },
+    /// A merge is under way; at most one such event for each slice of work.
+    MergeProgressed {
+        /// The merge.
+        merge: MergeId,
+        /// `YYYY_MM`.
+        partition: String,
+        /// Rows written so far.
+        rows_done: u64,
+        /// Rows in the sources.
+        rows_total: u64,
+    },
+    /// A merge's output took its sources' place, in one atomic step.
+    MergeFinished {
+        /// The merge.
+        merge: MergeId,
+        /// `YYYY_MM`.
+        partition: String,
+        /// The new part; absent when no row was left.
+        output: Option<PartId>,
+        /// Rows written.
+        rows_merged: u64,
+        /// Rows dropped, since their series was deleted or their time has passed.
+        rows_deleted: u64,
+        /// Rows dropped by de-duplication.
+        rows_deduplicated: u64,
+    },
+    /// A merge gave up and released its sources, which are untouched.
+    MergeAborted {
+        /// The merge.
+        merge: MergeId,
+        /// `YYYY_MM`.
+        partition: String,
+        /// Why.
+        message: String,
+    },
+    /// A part left its partition's list. Readers that hold it go on reading.
+    PartRetired {
+        /// The part.
+        part: PartId,
+        /// `YYYY_MM`.
+        partition: String,
+    },
+    /// A retired part's last reader is gone, and so are its files.
+    PartRemoved {
+        /// The part.
+        part: PartId,
+        /// `YYYY_MM`.
+        partition: String,
+    },
+    /// A month got its partition.
+    PartitionCreated {
+        /// `YYYY_MM`.
+        partition: String,
+    },
+    /// A month fell out of the retention, or was removed.
+    PartitionDropped {
+        /// `YYYY_MM`.
+        partition: String,
+    },
+    /// New series were written into the index.
+    SeriesRegistered {
+        /// How many.
+        series: u64,
+    },
+    /// Pending index items became a part of the index.
+    IndexFlushed {
+        /// Generation, 16 hex digits.
+        table: String,
+        /// Items in the part.
+        items: u64,
+        /// Its directory's name.
+        part: String,
+    },
+    /// Parts of the index were merged into one.
+    IndexMerged {
+        /// Generation, 16 hex digits.
+        table: String,
+        /// Names of the sources.
+        sources: Vec<String>,
+        /// Name of the result.
+        part: String,
+        /// Items in the result.
+        items: u64,
+    },
+    /// A new index generation became current.
+    IndexRotated {
+        /// The new current generation.
+        current: String,
+        /// The generation before it.
+        previous: String,
+        /// The generation that was dropped.
+        dropped: String,
+    },
+    /// A snapshot was asked for; data and index are being flushed.
+    SnapshotStarted {
+        /// Its name.
+        name: String,
+    },
+    /// A snapshot is complete.
+    SnapshotCreated {
+        /// Its name.
+        name: String,
+        /// Data parts linked.
+        parts: u64,
+        /// Files linked, those of the index included.
+        files: u64,
+        /// Their size; no byte of them was copied.
+        linked_bytes: u64,
+    },
+    /// A snapshot was deleted.
+    SnapshotDeleted {
+        /// Its name.
+        name: String,
+    },
+    /// Something went wrong that the engine could contain; nothing that was acknowledged is lost.
+    Degraded {
+        /// What, where and what follows.
+        message: String,
+    },
+}
+
+/// An event with its place in the engine's history.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StampedEvent {
+    /// Position in the history, counted from 0 without gaps (dropped events included).
+    pub sequence: u64,
+    /// The engine's time when it happened.
+    pub time: TimestampMs,
+    /// The fact.
+    #[serde(flatten)]
+    pub event: Event,
+}
