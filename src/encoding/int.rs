@@ -54,36 +54,60 @@ pub fn put_bytes(out: &mut Vec<u8>, bytes: &[u8]) {
     out.extend_from_slice(bytes);
 }
 
+/// How many varints the column writers handle at a time.
+pub(super) const PIECE: usize = 64;
+
 /// Appends a column of signed varints.
 pub fn put_varints(out: &mut Vec<u8>, values: &[i64]) {
-    // Work in pieces: reserving ten bytes for each of 8192 values would be 80 KiB for a payload of usually 8.
-    const PIECE: usize = 64;
-    let mut start = out.len();
     for piece in values.chunks(PIECE) {
-        out.resize(start + PIECE * MAX_VARINT_LEN, 0);
-        let room = &mut out[start..];
-        let mut at = 0;
-        let wide = piece.iter().fold(0, |bits, &value| bits | zigzag(value));
-        if wide < 0x80 {
-            for (byte, &value) in room.iter_mut().zip(piece) {
-                *byte = zigzag(value).to_le_bytes()[0];
-            }
-            at = piece.len();
-        } else {
-            for &value in piece {
-                let mut rest = zigzag(value);
-                while rest >= 0x80 {
-                    room[at] = rest.to_le_bytes()[0] | 0x80;
-                    at += 1;
-                    rest >>= 7;
-                }
-                room[at] = rest.to_le_bytes()[0];
-                at += 1;
-            }
-        }
-        start += at;
+        put_varint_piece(out, piece);
     }
-    out.truncate(start);
+}
+
+/// Appends up to [`PIECE`] signed varints.
+///
+/// Room is made piece by piece: ten bytes for each of 8192 values at once would be 80 KiB for a payload of usually 8.
+pub(super) fn put_varint_piece(out: &mut Vec<u8>, piece: &[i64]) {
+    let start = out.len();
+    let wide = piece.iter().fold(0, |bits, &value| bits | zigzag(value));
+    if wide < 0x80 {
+        out.extend(piece.iter().map(|&value| zigzag(value).to_le_bytes()[0]));
+    } else if wide < 1 << 56 {
+        out.resize(start + PIECE * 8, 0);
+        let mut at = start;
+        for &value in piece {
+            let (bytes, len) = spread(zigzag(value));
+            // At most 8 bytes a value were written before, so the room suffices; a miss would only lose bytes.
+            if let Some(room) = out.get_mut(at..at + 8) {
+                room.copy_from_slice(&bytes.to_le_bytes());
+            }
+            at += len;
+        }
+        out.truncate(at);
+    } else {
+        for &value in piece {
+            put_varint(out, value);
+        }
+    }
+}
+
+/// The varint of a number below 2^56 as little-endian bytes, and how many of them count. No branches.
+#[inline]
+fn spread(z: u64) -> (u64, usize) {
+    let len = (70 - (z | 1).leading_zeros() as usize) / 7;
+    let z = (z & 0x0000_0000_0fff_ffff) | ((z & 0x00ff_ffff_f000_0000) << 4);
+    let z = (z & 0x0000_3fff_0000_3fff) | ((z & 0x0fff_c000_0fff_c000) << 2);
+    let z = (z & 0x007f_007f_007f_007f) | ((z & 0x3f80_3f80_3f80_3f80) << 1);
+    let more = 0x8080_8080_8080_8080 & ((1 << (8 * (len - 1))) - 1);
+    (z | more, len)
+}
+
+/// The inverse of [`spread`] for bytes whose continuation bits and everything behind the last byte are already zero.
+#[inline]
+fn gather(bytes: u64) -> u64 {
+    let z = (bytes & 0x007f_007f_007f_007f) | ((bytes & 0x7f00_7f00_7f00_7f00) >> 1);
+    let z = (z & 0x0000_3fff_0000_3fff) | ((z & 0x3fff_0000_3fff_0000) >> 2);
+    (z & 0x0000_0000_0fff_ffff) | ((z & 0x0fff_ffff_0000_0000) >> 4)
 }
 
 /// Reads a big-endian `u16`.
@@ -161,30 +185,41 @@ pub fn take_bytes(src: &[u8]) -> Result<(&[u8], &[u8])> {
 ///
 /// Allocates only for counts that `src` can hold, one byte a number at least.
 pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&'a [u8]> {
+    const MORE: u64 = 0x8080_8080_8080_8080;
     if n > src.len() {
         return Err(Error::corrupt(format!("{n} varints take at least as many bytes, found {}", src.len())));
     }
     let start = out.len();
     out.resize(start + n, 0);
+    let column = &mut out[start..];
     let mut src = src;
-    let (eights, last) = out[start..].as_chunks_mut::<8>();
-    for eight in eights {
-        match src.split_first_chunk::<8>() {
-            Some((bytes, rest)) if u64::from_le_bytes(*bytes) & 0x8080_8080_8080_8080 == 0 => {
-                for (value, &byte) in eight.iter_mut().zip(bytes) {
-                    *value = unzigzag(u64::from(byte));
-                }
-                src = rest;
+    let mut i = 0;
+    while i < column.len() {
+        let Some(bytes) = src.first_chunk::<8>() else {
+            (column[i], src) = take_varint(src)?;
+            i += 1;
+            continue;
+        };
+        let word = u64::from_le_bytes(*bytes);
+        let ends = !word & MORE;
+        if ends == MORE
+            && let Some(eight) = column[i..].first_chunk_mut::<8>()
+        {
+            for (value, &byte) in eight.iter_mut().zip(bytes) {
+                *value = unzigzag(u64::from(byte));
             }
-            _ => {
-                for value in eight {
-                    (*value, src) = take_varint(src)?;
-                }
-            }
+            src = &src[8..];
+            i += 8;
+        } else if ends != 0 {
+            // The lowest end bit closes this varint: keep the bits below it and drop the continuation bits.
+            let len = ends.trailing_zeros() / 8 + 1;
+            column[i] = unzigzag(gather(word & (ends ^ (ends - 1)) & !MORE));
+            src = &src[len as usize..];
+            i += 1;
+        } else {
+            (column[i], src) = take_varint(src)?;
+            i += 1;
         }
-    }
-    for value in last {
-        (*value, src) = take_varint(src)?;
     }
     Ok(src)
 }

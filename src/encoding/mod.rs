@@ -3,4 +3,9 @@
 //! Everything here is pure: slices in, appended bytes or numbers out. Writers append to a buffer the caller keeps,
 //! readers hand back what they left over, and no reader believes a count that the bytes have not earned.
 
+pub mod decimal;
 pub mod int;
+pub mod marshal;
+pub mod nearest_delta;
+pub mod nearest_delta2;
+pub mod zstd;

@@ -1,0 +1,4 @@
+//! What users rely on, checked from outside the crate, in one binary.
+
+mod golden;
+mod golden_encoding;
