@@ -1,1 +1,27 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
+
+use bytes::Bytes;
+
+/// A request, without its transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpRequest {
+    /// Such as `GET`, in upper case.
+    pub method: String,
+    /// Path and query, such as `/snapshot/delete?snapshot=…`.
+    pub uri: String,
+    /// The `content-type` header; empty when there is none.
+    pub content_type: String,
+    /// The body; empty when there is none.
+    pub body: Bytes,
+}
+
+/// A reply, without its transport.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpResponse {
+    /// The status code.
+    pub status: u16,
+    /// The `content-type` header.
+    pub content_type: &'static str,
+    /// The body.
+    pub body: Vec<u8>,
+}

@@ -1,0 +1,130 @@
+//! What can be asked of the engine, beside the synchronous ingestion calls.
+
+use crate::http::HttpRequest;
+use crate::time::{TimeRange, TimestampMs};
+use bytes::Bytes;
+
+/// Names one command between its submission and its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Ticket(pub u32);
+
+/// One series of this database, as a small number that is cheap to pass. Valid until the database is closed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SeriesHandle(pub u32);
+
+/// The formats a body can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BodyFormat {
+    /// Prometheus text exposition, one sample a line.
+    Prometheus,
+    /// One JSON object a line: `{"metric":{…},"values":[…],"timestamps":[…]}`.
+    JsonLines,
+}
+
+/// One request.
+#[derive(Clone, Debug)]
+pub enum Command {
+    /// Pending raw rows and index items become searchable, as `/internal/force_flush`. Answered by `Done`.
+    Flush,
+    /// All that was accepted before is durable in the file system. Answered by `Done`.
+    Sync,
+    /// Every partition whose name starts with the prefix ends with one part. Answered by `Done`.
+    ForceMerge {
+        /// Empty for all partitions, else such as `2024` or `2024_03`.
+        partition_prefix: String,
+    },
+    /// Parses and ingests whole lines. Answered by `Ingested`.
+    Ingest {
+        /// How the body is written.
+        format: BodyFormat,
+        /// Whole lines; the last one need not end with a line feed.
+        body: Bytes,
+        /// For samples without a timestamp.
+        timestamp: TimestampMs,
+        /// Labels added to every series; they replace labels of the same name.
+        extra_labels: Vec<(String, String)>,
+        /// Number of the body's first line in what the user handed in, counted from 1, for messages.
+        first_line: u64,
+    },
+    /// Raw samples of the matching series, sorted by labels. Answered by `Series`.
+    Select {
+        /// Such as `{job="node"}` or `up{instance=~"a|b"}`.
+        selector: String,
+        /// Both ends included.
+        range: TimeRange,
+    },
+    /// Label sets of the matching series (of all without a selector), sorted. Answered by `LabelSets`.
+    Labels {
+        /// As in `Select`.
+        selector: Option<String>,
+        /// Series with samples on a day of this range.
+        range: TimeRange,
+    },
+    /// Names of the matching series' labels, sorted. Answered by `Strings`.
+    LabelNames {
+        /// As in `Select`.
+        selector: Option<String>,
+        /// As in `Labels`.
+        range: TimeRange,
+    },
+    /// Values of one label over the matching series, sorted. Answered by `Strings`.
+    LabelValues {
+        /// The label, `__name__` for metric names.
+        name: String,
+        /// As in `Select`.
+        selector: Option<String>,
+        /// As in `Labels`.
+        range: TimeRange,
+    },
+    /// Starts an export as JSON lines. Answered by `Cursor`.
+    ExportOpen {
+        /// As in `Select`; all series without one.
+        selector: Option<String>,
+        /// Both ends included.
+        range: TimeRange,
+    },
+    /// The next piece of an export. Answered by `Chunk`, at the end by `Chunk(None)`, which closes the cursor.
+    ExportNext {
+        /// From `ExportOpen`.
+        cursor: u32,
+    },
+    /// Gives up an export. Answered by `Done`.
+    ExportClose {
+        /// From `ExportOpen`.
+        cursor: u32,
+    },
+    /// An instant, consistent snapshot. Answered by `Snapshot`.
+    SnapshotCreate,
+    /// Names of the snapshots, sorted. Answered by `Strings`.
+    SnapshotList,
+    /// Deletes one snapshot; a name that does not exist is no error. Answered by `Done`.
+    SnapshotDelete {
+        /// The snapshot's name.
+        name: String,
+    },
+    /// Deletes all snapshots. Answered by `Done`.
+    SnapshotDeleteAll,
+    /// The files a server needs to open a snapshot, with links resolved. Answered by `Files`.
+    SnapshotFiles {
+        /// The snapshot's name.
+        name: String,
+    },
+    /// A range of a file named by `SnapshotFiles`. Answered by `Bytes`.
+    SnapshotRead {
+        /// [`super::answer::SnapshotFile::source`].
+        source: String,
+        /// First byte.
+        offset: u64,
+        /// How many bytes.
+        length: u64,
+    },
+    /// Hides the matching series from all searches; their rows go with the next merges. Answered by `Count`.
+    DeleteSeries {
+        /// As in `Select`.
+        selector: String,
+    },
+    /// A request as the server would get it. Answered by `Http`.
+    Http(HttpRequest),
+    /// Flushes all, makes it durable and stops. Answered by `Done`; every later command fails with `Closed`.
+    Close,
+}

@@ -1,0 +1,67 @@
+//! The knobs of one database.
+
+use crate::time::{DAY_MS, TimestampMs};
+use serde::Serialize;
+
+/// Whose clock the scheduler follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum Clock {
+    /// The instant handed to each pump.
+    Real,
+    /// Moved by `tick` alone.
+    Manual,
+}
+
+/// How a database is opened.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Config {
+    /// Older samples are refused and dropped, in milliseconds.
+    pub retention_ms: i64,
+    /// Of the samples of a series in one such interval only the last is kept; 0 keeps all.
+    pub dedup_interval_ms: i64,
+    /// Whose clock is followed.
+    pub clock: Clock,
+    /// The instant at which the database is opened.
+    pub start_time: TimestampMs,
+    /// Upper bound for caches of cold data, in bytes.
+    pub cache_bytes: u64,
+    /// Memory the sizing formulas count with, as the server counts with the machine's (engine-behaviour §2).
+    pub memory_bytes: u64,
+    /// Significant bits kept of each value; 64 keeps what the decimal conversion keeps.
+    pub precision_bits: u8,
+    /// After so long without a merge a partition is merged down further; 0 is never, as on the server.
+    pub final_merge_delay_ms: i64,
+    /// Keys that requests must carry; empty for none.
+    pub auth: AuthKeys,
+}
+
+/// The keys of the server's flags of the same names (engine-behaviour §1).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct AuthKeys {
+    /// `-snapshotAuthKey`
+    pub snapshot: String,
+    /// `-forceFlushAuthKey`
+    pub force_flush: String,
+    /// `-forceMergeAuthKey`
+    pub force_merge: String,
+}
+
+impl Config {
+    /// Defaults of the package: a year of retention, no de-duplication, 64 MiB of caches, the wall clock.
+    pub fn new(start_time: TimestampMs) -> Self {
+        Self {
+            retention_ms: 365 * DAY_MS,
+            dedup_interval_ms: 0,
+            clock: Clock::Real,
+            start_time,
+            cache_bytes: 64 << 20,
+            memory_bytes: 1 << 30,
+            precision_bits: 64,
+            final_merge_delay_ms: 0,
+            auth: AuthKeys::default(),
+        }
+    }
+}
