@@ -1,0 +1,248 @@
+//! Which request is meant, and how its outcome is put into words.
+
+use super::{HttpRequest, HttpResponse};
+use crate::error::Error;
+
+/// The `content-type` of the server's JSON replies.
+const JSON: &str = "application/json";
+/// The `content-type` of the server's error texts.
+const TEXT: &str = "text/plain; charset=utf-8";
+
+/// A request that this engine answers (engine-behaviour §1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Route {
+    /// `/snapshot/create`
+    SnapshotCreate,
+    /// `/api/v1/admin/tsdb/snapshot`: the same with Prometheus' reply.
+    PrometheusSnapshotCreate,
+    /// `/snapshot/list`
+    SnapshotList,
+    /// `/snapshot/delete?snapshot=<name>`
+    SnapshotDelete {
+        /// The argument `snapshot`.
+        name: String,
+    },
+    /// `/snapshot/delete_all`
+    SnapshotDeleteAll,
+    /// `/internal/force_flush`
+    ForceFlush,
+    /// `/internal/force_merge?partition_prefix=<prefix>`
+    ForceMerge {
+        /// The argument `partition_prefix`.
+        partition_prefix: String,
+    },
+}
+
+/// The keys requests must carry; an empty one asks for none.
+#[derive(Clone, Copy, Debug)]
+pub struct RequiredKeys<'a> {
+    /// For all snapshot requests, `-snapshotAuthKey`.
+    pub snapshot: &'a str,
+    /// `-forceFlushAuthKey`
+    pub force_flush: &'a str,
+    /// `-forceMergeAuthKey`
+    pub force_merge: &'a str,
+}
+
+impl Route {
+    /// Finds out what is asked for and whether the asker may.
+    ///
+    /// # Errors
+    /// The reply to send instead: status 400 for an unknown path and for a wrong key.
+    pub fn parse(request: &HttpRequest, keys: RequiredKeys<'_>) -> Result<Self, HttpResponse> {
+        let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
+        // The server drops doubled slashes before it looks at the path.
+        let mut path = path.to_owned();
+        while path.contains("//") {
+            path = path.replace("//", "/");
+        }
+        let form =
+            if request.content_type.starts_with("application/x-www-form-urlencoded") { &request.body[..] } else { &[] };
+        // A form's fields come before those of the query, as in the server's HTTP library.
+        let argument = |name: &str| {
+            form_urlencoded::parse(form)
+                .chain(form_urlencoded::parse(query.as_bytes()))
+                .find(|(key, _)| key == name)
+                .map(|(_, value)| value.into_owned())
+                .unwrap_or_default()
+        };
+        let (route, flag, key) = match path.as_str() {
+            "/snapshot/create" => (Self::SnapshotCreate, "snapshotAuthKey", keys.snapshot),
+            "/api/v1/admin/tsdb/snapshot" => (Self::PrometheusSnapshotCreate, "snapshotAuthKey", keys.snapshot),
+            "/snapshot/list" => (Self::SnapshotList, "snapshotAuthKey", keys.snapshot),
+            "/snapshot/delete" => {
+                (Self::SnapshotDelete { name: argument("snapshot") }, "snapshotAuthKey", keys.snapshot)
+            }
+            "/snapshot/delete_all" => (Self::SnapshotDeleteAll, "snapshotAuthKey", keys.snapshot),
+            "/internal/force_flush" => (Self::ForceFlush, "forceFlushAuthKey", keys.force_flush),
+            "/internal/force_merge" => (
+                Self::ForceMerge { partition_prefix: argument("partition_prefix") },
+                "forceMergeAuthKey",
+                keys.force_merge,
+            ),
+            _ => return Err(bad_request(request, &format!("unsupported path requested: {}", quote(&path)))),
+        };
+        let given = argument("authKey");
+        if !key.is_empty() && given != key {
+            let text =
+                format!("invalid authKey {}. It must match the value from -{flag} command line flag", quote(&given));
+            return Err(bad_request(request, &text));
+        }
+        Ok(route)
+    }
+}
+
+/// The reply to a created snapshot.
+pub fn snapshot_created(route: &Route, name: &str) -> HttpResponse {
+    match route {
+        Route::PrometheusSnapshotCreate => {
+            json(200, format!("{{\"status\":\"success\",\"data\":{{\"name\":{}}}}}", quote(name)))
+        }
+        _ => json(200, format!("{{\"status\":\"ok\",\"snapshot\":{}}}", quote(name))),
+    }
+}
+
+/// The reply with the names of all snapshots: each on a line of its own.
+pub fn snapshot_list(names: &[String]) -> HttpResponse {
+    let mut body = String::from("{\"status\":\"ok\",\"snapshots\":[");
+    for (position, name) in names.iter().enumerate() {
+        body.push('\n');
+        body.push_str(&quote(name));
+        body.push_str(if position + 1 < names.len() { "," } else { "\n" });
+    }
+    body.push_str("]}");
+    json(200, body)
+}
+
+/// The reply to a deletion.
+pub fn ok() -> HttpResponse {
+    json(200, "{\"status\":\"ok\"}".into())
+}
+
+/// The reply to a forced flush or merge.
+pub fn empty() -> HttpResponse {
+    HttpResponse { status: 200, content_type: TEXT, body: Vec::new() }
+}
+
+/// The reply to a snapshot request that failed.
+pub fn failed(route: &Route, error: &Error) -> HttpResponse {
+    let what = match route {
+        Route::SnapshotCreate | Route::PrometheusSnapshotCreate => "cannot create snapshot: ".to_owned(),
+        Route::SnapshotList => "cannot list snapshots: ".to_owned(),
+        Route::SnapshotDelete { name } => format!("cannot delete snapshot {}: ", quote(name)),
+        Route::SnapshotDeleteAll => "cannot delete snapshots: ".to_owned(),
+        Route::ForceFlush | Route::ForceMerge { .. } => String::new(),
+    };
+    json(500, format!("{{\"status\":\"error\",\"msg\":{}}}", quote(&format!("{what}{error}"))))
+}
+
+/// Whether a snapshot may have this name: `^[0-9]{14}-[0-9A-Fa-f]+$` (data-dir-layout §4).
+pub fn is_snapshot_name(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(time, counter)| {
+        time.len() == 14
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && !counter.is_empty()
+            && counter.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn json(status: u16, body: String) -> HttpResponse {
+    HttpResponse { status, content_type: JSON, body: body.into_bytes() }
+}
+
+fn bad_request(request: &HttpRequest, text: &str) -> HttpResponse {
+    let body = format!("remoteAddr: \"in-process\"; requestURI: {}; {text}", request.uri);
+    HttpResponse { status: 400, content_type: TEXT, body: body.into_bytes() }
+}
+
+/// Quotes as the server does for the characters that occur.
+fn quote(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NO_KEYS: RequiredKeys<'_> = RequiredKeys { snapshot: "", force_flush: "", force_merge: "" };
+
+    fn request(uri: &str) -> HttpRequest {
+        HttpRequest { method: "GET".into(), uri: uri.into(), content_type: String::new(), body: bytes::Bytes::new() }
+    }
+
+    fn text(response: &HttpResponse) -> &str {
+        std::str::from_utf8(&response.body).unwrap()
+    }
+
+    #[test]
+    fn paths_and_arguments_are_understood() {
+        let parse = |uri: &str| Route::parse(&request(uri), NO_KEYS);
+        assert_eq!(parse("/snapshot/create"), Ok(Route::SnapshotCreate));
+        assert_eq!(parse("/snapshot/delete?snapshot=a%2Bb"), Ok(Route::SnapshotDelete { name: "a+b".into() }));
+        assert_eq!(
+            parse("//internal//force_merge?partition_prefix=2024_"),
+            Ok(Route::ForceMerge { partition_prefix: "2024_".into() })
+        );
+        let unknown = parse("/snapshot/nope").unwrap_err();
+        assert_eq!(unknown.status, 400);
+        assert!(text(&unknown).ends_with("unsupported path requested: \"/snapshot/nope\""), "{}", text(&unknown));
+    }
+
+    #[test]
+    fn a_key_is_asked_for_where_one_is_set() {
+        let keys = RequiredKeys { snapshot: "secret", ..NO_KEYS };
+        assert_eq!(Route::parse(&request("/snapshot/list?authKey=secret"), keys), Ok(Route::SnapshotList));
+        let form = HttpRequest {
+            content_type: "application/x-www-form-urlencoded".into(),
+            body: "authKey=secret".into(),
+            ..request("/snapshot/list")
+        };
+        assert_eq!(Route::parse(&form, keys), Ok(Route::SnapshotList));
+        let refused = Route::parse(&request("/snapshot/list?authKey=x"), keys).unwrap_err();
+        assert_eq!(refused.status, 400);
+        assert_eq!(
+            text(&refused),
+            "remoteAddr: \"in-process\"; requestURI: /snapshot/list?authKey=x; invalid authKey \"x\". It must match the value from -snapshotAuthKey command line flag"
+        );
+        assert_eq!(Route::parse(&request("/internal/force_flush"), keys), Ok(Route::ForceFlush));
+    }
+
+    #[test]
+    fn replies_are_spelt_as_the_server_does() {
+        assert_eq!(text(&snapshot_list(&[])), r#"{"status":"ok","snapshots":[]}"#);
+        assert_eq!(
+            text(&snapshot_list(&["a".into(), "b".into()])),
+            "{\"status\":\"ok\",\"snapshots\":[\n\"a\",\n\"b\"\n]}"
+        );
+        assert_eq!(text(&snapshot_created(&Route::SnapshotCreate, "x")), r#"{"status":"ok","snapshot":"x"}"#);
+        assert_eq!(
+            text(&snapshot_created(&Route::PrometheusSnapshotCreate, "x")),
+            r#"{"status":"success","data":{"name":"x"}}"#
+        );
+        let route = Route::SnapshotDelete { name: "x".into() };
+        let response = failed(&route, &Error::invalid("invalid snapshotName \"x\""));
+        assert_eq!(
+            text(&response),
+            r#"{"status":"error","msg":"cannot delete snapshot \"x\": invalid snapshotName \"x\""}"#
+        );
+        assert_eq!(response.status, 500);
+    }
+
+    #[test]
+    fn snapshot_names_are_checked() {
+        for good in ["20261122061500-17A3", "20261122061500-0"] {
+            assert!(is_snapshot_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "x",
+            "20261122061500",
+            "20261122061500-",
+            "2026112206150-1",
+            "20261122061500-1/..",
+            "../20261122061500-1",
+        ] {
+            assert!(!is_snapshot_name(bad), "{bad}");
+        }
+    }
+}
