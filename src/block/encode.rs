@@ -1,0 +1,84 @@
+//! From rows to a block's bytes (part-format §7, steps 3 to 5).
+
+use super::dedup::Dedup;
+use super::{Block, Form};
+use crate::encoding::decimal;
+use crate::encoding::marshal::marshal_int64s;
+use crate::encoding::zstd::Effort;
+use crate::error::{Error, Result};
+use crate::metric::tsid::Tsid;
+
+impl Block {
+    /// Fills the block with rows of one series: sorted timestamps in ms and as many values, at most 8192.
+    ///
+    /// Values become decimals here, so what is read back later is what the block holds from now on. De-duplication, when
+    /// asked for, is applied after that.
+    pub fn fill_from_rows(
+        &mut self,
+        tsid: Tsid,
+        timestamps: &[i64],
+        values: &[f64],
+        precision_bits: u8,
+        dedup: Option<Dedup>,
+    ) {
+        debug_assert_eq!(timestamps.len(), values.len());
+        debug_assert!(timestamps.is_sorted());
+        self.reset();
+        self.header.tsid = tsid;
+        self.header.precision_bits = precision_bits;
+        self.timestamps.extend_from_slice(timestamps);
+        self.header.scale = decimal::to_decimal(values, &mut self.mantissas);
+        self.columns_changed();
+        if let Some(dedup) = dedup {
+            self.deduplicate_columns(dedup);
+        }
+    }
+
+    /// A new block from rows; see [`Block::fill_from_rows`].
+    pub fn from_rows(tsid: Tsid, timestamps: &[i64], values: &[f64], precision_bits: u8, dedup: Option<Dedup>) -> Self {
+        let mut block = Self::default();
+        block.fill_from_rows(tsid, timestamps, values, precision_bits, dedup);
+        block
+    }
+
+    /// Applies de-duplication to the block on its way into a part; decodes it when it has to.
+    ///
+    /// A block that loses nothing keeps its bytes.
+    pub fn deduplicate(&mut self, dedup: Dedup) -> Result<()> {
+        self.decode()?;
+        self.deduplicate_columns(dedup);
+        Ok(())
+    }
+
+    fn deduplicate_columns(&mut self, dedup: Dedup) {
+        let rows = self.timestamps.len();
+        dedup.mantissas(&mut self.timestamps, &mut self.mantissas);
+        if self.timestamps.len() != rows {
+            self.columns_changed();
+        }
+    }
+
+    /// Encodes the block unless it is, and completes the header but for the offsets. The block must not be empty.
+    pub fn encode(&mut self, effort: Effort) -> Result<()> {
+        if self.form != Form::Decoded {
+            return Ok(());
+        }
+        if self.timestamps.is_empty() {
+            return Err(Error::invalid("a block without samples can't be encoded"));
+        }
+        let bits = self.header.precision_bits;
+        self.values_data.clear();
+        let (values_type, first_value) = marshal_int64s(&self.mantissas, bits, effort, &mut self.values_data)?;
+        self.timestamps_data.clear();
+        let (timestamps_type, _) = marshal_int64s(&self.timestamps, bits, effort, &mut self.timestamps_data)?;
+        self.header.values_marshal_type = values_type;
+        self.header.first_value = first_value;
+        self.header.timestamps_marshal_type = timestamps_type;
+        // 8192 varints take 80 KiB at most.
+        self.header.values_block_size = u32::try_from(self.values_data.len()).unwrap_or(u32::MAX);
+        self.header.timestamps_block_size = u32::try_from(self.timestamps_data.len()).unwrap_or(u32::MAX);
+        // Lossy bytes don't agree with the columns any more, so those are given up.
+        self.form = if bits < 64 { Form::Encoded } else { Form::Both };
+        Ok(())
+    }
+}

@@ -1,0 +1,230 @@
+//! Blocks against the server's golden vectors: headers, merges and de-duplication.
+
+use std::collections::{BTreeSet, VecDeque};
+
+use sandglass::block::dedup::{Dedup, DedupRule};
+use sandglass::block::{Block, BlockHeader, Decoder, merge_into_pending};
+use sandglass::encoding::marshal::MarshalType;
+use sandglass::encoding::zstd::Effort;
+use sandglass::metric::tsid::Tsid;
+use sandglass::time::TimeRange;
+use serde_json::Value;
+
+use crate::golden::{bits, cases, floats, hex, int, ints, list};
+
+fn tsid(value: &Value) -> Tsid {
+    Tsid {
+        metric_group_id: int(&value["metric_group_id"]),
+        job_id: int(&value["job_id"]),
+        instance_id: int(&value["instance_id"]),
+        metric_id: int(&value["metric_id"]),
+    }
+}
+
+#[test]
+fn headers() {
+    for case in cases("headers") {
+        let mut written = Vec::new();
+        if case["kind"] == "tsid" {
+            let expected = tsid(&case["tsid"]);
+            assert_eq!(Tsid::unmarshal(&hex(&case["hex"])).unwrap(), (expected, &[][..]), "{case}");
+            expected.marshal(&mut written);
+        } else if case["kind"] == "block_header" {
+            let expected = BlockHeader {
+                tsid: tsid(&case["tsid"]),
+                min_timestamp: int(&case["min_timestamp"]),
+                max_timestamp: int(&case["max_timestamp"]),
+                first_value: int(&case["first_value"]),
+                timestamps_block_offset: int(&case["timestamps_block_offset"]),
+                values_block_offset: int(&case["values_block_offset"]),
+                timestamps_block_size: int(&case["timestamps_block_size"]),
+                values_block_size: int(&case["values_block_size"]),
+                rows_count: int(&case["rows_count"]),
+                scale: int(&case["scale"]),
+                timestamps_marshal_type: MarshalType::try_from(int::<u8>(&case["timestamps_marshal_type"])).unwrap(),
+                values_marshal_type: MarshalType::try_from(int::<u8>(&case["values_marshal_type"])).unwrap(),
+                precision_bits: int(&case["precision_bits"]),
+            };
+            assert_eq!(BlockHeader::unmarshal(&hex(&case["hex"])).unwrap(), (expected, &[][..]), "{case}");
+            expected.marshal(&mut written);
+        } else {
+            continue;
+        }
+        assert_eq!(written, hex(&case["hex"]), "{case}");
+    }
+}
+
+#[test]
+fn impossible_headers_are_refused() {
+    let good = BlockHeader { rows_count: 1, precision_bits: 64, ..BlockHeader::default() };
+    let read = |header: BlockHeader| {
+        let mut bytes = Vec::new();
+        header.marshal(&mut bytes);
+        BlockHeader::unmarshal(&bytes).map(|_| ())
+    };
+    read(good).unwrap();
+    read(BlockHeader { rows_count: 16384, ..good }).unwrap();
+    assert!(read(BlockHeader { rows_count: 0, ..good }).is_err());
+    assert!(read(BlockHeader { rows_count: 16385, ..good }).is_err());
+    assert!(read(BlockHeader { precision_bits: 0, ..good }).is_err());
+    assert!(read(BlockHeader { precision_bits: 65, ..good }).is_err());
+    assert!(read(BlockHeader { timestamps_block_size: 131_073, ..good }).is_err());
+    assert!(read(BlockHeader { values_block_size: 131_073, ..good }).is_err());
+    let mut bytes = Vec::new();
+    good.marshal(&mut bytes);
+    for at in [78, 79] {
+        bytes[at] = 7;
+        assert!(BlockHeader::unmarshal(&bytes).is_err());
+        bytes[at] = 0;
+    }
+    assert!(BlockHeader::unmarshal(&bytes[..80]).is_err());
+}
+
+#[test]
+fn duplicates_go_as_in_each_version() {
+    for (name, rule) in [
+        ("dedup_v1.72.0", DedupRule::KeepFirst),
+        ("dedup_v1.79.5", DedupRule::KeepLast),
+        ("dedup_v1.150.0", DedupRule::KeepLastLargestNotStale),
+    ] {
+        for case in cases(name) {
+            let dedup = Dedup { rule, interval_ms: int(&case["interval_ms"]) };
+            let (mut timestamps, mut values) = (ints(&case["timestamps"]), floats(&case["values"]));
+            dedup.floats(&mut timestamps, &mut values);
+            assert_eq!(timestamps, ints::<i64>(&case["query_timestamps"]), "{name} {case}");
+            assert_eq!(bits(&values), bits(&floats(&case["query_values"])), "{name} {case}");
+            let (mut timestamps, mut mantissas) = (ints(&case["timestamps"]), ints(&case["mantissas"]));
+            dedup.mantissas(&mut timestamps, &mut mantissas);
+            assert_eq!(timestamps, ints::<i64>(&case["merge_timestamps"]), "{name} {case}");
+            assert_eq!(mantissas, ints::<i64>(&case["merge_mantissas"]), "{name} {case}");
+        }
+    }
+}
+
+/// The blocks of one in-memory part, encoded, in order.
+fn part(series: &[Value]) -> VecDeque<Block> {
+    let mut blocks = Vec::new();
+    for series in series {
+        let (timestamps, values): (Vec<i64>, _) = (ints(&series["timestamps"]), floats(&series["values"]));
+        for (timestamps, values) in timestamps.chunks(8192).zip(values.chunks(8192)) {
+            let mut block =
+                Block::from_rows(tsid(&series["tsid"]), timestamps, values, int(&series["precision_bits"]), None);
+            block.encode(Effort::Fast).unwrap();
+            let mut copy = Block::default();
+            copy.copy_from_encoded(block.header(), block.data().0, block.data().1);
+            blocks.push(copy);
+        }
+    }
+    blocks.sort_by(|a, b| a.header().order(b.header()));
+    blocks.into()
+}
+
+/// The merge of engine-behaviour §5, but for the heap: equal keys come in the order of parts.
+#[test]
+fn merges() {
+    for case in cases("merge") {
+        let name = case["name"].as_str().unwrap();
+        if name.starts_with("ties") {
+            continue;
+        }
+        let mut parts: Vec<_> = list(&case["parts"]).iter().map(|case| part(list(&case["series"]))).collect();
+        let deadline: i64 = int(&case["retention_deadline"]);
+        let deleted: BTreeSet<u64> = ints(&case["deleted_metric_ids"]).into_iter().collect();
+        let mut written = Vec::new();
+        let mut rows_deleted = 0;
+        let mut pending: Option<Block> = None;
+        let mut scratch = Block::default();
+        while let Some(next) =
+            parts.iter_mut().filter(|part| !part.is_empty()).min_by(|a, b| a[0].header().order(b[0].header()))
+        {
+            let mut block = next.pop_front().unwrap();
+            if deleted.contains(&block.header().tsid.metric_id) || block.header().max_timestamp < deadline {
+                rows_deleted += block.rows() as u64;
+                continue;
+            }
+            let Some(before) = &mut pending else {
+                pending = Some(block);
+                continue;
+            };
+            let same_series = before.header().tsid.metric_id == block.header().tsid.metric_id;
+            if !same_series || before.too_big() && before.header().max_timestamp <= block.header().min_timestamp {
+                written.extend(pending.replace(block));
+                continue;
+            }
+            rows_deleted += merge_into_pending(before, &mut block, &mut scratch, deadline).unwrap();
+            let mut full = Block::default();
+            while before.take_full(&mut full) {
+                written.push(std::mem::take(&mut full));
+            }
+            if before.is_empty() {
+                pending = None;
+            }
+        }
+        written.extend(pending);
+        assert_eq!(rows_deleted, int::<u64>(&case["rows_deleted"]), "{name}");
+        let expected = list(&case["out"]["blocks"]);
+        assert_eq!(written.len(), expected.len(), "{name}");
+        for (block, expected) in written.iter_mut().zip(expected) {
+            block.encode(Effort::Thorough).unwrap();
+            let header = *block.header();
+            assert_eq!(header.tsid, tsid(&expected["tsid"]), "{name}");
+            assert_eq!(header.rows_count, int::<u32>(&expected["rows_count"]), "{name}");
+            assert_eq!(header.min_timestamp, int::<i64>(&expected["min_timestamp"]), "{name}");
+            assert_eq!(header.max_timestamp, int::<i64>(&expected["max_timestamp"]), "{name}");
+            assert_eq!(header.first_value, int::<i64>(&expected["first_value"]), "{name}");
+            assert_eq!(header.scale, int::<i16>(&expected["scale"]), "{name}");
+            assert_eq!(header.precision_bits, int::<u8>(&expected["precision_bits"]), "{name}");
+            // From the bytes, as a reader of the part would have them.
+            let mut read = Block::default();
+            read.copy_from_encoded(&header, block.data().0, block.data().1);
+            read.decode().unwrap();
+            assert!(read.columns().0 == ints::<i64>(&expected["timestamps"]), "{name}");
+            assert!(read.columns().1 == ints::<i64>(&expected["mantissas"]), "{name}");
+        }
+    }
+}
+
+#[test]
+fn queries_see_only_their_range() {
+    let timestamps: Vec<i64> = (0..8192).map(|i| 1000 + i / 2 * 10).collect();
+    let values: Vec<f64> = (0..8192).map(|i| f64::from(i % 97) / 10.0).collect();
+    let mut block = Block::from_rows(Tsid::default(), &timestamps, &values, 64, None);
+    block.encode(Effort::Fast).unwrap();
+    let mut decoder = Decoder::default();
+    for (min, max) in
+        [(i64::MIN, i64::MAX), (1000, 1000), (1005, 1009), (1010, 5000), (0, 999), (50_000, 7), (41_950, 99_999)]
+    {
+        let (mut read_timestamps, mut read_values) = (vec![1], vec![2.0]);
+        let (timestamps_data, values_data) = block.data();
+        let range = TimeRange { min, max };
+        let found = decoder
+            .append(block.header(), timestamps_data, values_data, range, &mut read_timestamps, &mut read_values)
+            .unwrap();
+        let expected: (Vec<i64>, Vec<f64>) =
+            timestamps.iter().zip(&values).filter(|(timestamp, _)| range.contains(**timestamp)).unzip();
+        assert_eq!(found, expected.0.len());
+        assert_eq!(read_timestamps[1..], expected.0);
+        assert_eq!(read_values[1..], expected.1);
+    }
+}
+
+#[test]
+fn timestamps_out_of_order_are_an_error() {
+    let timestamps: Vec<i64> = (0..100).map(|i| i * i % 89).collect();
+    let mut header =
+        BlockHeader { rows_count: 100, precision_bits: 64, max_timestamp: timestamps[99], ..BlockHeader::default() };
+    let mut data = Vec::new();
+    let (marshal_type, first) =
+        sandglass::encoding::marshal::marshal_int64s(&timestamps, 64, Effort::Fast, &mut data).unwrap();
+    header.timestamps_marshal_type = marshal_type;
+    header.min_timestamp = first;
+    header.values_marshal_type = MarshalType::Const;
+    header.timestamps_block_size = data.len() as u32;
+    let mut block = Block::default();
+    block.copy_from_encoded(&header, &data, &[]);
+    assert!(block.decode().is_err());
+    let (mut read_timestamps, mut read_values) = (Vec::new(), Vec::new());
+    let mut decoder = Decoder::default();
+    assert!(decoder.append(&header, &data, &[], TimeRange::ALL, &mut read_timestamps, &mut read_values).is_err());
+    assert!(read_timestamps.is_empty() && read_values.is_empty());
+}
