@@ -1,3 +1,4 @@
-//! What a series is called, and the number it goes by inside.
+//! What a series is called, the number it goes by inside, and rows of samples.
 
+pub mod row;
 pub mod tsid;

@@ -1,0 +1,249 @@
+//! Finds the blocks of given series in a part and reads their samples.
+
+use super::index_block::read_index_block;
+use super::reader::{Part, PartSource};
+use super::PartFile;
+use crate::block::{BlockHeader, Decoder};
+use crate::error::{Error, ErrorKind, Result};
+use crate::metric::tsid::Tsid;
+use crate::runtime::Context;
+use crate::time::{TimeRange, TimestampMs};
+use bytes::Bytes;
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A block that holds samples of a wanted series, as far as its header tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FoundBlock {
+    /// Index of the series among those asked for.
+    pub series: u32,
+    /// The block.
+    pub header: BlockHeader,
+}
+
+/// The blocks of `tsids` (sorted, without repetition) that overlap `range`, in the part's order.
+///
+/// # Errors
+/// `Corrupt` when an index block can't be read.
+pub async fn find_blocks(
+    context: &Context,
+    part: &Part,
+    tsids: &[Tsid],
+    range: TimeRange,
+) -> Result<Vec<FoundBlock>> {
+    debug_assert!(tsids.is_sorted(), "series are asked for in order");
+    let mut found = Vec::new();
+    let rows = part.metaindex();
+    let (mut next, mut at_row) = (0, 0);
+    while next < tsids.len() && part.header().range().overlaps(&range) {
+        // Blocks of a series may begin in the index block before the first one that begins with it.
+        at_row = at_row.max(rows.partition_point(|row| row.tsid < tsids[next]).saturating_sub(1));
+        let Some(row) = rows.get(at_row) else { break };
+        let last_tsid = rows.get(at_row + 1).map(|row| row.tsid);
+        next += tsids[next..].partition_point(|tsid| *tsid < row.tsid);
+        if next == tsids.len() {
+            break;
+        }
+        if row.range().overlaps(&range) && last_tsid.is_none_or(|last| tsids[next] <= last) {
+            let headers = index_block(context, part, at_row).await?;
+            collect(&headers, &tsids[next..], next, range, &mut found);
+            context.spend(headers.len() as u64).await;
+        }
+        at_row += 1;
+        // The last series of this index block may go on in the next one.
+        match last_tsid {
+            Some(last) => next += tsids[next..].partition_point(|tsid| *tsid < last),
+            None => break,
+        }
+    }
+    Ok(found)
+}
+
+/// One index block of a part.
+pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<Rc<Vec<BlockHeader>>> {
+    let Some(row) = part.metaindex().get(row) else {
+        return Err(Error::invalid(format!("there is no index block {row}")));
+    };
+    let end = row.index_block_offset.saturating_add(u64::from(row.index_block_size));
+    let frame = part.read(context, PartFile::Index, row.index_block_offset..end).await?;
+    Ok(Rc::new(read_index_block(&frame, row)?))
+}
+
+fn collect(headers: &[BlockHeader], tsids: &[Tsid], first: usize, range: TimeRange, found: &mut Vec<FoundBlock>) {
+    let mut headers = headers;
+    for (i, tsid) in tsids.iter().enumerate() {
+        headers = &headers[headers.partition_point(|header| header.tsid < *tsid)..];
+        if headers.is_empty() {
+            return;
+        }
+        for header in headers.iter().take_while(|header| header.tsid == *tsid) {
+            if (TimeRange { min: header.min_timestamp, max: header.max_timestamp }).overlaps(&range) {
+                found.push(FoundBlock { series: (first + i) as u32, header: *header });
+            }
+        }
+    }
+}
+
+/// Samples as two columns, with the stretches that came from one block each.
+#[derive(Clone, Debug, Default)]
+pub struct BlockSamples {
+    /// Timestamps, sorted within each run.
+    pub timestamps: Vec<TimestampMs>,
+    /// As many values.
+    pub values: Vec<f64>,
+    /// Which rows belong to which series.
+    pub runs: Vec<SampleRun>,
+}
+
+/// Adjacent rows of one series.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SampleRun {
+    /// Index of the series among those asked for.
+    pub series: u32,
+    /// Where its rows lie in the columns.
+    pub rows: Range<usize>,
+}
+
+/// Blocks that lie close together are read at once, up to so many bytes of each file.
+const MAX_READ_LEN: u64 = 256 << 10;
+/// A gap that is cheaper to read than to leave out.
+const MAX_GAP_LEN: u64 = 16 << 10;
+
+/// Adjacent blocks with the bytes of two files that hold them.
+struct Batch {
+    blocks: Range<usize>,
+    timestamps: Range<u64>,
+    values: Range<u64>,
+}
+
+/// Appends the samples of `blocks` that lie in `range`.
+///
+/// # Errors
+/// `Corrupt` when a block can't be decoded, `Limit` when there would be more than `max_samples`.
+pub async fn read_blocks(
+    context: &Context,
+    part: &Part,
+    blocks: &[FoundBlock],
+    range: TimeRange,
+    max_samples: u64,
+    samples: &mut BlockSamples,
+) -> Result<()> {
+    let mut decoder = Decoder::default();
+    let mut batches = batches(part, blocks)?.into_iter();
+    // The next batch is on its way while this one is decoded.
+    let mut under_way = batches.next().map(|batch| start_reading(context, part, batch));
+    while let Some((batch, timestamps, values)) = under_way {
+        under_way = batches.next().map(|batch| start_reading(context, part, batch));
+        let (timestamps, values) = (timestamps.await?, values.await?);
+        for block in &blocks[batch.blocks] {
+            let header = &block.header;
+            let start = samples.timestamps.len();
+            let added = decoder.append(
+                header,
+                slice(&timestamps, batch.timestamps.start, header.timestamps_block_offset, header.timestamps_block_size)?,
+                slice(&values, batch.values.start, header.values_block_offset, header.values_block_size)?,
+                range,
+                &mut samples.timestamps,
+                &mut samples.values,
+            )?;
+            if added > 0 {
+                samples.runs.push(SampleRun { series: block.series, rows: start..start + added });
+            }
+            if samples.timestamps.len() as u64 > max_samples {
+                return Err(Error::new(
+                    ErrorKind::Limit,
+                    format!("more than {max_samples} samples match; narrow the selector or the time range"),
+                ));
+            }
+            context.spend(u64::from(header.rows_count) / 4 + 5).await;
+        }
+    }
+    Ok(())
+}
+
+fn slice(bytes: &Bytes, start: u64, offset: u64, size: u32) -> Result<&[u8]> {
+    let from = usize::try_from(offset.saturating_sub(start)).unwrap_or(usize::MAX);
+    if size == 0 {
+        return Ok(&[]);
+    }
+    bytes
+        .get(from..from.saturating_add(size as usize))
+        .ok_or_else(|| Error::corrupt(format!("{size} bytes at {offset} lie outside of what was read")))
+}
+
+fn start_reading(
+    context: &Context,
+    part: &Part,
+    batch: Batch,
+) -> (Batch, impl Future<Output = Result<Bytes>> + use<>, impl Future<Output = Result<Bytes>> + use<>) {
+    let timestamps = start_read(context, part, PartFile::Timestamps, batch.timestamps.clone());
+    let values = start_read(context, part, PartFile::Values, batch.values.clone());
+    (batch, timestamps, values)
+}
+
+fn start_read(
+    context: &Context,
+    part: &Part,
+    file: PartFile,
+    range: Range<u64>,
+) -> impl Future<Output = Result<Bytes>> + use<> {
+    let (at_once, later) = match part.source() {
+        _ if range.is_empty() => (Some(Ok(Bytes::new())), None),
+        PartSource::Memory(_) => (Some(part.read_in_memory(file, range)), None),
+        PartSource::Directory(dir) => (None, Some(context.start_read(&dir.join(file.name()), range))),
+    };
+    async move {
+        match (at_once, later) {
+            (Some(result), _) => result,
+            (None, Some(read)) => read.await,
+            (None, None) => Ok(Bytes::new()),
+        }
+    }
+}
+
+/// Cuts blocks, which are in the part's order, into groups that are read at once.
+fn batches(part: &Part, blocks: &[FoundBlock]) -> Result<Vec<Batch>> {
+    let mut batches: Vec<Batch> = Vec::new();
+    for (i, block) in blocks.iter().enumerate() {
+        let header = &block.header;
+        let timestamps = bytes_of(part, PartFile::Timestamps, header.timestamps_block_offset, header.timestamps_block_size)?;
+        let values = bytes_of(part, PartFile::Values, header.values_block_offset, header.values_block_size)?;
+        if let Some(batch) = batches.last_mut()
+            && let Some(joint_timestamps) = joint(&batch.timestamps, &timestamps)
+            && let Some(joint_values) = joint(&batch.values, &values)
+        {
+            batch.blocks.end = i + 1;
+            batch.timestamps = joint_timestamps;
+            batch.values = joint_values;
+            continue;
+        }
+        batches.push(Batch { blocks: i..i + 1, timestamps, values });
+    }
+    Ok(batches)
+}
+
+fn bytes_of(part: &Part, file: PartFile, offset: u64, size: u32) -> Result<Range<u64>> {
+    // A const block has no bytes, and its offset does not matter.
+    if size == 0 {
+        return Ok(0..0);
+    }
+    let end = offset.saturating_add(u64::from(size));
+    if end > part.file_size(file) {
+        return Err(Error::corrupt(format!(
+            "a block lies at {offset} to {end} of {}, which has {} bytes",
+            file.name(),
+            part.file_size(file)
+        )));
+    }
+    Ok(offset..end)
+}
+
+/// One range that covers both, when reading it at once pays.
+fn joint(a: &Range<u64>, b: &Range<u64>) -> Option<Range<u64>> {
+    if a.is_empty() || b.is_empty() {
+        return Some(if a.is_empty() { b.clone() } else { a.clone() });
+    }
+    let joint = a.start.min(b.start)..a.end.max(b.end);
+    let close = b.start >= a.start && b.start <= a.end.saturating_add(MAX_GAP_LEN);
+    (close && joint.end - joint.start <= MAX_READ_LEN).then_some(joint)
+}
