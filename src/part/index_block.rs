@@ -18,7 +18,9 @@ const MAX_HEADERS: usize = 4 * INDEX_BLOCK_TARGET_SIZE / BlockHeader::SIZE;
 pub fn read_index_block(frame: &[u8], row: &MetaindexRow) -> Result<Vec<BlockHeader>> {
     let count = row.block_headers_count as usize;
     if count > MAX_HEADERS {
-        return Err(Error::corrupt(format!("an index block has at most {MAX_HEADERS} headers, the metaindex says {count}")));
+        return Err(Error::corrupt(format!(
+            "an index block has at most {MAX_HEADERS} headers, the metaindex says {count}"
+        )));
     }
     let expected_len = count.saturating_mul(BlockHeader::SIZE);
     let mut content = Vec::new();

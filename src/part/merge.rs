@@ -1,9 +1,9 @@
 //! Merges parts into one (engine-behaviour §5). Free of waiting: every step says which bytes it misses.
 
+use super::PartFile;
 use super::header::PartHeader;
 use super::reader::{BlockStreamReader, EncodedBlock, Part, Pull};
 use super::writer::{BlockStreamWriter, WrittenPart};
-use super::PartFile;
 use crate::block::dedup::Dedup;
 use crate::block::{Block, merge_into_pending};
 use crate::encoding::zstd::Effort;
@@ -98,11 +98,7 @@ enum Stage {
 
 impl PartMerge {
     /// A merge of `parts`, reading `read_ahead` bytes at a time of each file of each part.
-    pub fn new<'a>(
-        parts: impl IntoIterator<Item = &'a Part>,
-        read_ahead: u64,
-        options: MergeOptions,
-    ) -> Result<Self> {
+    pub fn new<'a>(parts: impl IntoIterator<Item = &'a Part>, read_ahead: u64, options: MergeOptions) -> Result<Self> {
         let readers: Result<Vec<_>> = parts.into_iter().map(|part| part.stream(read_ahead)).collect();
         let inputs: Vec<_> = readers?.into_iter().map(|reader| Input { reader, head: None }).collect();
         Ok(Self {
@@ -155,7 +151,6 @@ impl PartMerge {
                     self.heap.pop(&self.inputs);
                 }
             }
-
         }
         self.stage = Stage::Advancing;
         let Some(&top) = self.heap.0.first() else { return Ok(Step::Done) };
@@ -195,8 +190,7 @@ impl PartMerge {
             return Ok(());
         }
         self.incoming.copy_from_encoded(header, &block.timestamps, &block.values);
-        self.counts.deleted +=
-            merge_into_pending(&mut self.pending, &mut self.incoming, &mut self.scratch, deadline)?;
+        self.counts.deleted += merge_into_pending(&mut self.pending, &mut self.incoming, &mut self.scratch, deadline)?;
         while self.pending.take_full(&mut self.scratch) {
             write(&mut self.writer, &mut self.counts, &self.options, &mut self.scratch)?;
         }

@@ -259,8 +259,8 @@ impl BlockStreamReader {
             },
         };
         // Both files are looked at before anything moves on, so that asking again after feeding starts over cleanly.
-        let values_range = header.values_block_offset
-            ..header.values_block_offset.saturating_add(u64::from(header.values_block_size));
+        let values_range =
+            header.values_block_offset..header.values_block_offset.saturating_add(u64::from(header.values_block_size));
         let values = match self.bytes(PartFile::Values, values_range)? {
             Ok(bytes) => bytes,
             Err(pull) => return Ok(pull),
@@ -269,8 +269,8 @@ impl BlockStreamReader {
         let timestamps = if is_shared {
             self.shared_timestamps.clone()
         } else {
-            let range = self.timestamps_offset
-                ..self.timestamps_offset.saturating_add(u64::from(header.timestamps_block_size));
+            let range =
+                self.timestamps_offset..self.timestamps_offset.saturating_add(u64::from(header.timestamps_block_size));
             match self.bytes(PartFile::Timestamps, range)? {
                 Ok(bytes) => bytes,
                 Err(pull) => return Ok(pull),

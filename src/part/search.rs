@@ -1,8 +1,8 @@
 //! Finds the blocks of given series in a part and reads their samples.
 
+use super::PartFile;
 use super::index_block::read_index_block;
 use super::reader::{Part, PartSource};
-use super::PartFile;
 use crate::block::{BlockHeader, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::tsid::Tsid;
@@ -25,12 +25,7 @@ pub struct FoundBlock {
 ///
 /// # Errors
 /// `Corrupt` when an index block can't be read.
-pub async fn find_blocks(
-    context: &Context,
-    part: &Part,
-    tsids: &[Tsid],
-    range: TimeRange,
-) -> Result<Vec<FoundBlock>> {
+pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: TimeRange) -> Result<Vec<FoundBlock>> {
     debug_assert!(tsids.is_sorted(), "series are asked for in order");
     let mut found = Vec::new();
     let rows = part.metaindex();
@@ -140,7 +135,12 @@ pub async fn read_blocks(
             let start = samples.timestamps.len();
             let added = decoder.append(
                 header,
-                slice(&timestamps, batch.timestamps.start, header.timestamps_block_offset, header.timestamps_block_size)?,
+                slice(
+                    &timestamps,
+                    batch.timestamps.start,
+                    header.timestamps_block_offset,
+                    header.timestamps_block_size,
+                )?,
                 slice(&values, batch.values.start, header.values_block_offset, header.values_block_size)?,
                 range,
                 &mut samples.timestamps,
@@ -206,7 +206,8 @@ fn batches(part: &Part, blocks: &[FoundBlock]) -> Result<Vec<Batch>> {
     let mut batches: Vec<Batch> = Vec::new();
     for (i, block) in blocks.iter().enumerate() {
         let header = &block.header;
-        let timestamps = bytes_of(part, PartFile::Timestamps, header.timestamps_block_offset, header.timestamps_block_size)?;
+        let timestamps =
+            bytes_of(part, PartFile::Timestamps, header.timestamps_block_offset, header.timestamps_block_size)?;
         let values = bytes_of(part, PartFile::Values, header.values_block_offset, header.values_block_size)?;
         if let Some(batch) = batches.last_mut()
             && let Some(joint_timestamps) = joint(&batch.timestamps, &timestamps)

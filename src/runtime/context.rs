@@ -199,7 +199,7 @@ impl Context {
     }
 
     /// Submits a read now and lets the caller await it later, so that several are under way at once.
-    pub fn start_read(&self, file: &FilePath, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + 'static {
+    pub fn start_read(&self, file: &FilePath, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + use<> {
         let wanted_len = range.end.saturating_sub(range.start);
         let file_name = file.clone();
         let operation = self.operation(Request::Read { file: file.clone(), range });
