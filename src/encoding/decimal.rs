@@ -243,7 +243,6 @@ const PIECE: usize = 64;
 /// It is `split_fraction` turned inside out, so that each step runs over all values and vectorises. Mantissas keep their
 /// trailing zeros, which makes no difference once they are brought to a shared exponent below 0.
 fn split_piece(values: &[f64], mantissas: &mut [i64], exponents: &mut [i16]) -> Option<i16> {
-    const PRECISION: f64 = 1e12;
     let mut in_range = true;
     for value in values {
         in_range &= (*value == 0.0) | ((value.abs() >= 1e-6) & (value.abs() <= 1e6));
@@ -251,67 +250,82 @@ fn split_piece(values: &[f64], mantissas: &mut [i64], exponents: &mut [i16]) -> 
     if !in_range {
         return None;
     }
-    let mut left = [0.0; PIECE];
-    let mut steps = [0.0; PIECE];
-    for (left, value) in left.iter_mut().zip(values) {
-        *left = value.abs();
+    let mut smallest = 0;
+    let lanes = values.chunks(LANES).zip(mantissas.chunks_mut(LANES)).zip(exponents.chunks_mut(LANES));
+    for ((values, mantissas), exponents) in lanes {
+        let mut left = [0.0; LANES];
+        for (left, value) in left.iter_mut().zip(values) {
+            *left = value.abs();
+        }
+        let steps = settle(&mut left);
+        for ((mantissa, exponent), ((left, steps), value)) in
+            mantissas.iter_mut().zip(exponents).zip(left.iter().zip(&steps).zip(values))
+        {
+            // Below 2^51, and what is past the precision is truncated.
+            let whole = whole_part(*left).copysign(*value);
+            *mantissa = (whole + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
+            // The low bits of the sum are the integer, as above.
+            #[expect(clippy::cast_possible_truncation, reason = "at most ten")]
+            {
+                *exponent = -2 * ((*steps + MAGIC).to_bits() as i16);
+            }
+            smallest = smallest.min(*exponent);
+        }
     }
+    let even = mantissas.iter().zip(exponents).any(|(&mantissa, exponent)| *exponent == smallest && mantissa % 10 != 0);
+    Some(if even { smallest } else { smallest + 1 })
+}
+
+/// How many floats go through the steps together, in registers.
+const LANES: usize = 8;
+
+/// Multiplies by 100 until what is behind the point is noise, drops that, and returns how many times it was.
+#[inline]
+fn settle(left: &mut [f64; LANES]) -> [f64; LANES] {
+    const PRECISION: f64 = 1e12;
+    let mut steps = [0.0; LANES];
     // 1e-6 takes nine steps to reach 1e12; ten find nothing left to do.
     for _ in 0..10 {
-        let mut open = false;
-        for (left, steps) in left.iter_mut().zip(&mut steps) {
+        let mut taken = [0.0; LANES];
+        for ((left, steps), taken) in left.iter_mut().zip(&mut steps).zip(&mut taken) {
             let value = *left;
-            let rounded = (value + MAGIC) - MAGIC;
-            let whole = if rounded > value { rounded - 1.0 } else { rounded };
+            let whole = whole_part(value);
             let rest = value - whole;
             let down = rest * PRECISION < whole;
             let up = (1.0 - rest) * PRECISION < whole;
             // A value that is a whole number stays what it is in every later step, so no mask of the finished is needed.
             let go_on = (value < PRECISION) & !down & !up & (value != 0.0);
             let settled = if down { whole } else { whole + 1.0 };
-            let settled = if value < PRECISION && (down | up) { settled } else { value };
+            let settled = if (value < PRECISION) & (down | up) { settled } else { value };
             *left = if go_on { value * 100.0 } else { settled };
-            *steps += if go_on { 1.0 } else { 0.0 };
-            open |= go_on;
+            *taken = if go_on { 1.0 } else { 0.0 };
+            *steps += *taken;
         }
-        if !open {
+        if taken.iter().sum::<f64>() == 0.0 {
             break;
         }
     }
-    let mut most_steps = 0.0_f64;
-    for ((value, (mantissa, exponent)), (left, steps)) in
-        values.iter().zip(mantissas.iter_mut().zip(&mut *exponents)).zip(left.iter().zip(&steps))
-    {
-        // Below 2^51, and what is past the precision is truncated.
-        let rounded = (left + MAGIC) - MAGIC;
-        let whole = if rounded > *left { rounded - 1.0 } else { rounded };
-        let whole = whole.copysign(*value);
-        *mantissa = (whole + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
-        #[expect(clippy::cast_possible_truncation, reason = "at most ten")]
-        {
-            *exponent = -2 * (*steps as i16);
-        }
-        most_steps = most_steps.max(*steps);
-    }
-    #[expect(clippy::cast_possible_truncation, reason = "at most ten")]
-    let smallest = -2 * (most_steps as i16);
-    let even = mantissas.iter().zip(exponents).any(|(&mantissa, exponent)| *exponent == smallest && mantissa % 10 != 0);
-    Some(if even { smallest } else { smallest + 1 })
+    steps
+}
+
+/// The integer part of a float below 2^51 and not negative.
+#[inline]
+fn whole_part(value: f64) -> f64 {
+    let rounded = (value + MAGIC) - MAGIC;
+    if rounded > value { rounded - 1.0 } else { rounded }
 }
 
 /// Brings all mantissas to a shared exponent when all of them fit, else changes nothing and says so.
 fn scale_up(mantissas: &mut [i64], exponents: &[i16], shared: i16) -> bool {
-    let mut largest = 0.0_f64;
+    // A bound for all first: it mostly suffices.
+    let mut sizes = 0;
+    let mut highest = shared;
     for (&mantissa, &exponent) in mantissas.iter().zip(exponents) {
-        // One below zero is an unreduced mantissa with a zero to drop.
-        let up = exponent - shared;
-        let power = P1.get(up.max(0).cast_unsigned() as usize).copied().unwrap_or(f64::INFINITY);
-        #[expect(clippy::cast_precision_loss, reason = "an estimate with a margin")]
-        let scaled = mantissa as f64 * power;
-        // NaN is 0·Inf: zero always fits.
-        largest = largest.max(scaled.abs());
+        sizes |= (mantissa ^ (mantissa >> 63)).cast_unsigned();
+        highest = highest.max(exponent);
     }
-    if largest > 9.2e18 {
+    let limit = INT_POW10.get((highest - shared).cast_unsigned() as usize).map_or(0, |power| i64::MAX / power);
+    if sizes >= limit.cast_unsigned() && !each_fits(mantissas, exponents, shared) {
         return false;
     }
     for (mantissa, &exponent) in mantissas.iter_mut().zip(exponents) {
@@ -324,6 +338,20 @@ fn scale_up(mantissas: &mut [i64], exponents: &[i16], shared: i16) -> bool {
         };
     }
     true
+}
+
+/// Whether no mantissa overflows at the shared exponent, which is below all others or one above.
+fn each_fits(mantissas: &[i64], exponents: &[i16], shared: i16) -> bool {
+    let mut largest = 0.0_f64;
+    for (&mantissa, &exponent) in mantissas.iter().zip(exponents) {
+        let up = (exponent - shared).max(0).cast_unsigned();
+        let power = P1.get(up as usize).copied().unwrap_or(f64::INFINITY);
+        #[expect(clippy::cast_precision_loss, reason = "an estimate with a margin")]
+        let scaled = (mantissa as f64 * power).abs();
+        // NaN is 0·Inf: zero always fits, and is not larger than anything.
+        largest = if scaled > largest { scaled } else { largest };
+    }
+    largest <= 9.2e18
 }
 
 /// The general rule of part-format §3.4 from the loop over `need` on, with its wrapping 16-bit arithmetic.

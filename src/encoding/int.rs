@@ -202,6 +202,7 @@ pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&
         };
         let word = u64::from_le_bytes(*bytes);
         let ends = !word & MORE;
+        let mut consumed = 0;
         if ends == MORE
             && let Some(eight) = column[i..].first_chunk_mut::<8>()
         {
@@ -211,11 +212,19 @@ pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&
             src = &src[8..];
             i += 8;
         } else if ends != 0 {
-            // The lowest end bit closes this varint: keep the bits below it and drop the continuation bits.
-            let len = ends.trailing_zeros() / 8 + 1;
-            column[i] = unzigzag(gather(word & (ends ^ (ends - 1)) & !MORE));
-            src = &src[len as usize..];
-            i += 1;
+            // All varints that end in this word, without waiting for the next load: each is cut out between two ends.
+            let mut ends = ends;
+            let mut from = 0;
+            let whole = ends.count_ones() as usize;
+            for value in column[i..].iter_mut().take(whole) {
+                let to = (ends.trailing_zeros() + 1) & 0x7f;
+                *value = unzigzag(gather((word & !MORE & (u64::MAX >> (64 - to))) >> from));
+                from = to & 0x3f;
+                ends &= ends - 1;
+                i += 1;
+                consumed = to;
+            }
+            src = &src[consumed as usize / 8..];
         } else {
             (column[i], src) = take_varint(src)?;
             i += 1;

@@ -18,7 +18,7 @@ pub enum Effort {
     /// One fast pass: flushes and small merges, whose result is soon merged again.
     #[default]
     Fast,
-    /// Two denser passes, of which the smaller result is kept: forced and large merges.
+    /// Two denser passes besides, of which the smallest result is kept: forced and large merges.
     Thorough,
 }
 
@@ -61,12 +61,6 @@ struct Codec {
 
 impl Codec {
     fn compress(&mut self, payload: &[u8], effort: Effort, out: &mut Vec<u8>) -> Result<()> {
-        if effort == Effort::Thorough {
-            let dense = with_params(payload, dense_matches(payload.len())?)?;
-            let literals = with_params(payload, literals_only(payload.len())?)?;
-            out.extend_from_slice(if literals.len() < dense.len() { &literals } else { &dense });
-            return Ok(());
-        }
         let encoder = match &mut self.encoder {
             Some(encoder) => encoder,
             none => {
@@ -75,7 +69,15 @@ impl Codec {
                 none.insert(encoder)
             }
         };
-        out.extend_from_slice(&encoder.compress(payload).map_err(unsupported)?);
+        let fast = encoder.compress(payload).map_err(unsupported)?;
+        if effort == Effort::Fast {
+            out.extend_from_slice(&fast);
+            return Ok(());
+        }
+        let dense = with_params(payload, dense_matches(payload.len())?)?;
+        let literals = with_params(payload, literals_only(payload.len())?)?;
+        let smallest = [&fast[..], &dense, &literals].into_iter().min_by_key(|frame| frame.len());
+        out.extend_from_slice(smallest.unwrap_or(&fast));
         Ok(())
     }
 
