@@ -31,8 +31,8 @@ wasm: www/pkg/sandglass_bg.wasm ## builds the engine for the web into www/pkg/
 
 page: dist/page/index.html ## builds the page into dist/page/
 
-bench: package ## runs the benchmarks and prints ratios against the named peers
-	@scripts/bench.sh
+bench: package ## runs the benchmarks and prints ratios against the named peers (ARGS=--help lists options)
+	@scripts/bench.sh $(ARGS)
 
 clean: ## removes everything that was built here, tools included
 	rm -rf target dist .tools www/pkg www/dist www/README.md www/LICENSE www/node_modules www/bench/node_modules

@@ -33,8 +33,9 @@ const TYPES = {
  *
  * @param {Record<string, string>} mounts
  * @param {string} [uploads]
+ * @param {string} [head] what stands in the head of the empty page, such as an import map
  */
-export async function serve(mounts, uploads) {
+export async function serve(mounts, uploads, head = "") {
   const server = createServer(async (request, response) => {
     try {
       const [, mount, ...rest] = decodeURIComponent(new URL(request.url, "http://localhost").pathname).split("/");
@@ -44,7 +45,7 @@ export async function serve(mounts, uploads) {
         return;
       }
       if (mount === "" || mount === "blank.html") {
-        response.writeHead(200, { "content-type": TYPES[".html"] }).end("<!doctype html><title>test</title>");
+        response.writeHead(200, { "content-type": TYPES[".html"] }).end(`<!doctype html><title>test</title>${head}`);
         return;
       }
       if (mount === "favicon.ico") {
@@ -76,11 +77,12 @@ export async function serve(mounts, uploads) {
  * @param {object} options
  * @param {Record<string, string>} options.mounts see `serve`
  * @param {string} [options.uploads] see `serve`
+ * @param {string} [options.head] see `serve`
  * @param {string[]} [options.flags] further flags of the browser
  * @param {string} [options.program] a program to start instead of CHROMIUM
  */
-export async function openPage({ mounts, uploads, flags = [], program = process.env.CHROMIUM ?? "chromium" }) {
-  const server = await serve(mounts, uploads);
+export async function openPage({ mounts, uploads, head, flags = [], program = process.env.CHROMIUM ?? "chromium" }) {
+  const server = await serve(mounts, uploads, head);
   let browser;
   try {
     browser = await chromium.launch({ executablePath: program.includes("/") ? program : await which(program), headless: true, args: [...FLAGS, ...flags] });

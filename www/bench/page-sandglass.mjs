@@ -1,0 +1,10 @@
+// In the page: one measurement of Sandglass.
+import { loadInPage } from "./page-data.mjs";
+import { TASKS } from "./sandglass.mjs";
+
+export async function run({ entry, task, data }) {
+  const sandglass = await import(entry);
+  const dataSet = await loadInPage(data);
+  globalThis.gc?.();
+  return TASKS[task](sandglass, dataSet);
+}

@@ -1,0 +1,119 @@
+// What Sandglass takes for the same work. Runs in Node and in browsers, on the package as its users get it.
+import { cpuOnly, eachSeriesHour, prometheusText } from "./data.mjs";
+
+const OPTIONS = { storage: "memory", retention: "100y" };
+const EVERY_SERIES = '{__name__!=""}';
+
+const now = () => performance.now();
+const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
+
+let opened = 0;
+const open = (sandglass) => sandglass.open({ ...OPTIONS, name: `bench-${opened++}` });
+
+/** Resolves when no merge is under way and none is about to begin. */
+async function mergesAreIdle(db) {
+  for (let quiet = 0; quiet < 3; await pause(quiet === 0 ? 2 : 10)) {
+    const { partitions } = await db.inspect();
+    const merging = partitions.some(({ merges, parts }) => merges.length > 0 || parts.some(({ state }) => state === "merging"));
+    quiet = merging ? 0 : quiet + 1;
+  }
+  // The quiet time that was waited to be sure is not the engine's.
+  return 20;
+}
+
+/** Appends all, then waits until all is flushed, merged and found. Returns samples a second. */
+async function ingestRate(db, samples, ingest) {
+  const begin = now();
+  await ingest();
+  await db.flush();
+  const waited = await mergesAreIdle(db);
+  return samples / ((now() - begin - waited) / 1000);
+}
+
+const appendBySeriesAndHour = (db, dataSet) => {
+  const handles = dataSet.series.map(({ labels }) => db.series(labels));
+  return eachSeriesHour(dataSet, (s, timestamps, values) => db.append(handles[s], timestamps, values));
+};
+
+/** The rows of a data set whose series share one clock, made before the clock of the measurement runs. */
+function rowsOf({ series }) {
+  const { timestamps } = series[0];
+  return Array.from(timestamps, (timestamp, i) => ({ timestamp, values: Float64Array.from(series, ({ values }) => values[i]) }));
+}
+
+function countSamples(found) {
+  let count = 0;
+  for (const { timestamps } of found) count += timestamps.length;
+  return count;
+}
+
+function storedBytes(state) {
+  const sum = (items, of) => items.reduce((total, item) => total + of(item), 0);
+  return {
+    data: sum(state.partitions, ({ parts }) => sum(parts, ({ bytes }) => bytes)),
+    index: sum(state.index.tables, ({ parts }) => sum(parts, ({ bytes }) => bytes)),
+  };
+}
+
+/** The measurements; each gets the package and a data set and returns figures by name. */
+export const TASKS = {
+  /** Typed arrays in, all out again, and what is stored after a forced merge. */
+  async arrays(sandglass, dataSet) {
+    const db = await open(sandglass);
+    const importRate = await ingestRate(db, dataSet.samples, () => appendBySeriesAndHour(db, dataSet));
+    const longestSlice = (await db.inspect()).scheduler.longestSliceMs;
+    globalThis.gc?.();
+    const begin = now();
+    const found = await db.select(EVERY_SERIES);
+    const selectRate = dataSet.samples / ((now() - begin) / 1000);
+    const count = countSamples(found);
+    if (count !== dataSet.samples) throw new Error(`Sandglass holds ${count} samples of ${dataSet.samples}`);
+    await db.forceMerge();
+    await mergesAreIdle(db);
+    const stored = storedBytes(await db.inspect());
+    await db.close();
+    return { importRate, selectRate, longestSlice, dataBytes: stored.data / dataSet.samples, indexBytes: stored.index / dataSet.samples };
+  },
+
+  /** One row of all series after the other, as scrapes come. */
+  async rows(sandglass, dataSet) {
+    const rows = rowsOf(dataSet);
+    const db = await open(sandglass);
+    const importRate = await ingestRate(db, dataSet.samples, async () => {
+      const handles = dataSet.series.map(({ labels }) => db.series(labels));
+      for (const { timestamp, values } of rows) await db.appendRow(handles, timestamp, values);
+    });
+    const longestSlice = (await db.inspect()).scheduler.longestSliceMs;
+    await db.close();
+    return { importRate, longestSlice };
+  },
+
+  /** An hour of scrapes as Prometheus text. */
+  async text(sandglass, dataSet) {
+    const { body, samples } = prometheusText(dataSet, 1);
+    const db = await open(sandglass);
+    const importRate = await ingestRate(db, samples, async () => {
+      const result = await db.ingest(body, { format: "prometheus" });
+      if (result.samples !== samples) throw new Error(`Sandglass took ${result.samples} samples of ${samples}`);
+    });
+    await db.close();
+    return { importRate };
+  },
+
+  /** A snapshot of ten million samples: its time, and the bytes that it makes the storage write. */
+  async snapshot(sandglass) {
+    const dataSet = cpuOnly(100, 28);
+    const db = await open(sandglass);
+    await ingestRate(db, dataSet.samples, () => appendBySeriesAndHour(db, dataSet));
+    // In files and without anything left to flush.
+    await db.sync();
+    const before = (await db.inspect()).fileSystem.writtenBytes;
+    const begin = now();
+    const name = await db.snapshots.create();
+    const took = now() - begin;
+    const after = (await db.inspect()).fileSystem.writtenBytes;
+    if (!(await db.snapshots.list()).includes(name)) throw new Error(`the snapshot ${name} is not listed`);
+    await db.close();
+    return { milliseconds: took, writtenBytes: after - before };
+  },
+};
