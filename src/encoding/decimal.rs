@@ -250,27 +250,20 @@ fn split_piece(values: &[f64], mantissas: &mut [i64], exponents: &mut [i16]) -> 
     if !in_range {
         return None;
     }
+    // The last lanes are filled up with zeros, which need no steps. Fixed sizes keep the lanes in registers.
     let mut smallest = 0;
-    let lanes = values.chunks(LANES).zip(mantissas.chunks_mut(LANES)).zip(exponents.chunks_mut(LANES));
-    for ((values, mantissas), exponents) in lanes {
-        let mut left = [0.0; LANES];
-        for (left, value) in left.iter_mut().zip(values) {
-            *left = value.abs();
-        }
-        let steps = settle(&mut left);
-        for ((mantissa, exponent), ((left, steps), value)) in
-            mantissas.iter_mut().zip(exponents).zip(left.iter().zip(&steps).zip(values))
-        {
-            // Below 2^51, and what is past the precision is truncated.
-            let whole = whole_part(*left).copysign(*value);
-            *mantissa = (whole + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
-            // The low bits of the sum are the integer, as above.
-            #[expect(clippy::cast_possible_truncation, reason = "at most ten")]
-            {
-                *exponent = -2 * ((*steps + MAGIC).to_bits() as i16);
-            }
-            smallest = smallest.min(*exponent);
-        }
+    let (whole_lanes, last) = values.as_chunks::<LANES>();
+    let (mantissa_lanes, last_mantissas) = mantissas.as_chunks_mut::<LANES>();
+    let (exponent_lanes, last_exponents) = exponents.as_chunks_mut::<LANES>();
+    for ((values, mantissas), exponents) in whole_lanes.iter().zip(mantissa_lanes).zip(exponent_lanes) {
+        smallest = smallest.min(split_lanes(values, mantissas, exponents));
+    }
+    if !last.is_empty() {
+        let (mut values, mut mantissas, mut exponents) = ([0.0; LANES], [0; LANES], [0; LANES]);
+        values[..last.len()].copy_from_slice(last);
+        smallest = smallest.min(split_lanes(&values, &mut mantissas, &mut exponents));
+        last_mantissas.copy_from_slice(&mantissas[..last.len()]);
+        last_exponents.copy_from_slice(&exponents[..last.len()]);
     }
     let even = mantissas.iter().zip(exponents).any(|(&mantissa, exponent)| *exponent == smallest && mantissa % 10 != 0);
     Some(if even { smallest } else { smallest + 1 })
@@ -279,33 +272,50 @@ fn split_piece(values: &[f64], mantissas: &mut [i64], exponents: &mut [i16]) -> 
 /// How many floats go through the steps together, in registers.
 const LANES: usize = 8;
 
+#[inline]
+fn split_lanes(values: &[f64; LANES], mantissas: &mut [i64; LANES], exponents: &mut [i16; LANES]) -> i16 {
+    let mut left = values.map(f64::abs);
+    let steps = settle(&mut left);
+    let mut most_steps = 0;
+    for i in 0..LANES {
+        // Below 2^51, and what is past the precision is truncated.
+        let whole = whole_part(left[i]).copysign(values[i]);
+        mantissas[i] = (whole + MAGIC).to_bits().wrapping_sub(MAGIC.to_bits()).cast_signed();
+        exponents[i] = -2 * steps[i];
+        most_steps = most_steps.max(steps[i]);
+    }
+    -2 * most_steps
+}
+
 /// Multiplies by 100 until what is behind the point is noise, drops that, and returns how many times it was.
 #[inline]
-fn settle(left: &mut [f64; LANES]) -> [f64; LANES] {
+fn settle(left: &mut [f64; LANES]) -> [i16; LANES] {
     const PRECISION: f64 = 1e12;
-    let mut steps = [0.0; LANES];
+    let mut steps = [0_i64; LANES];
     // 1e-6 takes nine steps to reach 1e12; ten find nothing left to do.
     for _ in 0..10 {
-        let mut taken = [0.0; LANES];
-        for ((left, steps), taken) in left.iter_mut().zip(&mut steps).zip(&mut taken) {
+        let mut taken = 0;
+        for (left, steps) in left.iter_mut().zip(&mut steps) {
             let value = *left;
             let whole = whole_part(value);
             let rest = value - whole;
             let down = rest * PRECISION < whole;
             let up = (1.0 - rest) * PRECISION < whole;
+            let open = (value < PRECISION) & (value != 0.0);
             // A value that is a whole number stays what it is in every later step, so no mask of the finished is needed.
-            let go_on = (value < PRECISION) & !down & !up & (value != 0.0);
-            let settled = if down { whole } else { whole + 1.0 };
-            let settled = if (value < PRECISION) & (down | up) { settled } else { value };
-            *left = if go_on { value * 100.0 } else { settled };
-            *taken = if go_on { 1.0 } else { 0.0 };
-            *steps += *taken;
+            let next = if up { whole + 1.0 } else { value * 100.0 };
+            let next = if down { whole } else { next };
+            *left = if open { next } else { value };
+            let step = i64::from(open & !down & !up);
+            *steps += step;
+            taken |= step;
         }
-        if taken.iter().sum::<f64>() == 0.0 {
+        if taken == 0 {
             break;
         }
     }
-    steps
+    #[expect(clippy::cast_possible_truncation, reason = "at most ten")]
+    steps.map(|steps| steps as i16)
 }
 
 /// The integer part of a float below 2^51 and not negative.

@@ -185,7 +185,6 @@ pub fn take_bytes(src: &[u8]) -> Result<(&[u8], &[u8])> {
 ///
 /// Allocates only for counts that `src` can hold, one byte a number at least.
 pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&'a [u8]> {
-    const MORE: u64 = 0x8080_8080_8080_8080;
     if n > src.len() {
         return Err(Error::corrupt(format!("{n} varints take at least as many bytes, found {}", src.len())));
     }
@@ -195,42 +194,66 @@ pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&
     let mut src = src;
     let mut i = 0;
     while i < column.len() {
-        let Some(bytes) = src.first_chunk::<8>() else {
-            (column[i], src) = take_varint(src)?;
-            i += 1;
-            continue;
-        };
-        let word = u64::from_le_bytes(*bytes);
+        // As many as surely end within the next eight bytes, but in fixed numbers, whose choice the processor foresees.
+        let word = src.first_chunk().map_or(MORE, |bytes| u64::from_le_bytes(*bytes));
         let ends = !word & MORE;
-        let mut consumed = 0;
-        if ends == MORE
-            && let Some(eight) = column[i..].first_chunk_mut::<8>()
-        {
-            for (value, &byte) in eight.iter_mut().zip(bytes) {
-                *value = unzigzag(u64::from(byte));
-            }
-            src = &src[8..];
-            i += 8;
-        } else if ends != 0 {
-            // All varints that end in this word, without waiting for the next load: each is cut out between two ends.
-            let mut ends = ends;
-            let mut from = 0;
-            let whole = ends.count_ones() as usize;
-            for value in column[i..].iter_mut().take(whole) {
-                let to = (ends.trailing_zeros() + 1) & 0x7f;
-                *value = unzigzag(gather((word & !MORE & (u64::MAX >> (64 - to))) >> from));
-                from = to & 0x3f;
-                ends &= ends - 1;
-                i += 1;
-                consumed = to;
-            }
-            src = &src[consumed as usize / 8..];
+        let (count, len) = match ends.count_ones() {
+            4 if ends == PAIRS => (4, cut_pairs(word, &mut column[i..])),
+            8 => (8, cut::<8>(word, &mut column[i..])),
+            4.. => (4, cut::<4>(word, &mut column[i..])),
+            2.. => (2, cut::<2>(word, &mut column[i..])),
+            1 => (1, cut::<1>(word, &mut column[i..])),
+            _ => (0, None),
+        };
+        if let Some(len) = len {
+            src = &src[len..];
+            i += count;
         } else {
             (column[i], src) = take_varint(src)?;
             i += 1;
         }
     }
     Ok(src)
+}
+
+/// The bits that say "more follows".
+const MORE: u64 = 0x8080_8080_8080_8080;
+
+/// The bits that end varints of two bytes each.
+const PAIRS: u64 = 0x8000_8000_8000_8000;
+
+/// Like `cut::<4>`, for four varints of two bytes each, the most common length after one.
+#[inline]
+fn cut_pairs(word: u64, column: &mut [i64]) -> Option<usize> {
+    let values = column.first_chunk_mut::<4>()?;
+    let pairs = (word & 0x007f_007f_007f_007f) | ((word & 0x7f00_7f00_7f00_7f00) >> 1);
+    for (value, at) in values.iter_mut().zip([0, 16, 32, 48]) {
+        *value = unzigzag((pairs >> at) & 0x3fff);
+    }
+    Some(8)
+}
+
+/// Cuts the first `N` varints, which must end in `word`, into the front of the column, if that is long enough, and returns
+/// how many bytes they took.
+#[inline]
+fn cut<const N: usize>(word: u64, column: &mut [i64]) -> Option<usize> {
+    let values = column.first_chunk_mut::<N>()?;
+    if N == 8 {
+        for (value, byte) in values.iter_mut().zip(word.to_le_bytes()) {
+            *value = unzigzag(u64::from(byte));
+        }
+        return Some(8);
+    }
+    let mut ends = !word & MORE;
+    let mut from = 0;
+    for value in values {
+        // The bits up to the lowest end, less those of the varints before.
+        let upto = ends ^ (ends - 1);
+        *value = unzigzag(gather((word & upto & !MORE) >> from));
+        from = upto.count_ones() & 63;
+        ends &= ends - 1;
+    }
+    Some(if from == 0 { 8 } else { from as usize / 8 })
 }
 
 /// Signed to unsigned, so that small magnitudes stay small: 0, -1, 1, -2, … become 0, 1, 2, 3, ….
