@@ -197,13 +197,20 @@ pub fn take_varints<'a>(src: &'a [u8], n: usize, out: &mut Vec<i64>) -> Result<&
         // As many as surely end within the next eight bytes, but in fixed numbers, whose choice the processor foresees.
         let word = src.first_chunk().map_or(MORE, |bytes| u64::from_le_bytes(*bytes));
         let ends = !word & MORE;
-        let (count, len) = match ends.count_ones() {
-            4 if ends == PAIRS => (4, cut_pairs(word, &mut column[i..])),
-            8 => (8, cut::<8>(word, &mut column[i..])),
-            4.. => (4, cut::<4>(word, &mut column[i..])),
-            2.. => (2, cut::<2>(word, &mut column[i..])),
-            1 => (1, cut::<1>(word, &mut column[i..])),
-            _ => (0, None),
+        let more_than_one = ends & ends.wrapping_sub(1);
+        let more_than_two = more_than_one & more_than_one.wrapping_sub(1);
+        let (count, len) = if ends == MORE {
+            (8, cut::<8>(word, &mut column[i..]))
+        } else if ends == PAIRS {
+            (4, cut_pairs(word, &mut column[i..]))
+        } else if more_than_two & more_than_two.wrapping_sub(1) != 0 {
+            (4, cut::<4>(word, &mut column[i..]))
+        } else if more_than_one != 0 {
+            (2, cut::<2>(word, &mut column[i..]))
+        } else if ends != 0 {
+            (1, cut::<1>(word, &mut column[i..]))
+        } else {
+            (0, None)
         };
         if let Some(len) = len {
             src = &src[len..];
@@ -246,14 +253,15 @@ fn cut<const N: usize>(word: u64, column: &mut [i64]) -> Option<usize> {
     }
     let mut ends = !word & MORE;
     let mut from = 0;
+    let mut to = 0;
     for value in values {
-        // The bits up to the lowest end, less those of the varints before.
-        let upto = ends ^ (ends - 1);
-        *value = unzigzag(gather((word & upto & !MORE) >> from));
-        from = upto.count_ones() & 63;
+        // The bits up to the lowest end, less those of the varints before. Counting zeros is cheaper than counting ones.
+        to = ends.trailing_zeros() + 1;
+        *value = unzigzag(gather((word & (ends ^ (ends - 1)) & !MORE) >> from));
+        from = to & 63;
         ends &= ends - 1;
     }
-    Some(if from == 0 { 8 } else { from as usize / 8 })
+    Some(to as usize / 8)
 }
 
 /// Signed to unsigned, so that small magnitudes stay small: 0, -1, 1, -2, … become 0, 1, 2, 3, ….
