@@ -108,8 +108,8 @@ const FAST_LEVEL: i32 = 1;
 
 /// Two tables of hashes, matches from four bytes on, looked for at nearly every position.
 ///
-/// Together with [`literals_only`] it makes columns a little smaller than libzstd does at the server's levels (1 to 5 by
-/// the number of values): by 0.2 % on scraped data, 1.3 % on mixed, 18 % on random walks.
+/// With [`literals_only`] and the fast pass it makes values smaller than libzstd does at the server's levels (1 to 5 by the
+/// number of values): by 0.3 % on scraped data, 0.6 % on mixed, 18 % on random walks. Irregular timestamps stay 3 % larger.
 fn dense_matches(len: usize) -> Result<LevelParams> {
     let params = level_params_for_size(4, len).ok_or_else(no_such_level)?;
     Ok(LevelParams { min_match: 4, search_strength: 9, ..params })
