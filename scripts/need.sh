@@ -11,7 +11,7 @@ cd "$(dirname "$0")/.."
 # shellcheck source=scripts/env.sh
 source scripts/env.sh
 
-say() { printf '\033[1m%s\033[0m\n' "$*" >&2; }
+say() { printf 'sandglass: %s\n' "$*" >&2; }
 fail() { printf 'sandglass: %s\n' "$*" >&2; exit 1; }
 have() { command -v "$1" >/dev/null 2>&1; }
 

@@ -88,6 +88,10 @@ step size show node scripts/size.mjs
 step package many npm run --prefix www test:unit
 step real-server many npm run --prefix www test:server
 
+if [ "${#table[@]}" = 0 ]; then
+  echo "there is no step named$only" >&2
+  exit 2
+fi
 echo
 printf '%s\n' "${table[@]}"
 printf '%-22s %35d s\n\n' 'all steps' $((SECONDS - begin))
