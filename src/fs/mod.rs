@@ -9,9 +9,11 @@
 //! - a failed operation changes nothing: half a `Commit` is never seen, neither now nor after a restart;
 //! - directories need not exist: a directory is there as long as a path lies below it. Listing an absent one gives no entries.
 
+mod directory;
 pub mod memory;
 pub mod path;
 
+pub use memory::MemoryFileSystem;
 pub use path::FilePath;
 
 use crate::error::Result;

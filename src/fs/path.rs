@@ -1,6 +1,7 @@
 //! Where a file lies within one database: `data/small/2024_03/<part>/values.bin`, always relative, always with `/`.
 
 use crate::error::{Error, Result};
+use std::borrow::Borrow;
 use std::fmt;
 use std::rc::Rc;
 
@@ -61,6 +62,12 @@ impl FilePath {
 
     /// The path as text.
     pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl Borrow<str> for FilePath {
+    fn borrow(&self) -> &str {
         &self.0
     }
 }

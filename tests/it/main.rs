@@ -1,5 +1,8 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
+mod file_systems;
+#[path = "../fs_contract/mod.rs"]
+mod fs_contract;
 mod golden;
 mod golden_block;
 mod golden_encoding;
