@@ -30,7 +30,7 @@ system_package() {
   for attempt in 1 2; do
     for package in "$@"; do
       # 'Candidate: (none)' is a name that is only mentioned by others; an empty answer is an unknown one.
-      if apt-cache policy "$package" 2>/dev/null | grep -q 'Candidate: [^(]'; then
+      if [[ "$(apt-cache policy "$package" 2>/dev/null)" =~ Candidate:\ [^\(] ]]; then
         say "installing the system package $package"
         if as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y --no-install-recommends "$package" >&2; then return 0; fi
         # A stale package list names files that are gone: one update, one more try.
@@ -90,6 +90,7 @@ need_wasm_bindgen() {
   # A debug build takes a third of the time and is fast enough. Not --locked: its lock file may name yanked versions.
   cargo install wasm-bindgen-cli --version "$wanted" --debug --root .tools --target-dir target/tools --force >&2 ||
     fail "cannot build wasm-bindgen-cli; try: cargo install wasm-bindgen-cli --version $wanted"
+  rm -rf target/tools
 }
 
 # The packages of one folder with a package.json, exactly as its lock file has them.
