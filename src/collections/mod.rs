@@ -1,1 +1,3 @@
 //! Collections the standard library lacks.
+
+pub mod u64_set;

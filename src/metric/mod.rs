@@ -1,4 +1,5 @@
 //! What a series is called, the number it goes by inside, and rows of samples.
 
+pub mod filter;
 pub mod row;
 pub mod tsid;
