@@ -3,6 +3,7 @@
 //! A [`Context`] is a cheap handle that jobs clone. It is single-threaded. Leaf futures note what they wait for; the
 //! scheduler looks at these notes instead of using wakers.
 
+use super::block_cache::BlockCache;
 use super::scheduler::Lane;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, Completion, Entry, EntryKind, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
@@ -68,6 +69,7 @@ pub(super) struct Shared {
     pub(super) spawned: RefCell<Vec<(TaskId, Lane, Job)>>,
     pub(super) cancelled: RefCell<Vec<TaskId>>,
     trace: RefCell<EventRing>,
+    block_cache: BlockCache,
     shutting_down: Cell<bool>,
 }
 
@@ -91,6 +93,7 @@ impl Context {
             spawned: RefCell::default(),
             cancelled: RefCell::default(),
             trace: RefCell::default(),
+            block_cache: BlockCache::default(),
             shutting_down: Cell::new(false),
         }))
     }
@@ -245,6 +248,11 @@ impl Context {
     /// The file system's counters.
     pub fn file_system_stats(&self) -> FileSystemStats {
         self.0.fs.borrow().stats()
+    }
+
+    /// Decoded index blocks of all parts, shared by all jobs.
+    pub fn block_cache(&self) -> &BlockCache {
+        &self.0.block_cache
     }
 
     fn operation(&self, request: Request) -> Operation {
