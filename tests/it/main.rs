@@ -6,3 +6,5 @@ mod fs_contract;
 mod golden;
 mod golden_block;
 mod golden_encoding;
+mod golden_part;
+mod machine;
