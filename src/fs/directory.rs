@@ -201,7 +201,7 @@ impl Directory {
             return Err(not_found(from));
         }
         // All names leave before the first arrives, since `from` may lie below `to` as well.
-        for (path, _) in &tree {
+        for path in tree.keys() {
             plan.paths.insert(path.clone(), None);
         }
         self.check_target(plan, to)?;

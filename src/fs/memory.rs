@@ -70,6 +70,12 @@ impl MemoryFileSystem {
         self.directory.unpublished().map(|(path, id)| (path.clone(), len(id))).collect()
     }
 
+    /// Lets the counters begin again, as after a restart.
+    pub(super) fn forget_statistics(&mut self) {
+        self.stats = FileSystemStats::default();
+        self.done.clear();
+    }
+
     fn read(&mut self, file: &FilePath, range: Range<u64>) -> Result<Bytes> {
         let (id, inode) = self.directory.find(file)?;
         check_range(file, &range, inode.size_bytes)?;

@@ -12,9 +12,11 @@
 mod directory;
 pub mod memory;
 pub mod path;
+pub mod sim;
 
 pub use memory::MemoryFileSystem;
 pub use path::FilePath;
+pub use sim::SimFileSystem;
 
 use crate::error::Result;
 use crate::time::TimestampMs;
@@ -60,6 +62,40 @@ pub enum Request {
         /// The changes, in order.
         changes: Vec<Change>,
     },
+}
+
+impl Request {
+    /// Whether this request must take effect after `earlier`: they name the same file, or a directory and what lies below it,
+    /// and one of them changes it.
+    fn must_follow(&self, earlier: &Self) -> bool {
+        let only_looks = |request: &Self| matches!(request, Self::List { .. } | Self::Read { .. });
+        if only_looks(self) && only_looks(earlier) {
+            return false;
+        }
+        let mut related = false;
+        self.for_each_path(&mut |path| {
+            earlier.for_each_path(&mut |other| {
+                related |= path == other || path.below(other).is_some() || other.below(path).is_some();
+            });
+        });
+        related
+    }
+
+    fn for_each_path(&self, visit: &mut dyn FnMut(&FilePath)) {
+        match self {
+            Self::List { dir: path }
+            | Self::Read { file: path, .. }
+            | Self::Append { file: path, .. }
+            | Self::Sync { file: path } => visit(path),
+            Self::Commit { changes } => changes.iter().for_each(|change| match change {
+                Change::Publish { from, to } | Change::Link { from, to } => {
+                    visit(from);
+                    visit(to);
+                }
+                Change::Put { file: path, .. } | Change::Remove { path } => visit(path),
+            }),
+        }
+    }
 }
 
 /// One step of an atomic [`Request::Commit`].

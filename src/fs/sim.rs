@@ -1,0 +1,269 @@
+//! Files in memory behind a disk that takes its time, fails and loses power, all as a seed says.
+//!
+//! An operation is carried out when it completes, after a delay that the seed chose, so that operations on different files
+//! overtake each other. At a crash, what was under way is settled by the seed: an append may leave some of its bytes, a commit
+//! has happened or has not, and of an unpublished file anything behind its last sync may be lost or garbled.
+
+use super::memory::MemoryFileSystem;
+use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::TimestampMs;
+use bytes::Bytes;
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::rc::Rc;
+
+/// The simulator. Clones are handles of the same disk, so that a test keeps one while the engine owns another.
+#[derive(Clone, Debug)]
+pub struct SimFileSystem(Rc<RefCell<Disk>>);
+
+#[derive(Debug)]
+struct Disk {
+    seed: u64,
+    random: Random,
+    max_delay_ms: u64,
+    now: TimestampMs,
+    files: MemoryFileSystem,
+    /// How much of each unpublished file a sync has made durable.
+    synced: BTreeMap<FilePath, u64>,
+    pending: Vec<Pending>,
+    submitted: u64,
+    fail_at: BTreeSet<u64>,
+    fail_with: ErrorKind,
+    crash_at: Option<u64>,
+}
+
+#[derive(Debug)]
+struct Pending {
+    op: OpId,
+    number: u64,
+    request: Request,
+    due: TimestampMs,
+    /// Chosen by the seed: which of several that are due comes first.
+    rank: u64,
+}
+
+impl SimFileSystem {
+    /// An empty disk that completes everything in the order of submission and without delay, until told otherwise.
+    pub fn new(seed: u64) -> Self {
+        Self::over(seed, MemoryFileSystem::new())
+    }
+
+    /// A disk that holds these files.
+    pub fn over(seed: u64, files: MemoryFileSystem) -> Self {
+        Self(Rc::new(RefCell::new(Disk {
+            seed,
+            random: Random(seed),
+            max_delay_ms: 0,
+            now: TimestampMs::MIN,
+            files,
+            synced: BTreeMap::new(),
+            pending: Vec::new(),
+            submitted: 0,
+            fail_at: BTreeSet::new(),
+            fail_with: ErrorKind::Storage,
+            crash_at: None,
+        })))
+    }
+
+    /// Lets each operation take 0 to `max_delay_ms` of the time that is handed to `poll`.
+    #[must_use]
+    pub fn with_delays(self, max_delay_ms: u64) -> Self {
+        self.0.borrow_mut().max_delay_ms = max_delay_ms;
+        self
+    }
+
+    /// Lets operation `number`, counted from 0, fail without effect. May be called for several.
+    pub fn fail_at(&self, number: u64) {
+        self.0.borrow_mut().fail_at.insert(number);
+    }
+
+    /// The kind of error that operations fail with; `Storage` unless told otherwise.
+    pub fn fail_with(&self, kind: ErrorKind) {
+        self.0.borrow_mut().fail_with = kind;
+    }
+
+    /// Cuts the power while operation `number`, counted from 0, is handed over: neither it nor any later one completes, but it
+    /// may have been carried out.
+    pub fn crash_at(&self, number: u64) {
+        self.0.borrow_mut().crash_at = Some(number);
+    }
+
+    /// Operations submitted so far. A test that crashes at each number below the count of a good run has seen every crash.
+    pub fn operations(&self) -> u64 {
+        self.0.borrow().submitted
+    }
+
+    /// Whether the power is gone.
+    pub fn has_crashed(&self) -> bool {
+        self.0.borrow().has_crashed()
+    }
+
+    /// The instant at which the next operation that is under way completes; `None` when there is none or the power is gone.
+    pub fn next_completion(&self) -> Option<TimestampMs> {
+        let disk = self.0.borrow();
+        disk.pending.iter().filter(|_| !disk.has_crashed()).map(|pending| pending.due).min()
+    }
+
+    /// What a restart finds when the power is cut now, or was cut before. Does not change this disk: asked twice, it answers
+    /// the same.
+    pub fn after_crash(&self) -> MemoryFileSystem {
+        self.0.borrow().after_crash()
+    }
+
+    /// The disk after a restart, with the same seed for its faults to come and no fault planned.
+    pub fn restarted(&self) -> Self {
+        let disk = self.0.borrow();
+        Self::over(disk.seed.wrapping_add(1), disk.after_crash()).with_delays(disk.max_delay_ms)
+    }
+}
+
+impl Disk {
+    fn has_crashed(&self) -> bool {
+        self.crash_at.is_some_and(|number| self.submitted > number)
+    }
+
+    fn submit(&mut self, op: OpId, request: Request) {
+        let number = self.submitted;
+        self.submitted += 1;
+        let (due, rank) = if self.max_delay_ms == 0 {
+            (self.now, 0)
+        } else {
+            // A delay of more than 2^63 ms is for ever.
+            let delay_ms = i64::try_from(self.random.below(self.max_delay_ms.saturating_add(1))).unwrap_or(i64::MAX);
+            (self.now.saturating_add(delay_ms), self.random.next())
+        };
+        self.pending.push(Pending { op, number, request, due, rank });
+    }
+
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        if self.now == TimestampMs::MIN {
+            // Time begins at the first poll; what was submitted before counts from there.
+            for pending in &mut self.pending {
+                pending.due = pending.due.saturating_sub(TimestampMs::MIN).saturating_add(now);
+            }
+        }
+        self.now = self.now.max(now);
+        while let Some(at) = self.next_to_complete() {
+            let Pending { op, number, request, .. } = self.pending.remove(at);
+            let result = if self.fail_at.contains(&number) {
+                Err(Error::new(self.fail_with, format!("simulated failure of operation {number}")))
+            } else {
+                self.carry_out(request)
+            };
+            done.push(Completion { op, result });
+        }
+    }
+
+    /// The first in the seed's order of all that are due and behind no earlier operation on the same file.
+    fn next_to_complete(&self) -> Option<usize> {
+        if self.has_crashed() {
+            return None;
+        }
+        (0..self.pending.len())
+            .filter(|&at| self.pending[at].due <= self.now)
+            .filter(|&at| {
+                !self.pending[..at].iter().any(|before| self.pending[at].request.must_follow(&before.request))
+            })
+            .min_by_key(|&at| (self.pending[at].due, self.pending[at].rank, self.pending[at].number))
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply> {
+        let synced = if let Request::Sync { file } = &request { Some(file.clone()) } else { None };
+        let committed = matches!(request, Request::Commit { .. });
+        let reply = self.files.carry_out(request)?;
+        if synced.is_some() || committed {
+            let lengths: BTreeMap<_, _> = self.files.unpublished().into_iter().collect();
+            if let Some(file) = synced {
+                let len = lengths.get(&file).copied().unwrap_or(0);
+                self.synced.insert(file, len);
+            }
+            // A path that a commit has freed may name another file later.
+            self.synced.retain(|file, _| lengths.contains_key(file));
+        }
+        Ok(reply)
+    }
+
+    fn after_crash(&self) -> MemoryFileSystem {
+        let mut random = Random(self.seed ^ self.submitted.rotate_left(32) ^ 0x5bd1_e995);
+        let mut files = self.files.clone();
+        // What was under way may have been done in part. That holds for the operation at
+        // which the power went as well, but not for those submitted later.
+        let seen = |number| self.crash_at.is_none_or(|crash_at| number <= crash_at);
+        let mut undone: Vec<&Request> = Vec::new();
+        for pending in
+            self.pending.iter().filter(|pending| seen(pending.number) && !self.fail_at.contains(&pending.number))
+        {
+            let blocked = undone.iter().any(|before| pending.request.must_follow(before));
+            // Mostly done, so that long chains of operations are sometimes done to their end.
+            let luck = random.below(8);
+            if blocked || luck == 0 {
+                undone.push(&pending.request);
+                continue;
+            }
+            // An operation that would have failed leaves nothing behind in either case.
+            match &pending.request {
+                Request::Append { file, bytes } if luck == 1 => {
+                    let kept = random.below(bytes.len() as u64 + 1) as usize;
+                    let torn = Request::Append { file: file.clone(), bytes: bytes.slice(..kept) };
+                    let _ = files.carry_out(torn);
+                    undone.push(&pending.request);
+                }
+                Request::Append { .. } | Request::Commit { .. } => drop(files.carry_out(pending.request.clone())),
+                _ => {}
+            }
+        }
+        // Rebuilt from what survives, as an unpublished file never shrinks otherwise.
+        for (file, len) in files.unpublished() {
+            let synced = self.synced.get(&file).copied().unwrap_or(0).min(len);
+            let Some(content) = files.file(file.as_str()) else { continue };
+            let _ = files.carry_out(Request::Commit { changes: vec![Change::Remove { path: file.clone() }] });
+            if synced == 0 && random.below(4) == 0 {
+                continue;
+            }
+            let kept = (synced + random.below(len - synced + 1)) as usize;
+            let mut survivor = content[..kept].to_vec();
+            if random.below(2) == 0 {
+                // A torn sector: the length is there, the bytes are not.
+                let garbled = (random.below(512) as usize).min(kept - synced as usize);
+                survivor[kept - garbled..].fill_with(|| random.next() as u8);
+            }
+            let _ = files.carry_out(Request::Append { file, bytes: Bytes::from(survivor) });
+        }
+        files.forget_statistics();
+        files
+    }
+}
+
+impl FileSystem for SimFileSystem {
+    fn submit(&mut self, op: OpId, request: Request) {
+        self.0.borrow_mut().submit(op, request);
+    }
+
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.0.borrow_mut().poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.0.borrow().files.stats()
+    }
+}
+
+/// SplitMix64: small, and good enough to choose faults.
+#[derive(Clone, Debug)]
+struct Random(u64);
+
+impl Random {
+    fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// A number from 0 to `end` - 1.
+    fn below(&mut self, end: u64) -> u64 {
+        self.next() % end.max(1)
+    }
+}
