@@ -149,7 +149,7 @@ mod tests {
             (0..count)
                 .map(|_| {
                     state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-                    if state % 3 == 0 { state >> 50 } else { u64::MAX - (state >> 52) }
+                    if state.is_multiple_of(3) { state >> 50 } else { u64::MAX - (state >> 52) }
                 })
                 .collect()
         };

@@ -31,6 +31,19 @@ enum Matcher {
     Pattern { prefix: Vec<u8>, rest: Rest },
 }
 
+impl Matcher {
+    /// Whether it is `.*`.
+    fn is_anything(&self) -> bool {
+        match self {
+            Self::Pattern { prefix, rest: Rest::Wildcards { before, literal, after } } => {
+                let is_optional = |wildcard: &Option<Wildcard>| *wildcard != Some(Wildcard::Some);
+                prefix.is_empty() && literal.is_empty() && is_optional(before) && is_optional(after)
+            }
+            _ => false,
+        }
+    }
+}
+
 /// What follows a literal prefix.
 #[derive(Clone, Debug)]
 enum Rest {
@@ -57,16 +70,8 @@ impl TagFilter {
         let key = if key == b"__name__" { Vec::new() } else { key.to_vec() };
         let matcher = if is_regex { parse_regex(value)? } else { Matcher::OneOf(vec![value.to_vec()]) };
         // On the server `!~".*"` finds the series without the label, where logic would find none.
-        if let (true, Matcher::Pattern { prefix, rest: Rest::Wildcards { before, literal, after } }) =
-            (negative, &matcher)
-        {
-            if prefix.is_empty()
-                && literal.is_empty()
-                && *before != Some(Wildcard::Some)
-                && *after != Some(Wildcard::Some)
-            {
-                return Ok(Self { key, negative: false, matcher: Matcher::OneOf(vec![Vec::new()]) });
-            }
+        if negative && matcher.is_anything() {
+            return Ok(Self { key, negative: false, matcher: Matcher::OneOf(vec![Vec::new()]) });
         }
         Ok(Self { key, negative, matcher })
     }

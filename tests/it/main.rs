@@ -7,4 +7,5 @@ mod golden;
 mod golden_block;
 mod golden_encoding;
 mod golden_part;
+mod golden_tag_rows;
 mod machine;

@@ -1,0 +1,14 @@
+//! Packing of tag rows, against the reference's own results.
+
+use crate::golden;
+use sandglass::index::tag_rows::pack_tag_rows;
+
+#[test]
+fn tag_rows_are_packed_as_the_server_packs_them() {
+    let cases = golden::cases("tag_rows_merge");
+    assert_eq!(cases.len(), 80);
+    for (number, case) in cases.iter().enumerate() {
+        let items = |field: &str| -> Vec<Vec<u8>> { golden::list(&case[field]).iter().map(golden::hex).collect() };
+        assert_eq!(pack_tag_rows(items("in")), items("out"), "case {number}");
+    }
+}
