@@ -92,6 +92,11 @@ impl MetricName {
         group.into_iter().chain(self.tags.iter().map(|(key, value)| (&key[..], &value[..])))
     }
 
+    /// Whether there is no label at all.
+    pub fn is_empty(&self) -> bool {
+        self.metric_group.is_empty() && self.tags.is_empty()
+    }
+
     /// The value of a label; empty when there is none. The empty key stands for `__name__`, as in the index.
     pub fn value(&self, key: &[u8]) -> &[u8] {
         if key.is_empty() || key == NAME_LABEL {
