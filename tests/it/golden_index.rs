@@ -1,6 +1,6 @@
 //! Metric names, index items and index parts against the server's golden vectors.
 
-use sandglass::metric::MetricName;
+use sandglass::metric::name::MetricName;
 use sandglass::metric::tsid::Tsid;
 use serde_json::Value;
 
