@@ -6,23 +6,20 @@ use super::reader::{BlockStreamReader, EncodedBlock, Part, Pull};
 use super::writer::{BlockStreamWriter, WrittenPart};
 use crate::block::dedup::Dedup;
 use crate::block::{Block, merge_into_pending};
+use crate::collections::u64_set::U64Set;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use std::cmp::Ordering;
-use std::collections::HashSet;
 use std::ops::Range;
 use std::rc::Rc;
-
-/// Metric ids of deleted series.
-pub type MetricIdSet = HashSet<u64>;
 
 /// What a merge leaves out, and how it writes.
 #[derive(Clone, Debug)]
 pub struct MergeOptions {
-    /// Series whose samples are dropped.
-    pub deleted: Rc<MetricIdSet>,
+    /// Metric ids of series whose samples are dropped.
+    pub deleted: Rc<U64Set>,
     /// Samples older than this are dropped where a block has to be touched anyway, and blocks that lie wholly before it.
     pub retention_deadline: TimestampMs,
     /// De-duplication, when it is switched on.
@@ -175,7 +172,7 @@ impl PartMerge {
     fn pass(&mut self, block: &EncodedBlock) -> Result<()> {
         let header = &block.header;
         let deadline = self.options.retention_deadline;
-        if header.max_timestamp < deadline || self.options.deleted.contains(&header.tsid.metric_id) {
+        if header.max_timestamp < deadline || self.options.deleted.contains(header.tsid.metric_id) {
             self.counts.deleted += u64::from(header.rows_count);
             return Ok(());
         }

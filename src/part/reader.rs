@@ -10,6 +10,7 @@ use crate::error::{Error, Result};
 use crate::fs::{EntryKind, FilePath};
 use crate::runtime::Context;
 use bytes::Bytes;
+use std::cell::Cell;
 use std::ops::Range;
 
 /// An open part. It never changes.
@@ -20,6 +21,8 @@ pub struct Part {
     source: PartSource,
     /// Length of each file in bytes, by [`PartFile`].
     sizes: [u64; 4],
+    /// Under which number its index blocks are cached; drawn when the first one is.
+    cache_owner: Cell<Option<u64>>,
 }
 
 /// Where a part's bytes are.
@@ -36,12 +39,12 @@ impl Part {
     pub fn in_memory(written: WrittenPart) -> Self {
         let WrittenPart { header, metaindex, rest, sizes } = written;
         debug_assert!(rest.iter().zip(sizes).all(|(bytes, size)| bytes.len() as u64 == size), "the part is not whole");
-        Self { header, metaindex, source: PartSource::Memory(rest), sizes }
+        Self { header, metaindex, source: PartSource::Memory(rest), sizes, cache_owner: Cell::new(None) }
     }
 
     /// A part that was just published in `dir`, without reading it again.
     pub fn published(dir: FilePath, header: PartHeader, metaindex: Vec<MetaindexRow>, sizes: [u64; 4]) -> Self {
-        Self { header, metaindex, source: PartSource::Directory(dir), sizes }
+        Self { header, metaindex, source: PartSource::Directory(dir), sizes, cache_owner: Cell::new(None) }
     }
 
     /// Opens the part in `dir`, whose name describes it. `Ok(None)` when the directory holds no file at all.
@@ -72,7 +75,13 @@ impl Part {
         let frame = context.read(&dir.join(PartFile::Metaindex.name()), 0..sizes[PartFile::Metaindex as usize]).await?;
         let metaindex = read_metaindex(&frame, sizes[PartFile::Index as usize])
             .map_err(|error| error.at(dir.join(PartFile::Metaindex.name())))?;
-        Ok(Some(Self { header, metaindex, source: PartSource::Directory(dir.clone()), sizes }))
+        Ok(Some(Self {
+            header,
+            metaindex,
+            source: PartSource::Directory(dir.clone()),
+            sizes,
+            cache_owner: Cell::new(None),
+        }))
     }
 
     /// Counts and bounds.
@@ -127,6 +136,20 @@ impl Part {
             return Err(outside(file, &range, bytes.len() as u64));
         }
         Ok(bytes.slice(start..end))
+    }
+
+    /// The number under which the part's index blocks are cached.
+    pub(super) fn cache_owner(&self, context: &Context) -> u64 {
+        let owner = self.cache_owner.get().unwrap_or_else(|| context.block_cache().new_owner());
+        self.cache_owner.set(Some(owner));
+        owner
+    }
+
+    /// Drops what is cached of the part, since it won't be asked for any more.
+    pub fn forget_cached(&self, context: &Context) {
+        if let Some(owner) = self.cache_owner.get() {
+            context.block_cache().remove_owner(owner);
+        }
     }
 
     /// A stream over all blocks, reading `read_ahead` bytes at a time of each file.

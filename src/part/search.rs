@@ -6,7 +6,7 @@ use super::reader::{Part, PartSource};
 use crate::block::{BlockHeader, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::tsid::Tsid;
-use crate::runtime::Context;
+use crate::runtime::{BlockKey, Context};
 use crate::time::{TimeRange, TimestampMs};
 use bytes::Bytes;
 use std::ops::Range;
@@ -59,9 +59,15 @@ pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<R
     let Some(row) = part.metaindex().get(row) else {
         return Err(Error::invalid(format!("there is no index block {row}")));
     };
+    let key = BlockKey { owner: part.cache_owner(context), offset: row.index_block_offset };
+    if let Some(headers) = context.block_cache().get::<Vec<BlockHeader>>(key) {
+        return Ok(headers);
+    }
     let end = row.index_block_offset.saturating_add(u64::from(row.index_block_size));
     let frame = part.read(context, PartFile::Index, row.index_block_offset..end).await?;
-    Ok(Rc::new(read_index_block(&frame, row)?))
+    let headers = Rc::new(read_index_block(&frame, row)?);
+    context.block_cache().insert(key, headers.clone(), (headers.len() * size_of::<BlockHeader>()) as u64);
+    Ok(headers)
 }
 
 fn collect(headers: &[BlockHeader], tsids: &[Tsid], first: usize, range: TimeRange, found: &mut Vec<FoundBlock>) {

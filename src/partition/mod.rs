@@ -24,11 +24,12 @@ pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeState, PartState, PartitionState, ShardState};
 
 use crate::block::dedup::Dedup;
+use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::part::Part;
-use crate::part::merge::{MergeCounts, MetricIdSet};
+use crate::part::merge::MergeCounts;
 use crate::runtime::{Context, Lane, Signal};
 use crate::time::{PartitionName, TimestampMs};
 use crate::trace::event::{Event, MergeId, MergeReason, PartClass, PartId};
@@ -62,7 +63,7 @@ pub struct PartitionOptions {
     /// After so many ms without a merge fewer parts are merged too; 0 is never.
     pub final_merge_delay_ms: i64,
     /// Metric ids of deleted series, as they are when a merge starts.
-    pub deleted: Rc<dyn Fn() -> Rc<MetricIdSet>>,
+    pub deleted: Rc<dyn Fn() -> Rc<U64Set>>,
     /// The series that rows refer to.
     pub series: Rc<SeriesTable>,
     /// Called before data becomes durable: a sample on disk without its series in the index would be lost.
@@ -342,6 +343,7 @@ impl Partition {
         let retirement = Retirement::new(remains, anchor);
         for entry in gone {
             entry.retire(&retirement);
+            entry.part().forget_cached(&self.context);
         }
     }
 

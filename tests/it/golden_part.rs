@@ -7,6 +7,7 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use sandglass::block::{Block, BlockHeader, Decoder};
+use sandglass::collections::u64_set::U64Set;
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
@@ -205,8 +206,12 @@ fn merges_make_the_servers_blocks() {
         for (part, expected) in parts.iter().zip(list(&case["parts"])) {
             assert_eq!(part.header().blocks, int::<u64>(&expected["part_blocks"]), "{name}");
         }
+        let mut deleted = U64Set::new();
+        for id in ints(&case["deleted_metric_ids"]) {
+            deleted.insert(id);
+        }
         let options = MergeOptions {
-            deleted: Rc::new(ints(&case["deleted_metric_ids"]).into_iter().collect()),
+            deleted: Rc::new(deleted),
             retention_deadline: int(&case["retention_deadline"]),
             dedup: None,
             effort: Effort::Fast,

@@ -10,3 +10,4 @@ mod golden_index;
 mod golden_part;
 mod golden_tag_rows;
 mod machine;
+mod partition;
