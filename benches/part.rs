@@ -176,7 +176,12 @@ fn real_parts(tar: &str) {
                     match merge.step().expect("parts are well formed") {
                         Step::Starving { input, file, range } => {
                             let start = range.start;
-                            merge.feed(input, file, start, parts[input].read(&inner, file, range).await.expect("bytes"));
+                            merge.feed(
+                                input,
+                                file,
+                                start,
+                                parts[input].read(&inner, file, range).await.expect("bytes"),
+                            );
                         }
                         Step::Progress { .. } => {}
                         Step::Done => break,

@@ -11,3 +11,4 @@ mod golden_part;
 mod golden_tag_rows;
 mod machine;
 mod partition;
+mod partition_crash;

@@ -21,13 +21,13 @@ use crate::golden_part::{data_files, part_dirs};
 use crate::machine::Machine;
 
 /// 2024-03-10.
-const START: i64 = 1_710_000_000_000;
+pub const START: i64 = 1_710_000_000_000;
 
-fn month() -> PartitionName {
+pub fn month() -> PartitionName {
     PartitionName::of(START)
 }
 
-fn options() -> PartitionOptions {
+pub fn options() -> PartitionOptions {
     PartitionOptions {
         max_rows_per_shard: 10_000,
         shards: 1,
@@ -44,12 +44,12 @@ fn options() -> PartitionOptions {
     }
 }
 
-fn open(machine: &mut Machine, options: PartitionOptions) -> Result<Rc<Partition>> {
+pub fn open(machine: &mut Machine, options: PartitionOptions) -> Result<Rc<Partition>> {
     let context = machine.context.clone();
     machine.run(async move { Partition::open(&context, Rc::new(options), month()).await })
 }
 
-fn tsid(n: u64) -> Tsid {
+pub fn tsid(n: u64) -> Tsid {
     // Not in the order of n, since series come in any order.
     Tsid { metric_group_id: 7 * n % 5, job_id: n as u32 % 3, instance_id: 1, metric_id: 1_000 + n }
 }
@@ -71,15 +71,15 @@ impl Random {
 }
 
 /// All samples of all series, as a multiset: value bits by series and time.
-type Model = BTreeMap<(u64, i64), Vec<u64>>;
+pub type Model = BTreeMap<(u64, i64), Vec<u64>>;
 
-fn add(model: &mut Model, series: u64, timestamp: i64, value: f64) {
+pub fn add(model: &mut Model, series: u64, timestamp: i64, value: f64) {
     let bits = model.entry((series, timestamp)).or_default();
     bits.push(value.to_bits());
     bits.sort_unstable();
 }
 
-fn content(machine: &mut Machine, partition: &Rc<Partition>, series: u64, range: TimeRange) -> Result<Model> {
+pub fn content(machine: &mut Machine, partition: &Rc<Partition>, series: u64, range: TimeRange) -> Result<Model> {
     let mut numbers: Vec<u64> = (0..series).collect();
     numbers.sort_by_key(|n| tsid(*n));
     let tsids: Vec<Tsid> = numbers.iter().map(|n| tsid(*n)).collect();
