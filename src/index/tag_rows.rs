@@ -3,19 +3,19 @@
 
 use super::schema::{DATE_TAG_TO_METRIC_IDS, TAG_TO_METRIC_IDS, TagRow};
 use crate::encoding::int::put_u64;
+use crate::mergeset::ItemsBlock;
 
 /// From this number of metric ids on a row is full.
 const FULL_ROW_METRIC_IDS: usize = 64;
 
-/// Packs the rows of an output block: sorted items in, sorted items out. The first and the last item never change, so that
-/// blocks stay in order. Nothing changes where the result would not be sorted, or where a row can't be read.
-pub fn pack_tag_rows(mut items: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
+/// Packs the rows of an output block. Items stay sorted; the first and the last one never change, so that blocks stay in
+/// order. Nothing changes where the result would not be sorted, or where a row can't be read.
+pub fn pack_tag_rows(block: &mut ItemsBlock) {
     for kind in [TAG_TO_METRIC_IDS, DATE_TAG_TO_METRIC_IDS] {
-        if let Some(packed) = packed(&items, kind) {
-            items = packed;
+        if let Some(packed) = packed(block, kind) {
+            *block = packed;
         }
     }
-    items
 }
 
 /// Metric ids that wait to be written as one row.
@@ -23,49 +23,53 @@ pub fn pack_tag_rows(mut items: Vec<Vec<u8>>) -> Vec<Vec<u8>> {
 struct Pending<'a> {
     prefix: &'a [u8],
     metric_ids: Vec<u64>,
+    row: Vec<u8>,
 }
 
 impl Pending<'_> {
-    fn flush(&mut self, out: &mut Vec<Vec<u8>>) {
+    /// `None` when the block is full, which can't be: packing only makes it shorter.
+    fn flush(&mut self, out: &mut ItemsBlock) -> Option<()> {
         if self.metric_ids.is_empty() {
-            return;
+            return Some(());
         }
         self.metric_ids.sort_unstable();
         self.metric_ids.dedup();
-        let mut row = Vec::with_capacity(self.prefix.len() + 8 * self.metric_ids.len());
-        row.extend_from_slice(self.prefix);
+        self.row.clear();
+        self.row.extend_from_slice(self.prefix);
         for metric_id in self.metric_ids.drain(..) {
-            put_u64(&mut row, metric_id);
+            put_u64(&mut self.row, metric_id);
         }
-        out.push(row);
+        out.push(&self.row).then_some(())
     }
 }
 
-/// The items with the rows of one kind packed; `None` where they stay as they are.
-fn packed(items: &[Vec<u8>], kind: u8) -> Option<Vec<Vec<u8>>> {
-    let (first, last) = (items.first()?.first().copied()?, items.last()?.first().copied()?);
-    if items.len() <= 2 || first > kind || last < kind {
+/// The block with the rows of one kind packed; `None` where it stays as it is.
+fn packed(block: &ItemsBlock, kind: u8) -> Option<ItemsBlock> {
+    let (first, last) = (*block.first()?.first()?, *block.last()?.first()?);
+    if block.len() <= 2 || first > kind || last < kind {
         return None;
     }
-    let mut out: Vec<Vec<u8>> = Vec::with_capacity(items.len());
+    let mut out = ItemsBlock::default();
     let mut pending = Pending::default();
-    for (position, item) in items.iter().enumerate() {
-        let is_edge = position == 0 || position + 1 == items.len();
+    for (position, item) in block.iter().enumerate() {
+        let is_edge = position == 0 || position + 1 == block.len();
         let row = if is_edge || item.first() != Some(&kind) { None } else { Some(TagRow::parse(item).ok()?) };
         match row {
             Some(row) if row.metric_id_count() < FULL_ROW_METRIC_IDS => {
                 if row.prefix != pending.prefix {
-                    pending.flush(&mut out);
+                    pending.flush(&mut out)?;
                     pending.prefix = row.prefix;
                 }
                 pending.metric_ids.extend(row.metric_ids());
                 if pending.metric_ids.len() >= FULL_ROW_METRIC_IDS {
-                    pending.flush(&mut out);
+                    pending.flush(&mut out)?;
                 }
             }
             _ => {
-                pending.flush(&mut out);
-                out.push(item.clone());
+                pending.flush(&mut out)?;
+                if !out.push(item) {
+                    return None;
+                }
             }
         }
     }

@@ -1,0 +1,282 @@
+//! An open part: its description and metaindex in memory, its blocks read when they are wanted.
+
+use super::block::ItemsBlock;
+use super::block_header::{BlockHeader, read_index_block};
+use super::header::PartHeader;
+use super::metaindex::{MetaindexRow, read_metaindex};
+use super::{METADATA_FILE, PartFile};
+use crate::error::{Error, Result};
+use crate::fs::{EntryKind, FilePath};
+use crate::runtime::Context;
+use crate::runtime::block_cache::BlockKey;
+use bytes::Bytes;
+use std::cell::{Cell, OnceCell, RefCell};
+use std::ops::Range;
+use std::rc::Rc;
+
+use crate::runtime::Signal;
+
+/// Two items of 64 KiB in hexadecimal digits, and some.
+const MAX_METADATA_LEN: u64 = 1 << 20;
+
+/// A part of an index table. It never changes; whoever holds it can read it, even after it was retired.
+#[derive(Debug)]
+pub struct Part {
+    header: PartHeader,
+    metaindex: Vec<MetaindexRow>,
+    dir: FilePath,
+    sizes: [u64; 4],
+    suffix: u64,
+    /// Owners of its index blocks and items blocks in the block cache.
+    owners: [u64; 2],
+    pub(super) is_leased: Cell<bool>,
+    /// A merge could not read it or its neighbours, so none tries again.
+    pub(super) is_suspect: Cell<bool>,
+    pub(super) retirement: OnceCell<Rc<Retirement>>,
+}
+
+impl Part {
+    /// A part that was just published in `dir`, without reading it again.
+    pub(super) fn published(
+        context: &Context,
+        dir: FilePath,
+        suffix: u64,
+        header: PartHeader,
+        metaindex: Vec<MetaindexRow>,
+        sizes: [u64; 4],
+    ) -> Self {
+        Self {
+            header,
+            metaindex,
+            dir,
+            sizes,
+            suffix,
+            owners: [context.block_cache().new_owner(), context.block_cache().new_owner()],
+            is_leased: Cell::new(false),
+            is_suspect: Cell::new(false),
+            retirement: OnceCell::new(),
+        }
+    }
+
+    /// Opens the part in `dir`. `Ok(None)` when the directory holds no file at all.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file, when one is missing or breaks a rule.
+    pub async fn open(context: &Context, dir: &FilePath) -> Result<Option<Self>> {
+        let entries = context.list(dir).await?;
+        if !entries.iter().any(|entry| matches!(entry.kind, EntryKind::File { .. })) {
+            return Ok(None);
+        }
+        let size_of = |name: &str| {
+            let size = entries.iter().find_map(|entry| match entry.kind {
+                EntryKind::File { size_bytes } if entry.name == name => Some(size_bytes),
+                _ => None,
+            });
+            size.ok_or_else(|| Error::corrupt("the file is missing").at(dir.join(name)))
+        };
+        let metadata_file = dir.join(METADATA_FILE);
+        let metadata_len = size_of(METADATA_FILE)?;
+        if metadata_len > MAX_METADATA_LEN {
+            return Err(Error::corrupt(format!("{metadata_file}: {metadata_len} bytes are too long")));
+        }
+        let metadata = context.read(&metadata_file, 0..metadata_len).await?;
+        let header = PartHeader::parse_metadata(&metadata).map_err(|error| error.at(dir))?;
+        let suffix = header.check_dir_name(dir.name()).map_err(|error| error.at(dir))?;
+        let mut sizes = [0; 4];
+        for (size, file) in sizes.iter_mut().zip(PartFile::ALL) {
+            *size = size_of(file.name())?;
+        }
+        let metaindex_file = dir.join(PartFile::Metaindex.name());
+        let frame = context.read(&metaindex_file, 0..sizes[PartFile::Metaindex as usize]).await?;
+        let metaindex = read_metaindex(&frame, sizes[PartFile::Index as usize]);
+        let metaindex = metaindex.map_err(|error| error.at(metaindex_file))?;
+        Ok(Some(Self::published(context, dir.clone(), suffix, header, metaindex, sizes)))
+    }
+
+    /// Counts and bounds.
+    pub fn header(&self) -> &PartHeader {
+        &self.header
+    }
+
+    /// One row for each index block.
+    pub fn metaindex(&self) -> &[MetaindexRow] {
+        &self.metaindex
+    }
+
+    /// The part's directory.
+    pub fn dir(&self) -> &FilePath {
+        &self.dir
+    }
+
+    /// Length of one of the files.
+    pub fn file_size(&self, file: PartFile) -> u64 {
+        self.sizes[file as usize]
+    }
+
+    /// Sum of the four data files' lengths: the size that merge decisions are made on.
+    pub fn size_bytes(&self) -> u64 {
+        self.sizes.iter().sum()
+    }
+
+    /// The number at the end of its name.
+    pub(super) fn suffix(&self) -> u64 {
+        self.suffix
+    }
+
+    pub(super) fn owners(&self) -> [u64; 2] {
+        self.owners
+    }
+
+    /// Bytes of one of the files.
+    pub async fn read(&self, context: &Context, file: PartFile, range: Range<u64>) -> Result<Bytes> {
+        context.read(&self.dir.join(file.name()), range).await
+    }
+
+    /// The headers of the index block that the metaindex row `row` describes.
+    pub(super) async fn headers(&self, context: &Context, row: usize) -> Result<Rc<Vec<BlockHeader>>> {
+        let key = BlockKey { owner: self.owners[0], offset: row as u64 };
+        if let Some(headers) = context.block_cache().get(key) {
+            return Ok(headers);
+        }
+        let at = |error: Error| error.at(self.dir.join(PartFile::Index.name()));
+        let row = self.metaindex.get(row).ok_or_else(|| at(Error::corrupt("there is no such index block")))?;
+        let range = row.index_block_offset..row.index_block_offset + u64::from(row.index_block_size);
+        let frame = self.read(context, PartFile::Index, range).await?;
+        let headers = Rc::new(read_index_block(&frame, row.block_headers_count, self.block_file_sizes()).map_err(at)?);
+        let size = headers.iter().map(BlockHeader::memory_bytes).sum::<usize>();
+        context.block_cache().insert(key, headers.clone(), size as u64);
+        Ok(headers)
+    }
+
+    /// The items of a block, which has the place `at` in the index block `row`.
+    pub(super) async fn items(
+        &self,
+        context: &Context,
+        row: usize,
+        at: usize,
+        header: &BlockHeader,
+    ) -> Result<Rc<ItemsBlock>> {
+        let key = BlockKey { owner: self.owners[1], offset: (row as u64) << 32 | at as u64 };
+        if let Some(items) = context.block_cache().get(key) {
+            return Ok(items);
+        }
+        let range = |offset: u64, size: u32| offset..offset + u64::from(size);
+        let dir = &self.dir;
+        let items_range = range(header.items_block_offset, header.items_block_size);
+        let lens_range = range(header.lens_block_offset, header.lens_block_size);
+        // Both are under way at once.
+        let items_read =
+            (!items_range.is_empty()).then(|| context.start_read(&dir.join(PartFile::Items.name()), items_range));
+        let lens_read =
+            (!lens_range.is_empty()).then(|| context.start_read(&dir.join(PartFile::Lens.name()), lens_range));
+        let items = match items_read {
+            Some(read) => read.await?,
+            None => Bytes::new(),
+        };
+        let lens = match lens_read {
+            Some(read) => read.await?,
+            None => Bytes::new(),
+        };
+        let block = ItemsBlock::decode(header, &items, &lens);
+        let block = Rc::new(block.map_err(|error| error.at(self.dir.join(PartFile::Items.name())))?);
+        context.spend(block.len() as u64 * 2).await;
+        context.block_cache().insert(key, block.clone(), block.memory_bytes() as u64);
+        Ok(block)
+    }
+
+    pub(super) fn block_file_sizes(&self) -> [u64; 2] {
+        [self.sizes[PartFile::Items as usize], self.sizes[PartFile::Lens as usize]]
+    }
+
+    /// Takes the part out of service. The files go when the last holder of any part of the same retirement has let go.
+    pub(super) fn retire(&self, retirement: &Rc<Retirement>) {
+        // One that was retired by a merge may be retired once more with its whole table; the first stays.
+        let _ = self.retirement.set(retirement.clone());
+    }
+}
+
+/// Files of retired parts that nobody reads any more.
+#[derive(Debug, Default)]
+pub struct Remains {
+    /// Directories, and the transaction file that lists them, if there is one, last.
+    pub paths: Vec<FilePath>,
+    /// Their blocks in the cache.
+    pub owners: Vec<u64>,
+}
+
+/// Where retirements end up; a janitor removes what lies here. Shared by all tables of an index.
+#[derive(Debug, Default)]
+pub struct Graveyard {
+    remains: RefCell<Vec<Remains>>,
+    is_closed: Cell<bool>,
+    /// Raised when something arrives.
+    arrived: Signal,
+}
+
+impl Graveyard {
+    fn put(&self, remains: Remains) {
+        self.remains.borrow_mut().push(remains);
+        self.arrived.raise();
+    }
+
+    /// Whether nothing waits for removal.
+    pub fn is_empty(&self) -> bool {
+        self.remains.borrow().is_empty()
+    }
+
+    /// Removes all that lies here.
+    ///
+    /// # Errors
+    /// What the storage says; what could not be removed stays.
+    pub async fn clear(&self, context: &Context) -> Result<()> {
+        loop {
+            let Some(remains) = self.remains.borrow_mut().pop() else { return Ok(()) };
+            for owner in &remains.owners {
+                context.block_cache().remove_owner(*owner);
+            }
+            let changes = remains.paths.iter().map(|path| crate::fs::Change::Remove { path: path.clone() }).collect();
+            if let Err(error) = context.commit(changes).await {
+                self.put(remains);
+                return Err(error);
+            }
+        }
+    }
+
+    /// Lets [`Graveyard::run_janitor`] end.
+    pub fn close(&self) {
+        self.is_closed.set(true);
+        self.arrived.raise();
+    }
+
+    /// Removes what arrives, until the graveyard is closed.
+    pub async fn run_janitor(self: Rc<Self>, context: Context) {
+        while !self.is_closed.get() {
+            let seen = self.arrived.version();
+            if self.clear(&context).await.is_err() {
+                // The files do no harm, and the transaction file removes them when the database is opened again.
+                context.sleep_until(context.now() + 60_000).await;
+            } else if self.is_empty() {
+                context.changed(&self.arrived, seen).await;
+            }
+        }
+    }
+}
+
+/// What is to be removed once the last holder of some retired parts has let go.
+#[derive(Debug)]
+pub struct Retirement {
+    remains: RefCell<Remains>,
+    graveyard: Rc<Graveyard>,
+}
+
+impl Retirement {
+    pub(super) fn new(remains: Remains, graveyard: Rc<Graveyard>) -> Rc<Self> {
+        Rc::new(Self { remains: RefCell::new(remains), graveyard })
+    }
+}
+
+impl Drop for Retirement {
+    fn drop(&mut self) {
+        self.graveyard.put(self.remains.take());
+    }
+}
