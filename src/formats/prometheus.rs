@@ -1,0 +1,394 @@
+//! Prometheus text exposition, as the server's `/api/v1/import/prometheus` reads it.
+//!
+//! ```text
+//! name{label="value",...} value [timestamp] [# anything]
+//! ```
+//!
+//! Taken over from the server (1.79.5):
+//! - Words are apart by blanks and tabs; none is needed behind `}`, and some may stand before `{` and around labels. A comma
+//!   may end the labels. A carriage return before the line feed is dropped.
+//! - Lines that begin with `#` are comments: types, help texts and units aren't kept. So is what follows a `#` behind the
+//!   value: exemplars aren't kept either.
+//! - `\\`, `\"` and `\n` are the escapes in label values; other backslashes stand for themselves. Names and label names are
+//!   taken as they are, whatever their characters.
+//! - Labels without name or value are left out. A label `__name__` replaces the name. A line without a name before `{` is
+//!   refused.
+//! - Numbers are `12`, `-1.5`, `1e5`, and `NaN`, `Inf`, `Infinity` in any case with any sign; `+5`, `.5`, `5.`, `0x10` and
+//!   `1_000` are refused.
+//! - Timestamps from -2^31 up to 2^31 are seconds, others milliseconds; what is less than a millisecond is cut off. A
+//!   timestamp of 0 is none.
+//!
+//! Otherwise than on the server, a name ends at the first blank: `a 1 # {trace="x"} 2` is the sample `a 1`, and not one of a
+//! metric called `a 1 #`.
+
+use super::number::take_float;
+use super::{Refused, Unexpected, lines, skip};
+use crate::error::{Error, Result};
+use crate::metric::name::NAME_LABEL;
+
+/// Timestamps below it in magnitude are seconds.
+const SECONDS_BELOW: f64 = (1_u64 << 31) as f64;
+
+/// One sample of a body.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sample<'a> {
+    /// The text of `name{labels}` as it stands, trimmed: equal texts are equal series, so it can be the key of a cache. Only
+    /// [`parse_series`] checks the labels.
+    pub series: &'a [u8],
+    /// Milliseconds; None when the line has no timestamp or 0.
+    pub timestamp: Option<i64>,
+    /// The value; any NaN is the plain one, so never the stale marker.
+    pub value: f64,
+}
+
+/// Reads a body of whole lines, of which `first_line` is the number of the first; the last may lack its line feed.
+///
+/// `on_sample` is called once for every sample, in order. An error that it returns refuses the line with that reason, as do
+/// malformed lines.
+pub fn parse(
+    body: &[u8],
+    first_line: u64,
+    refused: &mut Refused,
+    on_sample: &mut impl FnMut(Sample<'_>) -> Result<()>,
+) {
+    for (number, line) in lines(body, first_line) {
+        match parse_line(line) {
+            Ok(None) => {}
+            Ok(Some(sample)) => {
+                if let Err(error) = on_sample(sample) {
+                    refused.add(number, || error.message().to_owned());
+                }
+            }
+            Err(unexpected) => refused.add(number, || unexpected.to_string()),
+        }
+    }
+}
+
+#[inline]
+fn is_blank(byte: u8) -> bool {
+    byte == b' ' || byte == b'\t'
+}
+
+#[inline]
+fn skip_blanks(text: &[u8]) -> &[u8] {
+    skip(text, is_blank)
+}
+
+/// Whether nothing that counts is left of a line.
+#[inline]
+fn is_over(rest: &[u8]) -> bool {
+    matches!(rest.first(), None | Some(b'#'))
+}
+
+/// The sample of a line, or none when it is empty or a comment.
+#[inline]
+fn parse_line(line: &[u8]) -> std::result::Result<Option<Sample<'_>>, Unexpected<'_>> {
+    let line = skip_blanks(line.strip_suffix(b"\r").unwrap_or(line));
+    if is_over(line) {
+        return Ok(None);
+    }
+    let unexpected = |expected, found| Err(Unexpected { expected, found });
+    let mut series_len = name_len(line);
+    if series_len == 0 {
+        return unexpected("the name of a metric", line);
+    }
+    let mut rest = skip_blanks(&line[series_len..]);
+    if rest.first() == Some(&b'{') {
+        let Some(len) = labels_len(rest) else { return unexpected("labels that end with a brace", rest) };
+        rest = &rest[len..];
+        series_len = line.len() - rest.len();
+        rest = skip_blanks(rest);
+    }
+    let Some((value, rest)) = take_word(rest) else { return unexpected("a value", rest) };
+    let timestamp = if is_over(rest) {
+        None
+    } else {
+        let Some((timestamp, behind)) = take_word(rest) else { return unexpected("a timestamp", rest) };
+        if !is_over(behind) {
+            return unexpected("nothing behind the timestamp", behind);
+        }
+        let Some(milliseconds) = to_milliseconds(timestamp) else {
+            return unexpected("a timestamp in seconds or milliseconds", rest);
+        };
+        (milliseconds != 0).then_some(milliseconds)
+    };
+    Ok(Some(Sample { series: &line[..series_len], timestamp, value }))
+}
+
+/// Bytes before the first blank or brace.
+#[inline]
+fn name_len(line: &[u8]) -> usize {
+    memchr::memchr3(b' ', b'\t', b'{', line).unwrap_or(line.len())
+}
+
+/// Bytes of the labels with both braces; braces inside quotes don't count. None when they have no end.
+#[inline]
+fn labels_len(labels: &[u8]) -> Option<usize> {
+    let mut at = 1;
+    loop {
+        at += memchr::memchr2(b'"', b'}', labels.get(at..)?)?;
+        if labels[at] == b'}' {
+            return Some(at + 1);
+        }
+        at += 1;
+        loop {
+            at += memchr::memchr2(b'"', b'\\', labels.get(at..)?)?;
+            if labels[at] == b'"' {
+                break;
+            }
+            // What is escaped can't end the quotes.
+            at += 2;
+        }
+        at += 1;
+    }
+}
+
+/// Reads a number that ends with the line, a blank or a comment; returns what follows the blanks behind it.
+#[inline]
+fn take_word(text: &[u8]) -> Option<(f64, &[u8])> {
+    let (value, len) = take_float(text)?;
+    let rest = &text[len..];
+    match rest.first() {
+        Some(&byte) if !is_blank(byte) && byte != b'#' => None,
+        _ => Some((value, skip_blanks(rest))),
+    }
+}
+
+#[inline]
+fn to_milliseconds(timestamp: f64) -> Option<i64> {
+    let is_seconds = (-SECONDS_BELOW..SECONDS_BELOW).contains(&timestamp);
+    let milliseconds = if is_seconds { timestamp * 1000.0 } else { timestamp };
+    (milliseconds.abs() < i64::MAX as f64).then_some(milliseconds as i64)
+}
+
+/// The labels of a series text, `__name__` first, escapes resolved. A key may occur more than once: the last one counts.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](crate::error::ErrorKind::Invalid) says where the text isn't `name{label="value",...}`.
+pub fn parse_series(series: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>> {
+    read_series(series).map_err(|unexpected| Error::invalid(unexpected.to_string()))
+}
+
+type Labels = Vec<(Vec<u8>, Vec<u8>)>;
+
+fn read_series(series: &[u8]) -> std::result::Result<Labels, Unexpected<'_>> {
+    let unexpected = |expected, found| Err(Unexpected { expected, found });
+    let (name, rest) = series.split_at(name_len(series));
+    if name.is_empty() {
+        return unexpected("the name of a metric", series);
+    }
+    let mut labels = vec![(NAME_LABEL.to_vec(), name.to_vec())];
+    let rest = skip_blanks(rest);
+    if rest.is_empty() {
+        return Ok(labels);
+    }
+    let Some(mut rest) = rest.strip_prefix(b"{") else { return unexpected("labels", rest) };
+    loop {
+        rest = skip_blanks(rest);
+        if let Some(behind) = rest.strip_prefix(b"}") {
+            let behind = skip_blanks(behind);
+            return if behind.is_empty() { Ok(labels) } else { unexpected("nothing behind the labels", behind) };
+        }
+        let Some(key_len) = memchr::memchr(b'=', rest) else { return unexpected("a label such as a=\"b\"", rest) };
+        let key = rest[..key_len].trim_ascii_end();
+        let quoted = skip_blanks(&rest[key_len + 1..]);
+        let Some(value) = quoted.strip_prefix(b"\"") else { return unexpected("a label value in quotes", quoted) };
+        let Some((value, behind)) = take_quoted(value) else {
+            return unexpected("quotes that close a label value", quoted);
+        };
+        if !key.is_empty() && !value.is_empty() {
+            labels.push((key.to_vec(), value));
+        }
+        let behind = skip_blanks(behind);
+        rest = match behind.first() {
+            Some(b',') => &behind[1..],
+            Some(b'}') => behind,
+            _ => return unexpected("a comma or a brace behind a label", behind),
+        };
+    }
+}
+
+/// Reads up to closing quotes: the text with its escapes resolved, and what follows the quotes.
+fn take_quoted(mut text: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+    let mut value = Vec::new();
+    loop {
+        let at = memchr::memchr2(b'"', b'\\', text)?;
+        value.extend_from_slice(&text[..at]);
+        if text[at] == b'"' {
+            return Some((value, &text[at + 1..]));
+        }
+        match text.get(at + 1)? {
+            b'n' => value.push(b'\n'),
+            &escaped @ (b'"' | b'\\') => value.push(escaped),
+            &other => value.extend_from_slice(&[b'\\', other]),
+        }
+        text = &text[at + 2..];
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    type Parsed = (Vec<(String, Option<i64>, f64)>, Refused);
+
+    /// Samples with their labels as `{a="b"}`.
+    fn parsed(body: &[u8]) -> Parsed {
+        let (mut samples, mut refused) = (Vec::new(), Refused::default());
+        parse(body, 1, &mut refused, &mut |sample| {
+            let labels = parse_series(sample.series)?;
+            let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+            let labels: Vec<_> = labels.iter().map(|(key, value)| format!("{}={}", text(key), text(value))).collect();
+            samples.push((labels.join("|"), sample.timestamp, sample.value));
+            Ok(())
+        });
+        (samples, refused)
+    }
+
+    fn one(line: &str) -> Option<(String, Option<i64>, f64)> {
+        let (mut samples, refused) = parsed(line.as_bytes());
+        assert_eq!(samples.len() + refused.count as usize, 1, "{line:?}: {samples:?} {refused:?}");
+        samples.pop()
+    }
+
+    #[test]
+    fn blanks_may_stand_nearly_anywhere() {
+        for line in [
+            "m 1 1710000001000",
+            "m\t1\t1710000001000",
+            " \t m  \t 1 \t 1710000001000 \t ",
+            "m 1 1710000001000\r",
+            "m 1 1710000001000 \r\n",
+            "m{} 1 1710000001000",
+            "m {} 1 1710000001000",
+            "m{}1 1710000001000",
+            "m 1 1710000001000 # {a=\"b\"} 5",
+            "m 1 1710000001000#",
+            "m 1 1710000001.0005",
+            "m 1 1.710000001e12",
+        ] {
+            assert_eq!(one(line), Some(("__name__=m".into(), Some(1_710_000_001_000), 1.0)), "{line:?}");
+        }
+        for line in ["m{a=\"b\",c=\"d\"}1", "m {\ta\t=\t\"b\"\t,\tc = \"d\" , } 1", "m\t{c=\"x\",a=\"b\",c=\"d\",}\t1"]
+        {
+            let (labels, timestamp, value) = one(line).unwrap();
+            assert!(labels.starts_with("__name__=m|") && labels.ends_with("c=d"), "{line:?}: {labels}");
+            assert_eq!((timestamp, value), (None, 1.0), "{line:?}");
+        }
+    }
+
+    #[test]
+    fn label_values_may_hold_what_ends_labels_elsewhere() {
+        for (quoted, value) in [
+            ("x#y", "x#y"),
+            ("x}y", "x}y"),
+            ("x{y", "x{y"),
+            ("x,y=z", "x,y=z"),
+            (r#"x\"y"#, "x\"y"),
+            (r"x\\", r"x\"),
+            (r#"x\\\""#, r#"x\""#),
+            (r"x\ny", "x\ny"),
+            (r"x\ty\q\u0041", r"x\ty\q\u0041"),
+            ("Zürich 東京 🚀", "Zürich 東京 🚀"),
+            ("x\0y", "x\0y"),
+        ] {
+            let labels = one(&format!("m{{a=\"{quoted}\"}} 1")).unwrap().0;
+            assert_eq!(labels, format!("__name__=m|a={value}"));
+        }
+    }
+
+    #[test]
+    fn names_are_taken_as_they_are() {
+        for name in ["é", "m-a.b:c/d", "m\"x\"", "m,b", "m}", "m#x", "1", "m\\n", "true"] {
+            assert_eq!(one(&format!("{name} 2")), Some((format!("__name__={name}"), None, 2.0)));
+        }
+        assert_eq!(one("m{a b=\"c\"} 1").unwrap().0, "__name__=m|a b=c");
+        assert_eq!(one("m{__name__=\"x\"} 1").unwrap().0, "__name__=m|__name__=x");
+    }
+
+    #[test]
+    fn labels_without_name_or_value_are_left_out() {
+        for labels in ["", "a=\"\"", "a=\"\",b=\"\",", "=\"x\"", " =\"x\"", "__name__=\"\""] {
+            assert_eq!(one(&format!("m{{{labels}}} 1")).unwrap().0, "__name__=m", "{labels}");
+        }
+    }
+
+    #[test]
+    fn malformed_lines_are_refused_and_name_what_they_hold() {
+        for (line, reason) in [
+            ("m", "expected a value, found the end of the line"),
+            ("m # 1", "expected a value, found \"# 1\""),
+            ("m x", "expected a value, found \"x\""),
+            ("bad line without value", "expected a value, found \"line without value\""),
+            ("m 1_000", "expected a value, found \"1_000\""),
+            ("m 0x10", "expected a value, found \"0x10\""),
+            ("m 1\rb 2", "expected a value, found \"1\\rb 2\""),
+            ("m{a=\"x\"}1\u{a0}", "expected a value, found \"1\\u{a0}\""),
+            ("m 1 x", "expected a timestamp, found \"x\""),
+            ("m 1 2 3", "expected nothing behind the timestamp, found \"3\""),
+            ("m 1 NaN", "expected a timestamp in seconds or milliseconds, found \"NaN\""),
+            ("m 1 1e300", "expected a timestamp in seconds or milliseconds, found \"1e300\""),
+            ("{a=\"b\"} 1", "expected the name of a metric, found \"{a=\\\"b\\\"} 1\""),
+            ("m{a=\"b} 1", "expected labels that end with a brace, found \"{a=\\\"b} 1\""),
+            ("m{a=\"b\\", "expected labels that end with a brace, found \"{a=\\\"b\\\\\""),
+            ("m{a=b} 1", "expected a label value in quotes, found \"b}\""),
+            ("m{a='b'} 1", "expected a label value in quotes, found \"'b'}\""),
+            ("m{a} 1", "expected a label such as a=\"b\", found \"a}\""),
+            ("m{,} 1", "expected a label such as a=\"b\", found \",}\""),
+            ("m{a=\"b\" c=\"d\"} 1", "expected a comma or a brace behind a label, found \"c=\\\"d\\\"}\""),
+        ] {
+            let (samples, refused) = parsed(format!("ok 1\n{line}\n\nok 2\n").as_bytes());
+            assert_eq!(samples.len(), 2, "{line:?}");
+            assert_eq!(refused, Refused { count: 1, reasons: vec![(2, reason.into())] }, "{line:?}");
+        }
+        for line in ["m{a=\"b\",,} 1", "m{a=\"b\";c=\"d\"} 1", "m{a=\"b\" 1", "m{ 1", "m{a=} 1", "m 1 -", "m 1 \u{b}"] {
+            assert_eq!(one(line), None, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn timestamps_are_seconds_or_milliseconds() {
+        for (text, timestamp) in [
+            ("0", None),
+            ("-0", None),
+            ("0.0001", None),
+            ("0.5", Some(500)),
+            ("1", Some(1000)),
+            ("-1", Some(-1000)),
+            ("1710000001.9999", Some(1_710_000_001_999)),
+            ("2147483647", Some(2_147_483_647_000)),
+            ("2147483648", Some(2_147_483_648)),
+            ("-2147483648", Some(-2_147_483_648_000)),
+            ("-2147483649", Some(-2_147_483_649)),
+            ("1710000001000.7", Some(1_710_000_001_000)),
+        ] {
+            assert_eq!(one(&format!("m 1 {text}")).unwrap().1, timestamp, "{text}");
+        }
+    }
+
+    #[test]
+    fn comments_and_empty_lines_say_nothing() {
+        let body = "# TYPE m counter\n # m 1\n#\n\n \t \r\n\r\n# EOF";
+        assert_eq!(parsed(body.as_bytes()), (vec![], Refused::default()));
+    }
+
+    #[test]
+    fn exemplars_do_not_become_labels() {
+        assert_eq!(one("m 1 # {trace=\"x\"} 0.5 2"), Some(("__name__=m".into(), None, 1.0)));
+        assert_eq!(one("m{a=\"b\"} 1 # {trace=\"x\"} 0.5"), Some(("__name__=m|a=b".into(), None, 1.0)));
+    }
+
+    #[test]
+    fn an_error_of_the_receiver_refuses_only_its_line() {
+        let mut refused = Refused::default();
+        let mut taken = 0;
+        parse(b"a 1\nb 2\nc 3", 10, &mut refused, &mut |sample| match sample.series {
+            b"b" => Err(Error::invalid("no b")),
+            _ => {
+                taken += 1;
+                Ok(())
+            }
+        });
+        assert_eq!((taken, refused), (2, Refused { count: 1, reasons: vec![(11, "no b".into())] }));
+    }
+}
