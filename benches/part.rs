@@ -1,5 +1,7 @@
 //! What it costs to make parts of rows and to merge them, per row. `cargo bench --bench part`.
 //!
+//! An argument that is part of a line's name runs only such lines.
+//!
 //! With the path of a tar of a server's data directory as an argument it also merges the parts of each month in it into one
 //! and compares the sizes: `cargo bench --bench part -- snapshot.tar`.
 
@@ -11,6 +13,7 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use sandglass::block::Decoder;
 use sandglass::collections::u64_set::U64Set;
 use sandglass::encoding::zstd::Effort;
 use sandglass::fs::FilePath;
@@ -19,8 +22,10 @@ use sandglass::metric::row::{Rows, SeriesTable};
 use sandglass::metric::tsid::Tsid;
 use sandglass::part::inmemory::{ConversionOptions, part_from_rows};
 use sandglass::part::merge::MergeOptions;
+use sandglass::part::reader::Pull;
 use sandglass::part::{Part, PartMerge, Step};
 use sandglass::runtime::{Context, Lane, Scheduler};
+use sandglass::time::TimeRange;
 
 fn main() {
     println!("{:<44} {:>9} {:>9} {:>9}", "", "ns/row", "B/row", "B/row idx");
@@ -110,7 +115,18 @@ fn make_part(table: &Rc<SeriesTable>, rows: &Rc<Rows>) -> (Part, Duration) {
     (part.expect("rows can be encoded").expect("there are rows"), begin.elapsed())
 }
 
+/// Whether the arguments ask for this line: those that are no tar are parts of names.
+fn is_wanted(name: &str) -> bool {
+    let mut filters =
+        std::env::args().skip(1).filter(|argument| !argument.starts_with('-') && !argument.ends_with(".tar"));
+    let first = filters.next();
+    first.is_none_or(|first| name.contains(&first) || filters.any(|filter| name.contains(&filter)))
+}
+
 fn conversion(name: &str, series: usize, samples: usize, by_scrape: bool) {
+    if !is_wanted(name) {
+        return;
+    }
     let table = Rc::new(SeriesTable::default());
     let rows = Rc::new(rows(&table, series, samples, 0, by_scrape));
     let time = best(|| black_box(make_part(&table, &rows)).1);
@@ -118,10 +134,19 @@ fn conversion(name: &str, series: usize, samples: usize, by_scrape: bool) {
 }
 
 fn options(effort: Effort) -> MergeOptions {
-    MergeOptions { deleted: Rc::new(U64Set::new()), retention_deadline: 0, dedup: None, effort }
+    MergeOptions {
+        deleted: Rc::new(U64Set::new()),
+        retention_deadline: 0,
+        dedup: None,
+        effort,
+        recompress: effort == Effort::Thorough,
+    }
 }
 
 fn merge(name: &str, series: usize, samples: usize, effort: Effort) {
+    if !is_wanted(name) {
+        return;
+    }
     let table = Rc::new(SeriesTable::default());
     let parts: Vec<Part> =
         (0..15).map(|i| make_part(&table, &Rc::new(rows(&table, series, samples, i * samples, true))).0).collect();
@@ -159,6 +184,7 @@ fn real_parts(tar: &str) {
     }
     let context = Context::new(Box::new(fs), 0);
     let mut scheduler = Scheduler::new(context.clone());
+    written_anew(tar, &context, &mut scheduler, &months);
     for effort in [Effort::Fast, Effort::Thorough] {
         let (mut rows, mut before, mut after, mut blocks) = (0, 0, 0, 0);
         let mut time = Duration::ZERO;
@@ -203,4 +229,65 @@ fn real_parts(tar: &str) {
             time.as_nanos() as f64 / rows as f64
         );
     }
+}
+
+/// Adds all rows of each month anew, in the order of time, and merges the parts they make until one is left.
+fn written_anew(tar: &str, context: &Context, scheduler: &mut Scheduler, months: &BTreeMap<String, Vec<FilePath>>) {
+    let (mut rows, mut bytes) = (0, 0);
+    for dirs in months.values() {
+        let (dirs, inner) = (dirs.clone(), context.clone());
+        let samples = run(context, scheduler, async move {
+            let mut samples = Vec::new();
+            for dir in &dirs {
+                let part = Part::open(&inner, dir).await.expect("a part").expect("a part");
+                let mut stream = part.stream(1 << 20).expect("a part");
+                let mut decoder = Decoder::default();
+                loop {
+                    match stream.pull().expect("a part") {
+                        Pull::Starving(file, range) => {
+                            let start = range.start;
+                            stream.feed(file, start, part.read(&inner, file, range).await.expect("bytes"));
+                        }
+                        Pull::Block(block) => {
+                            let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+                            let data = (&block.timestamps[..], &block.values[..]);
+                            decoder
+                                .append(&block.header, data.0, data.1, TimeRange::ALL, &mut timestamps, &mut values)
+                                .expect("a block");
+                            samples.extend(
+                                timestamps.into_iter().zip(values).map(|row| (block.header.tsid, row.0, row.1)),
+                            );
+                        }
+                        Pull::End => break,
+                    }
+                }
+            }
+            samples.sort_by_key(|sample| sample.1);
+            samples
+        });
+        let table = Rc::new(SeriesTable::default());
+        let mut numbers = BTreeMap::new();
+        let mut parts = Vec::new();
+        for chunk in samples.chunks(100_000) {
+            let mut rows = Rows::with_capacity(chunk.len());
+            for (tsid, timestamp, value) in chunk {
+                rows.push(*numbers.entry(*tsid).or_insert_with(|| table.push(*tsid)), *timestamp, *value);
+            }
+            parts.push(make_part(&table, &Rc::new(rows)).0);
+        }
+        for effort in [Effort::Fast, Effort::Thorough] {
+            parts = parts
+                .chunks(15)
+                .map(|parts| {
+                    let mut merge = PartMerge::new(parts, 1 << 17, options(effort)).expect("parts are well formed");
+                    while !matches!(merge.step().expect("parts are well formed"), Step::Done) {}
+                    Part::in_memory(merge.finish().expect("parts are well formed").0.expect("rows are left"))
+                })
+                .collect();
+        }
+        assert_eq!(parts.len(), 1);
+        rows += parts[0].header().rows;
+        bytes += parts[0].size_bytes();
+    }
+    println!("{tar} written anew: {rows} rows, {:.4} B/row", bytes as f64 / rows as f64);
 }

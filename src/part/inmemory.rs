@@ -41,8 +41,7 @@ pub async fn part_from_rows(
         }
         for (timestamps, values) in timestamps.chunks(MAX_ROWS_PER_BLOCK).zip(values.chunks(MAX_ROWS_PER_BLOCK)) {
             block.fill_from_rows(run.tsid, timestamps, values, options.precision_bits, options.dedup);
-            block.encode(Effort::Fast)?;
-            writer.write(&mut block)?;
+            writer.encode_and_write(&mut block)?;
             // A block costs about as much as some twenty rows, however small it is.
             context.spend(timestamps.len() as u64 + 20).await;
         }
@@ -68,7 +67,6 @@ struct Run {
 struct Slot {
     tsid: Tsid,
     series: SeriesIndex,
-    rows: usize,
 }
 
 /// Rows handled between two looks at the budget.
@@ -89,30 +87,23 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
     let mut slot_of = SLOTS.take();
     slot_of.resize(series.len().max(slot_of.len()), NO_SLOT);
     let mut slots: Vec<Slot> = Vec::new();
+    let mut counts: Vec<u32> = Vec::new();
     for chunk in rows.series.chunks(ROWS_PER_SLICE) {
-        for &index in chunk {
-            let slot = slot_of
-                .get_mut(index as usize)
-                .ok_or_else(|| Error::invalid(format!("series {index} is not in the table")))?;
-            if *slot == NO_SLOT {
-                *slot = slots.len() as u32;
-                slots.push(Slot { tsid: series.tsid(index), series: index, rows: 0 });
-            }
-            slots[*slot as usize].rows += 1;
-        }
+        count(chunk, series, &mut slot_of, &mut slots, &mut counts)?;
         context.spend(chunk.len() as u64 / 4).await;
     }
     slots.sort_unstable_by_key(|slot| slot.tsid);
     context.spend(slots.len() as u64 * 4).await;
 
-    // From now on a series' entry says which cursor is its own.
-    let mut cursors: Vec<usize> = Vec::with_capacity(slots.len());
+    // A series' entry says which count is its own so far, and which cursor from now on.
+    let mut cursors: Vec<u32> = Vec::with_capacity(slots.len());
     let mut runs: Vec<Run> = Vec::with_capacity(slots.len());
     let mut end = 0;
     for (rank, slot) in slots.iter().enumerate() {
-        slot_of[slot.series as usize] = rank as u32;
-        cursors.push(end);
-        end += slot.rows;
+        let of_series = &mut slot_of[slot.series as usize];
+        cursors.push(end as u32);
+        end += counts[*of_series as usize] as usize;
+        *of_series = rank as u32;
         match runs.last_mut() {
             // A series that was added to the table twice.
             Some(run) if run.tsid == slot.tsid => run.end = end,
@@ -123,12 +114,7 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
     let mut values = vec![0.0; rows.len()];
     let columns = rows.series.chunks(ROWS_PER_SLICE).zip(rows.timestamps.chunks(ROWS_PER_SLICE));
     for ((series, column), value_column) in columns.zip(rows.values.chunks(ROWS_PER_SLICE)) {
-        for ((&index, &timestamp), &value) in series.iter().zip(column).zip(value_column) {
-            let cursor = &mut cursors[slot_of[index as usize] as usize];
-            timestamps[*cursor] = timestamp;
-            values[*cursor] = value;
-            *cursor += 1;
-        }
+        scatter((series, column, value_column), &slot_of, &mut cursors, &mut timestamps, &mut values);
         context.spend(series.len() as u64 / 2).await;
     }
     for slot in &slots {
@@ -136,6 +122,46 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
     }
     SLOTS.set(slot_of);
     Ok(SortedRows { runs, timestamps, values })
+}
+
+/// Counts the rows of each series. A function of its own, as is [`scatter`]: what lives across an await lies in memory, and a
+/// loop over it would read it anew for every row.
+fn count(
+    chunk: &[SeriesIndex],
+    series: &SeriesTable,
+    slot_of: &mut [u32],
+    slots: &mut Vec<Slot>,
+    counts: &mut Vec<u32>,
+) -> Result<()> {
+    for &index in chunk {
+        let slot = slot_of
+            .get_mut(index as usize)
+            .ok_or_else(|| Error::invalid(format!("series {index} is not in the table")))?;
+        if *slot == NO_SLOT {
+            *slot = slots.len() as u32;
+            slots.push(Slot { tsid: series.tsid(index), series: index });
+            counts.push(0);
+        }
+        counts[*slot as usize] += 1;
+    }
+    Ok(())
+}
+
+/// Puts rows where the cursor of their series points, and moves it on.
+fn scatter(
+    (series, timestamps, values): (&[SeriesIndex], &[TimestampMs], &[f64]),
+    slot_of: &[u32],
+    cursors: &mut [u32],
+    sorted_timestamps: &mut [TimestampMs],
+    sorted_values: &mut [f64],
+) {
+    for ((&index, &timestamp), &value) in series.iter().zip(timestamps).zip(values) {
+        let cursor = &mut cursors[slot_of[index as usize] as usize];
+        let at = *cursor as usize;
+        *cursor += 1;
+        sorted_timestamps[at] = timestamp;
+        sorted_values[at] = value;
+    }
 }
 
 /// Sorts the rows of one series by time; rows of one instant keep their order. Bottom-up, so that a long run is no long slice.

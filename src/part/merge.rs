@@ -26,6 +26,8 @@ pub struct MergeOptions {
     pub dedup: Option<Dedup>,
     /// How much time compression may take.
     pub effort: Effort,
+    /// Whether blocks that could be passed on as they are, which is the rule, are compressed anew if that makes them smaller.
+    pub recompress: bool,
 }
 
 /// What a merge says after a step.
@@ -239,9 +241,11 @@ fn write(
         block.deduplicate(dedup)?;
         counts.deduplicated += (rows - block.rows()) as u64;
     }
-    block.encode(options.effort)?;
+    if options.recompress {
+        writer.recompress(block)?;
+    }
     counts.written += block.rows() as u64;
-    writer.write(block)
+    writer.encode_and_write(block)
 }
 
 /// A binary heap of inputs, whose order of equal elements is that of Go's `container/heap`: it decides in which order

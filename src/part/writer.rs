@@ -4,6 +4,7 @@ use super::PartFile;
 use super::header::PartHeader;
 use super::index_block::INDEX_BLOCK_TARGET_SIZE;
 use super::metaindex::{MetaindexRow, write_metaindex};
+use crate::block::encode::TimestampsMemo;
 use crate::block::{Block, BlockHeader};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
@@ -17,6 +18,7 @@ pub struct BlockStreamWriter {
     timestamps: Stream,
     values: Stream,
     index: Stream,
+    timestamps_memo: TimestampsMemo,
     /// The timestamps that were written last, and where: an equal block that follows refers to them.
     shared_timestamps: Vec<u8>,
     shared_timestamps_offset: u64,
@@ -60,13 +62,14 @@ pub struct WrittenPart {
 }
 
 impl BlockStreamWriter {
-    /// A writer of an empty part. `effort` is for index blocks and the metaindex, as the blocks come encoded.
+    /// A writer of an empty part. `effort` is for whatever is compressed here.
     pub fn new(effort: Effort) -> Self {
         Self {
             effort,
             timestamps: Stream::default(),
             values: Stream::default(),
             index: Stream::default(),
+            timestamps_memo: TimestampsMemo::default(),
             shared_timestamps: Vec::new(),
             shared_timestamps_offset: 0,
             headers: Vec::new(),
@@ -81,6 +84,17 @@ impl BlockStreamWriter {
                 min_dedup_interval_ms: 0,
             },
         }
+    }
+
+    /// Encodes the block unless it is, and writes it as [`BlockStreamWriter::write`] does.
+    pub fn encode_and_write(&mut self, block: &mut Block) -> Result<()> {
+        block.encode_after(self.effort, &mut self.timestamps_memo)?;
+        self.write(block)
+    }
+
+    /// Compresses a block anew that was read and not touched, as far as it gets smaller by it.
+    pub fn recompress(&mut self, block: &mut Block) -> Result<()> {
+        block.recompress(self.effort, &mut self.timestamps_memo)
     }
 
     /// Writes an encoded block, whose offsets are set. Blocks come sorted by TSID, and by time within a series.

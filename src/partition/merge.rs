@@ -260,6 +260,7 @@ impl Partition {
             retention_deadline: self.context.now().saturating_sub(self.options.retention_ms),
             dedup: self.options.dedup,
             effort: if is_thorough { Effort::Thorough } else { Effort::Fast },
+            recompress: reason == MergeReason::Forced,
         };
         let may_stop = reason != MergeReason::Flush;
         let mut merge = PartMerge::new(lease.parts.iter().map(|entry| entry.part()), READ_AHEAD, options)?;

@@ -215,6 +215,7 @@ fn merges_make_the_servers_blocks() {
             retention_deadline: int(&case["retention_deadline"]),
             dedup: None,
             effort: Effort::Fast,
+            recompress: false,
         };
         let (output, counts) = merge_in_memory(&parts, options);
         assert_eq!(counts.written, int::<u64>(&case["rows_merged"]), "{name}");
