@@ -46,11 +46,7 @@ pub(super) struct CommitPlan {
 impl Directory {
     /// A directory as it was stored.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only IndexedDB stores directories"))]
-    pub fn restore(
-        paths: BTreeMap<FilePath, InodeId>,
-        sizes: &BTreeMap<InodeId, u64>,
-        next_inode: InodeId,
-    ) -> Result<Self> {
+    pub fn restore(paths: BTreeMap<FilePath, InodeId>, sizes: &BTreeMap<InodeId, u64>) -> Result<Self> {
         let mut inodes = BTreeMap::<InodeId, Inode>::new();
         let mut stored_bytes = 0;
         for (path, id) in &paths {
@@ -63,7 +59,7 @@ impl Directory {
             });
             inode.links += 1;
         }
-        let next_inode = inodes.keys().next_back().map_or(next_inode, |last| next_inode.max(last + 1));
+        let next_inode = inodes.keys().next_back().map_or(0, |last| last + 1);
         Ok(Self { paths, inodes, next_inode, stored_bytes })
     }
 
@@ -121,6 +117,18 @@ impl Directory {
         inode.size_bytes += len;
         self.stored_bytes += len;
         Ok(id)
+    }
+
+    /// Undoes the last append to a file, which could not be stored.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "appends to memory don't fail halfway"))]
+    pub fn take_back_append(&mut self, file: &FilePath, id: InodeId, len: u64, created: bool) {
+        self.stored_bytes -= len;
+        if created {
+            self.paths.remove(file);
+            self.inodes.remove(&id);
+        } else if let Some(inode) = self.inodes.get_mut(&id) {
+            inode.size_bytes -= len;
+        }
     }
 
     /// Checks all changes in order and says what comes of them. Only the count of inodes moves.

@@ -10,10 +10,14 @@
 //! - directories need not exist: a directory is there as long as a path lies below it. Listing an absent one gives no entries.
 
 mod directory;
+#[cfg(target_arch = "wasm32")]
+pub mod indexed_db;
 pub mod memory;
 pub mod path;
 pub mod sim;
 
+#[cfg(target_arch = "wasm32")]
+pub use indexed_db::IndexedDbFileSystem;
 pub use memory::MemoryFileSystem;
 pub use path::FilePath;
 pub use sim::SimFileSystem;

@@ -288,7 +288,7 @@ async fn hostile_requests<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idl
     assert_eq!(kind(driver.read("kept/a", 0..1, idle).await), ErrorKind::NotFound);
 }
 
-const LARGE_LEN: usize = 700_001;
+const LARGE_LEN: usize = 1_700_001;
 
 /// Files of several chunks: any range of them, before and after they are published.
 async fn large_files<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idle) {
@@ -305,9 +305,10 @@ async fn large_files<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idle) {
             0..262_144,
             262_143..262_145,
             262_144..524_288,
+            500_000..1_400_000,
             524_288..524_288,
             1..LARGE_LEN,
-            699_000..LARGE_LEN,
+            1_699_000..LARGE_LEN,
             LARGE_LEN..LARGE_LEN,
         ] {
             let read = driver.read(file, range.start as u64..range.end as u64, idle).await.unwrap();
