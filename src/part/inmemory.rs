@@ -92,8 +92,15 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
         count(chunk, series, &mut slot_of, &mut slots, &mut counts)?;
         context.spend(chunk.len() as u64 / 4).await;
     }
-    slots.sort_unstable_by_key(|slot| slot.tsid);
-    context.spend(slots.len() as u64 * 4).await;
+    // Sorted in pieces, so that a hundred thousand series are no long slice; joining sorted pieces is quick.
+    for piece in slots.chunks_mut(ROWS_PER_SLICE) {
+        piece.sort_unstable_by_key(|slot| slot.tsid);
+        context.spend(piece.len() as u64 * 4).await;
+    }
+    if slots.len() > ROWS_PER_SLICE {
+        slots.sort_by_key(|slot| slot.tsid);
+        context.spend(slots.len() as u64).await;
+    }
 
     // A series' entry says which count is its own so far, and which cursor from now on.
     let mut cursors: Vec<u32> = Vec::with_capacity(slots.len());

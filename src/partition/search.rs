@@ -4,6 +4,7 @@ use super::Partition;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
 use crate::part::search::{BlockSamples, SampleRun, find_blocks, read_blocks};
+use crate::runtime::Context;
 use crate::time::{TimeRange, TimestampMs};
 
 /// Samples of several series as two columns.
@@ -43,15 +44,12 @@ impl Partition {
                 .await
                 .map_err(|error| error.at(place()))?;
         }
-        let units = found.timestamps.len() as u64 / 4;
-        let samples = join_runs(found, tsids.len());
-        self.context.spend(units).await;
-        Ok(samples)
+        Ok(join_runs(&self.context, found, tsids.len()).await)
     }
 }
 
 /// Brings runs into the order of series, and the rows of each series into the order of time.
-fn join_runs(mut found: BlockSamples, series: usize) -> SeriesSamples {
+async fn join_runs(context: &Context, mut found: BlockSamples, series: usize) -> SeriesSamples {
     let first_timestamp = |run: &SampleRun| found.timestamps[run.rows.start];
     // Stable, so that equal timestamps keep the order of parts.
     let mut runs = std::mem::take(&mut found.runs);
@@ -82,6 +80,7 @@ fn join_runs(mut found: BlockSamples, series: usize) -> SeriesSamples {
             }
         }
         samples.ends.push(samples.timestamps.len());
+        context.spend((samples.timestamps.len() - start) as u64 / 4 + 1).await;
     }
     samples
 }
