@@ -97,12 +97,12 @@ pub(super) fn take_integer(text: &[u8]) -> Option<(i64, usize)> {
     }
 }
 
-/// Appends a float as the server's export spells it: the fewest digits that read back as the same float, never with an
-/// exponent; infinities as `+Inf` and `-Inf`; every NaN, and so the stale marker, as `null`.
+/// Appends a float as the server's export spells it: integers of 64 bits in full, others with the fewest digits that read back
+/// as the same float; never with an exponent; infinities as `+Inf` and `-Inf`; every NaN, and so the stale marker, as `null`.
 pub(super) fn put_float(value: f64, out: &mut Vec<u8>) {
     let integer = value as i64;
-    // By bits, so that -0 keeps its sign.
-    if (integer as f64).to_bits() == value.to_bits() && integer.unsigned_abs() <= EXACT_INTEGERS {
+    // By bits, so that -0 keeps its sign; and 2^63 isn't what it was clamped to.
+    if (integer as f64).to_bits() == value.to_bits() && integer != i64::MAX {
         put_integer(integer, out);
     } else if value.is_finite() {
         put_plain(zmij::Buffer::new().format_finite(value).as_bytes(), out);
@@ -244,6 +244,9 @@ mod tests {
             (562949953421312.25, "562949953421312.2"),
             (1e16, "10000000000000000"),
             (9007199254740992.0, "9007199254740992"),
+            (144115188075855872.0, "144115188075855872"),
+            (-9223372036854775808.0, "-9223372036854775808"),
+            (9223372036854775808.0, "9223372036854776000"),
             (123456789012345678.0, "123456789012345680"),
             (1.234_567_890_123_457e29, "123456789012345700000000000000"),
             (0.000_123_456_789, "0.000123456789"),

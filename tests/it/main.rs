@@ -6,6 +6,7 @@ mod fs_contract;
 mod golden;
 mod golden_block;
 mod golden_encoding;
+mod golden_formats;
 mod golden_index;
 mod golden_part;
 mod golden_tag_rows;
