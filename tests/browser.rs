@@ -2,33 +2,19 @@
 #![cfg(target_arch = "wasm32")]
 
 mod fs_contract;
+mod next_turn;
 
 use bytes::Bytes;
 use fs_contract::{Driver, Idle, link, path, pattern, publish, put, remove};
+use next_turn::NextTurn;
 use sandglass::error::ErrorKind;
 use sandglass::fs::indexed_db::CHUNK_BYTES;
 use sandglass::fs::{FileSystem, IndexedDbFileSystem, Request};
 use std::cell::Cell;
 use std::rc::Rc;
-use wasm_bindgen_futures::JsFuture;
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
-
-/// Waits for one turn of the event loop; a message is not held back for 4 ms as a timer is.
-struct NextTurn;
-
-impl Idle for NextTurn {
-    async fn idle(&self) {
-        let channel = web_sys::MessageChannel::new().expect("a channel");
-        let turn = js_sys::Promise::new(&mut |resolve, _| {
-            channel.port1().set_onmessage(Some(&resolve));
-            channel.port2().post_message(&wasm_bindgen::JsValue::NULL).expect("a message");
-        });
-        JsFuture::from(turn).await.expect("a message arrives");
-        channel.port1().close();
-    }
-}
 
 async fn open(name: &str) -> Driver<IndexedDbFileSystem> {
     Driver::new(IndexedDbFileSystem::open(name, || ()).await.expect("the database opens"))
