@@ -1,0 +1,68 @@
+// Builds the npm package: src/ and pkg/ (which `make wasm` leaves) into dist/.
+import { execFileSync } from "node:child_process";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { build, transform } from "esbuild";
+
+const www = dirname(fileURLToPath(import.meta.url));
+const dist = join(www, "dist");
+const glue = join(www, "pkg/sandglass.js");
+const wasm = join(www, "pkg/sandglass_bg.wasm");
+const ENTRIES = ["index", "inline"];
+/** What the entries' declarations refer to. */
+const DECLARATIONS = [...ENTRIES, "errors", "types"];
+
+if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
+
+/**
+ * wasm-bindgen's glue keeps the instance in variables of its module, so that there can be only one. Here the module becomes the
+ * body of a function, and each call of it has an instance of its own, which goes when the database is closed.
+ */
+async function glueFactory() {
+  let source = readFileSync(glue, "utf8");
+  // The package brings the module itself; the glue must not make bundlers look for a second copy.
+  const ownUrl = /module_or_path = new URL\('sandglass_bg\.wasm', import\.meta\.url\);/;
+  if (!ownUrl.test(source)) throw new Error("the glue of wasm-bindgen has changed: its default URL was not found");
+  source = source.replace(ownUrl, "throw new Error('a compiled module is expected');");
+  const { code } = await transform(source, { format: "cjs", target: "es2022" });
+  if (code.includes("import.meta") || code.includes("import_meta")) throw new Error("the glue of wasm-bindgen has changed: it looks at import.meta");
+  return `export function createGlue() {\nconst module = { exports: {} };\n${code}\nreturn module.exports;\n}\n`;
+}
+
+rmSync(dist, { recursive: true, force: true });
+mkdirSync(dist, { recursive: true });
+
+await build({
+  entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
+  outdir: dist,
+  bundle: true,
+  splitting: true,
+  format: "esm",
+  target: "es2022",
+  minify: true,
+  sourcemap: true,
+  chunkNames: "shared-[hash]",
+  legalComments: "none",
+  logLevel: "warning",
+  plugins: [
+    {
+      name: "glue",
+      setup(plugins) {
+        plugins.onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: "glue", namespace: "glue" }));
+        plugins.onLoad({ filter: /.*/, namespace: "glue" }, async () => ({ contents: await glueFactory(), loader: "js" }));
+      },
+    },
+  ],
+});
+
+const types = join(dist, "types");
+execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });
+for (const name of DECLARATIONS) {
+  // The sources' comments on themselves are not for those who read declarations.
+  const text = readFileSync(join(types, `${name}.d.ts`), "utf8");
+  writeFileSync(join(dist, `${name}.d.ts`), text);
+}
+rmSync(types, { recursive: true });
+copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
+copyFileSync(wasm, join(dist, "sandglass.wasm"));

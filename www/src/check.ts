@@ -1,0 +1,38 @@
+// Arguments that come from outside are looked at once, here, and refused with words that say what was expected.
+
+import { SandglassError } from "./errors.js";
+import type { Bounds } from "./port.js";
+import type { Labels, TimeRange } from "./types.js";
+
+export function invalid(message: string): SandglassError {
+  return new SandglassError("invalid", message);
+}
+
+/** Names and values in turn. */
+export function flatten(labels: Labels, what: string): string[] {
+  if (typeof labels !== "object" || labels === null) throw invalid(`${what} must be an object of label names and values`);
+  const flat: string[] = [];
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== "string") throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
+    flat.push(name, value);
+  }
+  return flat;
+}
+
+/** Both bounds are included, so fractions are rounded inwards. */
+export function bounds(range: TimeRange | undefined): Bounds {
+  const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
+  for (const [name, bound] of [["start", start], ["end", end]] as const) {
+    if (typeof bound !== "number" || Number.isNaN(bound)) throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
+  }
+  return { start: Math.ceil(start), end: Math.floor(end) };
+}
+
+export function text(value: unknown, what: string): string {
+  if (typeof value !== "string") throw invalid(`${what} must be a string, not ${value === null ? "null" : typeof value}`);
+  return value;
+}
+
+export function optionalText(value: unknown, what: string): string | undefined {
+  return value === undefined || value === null || value === "" ? undefined : text(value, what);
+}

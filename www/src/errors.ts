@@ -1,0 +1,39 @@
+// Every error that the package throws has a code, and a message that says what, where and what to do.
+
+/**
+ * - `locked`: another tab holds the database
+ * - `quota`: the storage has no room left
+ * - `corrupt`: stored or imported bytes break the format's rules
+ * - `unsupported`: this build or environment can't do it
+ * - `invalid`: an argument that can't be used
+ * - `closed`: the database was closed
+ * - `storage`: the storage failed for a reason of its own
+ * - `not_found`: a snapshot or file that does not exist
+ * - `aborted`: the caller took the call back
+ * - `limit`: a limit on series, samples or bytes was reached
+ * - `internal`: the engine has stopped at a fault of its own; what was durable is untouched
+ */
+export type ErrorCode =
+  | "locked"
+  | "quota"
+  | "corrupt"
+  | "unsupported"
+  | "invalid"
+  | "closed"
+  | "storage"
+  | "not_found"
+  | "aborted"
+  | "limit"
+  | "internal";
+
+/** An error with its kind in `code`. */
+export class SandglassError extends Error {
+  override readonly name = "SandglassError";
+  /** What kind of error it is. */
+  readonly code: ErrorCode;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+    super(message, options);
+    this.code = code;
+  }
+}

@@ -1,0 +1,39 @@
+// The entry `sandglass`.
+// The engine runs in the calling thread; a port to a worker takes its place where there are workers, behind the same face.
+
+import { databases as listDatabases, destroy as destroyDatabase } from "./databases.js";
+import { openInline } from "./open.js";
+import type { Database, OpenOptions } from "./types.js";
+
+export { type ErrorCode, SandglassError } from "./errors.js";
+export type * from "./types.js";
+
+/**
+ * Opens a database, or makes a new one.
+ *
+ * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`.
+ *
+ * @example
+ * ```ts
+ * const db = await open({ name: "greenhouse", retention: "5y" });
+ * ```
+ */
+export function open(options?: OpenOptions): Promise<Database> {
+  return openInline(options);
+}
+
+/**
+ * Names of the databases that are stored in this origin, sorted. Databases in memory are not among them: they are known to the
+ * object that `open` returned alone.
+ */
+export function databases(): Promise<string[]> {
+  return listDatabases();
+}
+
+/**
+ * Removes a stored database with all its samples and snapshots. One that does not exist is no error; one that is open, here or
+ * in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
+ */
+export function destroy(name: string): Promise<void> {
+  return destroyDatabase(name);
+}

@@ -1,0 +1,370 @@
+// The engine in the calling thread.
+
+import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
+import { SandglassError } from "./errors.js";
+import type { Answer, Command, HttpReply, Kind, Port } from "./port.js";
+import { Pump } from "./pump.js";
+import type { EngineEvent, EngineState, Labels, SeriesData } from "./types.js";
+
+/** Where the files of a database live. */
+export type Storage = { kind: "memory" } | { kind: "indexeddb"; name: string };
+
+/** Samples that are turned into typed arrays in one go. */
+const SERIES_PIECE_SAMPLES = 250_000;
+/** Work of accepted appends, in samples, between two looks at the clock. */
+const CREDIT = 8_192;
+/** A call costs as much as so many samples. */
+const CALL_COST = 16;
+
+export class InlinePort implements Port {
+  readonly #manualClock: boolean;
+  readonly #pump: Pump;
+  readonly #staged: number;
+  // These three hold the instance with all its memory; they are gone once it was closed or has failed.
+  #engine: EnginePort | undefined;
+  #memory: WebAssembly.Memory | undefined;
+  #lastPanic: (() => string | undefined) | undefined;
+  #listener: ((events: EngineEvent[]) => void) | undefined;
+  #credit = CREDIT;
+  // Views of the staging columns; of length 0 after the memory has grown.
+  #timestamps = new Float64Array(0);
+  #timestampBits = new BigInt64Array(0);
+  #values = new Float64Array(0);
+  #series = new Uint32Array(0);
+
+  /** Starts an engine of its own from the compiled module, so that closing it gives its memory back. */
+  static async start(module: WebAssembly.Module, storage: Storage, options: EngineOptions): Promise<InlinePort> {
+    const glue = createGlue();
+    const { memory } = await glue.default({ module_or_path: module });
+    const port = new InlinePort(glue, memory, options);
+    await port.#start(glue, storage, options);
+    return port;
+  }
+
+  private constructor(glue: Glue, memory: WebAssembly.Memory, options: EngineOptions) {
+    this.#memory = memory;
+    this.#manualClock = options.manualClock;
+    this.#staged = glue.EnginePort.stagedSamples();
+    this.#lastPanic = glue.lastPanic;
+    this.#pump = new Pump(
+      {
+        pump: (wallNow, budget) => this.#open().pump(wallNow, budget),
+        spent: () => this.#open().spent(),
+        completed: () => this.#open().completed(),
+        afterSlice: () => this.#handOutEvents(),
+      },
+      (thrown) => this.#fault(thrown),
+    );
+  }
+
+  async #start({ EnginePort }: Glue, storage: Storage, options: EngineOptions): Promise<void> {
+    try {
+      const notify = () => this.#pump.request();
+      this.#engine = await (storage.kind === "memory" ? EnginePort.openMemory(options) : EnginePort.openIndexedDb(storage.name, notify, options));
+      await this.#answer(this.#engine.opening());
+    } catch (thrown) {
+      const error = this.#understand(thrown);
+      this.#free(error);
+      throw error;
+    }
+  }
+
+  // ---- ingestion --------------------------------------------------------------------------------------------------------
+
+  series(labels: string[]): number {
+    return this.#call((engine) => engine.series(labels));
+  }
+
+  append(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void> {
+    const count = timestamps.length;
+    if (count > this.#staged) return this.#appendLong(series, timestamps, values);
+    try {
+      const engine = this.#open();
+      this.#stage(timestamps, values, 0, count);
+      return this.#appended(timestamps instanceof BigInt64Array ? engine.appendBigInt(series, count) : engine.append(series, count), count);
+    } catch (thrown) {
+      return Promise.reject(this.#understand(thrown));
+    }
+  }
+
+  async #appendLong(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void> {
+    for (let from = 0; from < timestamps.length; from += this.#staged) {
+      const count = Math.min(this.#staged, timestamps.length - from);
+      let appended: Promise<void>;
+      try {
+        const engine = this.#open();
+        const began = performance.now();
+        this.#stage(timestamps, values, from, count);
+        const ticket = timestamps instanceof BigInt64Array ? engine.appendBigInt(series, count) : engine.append(series, count);
+        this.#pump.measure(began);
+        appended = this.#appended(ticket, count);
+      } catch (thrown) {
+        const error = this.#understand(thrown);
+        throw from === 0 || error.code !== "invalid" ? error : new SandglassError(error.code, `in samples ${from} to ${from + count}: ${error.message}`);
+      }
+      await appended;
+    }
+  }
+
+  appendRow(
+    fill: (target: Uint32Array, from: number, count: number) => void,
+    timestamp: number,
+    values: Float64Array | readonly number[],
+  ): Promise<void> {
+    const total = values.length;
+    let result: Promise<void> | undefined;
+    try {
+      for (let from = 0; from === 0 || from < total; from += this.#staged) {
+        const engine = this.#open();
+        const count = Math.min(this.#staged, total - from);
+        this.#refreshViews();
+        fill(this.#series, from, count);
+        stageNumbers(this.#values, values, from, count);
+        const appended = this.#appended(engine.appendRow(count, timestamp), count);
+        result = result === undefined ? appended : Promise.all([result, appended]).then(() => {});
+      }
+      return result as Promise<void>;
+    } catch (thrown) {
+      return Promise.reject(this.#understand(thrown));
+    }
+  }
+
+  /** What an append came to: 0 for accepted, a ticket, or a refusal. */
+  #appended(outcome: number, count: number): Promise<void> {
+    if (outcome === 0) {
+      this.#credit -= count + CALL_COST;
+      if (this.#credit > 0) {
+        this.#pump.request();
+        return RESOLVED;
+      }
+      this.#credit = CREDIT;
+      return this.#pump.breathe();
+    }
+    if (outcome < 0) this.#open().lastError();
+    return this.#answer(outcome);
+  }
+
+  #stage(timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[], from: number, count: number): void {
+    this.#refreshViews();
+    if (timestamps instanceof BigInt64Array) {
+      this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
+    } else {
+      stageNumbers(this.#timestamps, timestamps, from, count);
+    }
+    stageNumbers(this.#values, values, from, count);
+  }
+
+  #refreshViews(): void {
+    if (this.#values.length !== 0) return;
+    const engine = this.#open();
+    const { buffer } = this.#memory!;
+    this.#timestamps = new Float64Array(buffer, engine.stagedTimestamps(), this.#staged);
+    this.#timestampBits = new BigInt64Array(buffer, engine.stagedTimestamps(), this.#staged);
+    this.#values = new Float64Array(buffer, engine.stagedValues(), this.#staged);
+    this.#series = new Uint32Array(buffer, engine.stagedSeries(), this.#staged);
+  }
+
+  // ---- commands -----------------------------------------------------------------------------------------------------------
+
+  ask<K extends Kind>(command: Extract<Command, { kind: K }>): Promise<Answer<K>> {
+    const asked = command as Command;
+    try {
+      const ticket = this.#call((engine) => submit(engine, asked));
+      if (asked.kind === "select") return this.#answer<number>(ticket).then(() => this.#collectSeries(ticket)) as Promise<Answer<K>>;
+      if (asked.kind === "http") return this.#answer<[number, string, Uint8Array]>(ticket).then(toReply) as Promise<Answer<K>>;
+      return this.#answer<Answer<K>>(ticket);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Turns the answer to a `select` into typed arrays, piece by piece. */
+  async #collectSeries(ticket: number): Promise<SeriesData[]> {
+    const found: SeriesData[] = [];
+    for (;;) {
+      const began = performance.now();
+      const piece = this.#call((engine) => engine.takeSeries(ticket, SERIES_PIECE_SAMPLES));
+      if (piece === undefined) return found;
+      const labels = piece[0] as Labels[];
+      for (let i = 0; i < labels.length; i++) {
+        found.push({ labels: labels[i]!, timestamps: piece[2 * i + 1] as Float64Array, values: piece[2 * i + 2] as Float64Array });
+      }
+      this.#pump.measure(began);
+      await this.#pump.breathe();
+    }
+  }
+
+  now(): number {
+    const engine = this.#open();
+    return this.#manualClock ? engine.now() : Date.now();
+  }
+
+  async inspect(): Promise<EngineState> {
+    const state = this.#call((engine) => engine.inspect()) as EngineState;
+    const { longestMs, over8Ms } = this.#pump.slices;
+    Object.assign(state.scheduler, {
+      waitsForStorage: this.#call((engine) => engine.waitsForStorage()),
+      longestSliceMs: longestMs,
+      slicesOver8Ms: over8Ms,
+    });
+    state.memory.wasmBytes = this.#memory?.buffer.byteLength ?? 0;
+    return state;
+  }
+
+  observe(listener: ((events: EngineEvent[]) => void) | undefined): void {
+    if ((listener === undefined) !== (this.#listener === undefined)) this.#call((engine) => engine.setObserved(listener !== undefined));
+    this.#listener = listener;
+  }
+
+  #handOutEvents(): void {
+    if (this.#listener === undefined || this.#engine === undefined) return;
+    const events = this.#engine.events() as EngineEvent[];
+    if (events.length !== 0) this.#listener(events);
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------------------
+
+  suspend(): void {
+    if (this.#engine === undefined) return;
+    try {
+      this.#engine.sync();
+      this.#pump.workNow();
+    } catch {
+      // Nobody is there any more to be told; what was not durable is lost, as in a crash.
+    }
+    this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"));
+  }
+
+  async close(): Promise<void> {
+    const closed = new SandglassError("closed", "the database is closed; open it again");
+    try {
+      await this.#answer(this.#call((engine) => engine.close()));
+    } finally {
+      this.#free(closed);
+    }
+  }
+
+  /** The instance's memory goes when nobody refers to it any more; freeing the engine ends what it has open in the browser. */
+  #free(reason: SandglassError): void {
+    const engine = this.#engine;
+    this.#end(reason);
+    engine?.free();
+  }
+
+  #end(reason: SandglassError): void {
+    this.#pump.stop(reason);
+    this.#engine = undefined;
+    this.#memory = undefined;
+    this.#lastPanic = undefined;
+    this.#listener = undefined;
+    this.#timestamps = this.#values = new Float64Array(0);
+    this.#timestampBits = new BigInt64Array(0);
+    this.#series = new Uint32Array(0);
+  }
+
+  // ---- errors ---------------------------------------------------------------------------------------------------------------
+
+  #open(): EnginePort {
+    if (this.#engine === undefined) throw this.#pump.stopped ?? new SandglassError("closed", "the database is closed; open it again");
+    return this.#engine;
+  }
+
+  #call<T>(work: (engine: EnginePort) => T): T {
+    const engine = this.#open();
+    try {
+      return work(engine);
+    } catch (thrown) {
+      throw this.#understand(thrown);
+    }
+  }
+
+  #answer<T = void>(ticket: number): Promise<T> {
+    return this.#pump.answer(ticket, () => this.#call((engine) => engine.take(ticket)) as T);
+  }
+
+  /** A refusal with a code is passed on; whatever else a call has thrown means that the engine can't go on. */
+  #understand(thrown: unknown): SandglassError {
+    if (thrown instanceof SandglassError) return thrown;
+    const { code, message } = thrown as { code?: unknown; message?: unknown };
+    if (thrown instanceof Error && typeof code === "string") return new SandglassError(code as SandglassError["code"], String(message));
+    const fault = this.#fault(thrown);
+    this.#end(fault);
+    return fault;
+  }
+
+  #fault(thrown: unknown): SandglassError {
+    if (thrown instanceof SandglassError) return thrown;
+    let why: string | undefined;
+    try {
+      why = this.#lastPanic?.();
+    } catch {
+      // A module that has trapped may not answer any more.
+    }
+    // What is left behind must not be freed when it is collected: its state is not to be trusted.
+    (this.#engine as { __destroy_into_raw?: () => void } | undefined)?.__destroy_into_raw?.();
+    this.#engine = undefined;
+    return new SandglassError(
+      "internal",
+      `the engine has stopped: ${why ?? (thrown instanceof Error ? thrown.message : String(thrown))}; what was durable is untouched, open the database again and please report this`,
+      { cause: thrown },
+    );
+  }
+}
+
+const RESOLVED = Promise.resolve();
+
+/** Plain loops beat `set` for short arrays and for arrays of numbers. */
+function stageNumbers(target: Float64Array, source: Float64Array | readonly number[], from: number, count: number): void {
+  if (source instanceof Float64Array && count > 32) {
+    target.set(count === source.length ? source : source.subarray(from, from + count));
+    return;
+  }
+  for (let i = 0; i < count; i++) target[i] = source[from + i]!;
+}
+
+function toReply([status, contentType, body]: [number, string, Uint8Array]): HttpReply {
+  return { status, contentType, body };
+}
+
+function submit(engine: EnginePort, command: Command): number {
+  switch (command.kind) {
+    case "flush":
+      return engine.flush();
+    case "sync":
+      return engine.sync();
+    case "forceMerge":
+      return engine.forceMerge(command.partitionPrefix);
+    case "tick":
+      return engine.tick(command.ms);
+    case "ingest":
+      return engine.ingest(command.format, command.body, command.timestamp, command.extraLabels, command.firstLine);
+    case "select":
+      return engine.select(command.selector, command.start, command.end);
+    case "labels":
+      return engine.labels(command.selector, command.start, command.end);
+    case "labelNames":
+      return engine.labelNames(command.selector, command.start, command.end);
+    case "labelValues":
+      return engine.labelValues(command.name, command.selector, command.start, command.end);
+    case "exportOpen":
+      return engine.exportOpen(command.selector, command.start, command.end);
+    case "exportNext":
+      return engine.exportNext(command.cursor);
+    case "exportClose":
+      return engine.exportClose(command.cursor);
+    case "snapshotCreate":
+      return engine.snapshotCreate();
+    case "snapshotList":
+      return engine.snapshotList();
+    case "snapshotDelete":
+      return engine.snapshotDelete(command.name);
+    case "snapshotDeleteAll":
+      return engine.snapshotDeleteAll();
+    case "snapshotFiles":
+      return engine.snapshotFiles(command.name);
+    case "snapshotRead":
+      return engine.snapshotRead(command.source, command.offset, command.length);
+    case "http":
+      return engine.http(command.method, command.uri, command.contentType, command.body);
+  }
+}

@@ -1,0 +1,53 @@
+// One writer for a database: a Web Lock, which the browser gives back by itself when the page is gone.
+
+import { SandglassError } from "./errors.js";
+
+/** A page that is being reloaded gives its lock back a moment after the new one has begun. */
+const PATIENCE_MS = 750;
+
+/** Holds a lock until it is called. */
+export type Release = () => void;
+
+interface AcquireOptions {
+  /** "fail" gives up after a moment, "wait" waits. */
+  ifLocked: "fail" | "wait";
+  signal?: AbortSignal | undefined;
+}
+
+/**
+ * Takes the lock of a database.
+ *
+ * Fails with `locked` when somebody else has it, with `aborted` through the signal, and with `unsupported` where the browser
+ * has no locks.
+ */
+export async function acquire(name: string, { ifLocked, signal }: AcquireOptions): Promise<Release> {
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
+  if (locks === undefined) {
+    throw new SandglassError(
+      "unsupported",
+      "storage \"indexeddb\" needs the Web Locks of a secure context, so that two tabs can't write at once; serve the page from https or localhost, or use storage: \"memory\"",
+    );
+  }
+  const giveUp = new AbortController();
+  const aborted = () => giveUp.abort();
+  signal?.addEventListener("abort", aborted);
+  if (signal?.aborted) giveUp.abort();
+  const timer = ifLocked === "fail" ? setTimeout(aborted, PATIENCE_MS) : undefined;
+  try {
+    return await new Promise<Release>((resolve, reject) => {
+      const held = () => new Promise<void>((release) => resolve(release));
+      locks.request(lockName(name), { signal: giveUp.signal }, held).catch(reject);
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
+    if (!giveUp.signal.aborted) throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
+    throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, or open it with ifLocked: "wait"`, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", aborted);
+  }
+}
+
+function lockName(name: string): string {
+  return `sandglass/${name}`;
+}

@@ -1,0 +1,78 @@
+// What the database asks of an engine, wherever that runs: one closed list of commands with their answers, and the few calls
+// that are too frequent for messages.
+
+import type { EngineEvent, EngineState, IngestResult, Labels, SeriesData } from "./types.js";
+
+/** Whole milliseconds; infinities are the ends of time. */
+export interface Bounds {
+  start: number;
+  end: number;
+}
+
+/** One file of a snapshot as a server wants it. */
+export interface SnapshotFile {
+  /** Path below the server's `-storageDataPath`. */
+  path: string;
+  /** Where its bytes lie in this database. */
+  source: string;
+  sizeBytes: number;
+}
+
+export interface HttpReply {
+  status: number;
+  contentType: string;
+  body: Uint8Array;
+}
+
+/** One line for each command: its arguments, and what it answers. */
+interface Protocol {
+  flush: [object, void];
+  sync: [object, void];
+  forceMerge: [{ partitionPrefix: string }, void];
+  tick: [{ ms: number }, void];
+  /** Whole lines of a body; `extraLabels` are names and values in turn. */
+  ingest: [{ format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number }, IngestResult];
+  select: [Bounds & { selector: string }, SeriesData[]];
+  labels: [Bounds & { selector: string | undefined }, Labels[]];
+  labelNames: [Bounds & { selector: string | undefined }, string[]];
+  labelValues: [Bounds & { name: string; selector: string | undefined }, string[]];
+  exportOpen: [Bounds & { selector: string | undefined }, number];
+  /** The next piece; `null` at the end, which closes the cursor. */
+  exportNext: [{ cursor: number }, Uint8Array | null];
+  exportClose: [{ cursor: number }, void];
+  snapshotCreate: [object, string];
+  snapshotList: [object, string[]];
+  snapshotDelete: [{ name: string }, void];
+  snapshotDeleteAll: [object, void];
+  snapshotFiles: [{ name: string }, SnapshotFile[]];
+  snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
+  http: [{ method: string; uri: string; contentType: string; body: Uint8Array }, HttpReply];
+}
+
+export type Kind = keyof Protocol;
+export type Command = { [K in Kind]: { kind: K } & Protocol[K][0] }[Kind];
+export type Answer<K extends Kind> = Protocol[K][1];
+
+/** An engine, open. Every failure is a `SandglassError`. */
+export interface Port {
+  /** The handle of a series; `labels` are names and values in turn. */
+  series(labels: string[]): number;
+  /** Resolves when the samples are accepted. */
+  append(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void>;
+  /** One sample for each of the series at one instant. `fill` writes `count` handles, from the one at `from` on, into `target`. */
+  appendRow(
+    fill: (target: Uint32Array, from: number, count: number) => void,
+    timestamp: number,
+    values: Float64Array | readonly number[],
+  ): Promise<void>;
+  ask<K extends Kind>(command: { kind: K } & Protocol[K][0]): Promise<Answer<K>>;
+  /** The engine's time. */
+  now(): number;
+  inspect(): Promise<EngineState>;
+  /** Hands events to `listener` from now on; to nobody without one. */
+  observe(listener: ((events: EngineEvent[]) => void) | undefined): void;
+  /** The browser puts the page away: as much as can be done at once is handed to the storage, and nothing is done any more. */
+  suspend(): void;
+  /** Flushes, makes durable, and frees all. */
+  close(): Promise<void>;
+}

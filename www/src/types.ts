@@ -1,0 +1,782 @@
+// The public types. Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
+/// <reference lib="esnext.disposable" preserve="true" />
+
+// ---- opening ----------------------------------------------------------------------------------------------------------
+
+/** How {@link open} opens a database. */
+export interface OpenOptions {
+  /** Name of the database within this origin. Default `"sandglass"`. */
+  name?: string;
+  /**
+   * Where parts live. Default: `"indexeddb"` where it exists, else `"memory"`.
+   *
+   * - `"memory"`: in this object alone. It is in no list, several of one name do not know each other, and `close()` ends it.
+   * - `"indexeddb"`: in the browser. What `sync()` has confirmed outlives the end of the browser's processes. The rest becomes
+   *   durable by itself within about five seconds.
+   * - `"opfs"`: not built yet; refused with the code `unsupported`.
+   */
+  storage?: "memory" | "indexeddb" | "opfs";
+  /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */
+  retention?: string | number;
+  /**
+   * Of the samples of one series in one such interval only the last is kept: `"15s"` or milliseconds.
+   * Default 0: exact duplicates alone are removed as the format's rules say.
+   */
+  dedupInterval?: string | number;
+  /** `"real"`: the scheduler follows the wall clock by itself. `"manual"`: time moves only in {@link Database.tick}. Default `"real"`. */
+  clock?: "real" | "manual";
+  /** First instant of a manual clock, in milliseconds since the epoch. Default: the wall clock's now. */
+  startTime?: number;
+  /** Upper bound in bytes for caches of cold data. Default 64 MiB. */
+  cacheBytes?: number;
+  /**
+   * What happens when another tab holds the database: `"fail"` (default) rejects with the code `locked`, `"wait"` waits until
+   * it is free. `"readonly"` is not built yet; refused with the code `unsupported`.
+   */
+  ifLocked?: "fail" | "wait" | "readonly";
+  /** Significant bits kept of each value, 1 to 64. Default 64: what the format's decimal numbers keep, 12 to 15 digits. */
+  precisionBits?: number;
+  /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
+  authKeys?: AuthKeys;
+  /**
+   * The engine's code, for those who load it themselves: bytes, a compiled module, or where to fetch it. Default: the file
+   * `sandglass.wasm` beside this module.
+   */
+  wasm?: WasmSource;
+  /** Gives up opening, with the code `aborted`. */
+  signal?: AbortSignal;
+}
+
+/** The keys of the server's flags of these names; one that is left out or empty asks for none. */
+export interface AuthKeys {
+  /** For all snapshot requests: `-snapshotAuthKey`. */
+  snapshot?: string;
+  /** For `/internal/force_flush`: `-forceFlushAuthKey`. */
+  forceFlush?: string;
+  /** For `/internal/force_merge`: `-forceMergeAuthKey`. */
+  forceMerge?: string;
+}
+
+/** Where the engine's code comes from. */
+export type WasmSource = ArrayBuffer | ArrayBufferView | WebAssembly.Module | URL | string | Response;
+
+// ---- database ---------------------------------------------------------------------------------------------------------
+
+/** The labels of a series by name, `__name__` (the metric's name) among them. */
+export type Labels = Record<string, string>;
+
+/** A handle for one series of one database, from {@link Database.series}. */
+export interface SeriesHandle {
+  /** The labels it was asked for with. */
+  readonly labels: Readonly<Labels>;
+}
+
+/** Both bounds are included, in milliseconds since the epoch. A bound that is left out is none. */
+export interface TimeRange {
+  start?: number;
+  end?: number;
+}
+
+/** For calls that can take long. */
+export interface Abortable {
+  /** Rejects the call with the code `aborted`. What it has changed until then stays. */
+  signal?: AbortSignal;
+}
+
+/** A range of time, and a way to give up. */
+export type ReadOptions = TimeRange & Abortable;
+
+/**
+ * A time-series database.
+ *
+ * @example
+ * ```ts
+ * import { open } from "sandglass";
+ *
+ * const db = await open({ name: "greenhouse" });
+ * const attic = db.series({ __name__: "temperature", room: "attic" });
+ * await db.append(attic, [Date.now() - 1000, Date.now()], [19.5, 19.75]);
+ * await db.sync(); // durable from here on
+ * for (const { labels, timestamps, values } of await db.select('temperature{room=~"a.*"}')) {
+ *   console.log(labels.room, new Date(timestamps[0]), values[0]);
+ * }
+ * await db.close();
+ * ```
+ */
+export interface Database extends AsyncDisposable {
+  // ---- ingest ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * A handle for one series. The same labels give the same handle, whatever their order. Labels with an empty value are
+   * dropped; a series that has no label left is refused with the code `invalid`. Nothing is stored before a sample comes.
+   *
+   * @example
+   * ```ts
+   * const up = db.series({ __name__: "up", job: "node", instance: "host-1:9100" });
+   * ```
+   */
+  series(labels: Labels): SeriesHandle;
+
+  /**
+   * Appends samples to one series. Arrays of one length; timestamps, in milliseconds, need not be sorted, and fractions of
+   * milliseconds are cut off. A timestamp that is no instant (NaN, an infinity, beyond ±8.64e15) rejects the call, with its
+   * index in the message.
+   *
+   * Resolves when the samples are accepted, which is mostly at once. They are searchable after about a second, or after
+   * `flush()`, and durable after about five, or after `sync()`. The arrays must not be changed until then when they are longer
+   * than 32,768.
+   *
+   * Values: NaN is dropped, as on the server, save the staleness marker (a NaN of the bits 0x7FF0000000000002), which only a
+   * `Float64Array` carries safely. Samples outside of the retention or more than two days ahead are dropped, as on the server.
+   *
+   * @example
+   * ```ts
+   * await db.append(up, Float64Array.of(1732230000000, 1732230010000), Float64Array.of(1, 1));
+   * ```
+   */
+  append(
+    series: SeriesHandle | Labels,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+  ): Promise<void>;
+
+  /**
+   * Appends one sample to each of many series at one instant (a scrape): `values[i]` to `series[i]`.
+   *
+   * @example
+   * ```ts
+   * const rooms = ["attic", "cellar"].map((room) => db.series({ __name__: "temperature", room }));
+   * await db.appendRow(rooms, Date.now(), [19.5, 11.25]);
+   * ```
+   */
+  appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void>;
+
+  /**
+   * Parses and ingests a body. A malformed line never loses its neighbours.
+   *
+   * @example
+   * ```ts
+   * const scrape = await fetch("/metrics");
+   * const { samples, rejected, errors } = await db.ingest(scrape.body!, { format: "prometheus", extraLabels: { job: "app" } });
+   * ```
+   */
+  ingest(
+    body: string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob,
+    options: IngestOptions & Abortable,
+  ): Promise<IngestResult>;
+
+  // ---- time -----------------------------------------------------------------------------------------------------------
+
+  /** Manual clock only: moves time on by `ms` and runs all that falls due, in order. Resolves when it has run. */
+  tick(ms: number): Promise<void>;
+  /** The engine's time, in milliseconds since the epoch. */
+  now(): number;
+  /** Raw rows -> searchable parts, as `/internal/force_flush`. */
+  flush(): Promise<void>;
+  /** All that was accepted before the call is durable in the chosen storage when it resolves. */
+  sync(): Promise<void>;
+  /**
+   * As `/internal/force_merge`: every partition whose name (such as `2024_03`) starts with the prefix ends with one part.
+   * Resolves when the merges have run.
+   */
+  forceMerge(partitionPrefix?: string): Promise<void>;
+
+  // ---- reading --------------------------------------------------------------------------------------------------------
+
+  /**
+   * Raw samples of the series that match a selector such as `{job="node",instance=~"a|b"}`, sorted by labels; inclusive bounds.
+   * Selectors take `=`, `!=`, `=~` and `!~`. The columns are the caller's own.
+   *
+   * @example
+   * ```ts
+   * const lastHour = { start: Date.now() - 3600_000 };
+   * const found = await db.select('node_load1{instance!~"test-.*"}', lastHour);
+   * ```
+   */
+  select(selector: string, options?: ReadOptions): Promise<SeriesData[]>;
+  /** Label sets of the matching series (of all without a selector), sorted. A range is taken to whole days, as on the server. */
+  labels(selector?: string, options?: ReadOptions): Promise<Labels[]>;
+  /** Names of the matching series' labels, sorted. */
+  labelNames(selector?: string, options?: ReadOptions): Promise<string[]>;
+  /** Values of one label over the matching series, sorted; `"__name__"` for the metrics' names. */
+  labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]>;
+  /**
+   * Every matching series as JSON lines, as the server's `/api/v1/export`. Nothing is read before somebody reads the stream,
+   * and cancelling it frees what it holds.
+   *
+   * @example
+   * ```ts
+   * const text = await new Response(db.export('{job="node"}')).text();
+   * ```
+   */
+  export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array>;
+
+  // ---- snapshots, seeing inside, HTTP -----------------------------------------------------------------------------------
+
+  /** Instant, consistent copies of the database that share its files. */
+  readonly snapshots: Snapshots;
+
+  /** The whole state: partitions, raw-row shards, parts, merges, index, scheduler, storage and memory in use. */
+  inspect(): Promise<EngineState>;
+
+  /**
+   * Every step of the engine as it happens. Costs nothing measurable while nobody listens. Returns the function that stops it.
+   *
+   * @example
+   * ```ts
+   * const stop = db.observe((event) => {
+   *   if (event.type === "mergeFinished") console.log(event.partition, event.rowsMerged);
+   * });
+   * ```
+   */
+  observe(listener: (event: EngineEvent) => void): () => void;
+
+  /** One block of one part, decoded, with how each stage of the encoding was chosen. Not built yet: rejects with the code `unsupported`. */
+  inspectBlock(part: PartId, block: number): Promise<BlockDetails>;
+
+  /**
+   * Answers as the server would: `/snapshot/create`, `/snapshot/list`, `/snapshot/delete`, `/snapshot/delete_all`,
+   * `/internal/force_flush`, `/internal/force_merge`, with the server's statuses and words. Host and scheme are not looked at.
+   *
+   * @example
+   * ```ts
+   * const { snapshot } = await (await db.fetch("/snapshot/create")).json();
+   * ```
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+  /**
+   * Flushes, makes durable, releases the lock and all memory. Later calls reject with the code `closed`; closing again resolves.
+   * Also called by `await using`.
+   */
+  close(): Promise<void>;
+}
+
+/** Instant, consistent copies of the database that share its files. */
+export interface Snapshots {
+  /** Instant, consistent, and shares the immutable part files. Returns the name, e.g. `"20261122061500-17A3…"`. */
+  create(): Promise<string>;
+  /** Names of the snapshots, sorted. */
+  list(): Promise<string[]>;
+  /** Deletes one snapshot. A name that does not exist is no error. */
+  delete(name: string): Promise<void>;
+  /** Deletes all snapshots. */
+  deleteAll(): Promise<void>;
+  /**
+   * A tar stream holding the directory a real VictoriaMetrics server can be started on (`-storageDataPath`): `data/`,
+   * `indexdb/` and `metadata/`. Nothing is read before somebody reads the stream.
+   *
+   * @example
+   * ```ts
+   * const name = await db.snapshots.create();
+   * const blob = await new Response(db.snapshots.download(name)).blob(); // then: tar -xf … -C data && victoria-metrics -storageDataPath=data
+   * ```
+   */
+  download(name: string, options?: DownloadOptions): ReadableStream<Uint8Array>;
+  /** Fills an empty database from such a tar, or from the tar of a real server's snapshot or data directory. Not built yet: rejects with the code `unsupported`. */
+  restore(tar: Blob | Uint8Array | ReadableStream<Uint8Array>, onProgress?: (progress: Progress) => void): Promise<RestoreResult>;
+}
+
+/** How a snapshot is written. */
+export interface DownloadOptions {
+  /**
+   * Which server's layout. Default `"v1.72"`, which every later server opens as well; the others are not built yet and are
+   * refused with the code `unsupported`.
+   */
+  layout?: "v1.72" | "v1.93" | "v1.150";
+}
+
+/** Samples of one series, sorted by time; the columns have one length. */
+export interface SeriesData {
+  labels: Labels;
+  /** Milliseconds since the epoch. */
+  timestamps: Float64Array;
+  /** One for each timestamp. A staleness marker is a NaN with the bits 0x7FF0000000000002. */
+  values: Float64Array;
+}
+
+/** How a body is written. `"influx"`, `"csv"`, `"native"` and `"remote_write"` are not built yet and are refused with the code `unsupported`. */
+export interface IngestOptions {
+  /**
+   * `"prometheus"` (text exposition), `"influx"` (line protocol), `"jsonl"` (one JSON object a line:
+   * `{"metric":{…},"values":[…],"timestamps":[…]}`), `"csv"`, `"native"`, `"remote_write"`.
+   */
+  format: "prometheus" | "influx" | "jsonl" | "csv" | "native" | "remote_write";
+  /** For samples without one. Default: now. */
+  timestamp?: number;
+  /** For `"csv"`: as the server's import/csv `format` argument. */
+  csvFormat?: string;
+  /** Added to every series; they replace labels of the same name. */
+  extraLabels?: Labels;
+}
+
+/** A malformed line or record never loses its neighbours: it is counted and the first few are reported. */
+export interface IngestResult {
+  /** Series that got samples. In a body of more than 128 KiB those of each such piece are counted. */
+  series: number;
+  /** Samples accepted. */
+  samples: number;
+  /** Lines and samples that were not: malformed, NaN, outside of the retention. */
+  rejected: number;
+  /** The first ten reasons. Lines are counted from 1. */
+  errors: { line?: number; message: string }[];
+}
+
+/** How far a long call has come. */
+export interface Progress {
+  done: number;
+  total: number;
+  unit: "bytes";
+}
+
+/** What was restored. */
+export interface RestoreResult {
+  format: string;
+  parts: number;
+  series: number;
+  samples: number;
+}
+
+/** Names a part for the lifetime of the database object, whatever its class. */
+export type PartId = number;
+
+/** A block, decoded. */
+export interface BlockDetails {
+  part: PartId;
+  block: number;
+}
+
+// ---- state ------------------------------------------------------------------------------------------------------------
+// The engine's own records; src/engine/state.rs and the `state` modules are their source, and a test holds them equal.
+
+/** How a part is treated; its bytes are the same in all three: only in memory, below `data/small`, below `data/big`. */
+export type PartClass = "inmemory" | "small" | "big";
+
+/**
+ * Why parts are merged: in-memory parts go to disk; a merger found a good choice; above 256 small parts the writer helps;
+ * somebody asked; final de-duplication of a past month.
+ */
+export type MergeReason = "flush" | "background" | "assisted" | "forced" | "deduplication";
+
+/** The whole state of the engine at one instant. */
+export interface EngineState {
+  /** The engine's time. */
+  now: number;
+  clock: "real" | "manual";
+  config: EngineConfig;
+  /** One for each month, oldest first. */
+  partitions: PartitionState[];
+  /** The inverted index. */
+  index: IndexState | null;
+  /** What ingestion knows of series. */
+  series: SeriesState | null;
+  /** What ingestion has counted since the database was opened. */
+  ingested: IngestCounters;
+  scheduler: SchedulerState;
+  /** What lies in the storage, and the traffic with it. */
+  fileSystem: FileSystemState;
+  memory: MemoryState;
+  /** Events that were dropped, since they came faster than they could be handed out. */
+  eventsDropped: number;
+}
+
+/** How the database was opened. */
+export interface EngineConfig {
+  retentionMs: number;
+  dedupIntervalMs: number;
+  clock: "real" | "manual";
+  startTime: number;
+  cacheBytes: number;
+  /** Memory the sizing formulas count with. */
+  memoryBytes: number;
+  precisionBits: number;
+  finalMergeDelayMs: number;
+  auth: { snapshot: string; forceFlush: string; forceMerge: string };
+}
+
+/** One month of data. */
+export interface PartitionState {
+  /** `YYYY_MM`. */
+  name: string;
+  /** First instant of the month. */
+  minTimestamp: number;
+  /** Last instant of the month. */
+  maxTimestamp: number;
+  /** Raw rows that wait. Not yet visible to queries. */
+  shards: ShardState[];
+  /** Rows that have left their shards and are being made into parts. */
+  pendingConversionRows: number;
+  /** All parts, in-memory and small ones first. */
+  parts: PartState[];
+  /** Merges under way. */
+  merges: MergeState[];
+}
+
+/** A shard of raw rows. */
+export interface ShardState {
+  /** Rows that wait in it. */
+  rows: number;
+  /** Rows it holds before it is emptied at once. */
+  capacity: number;
+}
+
+/** A part. */
+export interface PartState {
+  id: PartId;
+  class: PartClass;
+  /** Its directory's name; empty for in-memory parts. */
+  name: string;
+  rows: number;
+  blocks: number;
+  /** Sum of its four files' sizes. */
+  bytes: number;
+  minTimestamp: number;
+  maxTimestamp: number;
+  /** When it was made or found. */
+  created: number;
+  state: "live" | "merging";
+}
+
+/** A merge under way. */
+export interface MergeState {
+  id: number;
+  reason: MergeReason;
+  /** The parts it reads. */
+  sources: PartId[];
+  /** Class of the part it makes. */
+  outputClass: PartClass;
+  rowsDone: number;
+  rowsTotal: number;
+  /** Bytes of the sources. */
+  bytesTotal: number;
+}
+
+/** The inverted index. */
+export interface IndexState {
+  /** The current generation and the one before it. */
+  tables: IndexTableState[];
+}
+
+/** One generation of the index. */
+export interface IndexTableState {
+  /** 16 hex digits. */
+  name: string;
+  role: "current" | "previous";
+  parts: IndexPartState[];
+  /** Items that are not yet in a part. */
+  pendingItems: number;
+}
+
+/** A part of the index. */
+export interface IndexPartState {
+  /** Its directory's name. */
+  name: string;
+  items: number;
+  blocks: number;
+  bytes: number;
+}
+
+/** What ingestion knows of series. */
+export interface SeriesState {
+  /** Handles given out. */
+  handles: number;
+  /** Handles whose series have samples. */
+  resolved: number;
+  /** Texts of lines that are remembered. */
+  rememberedTexts: number;
+  /** Bytes of these texts. */
+  rememberedTextBytes: number;
+  /** Days whose series are remembered. */
+  rememberedDays: number;
+}
+
+/** What ingestion has counted since the database was opened. */
+export interface IngestCounters {
+  /** Rows accepted. */
+  rows: number;
+  /** Rows whose value was NaN, other than the staleness marker. */
+  rejectedNan: number;
+  /** Rows older than the retention. */
+  rejectedTooOld: number;
+  /** Rows more than two days ahead. */
+  rejectedTooNew: number;
+}
+
+/** The jobs of the engine, and what the calling thread saw of them. */
+export interface SchedulerState {
+  /** The lanes, the most urgent first. */
+  lanes: LaneState[];
+  /** The earliest instant for which a job waits. */
+  nextDue: number | null;
+  /** Whether a job waits for the storage. */
+  waitsForStorage: boolean;
+  /** The longest time that the engine held the thread without a break since the database was opened, in milliseconds. */
+  longestSliceMs: number;
+  /** How often it held the thread for more than 8 ms. */
+  slicesOver8Ms: number;
+}
+
+/** One lane of jobs. */
+export interface LaneState {
+  lane: "query" | "flush" | "smallMerge" | "bigMerge" | "janitor";
+  /** Jobs in it. */
+  jobs: number;
+  /** Jobs that could go on at once. */
+  ready: number;
+  /** Work done in it since the database was opened; a unit is roughly one row handled once. */
+  units: number;
+}
+
+/** What lies in the storage, and the traffic with it. */
+export interface FileSystemState {
+  /** Distinct files' bytes; a hard-linked file counts once. */
+  storedBytes: number;
+  /** Distinct files. */
+  files: number;
+  /** Names of files, hard links included. */
+  links: number;
+  /** Bytes written since the database was opened. */
+  writtenBytes: number;
+  /** Bytes read since the database was opened. */
+  readBytes: number;
+  operations: number;
+  commits: number;
+}
+
+/** Memory in use, in bytes. */
+export interface MemoryState {
+  /** Cached blocks of data and index. */
+  cacheBytes: number;
+  /** Upper bound of the above. */
+  cacheLimitBytes: number;
+  /** Blocks found in the cache since the database was opened. */
+  cacheHits: number;
+  /** Blocks that had to be read. */
+  cacheMisses: number;
+  /** Rows in shards. */
+  rawRowsBytes: number;
+  /** In-memory parts. */
+  inMemoryPartBytes: number;
+  /** The engine's whole memory, which never shrinks while the database is open. */
+  wasmBytes: number;
+}
+
+// ---- events -----------------------------------------------------------------------------------------------------------
+// src/trace/event.rs is their source, and a test holds them equal.
+
+/** Something that has happened in the engine. `type` tells which. */
+export type EngineEvent = Stamp &
+  (
+    | RowsAdded
+    | RawRowsFlushed
+    | PartCreated
+    | MergeStarted
+    | MergeProgressed
+    | MergeFinished
+    | MergeAborted
+    | PartRetired
+    | PartRemoved
+    | PartitionCreated
+    | PartitionDropped
+    | SeriesRegistered
+    | IndexFlushed
+    | IndexMerged
+    | IndexRotated
+    | SnapshotStarted
+    | SnapshotCreated
+    | SnapshotDeleted
+    | Degraded
+  );
+
+/** The place of an event in the engine's history. */
+export interface Stamp {
+  /** Position in the history, counted from 0 without gaps (dropped events included). */
+  sequence: number;
+  /** The engine's time when it happened. */
+  time: number;
+}
+
+/** Rows were appended to a raw-rows shard. Not yet visible to queries. */
+export interface RowsAdded {
+  type: "rowsAdded";
+  /** `YYYY_MM`. */
+  partition: string;
+  /** Index of the shard within the partition. */
+  shard: number;
+  /** Rows added by this call. */
+  rows: number;
+  /** Rows that now wait in the shard. */
+  pendingRows: number;
+}
+
+/** A partition's raw rows were taken out of its shards and became in-memory parts. */
+export interface RawRowsFlushed {
+  type: "rawRowsFlushed";
+  partition: string;
+  /** Rows that left the shards. */
+  rows: number;
+  /** In-memory parts made of them. */
+  parts: PartId[];
+}
+
+/** A part joined its partition's list and can be searched. */
+export interface PartCreated {
+  type: "partCreated";
+  part: PartId;
+  partition: string;
+  class: PartClass;
+  /** Its directory's name; empty for in-memory parts. */
+  name: string;
+  rows: number;
+  blocks: number;
+  /** Sum of its four files' sizes. */
+  bytes: number;
+  minTimestamp: number;
+  maxTimestamp: number;
+  /** The merge that made it; `null` for parts made from raw rows or found when the database was opened. */
+  merge: number | null;
+}
+
+/** A merge has leased its sources. */
+export interface MergeStarted {
+  type: "mergeStarted";
+  merge: number;
+  partition: string;
+  reason: MergeReason;
+  /** The parts it reads. */
+  sources: PartId[];
+  /** Rows in the sources. */
+  rows: number;
+  /** Bytes of the sources. */
+  bytes: number;
+  /** Class of the part it makes. */
+  outputClass: PartClass;
+}
+
+/** A merge is under way; at most one such event for each slice of work. */
+export interface MergeProgressed {
+  type: "mergeProgressed";
+  merge: number;
+  partition: string;
+  rowsDone: number;
+  rowsTotal: number;
+}
+
+/** A merge's output took its sources' place, in one atomic step. */
+export interface MergeFinished {
+  type: "mergeFinished";
+  merge: number;
+  partition: string;
+  /** The new part; `null` when no row was left. */
+  output: PartId | null;
+  /** Rows written. */
+  rowsMerged: number;
+  /** Rows dropped, since their series was deleted or their time has passed. */
+  rowsDeleted: number;
+  /** Rows dropped by de-duplication. */
+  rowsDeduplicated: number;
+}
+
+/** A merge gave up and released its sources, which are untouched. */
+export interface MergeAborted {
+  type: "mergeAborted";
+  merge: number;
+  partition: string;
+  message: string;
+}
+
+/** A part left its partition's list. Readers that hold it go on reading. */
+export interface PartRetired {
+  type: "partRetired";
+  part: PartId;
+  partition: string;
+}
+
+/** A retired part's last reader is gone, and so are its files. */
+export interface PartRemoved {
+  type: "partRemoved";
+  part: PartId;
+  partition: string;
+}
+
+/** A month got its partition. */
+export interface PartitionCreated {
+  type: "partitionCreated";
+  partition: string;
+}
+
+/** A month fell out of the retention, or was removed. */
+export interface PartitionDropped {
+  type: "partitionDropped";
+  partition: string;
+}
+
+/** New series were written into the index. */
+export interface SeriesRegistered {
+  type: "seriesRegistered";
+  /** How many. */
+  series: number;
+}
+
+/** Pending index items became a part of the index. */
+export interface IndexFlushed {
+  type: "indexFlushed";
+  /** Generation, 16 hex digits. */
+  table: string;
+  /** Items in the part. */
+  items: number;
+  /** Its directory's name. */
+  part: string;
+}
+
+/** Parts of the index were merged into one. */
+export interface IndexMerged {
+  type: "indexMerged";
+  table: string;
+  /** Names of the sources. */
+  sources: string[];
+  /** Name of the result. */
+  part: string;
+  /** Items in the result. */
+  items: number;
+}
+
+/** A new index generation became current. */
+export interface IndexRotated {
+  type: "indexRotated";
+  current: string;
+  previous: string;
+  /** The generation that was dropped. */
+  dropped: string;
+}
+
+/** A snapshot was asked for; data and index are being flushed. */
+export interface SnapshotStarted {
+  type: "snapshotStarted";
+  name: string;
+}
+
+/** A snapshot is complete. */
+export interface SnapshotCreated {
+  type: "snapshotCreated";
+  name: string;
+  /** Data parts linked. */
+  parts: number;
+  /** Files linked, those of the index included. */
+  files: number;
+  /** Their size; no byte of them was copied. */
+  linkedBytes: number;
+}
+
+/** A snapshot was deleted. */
+export interface SnapshotDeleted {
+  type: "snapshotDeleted";
+  name: string;
+}
+
+/** Something went wrong that the engine could contain; nothing that was acknowledged is lost. */
+export interface Degraded {
+  type: "degraded";
+  /** What, where and what follows. */
+  message: string;
+}

@@ -1,0 +1,7 @@
+/**
+ * The entry `sandglass/wasm` is the raw WebAssembly file, for bundlers and CDNs that need its URL:
+ * `import url from "sandglass/wasm?url"` with Vite, `new URL("sandglass/wasm", import.meta.url)` with webpack. Hand it to `open`
+ * as the option `wasm`.
+ */
+declare const url: string;
+export default url;

@@ -1,0 +1,53 @@
+// Where the engine's code comes from: compiled once, shared by all databases, each of which makes an instance of its own.
+
+import { SandglassError } from "./errors.js";
+import type { WasmSource } from "./types.js";
+
+let shared: Promise<WebAssembly.Module> | undefined;
+
+/** The compiled engine; loaded when it is first asked for. */
+export function loadModule(source: WasmSource | undefined): Promise<WebAssembly.Module> {
+  if (source !== undefined) return compile(source);
+  // A load that has failed is tried again by the next open.
+  shared ??= compile(new URL("./sandglass.wasm", import.meta.url)).catch((error: unknown) => {
+    shared = undefined;
+    throw error;
+  });
+  return shared;
+}
+
+async function compile(source: WasmSource): Promise<WebAssembly.Module> {
+  try {
+    if (source instanceof WebAssembly.Module) return source;
+    if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return await WebAssembly.compile(source as BufferSource);
+    if (source instanceof Response) return await compileResponse(source);
+    const url = new URL(source, globalThis.location?.href);
+    if (url.protocol === "file:") return await WebAssembly.compile(await readFile(url));
+    return await compileResponse(await fetch(url, { credentials: "same-origin" }));
+  } catch (cause) {
+    if (cause instanceof SandglassError) throw cause;
+    const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new SandglassError(
+      "unsupported",
+      `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
+      { cause },
+    );
+  }
+}
+
+async function compileResponse(response: Response): Promise<WebAssembly.Module> {
+  if (!response.ok) throw new Error(`the answer was ${response.status} ${response.statusText}`);
+  const type = response.headers.get("content-type") ?? "";
+  // Servers that do not know the type of .wasm files are common, and compiling while loading insists on it.
+  if (type.startsWith("application/wasm") && WebAssembly.compileStreaming) return WebAssembly.compileStreaming(response);
+  if (type.startsWith("text/html")) throw new Error("the answer is a page, so there is no such file");
+  return WebAssembly.compile(await response.arrayBuffer());
+}
+
+/** Node's fetch reads no files. The module's name is put together so that bundlers for the browser do not look for it. */
+async function readFile(url: URL): Promise<BufferSource> {
+  const name = ["node:fs", "promises"].join("/");
+  const { readFile } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as { readFile(url: URL): Promise<Uint8Array<ArrayBuffer>> };
+  return readFile(url);
+}

@@ -1,0 +1,521 @@
+// What the package promises, as a list of tests that run in Node and in a page, over every storage. Nothing is asked of the
+// surroundings but the package itself.
+
+import { equal, fails, ok } from "./assert.mjs";
+
+/** An hour into 2024-03-10, a time the databases of these tests begin at. */
+export const START = Date.UTC(2024, 2, 10, 1);
+const STALE_BITS = 0x7ff0000000000002n;
+const EVERY_SERIES = '{__name__!=""}';
+
+let opened = 0;
+/** The names of this run's databases begin with this. */
+const RUN = `contract-${Math.random().toString(36).slice(2)}`;
+
+const text = (stream) => new Response(stream).text();
+const stale = () => new Float64Array(new BigUint64Array([STALE_BITS]).buffer)[0];
+const lines = (body) => body.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+
+/** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
+export const TESTS = {
+  async "the same labels give the same handle, whatever their order"({ open }) {
+    const db = await open();
+    const handle = db.series({ __name__: "up", job: "node" });
+    ok(handle === db.series({ job: "node", __name__: "up" }));
+    ok(handle === db.series({ job: "node", __name__: "up", empty: "" }));
+    ok(handle !== db.series({ job: "node", __name__: "down" }));
+    equal(handle.labels, { __name__: "up", job: "node" });
+    await fails("invalid", () => db.series({}));
+    await fails("invalid", () => db.series({ __name__: "up", port: 9100 }), /port.*string/);
+    await fails("invalid", () => db.series(null));
+  },
+
+  async "typed arrays, big integers and plain arrays come back sorted and equal"({ open }) {
+    const db = await open();
+    const times = [START + 3000, START + 1000, START + 2000];
+    await db.append({ __name__: "floats" }, Float64Array.from(times), Float64Array.of(3.5, 1.25, -2e10));
+    await db.append({ __name__: "bigints" }, BigInt64Array.from(times, BigInt), [3, 1, 2]);
+    await db.append({ __name__: "numbers" }, times, [3, 1, Infinity]);
+    await db.append({ __name__: "fractions" }, [START + 0.9, START + 1.1], [1, 2]);
+    await db.flush();
+    const sorted = Float64Array.of(START + 1000, START + 2000, START + 3000);
+    const of = async (name) => {
+      const found = await db.select(name);
+      equal(found.length, 1);
+      equal(found[0].labels, { __name__: name });
+      return found[0];
+    };
+    equal((await of("floats")).timestamps, sorted);
+    equal((await of("floats")).values, Float64Array.of(1.25, -2e10, 3.5));
+    equal((await of("bigints")).timestamps, sorted);
+    equal((await of("bigints")).values, Float64Array.of(1, 2, 3));
+    equal((await of("numbers")).values, Float64Array.of(1, Infinity, 3));
+    equal((await of("fractions")).timestamps, Float64Array.of(START, START + 1));
+  },
+
+  async "a staleness marker survives with its bits, other NaNs are dropped"({ open }) {
+    const db = await open();
+    await db.append({ __name__: "gone" }, [START, START + 1, START + 2], Float64Array.of(1, stale(), NaN));
+    await db.flush();
+    const [{ timestamps, values }] = await db.select("gone");
+    equal(timestamps, Float64Array.of(START, START + 1));
+    equal(new BigUint64Array(values.buffer, values.byteOffset)[1], STALE_BITS);
+  },
+
+  async "columns that cannot be used are refused, and say where"({ open }) {
+    const db = await open();
+    const up = db.series({ __name__: "up" });
+    await fails("invalid", () => db.append(up, [START, NaN], [1, 2]), /timestamps\[1\]/);
+    await fails("invalid", () => db.append(up, [Infinity], [1]), /timestamps\[0\]/);
+    await fails("invalid", () => db.append(up, [START], [1, 2]), /1 timestamps.*2 values/);
+    await fails("invalid", () => db.append(up, "now", [1]));
+    await fails("invalid", () => db.append(up, [START], new Float32Array(1)));
+    await fails("invalid", () => db.appendRow([up], NaN, [1]), /NaN/);
+    await fails("invalid", () => db.appendRow([up], START, [1, 2]), /1 series.*2 values/);
+    await fails("invalid", () => db.appendRow([{ labels: {} }], START, [1]), /handle/);
+    await db.append(up, [], []);
+    await db.appendRow([], START, []);
+  },
+
+  async "handles belong to one database"({ open }) {
+    const [one, other] = [await open(), await open()];
+    const handle = one.series({ __name__: "up" });
+    await fails("invalid", () => other.append(handle, [START], [1]), /another database/);
+    await fails("invalid", () => other.appendRow([handle], START, [1]), /another database/);
+  },
+
+  async "a row adds one sample to each of many series"({ open }) {
+    const db = await open();
+    const handles = Array.from({ length: 300 }, (_, i) => db.series({ __name__: "row", i: String(i).padStart(3, "0") }));
+    for (let n = 0; n < 20; n++) {
+      await db.appendRow(handles, START + n * 1000, n % 2 ? handles.map((_, i) => i * n) : Float64Array.from(handles, (_, i) => i * n));
+    }
+    await db.flush();
+    const found = await db.select("row");
+    equal(found.length, 300);
+    found.forEach(({ labels, timestamps, values }, i) => {
+      equal(Number(labels.i), i);
+      equal(timestamps, Float64Array.from({ length: 20 }, (_, n) => START + n * 1000));
+      equal(values, Float64Array.from({ length: 20 }, (_, n) => i * n));
+    });
+  },
+
+  async "a column far longer than one call takes arrives whole"({ open }) {
+    const db = await open({ startTime: START + 200_000_000 });
+    const count = 100_001;
+    await db.append({ __name__: "long" }, Float64Array.from({ length: count }, (_, i) => START + i * 1000), Float64Array.from({ length: count }, (_, i) => i % 1000));
+    await db.flush();
+    const [{ timestamps, values }] = await db.select("long");
+    equal(timestamps.length, count);
+    equal([timestamps[0], timestamps[count - 1]], [START, START + (count - 1) * 1000]);
+    ok(values.every((value, i) => value === i % 1000));
+    const bad = new Float64Array(40_000).fill(START);
+    bad[39_999] = NaN;
+    await fails("invalid", () => db.append({ __name__: "bad" }, bad, new Float64Array(40_000)));
+  },
+
+  async "who appends in a loop does not hold up the event loop"({ open }) {
+    const db = await open({ clock: "real" });
+    const up = db.series({ __name__: "up" });
+    let beats = 0;
+    const timer = setInterval(() => beats++, 1);
+    const begin = performance.now();
+    try {
+      for (let n = 0; performance.now() - begin < 300; n++) await db.append(up, [Date.now()], [n]);
+    } finally {
+      clearInterval(timer);
+    }
+    ok(beats >= 5, `the event loop turned ${beats} times in 300 ms`);
+  },
+
+  async "a body comes in every form, and bad lines cost nobody else"({ open }) {
+    const db = await open();
+    const body = ['ok{a="1"} 1', "broken{", "ok 2 x", "", "# HELP ok", 'ok{a="2"} 2', `ok{a="3"} 3 ${START - 5}`, "last 4"].join("\n");
+    const bytes = new TextEncoder().encode(body);
+    const chunked = (size) =>
+      new ReadableStream({
+        start(controller) {
+          for (let at = 0; at < bytes.length; at += size) controller.enqueue(bytes.slice(at, at + size));
+          controller.close();
+        },
+      });
+    const bodies = { string: body, bytes, buffer: bytes.buffer, blob: new Blob([bytes]), ones: chunked(1), sevens: chunked(7), whole: chunked(1e6) };
+    for (const [form, of] of Object.entries(bodies)) {
+      const result = await db.ingest(of, { format: "prometheus", timestamp: START, extraLabels: { form } });
+      equal([result.samples, result.rejected], [4, 2], form);
+      equal(result.errors.map(({ line }) => line), [2, 3], form);
+      ok(result.errors.every(({ message }) => message.length > 0));
+    }
+    await db.flush();
+    for (const form of Object.keys(bodies)) {
+      const found = await db.select(`{form="${form}"}`);
+      equal(found.map(({ labels: { __name__, a }, timestamps, values }) => [__name__, a, timestamps[0] - START, values[0]]).sort(), [
+        ["last", undefined, 0, 4],
+        ["ok", "1", 0, 1],
+        ["ok", "2", 0, 2],
+        ["ok", "3", -5, 3],
+      ].sort(), form);
+    }
+  },
+
+  async "a long body is taken in pieces, with the right numbers of lines"({ open }) {
+    const db = await open();
+    const count = 20_000;
+    const body = Array.from({ length: count }, (_, i) => (i === 15_000 ? "broken{" : `long_body{i="${i % 50}"} ${i} ${START + i}`)).join("\n");
+    const result = await db.ingest(body, { format: "prometheus" });
+    equal([result.samples, result.rejected, result.errors[0].line], [count - 1, 1, 15_001]);
+    const stopped = new AbortController();
+    stopped.abort();
+    await fails("aborted", () => db.ingest(body, { format: "prometheus", signal: stopped.signal }));
+    await db.flush();
+    equal((await db.select("long_body")).reduce((sum, { values }) => sum + values.length, 0), count - 1);
+  },
+
+  async "an export goes in again as JSON lines"({ open }) {
+    const [from, to] = [await open(), await open()];
+    await from.append({ __name__: "a", quote: 'say "hi"\n', umlaut: "ä" }, [START, START + 1], [0.1, -1e-9]);
+    await from.append({ __name__: "b" }, [START], [7]);
+    await from.flush();
+    const exported = await text(from.export());
+    equal(lines(exported).length, 2);
+    const result = await to.ingest(exported, { format: "jsonl" });
+    equal([result.samples, result.rejected, result.series], [3, 0, 2]);
+    await to.flush();
+    equal(await to.select(EVERY_SERIES), await from.select(EVERY_SERIES));
+    equal(await text(to.export('{__name__="b"}')), await text(from.export("b")));
+    equal(await text(to.export("no_such_series")), "");
+  },
+
+  async "an export can be given up"({ open }) {
+    const db = await open();
+    for (let i = 0; i < 20; i++) await db.append({ __name__: "x", i: String(i) }, [START], [i]);
+    await db.flush();
+    const reader = db.export().getReader();
+    const { value } = await reader.read();
+    ok(value instanceof Uint8Array);
+    await reader.cancel();
+    const stop = new AbortController();
+    const stream = db.export(undefined, { signal: stop.signal });
+    stop.abort();
+    await fails("aborted", () => text(stream));
+    await fails("aborted", () => db.select("x", { signal: stop.signal }));
+    await fails("invalid", () => text(db.export("{broken")));
+  },
+
+  async "ranges hold both their ends, and selectors have four operators"({ open }) {
+    const db = await open();
+    for (const job of ["api", "db", "web"]) await db.append({ __name__: "up", job }, [START, START + 1000, START + 2000], [1, 2, 3]);
+    await db.append({ __name__: "down", job: "db" }, [START], [0]);
+    await db.flush();
+    const jobs = async (selector, range) => (await db.select(selector, range)).map(({ labels }) => labels.job);
+    equal(await jobs("up"), ["api", "db", "web"]);
+    equal(await jobs('up{job="db"}'), ["db"]);
+    equal(await jobs('up{job!="db"}'), ["api", "web"]);
+    equal(await jobs('up{job=~"a.*|web"}'), ["api", "web"]);
+    equal(await jobs('up{job!~"a.*|web"}'), ["db"]);
+    equal((await db.select('up{job="db"}', { start: START + 1000, end: START + 2000 }))[0].values, Float64Array.of(2, 3));
+    equal((await db.select('up{job="db"}', { start: START + 0.5, end: START + 1999.5 }))[0].values, Float64Array.of(2));
+    equal(await db.select('up{job="db"}', { start: START + 1, end: START + 999 }), []);
+    await fails("invalid", () => db.select("up{job="));
+    await fails("invalid", () => db.select(undefined), /selector/);
+    await fails("invalid", () => db.select("up", { start: NaN }), /start/);
+    equal(await db.labels('{job="db"}'), [{ __name__: "down", job: "db" }, { __name__: "up", job: "db" }]);
+    equal((await db.labels()).length, 4);
+    equal(await db.labelNames(), ["__name__", "job"]);
+    equal(await db.labelValues("job"), ["api", "db", "web"]);
+    equal(await db.labelValues("__name__", '{job="db"}'), ["down", "up"]);
+  },
+
+  async "time moves in tick alone, and what falls due runs"({ open }) {
+    const db = await open({ startTime: START });
+    equal(db.now(), START);
+    await db.append({ __name__: "up" }, [START], [1]);
+    equal(await db.select("up"), []);
+    await db.tick(2500);
+    equal(db.now(), START + 2500);
+    equal((await db.select("up")).length, 1, "rows are searchable a second after they came");
+    await db.tick(10_000);
+    const [{ parts }] = (await db.inspect()).partitions;
+    ok(parts.length === 1 && parts[0].class !== "inmemory", "parts are in files after five seconds");
+    await fails("invalid", () => db.tick(-1));
+    await fails("invalid", () => db.tick("1s"));
+    const real = await open({ clock: "real" });
+    ok(Math.abs(real.now() - Date.now()) < 1000);
+    await fails("invalid", () => real.tick(1000), /manual/);
+  },
+
+  async "a real clock flushes by itself"({ open }) {
+    const db = await open({ clock: "real" });
+    const now = Date.now();
+    await db.append({ __name__: "up" }, [now], [1]);
+    const deadline = now + 5000;
+    while ((await db.select("up")).length === 0) {
+      ok(Date.now() < deadline, "nothing was flushed within five seconds");
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  },
+
+  async "a forced merge leaves one part in each partition that matches"({ open }) {
+    const db = await open({ startTime: Date.UTC(2024, 3, 2) });
+    for (let n = 0; n < 4; n++) {
+      for (const month of [1, 2]) await db.append({ __name__: "up" }, [Date.UTC(2024, month, 3, n)], [n]);
+      await db.flush();
+    }
+    const parts = async () => Object.fromEntries((await db.inspect()).partitions.map(({ name, parts }) => [name, parts.length]));
+    equal(await parts(), { "2024_02": 4, "2024_03": 4 });
+    await db.forceMerge("2024_02");
+    equal((await parts())["2024_02"], 1);
+    await db.forceMerge();
+    equal(await parts(), { "2024_02": 1, "2024_03": 1 });
+    equal((await db.select("up"))[0].values, Float64Array.of(0, 1, 2, 3, 0, 1, 2, 3));
+  },
+
+  async "de-duplication and retention follow the options"({ open }) {
+    const db = await open({ dedupInterval: "10s", retention: "30d", startTime: START });
+    await db.append({ __name__: "up" }, [1, 2, 3, 11, 12].map((s) => START + s * 1000), [1, 2, 3, 4, 5]);
+    await db.append({ __name__: "old" }, [START - 40 * 24 * 3600e3], [1]);
+    await db.flush();
+    await db.forceMerge();
+    equal((await db.select("up"))[0].values, Float64Array.of(3, 5));
+    equal(await db.select("old"), []);
+    equal((await db.inspect()).config.dedupIntervalMs, 10_000);
+  },
+
+  async "observers see every step, and stop when they want"({ open }) {
+    const db = await open();
+    const [events, others] = [[], []];
+    const stop = db.observe((event) => events.push(event));
+    const stopOther = db.observe((event) => others.push(event.type));
+    await db.append({ __name__: "up" }, [START], [1]);
+    await db.flush();
+    await db.append({ __name__: "up" }, [START + 1], [2]);
+    await db.flush();
+    await db.forceMerge();
+    const types = events.map(({ type }) => type);
+    for (const type of ["partitionCreated", "seriesRegistered", "rowsAdded", "rawRowsFlushed", "partCreated", "mergeStarted", "mergeFinished", "partRetired"]) {
+      ok(types.includes(type), `no ${type} among ${types.join(", ")}`);
+    }
+    ok(events.every(({ sequence }, i) => sequence === events[0].sequence + i), "no gap in the history");
+    equal(others, types);
+    stop();
+    stopOther();
+    const seen = events.length;
+    await db.append({ __name__: "up" }, [START + 2], [3]);
+    await db.flush();
+    equal(events.length, seen);
+  },
+
+  async "the state tells what is there"({ open }) {
+    const db = await open();
+    await db.append({ __name__: "up" }, [START, START + 1], [1, 2]);
+    const waiting = await db.inspect();
+    equal(waiting.partitions[0].name, "2024_03");
+    equal(waiting.partitions[0].shards.reduce((sum, { rows }) => sum + rows, 0), 2);
+    await db.sync();
+    const state = await db.inspect();
+    const [{ parts }] = state.partitions;
+    equal(parts.reduce((sum, { rows }) => sum + rows, 0), 2);
+    ok(parts.every(({ class: of, name, bytes }) => of === "small" && name.startsWith("2_1_20240310010000.000") && bytes > 0));
+    equal([parts[0].minTimestamp, parts[0].maxTimestamp], [START, START + 1]);
+    ok(state.index.tables.some(({ role, parts }) => role === "current" && parts.length > 0));
+    ok(state.fileSystem.storedBytes > 0 && state.memory.wasmBytes > 0);
+    ok(state.scheduler.longestSliceMs > 0 && state.scheduler.slicesOver8Ms >= 0);
+    equal(state.clock, "manual");
+  },
+
+  async "snapshots are made, listed, kept and deleted"({ open }) {
+    const db = await open();
+    await db.append({ __name__: "up" }, [START], [1]);
+    equal(await db.snapshots.list(), []);
+    const first = await db.snapshots.create();
+    ok(/^\d{14}-[0-9A-F]+$/.test(first), first);
+    const second = await db.snapshots.create();
+    ok(first !== second);
+    equal(await db.snapshots.list(), [first, second].sort());
+    await db.snapshots.delete(first);
+    equal(await db.snapshots.list(), [second]);
+    await db.snapshots.deleteAll();
+    equal(await db.snapshots.list(), []);
+  },
+
+  async "a snapshot comes as a tar of what a server wants"({ open }) {
+    const db = await open();
+    for (let n = 0; n < 3; n++) {
+      await db.append({ __name__: "up" }, [START + n], [n]);
+      await db.flush();
+    }
+    const name = await db.snapshots.create();
+    // What comes later is not in it.
+    await db.append({ __name__: "later" }, [START], [1]);
+    await db.forceMerge();
+    const tar = new Uint8Array(await new Response(db.snapshots.download(name)).arrayBuffer());
+    const files = readTar(tar);
+    const paths = Object.keys(files);
+    ok(paths.every((path) => /^(data|indexdb|metadata)\//.test(path)), paths.join("\n"));
+    ok(paths.some((path) => /^data\/small\/2024_03\/\d+_\d+_[\d.]+_[\d.]+_[0-9A-F]{16}\/timestamps\.bin$/.test(path)), paths.join("\n"));
+    ok(paths.some((path) => /^indexdb\/[0-9A-F]{16}\/\d+_\d+_[0-9A-F]{16}\/metadata\.json$/.test(path)), paths.join("\n"));
+    equal(tar.length % 512, 0);
+    equal(readTar(new Uint8Array(await new Response(db.snapshots.download(name)).arrayBuffer())), files, "twice the same");
+    const reader = db.snapshots.download(name).getReader();
+    await reader.read();
+    await reader.cancel();
+    await fails("not_found", () => text(db.snapshots.download("20240101000000-1")));
+  },
+
+  async "requests are answered in the server's words"({ open }) {
+    const db = await open({ authKeys: { forceMerge: "secret" } });
+    await db.append({ __name__: "up" }, [START], [1]);
+    const json = async (...request) => (await db.fetch(...request)).json();
+    const { status, snapshot } = await json("/snapshot/create");
+    equal(status, "ok");
+    equal(await json(new URL("http://localhost:8428/snapshot/list")), { status: "ok", snapshots: [snapshot] });
+    equal(await json(`/snapshot/delete?snapshot=${snapshot}`), { status: "ok" });
+    await json("/snapshot/create");
+    equal(await json(new Request("http://localhost/snapshot/delete_all", { method: "POST" })), { status: "ok" });
+    equal(await db.snapshots.list(), []);
+    const flushed = await db.fetch("/internal/force_flush");
+    equal([flushed.status, await flushed.text()], [200, ""]);
+    equal((await db.fetch("/internal/force_merge")).status, 400);
+    equal((await db.fetch("/internal/force_merge?authKey=secret&partition_prefix=2024")).status, 200);
+    equal((await db.fetch("/internal/force_merge", { method: "POST", body: new URLSearchParams({ authKey: "secret" }) })).status, 200);
+    const unknown = await db.fetch("/no/such/path");
+    equal(unknown.status, 400);
+    ok((await unknown.text()).includes('unsupported path requested: "/no/such/path"'));
+    await fails("invalid", () => db.fetch("http://["));
+  },
+
+  async "what is not built says so"({ open, sandglass }) {
+    const db = await open();
+    await fails("unsupported", () => db.inspectBlock(1, 0));
+    await fails("unsupported", () => db.snapshots.restore(new Uint8Array()));
+    await fails("unsupported", async () => db.snapshots.download("x", { layout: "v1.150" }), /v1\.72/);
+    for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));
+    await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
+    await fails("invalid", () => db.ingest(7, { format: "jsonl" }));
+    for (const options of [{ storage: "opfs" }, { ifLocked: "readonly" }]) await fails("unsupported", () => sandglass.open(options));
+    for (const options of [{ storage: "disk" }, { clock: "fast" }, { retention: "soon" }, { dedupInterval: -1 }, { ifLocked: "?" }, { name: "" }, { startTime: NaN }, { precisionBits: 65 }]) {
+      await fails("invalid", () => sandglass.open({ storage: "memory", ...options }));
+    }
+    await fails("unsupported", () => sandglass.open({ storage: "memory", wasm: new Uint8Array([1, 2, 3]) }), /engine/);
+  },
+
+  async "a closed database refuses everything, and closing again is no error"({ open }) {
+    const db = await open();
+    const up = db.series({ __name__: "up" });
+    const stream = db.export();
+    const pending = db.flush();
+    const closing = db.close();
+    await closing;
+    await pending;
+    await db.close();
+    await fails("closed", () => db.append(up, [START], [1]));
+    await fails("closed", () => db.appendRow([up], START, [1]));
+    await fails("closed", () => db.series({ __name__: "up" }));
+    await fails("closed", () => db.ingest("up 1", { format: "prometheus", timestamp: START }));
+    await fails("closed", () => text(stream));
+    for (const call of ["flush", "sync", "forceMerge", "labels", "labelNames", "inspect", "now"]) await fails("closed", () => db[call]());
+    await fails("closed", () => db.select("up"));
+    await fails("closed", () => db.tick(1));
+    await fails("closed", () => db.snapshots.create());
+    await fails("closed", () => db.fetch("/snapshot/list"));
+    const disposed = await open();
+    await disposed[Symbol.asyncDispose]();
+    await fails("closed", () => disposed.flush());
+  },
+
+  async "several databases share nothing but the code"({ open }) {
+    const [one, other] = [await open(), await open()];
+    await one.append({ __name__: "only_here" }, [START], [1]);
+    await one.flush();
+    equal(await other.labels(), []);
+    await one.close();
+    await other.append({ __name__: "still_there" }, [START], [1]);
+    await other.flush();
+    equal((await other.select("still_there")).length, 1);
+  },
+};
+
+/** What storage that outlives the page promises, beside all of the above. */
+export const STORED_TESTS = {
+  async "what was closed is there when it is opened again"({ open, sandglass, name }) {
+    const db = await open({ name });
+    const everything = await fillStored(db);
+    const snapshot = await db.snapshots.create();
+    await db.close();
+    ok((await sandglass.databases()).includes(name));
+    const again = await open({ name });
+    equal(await again.select(EVERY_SERIES), everything);
+    equal(await again.snapshots.list(), [snapshot]);
+    await again.append({ __name__: "stored", i: "0" }, [START + 1e6], [99]);
+    await again.close();
+    await sandglass.destroy(name);
+    ok(!(await sandglass.databases()).includes(name));
+    const empty = await open({ name });
+    equal(await empty.labels(), []);
+    await empty.close();
+    await sandglass.destroy(name);
+  },
+
+  async "one writer at a time"({ open, sandglass, name }) {
+    const db = await open({ name });
+    await fails("locked", () => open({ name }), /another tab/);
+    await fails("locked", () => sandglass.destroy(name));
+    const given = new AbortController();
+    const givenUp = open({ name, ifLocked: "wait", signal: given.signal });
+    setTimeout(() => given.abort(), 20);
+    await fails("aborted", () => givenUp);
+    const waiting = open({ name, ifLocked: "wait" });
+    await db.append({ __name__: "first" }, [START], [1]);
+    await db.close();
+    const next = await waiting;
+    equal((await next.select("first")).length, 1);
+    await next.close();
+    await sandglass.destroy(name);
+    await sandglass.destroy(`${name}-that-never-was`);
+  },
+};
+
+/** Some series of several months. Returns what `select` finds of them. */
+export async function fillStored(db) {
+  for (let i = 0; i < 50; i++) {
+    const timestamps = Float64Array.from({ length: 400 }, (_, n) => START - (n * 7 + i) * 3600_000 * 0.9);
+    await db.append({ __name__: "stored", i: String(i) }, timestamps, Float64Array.from(timestamps, (_, n) => Math.round(Math.sin(n + i) * 1000) / 8));
+  }
+  await db.sync();
+  return db.select(EVERY_SERIES);
+}
+
+/** Runs one test with databases of its own, which are closed and removed behind it. */
+export async function runTest(sandglass, group, title, storage) {
+  const databases = [];
+  const name = `${RUN}-${opened++}`;
+  const open = async (options = {}) => {
+    const own = { name: `${RUN}-${opened++}`, storage, retention: "100y", clock: "manual", startTime: START + 24 * 3600_000, ...options };
+    if (own.clock === "real") delete own.startTime;
+    const db = await sandglass.open(own);
+    databases.push([db, own.name]);
+    return db;
+  };
+  try {
+    await { TESTS, STORED_TESTS }[group][title]({ sandglass, open, storage, name });
+  } finally {
+    for (const [db, name] of databases) {
+      await db.close();
+      if (storage === "indexeddb") await sandglass.destroy(name);
+    }
+  }
+}
+
+/** Path -> bytes of the files in a tar of the ustar format. */
+function readTar(tar) {
+  const files = {};
+  const decoder = new TextDecoder();
+  const field = (at, length) => decoder.decode(tar.subarray(at, at + length)).replace(/\0.*$/s, "");
+  for (let at = 0; at + 512 <= tar.length && tar[at] !== 0; ) {
+    const [name, size, type, prefix] = [field(at, 100), parseInt(field(at + 124, 12), 8), field(at + 156, 1), field(at + 345, 155)];
+    ok(type === "0", `an entry of type ${type}`);
+    files[prefix ? `${prefix}/${name}` : name] = tar.slice(at + 512, at + 512 + size);
+    at += 512 + Math.ceil(size / 512) * 512;
+  }
+  return files;
+}
