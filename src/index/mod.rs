@@ -1,4 +1,386 @@
-//! The inverted index: names, TSIDs and tag rows as mergeset items (index-format §5).
+//! The inverted index: which series there are, which labels and days they have, and by which TSID their samples go
+//! (index-format §3 to §7).
+//!
+//! It consists of two tables of items, the *current* and the *previous* generation. New items go into the current one, and
+//! can be found about two seconds later, when they are durable as well.
 
+pub mod names;
+pub mod postings;
+pub mod register;
+pub mod rotate;
 pub mod schema;
+pub mod search;
 pub mod tag_rows;
+
+use crate::collections::u64_set::U64Set;
+use crate::error::{Error, Result};
+use crate::fs::{Change, EntryKind, FilePath};
+use crate::mergeset::Table;
+use crate::mergeset::part::Graveyard;
+use crate::mergeset::table::{PartList, TableOptions, TableState};
+use crate::runtime::block_cache::BlockCacheStats;
+use crate::runtime::{Context, Lane, Signal};
+use bytes::Bytes;
+use names::{NameCache, NameCacheState};
+use register::PendingNames;
+use serde::Serialize;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+
+/// Directory of the index.
+pub const INDEX_DIR: &str = "indexdb";
+/// Tells old servers that tag rows may hold several metric ids.
+const CONVERTED_FILE: &str = "converted-to-v1.28.0";
+
+/// How an index is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct IndexOptions {
+    /// Once in such a period, in milliseconds, a new generation begins.
+    pub retention_ms: i64,
+    /// The start of the process in nanoseconds since the epoch: the least metric id, generation and suffix that is given out.
+    pub start_nanos: u64,
+    /// Queries that begin at or after this instant may ask the composite rows: what `metadata/minTimestampForCompositeIndex`
+    /// says (data-dir-layout §1).
+    pub min_timestamp_for_composite: i64,
+}
+
+impl IndexOptions {
+    /// Options of an index whose rows are all there, composite ones included.
+    pub fn new(retention_ms: i64, start_nanos: u64) -> Self {
+        Self { retention_ms, start_nanos, min_timestamp_for_composite: 0 }
+    }
+}
+
+/// Which of the two tables one is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum TableRole {
+    /// New items go there.
+    Current,
+    /// Still searched, and dropped at the next rotation.
+    Previous,
+}
+
+/// A table with its role.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GenerationState {
+    /// Its role.
+    pub role: TableRole,
+    /// Parts and waiting items.
+    #[serde(flatten)]
+    pub table: TableState,
+}
+
+/// The index as `inspect()` shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexState {
+    /// The current generation, then the previous one.
+    pub tables: Vec<GenerationState>,
+    /// Items that wait for the next flush.
+    pub pending_items: u64,
+    /// Series, deleted ones included; absent until those found at the start are counted.
+    pub series: Option<u64>,
+    /// Series that were deleted.
+    pub deleted_series: u64,
+    /// Names that were asked for lately.
+    pub names: NameCacheState,
+    /// Decoded blocks, those of the data included.
+    pub blocks: BlockCacheStats,
+    /// The next rotation, in ms since the epoch.
+    pub next_rotation: i64,
+}
+
+/// What a snapshot of the index takes.
+pub struct IndexSnapshot {
+    /// Links of all files, to be committed together with those of the data.
+    pub changes: Vec<Change>,
+    /// Size of the linked parts.
+    pub bytes: u64,
+    /// Parts that are linked.
+    pub parts: u64,
+    /// Keeps the files where they are until it is dropped; hold it until the changes are committed.
+    pub held: Vec<Rc<PartList>>,
+}
+
+/// The index. Methods that wait take no `&mut`: what they change is changed in one go.
+pub struct Index {
+    context: Context,
+    options: IndexOptions,
+    dir: FilePath,
+    current: RefCell<Rc<Table>>,
+    previous: RefCell<Rc<Table>>,
+    graveyard: Rc<Graveyard>,
+    next_generation: Cell<u64>,
+    next_metric_id: Cell<u64>,
+    /// Ids below were there when the index was opened.
+    first_metric_id: u64,
+    series_found: Cell<Option<u64>>,
+    registered_series: Cell<u64>,
+    deleted: RefCell<Rc<U64Set>>,
+    pending_names: RefCell<PendingNames>,
+    names: RefCell<NameCache>,
+    min_timestamp_for_composite: Cell<i64>,
+    generation: Cell<u64>,
+    has_jobs: Cell<bool>,
+    is_stopping: Cell<bool>,
+    stop: Signal,
+}
+
+impl Index {
+    /// Opens the index below `indexdb/`, or begins one. Generations but the newest two are removed, missing ones are begun.
+    ///
+    /// # Errors
+    /// `Corrupt`, naming the file, when a part can't be opened.
+    pub async fn open(context: &Context, options: IndexOptions) -> Result<Rc<Self>> {
+        let dir = FilePath::new(INDEX_DIR)?;
+        let (previous, current) = prepare_generations(context, &dir, options.start_nanos).await?;
+        let graveyard = Rc::new(Graveyard::default());
+        let table_options = TableOptions { prepare: tag_rows::pack_tag_rows, first_suffix: options.start_nanos };
+        let open = |generation: u64| {
+            Table::open(context, dir.join(&generation_name(generation)), table_options, graveyard.clone())
+        };
+        let (previous_table, current_table) = (open(previous).await?, open(current).await?);
+        let mut deleted = U64Set::new();
+        let mut greatest_id = 0;
+        for table in [&previous_table, &current_table] {
+            let mut search = table.search();
+            let prefix = [schema::DELETED_METRIC_ID];
+            search.seek(&prefix).await?;
+            while let Some(item) = search.item_with(&prefix) {
+                deleted.insert(schema::parse_metric_id_item(item)?.0);
+                search.next().await?;
+            }
+            for kind in [schema::METRIC_ID_TO_TSID, schema::METRIC_ID_TO_NAME] {
+                let last = table.last_below(&[kind + 1]).await?.filter(|item| item.first() == Some(&kind));
+                if let Some(item) = last {
+                    greatest_id = greatest_id.max(schema::parse_metric_id_item(&item)?.0);
+                }
+            }
+        }
+        greatest_id = greatest_id.max(deleted.last().unwrap_or(0));
+        let next_metric_id = greatest_id.checked_add(1).ok_or_else(|| {
+            Error::corrupt("the index has a series with the greatest of all metric ids, so that no other can follow")
+        })?;
+        let first_metric_id = next_metric_id.max(options.start_nanos);
+        Ok(Rc::new(Self {
+            context: context.clone(),
+            dir,
+            current: RefCell::new(current_table),
+            previous: RefCell::new(previous_table),
+            graveyard,
+            next_generation: Cell::new(current.wrapping_add(1).max(options.start_nanos)),
+            next_metric_id: Cell::new(first_metric_id),
+            first_metric_id,
+            series_found: Cell::new(None),
+            registered_series: Cell::new(0),
+            deleted: RefCell::new(Rc::new(deleted)),
+            pending_names: RefCell::default(),
+            names: RefCell::default(),
+            min_timestamp_for_composite: Cell::new(options.min_timestamp_for_composite),
+            generation: Cell::new(0),
+            has_jobs: Cell::new(false),
+            is_stopping: Cell::new(false),
+            stop: Signal::default(),
+            options,
+        }))
+    }
+
+    /// Spawns flushers, mergers, the rotation and the janitor.
+    pub fn start_jobs(self: &Rc<Self>) {
+        self.has_jobs.set(true);
+        self.tables().iter().for_each(Table::start_jobs);
+        self.context.spawn(Lane::Janitor, self.graveyard.clone().run_janitor(self.context.clone()));
+        self.context.spawn(Lane::Janitor, self.clone().run_rotation());
+        self.context.spawn(Lane::Janitor, self.clone().count_series());
+    }
+
+    /// Makes all items durable and lets the jobs end.
+    ///
+    /// # Errors
+    /// What the storage says; the jobs end all the same.
+    pub async fn shutdown(&self) -> Result<()> {
+        self.is_stopping.set(true);
+        self.stop.raise();
+        let flushed = self.flush().await;
+        for table in self.tables() {
+            table.close();
+            while table.is_merging() {
+                let seen = table.parts_changed().version();
+                self.context.changed(table.parts_changed(), seen).await;
+            }
+        }
+        let cleared = self.graveyard.clear(&self.context).await;
+        self.graveyard.close();
+        flushed.and(cleared)
+    }
+
+    /// Changes whenever TSIDs or days that were asked for before may no longer be what the index says: at a rotation and
+    /// when series were deleted.
+    pub fn generation(&self) -> u64 {
+        self.generation.get()
+    }
+
+    /// Queries that begin at or after `timestamp` may ask the composite rows.
+    pub fn set_min_timestamp_for_composite(&self, timestamp: i64) {
+        self.min_timestamp_for_composite.set(timestamp);
+    }
+
+    /// Makes all items that were added before searchable and durable.
+    ///
+    /// # Errors
+    /// What the storage says; the items are kept.
+    pub async fn flush(&self) -> Result<()> {
+        for table in self.tables() {
+            table.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Items that wait for the next flush.
+    pub fn pending_items(&self) -> u64 {
+        self.tables().iter().map(|table| table.pending_items()).sum()
+    }
+
+    /// The series that were deleted, by metric id.
+    pub fn deleted(&self) -> Rc<U64Set> {
+        self.deleted.borrow().clone()
+    }
+
+    /// Deletes series for good: they are no longer found, and their samples are dropped when parts are merged. Durable when
+    /// it returns.
+    ///
+    /// # Errors
+    /// What the storage says; the series count as deleted then, too, and will be durably so after the next flush.
+    pub async fn delete_series(&self, metric_ids: &[u64]) -> Result<()> {
+        if metric_ids.is_empty() {
+            return Ok(());
+        }
+        let mut item = Vec::new();
+        self.current().add_items(|add| {
+            for &id in metric_ids {
+                schema::metric_id_item(schema::DELETED_METRIC_ID, id, &mut item);
+                add(&item);
+            }
+        })?;
+        let mut deleted = U64Set::clone(&self.deleted.borrow());
+        deleted.extend(metric_ids.iter().copied());
+        self.deleted.replace(Rc::new(deleted));
+        self.change_generation();
+        self.flush().await
+    }
+
+    /// What is to be done for a snapshot of both generations, of all items that were added before. Whoever commits it holds
+    /// the answer until then.
+    ///
+    /// # Errors
+    /// What the storage says to the flush; `Invalid` when the name is no path.
+    pub async fn snapshot_changes(&self, snapshot: &str) -> Result<IndexSnapshot> {
+        let snapshot_dir = FilePath::new(&format!("{INDEX_DIR}/snapshots/{snapshot}"))?;
+        self.flush().await?;
+        // One instant for both generations: nothing waits from here on.
+        let mut result = IndexSnapshot { changes: Vec::new(), bytes: 0, parts: 0, held: Vec::new() };
+        for table in self.tables() {
+            let (changes, parts) = table.snapshot_changes(&snapshot_dir);
+            result.changes.extend(changes);
+            result.bytes += parts.iter().map(|part| part.size_bytes()).sum::<u64>();
+            result.parts += parts.len() as u64;
+            result.held.push(parts);
+            let to = snapshot_dir.join(table.dir().name()).join(CONVERTED_FILE);
+            result.changes.push(Change::Link { from: table.dir().join(CONVERTED_FILE), to });
+        }
+        Ok(result)
+    }
+
+    /// The index for `inspect()`.
+    pub fn state(&self) -> IndexState {
+        let roles = [TableRole::Current, TableRole::Previous];
+        let tables = self.tables().into_iter().zip(roles);
+        IndexState {
+            tables: tables.map(|(table, role)| GenerationState { role, table: table.state() }).collect(),
+            pending_items: self.pending_items(),
+            series: self.series_found.get().map(|found| found + self.registered_series.get()),
+            deleted_series: self.deleted.borrow().len() as u64,
+            names: self.names.borrow().state(),
+            blocks: self.context.block_cache().stats(),
+            next_rotation: rotate::next_rotation(self.context.now(), self.options.retention_ms),
+        }
+    }
+
+    fn current(&self) -> Rc<Table> {
+        self.current.borrow().clone()
+    }
+
+    fn previous(&self) -> Rc<Table> {
+        self.previous.borrow().clone()
+    }
+
+    /// The current generation, then the previous one.
+    fn tables(&self) -> [Rc<Table>; 2] {
+        [self.current(), self.previous()]
+    }
+
+    fn table_options(&self) -> TableOptions {
+        TableOptions { prepare: tag_rows::pack_tag_rows, first_suffix: self.options.start_nanos }
+    }
+
+    fn change_generation(&self) {
+        self.generation.set(self.generation.get() + 1);
+    }
+
+    async fn count_series(self: Rc<Self>) {
+        let mut ids = U64Set::new();
+        for table in self.tables() {
+            match search::metric_ids_below(&table, self.first_metric_id).await {
+                Ok(found) => ids.union(&found),
+                // Whoever searches there will be told.
+                Err(_) => return,
+            }
+        }
+        self.series_found.set(Some(ids.len() as u64));
+    }
+}
+
+/// A generation's directory: 16 upper-case hex digits.
+fn generation_name(generation: u64) -> String {
+    format!("{generation:016X}")
+}
+
+fn parse_generation(name: &str) -> Option<u64> {
+    let is_generation =
+        name.len() == 16 && name.bytes().all(|byte| byte.is_ascii_digit() || (b'A'..=b'F').contains(&byte));
+    is_generation.then(|| u64::from_str_radix(name, 16).ok()).flatten()
+}
+
+/// Sees to it that there are exactly two generations, and says which (index-format §7).
+async fn prepare_generations(context: &Context, dir: &FilePath, start_nanos: u64) -> Result<(u64, u64)> {
+    let entries = context.list(dir).await?;
+    let directories = entries.iter().filter(|entry| entry.kind == EntryKind::Directory);
+    let mut generations: Vec<u64> = directories.filter_map(|entry| parse_generation(&entry.name)).collect();
+    generations.sort_unstable();
+    let mut changes = Vec::new();
+    while generations.len() > 2 {
+        changes.push(Change::Remove { path: dir.join(&generation_name(generations.remove(0))) });
+    }
+    while generations.len() < 2 {
+        let next =
+            match generations.last() {
+                Some(&last) => start_nanos.max(last.checked_add(1).ok_or_else(|| {
+                    Error::corrupt(format!("{dir}: no generation can follow {}", generation_name(last)))
+                })?),
+                None => start_nanos,
+            };
+        generations.push(next);
+    }
+    for &generation in &generations {
+        let file = dir.join(&generation_name(generation)).join(CONVERTED_FILE);
+        if context.read_small_file(&file).await?.is_none() {
+            changes.push(Change::Put { file, bytes: Bytes::from_static(b"ok") });
+        }
+    }
+    if !changes.is_empty() {
+        context.commit(changes).await?;
+    }
+    Ok((generations[0], generations[1]))
+}

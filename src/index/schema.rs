@@ -52,6 +52,11 @@ pub fn is_artificial_key(key: &[u8]) -> bool {
     matches!(key.first(), Some(&COMPOSITE_KEY)) || key == REVERSED_GROUP_KEY
 }
 
+/// What keys begin with that follow all artificial ones of this one's kind.
+pub fn behind_composite_keys(artificial_key: &[u8]) -> &'static [u8] {
+    if artificial_key.first() == Some(&COMPOSITE_KEY) { REVERSED_GROUP_KEY } else { &[0xff, 2] }
+}
+
 /// Hands the items of a new series to `add`, in the order that a crash may cut short: 00, 03, 02, then the 01 rows.
 pub fn series_items(name: &MetricName, tsid: &Tsid, mut add: impl FnMut(&[u8])) {
     let mut marshaled = Vec::new();

@@ -97,6 +97,9 @@ pub struct Table {
     last_flush: Cell<TimestampMs>,
     is_closed: Cell<bool>,
     running_merges: Cell<u64>,
+    /// Counts flushes as they take their items, and says which of these counts is on disk.
+    flushes_begun: Cell<u64>,
+    flushes_durable: Cell<u64>,
 }
 
 impl Table {
@@ -139,6 +142,8 @@ impl Table {
             last_flush: Cell::new(TimestampMs::MIN),
             is_closed: Cell::new(false),
             running_merges: Cell::new(0),
+            flushes_begun: Cell::new(0),
+            flushes_durable: Cell::new(0),
         }))
     }
 
@@ -185,6 +190,16 @@ impl Table {
         self.raw_items.borrow().bytes()
     }
 
+    /// The flush that items added now have to wait for; see [`Table::is_searchable`].
+    pub fn flush_number(&self) -> u64 {
+        self.flushes_begun.get()
+    }
+
+    /// Whether items that were added while [`Table::flush_number`] had this value can be found.
+    pub fn is_searchable(&self, flush_number: u64) -> bool {
+        self.flushes_durable.get() > flush_number
+    }
+
     /// A search over the parts of this instant.
     pub fn search(&self) -> TableSearch {
         TableSearch::new(&self.context, &self.parts())
@@ -224,6 +239,8 @@ impl Table {
         if blocks.is_empty() {
             return Ok(());
         }
+        self.flushes_begun.set(self.flushes_begun.get() + 1);
+        let flush_number = self.flushes_begun.get();
         let mut taken = TakenItems { table: self, blocks };
         for at in 0..taken.blocks.len() {
             taken.blocks[at].sort();
@@ -238,6 +255,7 @@ impl Table {
         taken.blocks.clear();
         let (part, items) = (written.dir().name().to_owned(), written.header().items);
         self.apply(Some(written), &[]);
+        self.flushes_durable.set(flush_number);
         self.context.emit(|| Event::IndexFlushed { table: self.dir.name().to_owned(), items, part });
         Ok(())
     }
