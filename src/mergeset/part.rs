@@ -6,15 +6,13 @@ use super::header::PartHeader;
 use super::metaindex::{MetaindexRow, read_metaindex};
 use super::{METADATA_FILE, PartFile};
 use crate::error::{Error, Result};
-use crate::fs::{EntryKind, FilePath};
-use crate::runtime::Context;
+use crate::fs::{Change, EntryKind, FilePath};
 use crate::runtime::block_cache::BlockKey;
+use crate::runtime::{Context, Signal};
 use bytes::Bytes;
 use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
-
-use crate::runtime::Signal;
 
 /// Two items of 64 KiB in hexadecimal digits, and some.
 const MAX_METADATA_LEN: u64 = 1 << 20;
@@ -234,7 +232,7 @@ impl Graveyard {
             for owner in &remains.owners {
                 context.block_cache().remove_owner(*owner);
             }
-            let changes = remains.paths.iter().map(|path| crate::fs::Change::Remove { path: path.clone() }).collect();
+            let changes = remains.paths.iter().map(|path| Change::Remove { path: path.clone() }).collect();
             if let Err(error) = context.commit(changes).await {
                 self.put(remains);
                 return Err(error);

@@ -10,6 +10,7 @@ mod golden_formats;
 mod golden_index;
 mod golden_part;
 mod golden_tag_rows;
+mod index;
 mod machine;
 mod partition;
 mod partition_crash;
