@@ -12,7 +12,7 @@
 //!
 //! Otherwise than on that server:
 //! - `null` is the stale marker, which its export prints so (and its import refuses).
-//! - The strings `"Infinity"`, `"-Infinity"` and `"NaN"` are values too, as on later servers.
+//! - The strings `"Infinity"`, `"-Infinity"` and `"NaN"` are values too, as on later servers; so is a bare `Infinity`.
 //! - A label is a string or `null`, which is none; the server takes other values for none as well. Lines that aren't UTF-8
 //!   are refused.
 //! - The export prints every NaN as `null`, where 1.79.5 prints a bare `NaN` when the first value of a line is one; and it

@@ -19,7 +19,7 @@
 //!   timestamp of 0 is none.
 //!
 //! Otherwise than on the server, a name ends at the first blank: `a 1 # {trace="x"} 2` is the sample `a 1`, and not one of a
-//! metric called `a 1 #`.
+//! metric called `a 1 #`. And label names hold no quotes and no closing braces.
 
 use super::number::take_float;
 use super::{Refused, Unexpected, lines, skip};
