@@ -3,40 +3,42 @@
 //! The modules are floors: a module imports only from floors below it. `docs/ARCHITECTURE.md` is the map.
 
 // Floor 0
-pub mod collections;
 pub mod error;
-pub mod time;
 
 // Floor 1
-pub mod encoding;
+pub mod collections;
+pub mod time;
 
 // Floor 2
+pub mod encoding;
+
+// Floor 3
 pub mod metric;
 pub mod trace;
 
-// Floor 3
+// Floor 4
 pub mod fs;
 
-// Floor 4
+// Floor 5
 pub mod runtime;
 
-// Floor 5
+// Floor 6
 pub mod block;
 pub mod mergeset;
 
-// Floor 6
+// Floor 7
 pub mod index;
 pub mod part;
 
-// Floor 7
-pub mod partition;
-
 // Floor 8
-pub mod storage;
+pub mod partition;
 
 // Floor 9
 pub mod formats;
+pub mod http;
 
 // Floor 10
+pub mod storage;
+
+// Floor 11
 pub mod engine;
-pub mod http;

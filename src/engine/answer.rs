@@ -1,6 +1,7 @@
 //! What the engine answers.
 
 use crate::http::HttpResponse;
+use crate::storage::text::TextIngested;
 use bytes::Bytes;
 use serde::Serialize;
 
@@ -52,6 +53,14 @@ pub struct SnapshotFile {
     pub source: String,
     /// Its length.
     pub size_bytes: u64,
+}
+
+impl From<TextIngested> for IngestResult {
+    fn from(ingested: TextIngested) -> Self {
+        let TextIngested { series, samples, rejected, errors } = ingested;
+        let errors = errors.into_iter().map(|(line, message)| IngestError { line: Some(line), message }).collect();
+        Self { series, samples, rejected, errors }
+    }
 }
 
 /// The answer to one command.

@@ -1,9 +1,426 @@
-//! The engine as a deterministic function of commands, completions and time.
+//! The engine as a deterministic function of its inputs: commands, storage completions and the passing of time go in;
+//! answers, storage requests and events come out. Nothing inside reads a clock, blocks or calls back.
+//!
+//! ```
+//! use sandglass::engine::{Answer, Clock, Command, Config, Engine};
+//! use sandglass::fs::memory::MemoryFileSystem;
+//! use sandglass::time::TimeRange;
+//!
+//! let config = Config { clock: Clock::Manual, ..Config::new(1_710_000_000_000) };
+//! let (mut engine, opened) = Engine::open(Box::new(MemoryFileSystem::default()), config)?;
+//! engine.run(opened)?;
+//! let series = engine.series(&[("__name__", "temperature"), ("room", "attic")])?;
+//! if let Some(ticket) = engine.append(series, &[1_710_000_000_000, 1_710_000_010_000], &[19.5, 19.75])? {
+//!     engine.run(ticket)?;
+//! }
+//! let flushed = engine.send(Command::Flush);
+//! engine.run(flushed)?;
+//! let selected = engine.send(Command::Select { selector: "temperature".into(), range: TimeRange::ALL });
+//! let Answer::Series(series) = engine.run(selected)? else { unreachable!() };
+//! assert_eq!(series[0].values, [19.5, 19.75]);
+//! # Ok::<(), sandglass::error::Error>(())
+//! ```
 
 pub mod answer;
 pub mod command;
 pub mod config;
+mod execute;
+pub mod state;
 
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
 pub use command::{BodyFormat, Command, SeriesHandle, Ticket};
 pub use config::{AuthKeys, Clock, Config};
+pub use state::EngineState;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::FileSystem;
+use crate::runtime::context::Units;
+use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
+use crate::storage::ingest::Appended;
+use crate::storage::{Storage, StorageOptions};
+use crate::time::TimestampMs;
+use crate::trace::event::StampedEvent;
+use execute::ExportCursor;
+use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, VecDeque};
+use std::rc::Rc;
+
+/// Where a database stands between `open` and `close`.
+enum Phase {
+    Opening,
+    Open(Rc<Storage>),
+    Closed,
+    /// It could not be opened; every command gets this error.
+    Failed(Error),
+}
+
+/// What the engine and its jobs share.
+struct Shared {
+    phase: RefCell<Phase>,
+    /// Raised when the phase changes.
+    phase_changed: Signal,
+    answers: RefCell<HashMap<Ticket, Result<Answer>>>,
+    completed: RefCell<Vec<Ticket>>,
+    cursors: RefCell<HashMap<u32, ExportCursor>>,
+    next_cursor: Cell<u32>,
+    /// Commands under way that `Close` has to wait for.
+    commands_under_way: Cell<usize>,
+    commands_changed: Signal,
+    config: Config,
+}
+
+impl Shared {
+    fn answer(&self, ticket: Ticket, result: Result<Answer>) {
+        self.answers.borrow_mut().insert(ticket, result);
+        self.completed.borrow_mut().push(ticket);
+    }
+
+    /// The storage, once it is open.
+    async fn storage(&self, context: &Context) -> Result<Rc<Storage>> {
+        loop {
+            let seen = self.phase_changed.version();
+            match &*self.phase.borrow() {
+                Phase::Opening => {}
+                Phase::Open(storage) => return Ok(storage.clone()),
+                Phase::Closed => return Err(closed()),
+                Phase::Failed(error) => return Err(error.clone()),
+            }
+            context.changed(&self.phase_changed, seen).await;
+        }
+    }
+}
+
+/// A database: the storage, the scheduler that drives it, and the commands under way.
+pub struct Engine {
+    context: Context,
+    scheduler: Scheduler,
+    shared: Rc<Shared>,
+    clock: Clock,
+    /// The engine's time when it is moved by hand.
+    manual_now: TimestampMs,
+    /// Calls of `tick` that have not run to their end, with the instants they lead to.
+    ticks: VecDeque<(Ticket, TimestampMs)>,
+    next_ticket: u32,
+}
+
+impl Engine {
+    /// Starts to open a database. The ticket is answered with `Done` when it is open, or with the reason why it is not;
+    /// the engine has to be pumped until then. Commands may be sent at once, they wait.
+    ///
+    /// # Errors
+    /// `Invalid` for a config that can't be used.
+    pub fn open(fs: Box<dyn FileSystem>, config: Config) -> Result<(Self, Ticket)> {
+        let options = StorageOptions::from_config(config.retention_ms, config.dedup_interval_ms, config.start_time)?;
+        let options = StorageOptions {
+            cache_bytes: config.cache_bytes,
+            memory_bytes: config.memory_bytes,
+            precision_bits: config.precision_bits,
+            final_merge_delay_ms: config.final_merge_delay_ms,
+            ..options
+        };
+        let context = Context::new(fs, config.start_time);
+        let shared = Rc::new(Shared {
+            phase: RefCell::new(Phase::Opening),
+            phase_changed: Signal::default(),
+            answers: RefCell::default(),
+            completed: RefCell::default(),
+            cursors: RefCell::default(),
+            next_cursor: Cell::new(1),
+            commands_under_way: Cell::new(0),
+            commands_changed: Signal::default(),
+            config: config.clone(),
+        });
+        let mut engine = Self {
+            scheduler: Scheduler::new(context.clone()),
+            context: context.clone(),
+            shared: shared.clone(),
+            clock: config.clock,
+            manual_now: config.start_time,
+            ticks: VecDeque::new(),
+            next_ticket: 1,
+        };
+        let ticket = engine.new_ticket();
+        engine.context.spawn(Lane::Query, async move {
+            let result = Storage::open(&context, options).await;
+            let (phase, answer) = match result {
+                Ok(storage) => (Phase::Open(storage), Ok(Answer::Done)),
+                Err(error) => (Phase::Failed(error.clone()), Err(error)),
+            };
+            shared.phase.replace(phase);
+            shared.phase_changed.raise();
+            shared.answer(ticket, answer);
+        });
+        Ok((engine, ticket))
+    }
+
+    // ---- ingestion ----------------------------------------------------------------------------------------------------
+
+    /// The handle of one series; the same labels give the same handle. Nothing is written before it gets a sample.
+    ///
+    /// # Errors
+    /// `Invalid` when no label is left after those with empty values are dropped.
+    pub fn series(&mut self, labels: &[(&str, &str)]) -> Result<SeriesHandle> {
+        self.open_storage()?.series_handle(labels).map(SeriesHandle)
+    }
+
+    /// Adds samples of one series. `None`: they are accepted. `Some`: they will be when the ticket is answered; a series'
+    /// first samples must look at the index, and a writer who is far ahead of the flush has to wait.
+    ///
+    /// # Errors
+    /// `Invalid` for columns of different lengths and for an unknown handle.
+    pub fn append(&mut self, series: SeriesHandle, timestamps: &[i64], values: &[f64]) -> Result<Option<Ticket>> {
+        if timestamps.len() != values.len() {
+            return Err(Error::invalid(format!("{} timestamps came with {} values", timestamps.len(), values.len())));
+        }
+        let storage = self.open_storage()?;
+        match storage.try_append(series.0, timestamps, values)? {
+            Appended::Accepted if !storage.is_behind() => Ok(None),
+            Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
+            Appended::NeedsPreparation => {
+                let (timestamps, values) = (timestamps.to_vec(), values.to_vec());
+                Ok(Some(self.spawn(move |storage, _| async move {
+                    storage.append_run(series.0, &timestamps, &values).await?;
+                    storage.wait_for_room().await;
+                    Ok(Answer::Done)
+                })))
+            }
+        }
+    }
+
+    /// Adds one sample to each of many series at one instant. Answers as [`Engine::append`] does.
+    ///
+    /// # Errors
+    /// `Invalid` for columns of different lengths and for an unknown handle.
+    pub fn append_row(&mut self, series: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Option<Ticket>> {
+        if series.len() != values.len() {
+            return Err(Error::invalid(format!("{} series came with {} values", series.len(), values.len())));
+        }
+        let storage = self.open_storage()?;
+        match storage.try_append_row(series, timestamp, values)? {
+            Appended::Accepted if !storage.is_behind() => Ok(None),
+            Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
+            Appended::NeedsPreparation => {
+                let (series, values) = (series.to_vec(), values.to_vec());
+                Ok(Some(self.spawn(move |storage, _| async move {
+                    storage.append_row(&series, timestamp, &values).await?;
+                    storage.wait_for_room().await;
+                    Ok(Answer::Done)
+                })))
+            }
+        }
+    }
+
+    /// Submits a command; its answer is found under the ticket after some pumps.
+    pub fn send(&mut self, command: Command) -> Ticket {
+        match command {
+            Command::Close => self.close(),
+            command => self.spawn(move |storage, shared| execute::execute(storage, shared, command)),
+        }
+    }
+
+    /// Manual clock: moves time on by `ms` and runs all that falls due, in order. Answered with `Done`.
+    ///
+    /// # Errors
+    /// `Invalid` with a real clock and for negative spans; `Closed` after `Close`.
+    pub fn tick(&mut self, ms: i64) -> Result<Ticket> {
+        if self.clock != Clock::Manual {
+            return Err(Error::invalid("tick moves a manual clock only; open the database with clock: \"manual\""));
+        }
+        if ms < 0 {
+            return Err(Error::invalid(format!("time can't be moved by {ms} ms; it goes forward only")));
+        }
+        self.open_storage()?;
+        let from = self.ticks.back().map_or(self.manual_now, |(_, target)| *target);
+        let target = from.checked_add(ms).filter(|target| *target <= crate::time::MAX_TIMESTAMP_MS);
+        let target = target.ok_or_else(|| Error::invalid(format!("{ms} ms from now lies behind the year 9999")))?;
+        let ticket = self.new_ticket();
+        self.ticks.push_back((ticket, target));
+        Ok(ticket)
+    }
+
+    // ---- driving ------------------------------------------------------------------------------------------------------
+
+    /// Runs jobs until none can go on or `budget` units of work are spent. With a real clock `wall_now` becomes the
+    /// engine's time; a manual clock ignores it.
+    pub fn pump(&mut self, wall_now: TimestampMs, budget: Units) -> Pumped {
+        if self.clock == Clock::Real {
+            return self.scheduler.pump(wall_now, budget);
+        }
+        let mut spent = 0;
+        loop {
+            let mut pumped = self.scheduler.pump(self.manual_now, budget.saturating_sub(spent));
+            spent += pumped.spent;
+            pumped.spent = spent;
+            // Time stands still while anything can go on at the present instant.
+            if pumped.has_work || pumped.waits_for_storage {
+                return pumped;
+            }
+            let Some(&(ticket, target)) = self.ticks.front() else {
+                pumped.next_due = None;
+                return pumped;
+            };
+            match pumped.next_due.filter(|due| *due <= target) {
+                Some(due) => self.manual_now = due.max(self.manual_now),
+                None => {
+                    self.manual_now = target;
+                    self.ticks.pop_front();
+                    // Jobs must see the new instant before anybody learns of it.
+                    let settled = self.scheduler.pump(target, 0);
+                    self.shared.answer(ticket, Ok(Answer::Done));
+                    spent += settled.spent;
+                }
+            }
+            if spent >= budget {
+                pumped.has_work = true;
+                return pumped;
+            }
+        }
+    }
+
+    /// Tickets that were answered since the last call.
+    pub fn completed(&mut self) -> Vec<Ticket> {
+        self.shared.completed.take()
+    }
+
+    /// Takes the answer to a ticket, once.
+    pub fn take(&mut self, ticket: Ticket) -> Option<Result<Answer>> {
+        self.shared.answers.borrow_mut().remove(&ticket)
+    }
+
+    /// Pumps until `ticket` is answered: for callers whose storage answers at once, such as tests and examples. A real
+    /// clock stands still meanwhile.
+    ///
+    /// # Errors
+    /// The command's own; `Storage` when nothing can go on and there still is no answer.
+    pub fn run(&mut self, ticket: Ticket) -> Result<Answer> {
+        let mut idle_pumps = 0;
+        loop {
+            if let Some(answer) = self.take(ticket) {
+                self.shared.completed.borrow_mut().retain(|completed| *completed != ticket);
+                return answer;
+            }
+            let pumped = self.pump(self.now(), Units::MAX);
+            idle_pumps = if pumped.has_work || pumped.spent > 0 { 0 } else { idle_pumps + 1 };
+            if idle_pumps > 10_000 {
+                return Err(Error::new(ErrorKind::Storage, "the storage back end does not answer"));
+            }
+        }
+    }
+
+    /// The engine's time.
+    pub fn now(&self) -> TimestampMs {
+        match self.clock {
+            Clock::Real => self.context.now(),
+            Clock::Manual => self.manual_now,
+        }
+    }
+
+    /// Whether `Close` has been answered, or opening has failed.
+    pub fn is_closed(&self) -> bool {
+        matches!(&*self.shared.phase.borrow(), Phase::Closed | Phase::Failed(_))
+    }
+
+    // ---- seeing inside ------------------------------------------------------------------------------------------------
+
+    /// Turns the trace on or off.
+    pub fn set_observed(&mut self, observed: bool) {
+        self.context.with_trace(|trace| trace.set_enabled(observed));
+    }
+
+    /// The events since the last call; none while the engine is not observed.
+    pub fn events(&mut self) -> Vec<StampedEvent> {
+        self.context.with_trace(|trace| trace.drain().collect())
+    }
+
+    /// The whole state. Cheap enough for a page that draws it with each frame.
+    pub fn inspect(&self) -> EngineState {
+        let storage = match &*self.shared.phase.borrow() {
+            Phase::Open(storage) => Some(storage.clone()),
+            _ => None,
+        };
+        EngineState::of(self, storage.as_deref())
+    }
+
+    // ---- inside -------------------------------------------------------------------------------------------------------
+
+    fn new_ticket(&mut self) -> Ticket {
+        let ticket = Ticket(self.next_ticket);
+        self.next_ticket = self.next_ticket.wrapping_add(1).max(1);
+        ticket
+    }
+
+    fn open_storage(&self) -> Result<Rc<Storage>> {
+        match &*self.shared.phase.borrow() {
+            Phase::Open(storage) => Ok(storage.clone()),
+            Phase::Opening => Err(Error::invalid("the database is still being opened; wait for open() first")),
+            Phase::Closed => Err(closed()),
+            Phase::Failed(error) => Err(error.clone()),
+        }
+    }
+
+    fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {
+        let ticket = self.new_ticket();
+        let shared = self.shared.clone();
+        self.context.spawn(Lane::Query, async move {
+            storage.wait_for_room().await;
+            shared.answer(ticket, Ok(Answer::Done));
+        });
+        ticket
+    }
+
+    /// Runs a command as a job, once the storage is open.
+    fn spawn<F>(&mut self, command: impl FnOnce(Rc<Storage>, Rc<Shared>) -> F + 'static) -> Ticket
+    where
+        F: Future<Output = Result<Answer>> + 'static,
+    {
+        let ticket = self.new_ticket();
+        let (context, shared) = (self.context.clone(), self.shared.clone());
+        shared.commands_under_way.set(shared.commands_under_way.get() + 1);
+        self.context.spawn(Lane::Query, async move {
+            let result = match shared.storage(&context).await {
+                Ok(storage) => command(storage, shared.clone()).await,
+                Err(error) => Err(error),
+            };
+            shared.answer(ticket, result);
+            shared.commands_under_way.set(shared.commands_under_way.get() - 1);
+            shared.commands_changed.raise();
+        });
+        ticket
+    }
+
+    fn close(&mut self) -> Ticket {
+        let ticket = self.new_ticket();
+        let (context, shared) = (self.context.clone(), self.shared.clone());
+        self.context.spawn(Lane::Query, async move {
+            let storage = match shared.storage(&context).await {
+                Ok(storage) => storage,
+                Err(error) => {
+                    return shared
+                        .answer(ticket, if error.kind() == ErrorKind::Closed { Ok(Answer::Done) } else { Err(error) });
+                }
+            };
+            // New commands are refused from here on; those under way run to their end.
+            shared.phase.replace(Phase::Closed);
+            shared.phase_changed.raise();
+            loop {
+                let seen = shared.commands_changed.version();
+                if shared.commands_under_way.get() == 0 {
+                    break;
+                }
+                context.changed(&shared.commands_changed, seen).await;
+            }
+            shared.cursors.borrow_mut().clear();
+            let result = storage.close().await;
+            shared.answer(ticket, result.map(|()| Answer::Done));
+        });
+        // A tick that has not run yet would hold up nobody's close.
+        for (tick, _) in std::mem::take(&mut self.ticks) {
+            self.shared.answer(tick, Err(closed()));
+        }
+        ticket
+    }
+}
+
+fn closed() -> Error {
+    Error::new(ErrorKind::Closed, "the database is closed; open it again")
+}

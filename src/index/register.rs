@@ -9,7 +9,7 @@ use crate::trace::event::Event;
 use std::collections::HashMap;
 
 /// The longest name, marshaled: all of its items have to fit into 64 KiB.
-const MAX_NAME_LEN: usize = 65_536 - 64;
+pub const MAX_NAME_LEN: usize = 65_536 - 64;
 
 /// Series whose items can't be found yet, since they wait for a flush: without them a name asked for twice within a second
 /// would get two TSIDs.

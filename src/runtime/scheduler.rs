@@ -101,23 +101,17 @@ impl Scheduler {
         shared.now.set(now.max(shared.now.get()));
         self.context.collect_completions();
         self.admit();
-        let mut budget_left = i64::try_from(budget).unwrap_or(i64::MAX);
+        let mut total_spent: Units = 0;
         let has_work = loop {
             let Some(id) = self.next_ready() else { break false };
-            if budget_left <= 0 {
+            if total_spent >= budget {
                 break true;
             }
-            let spent = self.turn(id);
-            budget_left -= spent.max(1);
+            total_spent += self.turn(id).max(1) as Units;
             self.admit();
             self.context.collect_completions();
         };
-        Pumped {
-            has_work,
-            next_due: self.next_due(),
-            waits_for_storage: self.waits_for_storage(),
-            spent: budget.saturating_sub(budget_left.max(0) as u64),
-        }
+        Pumped { has_work, next_due: self.next_due(), waits_for_storage: self.waits_for_storage(), spent: total_spent }
     }
 
     /// The earliest instant for which a job waits.

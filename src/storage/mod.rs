@@ -1,1 +1,238 @@
-//! The storage: table of partitions, index, ingestion, search, snapshots, retention.
+//! The storage: a table of monthly partitions, the inverted index, and what leads through both: ingestion, search,
+//! snapshots, retention (engine-behaviour §2, §6, §8, §10).
+
+pub mod deduplication;
+pub mod delete;
+pub mod ingest;
+pub mod recover;
+pub mod retention;
+pub mod search;
+pub mod series;
+pub mod snapshot;
+pub mod table;
+pub mod text;
+
+use crate::error::{Error, Result};
+use crate::index::Index;
+use crate::runtime::{Context, Signal};
+use crate::time::{MAX_RETENTION_MS, TimestampMs};
+use crate::trace::event::Event;
+use series::SeriesRegistry;
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use table::Table;
+
+/// Samples may lie this far in the future (data-dir-layout §6).
+const FUTURE_LIMIT_MS: i64 = 2 * crate::time::DAY_MS;
+
+/// How a storage is opened.
+#[derive(Clone, Debug)]
+pub struct StorageOptions {
+    /// Older samples are refused and dropped.
+    pub retention_ms: i64,
+    /// Of the samples of a series in one such interval only the last is kept; 0 keeps all.
+    pub dedup_interval_ms: i64,
+    /// The instant of opening; ids and suffixes count from its nanoseconds.
+    pub start_time: TimestampMs,
+    /// Upper bound for caches of cold data, in bytes.
+    pub cache_bytes: u64,
+    /// Memory the sizing formulas count with.
+    pub memory_bytes: u64,
+    /// Significant bits kept of each value.
+    pub precision_bits: u8,
+    /// After so long without a merge a partition is merged down further; 0 is never.
+    pub final_merge_delay_ms: i64,
+}
+
+impl StorageOptions {
+    /// Options with the defaults for what is not given.
+    ///
+    /// # Errors
+    /// `Invalid` for a retention below a day and for negative values.
+    pub fn from_config(retention_ms: i64, dedup_interval_ms: i64, start_time: TimestampMs) -> Result<Self> {
+        if retention_ms < crate::time::DAY_MS {
+            return Err(Error::invalid(format!(
+                "a retention of {retention_ms} ms is less than a day, the least there is; write such as \"30d\""
+            )));
+        }
+        if dedup_interval_ms < 0 {
+            return Err(Error::invalid(format!(
+                "a de-duplication interval of {dedup_interval_ms} ms is negative; 0 keeps all samples"
+            )));
+        }
+        if !(0..=crate::time::MAX_TIMESTAMP_MS).contains(&start_time) {
+            return Err(Error::invalid(format!("{start_time} is no instant from 1970 to 9999, in milliseconds")));
+        }
+        Ok(Self {
+            retention_ms: retention_ms.min(MAX_RETENTION_MS),
+            dedup_interval_ms,
+            start_time,
+            cache_bytes: 64 << 20,
+            memory_bytes: 1 << 30,
+            precision_bits: 64,
+            final_merge_delay_ms: 0,
+        })
+    }
+
+    /// Nanoseconds of the start, from which ids and suffixes count.
+    pub fn start_nanos(&self) -> u64 {
+        (self.start_time as u64).saturating_mul(1_000_000)
+    }
+}
+
+/// One database, opened.
+pub struct Storage {
+    context: Context,
+    options: StorageOptions,
+    index: Rc<Index>,
+    table: Table,
+    series: RefCell<SeriesRegistry>,
+    /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
+    preparing: Turnstile,
+    /// Held while a snapshot is made; there is one at a time.
+    snapshotting: Turnstile,
+    next_snapshot: Cell<u64>,
+    ingested: RefCell<IngestCounters>,
+    /// The labels that were added to the texts ingestion remembers.
+    last_extra_labels: RefCell<Vec<(String, String)>>,
+}
+
+/// What ingestion has counted since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IngestCounters {
+    /// Rows accepted.
+    pub rows: u64,
+    /// Rows whose value was NaN, other than the staleness marker.
+    pub rejected_nan: u64,
+    /// Rows older than the retention.
+    pub rejected_too_old: u64,
+    /// Rows more than two days ahead.
+    pub rejected_too_new: u64,
+}
+
+impl IngestCounters {
+    /// Rows that were not accepted.
+    pub fn rejected(&self) -> u64 {
+        self.rejected_nan + self.rejected_too_old + self.rejected_too_new
+    }
+}
+
+impl Storage {
+    /// Where its jobs run.
+    pub fn context(&self) -> &Context {
+        &self.context
+    }
+
+    /// The inverted index.
+    pub fn index(&self) -> &Rc<Index> {
+        &self.index
+    }
+
+    /// The partitions.
+    pub fn table(&self) -> &Table {
+        &self.table
+    }
+
+    /// How it was opened.
+    pub fn options(&self) -> &StorageOptions {
+        &self.options
+    }
+
+    /// What ingestion has counted.
+    pub fn ingest_counters(&self) -> IngestCounters {
+        *self.ingested.borrow()
+    }
+
+    /// Series known to ingestion.
+    pub fn series_state(&self) -> series::SeriesState {
+        self.series.borrow().state()
+    }
+
+    /// Pending rows and index items become searchable, as `/internal/force_flush`. In-memory parts are not written to disk.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn flush(&self) -> Result<()> {
+        for partition in self.table.partitions() {
+            partition.flush_raw_rows().await?;
+        }
+        self.index.flush().await
+    }
+
+    /// All that was accepted before is durable when this returns: rows in file parts, their series in the index.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn sync(&self) -> Result<()> {
+        self.index.flush().await?;
+        for partition in self.table.partitions() {
+            partition.flush_raw_rows().await?;
+            partition.flush_to_disk().await?;
+        }
+        Ok(())
+    }
+
+    /// Every partition whose name starts with `partition_prefix` ends with one part.
+    ///
+    /// # Errors
+    /// What storage says; the sources of a failed merge stay as they were.
+    pub async fn force_merge(&self, partition_prefix: &str) -> Result<()> {
+        for partition in self.table.partitions() {
+            if partition.name().to_string().starts_with(partition_prefix) {
+                partition.force_merge().await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Flushes all, makes it durable and stops the jobs (engine-behaviour §10).
+    ///
+    /// # Errors
+    /// What storage says; what was durable before stays so.
+    pub async fn close(&self) -> Result<()> {
+        self.context.begin_shutdown();
+        self.index.flush().await?;
+        for partition in self.table.partitions() {
+            partition.shutdown().await?;
+        }
+        self.index.shutdown().await
+    }
+
+    /// Tells whoever watches of a fault that was contained.
+    pub fn report(&self, error: &Error) {
+        self.context.emit(|| Event::Degraded { message: error.to_string() });
+    }
+}
+
+/// Lets one job at a time through, in no fixed order.
+#[derive(Default)]
+pub(crate) struct Turnstile {
+    taken: Rc<Cell<bool>>,
+    freed: Signal,
+}
+
+impl Turnstile {
+    pub(crate) async fn enter(&self, context: &Context) -> Passage {
+        loop {
+            let seen = self.freed.version();
+            if !self.taken.replace(true) {
+                return Passage { taken: self.taken.clone(), freed: self.freed.clone() };
+            }
+            context.changed(&self.freed, seen).await;
+        }
+    }
+}
+
+/// The right to be inside; dropping it lets the next one in.
+pub(crate) struct Passage {
+    taken: Rc<Cell<bool>>,
+    freed: Signal,
+}
+
+impl Drop for Passage {
+    fn drop(&mut self) {
+        self.taken.set(false);
+        self.freed.raise();
+    }
+}

@@ -1,5 +1,6 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
+mod crash;
 mod file_systems;
 #[path = "../fs_contract/mod.rs"]
 mod fs_contract;
@@ -11,6 +12,9 @@ mod golden_index;
 mod golden_part;
 mod golden_tag_rows;
 mod index;
+mod layers;
 mod machine;
+mod model;
 mod partition;
 mod partition_crash;
+mod support;

@@ -1,0 +1,177 @@
+//! Carries out one command against the open storage.
+
+use super::{Answer, BodyFormat, Command, Labels, SeriesData, Shared, SnapshotFile};
+use crate::error::{Error, Result};
+use crate::formats::jsonl;
+use crate::http::{HttpRequest, HttpResponse, route};
+use crate::metric::name::MetricName;
+use crate::runtime::Lane;
+use crate::storage::Storage;
+use crate::storage::search::FoundSeries;
+use crate::time::TimeRange;
+use std::rc::Rc;
+
+/// An export piece ends with the line that reaches this size.
+const EXPORT_PIECE_BYTES: usize = 64 * 1024;
+
+/// An export that is being read: the series still to come, the next one last.
+pub(super) struct ExportCursor {
+    series: Vec<FoundSeries>,
+    range: TimeRange,
+}
+
+pub(super) async fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command) -> Result<Answer> {
+    Ok(match command {
+        Command::Flush => {
+            storage.flush().await?;
+            Answer::Done
+        }
+        Command::Sync => {
+            storage.sync().await?;
+            Answer::Done
+        }
+        Command::ForceMerge { partition_prefix } => {
+            storage.force_merge(&partition_prefix).await?;
+            Answer::Done
+        }
+        Command::Ingest { format, body, timestamp, extra_labels, first_line } => {
+            let result = match format {
+                BodyFormat::Prometheus => {
+                    storage.ingest_prometheus(&body, timestamp, &extra_labels, first_line).await?
+                }
+                BodyFormat::JsonLines => storage.ingest_json_lines(&body, &extra_labels, first_line).await?,
+            };
+            storage.wait_for_room().await;
+            Answer::Ingested(result.into())
+        }
+        Command::Select { selector, range } => {
+            let found = storage.find_series(Some(&selector), range).await?;
+            let mut series = Vec::with_capacity(found.len());
+            for (samples, found) in storage.read_all(&found, range).await?.into_iter().zip(&found) {
+                if !samples.timestamps.is_empty() {
+                    series.push(SeriesData {
+                        labels: text_labels(&found.name),
+                        timestamps: samples.timestamps,
+                        values: samples.values,
+                    });
+                }
+            }
+            Answer::Series(series)
+        }
+        Command::Labels { selector, range } => {
+            let found = storage.find_series(selector.as_deref(), range).await?;
+            Answer::LabelSets(found.iter().map(|series| text_labels(&series.name)).collect())
+        }
+        Command::LabelNames { selector, range } => {
+            Answer::Strings(storage.label_names(selector.as_deref(), range).await?)
+        }
+        Command::LabelValues { name, selector, range } => {
+            Answer::Strings(storage.label_values(&name, selector.as_deref(), range).await?)
+        }
+        Command::ExportOpen { selector, range } => {
+            let mut series = storage.find_series(selector.as_deref(), range).await?;
+            series.reverse();
+            let id = shared.next_cursor.get();
+            shared.next_cursor.set(id + 1);
+            shared.cursors.borrow_mut().insert(id, ExportCursor { series, range });
+            Answer::Cursor(id)
+        }
+        Command::ExportNext { cursor: id } => {
+            // Taken out while it is read, so that no borrow lasts over an await.
+            let cursor = shared.cursors.borrow_mut().remove(&id);
+            let mut cursor =
+                cursor.ok_or_else(|| Error::invalid(format!("there is no export {id}; it has ended or was closed")))?;
+            let mut piece = Vec::new();
+            while piece.len() < EXPORT_PIECE_BYTES {
+                let Some(found) = cursor.series.pop() else { break };
+                let samples = storage.read_one(&found, cursor.range).await?;
+                if !samples.timestamps.is_empty() {
+                    jsonl::write_export_line(&found.name, &samples.timestamps, &samples.values, &mut piece);
+                }
+            }
+            if piece.is_empty() {
+                return Ok(Answer::Chunk(None));
+            }
+            shared.cursors.borrow_mut().insert(id, cursor);
+            Answer::Chunk(Some(piece))
+        }
+        Command::ExportClose { cursor } => {
+            shared.cursors.borrow_mut().remove(&cursor);
+            Answer::Done
+        }
+        Command::SnapshotCreate => Answer::Snapshot(storage.create_snapshot().await?),
+        Command::SnapshotList => Answer::Strings(storage.list_snapshots().await?),
+        Command::SnapshotDelete { name } => {
+            storage.delete_snapshot(&name).await?;
+            Answer::Done
+        }
+        Command::SnapshotDeleteAll => {
+            storage.delete_all_snapshots().await?;
+            Answer::Done
+        }
+        Command::SnapshotFiles { name } => {
+            let files = storage.snapshot_files(&name).await?;
+            Answer::Files(
+                files
+                    .into_iter()
+                    .map(|file| SnapshotFile {
+                        path: file.path,
+                        source: file.source.as_str().into(),
+                        size_bytes: file.size_bytes,
+                    })
+                    .collect(),
+            )
+        }
+        Command::SnapshotRead { source, offset, length } => {
+            Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)
+        }
+        Command::DeleteSeries { selector } => Answer::Count(storage.delete_series(&selector).await?),
+        Command::Http(request) => Answer::Http(respond(&storage, &shared, &request).await),
+        // `Engine::send` takes it out before.
+        Command::Close => Answer::Done,
+    })
+}
+
+async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) -> HttpResponse {
+    let keys = &shared.config.auth;
+    let keys = route::RequiredKeys {
+        snapshot: &keys.snapshot,
+        force_flush: &keys.force_flush,
+        force_merge: &keys.force_merge,
+    };
+    let route = match route::Route::parse(request, keys) {
+        Ok(route) => route,
+        Err(response) => return response,
+    };
+    use route::Route;
+    let outcome = match &route {
+        Route::SnapshotCreate | Route::PrometheusSnapshotCreate => {
+            storage.create_snapshot().await.map(|name| route::snapshot_created(&route, &name))
+        }
+        Route::SnapshotList => storage.list_snapshots().await.map(|names| route::snapshot_list(&names)),
+        Route::SnapshotDelete { name } => storage.delete_snapshot(name).await.map(|()| route::ok()),
+        Route::SnapshotDeleteAll => storage.delete_all_snapshots().await.map(|()| route::ok()),
+        Route::ForceFlush => storage.flush().await.map(|()| route::empty()),
+        Route::ForceMerge { partition_prefix } => {
+            // The server answers at once and merges in the background.
+            let (storage, partition_prefix) = (storage.clone(), partition_prefix.clone());
+            storage.context().clone().spawn(Lane::BigMerge, async move {
+                if let Err(error) = storage.force_merge(&partition_prefix).await {
+                    storage.report(&error.at("cannot complete forced merge"));
+                }
+            });
+            Ok(route::empty())
+        }
+    };
+    outcome.unwrap_or_else(|error| route::failed(&route, &error))
+}
+
+/// A name's labels as text, sorted by label name.
+fn text_labels(name: &MetricName) -> Labels {
+    let mut labels: Labels = name
+        .labels()
+        .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()))
+        .collect();
+    labels.sort();
+    labels
+}

@@ -1,0 +1,356 @@
+//! Samples on their way in: what is refused, which series and days must be known to the index first, which month they go to
+//! (engine-behaviour §2).
+//!
+//! Each form of appending has two halves. The `try_` half is synchronous and allocation-free and does all the work when series,
+//! days and partitions are known, which is nearly always. Else the caller hands the rows to the other half, a job's, which
+//! looks things up, writes index entries, opens partitions, and then tries again.
+
+use super::{FUTURE_LIMIT_MS, Storage, series::UNRESOLVED};
+use crate::encoding::decimal::is_stale_nan;
+use crate::error::{Error, Result};
+use crate::metric::name::MetricName;
+use crate::time::{DAY_MS, PartitionName, TimeRange, TimestampMs, date_of};
+use std::collections::BTreeSet;
+
+/// While so many full shards' worth of rows wait to become parts, writers wait.
+const PENDING_SHARDS_LIMIT: u64 = 2;
+
+/// How the synchronous half of an append ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Appended {
+    /// The rows are in their shards.
+    Accepted,
+    /// Nothing happened; a job has to prepare the way.
+    NeedsPreparation,
+}
+
+/// What may pass at this instant.
+#[derive(Clone, Copy)]
+struct Gate {
+    range: TimeRange,
+}
+
+/// Smallest and greatest timestamp, and whether some value is NaN, in one pass.
+fn survey(timestamps: &[i64], values: &[f64]) -> (i64, i64, bool) {
+    let mut min = i64::MAX;
+    let mut max = i64::MIN;
+    for &timestamp in timestamps {
+        min = min.min(timestamp);
+        max = max.max(timestamp);
+    }
+    let mut has_nan = false;
+    for value in values {
+        has_nan |= value.is_nan();
+    }
+    (min, max, has_nan)
+}
+
+fn is_refused_nan(value: f64) -> bool {
+    value.is_nan() && !is_stale_nan(value)
+}
+
+impl Storage {
+    /// The handle of a series with these labels.
+    ///
+    /// # Errors
+    /// `Invalid` when no label with a value is among them.
+    pub fn series_handle(&self, labels: &[(&str, &str)]) -> Result<u32> {
+        let name = MetricName::from_labels(labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
+        self.series.borrow_mut().handle(name)
+    }
+
+    /// Appends samples of one series, if all is known.
+    ///
+    /// # Errors
+    /// `Invalid` for a handle that was not given out.
+    pub fn try_append(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
+        self.check_handle(handle)?;
+        if timestamps.is_empty() {
+            return Ok(Appended::Accepted);
+        }
+        let (min, max, has_nan) = survey(timestamps, values);
+        let gate = self.gate();
+        if min < gate.range.min
+            || max > gate.range.max
+            || (has_nan && values.iter().any(|value| is_refused_nan(*value)))
+        {
+            let (timestamps, values) = self.without_refused(gate, timestamps, values);
+            return if timestamps.is_empty() {
+                Ok(Appended::Accepted)
+            } else {
+                self.append_accepted(handle, &timestamps, &values)
+            };
+        }
+        self.append_accepted(handle, timestamps, values)
+    }
+
+    fn append_accepted(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
+        if !self.are_days_registered(handle, timestamps) {
+            return Ok(Appended::NeedsPreparation);
+        }
+        let series = self.series.borrow().row_series(handle);
+        // All months must be open before the first row moves: it is all or nothing.
+        let mut rest = timestamps;
+        while let Some(&first) = rest.first() {
+            let Some((range, _)) = self.table.partition_of(first) else { return Ok(Appended::NeedsPreparation) };
+            rest = &rest[rest.iter().take_while(|timestamp| range.contains(**timestamp)).count()..];
+        }
+        let mut from = 0;
+        while from < timestamps.len() {
+            let Some((range, partition)) = self.table.partition_of(timestamps[from]) else { break };
+            let to = from + timestamps[from..].iter().take_while(|timestamp| range.contains(**timestamp)).count();
+            partition.add_run(series, &timestamps[from..to], &values[from..to]);
+            from = to;
+        }
+        self.ingested.borrow_mut().rows += timestamps.len() as u64;
+        Ok(Appended::Accepted)
+    }
+
+    /// Appends one sample to each of many series at one instant, if all is known.
+    ///
+    /// # Errors
+    /// `Invalid` for a handle that was not given out.
+    pub fn try_append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
+        for &handle in handles {
+            self.check_handle(handle)?;
+        }
+        let gate = self.gate();
+        if !gate.range.contains(timestamp) {
+            self.count_out_of_range(gate, timestamp, handles.len() as u64);
+            return Ok(Appended::Accepted);
+        }
+        let Some((_, partition)) = self.table.partition_of(timestamp) else { return Ok(Appended::NeedsPreparation) };
+        if self.is_generation_stale() {
+            return Ok(Appended::NeedsPreparation);
+        }
+        let date = date_of(timestamp);
+        let registered = u32::try_from(date + 1).unwrap_or(u32::MAX);
+        let mut row_series = Vec::with_capacity(handles.len());
+        {
+            let series = self.series.borrow();
+            let (numbers, dates) = series.hot_columns();
+            let mut all_known = true;
+            for &handle in handles {
+                let number = numbers[handle as usize];
+                all_known &= number != UNRESOLVED && dates[handle as usize] == registered;
+                row_series.push(number);
+            }
+            if !all_known && (row_series.contains(&UNRESOLVED) || !series.knows_day(date)) {
+                return Ok(Appended::NeedsPreparation);
+            }
+        }
+        for &handle in handles {
+            self.register_day(handle, date, registered);
+        }
+        if values.iter().any(|value| is_refused_nan(*value)) {
+            let kept: Vec<usize> = (0..values.len()).filter(|row| !is_refused_nan(values[*row])).collect();
+            self.ingested.borrow_mut().rejected_nan += (values.len() - kept.len()) as u64;
+            let row_series: Vec<_> = kept.iter().map(|row| row_series[*row]).collect();
+            let values: Vec<_> = kept.iter().map(|row| values[*row]).collect();
+            partition.add_scrape(&row_series, timestamp, &values);
+            self.ingested.borrow_mut().rows += values.len() as u64;
+        } else {
+            partition.add_scrape(&row_series, timestamp, values);
+            self.ingested.borrow_mut().rows += values.len() as u64;
+        }
+        Ok(Appended::Accepted)
+    }
+
+    /// Appends samples of one series, whatever has to be looked up or created first.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown handle; what storage says.
+    pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<()> {
+        while self.try_append(handle, timestamps, values)? == Appended::NeedsPreparation {
+            self.prepare(&[handle], timestamps).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends one sample to each of many series, whatever has to be looked up or created first.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown handle; what storage says.
+    pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<()> {
+        while self.try_append_row(handles, timestamp, values)? == Appended::NeedsPreparation {
+            self.prepare(handles, &[timestamp]).await?;
+        }
+        Ok(())
+    }
+
+    /// Appends rows of many series and instants, given as columns. Returns how many were refused.
+    ///
+    /// # Errors
+    /// `Invalid` for an unknown handle; what storage says.
+    pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<u64> {
+        let refused_before = self.ingested.borrow().rejected();
+        let mut from = 0;
+        while from < handles.len() {
+            // Neighbours of one instant or of one series go together: scrapes and exports consist of little else.
+            let rest = from + 1..handles.len();
+            let same_instant = rest.clone().take_while(|row| timestamps[*row] == timestamps[from]).count();
+            let same_series = rest.take_while(|row| handles[*row] == handles[from]).count();
+            if same_instant >= same_series {
+                let to = from + 1 + same_instant;
+                self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
+                from = to;
+            } else {
+                let to = from + 1 + same_series;
+                self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
+                from = to;
+            }
+        }
+        Ok(self.ingested.borrow().rejected() - refused_before)
+    }
+
+    /// Whether writers should wait for the flush to catch up.
+    pub fn is_behind(&self) -> bool {
+        self.table.pending_conversion_rows() > PENDING_SHARDS_LIMIT * self.table.max_rows_per_shard()
+    }
+
+    /// Waits until the flush has caught up.
+    pub async fn wait_for_room(&self) {
+        while self.is_behind() {
+            let Some(partition) =
+                self.table.partitions().into_iter().max_by_key(|partition| partition.pending_conversion_rows())
+            else {
+                return;
+            };
+            let seen = partition.changed().version();
+            if partition.pending_conversion_rows() > 0 {
+                self.context.changed(partition.changed(), seen).await;
+            }
+        }
+    }
+
+    fn check_handle(&self, handle: u32) -> Result<()> {
+        if self.series.borrow().contains(handle) {
+            return Ok(());
+        }
+        Err(Error::invalid(format!("{handle} is no series handle of this database; get one with series()")))
+    }
+
+    fn gate(&self) -> Gate {
+        let now = self.context.now();
+        Gate {
+            range: TimeRange {
+                min: (now - self.options.retention_ms).max(0),
+                max: now.saturating_add(FUTURE_LIMIT_MS),
+            },
+        }
+    }
+
+    fn count_out_of_range(&self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+        let mut counters = self.ingested.borrow_mut();
+        if timestamp < gate.range.min {
+            counters.rejected_too_old += rows;
+        } else {
+            counters.rejected_too_new += rows;
+        }
+    }
+
+    /// The rows that may pass; the others are counted.
+    fn without_refused(&self, gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>) {
+        let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
+        for (&timestamp, &value) in timestamps.iter().zip(values) {
+            if is_refused_nan(value) {
+                self.ingested.borrow_mut().rejected_nan += 1;
+            } else if gate.range.contains(timestamp) {
+                kept_timestamps.push(timestamp);
+                kept_values.push(value);
+            } else {
+                self.count_out_of_range(gate, timestamp, 1);
+            }
+        }
+        (kept_timestamps, kept_values)
+    }
+
+    fn is_generation_stale(&self) -> bool {
+        self.series.borrow().generation() != self.index.generation()
+    }
+
+    /// Makes sure that the index has the series on each day of `timestamps`. False when something has to be looked up first.
+    fn are_days_registered(&self, handle: u32, timestamps: &[i64]) -> bool {
+        if self.is_generation_stale() {
+            return false;
+        }
+        {
+            let series = self.series.borrow();
+            if series.row_series(handle) == UNRESOLVED {
+                return false;
+            }
+            let mut day_end = i64::MIN;
+            let mut day_start = i64::MAX;
+            for &timestamp in timestamps {
+                if timestamp < day_start || timestamp >= day_end {
+                    let date = date_of(timestamp);
+                    if !series.knows_day(date) {
+                        return false;
+                    }
+                    day_start = date as i64 * DAY_MS;
+                    day_end = day_start + DAY_MS;
+                }
+            }
+        }
+        let (mut day_start, mut day_end) = (i64::MAX, i64::MIN);
+        for &timestamp in timestamps {
+            if timestamp < day_start || timestamp >= day_end {
+                let date = date_of(timestamp);
+                day_start = date as i64 * DAY_MS;
+                day_end = day_start + DAY_MS;
+                self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+            }
+        }
+        true
+    }
+
+    /// Writes the per-day items of a resolved series, unless the index has them.
+    #[inline]
+    fn register_day(&self, handle: u32, date: u64, registered: u32) {
+        let mut series = self.series.borrow_mut();
+        if series.hot_columns().1[handle as usize] == registered {
+            return;
+        }
+        if series.is_new_on_day(handle, date)
+            && let Some(tsid) = series.tsid(handle)
+        {
+            self.index.register_date(date, tsid.metric_id, &series.name(handle));
+        }
+    }
+
+    /// Looks up or creates series, loads days and opens partitions, until the `try_` half can succeed.
+    async fn prepare(&self, handles: &[u32], timestamps: &[i64]) -> Result<()> {
+        let _passage = self.preparing.enter(&self.context).await;
+        if self.is_generation_stale() {
+            // A rotation or a deletion: names must be looked up again, which also carries them into the current generation.
+            self.index.flush().await?;
+            self.series.borrow_mut().unresolve_all(self.index.generation());
+        }
+        for &handle in handles {
+            if self.series.borrow().row_series(handle) != UNRESOLVED {
+                continue;
+            }
+            let name = self.series.borrow().name(handle);
+            let tsid = match self.index.tsid_by_name(&name).await? {
+                Some(tsid) => tsid,
+                None => self.index.register_series(&name)?,
+            };
+            self.series.borrow_mut().resolve(handle, tsid);
+            self.context.spend(20).await;
+        }
+        let gate = self.gate();
+        let accepted = || timestamps.iter().copied().filter(|timestamp| gate.range.contains(*timestamp));
+        let dates: BTreeSet<u64> = accepted().map(date_of).collect();
+        self.series.borrow_mut().trim_days(&dates);
+        for date in dates {
+            if !self.series.borrow().knows_day(date) {
+                let metric_ids = self.index.metric_ids_of_date(date).await?;
+                self.series.borrow_mut().remember_day(date, metric_ids);
+            }
+        }
+        for month in accepted().map(PartitionName::of).collect::<BTreeSet<_>>() {
+            self.table.open_partition(month).await?;
+        }
+        Ok(())
+    }
+}

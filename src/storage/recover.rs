@@ -1,0 +1,155 @@
+//! Opening: what lies in the file system becomes a storage again. Reads lists of parts and their metaindexes, not the data.
+
+use super::series::SeriesRegistry;
+use super::table::Table;
+use super::{Storage, StorageOptions, Turnstile};
+use crate::block::dedup::{Dedup, DedupRule};
+use crate::encoding::int::{put_i64, take_i64};
+use crate::error::{Error, Result};
+use crate::fs::{Change, EntryKind, FilePath};
+use crate::index::{Index, IndexOptions};
+use crate::metric::row::SeriesTable;
+use crate::partition::PartitionOptions;
+use crate::partition::policy::MergeLimits;
+use crate::partition::raw_rows::max_rows_per_shard;
+use crate::runtime::Context;
+use crate::time::{DAY_MS, PartitionName, TimestampMs};
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
+use std::rc::Rc;
+
+/// Eight bytes: from which instant on queries may use composite tag rows (data-dir-layout §1). Zero in a database that had
+/// them from its first day.
+pub(super) const METADATA_FILE: &str = "metadata/minTimestampForCompositeIndex";
+
+/// Shards of raw rows: there is one thread.
+const SHARDS: usize = 1;
+
+/// The smallest limit of a small part (engine-behaviour §4).
+const MIN_SMALL_PART_BYTES: u64 = 10_000_000;
+
+/// The limit of any merge's output (engine-behaviour §4).
+const MAX_BIG_PART_BYTES: u64 = 1_000_000_000_000;
+
+/// The size from which on a part is big: `mem.remaining / 15`.
+fn max_small_part_bytes(memory_bytes: u64) -> u64 {
+    (memory_bytes / 100 * 40 / 15).max(MIN_SMALL_PART_BYTES)
+}
+
+impl Storage {
+    /// Opens the database in the context's file system, creating what a new one needs.
+    ///
+    /// # Errors
+    /// `Corrupt` when a part or the index cannot be read, with the file's name; what storage says.
+    pub async fn open(context: &Context, options: StorageOptions) -> Result<Rc<Self>> {
+        let metadata = FilePath::root().join(METADATA_FILE);
+        let stored = context.read_small_file(&metadata).await?;
+        let min_timestamp_for_composite = match stored.as_deref().map(take_i64) {
+            Some(Ok((timestamp, []))) => timestamp,
+            _ => {
+                let is_new = context.list(&FilePath::root().join("indexdb")).await?.is_empty();
+                let timestamp = first_composite_timestamp(is_new, context.now());
+                let mut bytes = Vec::new();
+                put_i64(&mut bytes, timestamp);
+                context.commit(vec![Change::Put { file: metadata, bytes: bytes.into() }]).await?;
+                timestamp
+            }
+        };
+        context.block_cache().set_budget_bytes(options.cache_bytes);
+        let index_options = IndexOptions {
+            min_timestamp_for_composite,
+            ..IndexOptions::new(options.retention_ms, options.start_nanos())
+        };
+        let index = Index::open(context, index_options).await?;
+        let series = Rc::new(SeriesTable::default());
+        let dedup = Dedup { rule: DedupRule::KeepLast, interval_ms: options.dedup_interval_ms };
+        let partition_options = Rc::new(PartitionOptions {
+            max_rows_per_shard: max_rows_per_shard(options.memory_bytes / 100 * 60, SHARDS),
+            shards: SHARDS,
+            precision_bits: options.precision_bits,
+            dedup: (dedup.interval_ms > 0).then_some(dedup),
+            retention_ms: options.retention_ms,
+            limits: MergeLimits {
+                max_small_part_bytes: max_small_part_bytes(options.memory_bytes),
+                max_output_bytes: MAX_BIG_PART_BYTES,
+            },
+            final_merge_delay_ms: options.final_merge_delay_ms,
+            deleted: {
+                let index = index.clone();
+                Rc::new(move || index.deleted())
+            },
+            series: series.clone(),
+            ensure_index_durable: {
+                let index = index.clone();
+                Rc::new(move || {
+                    let index = index.clone();
+                    Box::pin(async move { index.flush().await })
+                })
+            },
+            ids: Rc::default(),
+            start_nanos: options.start_nanos(),
+        });
+        let storage = Rc::new(Self {
+            context: context.clone(),
+            series: RefCell::new(SeriesRegistry::new(series, index.generation())),
+            index: index.clone(),
+            table: Table::new(context.clone(), partition_options),
+            preparing: Turnstile::default(),
+            snapshotting: Turnstile::default(),
+            next_snapshot: Cell::new(options.start_nanos()),
+            ingested: RefCell::default(),
+            last_extra_labels: RefCell::default(),
+            options,
+        });
+        // Names of snapshots never repeat, whatever the clock says.
+        for name in storage.list_snapshots().await? {
+            let counter = name.split_once('-').and_then(|(_, counter)| u64::from_str_radix(counter, 16).ok());
+            storage
+                .next_snapshot
+                .set(storage.next_snapshot.get().max(counter.map_or(0, |last| last.saturating_add(1))));
+        }
+        for month in months(context).await? {
+            storage.table.open_partition(month).await?;
+        }
+        index.start_jobs();
+        storage.start_retention();
+        storage.start_final_deduplication();
+        Ok(storage)
+    }
+}
+
+/// The months that have a directory, in either class.
+async fn months(context: &Context) -> Result<BTreeSet<PartitionName>> {
+    let mut months = BTreeSet::new();
+    for class in ["data/small", "data/big"] {
+        for entry in context.list(&FilePath::root().join(class)).await? {
+            if entry.kind != EntryKind::Directory || entry.name == "snapshots" {
+                continue;
+            }
+            let month = PartitionName::parse(&entry.name).ok_or_else(|| {
+                Error::corrupt(format!(
+                    "{class}/{}: a partition's directory is named YYYY_MM; move this one away",
+                    entry.name
+                ))
+            })?;
+            months.insert(month);
+        }
+    }
+    Ok(months)
+}
+
+/// What [`METADATA_FILE`] says: 0 for a new database, else two days from now, as older series may lack composite rows.
+fn first_composite_timestamp(is_new: bool, now: TimestampMs) -> TimestampMs {
+    if is_new { 0 } else { (now / DAY_MS + 2) * DAY_MS }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn small_parts_are_sized_by_the_servers_formula() {
+        assert_eq!(max_small_part_bytes(1 << 20), 10_000_000);
+        assert_eq!(max_small_part_bytes(1 << 30), 28_633_114);
+    }
+}

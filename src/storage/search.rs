@@ -1,0 +1,169 @@
+//! From a selector to series and samples.
+
+use super::Storage;
+use crate::block::dedup::{Dedup, DedupRule};
+use crate::error::Result;
+use crate::metric::filter::Selector;
+use crate::metric::name::MetricName;
+use crate::metric::tsid::Tsid;
+use crate::time::{TimeRange, TimestampMs};
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// How many series one search may find, as the server's `-search.maxUniqueTimeseries` has it.
+pub const MAX_SERIES: usize = 300_000;
+
+/// How many samples one search may read; at 16 bytes a sample this is what a tab can hold.
+pub const MAX_SAMPLES: u64 = 100_000_000;
+
+/// Key and value, which sort as bytes.
+type Label = (Vec<u8>, Vec<u8>);
+
+/// A series that matched.
+#[derive(Clone, Debug)]
+pub struct FoundSeries {
+    /// Its name.
+    pub name: Rc<MetricName>,
+    /// Its TSIDs, in order: usually one, several when it was created twice (index-format §4).
+    pub tsids: Vec<Tsid>,
+}
+
+/// Samples of one series, sorted by time; the columns have one length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Milliseconds since the epoch.
+    pub timestamps: Vec<TimestampMs>,
+    /// One for each timestamp.
+    pub values: Vec<f64>,
+}
+
+impl Storage {
+    /// The series that match `selector` (all without one) and have samples on a day of `range`, sorted by labels.
+    ///
+    /// # Errors
+    /// `Invalid` for a selector that can't be read, `Limit` for more than [`MAX_SERIES`] series; what storage says.
+    pub async fn find_series(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<FoundSeries>> {
+        let filters = match selector {
+            Some(text) => Selector::parse(text)?.filters,
+            None => Vec::new(),
+        };
+        let range = self.searchable(range);
+        let tsids = self.index.search_tsids(&filters, range, MAX_SERIES).await?;
+        let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
+        let names = self.index.metric_names(&metric_ids).await?;
+        let mut by_labels: BTreeMap<Vec<Label>, FoundSeries> = BTreeMap::new();
+        for (tsid, name) in tsids.into_iter().zip(names) {
+            // A name can be missing after a crash in the midst of its creation; the server skips such series too.
+            let Some(name) = name else { continue };
+            let mut labels: Vec<Label> = name.labels().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
+            labels.sort();
+            by_labels.entry(labels).or_insert_with(|| FoundSeries { name, tsids: Vec::new() }).tsids.push(tsid);
+        }
+        Ok(by_labels.into_values().collect())
+    }
+
+    /// The samples of all `series` in `range`, in their order.
+    ///
+    /// # Errors
+    /// `Corrupt` where stored bytes break the format's rules; what storage says.
+    pub async fn read_all(&self, series: &[FoundSeries], range: TimeRange) -> Result<Vec<Samples>> {
+        let range = self.searchable(range);
+        // Partitions are read in the order of TSIDs, since that is how their files lie.
+        let mut order: Vec<(Tsid, u32)> = Vec::with_capacity(series.len());
+        for (position, found) in series.iter().enumerate() {
+            order.extend(found.tsids.iter().map(|tsid| (*tsid, position as u32)));
+        }
+        order.sort_unstable();
+        let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
+        let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
+        let mut samples_left = MAX_SAMPLES;
+        for partition in self.table.partitions_in(range) {
+            let read = partition.search(&tsids, range, samples_left).await?;
+            samples_left = samples_left.saturating_sub(read.timestamps.len() as u64);
+            for (number, (_, position)) in order.iter().enumerate() {
+                let (timestamps, values) = read.series(number);
+                merge_sorted(&mut samples[*position as usize], timestamps, values);
+            }
+        }
+        let interval_ms = self.options.dedup_interval_ms;
+        if interval_ms > 0 {
+            for Samples { timestamps, values } in &mut samples {
+                Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
+            }
+        }
+        Ok(samples)
+    }
+
+    /// The samples of one series in `range`.
+    ///
+    /// # Errors
+    /// As [`Storage::read_all`].
+    pub async fn read_one(&self, series: &FoundSeries, range: TimeRange) -> Result<Samples> {
+        Ok(self.read_all(std::slice::from_ref(series), range).await?.pop().unwrap_or_default())
+    }
+
+    /// Label names of the matching series, sorted.
+    ///
+    /// # Errors
+    /// As [`Storage::find_series`].
+    pub async fn label_names(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
+        let found = self.find_series(selector, range).await?;
+        let mut names: Vec<&[u8]> = found.iter().flat_map(|series| series.name.labels().map(|(key, _)| key)).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+    }
+
+    /// Values of one label over the matching series, sorted.
+    ///
+    /// # Errors
+    /// As [`Storage::find_series`].
+    pub async fn label_values(&self, label: &str, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
+        let found = self.find_series(selector, range).await?;
+        let of_label = |series: &'_ FoundSeries| {
+            series.name.labels().find(|(key, _)| *key == label.as_bytes()).map(|(_, value)| value.to_vec())
+        };
+        let mut values: Vec<Vec<u8>> = found.iter().filter_map(of_label).collect();
+        values.sort_unstable();
+        values.dedup();
+        Ok(values.into_iter().map(|value| String::from_utf8_lossy(&value).into_owned()).collect())
+    }
+
+    /// The part of `range` that the retention has left.
+    fn searchable(&self, range: TimeRange) -> TimeRange {
+        let oldest = (self.context.now() - self.options.retention_ms).max(0);
+        TimeRange { min: range.min.max(oldest), max: range.max.min(crate::time::MAX_TIMESTAMP_MS) }
+    }
+}
+
+/// Puts sorted samples behind or between sorted samples; of equal timestamps those that were there come first.
+fn merge_sorted(into: &mut Samples, timestamps: &[TimestampMs], values: &[f64]) {
+    let in_order = match (into.timestamps.last(), timestamps.first()) {
+        (Some(last), Some(first)) => last <= first,
+        _ => true,
+    };
+    if in_order {
+        into.timestamps.extend_from_slice(timestamps);
+        into.values.extend_from_slice(values);
+        return;
+    }
+    let mut merged = Samples {
+        timestamps: Vec::with_capacity(into.timestamps.len() + timestamps.len()),
+        values: Vec::with_capacity(into.timestamps.len() + timestamps.len()),
+    };
+    let (mut left, mut right) = (0, 0);
+    while left < into.timestamps.len() || right < timestamps.len() {
+        let take_left =
+            right == timestamps.len() || (left < into.timestamps.len() && into.timestamps[left] <= timestamps[right]);
+        if take_left {
+            merged.timestamps.push(into.timestamps[left]);
+            merged.values.push(into.values[left]);
+            left += 1;
+        } else {
+            merged.timestamps.push(timestamps[right]);
+            merged.values.push(values[right]);
+            right += 1;
+        }
+    }
+    *into = merged;
+}

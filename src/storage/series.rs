@@ -1,0 +1,221 @@
+//! The series ingestion knows: from labels or a line's text to the number that rows carry, without asking the index again.
+
+use crate::collections::u64_set::U64Set;
+use crate::error::{Error, Result};
+use crate::index::register::MAX_NAME_LEN;
+use crate::metric::name::MetricName;
+use crate::metric::row::{SeriesIndex, SeriesTable};
+use crate::metric::tsid::Tsid;
+use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+use std::rc::Rc;
+
+type Hasher = foldhash::fast::RandomState;
+
+/// What a handle is before its series was looked up.
+pub(super) const UNRESOLVED: SeriesIndex = SeriesIndex::MAX;
+
+/// Texts of lines are forgotten all at once when they take more than this; the next line of each is parsed again.
+const TEXT_CACHE_BYTES: usize = 32 << 20;
+
+/// Days whose series are remembered; beyond that the least recently used ones are forgotten.
+const REMEMBERED_DAYS: usize = 128;
+
+/// What is known of one series. Kept small: the hot path reads `row_series` and `registered_date` of each sample's series.
+struct Entry {
+    name: Rc<MetricName>,
+    tsid: Option<Tsid>,
+}
+
+/// Handles are dense numbers, given out in order and valid until the database is closed.
+pub struct SeriesRegistry {
+    table: Rc<SeriesTable>,
+    entries: Vec<Entry>,
+    /// For each handle the number that rows carry, or [`UNRESOLVED`].
+    row_series: Vec<SeriesIndex>,
+    /// For each handle the last date that is known to be in the index, plus one; 0 for none.
+    registered_date: Vec<u32>,
+    by_name: HashMap<Rc<[u8]>, u32, Hasher>,
+    by_text: HashMap<Box<[u8]>, u32, Hasher>,
+    by_text_bytes: usize,
+    /// Metric ids the current index generation has an entry for, by day; `u64` counts uses.
+    days: HashMap<u64, (U64Set, u64)>,
+    uses: u64,
+    /// The index generation that all of the above was learnt from.
+    generation: u64,
+}
+
+/// The registry as `inspect()` shows it.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct SeriesState {
+    /// Handles given out.
+    pub handles: u64,
+    /// Handles whose series have samples.
+    pub resolved: u64,
+    /// Texts of lines that are remembered.
+    pub remembered_texts: u64,
+    /// Bytes of these texts.
+    pub remembered_text_bytes: u64,
+    /// Days whose series are remembered.
+    pub remembered_days: u64,
+}
+
+impl SeriesRegistry {
+    pub(super) fn new(table: Rc<SeriesTable>, generation: u64) -> Self {
+        Self {
+            table,
+            entries: Vec::new(),
+            row_series: Vec::new(),
+            registered_date: Vec::new(),
+            by_name: HashMap::default(),
+            by_text: HashMap::default(),
+            by_text_bytes: 0,
+            days: HashMap::new(),
+            uses: 0,
+            generation,
+        }
+    }
+
+    /// The handle of a name; the same name gives the same handle.
+    pub(super) fn handle(&mut self, name: MetricName) -> Result<u32> {
+        if name.is_empty() {
+            return Err(Error::invalid("a series needs at least one label with a value, such as __name__"));
+        }
+        let mut key = Vec::new();
+        name.marshal(&mut key);
+        if let Some(&handle) = self.by_name.get(&key[..]) {
+            return Ok(handle);
+        }
+        if key.len() > MAX_NAME_LEN {
+            let message =
+                format!("the labels of a series have at most {MAX_NAME_LEN} bytes together, found {}", key.len());
+            return Err(Error::invalid(message));
+        }
+        let handle = self.entries.len() as u32;
+        self.by_name.insert(key.into(), handle);
+        self.entries.push(Entry { name: Rc::new(name), tsid: None });
+        self.row_series.push(UNRESOLVED);
+        self.registered_date.push(0);
+        Ok(handle)
+    }
+
+    /// The handle a line's text stood for before.
+    pub(super) fn handle_of_text(&self, text: &[u8]) -> Option<u32> {
+        self.by_text.get(text).copied()
+    }
+
+    /// Remembers what a line's text stands for.
+    pub(super) fn remember_text(&mut self, text: &[u8], handle: u32) {
+        if self.by_text_bytes + text.len() > TEXT_CACHE_BYTES {
+            self.by_text.clear();
+            self.by_text_bytes = 0;
+        }
+        self.by_text_bytes += text.len();
+        self.by_text.insert(text.into(), handle);
+    }
+
+    /// Forgets the texts of lines, whose meaning depends on the labels that were added to them.
+    pub(super) fn forget_texts(&mut self) {
+        self.by_text.clear();
+        self.by_text_bytes = 0;
+    }
+
+    /// Whether a handle was given out.
+    pub(super) fn contains(&self, handle: u32) -> bool {
+        (handle as usize) < self.entries.len()
+    }
+
+    /// The number rows carry, if the series was looked up.
+    #[inline]
+    pub(super) fn row_series(&self, handle: u32) -> SeriesIndex {
+        self.row_series[handle as usize]
+    }
+
+    /// The columns the hot path reads: row numbers and registered dates (plus one) by handle.
+    #[inline]
+    pub(super) fn hot_columns(&self) -> (&[SeriesIndex], &[u32]) {
+        (&self.row_series, &self.registered_date)
+    }
+
+    pub(super) fn name(&self, handle: u32) -> Rc<MetricName> {
+        self.entries[handle as usize].name.clone()
+    }
+
+    pub(super) fn tsid(&self, handle: u32) -> Option<Tsid> {
+        self.entries[handle as usize].tsid
+    }
+
+    /// Takes down what the index said of a series.
+    pub(super) fn resolve(&mut self, handle: u32, tsid: Tsid) {
+        let entry = &mut self.entries[handle as usize];
+        entry.tsid = Some(tsid);
+        self.row_series[handle as usize] = self.table.push(tsid);
+        self.registered_date[handle as usize] = 0;
+    }
+
+    /// Whether the series of `date` are remembered.
+    pub(super) fn knows_day(&self, date: u64) -> bool {
+        self.days.contains_key(&date)
+    }
+
+    /// Forgets the days used longest ago until at most [`REMEMBERED_DAYS`] remain, but none of those in `needed`: an append
+    /// may span more days than are usually remembered.
+    pub(super) fn trim_days(&mut self, needed: &BTreeSet<u64>) {
+        let mut others: Vec<(u64, u64)> = self
+            .days
+            .iter()
+            .filter(|(date, _)| !needed.contains(date))
+            .map(|(date, (_, used))| (*used, *date))
+            .collect();
+        others.sort_unstable();
+        let excess = self.days.len().saturating_sub(REMEMBERED_DAYS);
+        for (_, date) in others.into_iter().take(excess) {
+            self.days.remove(&date);
+        }
+    }
+
+    /// Takes down which series have an entry for `date`.
+    pub(super) fn remember_day(&mut self, date: u64, metric_ids: U64Set) {
+        self.uses += 1;
+        self.days.insert(date, (metric_ids, self.uses));
+    }
+
+    /// Notes that a resolved series has samples on a remembered `date`. True when the index does not know it yet.
+    pub(super) fn is_new_on_day(&mut self, handle: u32, date: u64) -> bool {
+        let (Some(tsid), Some((metric_ids, used))) = (self.entries[handle as usize].tsid, self.days.get_mut(&date))
+        else {
+            debug_assert!(false, "handle {handle} or day {date} was not prepared");
+            return false;
+        };
+        self.uses += 1;
+        *used = self.uses;
+        self.registered_date[handle as usize] = u32::try_from(date + 1).unwrap_or(0);
+        metric_ids.insert(tsid.metric_id)
+    }
+
+    /// Forgets what was learnt from another index generation, or before series were deleted. Handles stay good.
+    pub(super) fn unresolve_all(&mut self, generation: u64) {
+        self.generation = generation;
+        self.days.clear();
+        self.row_series.fill(UNRESOLVED);
+        self.registered_date.fill(0);
+        for entry in &mut self.entries {
+            entry.tsid = None;
+        }
+    }
+
+    pub(super) fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    pub(super) fn state(&self) -> SeriesState {
+        SeriesState {
+            handles: self.entries.len() as u64,
+            resolved: self.row_series.iter().filter(|series| **series != UNRESOLVED).count() as u64,
+            remembered_texts: self.by_text.len() as u64,
+            remembered_text_bytes: self.by_text_bytes as u64,
+            remembered_days: self.days.len() as u64,
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Snapshots: an instant of the whole database, shared with it by hard links (engine-behaviour §6, data-dir-layout §4).
+
+use super::Storage;
+use super::recover::METADATA_FILE;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::{Change, EntryKind, FilePath};
+use crate::time::format_seconds;
+use crate::trace::event::Event;
+use bytes::Bytes;
+
+/// One file of a snapshot as a server wants it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotFile {
+    /// Path below the server's `-storageDataPath`.
+    pub path: String,
+    /// Where it lies in this database.
+    pub source: FilePath,
+    /// Its length.
+    pub size_bytes: u64,
+}
+
+/// The directories a snapshot's files lie in, by the place where a server wants them.
+fn roots(name: &str) -> [(&'static str, FilePath); 4] {
+    let path = |text: String| FilePath::root().join(&text);
+    [
+        ("data/small", path(format!("data/small/snapshots/{name}"))),
+        ("data/big", path(format!("data/big/snapshots/{name}"))),
+        ("indexdb", path(format!("indexdb/snapshots/{name}"))),
+        ("metadata", path(format!("snapshots/{name}/metadata"))),
+    ]
+}
+
+impl Storage {
+    /// Makes a snapshot and returns its name. One is made at a time; later calls wait.
+    ///
+    /// All rows that were accepted before the call are in it. The data is taken before the index, so that every series with
+    /// samples has its index entries.
+    ///
+    /// # Errors
+    /// What storage says; then nothing of the snapshot remains.
+    pub async fn create_snapshot(&self) -> Result<String> {
+        let _passage = self.snapshotting.enter(&self.context).await;
+        let counter = self.next_snapshot.get();
+        self.next_snapshot.set(counter + 1);
+        let name = format!("{}-{counter:08X}", format_seconds(self.context.now()));
+        self.context.emit(|| Event::SnapshotStarted { name: name.clone() });
+        // The table: its partitions by counted reference, so that data may go on changing.
+        let mut changes = Vec::new();
+        let mut parts_held = Vec::new();
+        let (mut parts, mut linked_bytes) = (0, 0);
+        for partition in self.table.partitions() {
+            let of_partition = partition.snapshot(&name).await?;
+            parts += of_partition.parts;
+            linked_bytes += of_partition.linked_bytes;
+            changes.extend(of_partition.changes);
+            parts_held.push(of_partition.guard);
+        }
+        // Then the index, then the metadata, and all of it in one step.
+        let of_index = self.index.snapshot_changes(&name).await?;
+        linked_bytes += of_index.bytes;
+        changes.extend(of_index.changes);
+        let metadata = FilePath::root().join(METADATA_FILE);
+        changes.push(Change::Link {
+            from: metadata,
+            to: FilePath::root().join(&format!("snapshots/{name}/{METADATA_FILE}")),
+        });
+        let links_before = self.context.file_system_stats().links;
+        self.context.commit(changes).await.map_err(|error| error.at(format!("snapshot {name}")))?;
+        drop(parts_held);
+        drop(of_index.held);
+        let files = self.context.file_system_stats().links.saturating_sub(links_before);
+        self.context.emit(|| Event::SnapshotCreated { name: name.clone(), parts, files, linked_bytes });
+        Ok(name)
+    }
+
+    /// Names of the snapshots, sorted.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn list_snapshots(&self) -> Result<Vec<String>> {
+        let entries = self.context.list(&FilePath::root().join("snapshots")).await?;
+        Ok(entries.into_iter().map(|entry| entry.name).filter(|name| is_snapshot_name(name)).collect())
+    }
+
+    /// Deletes a snapshot. As on the server a well-formed name that does not exist is no error.
+    ///
+    /// # Errors
+    /// `Invalid` for a name no snapshot can have; what storage says.
+    pub async fn delete_snapshot(&self, name: &str) -> Result<()> {
+        check_name(name)?;
+        let _passage = self.snapshotting.enter(&self.context).await;
+        let mut changes: Vec<Change> = roots(name).into_iter().map(|(_, path)| Change::Remove { path }).collect();
+        changes.push(Change::Remove { path: FilePath::root().join(&format!("snapshots/{name}")) });
+        self.context.commit(changes).await?;
+        self.context.emit(|| Event::SnapshotDeleted { name: name.into() });
+        Ok(())
+    }
+
+    /// Deletes all snapshots.
+    ///
+    /// # Errors
+    /// What storage says; those deleted before stay deleted.
+    pub async fn delete_all_snapshots(&self) -> Result<()> {
+        for name in self.list_snapshots().await? {
+            self.delete_snapshot(&name).await?;
+        }
+        Ok(())
+    }
+
+    /// The files of a snapshot with links resolved, sorted by path: a `-storageDataPath` for any server (data-dir-layout §5).
+    ///
+    /// # Errors
+    /// `Invalid` for a name no snapshot can have, `NotFound` for one that does not exist; what storage says.
+    pub async fn snapshot_files(&self, name: &str) -> Result<Vec<SnapshotFile>> {
+        check_name(name)?;
+        let mut files = Vec::new();
+        for (root, source) in roots(name) {
+            let mut directories = vec![(root.to_owned(), source)];
+            while let Some((path, source)) = directories.pop() {
+                for entry in self.context.list(&source).await? {
+                    let (path, source) = (format!("{path}/{}", entry.name), source.join(&entry.name));
+                    match entry.kind {
+                        EntryKind::Directory => directories.push((path, source)),
+                        EntryKind::File { size_bytes } => files.push(SnapshotFile { path, source, size_bytes }),
+                    }
+                }
+            }
+        }
+        if files.is_empty() {
+            let message = format!("there is no snapshot {name}; list() names those there are");
+            return Err(Error::new(ErrorKind::NotFound, message));
+        }
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// A range of a file that [`Storage::snapshot_files`] named.
+    ///
+    /// # Errors
+    /// `Invalid` for a path outside of all snapshots; `Corrupt` for a range that reaches behind the end; what storage says.
+    pub async fn read_snapshot_file(&self, source: &str, offset: u64, length: u64) -> Result<Bytes> {
+        let file = FilePath::new(source)?;
+        if !source.split('/').any(|component| component == "snapshots") {
+            return Err(Error::invalid(format!("{source} is no file of a snapshot")));
+        }
+        let end = offset.checked_add(length).ok_or_else(|| Error::invalid("the range is longer than any file"))?;
+        self.context.read(&file, offset..end).await
+    }
+}
+
+/// `^[0-9]{14}-[0-9A-Fa-f]+$`
+fn is_snapshot_name(name: &str) -> bool {
+    name.split_once('-').is_some_and(|(time, counter)| {
+        time.len() == 14
+            && time.bytes().all(|byte| byte.is_ascii_digit())
+            && !counter.is_empty()
+            && counter.bytes().all(|byte| byte.is_ascii_hexdigit())
+    })
+}
+
+fn check_name(name: &str) -> Result<()> {
+    if is_snapshot_name(name) { Ok(()) } else { Err(Error::invalid(format!("invalid snapshotName {name:?}"))) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_snapshot_name;
+
+    #[test]
+    fn snapshot_names_are_checked() {
+        for good in ["20261122061500-17A3", "20261122061500-0"] {
+            assert!(is_snapshot_name(good), "{good}");
+        }
+        for bad in [
+            "",
+            "x",
+            "20261122061500",
+            "20261122061500-",
+            "2026112206150-1",
+            "20261122061500-1/..",
+            "../20261122061500-1",
+        ] {
+            assert!(!is_snapshot_name(bad), "{bad}");
+        }
+    }
+}
