@@ -42,3 +42,7 @@ pub mod storage;
 
 // Floor 11
 pub mod engine;
+
+// Floor 12
+#[cfg(target_arch = "wasm32")]
+pub mod wasm;
