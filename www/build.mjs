@@ -3,6 +3,7 @@ import { execFileSync } from "node:child_process";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 
 const www = dirname(fileURLToPath(import.meta.url));
@@ -49,6 +50,7 @@ await build({
     {
       name: "glue",
       setup(plugins) {
+        plugins.onResolve({ filter: /^\.\/embedded\.js$/ }, ({ path }) => ({ path, external: true }));
         plugins.onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: "glue", namespace: "glue" }));
         plugins.onLoad({ filter: /.*/, namespace: "glue" }, async () => ({ contents: await glueFactory(), loader: "js" }));
       },
@@ -66,3 +68,4 @@ for (const name of DECLARATIONS) {
 rmSync(types, { recursive: true });
 copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
 copyFileSync(wasm, join(dist, "sandglass.wasm"));
+writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(gzipSync(readFileSync(wasm), { level: 9 }).toString("base64"))};\n`);

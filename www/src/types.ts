@@ -453,18 +453,26 @@ export interface MergeState {
 
 /** The inverted index. */
 export interface IndexState {
-  /** The current generation and the one before it. */
+  /** Its generations, the current one first. */
   tables: IndexTableState[];
+  /** Deleted series that are still hidden in it. */
+  deletedSeries: number;
+  /** The number the next new series gets; a text, since it is too large for a JavaScript number. */
+  nextMetricId: string;
+  /** Bytes of remembered names. */
+  nameCacheBytes: number;
 }
 
 /** One generation of the index. */
 export interface IndexTableState {
+  role: "current" | "previous";
   /** 16 hex digits. */
   name: string;
-  role: "current" | "previous";
   parts: IndexPartState[];
   /** Items that are not yet in a part. */
   pendingItems: number;
+  /** Bytes of these items. */
+  pendingBytes: number;
 }
 
 /** A part of the index. */
@@ -473,7 +481,9 @@ export interface IndexPartState {
   name: string;
   items: number;
   blocks: number;
+  /** Sum of its data files' sizes. */
   bytes: number;
+  isMerging: boolean;
 }
 
 /** What ingestion knows of series. */

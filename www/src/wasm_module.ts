@@ -9,11 +9,33 @@ let shared: Promise<WebAssembly.Module> | undefined;
 export function loadModule(source: WasmSource | undefined): Promise<WebAssembly.Module> {
   if (source !== undefined) return compile(source);
   // A load that has failed is tried again by the next open.
-  shared ??= compile(new URL("./sandglass.wasm", import.meta.url)).catch((error: unknown) => {
+  shared ??= loadOwn().catch((error: unknown) => {
     shared = undefined;
     throw error;
   });
   return shared;
+}
+
+/**
+ * The file beside this module. Not every bundler takes it along (esbuild does not), and not every server keeps it there: then
+ * the copy in a module of its own is taken, which nobody loads otherwise.
+ */
+async function loadOwn(): Promise<WebAssembly.Module> {
+  try {
+    return await compile(new URL("./sandglass.wasm", import.meta.url));
+  } catch (error) {
+    try {
+      return await WebAssembly.compile(await embedded());
+    } catch {
+      throw understand(error, undefined);
+    }
+  }
+}
+
+async function embedded(): Promise<ArrayBuffer> {
+  const { default: base64 } = await import("./embedded.js");
+  const zipped = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+  return new Response(new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
 async function compile(source: WasmSource): Promise<WebAssembly.Module> {
@@ -25,15 +47,19 @@ async function compile(source: WasmSource): Promise<WebAssembly.Module> {
     if (url.protocol === "file:") return await WebAssembly.compile(await readFile(url));
     return await compileResponse(await fetch(url, { credentials: "same-origin" }));
   } catch (cause) {
-    if (cause instanceof SandglassError) throw cause;
-    const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
-    const why = cause instanceof Error ? cause.message : String(cause);
-    throw new SandglassError(
-      "unsupported",
-      `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
-      { cause },
-    );
+    throw understand(cause, source);
   }
+}
+
+function understand(cause: unknown, source: WasmSource | undefined): SandglassError {
+  if (cause instanceof SandglassError) return cause;
+  const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
+  const why = cause instanceof Error ? cause.message : String(cause);
+  return new SandglassError(
+    "unsupported",
+    `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
+    { cause },
+  );
 }
 
 async function compileResponse(response: Response): Promise<WebAssembly.Module> {

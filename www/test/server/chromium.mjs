@@ -7,7 +7,7 @@ import { pipeline } from "node:stream/promises";
 import { chromium } from "playwright-core";
 
 /** What a browser needs in a container, as root and without a graphics card; and nothing that asks the network. */
-const FLAGS = [
+export const FLAGS = [
   "--no-sandbox",
   "--disable-gpu",
   "--disable-dev-shm-usage",
@@ -108,7 +108,7 @@ export async function openPage({ mounts, uploads, head, flags = [], program = pr
 }
 
 /** The path of a program; the browser's driver does not look into PATH. */
-async function which(program) {
+export async function which(program) {
   for (const directory of (process.env.PATH ?? "").split(":")) {
     const path = join(directory, program);
     if ((await stat(path).catch(() => undefined))?.isFile()) return path;

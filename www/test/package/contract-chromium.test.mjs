@@ -1,0 +1,148 @@
+// The contract in a page of headless Chromium, on the package as npm installs it and with nothing but a module script; and what
+// only storage that outlives the page can be asked.
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { after, describe, it } from "node:test";
+import { STORED_TESTS, TESTS } from "../contract/contract.mjs";
+import { openPage, serve } from "../server/chromium.mjs";
+import { installPackage } from "../server/packed.mjs";
+import { temporaryDirectory } from "../server/victoriametrics.mjs";
+import { visit } from "./persistent.mjs";
+
+const { project, directory, entry } = await installPackage();
+after(() => rm(project, { recursive: true, force: true }));
+const mounts = { package: directory, contract: fileURLToPath(new URL("../contract", import.meta.url)) };
+const index = `/package/${(await entry(".")).replace("./", "")}`;
+
+describe("sandglass in Chromium", async () => {
+  const browser = await openPage({ mounts });
+  after(() => browser.close());
+  const run = (group, title, storage) =>
+    browser.page.evaluate(
+      async ({ index, group, title, storage }) => {
+        const [sandglass, { runTest }] = await Promise.all([import(index), import("/contract/contract.mjs")]);
+        await runTest(sandglass, group, title, storage);
+      },
+      { index, group, title, storage },
+    );
+  for (const storage of ["memory", "indexeddb"]) {
+    describe(`storage: ${storage}`, () => {
+      for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, storage));
+      if (storage === "indexeddb") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, storage));
+    });
+  }
+
+  it("the page has seen no error that nobody asked for", () => {
+    assert.deepEqual(browser.errors, []);
+  });
+});
+
+/** In the page: opens the stored database, does `work`, and tells what is in it. */
+const inPage = (page, work, close = true) =>
+  page.evaluate(
+    async ({ index, work, close }) => {
+      const [sandglass, contract] = await Promise.all([import(index), import("/contract/contract.mjs")]);
+      const db = await sandglass.open({ name: "stored", storage: "indexeddb", retention: "100y", clock: "manual", startTime: contract.START + 24 * 3600_000 });
+      globalThis.db = db;
+      const found = work === "fill" ? await contract.fillStored(db) : await db.select('{__name__!=""}');
+      const told = found.map(({ labels, timestamps, values }) => [labels, Array.from(timestamps), Array.from(values)]);
+      if (close) await db.close();
+      return JSON.stringify(told);
+    },
+    { index, work, close },
+  );
+
+describe("what is stored in Chromium", async () => {
+  const profile = await temporaryDirectory("profile");
+  const server = await serve(mounts);
+  after(async () => {
+    await server.close();
+    await rm(profile, { recursive: true, force: true });
+  });
+  let written;
+
+  it("is there after the page is loaded again, closed before or not", async () => {
+    const { page, close } = await visit(profile, server.url);
+    try {
+      written = await inPage(page, "fill");
+      assert.ok(written.length > 100_000);
+      await page.reload();
+      assert.equal(await inPage(page, "read", false), written);
+      // The new page comes while the old one still holds the lock.
+      await page.reload();
+      assert.equal(await inPage(page, "read", false), written);
+    } finally {
+      await close();
+    }
+  });
+
+  it("is there after the browser was started again", async () => {
+    const { page, close } = await visit(profile, server.url);
+    try {
+      assert.equal(await inPage(page, "read"), written);
+    } finally {
+      await close();
+    }
+  });
+
+  it("is there after the browser was killed, when sync() had resolved", async () => {
+    const first = await visit(profile, server.url);
+    let durable;
+    try {
+      durable = await first.page.evaluate(
+        async ({ index }) => {
+          const [sandglass, contract] = await Promise.all([import(index), import("/contract/contract.mjs")]);
+          const db = await sandglass.open({ name: "stored", storage: "indexeddb", retention: "100y", clock: "manual", startTime: contract.START + 24 * 3600_000 });
+          for (let i = 0; i < 20; i++) await db.append({ __name__: "before_the_crash", i: String(i) }, [contract.START + i, contract.START + 1e6], [i, -i]);
+          await db.sync();
+          const found = await db.select('{__name__!=""}');
+          // And on it goes: what comes now may be lost, and must not harm what is there.
+          void (async () => {
+            for (let n = 0; ; n++) {
+              await db.append({ __name__: "during_the_crash", n: String(n % 100) }, [contract.START + n], [n]);
+              if (n % 50 === 0) await db.tick(1000);
+            }
+          })();
+          return JSON.stringify(found.map(({ labels, timestamps, values }) => [labels, Array.from(timestamps), Array.from(values)]));
+        },
+        { index },
+      );
+      await new Promise((resolve) => setTimeout(resolve, 700));
+    } finally {
+      await first.kill();
+    }
+    const second = await visit(profile, server.url);
+    try {
+      const found = JSON.parse(await inPage(second.page, "read"));
+      const kept = found.filter(([{ __name__ }]) => __name__ !== "during_the_crash");
+      assert.equal(JSON.stringify(kept), durable);
+    } finally {
+      await second.close();
+    }
+  });
+
+  it("is held by one tab at a time, and the next one gets it when the first is closed", async () => {
+    const { page, context, close } = await visit(profile, server.url);
+    try {
+      await inPage(page, "read", false);
+      const other = await context.newPage();
+      await other.goto(`${server.url}/blank.html`);
+      await assert.rejects(inPage(other, "read"), /another tab/);
+      const waiting = other.evaluate(
+        async ({ index }) => {
+          const { open } = await import(index);
+          const db = await open({ name: "stored", storage: "indexeddb", retention: "100y", ifLocked: "wait" });
+          const series = await db.labels();
+          await db.close();
+          return series.length;
+        },
+        { index },
+      );
+      await page.close();
+      assert.ok((await waiting) > 50);
+    } finally {
+      await close();
+    }
+  });
+});

@@ -1,0 +1,49 @@
+// A browser whose profile outlives it, and which can be killed as a crash would.
+import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { chromium } from "playwright-core";
+import { FLAGS, serve, which } from "../server/chromium.mjs";
+
+/**
+ * Starts Chromium on a profile and opens an empty page of the server.
+ *
+ * @param {string} profile a folder
+ * @param {string} url of a server from `serve`, the same for all visits
+ */
+export async function visit(profile, url) {
+  const program = process.env.CHROMIUM ?? "chromium";
+  const context = await chromium.launchPersistentContext(profile, {
+    executablePath: program.includes("/") ? program : await which(program),
+    headless: true,
+    args: FLAGS,
+  });
+  const page = context.pages()[0] ?? (await context.newPage());
+  await page.goto(`${url}/blank.html`);
+  return {
+    page,
+    context,
+    close: () => context.close(),
+    async kill() {
+      process.kill(browserOf(profile), "SIGKILL");
+      await context.close().catch(() => {});
+    },
+  };
+}
+
+/** The process of the browser itself among those that were started with this profile. */
+function browserOf(profile) {
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const words = readFileSync(`/proc/${entry}/cmdline`, "utf8").split("\0");
+      if (words.includes(`--user-data-dir=${profile}`) && !words.some((word) => word.startsWith("--type="))) {
+        // A shell script that started it has the same words.
+        if (!/\/(ba|da)?sh$/.test(readlinkSync(`/proc/${entry}/exe`))) return Number(entry);
+      }
+    } catch {
+      // The process has ended meanwhile.
+    }
+  }
+  throw new Error("the browser's process was not found");
+}
+
+export { serve };

@@ -1,0 +1,198 @@
+// Small projects that use the package as its users do: with each bundler and without one, in Node, with TypeScript. Nothing is
+// configured for the package anywhere.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { after, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { openPage } from "../server/chromium.mjs";
+import { installPackage } from "../server/packed.mjs";
+
+const run = promisify(execFile);
+const { project, directory } = await installPackage();
+const tools = fileURLToPath(new URL("../../node_modules", import.meta.url));
+
+/** What every project does. Says "3 samples" in the end. */
+const APP = `import { open } from "sandglass";
+export async function app() {
+  const db = await open({ storage: "memory" });
+  await db.append({ __name__: "up", job: "demo" }, [Date.now() - 2, Date.now() - 1, Date.now()], [1, 0, 1]);
+  await db.flush();
+  const [{ values }] = await db.select('up{job="demo"}');
+  await db.close();
+  return values.length + " samples";
+}
+`;
+const PAGE_APP = `${APP}
+app().then((said) => { document.title = said; }, (error) => { document.title = "failed: " + error.code + " " + error.message; });
+`;
+
+after(() => rm(project, { recursive: true, force: true }));
+
+async function write(files) {
+  for (const [path, content] of Object.entries(files)) {
+    await mkdir(join(project, path, ".."), { recursive: true });
+    await writeFile(join(project, path), content);
+  }
+}
+
+/** What a page says in its title. */
+async function titleOf(page, url) {
+  await page.goto(url);
+  await page.waitForFunction(() => /samples|failed/.test(document.title), undefined, { timeout: 20_000 });
+  return page.title();
+}
+
+describe("a project in a browser", async () => {
+  await write({
+    "vite/index.html": '<!doctype html><title>-</title><script type="module" src="./main.js"></script>',
+    "vite/main.js": PAGE_APP,
+    "webpack/main.js": PAGE_APP,
+    "esbuild/main.js": PAGE_APP,
+    "built/webpack/index.html": '<!doctype html><title>-</title><script src="main.js"></script>',
+    "built/esbuild/index.html": '<!doctype html><title>-</title><script type="module" src="main.js"></script>',
+    "script/index.html": `<!doctype html><title>-</title><script type="module">${PAGE_APP.replace('"sandglass"', '"/package/dist/index.js"')}</script>`,
+  });
+  const browser = await openPage({ mounts: { built: join(project, "built"), script: join(project, "script"), package: directory } });
+  after(() => browser.close());
+  const { page, url } = browser;
+
+  it("a script tag and no bundler", async () => {
+    assert.equal(await titleOf(page, `${url}/script/index.html`), "3 samples");
+  });
+
+  it("Vite, built", async () => {
+    const { build } = await import("vite");
+    await build({ root: join(project, "vite"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite") } });
+    assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples");
+    const assets = await readdir(join(project, "built/vite/assets"));
+    assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, "the engine's file was taken along, once");
+  });
+
+  it("Vite, while developing", async () => {
+    const { createServer } = await import("vite");
+    const server = await createServer({ root: join(project, "vite"), configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    try {
+      await server.listen();
+      assert.equal(await titleOf(page, server.resolvedUrls.local[0]), "3 samples");
+    } finally {
+      await server.close();
+    }
+  });
+
+  for (const mode of ["production", "development"]) {
+    it(`webpack 5, mode ${mode}`, async () => {
+      const { default: webpack } = await import("webpack");
+      const stats = await promisify(webpack)({
+        mode,
+        context: join(project, "webpack"),
+        entry: "./main.js",
+        output: { path: join(project, "built/webpack"), filename: "main.js" },
+        performance: false,
+      });
+      assert.deepEqual(stats.toJson().errors, []);
+      assert.deepEqual(stats.toJson().warnings, []);
+      assert.equal(await titleOf(page, `${url}/built/webpack/index.html`), "3 samples");
+    });
+  }
+
+  for (const format of ["esm", "iife"]) {
+    it(`esbuild, format ${format}`, async () => {
+      const { build } = await import("esbuild");
+      await build({ entryPoints: [join(project, "esbuild/main.js")], bundle: true, format, outfile: join(project, "built/esbuild/main.js"), logLevel: "silent" });
+      assert.equal(await titleOf(page, `${url}/built/esbuild/index.html`), "3 samples");
+    });
+  }
+
+  it("the file sandglass/wasm, handed to open", async () => {
+    await write({
+      "vite-url/index.html": '<!doctype html><title>-</title><script type="module" src="./main.js"></script>',
+      "vite-url/main.js": PAGE_APP.replace('import { open } from "sandglass";', 'import { open } from "sandglass/inline";\nimport wasm from "sandglass/wasm?url";').replace("open({", "open({ wasm,"),
+    });
+    const { build } = await import("vite");
+    await build({ root: join(project, "vite-url"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite-url") } });
+    assert.equal(await titleOf(page, `${url}/built/vite-url/index.html`), "3 samples");
+  });
+});
+
+describe("a project in Node", () => {
+  it("a script, which ends by itself", async () => {
+    await write({ "script.mjs": `${APP}console.log(await app());\n` });
+    const { stdout, stderr } = await run(process.execPath, ["script.mjs"], { cwd: project });
+    assert.deepEqual([stdout, stderr], ["3 samples\n", ""]);
+  });
+
+  it("a script that forgets to close its database ends, too", async () => {
+    await write({ "forgets.mjs": `${APP.replace("await db.close();", "")}console.log(await app());\n` });
+    const { stdout } = await run(process.execPath, ["forgets.mjs"], { cwd: project, timeout: 20_000 });
+    assert.equal(stdout, "3 samples\n");
+  });
+
+  it("an import alone, as a server that renders pages does it, touches and starts nothing", async () => {
+    await write({
+      "ssr.mjs": `const before = Reflect.ownKeys(globalThis).length;
+for (const entry of ["sandglass", "sandglass/inline"]) {
+  const { open, destroy, databases, SandglassError } = await import(entry);
+  if (![open, destroy, databases, SandglassError].every((one) => typeof one === "function")) throw new Error("an export is missing");
+}
+if (Reflect.ownKeys(globalThis).length !== before) throw new Error("the import has left something behind");
+console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe/.test(name)).join());
+`,
+    });
+    const { stdout } = await run(process.execPath, ["ssr.mjs"], { cwd: project });
+    assert.equal(stdout.trim(), "");
+  });
+
+  it("bundled by esbuild into one file", async () => {
+    const { build } = await import("esbuild");
+    await write({ "bundle-me.mjs": `${APP}console.log(await app());\n` });
+    await build({ entryPoints: [join(project, "bundle-me.mjs")], bundle: true, platform: "node", format: "esm", outfile: join(project, "built/node/main.mjs"), logLevel: "silent" });
+    const { stdout } = await run(process.execPath, ["main.mjs"], { cwd: join(project, "built/node") });
+    assert.equal(stdout, "3 samples\n");
+  });
+});
+
+describe("a project in TypeScript", () => {
+  const check = async (options) => {
+    const compilerOptions = { strict: true, noEmit: true, target: "es2022", module: "nodenext", moduleResolution: "nodenext", skipLibCheck: false, types: [], exactOptionalPropertyTypes: true, ...options };
+    await write({
+      "typescript/tsconfig.json": JSON.stringify({ compilerOptions, include: ["*.ts"] }),
+      "typescript/package.json": '{ "type": "module" }',
+      "typescript/app.ts": await readFile(new URL("typed-app.ts", import.meta.url), "utf8"),
+    });
+    await run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", "typescript"], { cwd: project }).catch(({ stdout }) => assert.fail(stdout));
+  };
+
+  it("compiles against the declarations, for Node and for bundlers", async () => {
+    await check({ lib: ["es2022", "dom"] });
+    await check({ lib: ["es2022", "dom", "dom.iterable"], module: "esnext", moduleResolution: "bundler" });
+  });
+});
+
+describe("the package", () => {
+  it("holds what it should and nothing else", async () => {
+    const names = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name).slice(directory.length + 1));
+    for (const name of ["LICENSE", "README.md", "dist/index.d.ts", "dist/index.js", "dist/inline.d.ts", "dist/inline.js", "dist/sandglass.wasm", "dist/types.d.ts", "dist/wasm.d.ts"]) {
+      assert.ok(names.includes(name), `${name} is missing`);
+    }
+    assert.deepEqual(names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)), []);
+  });
+
+  it("says what a registry wants to know", async () => {
+    const manifest = JSON.parse(await readFile(join(directory, "package.json"), "utf8"));
+    assert.equal(manifest.type, "module");
+    assert.equal(manifest.sideEffects, false);
+    assert.equal(manifest.license, "Apache-2.0");
+    assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
+    for (const field of ["description", "keywords", "repository", "homepage", "bugs", "engines"]) assert.ok(manifest[field], `${field} is missing`);
+    for (const target of Object.values(manifest.exports).flatMap((of) => (typeof of === "string" ? [of] : Object.values(of)))) await readFile(join(directory, target));
+  });
+
+  it("can be resolved by Node, the raw file too", async () => {
+    await write({ "resolve.mjs": 'console.log(["sandglass", "sandglass/inline", "sandglass/wasm"].map((name) => import.meta.resolve(name)).join("\\n"));' });
+    const { stdout } = await run(process.execPath, ["resolve.mjs"], { cwd: project });
+    assert.deepEqual(stdout.trim().split("\n"), ["index.js", "inline.js", "sandglass.wasm"].map((name) => pathToFileURL(join(directory, "dist", name)).href));
+  });
+});

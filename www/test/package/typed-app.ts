@@ -1,0 +1,46 @@
+// Compiled against the published declarations; never run.
+import { type Database, databases, destroy, type EngineEvent, type EngineState, open, SandglassError, type SeriesData, type SeriesHandle } from "sandglass";
+import * as inline from "sandglass/inline";
+import wasmUrl from "sandglass/wasm";
+
+export async function use(): Promise<number> {
+  const db: Database = await open({ name: "typed", storage: "memory", retention: "30d", clock: "manual", startTime: 0, wasm: wasmUrl });
+  const handle: SeriesHandle = db.series({ __name__: "up" });
+  await db.append(handle, new Float64Array(1), [1]);
+  await db.append({ __name__: "up" }, new BigInt64Array(1), new Float64Array(1));
+  await db.appendRow([handle], Date.now(), [1]);
+  const { samples, errors } = await db.ingest("up 1", { format: "prometheus", extraLabels: { job: "x" } });
+  const line: number | undefined = errors[0]?.line;
+  await db.ingest(new Response("up 1").body!, { format: "jsonl", timestamp: 1, signal: AbortSignal.timeout(1) });
+  await db.tick(1000);
+  const found: SeriesData[] = await db.select('{job="x"}', { start: 0, end: db.now() });
+  const values: Float64Array | undefined = found[0]?.values;
+  const stop = db.observe((event: EngineEvent) => {
+    switch (event.type) {
+      case "mergeFinished":
+        console.log(event.sequence, event.output?.toFixed(), event.rowsMerged);
+        break;
+      case "partCreated":
+        console.log(event.class === "inmemory", event.bytes);
+        break;
+    }
+  });
+  stop();
+  const state: EngineState = await db.inspect();
+  const name = await db.snapshots.create();
+  const blob = await new Response(db.snapshots.download(name, { layout: "v1.72" })).blob();
+  const text = await new Response(db.export(undefined, { start: 1 })).text();
+  const response: Response = await db.fetch("/snapshot/list", { method: "POST" });
+  try {
+    await db.close();
+  } catch (error) {
+    if (error instanceof SandglassError && error.code === "quota") await destroy("typed");
+  }
+  const other: Database = await inline.open();
+  await other[Symbol.asyncDispose]();
+  // @ts-expect-error a label's value is a string
+  other.series({ port: 9100 });
+  // @ts-expect-error there is no such storage
+  await open({ storage: "disk" });
+  return samples + (line ?? 0) + (values?.length ?? 0) + state.partitions.length + blob.size + text.length + response.status + (await databases()).length;
+}

@@ -1,0 +1,77 @@
+// Bodies are cut at line feeds, whatever they come as, and nothing is lost.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { source } from "./source.mjs";
+
+const { pieces } = await source("lines");
+const decoder = new TextDecoder();
+
+async function collect(body) {
+  const found = [];
+  for await (const { bytes, lines, tooLong } of pieces(body)) found.push({ text: decoder.decode(bytes), lines, tooLong });
+  return found;
+}
+
+function streamOf(bytes, size) {
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      if (at >= bytes.length) return controller.close();
+      controller.enqueue(bytes.slice(at, at + size));
+      at += size;
+    },
+  });
+}
+
+function check(found, body) {
+  assert.equal(found.map(({ text }) => text).join(""), body);
+  assert.equal(found.reduce((sum, { lines }) => sum + lines, 0), body.split("\n").length - 1);
+  for (const { text } of found.slice(0, -1)) assert.ok(text.endsWith("\n"));
+}
+
+describe("pieces of a body", () => {
+  const line = (i) => `metric_ä{i="${i}"} ${i} 🚀`;
+  const long = Array.from({ length: 30_000 }, (_, i) => line(i)).join("\n");
+  const bodies = { empty: "", "one line": "a 1", "a line feed": "\n", "several lines": "a 1\nb 2\n\nc 3", "many lines": long, "a very long line": `a\n${"x".repeat(300_000)}\nb` };
+
+  for (const [name, body] of Object.entries(bodies)) {
+    it(`${name}: text, bytes and streams are cut alike`, async () => {
+      const bytes = new TextEncoder().encode(body);
+      check(await collect(body), body);
+      check(await collect(bytes), body);
+      check(await collect(bytes.buffer), body);
+      check(await collect(new Blob([bytes])), body);
+      for (const size of [body.length > 1000 ? 997 : 1, 65_536, 1e7]) check(await collect(streamOf(bytes, size)), body);
+      for (const { text } of await collect(bytes)) assert.ok(text.length <= 128 * 1024 || text.indexOf("\n") >= text.length - 1);
+    });
+  }
+
+  it("a line beyond the limit is skipped and told of, its neighbours come through", async () => {
+    const megabyte = new Uint8Array(1024 * 1024).fill(120);
+    let sent = 0;
+    const stream = new ReadableStream({
+      pull(controller) {
+        sent++;
+        if (sent === 1) controller.enqueue(new TextEncoder().encode("first 1\n"));
+        else if (sent <= 70) controller.enqueue(megabyte);
+        else if (sent === 71) controller.enqueue(new TextEncoder().encode("end\nlast 2\n"));
+        else controller.close();
+      },
+    });
+    assert.deepEqual(await collect(stream), [
+      { text: "first 1\n", lines: 1, tooLong: undefined },
+      { text: "", lines: 1, tooLong: true },
+      { text: "last 2\n", lines: 1, tooLong: undefined },
+    ]);
+  });
+
+  it("who stops early ends the stream", async () => {
+    let cancelled = false;
+    const stream = new ReadableStream({
+      pull: (controller) => controller.enqueue(new TextEncoder().encode("a 1\n")),
+      cancel: () => (cancelled = true),
+    });
+    for await (const _ of pieces(stream)) break;
+    assert.ok(cancelled);
+  });
+});

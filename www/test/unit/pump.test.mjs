@@ -1,0 +1,120 @@
+// The pump, driving something that only pretends to be an engine.
+import assert from "node:assert/strict";
+import { describe, it } from "node:test";
+import { setImmediate as nextTask, setTimeout as pause } from "node:timers/promises";
+import { source } from "./source.mjs";
+
+const { Pump } = await source("pump");
+
+class Fault extends Error {}
+
+function fake({ unitsPerMs = 100_000, work = 0 } = {}) {
+  const driven = {
+    work,
+    pumps: [],
+    done: [],
+    due: Number.POSITIVE_INFINITY,
+    spentLast: 0,
+    pump(_now, budget) {
+      const units = Math.min(budget, driven.work);
+      driven.work -= units;
+      driven.spentLast = units;
+      const end = performance.now() + units / unitsPerMs;
+      while (performance.now() < end);
+      driven.pumps.push(budget);
+      return driven.work > 0 ? 0 : driven.due;
+    },
+    spent: () => driven.spentLast,
+    completed: () => Uint32Array.from(driven.done.splice(0)),
+    afterSlice() {},
+  };
+  driven.pumper = new Pump(driven, (thrown) => new Fault(String(thrown)));
+  return driven;
+}
+
+describe("the pump", () => {
+  it("is idle until it is asked, and many requests are one", async () => {
+    const driven = fake();
+    await pause(20);
+    assert.equal(driven.pumps.length, 0);
+    for (let i = 0; i < 100; i++) driven.pumper.request();
+    await pause(20);
+    assert.equal(driven.pumps.length, 1);
+  });
+
+  it("works on in tasks of its own until nothing is left, and learns how much fits", async () => {
+    for (const unitsPerMs of [5_000, 400_000]) {
+      const driven = fake({ unitsPerMs, work: unitsPerMs * 300 });
+      let turns = 0;
+      driven.pumper.request();
+      while (driven.work > 0) {
+        await nextTask();
+        turns++;
+      }
+      assert.ok(turns >= driven.pumps.length - 1, "others ran between the slices");
+      const learnt = driven.pumps.at(-2) / unitsPerMs;
+      assert.ok(learnt > 2 && learnt < 8, `a slice of ${learnt} ms`);
+      assert.ok(driven.pumper.slices.longestMs > 1);
+    }
+  });
+
+  it("wakes when something falls due", async () => {
+    const driven = fake();
+    driven.due = Date.now() + 50;
+    driven.pumper.request();
+    await pause(25);
+    assert.equal(driven.pumps.length, 1);
+    driven.due = Number.POSITIVE_INFINITY;
+    await pause(60);
+    assert.equal(driven.pumps.length, 2);
+  });
+
+  it("settles those who wait with what was taken", async () => {
+    const driven = fake();
+    const answers = [driven.pumper.answer(1, () => "one"), driven.pumper.answer(2, () => Promise.reject(new Error("two")))];
+    await pause(10);
+    driven.done.push(2, 1, 77);
+    driven.pumper.request();
+    assert.equal(await answers[0], "one");
+    await assert.rejects(answers[1], /two/);
+  });
+
+  it("lets those who go on from promise to promise breathe", async () => {
+    const driven = fake();
+    let beats = 0;
+    const timer = setInterval(() => beats++, 1);
+    const end = performance.now() + 100;
+    let longest = 0;
+    let turn = performance.now();
+    while (performance.now() < end) {
+      const breath = driven.pumper.breathe();
+      const seen = beats;
+      await breath;
+      if (beats !== seen) turn = performance.now();
+      longest = Math.max(longest, performance.now() - turn);
+    }
+    clearInterval(timer);
+    assert.ok(beats >= 4, `${beats} beats`);
+    assert.ok(longest < 50, `${longest} ms without a beat`);
+  });
+
+  it("tells all who wait when the engine has failed, and does nothing more", async () => {
+    const driven = fake();
+    const waiting = [driven.pumper.answer(1, () => {}), driven.pumper.answer(2, () => {})];
+    driven.pump = () => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    for (const one of waiting) await assert.rejects(one, Fault);
+    await assert.rejects(driven.pumper.answer(3, () => {}), Fault);
+    assert.ok(driven.pumper.stopped instanceof Fault);
+  });
+
+  it("reports a stop to those who wait and for good", async () => {
+    const driven = fake({ work: 1e9 });
+    const waiting = driven.pumper.answer(1, () => {});
+    driven.pumper.stop(new Fault("closed"));
+    await assert.rejects(waiting, /closed/);
+    await pause(20);
+    assert.equal(driven.pumps.length, 0);
+  });
+});
