@@ -1,6 +1,6 @@
 // Builds the npm package: src/ and pkg/ (which `make wasm` leaves) into dist/.
 import { execFileSync } from "node:child_process";
-import { copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
@@ -50,6 +50,7 @@ await build({
     {
       name: "glue",
       setup(plugins) {
+        plugins.onResolve({ filter: /^sandglass:node-fs$/ }, ({ path }) => ({ path, external: true }));
         plugins.onResolve({ filter: /^\.\/embedded\.js$/ }, ({ path }) => ({ path, external: true }));
         plugins.onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: "glue", namespace: "glue" }));
         plugins.onLoad({ filter: /.*/, namespace: "glue" }, async () => ({ contents: await glueFactory(), loader: "js" }));
@@ -57,6 +58,14 @@ await build({
     },
   ],
 });
+
+// A name that is put together is no name that bundlers for the browser look for; the comments tell them that this is meant.
+const NODE_FS = '(/* webpackIgnore: true */ /* @vite-ignore */ ["node:fs","promises"].join("/"))';
+for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
+  const file = join(dist, name);
+  const code = readFileSync(file, "utf8");
+  if (code.includes("sandglass:node-fs")) writeFileSync(file, code.replace('("sandglass:node-fs")', NODE_FS));
+}
 
 const types = join(dist, "types");
 execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });

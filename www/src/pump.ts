@@ -159,9 +159,12 @@ export class Pump {
   }
 
   #adapt(took: number, spent: number): void {
-    // Short slices say more about the clock than about the work.
-    if (took < 0.5 || spent < 1_000) return;
-    this.#unitsPerMs += (spent / took - this.#unitsPerMs) / 4;
+    // A slice that ended for want of work says something only when it was long enough to be measured.
+    if (spent < this.#budget * 0.9 && (spent < 1_000 || took < 0.5)) return;
+    // The thread may have been taken away meanwhile, and clocks are coarse: no slice changes much.
+    const rate = spent / Math.max(took, 0.01);
+    const believable = Math.min(this.#unitsPerMs * 2, Math.max(this.#unitsPerMs / 2, rate));
+    this.#unitsPerMs += (believable - this.#unitsPerMs) / 3;
     this.#budget = Math.min(MAX_BUDGET, Math.max(MIN_BUDGET, this.#unitsPerMs * SLICE_MS));
   }
 

@@ -71,9 +71,8 @@ async function compileResponse(response: Response): Promise<WebAssembly.Module> 
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
-/** Node's fetch reads no files. The module's name is put together so that bundlers for the browser do not look for it. */
+/** Node's fetch reads no files. */
 async function readFile(url: URL): Promise<BufferSource> {
-  const name = ["node:fs", "promises"].join("/");
-  const { readFile } = (await import(/* webpackIgnore: true */ /* @vite-ignore */ name)) as { readFile(url: URL): Promise<Uint8Array<ArrayBuffer>> };
+  const { readFile } = await import("sandglass:node-fs");
   return readFile(url);
 }

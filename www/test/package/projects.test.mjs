@@ -138,7 +138,7 @@ for (const entry of ["sandglass", "sandglass/inline"]) {
   if (![open, destroy, databases, SandglassError].every((one) => typeof one === "function")) throw new Error("an export is missing");
 }
 if (Reflect.ownKeys(globalThis).length !== before) throw new Error("the import has left something behind");
-console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe/.test(name)).join());
+console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.test(name)).join());
 `,
     });
     const { stdout } = await run(process.execPath, ["ssr.mjs"], { cwd: project });
