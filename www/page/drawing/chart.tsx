@@ -1,0 +1,236 @@
+// The chart: uPlot draws the lines; the legend and the readings under the crosshair are ours.
+
+import "uplot/dist/uPlot.min.css";
+import { useComputed } from "@preact/signals";
+import { useEffect, useRef, useState } from "preact/hooks";
+import uPlot from "uplot";
+import type { ChartFeed, Drawn } from "../chart_feed";
+import type { Unit } from "../model/chart";
+import { bytes, compact, moment, significant } from "../model/format";
+
+/** Room for the labels of the values: the longest of each unit. */
+const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
+const AXIS_HEIGHT = 30;
+/** Arrow keys move the crosshair so far, in pixels. */
+const KEY_STEP = 8;
+
+interface Reading {
+  time: number;
+  /** Of each series: what it is at, or was last at before, the crosshair. */
+  values: (number | null)[];
+  left: number;
+  width: number;
+}
+
+export function Chart({ feed }: { feed: ChartFeed }) {
+  const host = useRef<HTMLDivElement>(null);
+  const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
+  const [reading, setReading] = useState<Reading | undefined>();
+  const [colours, setColours] = useState(0);
+  const drawn = useComputed(() => feed.drawn.value).value;
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element) return;
+    const watch = new ResizeObserver(() => {
+      feed.pixels = Math.max(100, Math.round((element.clientWidth - AXIS_WIDTH.seconds) * devicePixelRatio));
+      plot.current?.uplot.setSize({ width: element.clientWidth, height: element.clientHeight });
+    });
+    watch.observe(element);
+    const scheme = matchMedia("(prefers-color-scheme: dark)");
+    const recolour = () => setColours((count) => count + 1);
+    scheme.addEventListener("change", recolour);
+    return () => {
+      watch.disconnect();
+      scheme.removeEventListener("change", recolour);
+      plot.current?.uplot.destroy();
+      plot.current = undefined;
+    };
+  }, [feed]);
+
+  useEffect(() => {
+    const element = host.current;
+    if (!element || !drawn) return;
+    const key = `${drawn.key} ${drawn.unit} ${colours}`;
+    const data = [drawn.table.times, ...drawn.table.columns] as uPlot.AlignedData;
+    if (plot.current?.key !== key) {
+      plot.current?.uplot.destroy();
+      const options = optionsFor(drawn, element, (start, end) => {
+        feed.fixed.value = { start: start * 1000, end: end * 1000 };
+      });
+      options.hooks = { ...options.hooks, setCursor: [(uplot) => setReading(readingAt(uplot))] };
+      plot.current = { uplot: new uPlot(options, data, element), key };
+    } else {
+      plot.current.uplot.setData(data, false);
+    }
+    const { uplot } = plot.current;
+    uplot.batch(() => {
+      uplot.setScale("x", { min: drawn.start, max: drawn.end });
+    });
+  }, [drawn, colours, feed]);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const uplot = plot.current?.uplot;
+    if (!uplot) return;
+    const width = uplot.over.clientWidth;
+    const left = uplot.cursor.left ?? -1;
+    if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
+      event.preventDefault();
+      const step = event.key === "ArrowRight" ? KEY_STEP : -KEY_STEP;
+      uplot.setCursor({ left: left < 0 ? width - 1 : Math.min(width - 1, Math.max(0, left + step)), top: uplot.over.clientHeight / 2 });
+    } else if (event.key === "Escape") {
+      uplot.setCursor({ left: -10, top: -10 });
+      feed.fixed.value = undefined;
+    }
+  };
+
+  const shownReading = drawn && reading && reading.values.length === drawn.names.length ? reading : undefined;
+  return (
+    <figure class="chart">
+      <div
+        class="plot"
+        ref={host}
+        tabIndex={0}
+        role="img"
+        aria-label={drawn ? `Chart of ${drawn.names.join(", ")}. Arrow keys move the crosshair, Escape goes back to the present.` : "Chart"}
+        onKeyDown={onKeyDown}
+        onDblClick={() => (feed.fixed.value = undefined)}
+      >
+        {drawn && shownReading && <Tooltip drawn={drawn} reading={shownReading} />}
+        {drawn && drawn.table.times.length === 0 && <p class="nothing">Nothing to draw in this time</p>}
+      </div>
+      <figcaption>
+        <ul class="legend">
+          {drawn?.names.map((name, index) => {
+            const value = shownReading ? shownReading.values[index] : lastOf(drawn.table.columns[index]);
+            return (
+              <li key={name + index}>
+                <span class="swatch" style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
+                <span class="name">{name}</span>
+                <span class="value">{value == null ? "–" : withUnit(value, drawn.unit, drawn.rate)}</span>
+              </li>
+            );
+          })}
+        </ul>
+      </figcaption>
+    </figure>
+  );
+}
+
+function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
+  const rightHalf = reading.left > reading.width / 2;
+  return (
+    <div
+      class="tooltip"
+      style={rightHalf ? { right: `${reading.width - reading.left + 16}px` } : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }}
+      aria-live="polite"
+    >
+      <p>{moment(reading.time * 1000)}</p>
+      <ul>
+        {drawn.names.map((name, index) => (
+          <li key={name + index}>
+            <span class="swatch" style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
+            <span class="name">{name}</span>
+            <span class="value">{reading.values[index] == null ? "–" : withUnit(reading.values[index] as number, drawn.unit, drawn.rate)}</span>
+          </li>
+        ))}
+      </ul>
+    </div>
+  );
+}
+
+function readingAt(uplot: uPlot): Reading | undefined {
+  const { left = -1, idx } = uplot.cursor;
+  if (left < 0 || idx == null) return undefined;
+  const times = uplot.data[0];
+  return {
+    time: times[idx] ?? 0,
+    values: uplot.data.slice(1).map((column) => before(column as (number | null | undefined)[], idx)),
+    left,
+    width: uplot.over.clientWidth,
+  };
+}
+
+/** The value at a row, or the last one before it where the series has no sample of its own. */
+function before(column: readonly (number | null | undefined)[], row: number): number | null {
+  for (let i = row; i >= 0; i--) {
+    const value = column[i];
+    if (value !== undefined) return value;
+  }
+  return null;
+}
+
+function lastOf(column: readonly (number | null)[] | undefined): number | null {
+  return column ? before(column, column.length - 1) : null;
+}
+
+function withUnit(value: number, unit: Unit, rate: boolean): string {
+  if (unit === "bytes") return rate ? `${bytes(value)}/s` : bytes(value);
+  if (unit === "share") return `${significant(value * 100)} %`;
+  const plain = Math.abs(value) < 1000 ? significant(value) : compact(value);
+  if (unit === "seconds") return `${plain} s`;
+  return rate ? `${plain}/s` : plain;
+}
+
+function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, end: number) => void): uPlot.Options {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const font = `12px ${style.fontFamily}`;
+  const axis = { stroke: colour("--muted"), font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+  const single = drawn.names.length === 1;
+  return {
+    width: element.clientWidth,
+    height: element.clientHeight,
+    padding: [8, 0, 0, 0],
+    legend: { show: false },
+    cursor: {
+      drag: { x: true, y: false, setScale: false },
+      points: { size: 7, width: 1.5, fill: () => colour("--card") },
+    },
+    scales: {
+      x: { time: true, auto: false },
+      y: { range: (_, low, high) => rangeOf(low, high, drawn.rate) },
+    },
+    axes: [
+      { ...axis, size: AXIS_HEIGHT, gap: 8, space: element.clientWidth < 500 ? 58 : 76, values: timeLabels },
+      { ...axis, size: AXIS_WIDTH[drawn.unit], space: 44, values: (_, splits) => splits.map((value) => withUnit(value, drawn.unit, drawn.rate)) },
+    ],
+    series: [
+      {},
+      ...drawn.names.map((name, index): uPlot.Series => {
+        const stroke = colour(`--line-${index + 1}`);
+        return { label: name, stroke, width: 1.6, points: { show: false }, ...(single && { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` }) };
+      }),
+    ],
+    hooks: {
+      setSelect: [
+        (uplot) => {
+          const { left, width } = uplot.select;
+          if (width > 4) onZoom(uplot.posToVal(left, "x"), uplot.posToVal(left + width, "x"));
+          uplot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false);
+        },
+      ],
+    },
+  };
+}
+
+/** Rates begin at 0; values too, unless they are all far from it. */
+function rangeOf(low: number | null, high: number | null, rate: boolean): [number, number] {
+  if (low == null || high == null) return [0, 1];
+  const spread = high - low || Math.abs(high) || 1;
+  const bottom = rate || (low >= 0 && low < spread * 1.2) ? Math.min(0, low) : low - spread * 0.12;
+  return [bottom, high + spread * 0.12];
+}
+
+const pad = (value: number) => String(value).padStart(2, "0");
+
+/** 24-hour times; the date where a new day begins. */
+function timeLabels(_: uPlot, splits: number[], _axis: number, _space: number, step: number): string[] {
+  return splits.map((seconds) => {
+    const date = new Date(seconds * 1000);
+    const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
+    if (step >= 86_400 || midnight) return `${date.getDate()}.${date.getMonth() + 1}.`;
+    const minutes = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
+    return step < 60 ? `${minutes}:${pad(date.getSeconds())}` : minutes;
+  });
+}

@@ -1,0 +1,195 @@
+// The partitions, a lane each: raw rows, parts in memory, small parts, big parts, and the merges between them.
+
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Part, Partition } from "../model/engine";
+import { bytes, compact, grouped, month, plural } from "../model/format";
+import { CLASS_WORD } from "../model/words";
+import type { Session } from "../session";
+import { type Block, type Box, type Lane, layOut, ZONES, type ZoneName } from "./layout";
+
+/** Below this width the zones stand one above the other. */
+const STACK_BELOW = 560;
+/** Lanes shown; older months are told in one line. */
+const MOST_LANES = 3;
+
+const CAPTION: Record<ZoneName, { title: string; text: string }> = {
+  raw: { title: "Raw rows", text: "just arrived" },
+  inmemory: { title: "In memory", text: "searchable after a second" },
+  small: { title: "Small parts", text: "durable after five" },
+  big: { title: "Big parts", text: "above 10 MB" },
+};
+
+export function Lanes(props: { session: Session; pointed: Part | undefined; onPoint: (part: Part | undefined) => void }) {
+  const { session } = props;
+  session.frame.value;
+  const frame = useRef<HTMLDivElement>(null);
+  const [width, setWidth] = useState(0);
+  useLayoutEffect(() => {
+    const element = frame.current;
+    if (!element) return;
+    const watch = new ResizeObserver(() => setWidth(element.clientWidth));
+    watch.observe(element);
+    setWidth(element.clientWidth);
+    return () => watch.disconnect();
+  }, []);
+  const stacked = width < STACK_BELOW;
+  const at = performance.now();
+  const partitions = [...session.model.partitions.values()].sort((a, b) => (a.name < b.name ? 1 : -1));
+  const shown = partitions.slice(0, MOST_LANES);
+  const older = partitions.slice(MOST_LANES);
+  return (
+    <div class={stacked ? "lanes stacked" : "lanes"} ref={frame}>
+      {!stacked && width > 0 && <Captions width={width} />}
+      {width > 0 && shown.map((partition) => <LaneView key={partition.name} partition={partition} lane={layOut(partition, width, stacked, at)} {...props} />)}
+      {width > 0 && shown.length === 0 && <div class="lane-empty" />}
+      {older.length > 0 && (
+        <p class="older">
+          and {plural(older.length, "older month")} with {plural(older.reduce((sum, { parts }) => sum + parts.size, 0), "part")}
+        </p>
+      )}
+    </div>
+  );
+}
+
+const px = (length: number): string => `${length}px`;
+
+const placed = (box: Box) => ({ left: px(box.x), top: px(box.y), width: px(box.width), height: px(box.height) });
+
+const NOTHING: Partition = { name: "", shards: [], parts: new Map(), merges: new Map(), converting: 0, waitingSince: 0 };
+
+function Captions({ width }: { width: number }) {
+  const { zones } = layOut(NOTHING, width, false, 0);
+  return (
+    <div class="captions" aria-hidden="true">
+      {zones.map((zone) => (
+        <div key={zone.name} class={`caption stage-${zone.name}`} style={{ left: px(zone.x), width: px(zone.width) }}>
+          <strong>{CAPTION[zone.name].title}</strong>
+          <span>{CAPTION[zone.name].text}</span>
+        </div>
+      ))}
+    </div>
+  );
+}
+
+function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | undefined; onPoint: (part: Part | undefined) => void }) {
+  const { partition, lane, pointed, onPoint } = props;
+  const name = month(partition.name);
+  const alive = [...partition.parts.values()].filter((part) => !part.retired);
+  const rows = alive.reduce((sum, part) => sum + part.rows, 0);
+  const size = alive.reduce((sum, part) => sum + part.bytes, 0);
+  const merging = [...partition.merges.values()].some((merge) => merge.finishedAt === 0);
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
+    if (step === 0) return;
+    event.preventDefault();
+    const blocks = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".block:not(.retired)")];
+    const here = blocks.indexOf(document.activeElement as HTMLElement);
+    blocks[(here + step + blocks.length) % blocks.length]?.focus();
+  };
+
+  const first = lane.blocks.find((block) => !block.part.retired)?.part.id;
+  const stops = lane.blocks.some((block) => block.part === pointed) ? pointed?.id : first;
+  return (
+    <section class="lane" aria-label={`Partition ${name.month} ${name.year}`}>
+      <header>
+        <h3>
+          {name.month} <span>{name.year}</span>
+        </h3>
+        <p>
+          {plural(rows, "row")} in {plural(alive.length, "part")}, {bytes(size)}
+          {merging && <span class="merging-word"> · merging</span>}
+        </p>
+      </header>
+      <div class="stage" style={{ height: px(lane.height) }} onKeyDown={onKeyDown}>
+        {lane.zones.map((zone) => (
+          <div key={zone.name} class={`zone stage-${zone.name}`} style={placed(zone)}>
+            {lane.stacked && (
+              <p class="zone-caption">
+                <strong>{CAPTION[zone.name].title}</strong>
+              </p>
+            )}
+            {zone.name === "big" && zone.empty && <p class="zone-empty">none yet</p>}
+          </div>
+        ))}
+        {!lane.stacked && <Arrows lane={lane} />}
+        {lane.shards.map((shard, index) => {
+          const share = shard.capacity > 0 ? Math.min(1, shard.rows / shard.capacity) : 0;
+          return (
+            <div
+              // A shard is its place.
+              key={index}
+              class="shard"
+              role="img"
+              aria-label={`Raw rows, shard ${index + 1}: ${grouped(shard.rows)} of ${grouped(shard.capacity)}`}
+              style={placed(shard)}
+            >
+              <div class="sand" style={{ transform: `scaleY(${shard.rows > 0 ? Math.max(0.03, share) : 0})` }} />
+              <span class="count">{shard.rows > 0 ? compact(shard.rows) : ""}</span>
+              <span class="capacity">of {compact(shard.capacity)}</span>
+            </div>
+          );
+        })}
+        <svg class="flows" width={lane.width} height={lane.height} aria-hidden="true">
+          {lane.flows.map((flow) => (
+            <path key={flow.key} d={flow.path} class={flow.running ? `running stage-${flow.into}` : `stage-${flow.into}`} />
+          ))}
+        </svg>
+        {lane.forming.map(({ merge, x, y, width, height }) => (
+          <div
+            key={`merge-${merge.id}`}
+            class={`forming stage-${merge.outputClass}`}
+            role="img"
+            aria-label={`Merging ${plural(merge.sources.length, "part")}, ${Math.round((100 * merge.rowsDone) / Math.max(1, merge.rowsTotal))} % done`}
+            style={{ transform: `translate(${x}px, ${y}px)`, width: px(width), height: px(height) }}
+          >
+            <div style={{ transform: `scaleY(${merge.rowsDone / Math.max(1, merge.rowsTotal)})` }} />
+          </div>
+        ))}
+        {lane.blocks.map((block) => (
+          <BlockView key={block.part.id} block={block} pointed={block.part === pointed} stop={block.part.id === stops} onPoint={onPoint} />
+        ))}
+      </div>
+    </section>
+  );
+}
+
+function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoint: (part: Part | undefined) => void }) {
+  const { part, x, y, width, height, labelled, fromX, fromY, leaving } = props.block;
+  const classes = ["block", `stage-${part.class}`];
+  if (part.bornAt > 0) classes.push("born");
+  if (part.mergedBy !== undefined) classes.push("merging");
+  if (leaving) classes.push("retired");
+  if (props.pointed) classes.push("pointed");
+  return (
+    <button
+      type="button"
+      class={classes.join(" ")}
+      tabIndex={props.stop && !leaving ? 0 : -1}
+      aria-label={`${CLASS_WORD[part.class]}, ${grouped(part.rows)} rows, ${bytes(part.bytes)}`}
+      aria-hidden={leaving}
+      style={{ transform: `translate(${x}px, ${y}px)`, width: px(width), height: px(height), "--from-x": px(fromX), "--from-y": px(fromY) }}
+      onPointerEnter={() => props.onPoint(part)}
+      onFocus={() => props.onPoint(part)}
+      onClick={() => props.onPoint(part)}
+    >
+      {labelled && <span class="rows">{compact(part.rows)}</span>}
+    </button>
+  );
+}
+
+/** The way rows take, in the gaps between the zones. */
+function Arrows({ lane }: { lane: Lane }) {
+  return (
+    <svg class="arrows" width={lane.width} height={lane.height} aria-hidden="true">
+      {ZONES.slice(1).map((name, index) => {
+        const before = lane.zones[index];
+        const after = lane.zones[index + 1];
+        if (!before || !after) return null;
+        const x = (before.x + before.width + after.x) / 2;
+        const y = lane.height / 2;
+        return <path key={name} d={`M${x - 3} ${y - 6}L${x + 3} ${y}L${x - 3} ${y + 6}`} />;
+      })}
+    </svg>
+  );
+}

@@ -1,0 +1,67 @@
+// What can go wrong when the database is opened or used, in plain words, and what can be done about it.
+
+export interface Trouble {
+  title: string;
+  text: string;
+  /** What the engine said, for those who want to know. */
+  detail: string;
+  /** What the page can do: try again by itself until it works, try again when asked, do without storage, begin anew. */
+  remedy: "waits" | "retry" | "memory" | "startOver";
+}
+
+export function troubleOf(error: unknown): Trouble {
+  const { code, message } = codeAndMessage(error);
+  switch (code) {
+    case "locked":
+      return {
+        title: "Sandglass is open in another tab",
+        text: "One tab at a time can write to the database. Close the other tab, and this one goes on by itself.",
+        detail: message,
+        remedy: "waits",
+      };
+    case "quota":
+      return {
+        title: "The browser has no room left for this page",
+        text: "The scrape has stopped; all that was stored stays readable. Free some disk space, download a snapshot, or start over.",
+        detail: message,
+        remedy: "startOver",
+      };
+    case "unsupported":
+      return {
+        title: "This browser keeps nothing for this page",
+        text: "IndexedDB is missing or switched off, as in some private windows. Everything works in memory, too; it is gone when the tab is closed.",
+        detail: message,
+        remedy: "memory",
+      };
+    case "corrupt":
+      return {
+        title: "Something stored here cannot be read",
+        text: "The browser returned other bytes than were written. Starting over removes the database and fills it anew.",
+        detail: message,
+        remedy: "startOver",
+      };
+    case "closed":
+      return {
+        title: "The database was closed",
+        text: "The browser or another tab took it away. What was durable is still there.",
+        detail: message,
+        remedy: "retry",
+      };
+    default:
+      return {
+        title: "The engine could not go on",
+        text: "This should not happen. What was durable is still there; trying again opens it.",
+        detail: message,
+        remedy: "retry",
+      };
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return codeAndMessage(error).message;
+}
+
+function codeAndMessage(error: unknown): { code: string; message: string } {
+  if (error instanceof Error) return { code: String((error as { code?: unknown }).code ?? ""), message: error.message };
+  return { code: "", message: String(error) };
+}

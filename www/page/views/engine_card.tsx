@@ -1,0 +1,91 @@
+import { useState } from "preact/hooks";
+import { Lanes } from "../drawing/lanes";
+import type { Part } from "../model/engine";
+import { bytes, clock, moment, plural, significant } from "../model/format";
+import { CLASS_WORD } from "../model/words";
+import { PACES } from "../replay/scraper";
+import type { Session } from "../session";
+import { Segmented } from "./segmented";
+
+export function EngineCard({ session }: { session: Session }) {
+  const [pointed, setPointed] = useState<Part | undefined>();
+  const running = session.phase.value === "running";
+  const busy = session.busy.value;
+  const paused = session.paused.value;
+  return (
+    <section class="card" aria-labelledby="engine-title">
+      <div class="card-head">
+        <div>
+          <h2 id="engine-title">How it stores it</h2>
+          <p class="hint">Each block is a part; its height is the logarithm of its bytes.</p>
+        </div>
+        <div class="controls">
+          <button type="button" disabled={!running || busy.has("flush")} onClick={() => void session.flush()} title="Raw rows become searchable now">
+            Flush
+          </button>
+          <button type="button" disabled={!running || busy.has("merge")} onClick={() => void session.mergeAll()} title="Every month ends with one part">
+            Merge all
+          </button>
+          <Segmented
+            label="Scrapes a second"
+            choices={PACES.map((pace) => ({ value: pace, name: `${pace}×`, spoken: `${plural(pace, "scrape")} a second` }))}
+            chosen={session.pace.value}
+            onChoose={(pace) => session.setPace(pace)}
+          />
+          <button type="button" class="pause" aria-pressed={paused} onClick={() => session.setPaused(!paused)}>
+            {paused ? "Go on" : "Pause"}
+          </button>
+        </div>
+      </div>
+      <div class="engine">
+        <div class="engine-drawing">
+          <Lanes session={session} pointed={pointed} onPoint={setPointed} />
+          <Details part={pointed} />
+        </div>
+        <Log session={session} />
+      </div>
+    </section>
+  );
+}
+
+function Details({ part }: { part: Part | undefined }) {
+  return (
+    <div class="details" aria-live="polite">
+      {part ? (
+        <>
+          <p>
+            <strong class={`stage-${part.class}`}>{CLASS_WORD[part.class].replace(/^./, (first) => first.toUpperCase())}</strong>
+            <span>{plural(part.rows, "row")}</span>
+            <span>{plural(part.blocks, "block")}</span>
+            <span>{bytes(part.bytes)}</span>
+            <span>{significant(part.bytes / Math.max(1, part.rows))} bytes a sample</span>
+            <span>
+              {moment(part.minTimestamp)} – {moment(part.maxTimestamp)}
+            </span>
+          </p>
+          <code>{part.name || "in memory, so without a directory"}</code>
+        </>
+      ) : (
+        <p class="none">Choose a part to see what is in it.</p>
+      )}
+    </div>
+  );
+}
+
+function Log({ session }: { session: Session }) {
+  const lines = session.lines.value;
+  return (
+    <div class="log">
+      <h3 id="log-title">What the engine just did</h3>
+      <ol aria-labelledby="log-title" tabIndex={0}>
+        {lines.map((line) => (
+          <li key={line.sequence} class={`stage-${line.stage}`}>
+            <time dateTime={new Date(line.time).toISOString()}>{clock(line.time)}</time>
+            <span>{line.text}</span>
+          </li>
+        ))}
+        {lines.length === 0 && <li class="none">Nothing yet</li>}
+      </ol>
+    </div>
+  );
+}

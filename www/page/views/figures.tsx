@@ -1,0 +1,51 @@
+import { bytes, clock, duration, grouped, perSample } from "../model/format";
+import type { Session } from "../session";
+
+/** Rows that were accepted less than this ago count as on their way; older ones are named. */
+const USUAL_MS = 8000;
+
+/** The state in one line: how much there is, how small it is, where it lies and since when it is safe. */
+export function Figures({ session }: { session: Session }) {
+  session.frame.value;
+  const state = session.state.value;
+  const totals = session.model.totals();
+  const filling = session.filling.value;
+  const inMemory = session.inMemory.value;
+  const now = state?.now ?? 0;
+  const safe = totals.unsafeSince === 0 ? now : totals.unsafeSince;
+  return (
+    <dl class="figures" aria-label="State of the database">
+      <Figure
+        name="samples"
+        value={state ? grouped(totals.rows) : "–"}
+        note={filling ? `writing 30 days of history, ${Math.floor((100 * filling.done) / filling.total)} %` : `in ${totals.parts} parts`}
+      />
+      <Figure name="series" value={session.series.value === undefined ? "–" : grouped(session.series.value)} note="one machine, scraped" />
+      <Figure
+        name="bytes a sample"
+        value={totals.partRows > 0 ? perSample(totals.partBytes / totals.partRows) : "–"}
+        note="16 uncompressed"
+      />
+      <Figure
+        name={inMemory ? "in memory only" : "in IndexedDB"}
+        value={state ? bytes(inMemory ? totals.partBytes : state.fileSystem.storedBytes) : "–"}
+        note={inMemory ? "gone when the tab is closed" : "survives a reload"}
+      />
+      <Figure
+        name={inMemory ? "nothing is kept" : "safe up to"}
+        value={!state || inMemory ? "–" : clock(safe)}
+        note={now - safe > USUAL_MS ? `${duration(now - safe)} ago` : "durable within 5 s"}
+      />
+    </dl>
+  );
+}
+
+function Figure({ name, value, note }: { name: string; value: string; note: string }) {
+  return (
+    <div class="figure">
+      <dt>{name}</dt>
+      <dd class="value">{value}</dd>
+      <dd class="note">{note}</dd>
+    </div>
+  );
+}

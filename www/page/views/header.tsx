@@ -1,0 +1,27 @@
+/** The sign: sand that becomes stone. */
+export function Logo() {
+  return (
+    <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
+      <path class="logo-frame" d="M6 3.5h20M6 28.5h20" />
+      <path class="logo-glass" d="M9 4v4.2c0 3.6 5 5.2 5 7.8s-5 4.2-5 7.8V28h14v-4.2c0-3.6-5-5.2-5-7.8s5-4.2 5-7.8V4Z" />
+      <path class="logo-sand" d="M11.4 9h9.2c-.7 2.4-3.5 3.9-4.3 5.6h-.6c-.8-1.7-3.6-3.2-4.3-5.6Z" />
+      <path class="logo-part" d="M11 23.5h10V26H11ZM13 20.4h6v2.1h-6Z" />
+      <path class="logo-grain" d="M16 15v4" />
+    </svg>
+  );
+}
+
+export function Header() {
+  return (
+    <header class="top">
+      <a class="skip" href="#content">
+        Skip to the content
+      </a>
+      <div class="brand">
+        <Logo />
+        <span>Sandglass</span>
+      </div>
+      <p class="tagline">time series, in the browser</p>
+    </header>
+  );
+}

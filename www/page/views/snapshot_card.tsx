@@ -1,0 +1,135 @@
+import { useState } from "preact/hooks";
+import { bytes, moment, plural } from "../model/format";
+import type { Session } from "../session";
+import type { SnapshotFacts } from "../snapshots";
+
+/** Where a single-node server listens. */
+const SERVER = "http://localhost:8428";
+
+export function SnapshotCard({ session }: { session: Session }) {
+  const snapshots = session.snapshots.list.value;
+  const [chosen, setChosen] = useState<string | undefined>();
+  const name = snapshots.find((snapshot) => snapshot.name === chosen)?.name ?? snapshots[0]?.name;
+  const busy = session.busy.value.has("snapshot");
+  return (
+    <section class="card" aria-labelledby="snapshot-title">
+      <div class="card-head">
+        <div>
+          <h2 id="snapshot-title">Take it to a server</h2>
+          <p class="hint">A snapshot is instant: it links the part files of one moment and copies none of them.</p>
+        </div>
+        <div class="controls">
+          <button type="button" class="primary" disabled={busy || session.phase.value !== "running"} onClick={() => void session.snapshot()}>
+            Take a snapshot
+          </button>
+        </div>
+      </div>
+      <div class="snapshots">
+        {snapshots.length === 0 ? (
+          <p class="none">No snapshot yet.</p>
+        ) : (
+          <ul>
+            {snapshots.map((snapshot) => (
+              <SnapshotRow
+                key={snapshot.name}
+                session={session}
+                snapshot={snapshot}
+                chosen={snapshot.name === name && snapshots.length > 1}
+                onChoose={() => setChosen(snapshot.name)}
+              />
+            ))}
+          </ul>
+        )}
+        <ol class="steps">
+          <li>
+            <span>Unpack it and start VictoriaMetrics on it:</span>
+            <Copyable
+              text={`mkdir vm && tar -xf ${name ?? "NAME"}.tar -C vm && victoria-metrics -storageDataPath=vm -retentionPeriod=100y`}
+              what="the command"
+            />
+          </li>
+          <li>
+            <span>Ask it for what you saw here:</span>
+            <Copyable text={`${SERVER}/api/v1/export?match[]=node_load1`} what="the address" />
+          </li>
+        </ol>
+      </div>
+    </section>
+  );
+}
+
+function SnapshotRow(props: { session: Session; snapshot: SnapshotFacts; chosen: boolean; onChoose: () => void }) {
+  const { session, snapshot } = props;
+  const [progress, setProgress] = useState<string | undefined>();
+  const [problem, setProblem] = useState("");
+  const download = async () => {
+    props.onChoose();
+    const database = session.database.value;
+    if (!database) return;
+    setProblem("");
+    try {
+      const pieces: Uint8Array<ArrayBuffer>[] = [];
+      let length = 0;
+      const reader = database.snapshots.download(snapshot.name).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        pieces.push(new Uint8Array(value));
+        length += value.length;
+        setProgress(bytes(length));
+      }
+      save(new Blob(pieces, { type: "application/x-tar" }), `${snapshot.name}.tar`);
+    } catch (error) {
+      setProblem(error instanceof Error ? error.message : String(error));
+    } finally {
+      setProgress(undefined);
+    }
+  };
+  const facts = [
+    snapshot.createdAt ? moment(snapshot.createdAt) : "",
+    snapshot.parts !== undefined ? plural(snapshot.parts, "part") : "",
+    snapshot.bytes !== undefined ? bytes(snapshot.bytes) : "",
+  ].filter(Boolean);
+  return (
+    <li class={props.chosen ? "snapshot chosen" : "snapshot"}>
+      <div class="snapshot-name">
+        <code>{snapshot.name}</code>
+        <span class="note">{problem || facts.join(" · ")}</span>
+      </div>
+      <div class="controls">
+        <button type="button" disabled={progress !== undefined} onClick={() => void download()}>
+          {progress === undefined ? "Download" : `${progress}…`}
+        </button>
+        <button type="button" class="quiet" aria-label={`Delete snapshot ${snapshot.name}`} onClick={() => void session.deleteSnapshot(snapshot.name)}>
+          Delete
+        </button>
+      </div>
+    </li>
+  );
+}
+
+function Copyable({ text, what }: { text: string; what: string }) {
+  const [copied, setCopied] = useState(false);
+  const copy = async () => {
+    await navigator.clipboard.writeText(text);
+    setCopied(true);
+    setTimeout(() => setCopied(false), 1600);
+  };
+  return (
+    <div class="copyable">
+      <code tabIndex={0}>{text}</code>
+      <button type="button" aria-label={`Copy ${what}`} onClick={() => void copy().catch(() => {})}>
+        <span aria-live="polite">{copied ? "Copied" : "Copy"}</span>
+      </button>
+    </div>
+  );
+}
+
+function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser takes the address up in its own time.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
