@@ -7,4 +7,4 @@ echo
 echo "  Sandglass is at http://localhost:$port (Ctrl+C ends it)"
 echo
 # --strictPort: a taken port is an error that is seen, not another address than the one printed above.
-cd www && exec node_modules/.bin/vite preview --outDir ../dist/page --host 127.0.0.1 --port "$port" --strictPort
+cd www && exec node_modules/.bin/vite preview --host 127.0.0.1 --port "$port" --strictPort

@@ -40,7 +40,7 @@ export function EngineCard({ session }: { session: Session }) {
       <div class="engine">
         <div class="engine-drawing">
           <Lanes session={session} pointed={pointed} onPoint={setPointed} />
-          <Details part={pointed} />
+          <Details session={session} part={pointed} />
         </div>
         <Log session={session} />
       </div>
@@ -48,9 +48,11 @@ export function EngineCard({ session }: { session: Session }) {
   );
 }
 
-function Details({ part }: { part: Part | undefined }) {
+function Details({ session, part }: { session: Session; part: Part | undefined }) {
+  // It may be merged away while it is looked at.
+  session.frame.value;
   return (
-    <div class="details" aria-live="polite">
+    <div class="details">
       {part ? (
         <>
           <p>
@@ -63,7 +65,10 @@ function Details({ part }: { part: Part | undefined }) {
               {moment(part.minTimestamp)} – {moment(part.maxTimestamp)}
             </span>
           </p>
-          <code>{part.name || "in memory, so without a directory"}</code>
+          <code>
+            {part.name || "in memory, so without a directory"}
+            {part.retired && " (merged into another part since)"}
+          </code>
         </>
       ) : (
         <p class="none">Choose a part to see what is in it.</p>

@@ -1,0 +1,236 @@
+// What the page computes without a browser: the model of the engine, the chart's numbers, the layout, the replay.
+
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "vite";
+
+const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
+const MODULES = ["model/engine", "model/chart", "model/selector", "model/words", "model/format", "drawing/layout", "replay/exposition", "replay/machine", "replay/history"];
+
+let folder;
+let page;
+
+before(async () => {
+  folder = await mkdtemp(join(tmpdir(), "sandglass-model-"));
+  const entry = join(folder, "entry.ts");
+  await writeFile(entry, MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`).join("\n"));
+  await build({
+    configFile: false,
+    root: folder,
+    logLevel: "error",
+    build: { lib: { entry, formats: ["es"], fileName: () => "model.mjs" }, outDir: join(folder, "built"), target: "esnext", minify: false },
+  });
+  page = await import(pathToFileURL(join(folder, "built", "model.mjs")));
+});
+
+after(() => rm(folder, { recursive: true, force: true }));
+
+const column = (...pairs) => ({ timestamps: Float64Array.from(pairs, ([time]) => time), values: Float64Array.from(pairs, ([, value]) => value) });
+
+// ---- the model of the engine ----
+
+const created = (part, more = {}) => ({
+  type: "partCreated", sequence: part, time: 1000 + part, part, partition: "2026_11", class: "inmemory", name: "", rows: 100, blocks: 1, bytes: 90,
+  minTimestamp: 0, maxTimestamp: 9, merge: null, ...more,
+});
+
+function mergedModel() {
+  const model = new page.EngineModel();
+  model.apply(created(1), 10);
+  model.apply(created(2), 20);
+  model.apply({ type: "mergeStarted", sequence: 3, time: 2000, merge: 7, partition: "2026_11", reason: "flush", sources: [1, 2], rows: 200, bytes: 180, outputClass: "small" }, 30);
+  model.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 40);
+  model.apply({ type: "mergeFinished", sequence: 5, time: 2001, merge: 7, partition: "2026_11", output: 3, rowsMerged: 200, rowsDeleted: 0, rowsDeduplicated: 0 }, 41);
+  model.apply({ type: "partRetired", sequence: 6, time: 2001, part: 1, partition: "2026_11" }, 42);
+  model.apply({ type: "partRetired", sequence: 7, time: 2001, part: 2, partition: "2026_11" }, 42);
+  return model;
+}
+
+test("a merge replaces its sources, which linger and then go", () => {
+  const model = mergedModel();
+  assert.equal(model.totals().rows, 200);
+  assert.equal(model.totals().parts, 1);
+  assert.equal(model.partitions.get("2026_11").parts.size, 3);
+  assert.ok(model.lingers());
+  assert.ok(model.sweep(42 + page.LINGER_MS + 1));
+  assert.deepEqual([...model.partitions.get("2026_11").parts.keys()], [3]);
+  assert.ok(!model.lingers());
+});
+
+test("events that come twice change nothing", () => {
+  const once = mergedModel();
+  const twice = mergedModel();
+  twice.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 50);
+  twice.apply({ type: "partRetired", sequence: 6, time: 2001, part: 1, partition: "2026_11" }, 99);
+  assert.deepEqual(twice.totals(), once.totals());
+});
+
+test("rows are counted from their shard until their part, and are safe from the disk on", () => {
+  const model = new page.EngineModel();
+  model.apply({ type: "rowsAdded", sequence: 0, time: 500, partition: "2026_11", shard: 0, rows: 60, pendingRows: 60 }, 1);
+  model.apply({ type: "rowsAdded", sequence: 1, time: 900, partition: "2026_11", shard: 0, rows: 40, pendingRows: 100 }, 2);
+  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [100, 500]);
+  // The shard ran over and was emptied before these came.
+  model.apply({ type: "rowsAdded", sequence: 2, time: 950, partition: "2026_11", shard: 0, rows: 5, pendingRows: 5 }, 3);
+  assert.equal(model.totals().rows, 105);
+  model.apply(created(1, { rows: 105 }), 4);
+  model.apply({ type: "rawRowsFlushed", sequence: 4, time: 1000, partition: "2026_11", rows: 105, parts: [1] }, 4);
+  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 500]);
+  model.apply({ type: "mergeStarted", sequence: 5, time: 5000, merge: 1, partition: "2026_11", reason: "flush", sources: [1], rows: 105, bytes: 90, outputClass: "small" }, 5);
+  model.apply(created(2, { class: "small", rows: 105, merge: 1 }), 6);
+  model.apply({ type: "partRetired", sequence: 7, time: 5001, part: 1, partition: "2026_11" }, 6);
+  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 0]);
+});
+
+test("an inspection puts right what events did not tell", () => {
+  const model = mergedModel();
+  model.reconcile({ now: 9, partitions: [{ name: "2026_12", shards: [{ rows: 3, capacity: 10 }], pendingConversionRows: 2, parts: [], merges: [] }] }, 100);
+  assert.deepEqual([...model.partitions.keys()], ["2026_12"]);
+  assert.equal(model.totals().rows, 5);
+});
+
+test("flushes of one second are told in one line, a merge in another", () => {
+  const model = mergedModel();
+  const lines = [];
+  const flushed = (sequence, time) => ({ type: "rawRowsFlushed", sequence, time, partition: "2026_11", rows: 1000, parts: [sequence] });
+  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model));
+  assert.deepEqual(lines.map(({ text }) => text), ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"]);
+  const finished = { type: "mergeFinished", sequence: 5, time: 2001, merge: 7, partition: "2026_11", output: 3, rowsMerged: 200, rowsDeleted: 0, rowsDeduplicated: 0 };
+  assert.equal(page.describe(finished, model).text, "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample; now durable");
+});
+
+// ---- the drawing ----
+
+test("blocks stay inside of their zones, however many there are", () => {
+  for (const stacked of [false, true]) {
+    const model = new page.EngineModel();
+    for (let id = 0; id < 300; id++) model.apply(created(id, { class: ["inmemory", "small", "big"][id % 3], bytes: 10 ** (id % 10) }), 1);
+    const lane = page.layOut(model.partitions.get("2026_11"), stacked ? 330 : 900, stacked, 5);
+    assert.equal(lane.blocks.length, 300);
+    for (const { part, x, y, width, height } of lane.blocks) {
+      const zone = lane.zones.find(({ name }) => name === part.class);
+      assert.ok(x >= zone.x && x + width <= zone.x + zone.width + 0.01, `${part.class} from ${x} to ${x + width} in ${zone.x} + ${zone.width}`);
+      assert.ok(y >= zone.y && y + height <= zone.y + zone.height);
+    }
+  }
+});
+
+test("sources stand for a moment with curves to the output, then fly into it", () => {
+  const partition = mergedModel().partitions.get("2026_11");
+  const standing = page.layOut(partition, 900, false, 50);
+  assert.equal(standing.flows.length, 2);
+  assert.equal(standing.blocks.filter(({ leaving }) => leaving).length, 0);
+  const flying = page.layOut(partition, 900, false, 42 + 700);
+  const output = flying.blocks.find(({ part }) => part.id === 3);
+  const sources = flying.blocks.filter(({ leaving }) => leaving);
+  assert.equal(sources.length, 2);
+  for (const source of sources) assert.deepEqual([source.x, source.y], [output.x, output.y]);
+});
+
+// ---- the chart ----
+
+test("decimation keeps the lowest and the highest sample of every pixel", () => {
+  const pairs = Array.from({ length: 50_000 }, (_, i) => [i * 10, Math.sin(i / 900)]);
+  pairs[12_345][1] = 77;
+  pairs[43_210][1] = -77;
+  const cut = page.decimate(column(...pairs), 0, 500_000, 300);
+  assert.ok(cut.timestamps.length <= 4 * 301);
+  assert.ok(cut.values.includes(77) && cut.values.includes(-77));
+  assert.deepEqual([...cut.timestamps], [...cut.timestamps].sort((a, b) => a - b));
+  assert.equal(cut.timestamps.at(-1), 499_990);
+});
+
+test("the increase per second survives a reset and uneven steps", () => {
+  const { timestamps, values } = page.perSecond(column([0, 10], [1000, 15], [2000, 20], [3000, 3], [8000, 28]), 1000);
+  assert.deepEqual([...timestamps], [1000, 2000, 3000, 8000]);
+  assert.deepEqual([...values], [5, 5, 3, 5]);
+});
+
+test("series of different instants share an axis, and a hole breaks the line", () => {
+  const a = column([0, 1], [1000, 2], [2000, 3], [60_000, 4], [61_000, 5]);
+  const b = column([500, 9], [1500, 8]);
+  const table = page.align([{ ...a, breaks: page.gaps(a.timestamps) }, b]);
+  assert.deepEqual(table.times, [0, 0.5, 1, 1.5, 2, 2.001, 60, 61]);
+  assert.deepEqual(table.columns[0], [1, undefined, 2, undefined, 3, null, 4, 5]);
+  // Another step is no hole.
+  assert.deepEqual(page.gaps(Float64Array.of(0, 3600e3, 7200e3, 7260e3, 7320e3)), []);
+});
+
+test("names tell only what differs", () => {
+  assert.deepEqual(page.distinguish([{ __name__: "a", cpu: "0", mode: "user" }, { __name__: "a", cpu: "1", mode: "user" }]), ["cpu 0", "cpu 1"]);
+  assert.deepEqual(page.distinguish([{ __name__: "load1" }, { __name__: "load5" }]), ["load1", "load5"]);
+  assert.deepEqual(page.distinguish([{ __name__: "up", job: "x" }]), ["up"]);
+});
+
+// ---- the selector ----
+
+test("completion knows where the cursor is, and what follows a choice", () => {
+  const at = (text) => page.placeOf(text.replace("|", ""), text.indexOf("|"));
+  assert.deepEqual([at("node_lo|").kind, at("node_lo|").typed], ["metric", "node_lo"]);
+  assert.deepEqual([at("up{jo|").kind, at("up{jo|").metric], ["label", "up"]);
+  assert.deepEqual([at('up{job="no|"}').kind, at('up{job="no|"}').label], ["value", "job"]);
+  assert.equal(at('up{job="node"|}').kind, "none");
+  const label = at("up{jo|");
+  assert.deepEqual(page.complete("up{jo", label, "job"), { text: 'up{job="', cursor: 8 });
+  assert.equal(page.complete('up{job="', at('up{job="|'), 'a"b').text, 'up{job="a\\"b"}');
+  assert.equal(page.exactly({ __name__: "up", job: 'a"\n' }), '{__name__="up",job="a\\"\\n"}');
+});
+
+// ---- the replay ----
+
+const scrape = async () => page.parseExposition(await readFile(join(PAGE, "public/node_exporter.prom"), "utf8"));
+
+test("the replay begins with the real scrape, and one seed gives one course", async () => {
+  const series = await scrape();
+  assert.equal(series.length, 783);
+  const [one, other] = [new page.Machine(series, 5), new page.Machine(series, 5)];
+  assert.deepEqual([...one.values], series.map(({ value }) => value));
+  for (const machine of [one, other]) for (let second = 1; second <= 60; second++) machine.advance(1, 1_795_328_401 + second);
+  assert.deepEqual([...one.values], [...other.values]);
+  assert.notDeepEqual([...one.values], series.map(({ value }) => value));
+});
+
+test("counters never fall, processors have one second a second, gauges stay near home", async () => {
+  const series = await scrape();
+  const machine = new page.Machine(series, 1);
+  const begin = [...machine.values];
+  let last = begin;
+  for (let step = 1; step <= 2000; step++) {
+    machine.advance(step % 3 === 0 ? 60 : 1, 1_795_328_401 + step);
+    const now = [...machine.values];
+    series.forEach(({ type, labels }, index) => {
+      if (type === "counter") assert.ok(now[index] >= last[index], `${labels.__name__} fell from ${last[index]} to ${now[index]}`);
+      assert.ok(Number.isFinite(now[index]));
+    });
+    last = now;
+  }
+  const passed = 666 * 60 + 1334;
+  for (const cpu of ["0", "1"]) {
+    const spent = series.reduce((sum, { labels }, i) => (labels.__name__ === "node_cpu_seconds_total" && labels.cpu === cpu ? sum + last[i] - begin[i] : sum), 0);
+    assert.ok(Math.abs(spent / passed - 1) < 0.02, `processor ${cpu} spent ${spent} of ${passed} s`);
+  }
+  const free = series.findIndex(({ labels }) => labels.__name__ === "node_memory_MemAvailable_bytes");
+  assert.ok(Math.abs(last[free] / begin[free] - 1) < 0.4);
+  assert.equal(last[free] % 4096, 0);
+});
+
+test("a machine that is resumed goes on from where it was", async () => {
+  const series = await scrape();
+  const machine = new page.Machine(series, 1);
+  const values = series.map(({ value }, index) => (index === 3 ? Number.NaN : value + 1000));
+  machine.resume(values, 2);
+  assert.deepEqual([...machine.values], values.map((value, index) => (index === 3 ? series[3].value : value)));
+});
+
+test("the past ends before now, in ever finer steps that do not overlap", () => {
+  const now = 1_795_328_401_000;
+  const stretches = page.instants(now);
+  const all = stretches.flatMap((times) => [...times]);
+  assert.deepEqual(all, [...new Set(all)].sort((a, b) => a - b));
+  assert.equal(all.at(-1), now - 1000);
+  assert.equal(Math.round((now - all[0]) / 86400e3), 30);
+});
