@@ -24,6 +24,7 @@ const TARGET = { instance: "node-a:9100", job: "node" };
 const TARGET_SELECTOR = '{instance="node-a:9100",job="node"}';
 const SEED = 20261122;
 const INSPECT_MS = 1000;
+const GRACE_MS = 800;
 /** The drawing is brought up to date so often, in milliseconds; its movements are smooth by themselves. */
 const FRAME_MS = 80;
 const LOG_LINES = 200;
@@ -264,10 +265,17 @@ export class Session {
   #fail(error: unknown): void {
     this.#stop();
     this.filling.value = undefined;
-    this.phase.value = "troubled";
     const trouble = troubleOf(error);
+    if (trouble.remedy === "waits") {
+      // On a reload the page before this one may take a moment to let go.
+      setTimeout(() => {
+        if (this.phase.value === "opening") this.trouble.value = trouble;
+      }, GRACE_MS);
+      void this.start("indexeddb", "wait");
+      return;
+    }
+    this.phase.value = "troubled";
     this.trouble.value = trouble;
-    if (trouble.remedy === "waits") void this.start("indexeddb", "wait");
   }
 }
 
