@@ -84,6 +84,7 @@ step native many cargo test
 step wasm-node many cargo test --target wasm32-unknown-unknown --test node
 step wasm-browser many browser_tests
 step page one make page
+step page-browser many npm run --prefix www test:page
 step size show node scripts/size.mjs
 step package many npm run --prefix www test:unit
 step real-server many npm run --prefix www test:server
