@@ -55,6 +55,8 @@ const LEAST_WINDOW_MS = 5000;
 /** Lines that can be told apart. */
 export const MOST_LINES = 8;
 const FOLLOW_MS = 1000;
+/** While there is nothing to draw, as in the first second of a new database. */
+const EMPTY_MS = 250;
 /** The present is asked for again after this many times what the last answer took, so that a large picture costs no more than a small share of the tab. */
 const REST_SHARE = 8;
 
@@ -119,7 +121,8 @@ export class ChartFeed {
       const tookMs = performance.now() - begun;
       this.drawn.value = { ...drawn, tookMs };
       this.problem.value = "";
-      if (!fixed) this.#again(Math.max(FOLLOW_MS - (Date.now() % FOLLOW_MS) + 150, tookMs * REST_SHARE));
+      if (drawn.matched === 0 && !fixed) this.#again(EMPTY_MS);
+      else if (!fixed) this.#again(Math.max(FOLLOW_MS - (Date.now() % FOLLOW_MS) + 150, tookMs * REST_SHARE));
     } catch (error) {
       if (asked !== this.#asked) return;
       this.problem.value = messageOf(error);

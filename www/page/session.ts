@@ -204,7 +204,7 @@ export class Session {
   #take(event: EngineEvent): void {
     this.model.apply(event, performance.now());
     this.snapshots.take(event);
-    if (event.type === "seriesRegistered") this.#seriesChanged = true;
+    if (event.type === "seriesRegistered" || event.type === "indexFlushed") this.#seriesChanged = true;
     const line = describe(event, this.model);
     if (!line) return;
     append(this.#lines, line);

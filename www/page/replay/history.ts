@@ -62,6 +62,8 @@ export async function store(
   const total = stretches.reduce((sum, { timestamps }) => sum + timestamps.length * handles.length, 0);
   let done = 0;
   for (const { timestamps, columns } of stretches.toReversed()) {
+    // What has been stored so far can be drawn while the rest is on its way.
+    if (done > 0) await database.flush();
     for (const [index, handle] of handles.entries()) {
       await database.append(handle, timestamps, columns[index] as Float64Array);
       done += timestamps.length;

@@ -168,7 +168,7 @@ async function settleAgain() {
 test("tells a second tab what to do, and lets it in when the first is closed", async () => {
   const second = await context.newPage();
   await second.goto(address);
-  await second.getByRole("alert").getByText("open in another tab").waitFor({ timeout: 15_000 });
+  await second.getByRole("heading", { name: "open in another tab" }).waitFor({ timeout: 15_000 });
   await page.close();
   await second.waitForSelector(".block", { timeout: 20_000 });
   page = second;
