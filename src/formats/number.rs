@@ -98,11 +98,12 @@ pub(super) fn take_integer(text: &[u8]) -> Option<(i64, usize)> {
 }
 
 /// Appends a float as the server's export spells it: integers of 64 bits in full, others with the fewest digits that read back
-/// as the same float; never with an exponent; infinities as `+Inf` and `-Inf`; every NaN, and so the stale marker, as `null`.
+/// as the same float, but for -0, which is printed as the integer 0; never with an exponent; infinities as `+Inf` and `-Inf`;
+/// every NaN, and so the stale marker, as `null`.
 pub(super) fn put_float(value: f64, out: &mut Vec<u8>) {
     let integer = value as i64;
-    // By bits, so that -0 keeps its sign; and 2^63 isn't what it was clamped to.
-    if (integer as f64).to_bits() == value.to_bits() && integer != i64::MAX {
+    // 2^63 isn't what it was clamped to.
+    if integer as f64 == value && integer != i64::MAX {
         put_integer(integer, out);
     } else if value.is_finite() {
         put_plain(zmij::Buffer::new().format_finite(value).as_bytes(), out);
@@ -234,7 +235,7 @@ mod tests {
     fn floats_are_printed_in_the_servers_spelling() {
         for (value, text) in [
             (0.0, "0"),
-            (-0.0, "-0"),
+            (-0.0, "0"),
             (1e21, "1000000000000000000000"),
             (1.5e21, "1500000000000000000000"),
             (1.5e-7, "0.00000015"),
