@@ -52,7 +52,7 @@ export async function serve(mounts, uploads, head = "") {
         response.writeHead(204).end();
         return;
       }
-      const root = mounts[mount];
+      const root = mounts[mount]?.replace(/\/$/, "");
       const path = root && normalize(join(root, ...rest));
       if (!path?.startsWith(root + sep) || !(await stat(path).catch(() => undefined))?.isFile()) {
         response.writeHead(404).end();
