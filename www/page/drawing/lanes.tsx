@@ -141,7 +141,7 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
             class={`forming stage-${merge.outputClass}`}
             role="img"
             aria-label={`Merging ${plural(merge.sources.length, "part")}, ${Math.round((100 * merge.rowsDone) / Math.max(1, merge.rowsTotal))} % done`}
-            style={{ transform: `translate(${x}px, ${y}px)`, width: px(width), height: px(height) }}
+            style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height) }}
           >
             <div style={{ transform: `scaleY(${merge.rowsDone / Math.max(1, merge.rowsTotal)})` }} />
           </div>
@@ -168,7 +168,7 @@ function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoi
       tabIndex={props.stop && !leaving ? 0 : -1}
       aria-label={`${CLASS_WORD[part.class]}, ${grouped(part.rows)} rows, ${bytes(part.bytes)}`}
       aria-hidden={leaving}
-      style={{ transform: `translate(${x}px, ${y}px)`, width: px(width), height: px(height), "--from-x": px(fromX), "--from-y": px(fromY) }}
+      style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height), "--from-x": px(fromX), "--from-y": px(fromY) }}
       onPointerEnter={() => props.onPoint(part)}
       onFocus={() => props.onPoint(part)}
       onClick={() => props.onPoint(part)}

@@ -66,6 +66,8 @@ export class EngineModel {
   readonly partitions = new Map<string, Partition>();
   /** Grows with every change. */
   version = 0;
+  /** Engine time of the last inspection. Events may come after it that happened before. */
+  #inspectedAt = Number.NEGATIVE_INFINITY;
 
   /** Takes in one event; twice the same changes nothing. `at` is page time. */
   apply(event: EngineEvent, at: number): void {
@@ -78,6 +80,7 @@ export class EngineModel {
         this.partitions.delete(event.partition);
         break;
       case "rowsAdded": {
+        if (event.time <= this.#inspectedAt) break;
         const partition = this.#partition(event.partition);
         const shard = (partition.shards[event.shard] ??= { rows: 0, capacity: 0 });
         // A shard that holds less than it should was emptied in between.
@@ -92,6 +95,7 @@ export class EngineModel {
           const part = partition.parts.get(id);
           if (part) part.acceptedSince = partition.waitingSince || event.time;
         }
+        if (event.time <= this.#inspectedAt) break;
         let rows = event.rows - Math.min(partition.converting, event.rows);
         partition.converting -= event.rows - rows;
         for (const shard of partition.shards) {
@@ -187,6 +191,7 @@ export class EngineModel {
   /** Puts the picture right by what the engine says of itself. */
   reconcile(state: EngineState, at: number): void {
     this.version++;
+    this.#inspectedAt = state.now;
     const seen = new Set<string>();
     for (const found of state.partitions) {
       seen.add(found.name);
