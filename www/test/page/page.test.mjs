@@ -9,8 +9,12 @@ import { extname, join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { chromium } from "playwright-core";
+import { assertSameExport, readExport, sampleCount } from "../server/exports.mjs";
+import { EVERY_SERIES, VictoriaMetrics } from "../server/victoriametrics.mjs";
 
 const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
+/** The package, for a page of the same origin that asks the database itself. */
+const PACKAGE = fileURLToPath(new URL("../../dist", import.meta.url));
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".wasm": "application/wasm", ".prom": "text/plain" };
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
 /** Series of the scrape that comes with the page. */
@@ -22,14 +26,29 @@ let server;
 let context;
 let profile;
 let address;
+/** The last body that a page sent to the server. */
+let posted;
 /** What the browser complained about. */
 const complaints = [];
 
 before(async () => {
   server = createServer(async (request, response) => {
     const path = new URL(request.url, "http://page").pathname;
+    if (path === "/blank") {
+      response.setHeader("content-type", "text/html");
+      response.end("<!doctype html><title>blank</title><link rel=icon href=data:,>");
+      return;
+    }
+    if (request.method === "POST") {
+      const pieces = [];
+      for await (const piece of request) pieces.push(piece);
+      posted = Buffer.concat(pieces);
+      response.end();
+      return;
+    }
     try {
-      const body = await readFile(join(BUILT, path.endsWith("/") ? `${path}index.html` : path));
+      const file = path.startsWith("/package/") ? join(PACKAGE, path.slice("/package/".length)) : join(BUILT, path.endsWith("/") ? `${path}index.html` : path);
+      const body = await readFile(file);
       response.setHeader("content-type", TYPES[extname(path.endsWith("/") ? ".html" : path)] ?? "text/html");
       response.end(body);
     } catch {
@@ -71,6 +90,8 @@ const filled = (page) =>
 /** Waits until all that was accepted is in parts on disk. */
 async function settle(page) {
   await page.getByRole("button", { name: "Pause" }).click();
+  // What was on its way to the drawing arrives.
+  await page.waitForTimeout(500);
   await page.waitForFunction(
     () => document.querySelectorAll(".block.stage-inmemory").length === 0 && [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
     null,
@@ -148,8 +169,37 @@ test("hands out a snapshot as a tar that a server could unpack", async () => {
   assert.match(await page.textContent(".copyable code"), new RegExp(`tar -xf ${name}\\.tar`));
 });
 
+test("a real server opens that snapshot and exports every sample as the page's database does", async () => {
+  const dataPath = await mkdtemp(join(tmpdir(), "sandglass-page-server-"));
+  execFileSync("tar", ["-xf", join(profile, "snapshot.tar"), "-C", dataPath]);
+  await page.close();
+  page = await context.newPage();
+  await page.goto(`${address}blank`);
+  await page.evaluate(async (selector) => {
+    const { open } = await import("/package/index.js");
+    const database = await open({ ifLocked: "wait" });
+    const text = await new Response(database.export(selector)).blob();
+    await database.close();
+    await fetch("/export", { method: "POST", body: text });
+  }, EVERY_SERIES);
+  const own = await readExport(posted);
+  assert.equal(own.size, SERIES);
+  assert.ok(sampleCount(own) >= HISTORY_SAMPLES_AT_LEAST);
+  const victoriaMetrics = await VictoriaMetrics.start({ dataPath });
+  try {
+    assertSameExport(await readExport(await victoriaMetrics.export()), own, "the page's snapshot in a server");
+  } finally {
+    await victoriaMetrics.stop();
+    await rm(dataPath, { recursive: true, force: true });
+  }
+});
+
 test("keeps everything over a reload, and fills nothing a second time", async () => {
-  await settleAgain();
+  await page.goto(address);
+  await page.waitForSelector(".block", { timeout: 15_000 });
+  await settle(page);
+  // The figure may be a second behind.
+  await page.waitForTimeout(1500);
   const samples = await figure(page, "samples");
   await page.reload();
   await page.waitForSelector(".block", { timeout: 15_000 });
@@ -159,11 +209,6 @@ test("keeps everything over a reload, and fills nothing a second time", async ()
   assert.ok(kept - samples < SERIES * 120, `${kept - samples} samples came from nowhere`);
   assert.doesNotMatch(await page.textContent(".figures"), /writing/);
 });
-
-async function settleAgain() {
-  // It is still paused from the merge before; the figure may be a second behind.
-  await page.waitForTimeout(1500);
-}
 
 test("tells a second tab what to do, and lets it in when the first is closed", async () => {
   const second = await context.newPage();
