@@ -162,11 +162,20 @@ export class VictoriaMetrics {
     await (await this.request("/internal/force_flush")).text();
   }
 
-  /** Every partition ends with one part; resolves when the merges, which the server runs in the background, are over. */
+  /**
+   * Every partition ends with one part; resolves when the merges, which the server runs in the background, are over. A merge
+   * that shutdown interrupts would take in-memory parts with it, so it is waited for until no part is in memory or in a merge.
+   */
   async forceMerge() {
+    const merges = () => this.metric("vm_merges_total", "storage/");
+    const before = await merges();
     await (await this.request("/internal/force_merge")).text();
+    const deadline = Date.now() + 30_000;
     do await sleep(50);
-    while ((await this.metric("vm_active_force_merges")) > 0);
+    while (
+      Date.now() < deadline &&
+      ((await merges()) === before || (await this.metric("vm_active_force_merges")) > 0 || (await this.metric("vm_active_merges")) > 0)
+    );
   }
 
   /** Sum of the metrics of `/metrics` with this name, whatever their labels; those whose labels hold `labels` alone if given. */
