@@ -18,3 +18,4 @@ mod model;
 mod partition;
 mod partition_crash;
 mod support;
+mod typescript;

@@ -453,14 +453,44 @@ export interface MergeState {
 
 /** The inverted index. */
 export interface IndexState {
-  /** Its generations, the current one first. */
+  /** Its generations: the current one, then the previous one. */
   tables: IndexTableState[];
-  /** Deleted series that are still hidden in it. */
+  /** Items that wait for the next flush. */
+  pendingItems: number;
+  /** Series, deleted ones included; `null` until those found at the start are counted. */
+  series: number | null;
+  /** Series that were deleted. */
   deletedSeries: number;
-  /** The number the next new series gets; a text, since it is too large for a JavaScript number. */
-  nextMetricId: string;
-  /** Bytes of remembered names. */
-  nameCacheBytes: number;
+  /** Names of series that were asked for lately. */
+  names: NameCacheState;
+  /** Decoded blocks, those of the data included. */
+  blocks: BlockCacheState;
+  /** The next rotation of generations. */
+  nextRotation: number;
+}
+
+/** Names of series that were asked for lately. */
+export interface NameCacheState {
+  /** Names held. */
+  names: number;
+  /** Bytes they take, roughly. */
+  bytes: number;
+  /** Bytes they may take. */
+  maxBytes: number;
+  hits: number;
+  misses: number;
+}
+
+/** Decoded blocks that are kept. */
+export interface BlockCacheState {
+  /** Bytes they may take; 0 means that nothing is kept. */
+  budgetBytes: number;
+  bytes: number;
+  blocks: number;
+  hits: number;
+  misses: number;
+  /** Blocks that had to make room. */
+  evictions: number;
 }
 
 /** One generation of the index. */

@@ -1,0 +1,187 @@
+//! The package's TypeScript types and the engine's records are one and the same: this test writes every shape that the engine
+//! serialises into a TypeScript file that must satisfy the types, and the compiler that builds the package checks it.
+//!
+//! After a change of a record run `UPDATE_SHAPES=1 cargo test --test it typescript`, and let `www/src/types.ts` follow.
+
+use crate::support::{EngineExt, SharedFiles, config, open};
+use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
+use sandglass::trace::event::{Event, MergeReason, PartClass, StampedEvent};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+const FILE: &str = "www/test/types/shapes.ts";
+
+/// One event of each kind. The `match` makes the compiler ask for those that come anew.
+fn events() -> Vec<Event> {
+    let partition = || "2024_03".to_owned();
+    let name = || "name".to_owned();
+    let message = || "message".to_owned();
+    let part = |class, merge| Event::PartCreated {
+        part: 1,
+        partition: partition(),
+        class,
+        name: name(),
+        rows: 1,
+        blocks: 1,
+        bytes: 1,
+        min_timestamp: 1,
+        max_timestamp: 1,
+        merge,
+    };
+    let merge = |reason| Event::MergeStarted {
+        merge: 1,
+        partition: partition(),
+        reason,
+        sources: vec![1],
+        rows: 1,
+        bytes: 1,
+        output_class: PartClass::Small,
+    };
+    let finished = |output| Event::MergeFinished {
+        merge: 1,
+        partition: partition(),
+        output,
+        rows_merged: 1,
+        rows_deleted: 1,
+        rows_deduplicated: 1,
+    };
+    let events = vec![
+        Event::RowsAdded { partition: partition(), shard: 1, rows: 1, pending_rows: 1 },
+        Event::RawRowsFlushed { partition: partition(), rows: 1, parts: vec![1] },
+        part(PartClass::InMemory, None),
+        part(PartClass::Small, Some(1)),
+        part(PartClass::Big, Some(1)),
+        merge(MergeReason::Flush),
+        merge(MergeReason::Background),
+        merge(MergeReason::Assisted),
+        merge(MergeReason::Forced),
+        merge(MergeReason::Deduplication),
+        Event::MergeProgressed { merge: 1, partition: partition(), rows_done: 1, rows_total: 1 },
+        finished(Some(1)),
+        finished(None),
+        Event::MergeAborted { merge: 1, partition: partition(), message: message() },
+        Event::PartRetired { part: 1, partition: partition() },
+        Event::PartRemoved { part: 1, partition: partition() },
+        Event::PartitionCreated { partition: partition() },
+        Event::PartitionDropped { partition: partition() },
+        Event::SeriesRegistered { series: 1 },
+        Event::IndexFlushed { table: name(), items: 1, part: name() },
+        Event::IndexMerged { table: name(), sources: vec![name()], part: name(), items: 1 },
+        Event::IndexRotated { current: name(), previous: name(), dropped: name() },
+        Event::SnapshotStarted { name: name() },
+        Event::SnapshotCreated { name: name(), parts: 1, files: 1, linked_bytes: 1 },
+        Event::SnapshotDeleted { name: name() },
+        Event::Degraded { message: message() },
+    ];
+    for event in &events {
+        match event {
+            Event::RowsAdded { .. }
+            | Event::RawRowsFlushed { .. }
+            | Event::PartCreated { .. }
+            | Event::MergeStarted { .. }
+            | Event::MergeProgressed { .. }
+            | Event::MergeFinished { .. }
+            | Event::MergeAborted { .. }
+            | Event::PartRetired { .. }
+            | Event::PartRemoved { .. }
+            | Event::PartitionCreated { .. }
+            | Event::PartitionDropped { .. }
+            | Event::SeriesRegistered { .. }
+            | Event::IndexFlushed { .. }
+            | Event::IndexMerged { .. }
+            | Event::IndexRotated { .. }
+            | Event::SnapshotStarted { .. }
+            | Event::SnapshotCreated { .. }
+            | Event::SnapshotDeleted { .. }
+            | Event::Degraded { .. } => {}
+        }
+    }
+    events
+}
+
+/// States of an engine that has something of everything: waiting rows, parts of two classes, a merge under way, a snapshot.
+fn states() -> Vec<Value> {
+    let mut engine = open(SharedFiles::default(), config()).unwrap();
+    let start = config().start_time;
+    let mut found = Vec::new();
+    for round in 0..3 {
+        let timestamps: Vec<i64> = (0..30_000).map(|i| start - 40_000_000 + i * 1000 + round).collect();
+        let values: Vec<f64> = (0..30_000).map(|i| f64::from(i % 97)).collect();
+        engine.put(&[("__name__", "up")], &timestamps, &values).unwrap();
+        found.push(serde_json::to_value(engine.inspect()).unwrap());
+        engine.flush().unwrap();
+        engine.advance(7_000).unwrap();
+    }
+    engine.ask(Command::SnapshotCreate).unwrap();
+    let merged = engine.send(Command::ForceMerge { partition_prefix: String::new() });
+    let answer = loop {
+        engine.pump(start, 1);
+        found.push(serde_json::to_value(engine.inspect()).unwrap());
+        if let Some(answer) = engine.take(merged) {
+            break answer;
+        }
+    };
+    assert!(matches!(answer, Ok(Answer::Done)));
+    found
+}
+
+/// Texts behind these keys are one of a few words; all others may be anything.
+const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock"];
+
+/// What a value looks like: numbers and free texts are alike, and so are the elements of an array that look alike.
+fn shape(key: &str, value: &Value) -> Value {
+    match value {
+        Value::Number(_) => 1.into(),
+        Value::Bool(_) => true.into(),
+        Value::String(_) if !WORDS.contains(&key) => "text".into(),
+        Value::Array(items) => {
+            let mut shapes: Vec<Value> = Vec::new();
+            for item in items {
+                let item = shape(key, item);
+                if !shapes.contains(&item) {
+                    shapes.push(item);
+                }
+            }
+            Value::Array(shapes)
+        }
+        Value::Object(fields) => fields.iter().map(|(name, field)| (name.clone(), shape(name, field))).collect(),
+        other => other.clone(),
+    }
+}
+
+fn shapes(values: impl IntoIterator<Item = Value>) -> String {
+    let all = shape("", &Value::Array(values.into_iter().collect()));
+    serde_json::to_string_pretty(&all).unwrap()
+}
+
+#[test]
+fn the_types_of_the_package_are_those_of_the_engine() {
+    let stamped = |event| serde_json::to_value(StampedEvent { sequence: 1, time: 1, event }).unwrap();
+    let error = |line| IngestError { line, message: "text".into() };
+    let ingested = IngestResult { series: 1, samples: 1, rejected: 1, errors: vec![error(Some(1)), error(None)] };
+    let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
+    let text = format!(
+        "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
+         import type {{ SnapshotFile }} from \"../../src/port.js\";\n\
+         import type {{ EngineEvent }} from \"../../src/types.js\";\n\
+         import type {{ IngestedByEngine, StateOfEngine }} from \"./check.js\";\n\n\
+         export const events = {} satisfies EngineEvent[];\n\n\
+         export const states = {} satisfies StateOfEngine[];\n\n\
+         export const ingested = {} satisfies IngestedByEngine[];\n\n\
+         export const files = {} satisfies SnapshotFile[];\n",
+        shapes(events().into_iter().map(stamped)),
+        shapes(states()),
+        shapes([serde_json::to_value(ingested).unwrap()]),
+        shapes([serde_json::to_value(file).unwrap()]),
+    );
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
+    if std::env::var_os("UPDATE_SHAPES").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let written = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        written == text,
+        "{FILE} is out of date: run UPDATE_SHAPES=1 cargo test --test it typescript, and let www/src/types.ts follow"
+    );
+}

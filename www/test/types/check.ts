@@ -1,0 +1,21 @@
+// Compiled, never run: the public types hold exactly what the engine serialises (shapes.ts), and nothing that it does not.
+import type { EngineEvent, EngineState, IngestResult, MemoryState, SchedulerState } from "../../src/types.js";
+import type { events } from "./shapes.js";
+
+/** What the calling thread adds to the engine's own state. */
+export type StateOfEngine = Omit<EngineState, "scheduler" | "memory"> & {
+  scheduler: Omit<SchedulerState, "waitsForStorage" | "longestSliceMs" | "slicesOver8Ms">;
+  memory: Omit<MemoryState, "wasmBytes">;
+};
+
+/** `null` becomes an absent line on the way. */
+export type IngestedByEngine = Omit<IngestResult, "errors"> & { errors: { line: number | null; message: string }[] };
+
+type Equal<A, B> = [A] extends [B] ? ([B] extends [A] ? true : false) : false;
+
+/** No event and no word of an event is missing in the types, and none is too many. */
+export const allEvents: Equal<EngineEvent["type"], (typeof events)[number]["type"]> = true;
+type Started = Extract<(typeof events)[number], { type: "mergeStarted" }>;
+type Created = Extract<(typeof events)[number], { type: "partCreated" }>;
+export const allReasons: Equal<Extract<EngineEvent, { type: "mergeStarted" }>["reason"], Started["reason"]> = true;
+export const allClasses: Equal<Extract<EngineEvent, { type: "partCreated" }>["class"], Created["class"]> = true;

@@ -1,0 +1,934 @@
+// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.
+import type { SnapshotFile } from "../../src/port.js";
+import type { EngineEvent } from "../../src/types.js";
+import type { IngestedByEngine, StateOfEngine } from "./check.js";
+
+export const events = [
+  {
+    "partition": "text",
+    "pendingRows": 1,
+    "rows": 1,
+    "sequence": 1,
+    "shard": 1,
+    "time": 1,
+    "type": "rowsAdded"
+  },
+  {
+    "partition": "text",
+    "parts": [
+      1
+    ],
+    "rows": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "rawRowsFlushed"
+  },
+  {
+    "blocks": 1,
+    "bytes": 1,
+    "class": "inmemory",
+    "maxTimestamp": 1,
+    "merge": null,
+    "minTimestamp": 1,
+    "name": "text",
+    "part": 1,
+    "partition": "text",
+    "rows": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "partCreated"
+  },
+  {
+    "blocks": 1,
+    "bytes": 1,
+    "class": "small",
+    "maxTimestamp": 1,
+    "merge": 1,
+    "minTimestamp": 1,
+    "name": "text",
+    "part": 1,
+    "partition": "text",
+    "rows": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "partCreated"
+  },
+  {
+    "blocks": 1,
+    "bytes": 1,
+    "class": "big",
+    "maxTimestamp": 1,
+    "merge": 1,
+    "minTimestamp": 1,
+    "name": "text",
+    "part": 1,
+    "partition": "text",
+    "rows": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "partCreated"
+  },
+  {
+    "bytes": 1,
+    "merge": 1,
+    "outputClass": "small",
+    "partition": "text",
+    "reason": "flush",
+    "rows": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergeStarted"
+  },
+  {
+    "bytes": 1,
+    "merge": 1,
+    "outputClass": "small",
+    "partition": "text",
+    "reason": "background",
+    "rows": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergeStarted"
+  },
+  {
+    "bytes": 1,
+    "merge": 1,
+    "outputClass": "small",
+    "partition": "text",
+    "reason": "assisted",
+    "rows": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergeStarted"
+  },
+  {
+    "bytes": 1,
+    "merge": 1,
+    "outputClass": "small",
+    "partition": "text",
+    "reason": "forced",
+    "rows": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergeStarted"
+  },
+  {
+    "bytes": 1,
+    "merge": 1,
+    "outputClass": "small",
+    "partition": "text",
+    "reason": "deduplication",
+    "rows": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergeStarted"
+  },
+  {
+    "merge": 1,
+    "partition": "text",
+    "rowsDone": 1,
+    "rowsTotal": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "mergeProgressed"
+  },
+  {
+    "merge": 1,
+    "output": 1,
+    "partition": "text",
+    "rowsDeduplicated": 1,
+    "rowsDeleted": 1,
+    "rowsMerged": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "mergeFinished"
+  },
+  {
+    "merge": 1,
+    "output": null,
+    "partition": "text",
+    "rowsDeduplicated": 1,
+    "rowsDeleted": 1,
+    "rowsMerged": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "mergeFinished"
+  },
+  {
+    "merge": 1,
+    "message": "text",
+    "partition": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "mergeAborted"
+  },
+  {
+    "part": 1,
+    "partition": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "partRetired"
+  },
+  {
+    "part": 1,
+    "partition": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "partRemoved"
+  },
+  {
+    "partition": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "partitionCreated"
+  },
+  {
+    "partition": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "partitionDropped"
+  },
+  {
+    "sequence": 1,
+    "series": 1,
+    "time": 1,
+    "type": "seriesRegistered"
+  },
+  {
+    "items": 1,
+    "part": "text",
+    "sequence": 1,
+    "table": "text",
+    "time": 1,
+    "type": "indexFlushed"
+  },
+  {
+    "items": 1,
+    "part": "text",
+    "sequence": 1,
+    "sources": [
+      "text"
+    ],
+    "table": "text",
+    "time": 1,
+    "type": "indexMerged"
+  },
+  {
+    "current": "text",
+    "dropped": "text",
+    "previous": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "indexRotated"
+  },
+  {
+    "name": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "snapshotStarted"
+  },
+  {
+    "files": 1,
+    "linkedBytes": 1,
+    "name": "text",
+    "parts": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "snapshotCreated"
+  },
+  {
+    "name": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "snapshotDeleted"
+  },
+  {
+    "message": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "degraded"
+  }
+] satisfies EngineEvent[];
+
+export const states = [
+  {
+    "clock": "manual",
+    "config": {
+      "auth": {
+        "forceFlush": "text",
+        "forceMerge": "text",
+        "snapshot": "text"
+      },
+      "cacheBytes": 1,
+      "clock": "manual",
+      "dedupIntervalMs": 1,
+      "finalMergeDelayMs": 1,
+      "memoryBytes": 1,
+      "precisionBits": 1,
+      "retentionMs": 1,
+      "startTime": 1
+    },
+    "eventsDropped": 1,
+    "fileSystem": {
+      "commits": 1,
+      "files": 1,
+      "links": 1,
+      "operations": 1,
+      "readBytes": 1,
+      "storedBytes": 1,
+      "writtenBytes": 1
+    },
+    "index": {
+      "blocks": {
+        "blocks": 1,
+        "budgetBytes": 1,
+        "bytes": 1,
+        "evictions": 1,
+        "hits": 1,
+        "misses": 1
+      },
+      "deletedSeries": 1,
+      "names": {
+        "bytes": 1,
+        "hits": 1,
+        "maxBytes": 1,
+        "misses": 1,
+        "names": 1
+      },
+      "nextRotation": 1,
+      "pendingItems": 1,
+      "series": 1,
+      "tables": [
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "current"
+        },
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "previous"
+        }
+      ]
+    },
+    "ingested": {
+      "rejectedNan": 1,
+      "rejectedTooNew": 1,
+      "rejectedTooOld": 1,
+      "rows": 1
+    },
+    "memory": {
+      "cacheBytes": 1,
+      "cacheHits": 1,
+      "cacheLimitBytes": 1,
+      "cacheMisses": 1,
+      "inMemoryPartBytes": 1,
+      "rawRowsBytes": 1
+    },
+    "now": 1,
+    "partitions": [
+      {
+        "maxTimestamp": 1,
+        "merges": [],
+        "minTimestamp": 1,
+        "name": "text",
+        "parts": [],
+        "pendingConversionRows": 1,
+        "shards": [
+          {
+            "capacity": 1,
+            "rows": 1
+          }
+        ]
+      }
+    ],
+    "scheduler": {
+      "lanes": [
+        {
+          "jobs": 1,
+          "lane": "query",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "flush",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "smallMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "bigMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "janitor",
+          "ready": 1,
+          "units": 1
+        }
+      ],
+      "nextDue": 1
+    },
+    "series": {
+      "handles": 1,
+      "rememberedDays": 1,
+      "rememberedTextBytes": 1,
+      "rememberedTexts": 1,
+      "resolved": 1
+    }
+  },
+  {
+    "clock": "manual",
+    "config": {
+      "auth": {
+        "forceFlush": "text",
+        "forceMerge": "text",
+        "snapshot": "text"
+      },
+      "cacheBytes": 1,
+      "clock": "manual",
+      "dedupIntervalMs": 1,
+      "finalMergeDelayMs": 1,
+      "memoryBytes": 1,
+      "precisionBits": 1,
+      "retentionMs": 1,
+      "startTime": 1
+    },
+    "eventsDropped": 1,
+    "fileSystem": {
+      "commits": 1,
+      "files": 1,
+      "links": 1,
+      "operations": 1,
+      "readBytes": 1,
+      "storedBytes": 1,
+      "writtenBytes": 1
+    },
+    "index": {
+      "blocks": {
+        "blocks": 1,
+        "budgetBytes": 1,
+        "bytes": 1,
+        "evictions": 1,
+        "hits": 1,
+        "misses": 1
+      },
+      "deletedSeries": 1,
+      "names": {
+        "bytes": 1,
+        "hits": 1,
+        "maxBytes": 1,
+        "misses": 1,
+        "names": 1
+      },
+      "nextRotation": 1,
+      "pendingItems": 1,
+      "series": 1,
+      "tables": [
+        {
+          "name": "text",
+          "parts": [
+            {
+              "blocks": 1,
+              "bytes": 1,
+              "isMerging": true,
+              "items": 1,
+              "name": "text"
+            }
+          ],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "current"
+        },
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "previous"
+        }
+      ]
+    },
+    "ingested": {
+      "rejectedNan": 1,
+      "rejectedTooNew": 1,
+      "rejectedTooOld": 1,
+      "rows": 1
+    },
+    "memory": {
+      "cacheBytes": 1,
+      "cacheHits": 1,
+      "cacheLimitBytes": 1,
+      "cacheMisses": 1,
+      "inMemoryPartBytes": 1,
+      "rawRowsBytes": 1
+    },
+    "now": 1,
+    "partitions": [
+      {
+        "maxTimestamp": 1,
+        "merges": [],
+        "minTimestamp": 1,
+        "name": "text",
+        "parts": [
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "small",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "live"
+          }
+        ],
+        "pendingConversionRows": 1,
+        "shards": [
+          {
+            "capacity": 1,
+            "rows": 1
+          }
+        ]
+      }
+    ],
+    "scheduler": {
+      "lanes": [
+        {
+          "jobs": 1,
+          "lane": "query",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "flush",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "smallMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "bigMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "janitor",
+          "ready": 1,
+          "units": 1
+        }
+      ],
+      "nextDue": 1
+    },
+    "series": {
+      "handles": 1,
+      "rememberedDays": 1,
+      "rememberedTextBytes": 1,
+      "rememberedTexts": 1,
+      "resolved": 1
+    }
+  },
+  {
+    "clock": "manual",
+    "config": {
+      "auth": {
+        "forceFlush": "text",
+        "forceMerge": "text",
+        "snapshot": "text"
+      },
+      "cacheBytes": 1,
+      "clock": "manual",
+      "dedupIntervalMs": 1,
+      "finalMergeDelayMs": 1,
+      "memoryBytes": 1,
+      "precisionBits": 1,
+      "retentionMs": 1,
+      "startTime": 1
+    },
+    "eventsDropped": 1,
+    "fileSystem": {
+      "commits": 1,
+      "files": 1,
+      "links": 1,
+      "operations": 1,
+      "readBytes": 1,
+      "storedBytes": 1,
+      "writtenBytes": 1
+    },
+    "index": {
+      "blocks": {
+        "blocks": 1,
+        "budgetBytes": 1,
+        "bytes": 1,
+        "evictions": 1,
+        "hits": 1,
+        "misses": 1
+      },
+      "deletedSeries": 1,
+      "names": {
+        "bytes": 1,
+        "hits": 1,
+        "maxBytes": 1,
+        "misses": 1,
+        "names": 1
+      },
+      "nextRotation": 1,
+      "pendingItems": 1,
+      "series": 1,
+      "tables": [
+        {
+          "name": "text",
+          "parts": [
+            {
+              "blocks": 1,
+              "bytes": 1,
+              "isMerging": true,
+              "items": 1,
+              "name": "text"
+            }
+          ],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "current"
+        },
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "previous"
+        }
+      ]
+    },
+    "ingested": {
+      "rejectedNan": 1,
+      "rejectedTooNew": 1,
+      "rejectedTooOld": 1,
+      "rows": 1
+    },
+    "memory": {
+      "cacheBytes": 1,
+      "cacheHits": 1,
+      "cacheLimitBytes": 1,
+      "cacheMisses": 1,
+      "inMemoryPartBytes": 1,
+      "rawRowsBytes": 1
+    },
+    "now": 1,
+    "partitions": [
+      {
+        "maxTimestamp": 1,
+        "merges": [],
+        "minTimestamp": 1,
+        "name": "text",
+        "parts": [
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "small",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "live"
+          },
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "inmemory",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "live"
+          }
+        ],
+        "pendingConversionRows": 1,
+        "shards": [
+          {
+            "capacity": 1,
+            "rows": 1
+          }
+        ]
+      }
+    ],
+    "scheduler": {
+      "lanes": [
+        {
+          "jobs": 1,
+          "lane": "query",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "flush",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "smallMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "bigMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "janitor",
+          "ready": 1,
+          "units": 1
+        }
+      ],
+      "nextDue": 1
+    },
+    "series": {
+      "handles": 1,
+      "rememberedDays": 1,
+      "rememberedTextBytes": 1,
+      "rememberedTexts": 1,
+      "resolved": 1
+    }
+  },
+  {
+    "clock": "manual",
+    "config": {
+      "auth": {
+        "forceFlush": "text",
+        "forceMerge": "text",
+        "snapshot": "text"
+      },
+      "cacheBytes": 1,
+      "clock": "manual",
+      "dedupIntervalMs": 1,
+      "finalMergeDelayMs": 1,
+      "memoryBytes": 1,
+      "precisionBits": 1,
+      "retentionMs": 1,
+      "startTime": 1
+    },
+    "eventsDropped": 1,
+    "fileSystem": {
+      "commits": 1,
+      "files": 1,
+      "links": 1,
+      "operations": 1,
+      "readBytes": 1,
+      "storedBytes": 1,
+      "writtenBytes": 1
+    },
+    "index": {
+      "blocks": {
+        "blocks": 1,
+        "budgetBytes": 1,
+        "bytes": 1,
+        "evictions": 1,
+        "hits": 1,
+        "misses": 1
+      },
+      "deletedSeries": 1,
+      "names": {
+        "bytes": 1,
+        "hits": 1,
+        "maxBytes": 1,
+        "misses": 1,
+        "names": 1
+      },
+      "nextRotation": 1,
+      "pendingItems": 1,
+      "series": 1,
+      "tables": [
+        {
+          "name": "text",
+          "parts": [
+            {
+              "blocks": 1,
+              "bytes": 1,
+              "isMerging": true,
+              "items": 1,
+              "name": "text"
+            }
+          ],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "current"
+        },
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "previous"
+        }
+      ]
+    },
+    "ingested": {
+      "rejectedNan": 1,
+      "rejectedTooNew": 1,
+      "rejectedTooOld": 1,
+      "rows": 1
+    },
+    "memory": {
+      "cacheBytes": 1,
+      "cacheHits": 1,
+      "cacheLimitBytes": 1,
+      "cacheMisses": 1,
+      "inMemoryPartBytes": 1,
+      "rawRowsBytes": 1
+    },
+    "now": 1,
+    "partitions": [
+      {
+        "maxTimestamp": 1,
+        "merges": [
+          {
+            "bytesTotal": 1,
+            "id": 1,
+            "outputClass": "small",
+            "reason": "forced",
+            "rowsDone": 1,
+            "rowsTotal": 1,
+            "sources": [
+              1
+            ]
+          }
+        ],
+        "minTimestamp": 1,
+        "name": "text",
+        "parts": [
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "small",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "merging"
+          }
+        ],
+        "pendingConversionRows": 1,
+        "shards": [
+          {
+            "capacity": 1,
+            "rows": 1
+          }
+        ]
+      }
+    ],
+    "scheduler": {
+      "lanes": [
+        {
+          "jobs": 1,
+          "lane": "query",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "flush",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "smallMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "bigMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "janitor",
+          "ready": 1,
+          "units": 1
+        }
+      ],
+      "nextDue": 1
+    },
+    "series": {
+      "handles": 1,
+      "rememberedDays": 1,
+      "rememberedTextBytes": 1,
+      "rememberedTexts": 1,
+      "resolved": 1
+    }
+  }
+] satisfies StateOfEngine[];
+
+export const ingested = [
+  {
+    "errors": [
+      {
+        "line": 1,
+        "message": "text"
+      },
+      {
+        "line": null,
+        "message": "text"
+      }
+    ],
+    "rejected": 1,
+    "samples": 1,
+    "series": 1
+  }
+] satisfies IngestedByEngine[];
+
+export const files = [
+  {
+    "path": "text",
+    "sizeBytes": 1,
+    "source": "text"
+  }
+] satisfies SnapshotFile[];
