@@ -11,6 +11,8 @@ import { bytes, compact, moment, significant } from "../model/format";
 /** Room for the labels of the values: the longest of each unit. */
 const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
 const AXIS_HEIGHT = 30;
+/** Room for half of the last label of the time axis. */
+const PADDING_RIGHT = 18;
 /** Arrow keys move the crosshair so far, in pixels. */
 const KEY_STEP = 8;
 
@@ -122,7 +124,7 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
   return (
     <div
       class="tooltip"
-      style={rightHalf ? { right: `${reading.width - reading.left + 16}px` } : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }}
+      style={rightHalf ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` } : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }}
       aria-live="polite"
     >
       <p>{moment(reading.time * 1000)}</p>
@@ -181,7 +183,7 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
   return {
     width: element.clientWidth,
     height: element.clientHeight,
-    padding: [8, 0, 0, 0],
+    padding: [8, PADDING_RIGHT, 0, 0],
     legend: { show: false },
     cursor: {
       drag: { x: true, y: false, setScale: false },
