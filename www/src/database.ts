@@ -41,6 +41,8 @@ class Handle implements SeriesHandle {
 }
 
 export class OpenDatabase implements Database {
+  readonly name: string;
+  readonly storage: Database["storage"];
   readonly snapshots: Snapshots;
   readonly #port: Port;
   /** Called once when the database is no longer in use. */
@@ -49,7 +51,9 @@ export class OpenDatabase implements Database {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #closing: Promise<void> | undefined;
 
-  constructor(port: Port, release: () => void) {
+  constructor(name: string, storage: Database["storage"], port: Port, release: () => void) {
+    this.name = name;
+    this.storage = storage;
     this.#port = port;
     this.#release = release;
     this.snapshots = snapshotsOf(port);

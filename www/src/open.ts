@@ -33,7 +33,7 @@ export async function openInline(options: OpenOptions = {}): Promise<Database> {
       await port.close().finally(done);
       checkAborted("open", signal);
     }
-    return new OpenDatabase(port, done);
+    return new OpenDatabase(name, storage.kind, port, done);
   } catch (error) {
     release();
     throw error;

@@ -22,9 +22,12 @@ const SLICE_MS = 4;
 const TURN_MS = 8;
 /** A slice longer than this is counted. */
 const LONG_SLICE_MS = 8;
-const FIRST_BUDGET = 100_000;
-const MIN_BUDGET = 5_000;
-const MAX_BUDGET = 2_000_000;
+/** A slice is made of steps of about this length, with a look at the clock after each: what a unit costs differs by the kind of work. */
+const STEP_MS = 1;
+/** Units of the first step, and the least and most of any. */
+const FIRST_BUDGET = 20_000;
+const MIN_BUDGET = 2_000;
+const MAX_BUDGET = 500_000;
 /** Timers beyond this are set in steps. */
 const MAX_SLEEP_MS = 60_000;
 
@@ -51,7 +54,7 @@ export class Pump {
   readonly #fault: (thrown: unknown) => SandglassError;
   #timer: Timer | undefined;
   #budget = FIRST_BUDGET;
-  #unitsPerMs = FIRST_BUDGET / SLICE_MS;
+  #unitsPerMs = FIRST_BUDGET / STEP_MS;
   /** When the present turn of the event loop began, as far as is known; 0 when nothing has run in it yet. */
   #turnBegan = 0;
   #nextTurn: Promise<void> | undefined;
@@ -115,7 +118,7 @@ export class Pump {
 
   /** Works now, for the length of one slice, without settling anything: for the moment before a page goes away. */
   workNow(): void {
-    if (!this.#stopped) this.#driven.pump(Date.now(), this.#budget);
+    if (!this.#stopped) this.#work(performance.now());
   }
 
   /** Ends it: whoever waits is told why. */
@@ -137,8 +140,7 @@ export class Pump {
     let due: number;
     let settled = this.#endTurn();
     try {
-      due = this.#driven.pump(Date.now(), this.#budget);
-      this.#adapt(performance.now() - began, this.#driven.spent());
+      due = this.#work(began);
       for (const ticket of this.#driven.completed()) {
         // An answer that nobody waits for any more has been given up.
         this.#waiting.get(ticket)?.answered();
@@ -158,14 +160,25 @@ export class Pump {
     if (due !== 0 && due !== Number.POSITIVE_INFINITY) this.#sleep(due - Date.now());
   }
 
+  /** Step by step, until a slice is full or nothing is left to do. */
+  #work(began: number): number {
+    for (let stepBegan = began; ; ) {
+      const due = this.#driven.pump(Date.now(), this.#budget);
+      const now = performance.now();
+      this.#adapt(now - stepBegan, this.#driven.spent());
+      if (due !== 0 || now - began >= SLICE_MS - STEP_MS / 2) return due;
+      stepBegan = now;
+    }
+  }
+
   #adapt(took: number, spent: number): void {
-    // A slice that ended for want of work says something only when it was long enough to be measured.
+    // A step that ended for want of work says something only when it was long enough to be measured.
     if (spent < this.#budget * 0.9 && (spent < 1_000 || took < 0.5)) return;
-    // The thread may have been taken away meanwhile, and clocks are coarse: no slice changes much.
+    // The thread may have been taken away meanwhile, and clocks are coarse: no step changes much.
     const rate = spent / Math.max(took, 0.01);
     const believable = Math.min(this.#unitsPerMs * 2, Math.max(this.#unitsPerMs / 2, rate));
     this.#unitsPerMs += (believable - this.#unitsPerMs) / 3;
-    this.#budget = Math.min(MAX_BUDGET, Math.max(MIN_BUDGET, this.#unitsPerMs * SLICE_MS));
+    this.#budget = Math.min(MAX_BUDGET, Math.max(MIN_BUDGET, this.#unitsPerMs * STEP_MS));
   }
 
   #sleep(ms: number): void {

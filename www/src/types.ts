@@ -104,6 +104,11 @@ export type ReadOptions = TimeRange & Abortable;
  * ```
  */
 export interface Database extends AsyncDisposable {
+  /** Its name, which is {@link OpenOptions.name} or the default. */
+  readonly name: string;
+  /** Where it really lives, which tells what `open` has chosen when it was left to choose. */
+  readonly storage: "memory" | "indexeddb";
+
   // ---- ingest ---------------------------------------------------------------------------------------------------------
 
   /**

@@ -23,6 +23,11 @@ const lines = (body) => body.split("\n").filter((line) => line !== "").map((line
 
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
+  async "it tells where it lives"({ open, storage, name }) {
+    const db = await open({ name });
+    equal([db.name, db.storage], [name, storage]);
+  },
+
   async "the same labels give the same handle, whatever their order"({ open }) {
     const db = await open();
     const handle = db.series({ __name__: "up", job: "node" });

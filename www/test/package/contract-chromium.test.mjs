@@ -33,6 +33,48 @@ describe("sandglass in Chromium", async () => {
     });
   }
 
+  it("a worker of one's own is as good a place", async () => {
+    const found = await browser.page.evaluate(async (inline) => {
+      const code = `import { open, destroy } from ${JSON.stringify(new URL(inline, location.href).href)};
+        const db = await open({ name: "in-a-worker" });
+        await db.append({ __name__: "up" }, [Date.now() - 1, Date.now()], [1, 2]);
+        await db.flush();
+        const found = await db.select("up");
+        const { storage } = db;
+        await db.close();
+        await destroy("in-a-worker");
+        postMessage([storage, [...found[0].values]]);`;
+      const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+      return new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => resolve(data);
+        worker.onerror = ({ message }) => reject(new Error(message));
+        worker.addEventListener("unhandledrejection", ({ reason }) => reject(reason));
+      });
+    }, index.replace("index.js", "inline.js"));
+    assert.deepEqual(found, ["indexeddb", [1, 2]]);
+  });
+
+  it("a page that goes away gives its lock back, and says so when it comes back", async () => {
+    const { page } = browser;
+    await page.evaluate(async (index) => {
+      const { open } = await import(index);
+      globalThis.db = await open({ name: "put-away" });
+      await globalThis.db.append({ __name__: "up" }, [Date.now()], [1]);
+      // What a browser does to a page that it keeps for the way back.
+      dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+    }, index);
+    const after = await page.evaluate(async (index) => {
+      const { open, destroy } = await import(index);
+      const refused = await globalThis.db.flush().catch(({ code }) => code);
+      await globalThis.db.close();
+      const again = await open({ name: "put-away" });
+      await again.close();
+      await destroy("put-away");
+      return refused;
+    }, index);
+    assert.equal(after, "closed");
+  });
+
   it("the page has seen no error that nobody asked for", () => {
     assert.deepEqual(browser.errors, []);
   });

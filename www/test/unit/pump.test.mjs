@@ -51,10 +51,10 @@ describe("the pump", () => {
         await nextTask();
         turns++;
       }
-      assert.ok(turns >= driven.pumps.length - 1, "others ran between the slices");
-      // On a busy machine some slices take longer than their work.
-      const learnt = driven.pumps.slice(10, -1).sort((a, b) => a - b)[Math.floor((driven.pumps.length - 11) / 2)] / unitsPerMs;
-      assert.ok(learnt > 1 && learnt < 8, `a slice of ${learnt} ms`);
+      assert.ok(turns >= 20, `others ran ${turns} times in 300 ms of work`);
+      // On a busy machine some steps take longer than their work.
+      const learnt = driven.pumps.slice(20, -1).sort((a, b) => a - b)[Math.floor((driven.pumps.length - 21) / 2)] / unitsPerMs;
+      assert.ok(learnt > 0.2 && learnt < 2, `a step of ${learnt} ms`);
       assert.ok(driven.pumper.slices.longestMs > 1);
     }
   });
