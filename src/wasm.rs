@@ -235,6 +235,7 @@ impl EnginePort {
         timestamp: f64,
         extra_labels: Vec<String>,
         first_line: f64,
+        body_number: u32,
     ) -> std::result::Result<u32, JsValue> {
         let format = match format {
             "prometheus" => BodyFormat::Prometheus,
@@ -252,6 +253,7 @@ impl EnginePort {
             timestamp: timestamp as TimestampMs,
             extra_labels: pairs,
             first_line: first_line as u64,
+            body_number,
         }))
     }
 

@@ -45,6 +45,8 @@ pub enum Command {
         extra_labels: Vec<(String, String)>,
         /// Number of the body's first line in what the user handed in, counted from 1, for messages.
         first_line: u64,
+        /// The same for all pieces of one body and another for each body, so that a series counts once a body; not 0.
+        body_number: u32,
     },
     /// Raw samples of the matching series, sorted by labels. Answered by `Series`.
     Select {

@@ -27,7 +27,8 @@ pub struct Config {
     pub start_time: TimestampMs,
     /// Upper bound for caches of cold data, in bytes.
     pub cache_bytes: u64,
-    /// Memory the sizing formulas count with, as the server counts with the machine's (engine-behaviour §2).
+    /// Memory the sizing formulas count with, as the server counts with the machine's (engine-behaviour §2): what a 32-bit module
+    /// can address, unless told otherwise.
     pub memory_bytes: u64,
     /// Significant bits kept of each value; 64 keeps what the decimal conversion keeps.
     pub precision_bits: u8,
@@ -58,7 +59,7 @@ impl Config {
             clock: Clock::Real,
             start_time,
             cache_bytes: 64 << 20,
-            memory_bytes: 1 << 30,
+            memory_bytes: 4 << 30,
             precision_bits: 64,
             final_merge_delay_ms: 0,
             auth: AuthKeys::default(),

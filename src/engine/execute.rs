@@ -8,6 +8,7 @@ use crate::metric::name::MetricName;
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::FoundSeries;
+use crate::storage::text::Piece;
 use crate::time::TimeRange;
 use std::rc::Rc;
 
@@ -34,12 +35,11 @@ pub(super) async fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: C
             storage.force_merge(&partition_prefix).await?;
             Answer::Done
         }
-        Command::Ingest { format, body, timestamp, extra_labels, first_line } => {
+        Command::Ingest { format, body, timestamp, extra_labels, first_line, body_number } => {
+            let piece = Piece { text: &body, first_line, body: body_number.max(1) };
             let result = match format {
-                BodyFormat::Prometheus => {
-                    storage.ingest_prometheus(&body, timestamp, &extra_labels, first_line).await?
-                }
-                BodyFormat::JsonLines => storage.ingest_json_lines(&body, &extra_labels, first_line).await?,
+                BodyFormat::Prometheus => storage.ingest_prometheus(piece, timestamp, &extra_labels).await?,
+                BodyFormat::JsonLines => storage.ingest_json_lines(piece, &extra_labels).await?,
             };
             storage.wait_for_room().await;
             Answer::Ingested(result.into())

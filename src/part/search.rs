@@ -85,24 +85,39 @@ fn collect(headers: &[BlockHeader], tsids: &[Tsid], first: usize, range: TimeRan
     }
 }
 
-/// Samples as two columns, with the stretches that came from one block each.
-#[derive(Clone, Debug, Default)]
-pub struct BlockSamples {
-    /// Timestamps, sorted within each run.
+/// Samples of one series as two columns of one length.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Samples {
+    /// Timestamps in milliseconds.
     pub timestamps: Vec<TimestampMs>,
-    /// As many values.
+    /// A value for each.
     pub values: Vec<f64>,
-    /// Which rows belong to which series.
-    pub runs: Vec<SampleRun>,
 }
 
-/// Adjacent rows of one series.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SampleRun {
-    /// Index of the series among those asked for.
-    pub series: u32,
-    /// Where its rows lie in the columns.
-    pub rows: Range<usize>,
+impl Samples {
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.timestamps.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.timestamps.is_empty()
+    }
+
+    /// Puts the samples from `start` on in order of time; those of one instant keep their order.
+    pub fn sort_from(&mut self, start: usize) {
+        let timestamps = &mut self.timestamps[start..];
+        if timestamps.is_sorted() {
+            return;
+        }
+        let values = &mut self.values[start..];
+        let mut rows: Vec<(TimestampMs, f64)> = timestamps.iter().copied().zip(values.iter().copied()).collect();
+        rows.sort_by_key(|row| row.0);
+        for ((timestamp, value), row) in timestamps.iter_mut().zip(values).zip(rows) {
+            (*timestamp, *value) = row;
+        }
+    }
 }
 
 /// Blocks that lie close together are read at once, up to so many bytes of each file.
@@ -117,17 +132,18 @@ struct Batch {
     values: Range<u64>,
 }
 
-/// Appends the samples of `blocks` that lie in `range`.
+/// Appends the samples of `blocks` that lie in `range` to the columns of their series, in the part's order. `budget` is how many
+/// more samples may be read; it shrinks.
 ///
 /// # Errors
-/// `Corrupt` when a block can't be decoded, `Limit` when there would be more than `max_samples`.
+/// `Corrupt` when a block can't be decoded, `Limit` when the budget is used up.
 pub async fn read_blocks(
     context: &Context,
     part: &Part,
     blocks: &[FoundBlock],
     range: TimeRange,
-    max_samples: u64,
-    samples: &mut BlockSamples,
+    budget: &mut u64,
+    samples: &mut [Samples],
 ) -> Result<()> {
     let mut decoder = Decoder::default();
     let mut batches = batches(part, blocks)?.into_iter();
@@ -138,7 +154,9 @@ pub async fn read_blocks(
         let (timestamps, values) = (timestamps.await?, values.await?);
         for block in &blocks[batch.blocks] {
             let header = &block.header;
-            let start = samples.timestamps.len();
+            let Some(columns) = samples.get_mut(block.series as usize) else {
+                return Err(Error::invalid(format!("there are no columns for series {}", block.series)));
+            };
             let added = decoder.append(
                 header,
                 slice(
@@ -149,22 +167,19 @@ pub async fn read_blocks(
                 )?,
                 slice(&values, batch.values.start, header.values_block_offset, header.values_block_size)?,
                 range,
-                &mut samples.timestamps,
-                &mut samples.values,
+                &mut columns.timestamps,
+                &mut columns.values,
             )?;
-            if added > 0 {
-                samples.runs.push(SampleRun { series: block.series, rows: start..start + added });
-            }
-            if samples.timestamps.len() as u64 > max_samples {
-                return Err(Error::new(
-                    ErrorKind::Limit,
-                    format!("more than {max_samples} samples match; narrow the selector or the time range"),
-                ));
-            }
+            *budget = budget.checked_sub(added as u64).ok_or_else(too_many_samples)?;
             context.spend(u64::from(header.rows_count) / 4 + 5).await;
         }
     }
     Ok(())
+}
+
+#[cold]
+fn too_many_samples() -> Error {
+    Error::new(ErrorKind::Limit, "more samples match than one search may read; narrow the selector or the time range")
 }
 
 fn slice(bytes: &Bytes, start: u64, offset: u64, size: u32) -> Result<&[u8]> {

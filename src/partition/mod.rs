@@ -19,7 +19,6 @@ mod state;
 
 pub use merge::transaction_text;
 pub use parts::{IdSource, PartEntry, PartList};
-pub use search::SeriesSamples;
 pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeState, PartState, PartitionState, ShardState};
 

@@ -45,6 +45,21 @@ fn survey(timestamps: &[i64], values: &[f64]) -> (i64, i64, bool) {
     (min, max, has_nan)
 }
 
+/// The dates of timestamps, each stretch of one day once.
+fn days_of(timestamps: &[i64]) -> Vec<u64> {
+    let mut dates = Vec::new();
+    let (mut day_start, mut day_end) = (i64::MAX, i64::MIN);
+    for &timestamp in timestamps {
+        if timestamp < day_start || timestamp >= day_end {
+            let date = date_of(timestamp);
+            day_start = date as i64 * DAY_MS;
+            day_end = day_start + DAY_MS;
+            dates.push(date);
+        }
+    }
+    dates
+}
+
 fn is_refused_nan(value: f64) -> bool {
     value.is_nan() && !is_stale_nan(value)
 }
@@ -75,24 +90,31 @@ impl Storage {
             || (has_nan && values.iter().any(|value| is_refused_nan(*value)))
         {
             let (timestamps, values) = self.without_refused(gate, timestamps, values);
-            return if timestamps.is_empty() {
-                Ok(Appended::Accepted)
-            } else {
-                self.append_accepted(handle, &timestamps, &values)
-            };
+            if timestamps.is_empty() {
+                return Ok(Appended::Accepted);
+            }
+            let (min, max, _) = survey(&timestamps, &values);
+            return Ok(self.append_accepted(handle, &timestamps, &values, TimeRange { min, max }));
         }
-        self.append_accepted(handle, timestamps, values)
+        Ok(self.append_accepted(handle, timestamps, values, TimeRange { min, max }))
     }
 
-    fn append_accepted(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
-        if !self.are_days_registered(handle, timestamps) {
-            return Ok(Appended::NeedsPreparation);
+    /// Appends what may pass; `span` reaches from the first timestamp to the last.
+    fn append_accepted(&self, handle: u32, timestamps: &[i64], values: &[f64], span: TimeRange) -> Appended {
+        if !self.are_days_registered(handle, timestamps, span) {
+            return Appended::NeedsPreparation;
         }
         let series = self.series.borrow().row_series(handle);
+        let Some((month, partition)) = self.table.partition_of(span.min) else { return Appended::NeedsPreparation };
+        if month.contains(span.max) {
+            partition.add_run(series, timestamps, values);
+            self.ingested.borrow_mut().rows += timestamps.len() as u64;
+            return Appended::Accepted;
+        }
         // All months must be open before the first row moves: it is all or nothing.
         let mut rest = timestamps;
         while let Some(&first) = rest.first() {
-            let Some((range, _)) = self.table.partition_of(first) else { return Ok(Appended::NeedsPreparation) };
+            let Some((range, _)) = self.table.partition_of(first) else { return Appended::NeedsPreparation };
             rest = &rest[rest.iter().take_while(|timestamp| range.contains(**timestamp)).count()..];
         }
         let mut from = 0;
@@ -103,7 +125,7 @@ impl Storage {
             from = to;
         }
         self.ingested.borrow_mut().rows += timestamps.len() as u64;
-        Ok(Appended::Accepted)
+        Appended::Accepted
     }
 
     /// Appends one sample to each of many series at one instant, if all is known.
@@ -111,8 +133,8 @@ impl Storage {
     /// # Errors
     /// `Invalid` for a handle that was not given out.
     pub fn try_append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
-        for &handle in handles {
-            self.check_handle(handle)?;
+        if let Some(&greatest) = handles.iter().max() {
+            self.check_handle(greatest)?;
         }
         let gate = self.gate();
         if !gate.range.contains(timestamp) {
@@ -126,6 +148,7 @@ impl Storage {
         let date = date_of(timestamp);
         let registered = u32::try_from(date + 1).unwrap_or(u32::MAX);
         let mut row_series = Vec::with_capacity(handles.len());
+        let is_first_of_day;
         {
             let series = self.series.borrow();
             let (numbers, dates) = series.hot_columns();
@@ -138,9 +161,12 @@ impl Storage {
             if !all_known && (row_series.contains(&UNRESOLVED) || !series.knows_day(date)) {
                 return Ok(Appended::NeedsPreparation);
             }
+            is_first_of_day = !all_known;
         }
-        for &handle in handles {
-            self.register_day(handle, date, registered);
+        if is_first_of_day {
+            for &handle in handles {
+                self.register_day(handle, date, registered);
+            }
         }
         if values.iter().any(|value| is_refused_nan(*value)) {
             let kept: Vec<usize> = (0..values.len()).filter(|row| !is_refused_nan(values[*row])).collect();
@@ -269,37 +295,38 @@ impl Storage {
         self.series.borrow().generation() != self.index.generation()
     }
 
-    /// Makes sure that the index has the series on each day of `timestamps`. False when something has to be looked up first.
-    fn are_days_registered(&self, handle: u32, timestamps: &[i64]) -> bool {
+    /// Makes sure that the index has the series on each day of `timestamps`, which lie in `span`. False when something has to be
+    /// looked up first.
+    fn are_days_registered(&self, handle: u32, timestamps: &[i64], span: TimeRange) -> bool {
         if self.is_generation_stale() {
             return false;
         }
-        {
-            let series = self.series.borrow();
-            if series.row_series(handle) == UNRESOLVED {
-                return false;
-            }
-            let mut day_end = i64::MIN;
-            let mut day_start = i64::MAX;
-            for &timestamp in timestamps {
-                if timestamp < day_start || timestamp >= day_end {
-                    let date = date_of(timestamp);
-                    if !series.knows_day(date) {
-                        return false;
-                    }
-                    day_start = date as i64 * DAY_MS;
-                    day_end = day_start + DAY_MS;
+        let (first_date, last_date) = (date_of(span.min), date_of(span.max));
+        if first_date == last_date {
+            let registered = u32::try_from(first_date + 1).unwrap_or(u32::MAX);
+            {
+                let series = self.series.borrow();
+                let (numbers, dates) = series.hot_columns();
+                // A series is resolved before any day of it is registered.
+                if dates[handle as usize] == registered {
+                    return true;
+                }
+                if numbers[handle as usize] == UNRESOLVED || !series.knows_day(first_date) {
+                    return false;
                 }
             }
+            self.register_day(handle, first_date, registered);
+            return true;
         }
-        let (mut day_start, mut day_end) = (i64::MAX, i64::MIN);
-        for &timestamp in timestamps {
-            if timestamp < day_start || timestamp >= day_end {
-                let date = date_of(timestamp);
-                day_start = date as i64 * DAY_MS;
-                day_end = day_start + DAY_MS;
-                self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+        let dates = days_of(timestamps);
+        {
+            let series = self.series.borrow();
+            if series.row_series(handle) == UNRESOLVED || !dates.iter().all(|date| series.knows_day(*date)) {
+                return false;
             }
+        }
+        for date in dates {
+            self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
         }
         true
     }

@@ -68,7 +68,7 @@ impl StorageOptions {
             dedup_interval_ms,
             start_time,
             cache_bytes: 64 << 20,
-            memory_bytes: 1 << 30,
+            memory_bytes: 4 << 30,
             precision_bits: 64,
             final_merge_delay_ms: 0,
         })

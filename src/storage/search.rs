@@ -6,7 +6,8 @@ use crate::error::Result;
 use crate::metric::filter::Selector;
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
-use crate::time::{TimeRange, TimestampMs};
+pub use crate::part::search::Samples;
+use crate::time::TimeRange;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -26,15 +27,6 @@ pub struct FoundSeries {
     pub name: Rc<MetricName>,
     /// Its TSIDs, in order: usually one, several when it was created twice (index-format §4).
     pub tsids: Vec<Tsid>,
-}
-
-/// Samples of one series, sorted by time; the columns have one length.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Samples {
-    /// Milliseconds since the epoch.
-    pub timestamps: Vec<TimestampMs>,
-    /// One for each timestamp.
-    pub values: Vec<f64>,
 }
 
 impl Storage {
@@ -75,14 +67,20 @@ impl Storage {
         }
         order.sort_unstable();
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
-        let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
-        let mut samples_left = MAX_SAMPLES;
+        let mut by_tsid: Vec<Samples> = vec![Samples::default(); tsids.len()];
+        let mut budget = MAX_SAMPLES;
         for partition in self.table.partitions_in(range) {
-            let read = partition.search(&tsids, range, samples_left).await?;
-            samples_left = samples_left.saturating_sub(read.timestamps.len() as u64);
-            for (number, (_, position)) in order.iter().enumerate() {
-                let (timestamps, values) = read.series(number);
-                merge_sorted(&mut samples[*position as usize], timestamps, values);
+            partition.search(&tsids, range, &mut budget, &mut by_tsid).await?;
+        }
+        let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
+        for (of_tsid, (_, position)) in by_tsid.into_iter().zip(&order) {
+            let into = &mut samples[*position as usize];
+            if into.is_empty() {
+                *into = of_tsid;
+            } else {
+                into.timestamps.extend_from_slice(&of_tsid.timestamps);
+                into.values.extend_from_slice(&of_tsid.values);
+                into.sort_from(0);
             }
         }
         let interval_ms = self.options.dedup_interval_ms;
@@ -134,36 +132,4 @@ impl Storage {
         let oldest = (self.context.now() - self.options.retention_ms).max(0);
         TimeRange { min: range.min.max(oldest), max: range.max.min(crate::time::MAX_TIMESTAMP_MS) }
     }
-}
-
-/// Puts sorted samples behind or between sorted samples; of equal timestamps those that were there come first.
-fn merge_sorted(into: &mut Samples, timestamps: &[TimestampMs], values: &[f64]) {
-    let in_order = match (into.timestamps.last(), timestamps.first()) {
-        (Some(last), Some(first)) => last <= first,
-        _ => true,
-    };
-    if in_order {
-        into.timestamps.extend_from_slice(timestamps);
-        into.values.extend_from_slice(values);
-        return;
-    }
-    let mut merged = Samples {
-        timestamps: Vec::with_capacity(into.timestamps.len() + timestamps.len()),
-        values: Vec::with_capacity(into.timestamps.len() + timestamps.len()),
-    };
-    let (mut left, mut right) = (0, 0);
-    while left < into.timestamps.len() || right < timestamps.len() {
-        let take_left =
-            right == timestamps.len() || (left < into.timestamps.len() && into.timestamps[left] <= timestamps[right]);
-        if take_left {
-            merged.timestamps.push(into.timestamps[left]);
-            merged.values.push(into.values[left]);
-            left += 1;
-        } else {
-            merged.timestamps.push(timestamps[right]);
-            merged.values.push(values[right]);
-            right += 1;
-        }
-    }
-    *into = merged;
 }

@@ -36,13 +36,75 @@ pub struct SeriesRegistry {
     /// For each handle the last date that is known to be in the index, plus one; 0 for none.
     registered_date: Vec<u32>,
     by_name: HashMap<Rc<[u8]>, u32, Hasher>,
-    by_text: HashMap<Box<[u8]>, u32, Hasher>,
-    by_text_bytes: usize,
+    texts: TextCache,
+    /// For each handle the body in which it was last counted; see [`SeriesRegistry::count_in_body`].
+    counted_in: Vec<u32>,
     /// Metric ids the current index generation has an entry for, by day; `u64` counts uses.
     days: HashMap<u64, (U64Set, u64)>,
     uses: u64,
     /// The index generation that all of the above was learnt from.
     generation: u64,
+}
+
+/// Texts of lines and what they stand for. Scrapes repeat their lines in one order, so that the text behind the last one is tried
+/// before any hash is computed.
+#[derive(Default)]
+struct TextCache {
+    entries: Vec<TextEntry>,
+    by_text: HashMap<Rc<[u8]>, u32, Hasher>,
+    bytes: usize,
+    /// The entry that was met last.
+    last: usize,
+}
+
+struct TextEntry {
+    text: Rc<[u8]>,
+    handle: u32,
+    /// The entry that followed this one when it was last met.
+    next: u32,
+}
+
+impl TextCache {
+    fn look_up(&mut self, text: &[u8]) -> Option<u32> {
+        let expected = self.entries.get(self.last)?.next;
+        if let Some(entry) = self.entries.get(expected as usize)
+            && are_equal(&entry.text, text)
+        {
+            self.last = expected as usize;
+            return Some(entry.handle);
+        }
+        let found = *self.by_text.get(text)?;
+        self.follow(found);
+        Some(self.entries[found as usize].handle)
+    }
+
+    fn insert(&mut self, text: &[u8], handle: u32) {
+        if self.bytes + text.len() > TEXT_CACHE_BYTES {
+            *self = Self::default();
+        }
+        let text: Rc<[u8]> = text.into();
+        self.bytes += text.len();
+        let at = self.entries.len() as u32;
+        self.entries.push(TextEntry { text: text.clone(), handle, next: at + 1 });
+        self.by_text.insert(text, at);
+        self.follow(at);
+    }
+
+    fn follow(&mut self, at: u32) {
+        if let Some(last) = self.entries.get_mut(self.last) {
+            last.next = at;
+        }
+        self.last = at as usize;
+    }
+}
+
+/// Compares eight bytes at a time: the `memcmp` that comes with wasm goes byte by byte.
+fn are_equal(a: &[u8], b: &[u8]) -> bool {
+    if a.len() != b.len() {
+        return false;
+    }
+    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
+    a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b)) && a_rest.iter().eq(b_rest)
 }
 
 /// The registry as `inspect()` shows it.
@@ -69,8 +131,8 @@ impl SeriesRegistry {
             row_series: Vec::new(),
             registered_date: Vec::new(),
             by_name: HashMap::default(),
-            by_text: HashMap::default(),
-            by_text_bytes: 0,
+            texts: TextCache::default(),
+            counted_in: Vec::new(),
             days: HashMap::new(),
             uses: 0,
             generation,
@@ -101,24 +163,28 @@ impl SeriesRegistry {
     }
 
     /// The handle a line's text stood for before.
-    pub(super) fn handle_of_text(&self, text: &[u8]) -> Option<u32> {
-        self.by_text.get(text).copied()
+    pub(super) fn handle_of_text(&mut self, text: &[u8]) -> Option<u32> {
+        self.texts.look_up(text)
     }
 
     /// Remembers what a line's text stands for.
     pub(super) fn remember_text(&mut self, text: &[u8], handle: u32) {
-        if self.by_text_bytes + text.len() > TEXT_CACHE_BYTES {
-            self.by_text.clear();
-            self.by_text_bytes = 0;
-        }
-        self.by_text_bytes += text.len();
-        self.by_text.insert(text.into(), handle);
+        self.texts.insert(text, handle);
     }
 
     /// Forgets the texts of lines, whose meaning depends on the labels that were added to them.
     pub(super) fn forget_texts(&mut self) {
-        self.by_text.clear();
-        self.by_text_bytes = 0;
+        self.texts = TextCache::default();
+    }
+
+    /// How many of `handles` are met for the first time in the body numbered `body`, which is never 0.
+    pub(super) fn count_in_body(&mut self, handles: &[u32], body: u32) -> u64 {
+        self.counted_in.resize(self.entries.len(), 0);
+        let mut series = 0;
+        for &handle in handles {
+            series += u64::from(std::mem::replace(&mut self.counted_in[handle as usize], body) != body);
+        }
+        series
     }
 
     /// Whether a handle was given out.
@@ -213,8 +279,8 @@ impl SeriesRegistry {
         SeriesState {
             handles: self.entries.len() as u64,
             resolved: self.row_series.iter().filter(|series| **series != UNRESOLVED).count() as u64,
-            remembered_texts: self.by_text.len() as u64,
-            remembered_text_bytes: self.by_text_bytes as u64,
+            remembered_texts: self.texts.entries.len() as u64,
+            remembered_text_bytes: self.texts.bytes as u64,
             remembered_days: self.days.len() as u64,
         }
     }

@@ -5,12 +5,11 @@ use crate::error::Result;
 use crate::formats::{Refused, jsonl, prometheus};
 use crate::metric::name::MetricName;
 use crate::time::TimestampMs;
-use std::collections::HashSet;
 
 /// What became of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TextIngested {
-    /// Distinct series that got samples.
+    /// Series that got samples and had none in earlier pieces of the body.
     pub series: u64,
     /// Samples accepted.
     pub samples: u64,
@@ -18,6 +17,17 @@ pub struct TextIngested {
     pub rejected: u64,
     /// Line number and reason of the first few.
     pub errors: Vec<(u64, String)>,
+}
+
+/// Whole lines of a body, which may come in several pieces.
+#[derive(Clone, Copy, Debug)]
+pub struct Piece<'a> {
+    /// The lines; the last one need not end with a line feed.
+    pub text: &'a [u8],
+    /// Number of the first line in the body, counted from 1.
+    pub first_line: u64,
+    /// Tells the pieces of one body from those of others; not 0.
+    pub body: u32,
 }
 
 /// Rows of a body, to be appended when it is parsed.
@@ -31,22 +41,21 @@ struct Columns {
 type Label = (String, String);
 
 impl Storage {
-    /// Ingests Prometheus text exposition: whole lines, of which `first_line` is the number of the first.
+    /// Ingests Prometheus text exposition.
     ///
     /// # Errors
     /// What storage says. Malformed lines are no errors: they are counted, and the first few are told.
     pub async fn ingest_prometheus(
         &self,
-        body: &[u8],
+        piece: Piece<'_>,
         timestamp: TimestampMs,
         extra_labels: &[Label],
-        first_line: u64,
     ) -> Result<TextIngested> {
         let mut refused = Refused::default();
         let mut columns = Columns::default();
         self.adopt_extra_labels(extra_labels);
-        prometheus::parse(body, first_line, &mut refused, &mut |sample| {
-            let known = self.series.borrow().handle_of_text(sample.series);
+        prometheus::parse(piece.text, piece.first_line, &mut refused, &mut |sample| {
+            let known = self.series.borrow_mut().handle_of_text(sample.series);
             let handle = match known {
                 Some(handle) => handle,
                 None => {
@@ -63,22 +72,17 @@ impl Storage {
             columns.values.push(sample.value);
             Ok(())
         });
-        self.append_parsed(columns, refused).await
+        self.append_parsed(columns, refused, piece.body).await
     }
 
     /// Ingests JSON lines as the server exports them.
     ///
     /// # Errors
     /// As [`Storage::ingest_prometheus`].
-    pub async fn ingest_json_lines(
-        &self,
-        body: &[u8],
-        extra_labels: &[Label],
-        first_line: u64,
-    ) -> Result<TextIngested> {
+    pub async fn ingest_json_lines(&self, piece: Piece<'_>, extra_labels: &[Label]) -> Result<TextIngested> {
         let mut refused = Refused::default();
         let mut columns = Columns::default();
-        jsonl::parse(body, first_line, &mut refused, &mut |line| {
+        jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
             let labels = line.labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
             let handle = self.series.borrow_mut().handle(with_extra_labels(labels, extra_labels))?;
             columns.handles.extend(std::iter::repeat_n(handle, line.timestamps.len()));
@@ -86,16 +90,15 @@ impl Storage {
             columns.values.extend_from_slice(line.values);
             Ok(())
         });
-        self.append_parsed(columns, refused).await
+        self.append_parsed(columns, refused, piece.body).await
     }
 
-    async fn append_parsed(&self, columns: Columns, refused: Refused) -> Result<TextIngested> {
+    async fn append_parsed(&self, columns: Columns, refused: Refused, body: u32) -> Result<TextIngested> {
         let Columns { handles, timestamps, values } = columns;
         self.context.spend(handles.len() as u64 * 4).await;
         let rejected_rows = self.append_columns(&handles, &timestamps, &values).await?;
-        let series: HashSet<u32> = handles.iter().copied().collect();
         Ok(TextIngested {
-            series: series.len() as u64,
+            series: self.series.borrow_mut().count_in_body(&handles, body),
             samples: handles.len() as u64 - rejected_rows,
             rejected: refused.count + rejected_rows,
             errors: refused.reasons,

@@ -11,6 +11,7 @@ use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::metric::row::SeriesTable;
 use sandglass::metric::tsid::Tsid;
+use sandglass::part::search::Samples;
 use sandglass::partition::policy::MergeLimits;
 use sandglass::partition::{IdSource, Partition, PartitionOptions};
 use sandglass::runtime::Context;
@@ -84,10 +85,13 @@ pub fn content(machine: &mut Machine, partition: &Rc<Partition>, series: u64, ra
     numbers.sort_by_key(|n| tsid(*n));
     let tsids: Vec<Tsid> = numbers.iter().map(|n| tsid(*n)).collect();
     let partition = partition.clone();
-    let found = machine.run(async move { partition.search(&tsids, range, u64::MAX).await })?;
+    let found = machine.run(async move {
+        let mut found = vec![Samples::default(); tsids.len()];
+        partition.search(&tsids, range, &mut u64::MAX.clone(), &mut found).await?;
+        Ok::<_, sandglass::error::Error>(found)
+    })?;
     let mut model = Model::new();
-    for (i, n) in numbers.iter().enumerate() {
-        let (timestamps, values) = found.series(i);
+    for (n, Samples { timestamps, values }) in numbers.iter().zip(&found) {
         assert!(timestamps.is_sorted());
         for (timestamp, value) in timestamps.iter().zip(values) {
             add(&mut model, *n, *timestamp, *value);

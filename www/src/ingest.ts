@@ -10,6 +10,9 @@ import type { Abortable, IngestOptions, IngestResult } from "./types.js";
 /** How many reasons are reported. */
 const MAX_ERRORS = 10;
 
+/** Numbers bodies, so that the engine counts a series once for all pieces of one. */
+let lastBody = 0;
+
 const LATER = new Set(["influx", "csv", "native", "remote_write"]);
 
 export async function ingest(port: Port, body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
@@ -26,6 +29,8 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
 
   const sum: IngestResult = { series: 0, samples: 0, rejected: 0, errors: [] };
   let firstLine = 1;
+  lastBody = (lastBody % 0xffff_ffff) + 1;
+  const bodyNumber = lastBody;
   checkAborted("ingest", signal);
   for await (const { bytes, lines, tooLong } of pieces(body)) {
     checkAborted("ingest", signal);
@@ -33,7 +38,7 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
       sum.rejected++;
       if (sum.errors.length < MAX_ERRORS) sum.errors.push({ line: firstLine, message: "the line is longer than 64 MiB" });
     } else {
-      const result = await port.ask({ kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine });
+      const result = await port.ask({ kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine, bodyNumber });
       sum.series += result.series;
       sum.samples += result.samples;
       sum.rejected += result.rejected;

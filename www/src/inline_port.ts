@@ -337,7 +337,7 @@ function submit(engine: EnginePort, command: Command): number {
     case "tick":
       return engine.tick(command.ms);
     case "ingest":
-      return engine.ingest(command.format, command.body, command.timestamp, command.extraLabels, command.firstLine);
+      return engine.ingest(command.format, command.body, command.timestamp, command.extraLabels, command.firstLine, command.bodyNumber);
     case "select":
       return engine.select(command.selector, command.start, command.end);
     case "labels":

@@ -31,7 +31,7 @@ interface Protocol {
   forceMerge: [{ partitionPrefix: string }, void];
   tick: [{ ms: number }, void];
   /** Whole lines of a body; `extraLabels` are names and values in turn. */
-  ingest: [{ format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number }, IngestResult];
+  ingest: [{ format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number; bodyNumber: number }, IngestResult];
   select: [Bounds & { selector: string }, SeriesData[]];
   labels: [Bounds & { selector: string | undefined }, Labels[]];
   labelNames: [Bounds & { selector: string | undefined }, string[]];
