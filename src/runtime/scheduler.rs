@@ -39,8 +39,9 @@ impl Lane {
     }
 }
 
-/// Work a job may do in one turn before others are looked at. At 10 to 50 ns a unit this is 0.2 to 1 ms.
-const TURN_UNITS: i64 = 20_000;
+/// Work a job may do in one turn before others are looked at, and the least a pump can be cut into. At 10 to 100 ns a unit this is
+/// 0.05 to 0.5 ms.
+const TURN_UNITS: i64 = 5_000;
 
 struct Task {
     lane: Lane,

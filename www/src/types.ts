@@ -317,7 +317,7 @@ export interface IngestOptions {
 
 /** A malformed line or record never loses its neighbours: it is counted and the first few are reported. */
 export interface IngestResult {
-  /** Series that got samples. In a body of more than 128 KiB those of each such piece are counted. */
+  /** Distinct series that got samples. */
   series: number;
   /** Samples accepted. */
   samples: number;
