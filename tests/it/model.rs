@@ -11,7 +11,7 @@ type Model = BTreeMap<Vec<(String, String)>, Vec<(i64, u64)>>;
 fn labels(series: u64) -> Vec<(String, String)> {
     let mut labels =
         vec![("__name__".to_owned(), format!("metric_{}", series % 7)), ("series".to_owned(), series.to_string())];
-    if series % 3 == 0 {
+    if series.is_multiple_of(3) {
         labels.push(("odd \"label\"\\\u{1}\u{0}".to_owned(), "täg=,{}\n\u{2}".to_owned()));
     }
     labels.sort();
