@@ -1,6 +1,6 @@
 //! A set of numbers that mostly follow one another, such as metric ids: a bitmap for each stretch of 4096 numbers.
 
-use std::collections::BTreeMap;
+use super::sorted_map::SortedMap;
 
 const WORDS: usize = 64;
 const STRETCH_BITS: u32 = 12;
@@ -11,7 +11,7 @@ type Bitmap = Box<[u64; WORDS]>;
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct U64Set {
     /// Bitmaps by the upper bits of their numbers; none of them is empty.
-    stretches: BTreeMap<u64, Bitmap>,
+    stretches: SortedMap<u64, Bitmap>,
     len: usize,
 }
 
@@ -45,7 +45,7 @@ impl U64Set {
     /// Adds a number. True when it was not there before.
     pub fn insert(&mut self, number: u64) -> bool {
         let (stretch, word, bit) = place(number);
-        let bitmap = self.stretches.entry(stretch).or_insert_with(|| Box::new([0; WORDS]));
+        let bitmap = self.stretches.get_or_insert_with(stretch, || Box::new([0; WORDS]));
         let is_new = bitmap[word] & bit == 0;
         bitmap[word] |= bit;
         self.len += usize::from(is_new);
@@ -71,7 +71,7 @@ impl U64Set {
 
     /// The greatest number.
     pub fn last(&self) -> Option<u64> {
-        let (stretch, bitmap) = self.stretches.last_key_value()?;
+        let (stretch, bitmap) = self.stretches.last()?;
         let word = bitmap.iter().rposition(|bits| *bits != 0)?;
         Some((stretch << STRETCH_BITS) + word as u64 * 64 + 63 - u64::from(bitmap[word].leading_zeros()))
     }
@@ -79,7 +79,7 @@ impl U64Set {
     /// Adds all numbers of `other`.
     pub fn union(&mut self, other: &Self) {
         for (stretch, bitmap) in &other.stretches {
-            let into = self.stretches.entry(*stretch).or_insert_with(|| Box::new([0; WORDS]));
+            let into = self.stretches.get_or_insert_with(*stretch, || Box::new([0; WORDS]));
             for (into, bits) in into.iter_mut().zip(bitmap.iter()) {
                 *into |= bits;
             }

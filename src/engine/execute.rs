@@ -1,6 +1,7 @@
 //! Carries out one command against the open storage.
 
 use super::{Answer, BodyFormat, Command, Labels, SeriesData, Shared, SnapshotFile};
+use crate::collections::sort;
 use crate::error::{Error, Result};
 use crate::formats::jsonl;
 use crate::http::{HttpRequest, HttpResponse, route};
@@ -172,6 +173,6 @@ fn text_labels(name: &MetricName) -> Labels {
         .labels()
         .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()))
         .collect();
-    labels.sort();
+    sort::sort(&mut labels);
     labels
 }

@@ -3,10 +3,10 @@
 //! A file is an *inode* with a size and a number of names. Directories are implied by paths.
 
 use super::{Change, Entry, EntryKind, FilePath, FileSystemStats};
+use crate::collections::sort;
+use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
-use std::collections::BTreeMap;
-use std::ops::Bound;
 
 /// Names the content of a file, whatever its paths. Never reused.
 pub(super) type InodeId = u64;
@@ -24,8 +24,8 @@ pub(super) struct Inode {
 /// The paths and files of one database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Directory {
-    paths: BTreeMap<FilePath, InodeId>,
-    inodes: BTreeMap<InodeId, Inode>,
+    paths: SortedMap<FilePath, InodeId>,
+    inodes: SortedMap<InodeId, Inode>,
     next_inode: InodeId,
     stored_bytes: u64,
 }
@@ -34,11 +34,11 @@ pub(super) struct Directory {
 #[derive(Debug, Default)]
 pub(super) struct CommitPlan {
     /// The inode each changed path names from now on; `None` for a path that is gone.
-    pub paths: BTreeMap<FilePath, Option<InodeId>>,
+    pub paths: SortedMap<FilePath, Option<InodeId>>,
     /// What each changed inode is from now on; `None` when its last name is gone.
-    pub inodes: BTreeMap<InodeId, Option<Inode>>,
+    pub inodes: SortedMap<InodeId, Option<Inode>>,
     /// The content of the files that `Put` wrote.
-    pub contents: BTreeMap<InodeId, Bytes>,
+    pub contents: SortedMap<InodeId, Bytes>,
     /// Bytes handed over by `Put`.
     pub written_bytes: u64,
 }
@@ -46,14 +46,14 @@ pub(super) struct CommitPlan {
 impl Directory {
     /// A directory as it was stored.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only IndexedDB stores directories"))]
-    pub fn restore(paths: BTreeMap<FilePath, InodeId>, sizes: &BTreeMap<InodeId, u64>) -> Result<Self> {
-        let mut inodes = BTreeMap::<InodeId, Inode>::new();
+    pub fn restore(paths: SortedMap<FilePath, InodeId>, sizes: &SortedMap<InodeId, u64>) -> Result<Self> {
+        let mut inodes = SortedMap::<InodeId, Inode>::new();
         let mut stored_bytes = 0;
         for (path, id) in &paths {
             let size_bytes = *sizes
                 .get(id)
                 .ok_or_else(|| Error::corrupt(format!("{path}: names file {id}, of which no size is stored")))?;
-            let inode = inodes.entry(*id).or_insert_with(|| {
+            let inode = inodes.get_or_insert_with(*id, || {
                 stored_bytes += size_bytes;
                 Inode { size_bytes, links: 0, published: true }
             });
@@ -68,7 +68,7 @@ impl Directory {
         let mut entries = Vec::new();
         let mut from = below(dir);
         // One step an entry: behind a directory, the search goes on behind all that lies in it.
-        while let Some((path, id)) = self.paths.range::<str, _>(starting_at(&from)).next() {
+        while let Some((path, id)) = self.paths.starting_at(from.as_str()).next() {
             let Some(rest) = path.below(dir) else { break };
             match rest.split_once('/') {
                 None => {
@@ -84,7 +84,7 @@ impl Directory {
             }
         }
         // "b.c" comes before "b/c" among paths, but after "b" among names.
-        entries.sort_unstable_by(|a, b| a.name.cmp(&b.name));
+        sort::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
         entries
     }
 
@@ -267,8 +267,8 @@ impl Directory {
     }
 
     /// The file at `path`, or all files below it.
-    fn planned_tree(&self, plan: &CommitPlan, path: &FilePath) -> BTreeMap<FilePath, InodeId> {
-        let mut tree: BTreeMap<FilePath, InodeId> =
+    fn planned_tree(&self, plan: &CommitPlan, path: &FilePath) -> SortedMap<FilePath, InodeId> {
+        let mut tree: SortedMap<FilePath, InodeId> =
             tree_of(&self.paths, path).map(|(path, id)| (path.clone(), *id)).collect();
         for (path, id) in tree_of(&plan.paths, path) {
             match id {
@@ -300,10 +300,7 @@ impl Directory {
     }
 
     fn is_directory(&self, path: &FilePath) -> bool {
-        self.paths
-            .range::<str, _>(starting_at(&below(path)))
-            .next()
-            .is_some_and(|(found, _)| found.below(path).is_some())
+        self.paths.starting_at(below(path).as_str()).next().is_some_and(|(found, _)| found.below(path).is_some())
     }
 
     fn new_inode(&mut self) -> InodeId {
@@ -317,18 +314,14 @@ fn below(dir: &FilePath) -> String {
     if dir.as_str().is_empty() { String::new() } else { format!("{dir}/") }
 }
 
-/// All strings from `first` on.
-fn starting_at(first: &str) -> (Bound<&str>, Bound<&str>) {
-    (Bound::Included(first), Bound::Unbounded)
-}
-
 /// `path` itself, and all that lies below it. The two may lie apart: "a", "a.b", "a/b".
-fn tree_of<'a, T>(paths: &'a BTreeMap<FilePath, T>, path: &FilePath) -> impl Iterator<Item = (&'a FilePath, &'a T)> {
-    let below_path = paths.range::<str, _>(starting_at(&below(path))).take_while({
+fn tree_of<'a, T>(paths: &'a SortedMap<FilePath, T>, path: &FilePath) -> impl Iterator<Item = (&'a FilePath, &'a T)> {
+    let first = below(path);
+    let below_path = paths.starting_at(first.as_str()).take_while({
         let path = path.clone();
         move |(found, _)| found.below(&path).is_some()
     });
-    paths.get_key_value(path).into_iter().chain(below_path)
+    paths.starting_at(path).take(1).filter(move |(found, _)| *found == path).chain(below_path)
 }
 
 fn not_found(path: &FilePath) -> Error {

@@ -22,12 +22,13 @@
 use super::directory::{CommitPlan, Directory, InodeId};
 use super::memory::check_range;
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use crate::collections::sort;
+use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
@@ -69,7 +70,7 @@ struct State {
     closed: Option<Error>,
     owner: f64,
     directory: Directory,
-    growing: BTreeMap<InodeId, Growing>,
+    growing: SortedMap<InodeId, Growing>,
     /// Operations in the order of submission, those under way among them.
     pending: Vec<Pending>,
     done: Vec<Completion>,
@@ -185,7 +186,7 @@ impl IndexedDbFileSystem {
                 closed: None,
                 owner,
                 directory,
-                growing: BTreeMap::new(),
+                growing: SortedMap::new(),
                 pending: Vec::new(),
                 done: Vec::new(),
                 retired: Vec::new(),
@@ -224,7 +225,7 @@ impl IndexedDbFileSystem {
             .iter()
             .filter_map(|entry| Some(name_of(entry)?.strip_prefix(PREFIX)?.to_owned()))
             .collect();
-        names.sort_unstable();
+        sort::sort(&mut names);
         Ok(names)
     }
 
@@ -324,7 +325,7 @@ impl State {
                 let len = bytes.len() as u64;
                 let created = self.directory.find(file).is_err();
                 let inode = self.directory.append(file, len)?;
-                let growing = self.growing.entry(inode).or_default();
+                let growing = self.growing.get_or_insert_with(inode, Growing::default);
                 if growing.tail.len() + bytes.len() < PUT_BYTES {
                     growing.tail.extend_from_slice(bytes);
                     self.stats.written_bytes += len;
@@ -379,7 +380,7 @@ impl State {
         created: bool,
         bytes: &Bytes,
     ) -> Attempt<Flight> {
-        let before = &self.growing[&inode];
+        let before = self.growing.get(&inode).ok_or_else(|| Error::corrupt("a file that does not grow"))?;
         let transaction = self.transaction(&[CHUNKS, META], Access::Write)?;
         let chunks = transaction.object_store(CHUNKS)?;
         let mut index = before.chunks;
@@ -776,28 +777,30 @@ async fn load(db: &IdbDatabase, owner: f64) -> Result<Directory> {
         ));
     }
     let array = |request: &IdbRequest| Ok::<_, Trouble>(Array::from(&request.result()?));
-    let mut sizes = BTreeMap::new();
+    let mut sizes = SortedMap::new();
     for (id, size) in array(&inodes.0)?.iter().zip(array(&inodes.1)?.iter()) {
         sizes.insert(whole_number(&id, "inode")?, whole_number(&size, "size of a file")?);
     }
-    let mut paths = BTreeMap::new();
+    let mut paths = SortedMap::new();
     for (path, id) in array(&entries.0)?.iter().zip(array(&entries.1)?.iter()) {
         let path = path.as_string().ok_or_else(|| Error::corrupt("a path is no text"))?;
         let path = FilePath::new(&path).map_err(|error| Error::corrupt(error.message()))?;
         paths.insert(path, whole_number(&id, "inode")?);
     }
-    let mut orphans = BTreeSet::new();
+    let mut orphans = Vec::new();
     for key in array(&chunks)?.iter() {
         let id = whole_number(&Array::from(&key).get(0), "inode of a chunk")?;
         if !sizes.contains_key(&id) {
-            orphans.insert(id);
+            orphans.push(id);
         }
     }
+    // The chunks of a file lie side by side.
+    orphans.dedup();
     clear(db, &orphans, format.is_none()).await?;
     Directory::restore(paths, &sizes)
 }
 
-async fn clear(db: &IdbDatabase, orphans: &BTreeSet<InodeId>, is_new: bool) -> Result<()> {
+async fn clear(db: &IdbDatabase, orphans: &[InodeId], is_new: bool) -> Result<()> {
     if orphans.is_empty() && !is_new {
         return Ok(());
     }

@@ -2,10 +2,10 @@
 
 use super::directory::{Directory, InodeId};
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 /// A file system that lives as long as this value. Reads of published files copy nothing. A clone holds the same files and
@@ -13,7 +13,7 @@ use std::ops::Range;
 #[derive(Clone, Debug, Default)]
 pub struct MemoryFileSystem {
     directory: Directory,
-    contents: BTreeMap<InodeId, Content>,
+    contents: SortedMap<InodeId, Content>,
     done: Vec<Completion>,
     stats: FileSystemStats,
 }
@@ -92,7 +92,7 @@ impl MemoryFileSystem {
 
     fn append(&mut self, file: &FilePath, bytes: &[u8]) -> Result<()> {
         let id = self.directory.append(file, bytes.len() as u64)?;
-        match self.contents.entry(id).or_insert_with(|| Content::Growing(Vec::new())) {
+        match self.contents.get_or_insert_with(id, || Content::Growing(Vec::new())) {
             Content::Growing(content) => content.extend_from_slice(bytes),
             Content::Published(_) => return Err(Error::invalid(format!("{file}: a published file never changes"))),
         }

@@ -7,6 +7,7 @@
 use super::Index;
 use super::postings::Postings;
 use super::schema::{self, TagRow};
+use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mergeset::{Table, TableSearch};
@@ -57,7 +58,7 @@ impl Index {
                 }
             }
         }
-        tsids.sort_unstable();
+        sort::sort(&mut tsids);
         tsids.dedup();
         if tsids.len() > limit { Err(too_many(tsids.len())) } else { Ok(tsids) }
     }
@@ -309,7 +310,7 @@ fn conditions(filters: &[TagFilter], may_be_composite: bool) -> Vec<Condition<'_
         };
         conditions.push(Condition { filter, row_key });
     }
-    conditions.sort_by_key(|condition| (!condition.is_selective(), condition.cost()));
+    sort::sort_by_key(&mut conditions, |condition| (!condition.is_selective(), condition.cost()));
     conditions
 }
 

@@ -12,6 +12,7 @@ use super::raw_items::RawItems;
 use super::search::TableSearch;
 use super::writer::WrittenPart;
 use super::{METADATA_FILE, PartFile};
+use crate::collections::sort;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
@@ -125,7 +126,7 @@ impl Table {
             next_suffix = next_suffix.max(part.suffix().saturating_add(1));
             parts.push(Rc::new(part));
         }
-        parts.sort_by_key(|part| part.suffix());
+        sort::sort_by_key(&mut parts, |part| part.suffix());
         Ok(Rc::new(Self {
             context: context.clone(),
             dir,

@@ -4,6 +4,7 @@
 //! Their syntax is that of the `regex-lite` crate, which is RE2's without Unicode classes such as `\pL`; `.` does not match
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
+use crate::collections::sort;
 use crate::error::{Error, Result};
 use regex_lite::{Regex, RegexBuilder};
 
@@ -158,7 +159,7 @@ fn parse_regex(pattern: &[u8]) -> Result<Matcher> {
         })?;
     if !pattern.contains(|character| is_meta(character) && character != '|') {
         let mut values: Vec<Vec<u8>> = pattern.split('|').map(|value| value.as_bytes().to_vec()).collect();
-        values.sort_unstable();
+        sort::sort(&mut values);
         values.dedup();
         if values.len() <= MAX_ALTERNATIVES {
             return Ok(Matcher::OneOf(values));

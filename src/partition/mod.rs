@@ -23,6 +23,7 @@ pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeState, PartState, PartitionState, ShardState};
 
 use crate::block::dedup::Dedup;
+use crate::collections::sorted_map::SortedMap;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
@@ -37,7 +38,6 @@ use parts::{Anchor, Graveyard, Lease, Remains, Retirement};
 use policy::MergeLimits;
 use raw_rows::{Added, RawRows};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -92,7 +92,7 @@ pub struct Partition {
     anchor: RefCell<Option<Rc<Anchor>>>,
     /// Suffix of the next part's name, which also names its temporary directory and its transaction file.
     next_suffix: Cell<u64>,
-    running: RefCell<BTreeMap<MergeId, RunningMerge>>,
+    running: RefCell<SortedMap<MergeId, RunningMerge>>,
     /// Background merges hold back: a forced merge has the floor.
     is_forced: Cell<bool>,
     is_stopping: Cell<bool>,

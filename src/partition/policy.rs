@@ -1,5 +1,6 @@
 //! Which parts to merge (engine-behaviour §4, §4.1). Pure: sizes in, a choice out.
 
+use crate::collections::sort;
 use crate::time::TimestampMs;
 use crate::trace::event::PartClass;
 
@@ -69,7 +70,7 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
     let max_input_bytes = (max_output_bytes as f64 / MIN_GAIN) as u64;
     let mut candidates: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].bytes <= max_input_bytes).collect();
     let mut needs_free_space = parts.len() - candidates.len() > 1;
-    candidates.sort_by_key(|&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
+    sort::sort_by_key(&mut candidates, |&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
     let most = max_parts.min(candidates.len());
     let fewest = most.div_ceil(2).max(2);
     let mut best: &[usize] = &[];

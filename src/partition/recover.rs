@@ -4,6 +4,7 @@ use super::flush::Conversions;
 use super::parts::{Anchor, Graveyard, PartList};
 use super::raw_rows::RawRows;
 use super::{Partition, PartitionOptions};
+use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::part::{Part, PartHeader};
@@ -11,7 +12,6 @@ use crate::runtime::{Context, Signal};
 use crate::time::PartitionName;
 use crate::trace::event::PartClass;
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 impl Partition {
@@ -38,7 +38,7 @@ impl Partition {
             anchor: RefCell::new(Some(Anchor::new(graveyard.clone()))),
             graveyard,
             next_suffix: Cell::new(options.start_nanos),
-            running: RefCell::new(BTreeMap::new()),
+            running: RefCell::new(SortedMap::new()),
             is_forced: Cell::new(false),
             is_stopping: Cell::new(false),
             has_jobs: Cell::new(false),

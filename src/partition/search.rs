@@ -1,6 +1,7 @@
 //! Samples of given series in a month, from all its parts.
 
 use super::Partition;
+use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
 use crate::part::search::{FoundBlock, Samples, find_blocks, read_blocks};
@@ -24,7 +25,7 @@ impl Partition {
         let parts = self.parts();
         let mut in_order: Vec<_> = parts.iter().collect();
         // Parts mostly follow one another in time, and then so do the samples of each series.
-        in_order.sort_by_key(|entry| entry.part().header().min_timestamp);
+        sort::sort_by_key(&mut in_order, |entry| entry.part().header().min_timestamp);
         let place =
             |part: &crate::part::Part| part.dir().map_or_else(|| "in-memory part".to_owned(), ToString::to_string);
         let mut found: Vec<Vec<FoundBlock>> = Vec::with_capacity(in_order.len());

@@ -2,9 +2,9 @@
 
 use super::TaskId;
 use super::context::{Context, Job, Units, Wait};
+use crate::collections::sorted_map::SortedMap;
 use crate::time::TimestampMs;
 use serde::Serialize;
-use std::collections::BTreeMap;
 use std::task::{Poll, Waker};
 
 /// Priorities, the most urgent first. A lane with a floor gets that share of the work even when others never rest.
@@ -82,7 +82,7 @@ pub struct LaneState {
 /// The jobs and their order.
 pub struct Scheduler {
     context: Context,
-    tasks: BTreeMap<TaskId, Task>,
+    tasks: SortedMap<TaskId, Task>,
     /// Where the last turn in each lane went, for a round robin within the lane.
     last_turn: [TaskId; 5],
     /// Work each lane is owed, in hundredths of units.
@@ -93,7 +93,7 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler over the context in which its jobs run.
     pub fn new(context: Context) -> Self {
-        Self { context, tasks: BTreeMap::new(), last_turn: [TaskId(u64::MAX); 5], credit: [0; 5], units: [0; 5] }
+        Self { context, tasks: SortedMap::new(), last_turn: [TaskId(u64::MAX); 5], credit: [0; 5], units: [0; 5] }
     }
 
     /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump.

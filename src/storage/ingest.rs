@@ -6,11 +6,11 @@
 //! looks things up, writes index entries, opens partitions, and then tries again.
 
 use super::{FUTURE_LIMIT_MS, Storage, series::UNRESOLVED};
+use crate::collections::sort;
 use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
 use crate::metric::name::MetricName;
 use crate::time::{DAY_MS, PartitionName, TimeRange, TimestampMs, date_of};
-use std::collections::BTreeSet;
 
 /// While so many full shards' worth of rows wait to become parts, writers wait.
 const PENDING_SHARDS_LIMIT: u64 = 2;
@@ -367,7 +367,7 @@ impl Storage {
         }
         let gate = self.gate();
         let accepted = || timestamps.iter().copied().filter(|timestamp| gate.range.contains(*timestamp));
-        let dates: BTreeSet<u64> = accepted().map(date_of).collect();
+        let dates = distinct(accepted().map(date_of));
         self.series.borrow_mut().trim_days(&dates);
         for date in dates {
             if !self.series.borrow().knows_day(date) {
@@ -375,9 +375,21 @@ impl Storage {
                 self.series.borrow_mut().remember_day(date, metric_ids);
             }
         }
-        for month in accepted().map(PartitionName::of).collect::<BTreeSet<_>>() {
+        for month in distinct(accepted().map(PartitionName::of)) {
             self.table.open_partition(month).await?;
         }
         Ok(())
     }
+}
+
+/// The distinct values among many, in order. Neighbours are mostly equal, so that few are kept to be sorted.
+fn distinct<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
+    let mut found = Vec::new();
+    for value in values {
+        if found.last() != Some(&value) {
+            found.push(value);
+        }
+    }
+    sort::sort_and_dedup(&mut found);
+    found
 }

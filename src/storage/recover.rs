@@ -4,6 +4,7 @@ use super::series::SeriesRegistry;
 use super::table::Table;
 use super::{Storage, StorageOptions, Turnstile};
 use crate::block::dedup::{Dedup, DedupRule};
+use crate::collections::sort;
 use crate::encoding::int::{put_i64, take_i64};
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
@@ -15,7 +16,6 @@ use crate::partition::raw_rows::max_rows_per_shard;
 use crate::runtime::Context;
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// Eight bytes: from which instant on queries may use composite tag rows (data-dir-layout §1). Zero in a database that had
@@ -119,8 +119,8 @@ impl Storage {
 }
 
 /// The months that have a directory, in either class.
-async fn months(context: &Context) -> Result<BTreeSet<PartitionName>> {
-    let mut months = BTreeSet::new();
+async fn months(context: &Context) -> Result<Vec<PartitionName>> {
+    let mut months = Vec::new();
     for class in ["data/small", "data/big"] {
         for entry in context.list(&FilePath::root().join(class)).await? {
             if entry.kind != EntryKind::Directory || entry.name == "snapshots" {
@@ -132,9 +132,10 @@ async fn months(context: &Context) -> Result<BTreeSet<PartitionName>> {
                     entry.name
                 ))
             })?;
-            months.insert(month);
+            months.push(month);
         }
     }
+    sort::sort_and_dedup(&mut months);
     Ok(months)
 }
 

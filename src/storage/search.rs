@@ -2,13 +2,13 @@
 
 use super::Storage;
 use crate::block::dedup::{Dedup, DedupRule};
+use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::filter::Selector;
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
 pub use crate::part::search::Samples;
 use crate::time::TimeRange;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// How many series one search may find, as the server's `-search.maxUniqueTimeseries` has it.
@@ -43,15 +43,27 @@ impl Storage {
         let tsids = self.index.search_tsids(&filters, range, MAX_SERIES).await?;
         let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
         let names = self.index.metric_names(&metric_ids).await?;
-        let mut by_labels: BTreeMap<Vec<Label>, FoundSeries> = BTreeMap::new();
+        let mut found: Vec<(Vec<Label>, Rc<MetricName>, Tsid)> = Vec::with_capacity(tsids.len());
         for (tsid, name) in tsids.into_iter().zip(names) {
             // A name can be missing after a crash in the midst of its creation; the server skips such series too.
             let Some(name) = name else { continue };
             let mut labels: Vec<Label> = name.labels().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-            labels.sort();
-            by_labels.entry(labels).or_insert_with(|| FoundSeries { name, tsids: Vec::new() }).tsids.push(tsid);
+            sort::sort(&mut labels);
+            found.push((labels, name, tsid));
         }
-        Ok(by_labels.into_values().collect())
+        sort::sort_by(&mut found, |a, b| a.0.cmp(&b.0));
+        let mut series: Vec<FoundSeries> = Vec::with_capacity(found.len());
+        let mut last_labels = Vec::new();
+        for (labels, name, tsid) in found {
+            match series.last_mut() {
+                Some(last) if labels == last_labels => last.tsids.push(tsid),
+                _ => {
+                    series.push(FoundSeries { name, tsids: vec![tsid] });
+                    last_labels = labels;
+                }
+            }
+        }
+        Ok(series)
     }
 
     /// The samples of all `series` in `range`, in their order.
@@ -65,7 +77,7 @@ impl Storage {
         for (position, found) in series.iter().enumerate() {
             order.extend(found.tsids.iter().map(|tsid| (*tsid, position as u32)));
         }
-        order.sort_unstable();
+        sort::sort(&mut order);
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
         let mut by_tsid: Vec<Samples> = vec![Samples::default(); tsids.len()];
         let mut budget = MAX_SAMPLES;
@@ -107,8 +119,7 @@ impl Storage {
     pub async fn label_names(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
         let found = self.find_series(selector, range).await?;
         let mut names: Vec<&[u8]> = found.iter().flat_map(|series| series.name.labels().map(|(key, _)| key)).collect();
-        names.sort_unstable();
-        names.dedup();
+        sort::sort_and_dedup(&mut names);
         Ok(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
     }
 
@@ -122,8 +133,7 @@ impl Storage {
             series.name.labels().find(|(key, _)| *key == label.as_bytes()).map(|(_, value)| value.to_vec())
         };
         let mut values: Vec<Vec<u8>> = found.iter().filter_map(of_label).collect();
-        values.sort_unstable();
-        values.dedup();
+        sort::sort_and_dedup(&mut values);
         Ok(values.into_iter().map(|value| String::from_utf8_lossy(&value).into_owned()).collect())
     }
 

@@ -1,5 +1,6 @@
 //! The series ingestion knows: from labels or a line's text to the number that rows carry, without asking the index again.
 
+use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, Result};
 use crate::index::register::MAX_NAME_LEN;
@@ -7,7 +8,7 @@ use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::metric::tsid::Tsid;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::HashMap;
 use std::rc::Rc;
 
 type Hasher = foldhash::fast::RandomState;
@@ -227,14 +228,14 @@ impl SeriesRegistry {
 
     /// Forgets the days used longest ago until at most [`REMEMBERED_DAYS`] remain, but none of those in `needed`: an append
     /// may span more days than are usually remembered.
-    pub(super) fn trim_days(&mut self, needed: &BTreeSet<u64>) {
+    pub(super) fn trim_days(&mut self, needed: &[u64]) {
         let mut others: Vec<(u64, u64)> = self
             .days
             .iter()
             .filter(|(date, _)| !needed.contains(date))
             .map(|(date, (_, used))| (*used, *date))
             .collect();
-        others.sort_unstable();
+        sort::sort(&mut others);
         let excess = self.days.len().saturating_sub(REMEMBERED_DAYS);
         for (_, date) in others.into_iter().take(excess) {
             self.days.remove(&date);

@@ -2,6 +2,7 @@
 
 use super::Storage;
 use super::recover::METADATA_FILE;
+use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::time::format_seconds;
@@ -130,7 +131,7 @@ impl Storage {
             let message = format!("there is no snapshot {name}; list() names those there are");
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        files.sort_by(|a, b| a.path.cmp(&b.path));
+        sort::sort_by(&mut files, |a, b| a.path.cmp(&b.path));
         Ok(files)
     }
 

@@ -1,19 +1,19 @@
 //! The table: one partition for each month that has samples.
 
+use crate::collections::sorted_map::SortedMap;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionOptions};
 use crate::runtime::Context;
 use crate::time::{PartitionName, TimeRange, TimestampMs};
 use crate::trace::event::Event;
 use std::cell::RefCell;
-use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The partitions by month.
 pub struct Table {
     context: Context,
     partition_options: Rc<PartitionOptions>,
-    partitions: RefCell<BTreeMap<PartitionName, Rc<Partition>>>,
+    partitions: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
     /// The partition of the last sample: most samples go where the one before went.
     last_used: RefCell<Option<(TimeRange, Rc<Partition>)>>,
 }
