@@ -16,7 +16,7 @@ export function App({ session, feed }: { session: Session; feed: ChartFeed }) {
       <Header />
       <main id="content">
         <section class="intro" aria-labelledby="headline">
-          <h1 id="headline">A real VictoriaMetrics storage engine, running in this tab.</h1>
+          <h1 id="headline">VictoriaMetrics’ storage engine, rebuilt to run in this tab.</h1>
           <p>
             Sandglass takes in samples, packs them into parts and merges the parts on its own clock, just as the server does, in the
             server’s own file format. No server is behind this page: take a snapshot, and a real one opens it.

@@ -106,7 +106,7 @@ test("comes up with a chart and parts within seconds", async () => {
   await page.goto(address);
   await page.waitForSelector(".legend .value", { timeout: 15_000 });
   await page.waitForSelector(".block", { timeout: 15_000 });
-  assert.match(await page.textContent("h1"), /VictoriaMetrics storage engine/);
+  assert.match(await page.textContent("h1"), /VictoriaMetrics’ storage engine/);
   // Ink on the canvas: the lines are really there.
   await page.waitForFunction(() => {
     const canvas = document.querySelector(".plot canvas");
