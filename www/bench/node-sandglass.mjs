@@ -3,10 +3,11 @@ import { createReadStream } from "node:fs";
 import { Readable } from "node:stream";
 import { pathToFileURL } from "node:url";
 import { cpuOnly, fromExport } from "./data.mjs";
-import { TASKS } from "./sandglass.mjs";
+import { TASKS, warmUp } from "./sandglass.mjs";
 
 const { entry, task, data, file } = JSON.parse(process.argv[2]);
 const sandglass = await import(pathToFileURL(entry).href);
 const dataSet = file ? await fromExport(data, Readable.toWeb(createReadStream(file))) : cpuOnly();
+await warmUp(sandglass);
 globalThis.gc?.();
 console.log(JSON.stringify(await TASKS[task](sandglass, dataSet)));

@@ -1,10 +1,11 @@
 // In the page: one measurement of Sandglass.
 import { loadInPage } from "./page-data.mjs";
-import { TASKS } from "./sandglass.mjs";
+import { TASKS, warmUp } from "./sandglass.mjs";
 
 export async function run({ entry, task, data }) {
   const sandglass = await import(entry);
   const dataSet = await loadInPage(data);
+  await warmUp(sandglass);
   globalThis.gc?.();
   return TASKS[task](sandglass, dataSet);
 }

@@ -61,6 +61,11 @@ export async function measureInsert(dataSet, rows = ROWS) {
   try {
     const connection = await database.connect();
     const prepared = prepare(dataSet);
+    // A tenth to warm up with, as the engine it is compared with gets some too.
+    const series = prepared.series.slice(0, Math.ceil(prepared.series.length / 10));
+    const samples = series.reduce((sum, { timestamps }) => sum + timestamps.length, 0);
+    await insertAll(connection, { ...prepared, series, samples }, rows);
+    await connection.query("DROP TABLE samples");
     const begin = performance.now();
     await insertAll(connection, prepared, rows);
     return { importRate: (dataSet.samples / (performance.now() - begin)) * 1000 };
