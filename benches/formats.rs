@@ -32,7 +32,7 @@ fn prometheus_text(name: &str, body: &[u8], with_labels: bool) {
     let mut round = || {
         samples = 0;
         let mut refused = Refused::default();
-        prometheus::parse(black_box(body), 1, &mut refused, &mut |sample| {
+        prometheus::parse(black_box(body), 1, &mut refused, &mut |sample: prometheus::Sample<'_>| {
             samples += 1;
             if with_labels {
                 black_box(prometheus::parse_series(sample.series)?);

@@ -369,10 +369,18 @@ impl Storage {
         let accepted = || timestamps.iter().copied().filter(|timestamp| gate.range.contains(*timestamp));
         let dates = distinct(accepted().map(date_of));
         self.series.borrow_mut().trim_days(&dates);
-        for date in dates {
+        for &date in &dates {
             if !self.series.borrow().knows_day(date) {
                 let metric_ids = self.index.metric_ids_of_date(date).await?;
                 self.series.borrow_mut().remember_day(date, metric_ids);
+            }
+        }
+        // Written here, where it can be cut into slices, so that the `try_` half finds nothing left to write. Days of one series are
+        // left to it: its samples need not touch all days that lie between the first and the last.
+        if handles.len() > 1 {
+            for (&handle, &date) in handles.iter().flat_map(|handle| dates.iter().map(move |date| (handle, date))) {
+                self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+                self.context.spend(20).await;
             }
         }
         for month in distinct(accepted().map(PartitionName::of)) {

@@ -3,6 +3,7 @@
 use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, Result};
+use crate::formats::prometheus::are_equal;
 use crate::index::register::MAX_NAME_LEN;
 use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
@@ -99,15 +100,6 @@ impl TextCache {
     }
 }
 
-/// Compares eight bytes at a time: the `memcmp` that comes with wasm goes byte by byte.
-fn are_equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b)) && a_rest.iter().eq(b_rest)
-}
-
 /// The registry as `inspect()` shows it.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -161,6 +153,12 @@ impl SeriesRegistry {
         self.row_series.push(UNRESOLVED);
         self.registered_date.push(0);
         Ok(handle)
+    }
+
+    /// The text that followed the last one when that was met before.
+    pub(super) fn expected_text(&self) -> Option<Rc<[u8]>> {
+        let next = self.texts.entries.get(self.texts.last)?.next;
+        self.texts.entries.get(next as usize).map(|entry| entry.text.clone())
     }
 
     /// The handle a line's text stood for before.

@@ -5,6 +5,7 @@ use crate::error::Result;
 use crate::formats::{Refused, jsonl, prometheus};
 use crate::metric::name::MetricName;
 use crate::time::TimestampMs;
+use std::rc::Rc;
 
 /// What became of a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -52,26 +53,11 @@ impl Storage {
         extra_labels: &[Label],
     ) -> Result<TextIngested> {
         let mut refused = Refused::default();
-        let mut columns = Columns::default();
+        let columns = Columns::default();
         self.adopt_extra_labels(extra_labels);
-        prometheus::parse(piece.text, piece.first_line, &mut refused, &mut |sample| {
-            let known = self.series.borrow_mut().handle_of_text(sample.series);
-            let handle = match known {
-                Some(handle) => handle,
-                None => {
-                    let labels = prometheus::parse_series(sample.series)?;
-                    let labels = labels.iter().map(|(key, value)| (&key[..], &value[..]));
-                    let mut series = self.series.borrow_mut();
-                    let handle = series.handle(with_extra_labels(labels, extra_labels))?;
-                    series.remember_text(sample.series, handle);
-                    handle
-                }
-            };
-            columns.handles.push(handle);
-            columns.timestamps.push(sample.timestamp.unwrap_or(timestamp));
-            columns.values.push(sample.value);
-            Ok(())
-        });
+        let mut sink = PrometheusSink { storage: self, timestamp, extra_labels, columns, expected: None };
+        prometheus::parse(piece.text, piece.first_line, &mut refused, &mut sink);
+        let columns = sink.columns;
         self.append_parsed(columns, refused, piece.body).await
     }
 
@@ -113,6 +99,42 @@ impl Storage {
             last.extend_from_slice(extra_labels);
             self.series.borrow_mut().forget_texts();
         }
+    }
+}
+
+/// Turns samples of text into rows, and learns the texts of series on the way.
+struct PrometheusSink<'a> {
+    storage: &'a Storage,
+    /// For samples without one.
+    timestamp: TimestampMs,
+    extra_labels: &'a [Label],
+    columns: Columns,
+    /// What followed the last series when it was met before.
+    expected: Option<Rc<[u8]>>,
+}
+
+impl prometheus::SampleSink for PrometheusSink<'_> {
+    fn take(&mut self, sample: prometheus::Sample<'_>) -> Result<()> {
+        let mut series = self.storage.series.borrow_mut();
+        let handle = match series.handle_of_text(sample.series) {
+            Some(handle) => handle,
+            None => {
+                let labels = prometheus::parse_series(sample.series)?;
+                let labels = labels.iter().map(|(key, value)| (&key[..], &value[..]));
+                let handle = series.handle(with_extra_labels(labels, self.extra_labels))?;
+                series.remember_text(sample.series, handle);
+                handle
+            }
+        };
+        self.expected = series.expected_text();
+        self.columns.handles.push(handle);
+        self.columns.timestamps.push(sample.timestamp.unwrap_or(self.timestamp));
+        self.columns.values.push(sample.value);
+        Ok(())
+    }
+
+    fn expected(&self) -> Option<&[u8]> {
+        self.expected.as_deref()
     }
 }
 

@@ -20,7 +20,7 @@ fn add(store: &mut Store, name: MetricName, timestamp: i64, value: f64) {
 
 fn of_prometheus(body: &[u8], timestamp: i64, extra_labels: &[(&str, &str)]) -> (Store, Refused) {
     let (mut store, mut refused) = (Store::new(), Refused::default());
-    prometheus::parse(body, 1, &mut refused, &mut |sample| {
+    prometheus::parse(body, 1, &mut refused, &mut |sample: prometheus::Sample<'_>| {
         let labels = prometheus::parse_series(sample.series)?;
         let labels = labels.iter().map(|(key, value)| (&key[..], &value[..]));
         let extra = extra_labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
@@ -143,7 +143,7 @@ fn damaged_bodies_are_refused_by_the_line() {
         let lines = body.split(|&byte| byte == b'\n').count() as u64;
         let mut refused = Refused::default();
         let mut samples = 0;
-        prometheus::parse(&body, 1, &mut refused, &mut |sample| {
+        prometheus::parse(&body, 1, &mut refused, &mut |sample: prometheus::Sample<'_>| {
             samples += 1;
             check_series(sample.series)
         });

@@ -1,7 +1,7 @@
 // Cuts a body into pieces that end at line feeds.
 
 /** A piece is about so long; longer only when a line is. */
-const PIECE_BYTES = 128 * 1024;
+const PIECE_BYTES = 64 * 1024;
 /** A line beyond this is given up. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const LINE_FEED = 10;
