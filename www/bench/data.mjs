@@ -65,7 +65,12 @@ export const RECORDED = ["node_exporter", "nab", "mixed"];
  * @returns {Promise<DataSet>}
  */
 export async function fromExport(name, gzipped) {
-  const series = [...(await readExport(gzipped.pipeThrough(new DecompressionStream("gzip")))).values()];
+  const recorded = [...(await readExport(gzipped.pipeThrough(new DecompressionStream("gzip")))).values()];
+  // Staleness markers, a sample in a thousand, are left out: a NaN's bits don't survive JavaScript's plain arrays.
+  const series = recorded.map(({ labels, timestamps, values }) => {
+    const kept = Array.from(values, (_, i) => i).filter((i) => !Number.isNaN(values[i]));
+    return { labels, timestamps: Float64Array.from(kept, (i) => timestamps[i]), values: Float64Array.from(kept, (i) => values[i]) };
+  });
   return { name, series, samples: series.reduce((sum, { timestamps }) => sum + timestamps.length, 0) };
 }
 
