@@ -2,8 +2,7 @@
 
 use crate::error::{Error, Result};
 use crate::time::{
-    MAX_TIMESTAMP_MS, TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms,
-    parse_part_timestamp,
+    TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
 };
 use serde::{Deserialize, Serialize};
 
@@ -91,11 +90,6 @@ impl PartHeader {
             )));
         }
         Ok(())
-    }
-
-    /// Whether the timestamps can be spelled in a directory name.
-    pub fn is_nameable(&self) -> bool {
-        self.min_timestamp >= 0 && self.max_timestamp <= MAX_TIMESTAMP_MS
     }
 
     /// The content of `min_dedup_interval`.

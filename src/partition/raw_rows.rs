@@ -3,11 +3,6 @@
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::time::{SECOND_MS, TimestampMs};
 
-/// How many shards a partition has for so many CPUs.
-pub fn shards_for(cpus: usize) -> usize {
-    cpus.div_ceil(8)
-}
-
 /// How many rows a shard holds, when `allowed_bytes` of memory may be used by all that is cached or waits.
 pub fn max_rows_per_shard(allowed_bytes: u64, shards: usize) -> usize {
     const ROW_SIZE: u64 = 48;
@@ -183,7 +178,6 @@ mod tests {
 
     #[test]
     fn capacity_follows_memory() {
-        assert_eq!((shards_for(1), shards_for(8), shards_for(9)), (1, 1, 2));
         assert_eq!(max_rows_per_shard(0, 1), 10_000);
         assert_eq!(max_rows_per_shard(1 << 30, 1), 87_381);
         assert_eq!(max_rows_per_shard(1 << 40, 1), 500_000);

@@ -4,7 +4,7 @@ use super::Storage;
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
 use crate::error::Result;
-use crate::metric::filter::Selector;
+use crate::metric::filter::{Selector, TagFilter};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
 pub use crate::part::search::Samples;
@@ -35,10 +35,7 @@ impl Storage {
     /// # Errors
     /// `Invalid` for a selector that can't be read, `Limit` for more than [`MAX_SERIES`] series; what storage says.
     pub async fn find_series(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<FoundSeries>> {
-        let filters = match selector {
-            Some(text) => Selector::parse(text)?.filters,
-            None => Vec::new(),
-        };
+        let filters = filters_of(selector)?;
         let range = self.searchable(range);
         let tsids = self.index.search_tsids(&filters, range, MAX_SERIES).await?;
         let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
@@ -112,29 +109,23 @@ impl Storage {
         Ok(self.read_all(std::slice::from_ref(series), range).await?.pop().unwrap_or_default())
     }
 
-    /// Label names of the matching series, sorted.
+    /// Label names of the matching series (of all without a selector), sorted.
     ///
     /// # Errors
-    /// As [`Storage::find_series`].
+    /// `Invalid` for a selector that can't be read, `Limit` when more than [`MAX_SERIES`] series match one; what storage says.
     pub async fn label_names(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-        let found = self.find_series(selector, range).await?;
-        let mut names: Vec<&[u8]> = found.iter().flat_map(|series| series.name.labels().map(|(key, _)| key)).collect();
-        sort::sort_and_dedup(&mut names);
-        Ok(names.into_iter().map(|name| String::from_utf8_lossy(name).into_owned()).collect())
+        let names = self.index.label_names(&filters_of(selector)?, self.searchable(range), MAX_SERIES).await?;
+        Ok(names.into_iter().map(into_text).collect())
     }
 
-    /// Values of one label over the matching series, sorted.
+    /// Values of one label over the matching series (over all without a selector), sorted.
     ///
     /// # Errors
-    /// As [`Storage::find_series`].
+    /// As [`Storage::label_names`].
     pub async fn label_values(&self, label: &str, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-        let found = self.find_series(selector, range).await?;
-        let of_label = |series: &'_ FoundSeries| {
-            series.name.labels().find(|(key, _)| *key == label.as_bytes()).map(|(_, value)| value.to_vec())
-        };
-        let mut values: Vec<Vec<u8>> = found.iter().filter_map(of_label).collect();
-        sort::sort_and_dedup(&mut values);
-        Ok(values.into_iter().map(|value| String::from_utf8_lossy(&value).into_owned()).collect())
+        let (filters, range) = (filters_of(selector)?, self.searchable(range));
+        let values = self.index.label_values(label.as_bytes(), &filters, range, MAX_SERIES).await?;
+        Ok(values.into_iter().map(into_text).collect())
     }
 
     /// The part of `range` that the retention has left.
@@ -142,4 +133,14 @@ impl Storage {
         let oldest = (self.context.now() - self.options.retention_ms).max(0);
         TimeRange { min: range.min.max(oldest), max: range.max.min(crate::time::MAX_TIMESTAMP_MS) }
     }
+}
+
+/// No filters stand for all series.
+fn filters_of(selector: Option<&str>) -> Result<Vec<TagFilter>> {
+    selector.map_or(Ok(Vec::new()), |text| Selector::parse(text).map(|selector| selector.filters))
+}
+
+/// Bytes that are no UTF-8 appear as U+FFFD.
+fn into_text(bytes: Vec<u8>) -> String {
+    String::from_utf8_lossy(&bytes).into_owned()
 }

@@ -5,6 +5,7 @@ use super::recover::METADATA_FILE;
 use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
+use crate::partition::snapshot_dirs;
 use crate::time::format_seconds;
 use crate::trace::event::Event;
 use bytes::Bytes;
@@ -23,9 +24,10 @@ pub struct SnapshotFile {
 /// The directories a snapshot's files lie in, by the place where a server wants them.
 fn roots(name: &str) -> [(&'static str, FilePath); 4] {
     let path = |text: String| FilePath::root().join(&text);
+    let [small, big] = snapshot_dirs(name);
     [
-        ("data/small", path(format!("data/small/snapshots/{name}"))),
-        ("data/big", path(format!("data/big/snapshots/{name}"))),
+        ("data/small", small),
+        ("data/big", big),
         ("indexdb", path(format!("indexdb/snapshots/{name}"))),
         ("metadata", path(format!("snapshots/{name}/metadata"))),
     ]
