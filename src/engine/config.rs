@@ -36,6 +36,8 @@ pub struct Config {
     pub final_merge_delay_ms: i64,
     /// Keys that requests must carry; empty for none.
     pub auth: AuthKeys,
+    /// Another one writes this database: nothing is changed here, and what the other one commits is followed.
+    pub read_only: bool,
 }
 
 /// The keys of the server's flags of the same names (engine-behaviour §1).
@@ -63,6 +65,7 @@ impl Config {
             precision_bits: 64,
             final_merge_delay_ms: 0,
             auth: AuthKeys::default(),
+            read_only: false,
         }
     }
 }

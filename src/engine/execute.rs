@@ -1,5 +1,6 @@
 //! Carries out one command against the open storage.
 
+use super::follow::read_only;
 use super::{Answer, BodyFormat, Command, Labels, SeriesData, Shared, SnapshotFile};
 use crate::collections::sort;
 use crate::error::{Error, Result};
@@ -85,7 +86,15 @@ pub(super) async fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: C
             let mut piece = Vec::new();
             while piece.len() < EXPORT_PIECE_BYTES {
                 let Some(found) = cursor.series.pop() else { break };
-                let samples = storage.read_one(&found, cursor.range).await?;
+                let samples = match storage.read_one(&found, cursor.range).await {
+                    Ok(samples) => samples,
+                    Err(error) => {
+                        // It can go on, when what could not be read can be read at the second attempt.
+                        cursor.series.push(found);
+                        shared.cursors.borrow_mut().insert(id, cursor);
+                        return if piece.is_empty() { Err(error) } else { Ok(Answer::Chunk(Some(piece))) };
+                    }
+                };
                 if !samples.timestamps.is_empty() {
                     jsonl::write_export_line(&found.name, &samples.timestamps, &samples.values, &mut piece);
                 }
@@ -145,6 +154,9 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         Err(response) => return response,
     };
     use route::Route;
+    if shared.config.read_only && !matches!(route, Route::SnapshotList) {
+        return route::failed(&route, &read_only());
+    }
     let outcome = match &route {
         Route::SnapshotCreate | Route::PrometheusSnapshotCreate => {
             storage.create_snapshot().await.map(|name| route::snapshot_created(&route, &name))

@@ -25,6 +25,7 @@ pub mod answer;
 pub mod command;
 pub mod config;
 mod execute;
+mod follow;
 pub mod state;
 
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
@@ -41,6 +42,7 @@ use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
 use execute::ExportCursor;
+use follow::Following;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -67,6 +69,7 @@ struct Shared {
     commands_under_way: Cell<usize>,
     commands_changed: Signal,
     config: Config,
+    following: Following,
 }
 
 impl Shared {
@@ -116,6 +119,7 @@ impl Engine {
             memory_bytes: config.memory_bytes,
             precision_bits: config.precision_bits,
             final_merge_delay_ms: config.final_merge_delay_ms,
+            read_only: config.read_only,
             ..options
         };
         let context = Context::new(fs, config.start_time);
@@ -129,6 +133,7 @@ impl Engine {
             commands_under_way: Cell::new(0),
             commands_changed: Signal::default(),
             config: config.clone(),
+            following: Following::new(options),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),
@@ -141,7 +146,7 @@ impl Engine {
         };
         let ticket = engine.new_ticket();
         engine.context.spawn(Lane::Query, async move {
-            let result = Storage::open(&context, options).await;
+            let result = follow::open(&context, &shared.following).await;
             let (phase, answer) = match result {
                 Ok(storage) => (Phase::Open(storage), Ok(Answer::Done)),
                 Err(error) => (Phase::Failed(error.clone()), Err(error)),
@@ -160,7 +165,7 @@ impl Engine {
     /// # Errors
     /// `Invalid` when no label is left after those with empty values are dropped.
     pub fn series(&mut self, labels: &[(&str, &str)]) -> Result<SeriesHandle> {
-        self.open_storage()?.series_handle(labels).map(SeriesHandle)
+        self.open_for_writing()?.series_handle(labels).map(SeriesHandle)
     }
 
     /// Adds samples of one series. `None`: they are accepted. `Some`: they will be when the ticket is answered; a series'
@@ -172,7 +177,7 @@ impl Engine {
         if timestamps.len() != values.len() {
             return Err(Error::invalid(format!("{} timestamps came with {} values", timestamps.len(), values.len())));
         }
-        let storage = self.open_storage()?;
+        let storage = self.open_for_writing()?;
         match storage.try_append(series.0, timestamps, values)? {
             Appended::Accepted if !storage.is_behind() => Ok(None),
             Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
@@ -196,7 +201,7 @@ impl Engine {
         if series.len() != values.len() {
             return Err(Error::invalid(format!("{} series came with {} values", series.len(), values.len())));
         }
-        let storage = self.open_storage()?;
+        let storage = self.open_for_writing()?;
         match storage.try_append_row(series, timestamp, values)? {
             Appended::Accepted if !storage.is_behind() => Ok(None),
             Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
@@ -216,6 +221,7 @@ impl Engine {
     pub fn send(&mut self, command: Command) -> Ticket {
         match command {
             Command::Close => self.close(),
+            command if self.shared.config.read_only => self.send_to_reader(command),
             command => self.spawn(move |storage, shared| execute::execute(storage, shared, command)),
         }
     }
@@ -334,12 +340,13 @@ impl Engine {
         self.context.with_trace(|trace| trace.drain().collect())
     }
 
-    /// The whole state. Cheap enough for a page that draws it with each frame.
+    /// The whole state; of a reader, what its last call saw, and it looks for news then. Cheap enough for a page that draws it with each frame.
     pub fn inspect(&self) -> EngineState {
         let storage = match &*self.shared.phase.borrow() {
             Phase::Open(storage) => Some(storage.clone()),
             _ => None,
         };
+        self.look_for_news();
         EngineState::of(self, storage.as_deref())
     }
 
@@ -358,6 +365,11 @@ impl Engine {
             Phase::Closed => Err(closed()),
             Phase::Failed(error) => Err(error.clone()),
         }
+    }
+
+    fn open_for_writing(&self) -> Result<Rc<Storage>> {
+        let storage = self.open_storage()?;
+        if self.shared.config.read_only { Err(follow::read_only()) } else { Ok(storage) }
     }
 
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {

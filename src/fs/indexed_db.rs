@@ -337,6 +337,7 @@ impl State {
                 }
                 started.map(Step::UnderWay)
             }
+            Request::Refresh => Ok(Step::Done(Reply::Refreshed(false))),
             // Nothing to do: only a commit can make a file outlive the process, and it writes what is missing.
             Request::Sync { file } => self.directory.find(file).map(|_| Step::Done(Reply::Done)).map_err(Trouble::from),
             Request::Commit { changes } => {

@@ -52,6 +52,35 @@ impl MemoryFileSystem {
         self.directory.paths().map(FilePath::as_str)
     }
 
+    /// Files that are stored elsewhere: what is done to them is done here, in memory. Only their content is missing, see
+    /// [`MemoryFileSystem::elsewhere`].
+    pub(super) fn over(directory: Directory) -> Self {
+        Self { directory, ..Self::default() }
+    }
+
+    /// The stored file whose content a read needs; `None` when it is here. Checks the range.
+    pub(super) fn elsewhere(&self, file: &FilePath, range: &Range<u64>) -> Result<Option<InodeId>> {
+        let (id, inode) = self.directory.find(file)?;
+        check_range(file, range, inode.size_bytes)?;
+        Ok((!self.contents.contains_key(&id)).then_some(id))
+    }
+
+    /// Which paths there are, and which files they name.
+    pub(super) fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// A range of a file, whatever its paths; `None` when it is gone.
+    pub(super) fn content(&self, id: InodeId, range: &Range<u64>) -> Option<Bytes> {
+        let bytes = self.contents.get(&id)?.bytes();
+        bytes.get(range.start as usize..range.end as usize).map(Bytes::copy_from_slice)
+    }
+
+    /// Commits so far.
+    pub(super) fn commits(&self) -> u64 {
+        self.stats.commits
+    }
+
     /// Carries out one operation, of which nothing remains when it fails.
     pub(super) fn carry_out(&mut self, request: Request) -> Result<Reply> {
         self.stats.operations += 1;
@@ -61,6 +90,7 @@ impl MemoryFileSystem {
             Request::Append { file, bytes } => self.append(&file, &bytes).map(|()| Reply::Done),
             Request::Sync { file } => self.directory.find(&file).map(|_| Reply::Done),
             Request::Commit { changes } => self.commit(&changes).map(|()| Reply::Done),
+            Request::Refresh => Ok(Reply::Refreshed(false)),
         }
     }
 

@@ -13,12 +13,14 @@ mod directory;
 #[cfg(target_arch = "wasm32")]
 pub mod indexed_db;
 pub mod memory;
+pub mod overlay;
 pub mod path;
 pub mod sim;
 
 #[cfg(target_arch = "wasm32")]
 pub use indexed_db::IndexedDbFileSystem;
 pub use memory::MemoryFileSystem;
+pub use overlay::MemoryReader;
 pub use path::FilePath;
 pub use sim::SimFileSystem;
 
@@ -66,6 +68,10 @@ pub enum Request {
         /// The changes, in order.
         changes: Vec<Change>,
     },
+    /// Looks whether the writer of files that are open for reading has committed since, and shows its files from then on;
+    /// what was changed here, in memory, is forgotten then. Nothing is to be seen where nobody else can write. Completes with
+    /// [`Reply::Refreshed`].
+    Refresh,
 }
 
 impl Request {
@@ -98,6 +104,8 @@ impl Request {
                 }
                 Change::Put { file: path, .. } | Change::Remove { path } => visit(path),
             }),
+            // What is under way has found its file already.
+            Self::Refresh => {}
         }
     }
 }
@@ -140,6 +148,8 @@ pub enum Reply {
     Entries(Vec<Entry>),
     /// The bytes of a range.
     Bytes(Bytes),
+    /// Whether there is something new to be seen.
+    Refreshed(bool),
     /// The operation is done.
     Done,
 }
@@ -204,4 +214,7 @@ pub trait FileSystem {
 
     /// Counters since the start and what is stored now.
     fn stats(&self) -> FileSystemStats;
+
+    /// Moves what people should know of the storage's health, such as a connection that was lost or is back, to `notices`.
+    fn take_notices(&mut self, _notices: &mut Vec<String>) {}
 }

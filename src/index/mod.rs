@@ -194,6 +194,11 @@ impl Index {
         self.tables().iter().for_each(Table::start_jobs);
         self.context.spawn(Lane::Janitor, self.graveyard.clone().run_janitor(self.context.clone()));
         self.context.spawn(Lane::Janitor, self.clone().run_rotation());
+        self.count();
+    }
+
+    /// Spawns the job that counts the series; the only one for whoever just reads.
+    pub fn count(self: &Rc<Self>) {
         self.context.spawn(Lane::Janitor, self.clone().count_series());
     }
 

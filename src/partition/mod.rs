@@ -364,6 +364,15 @@ impl Partition {
         });
     }
 
+    /// Tells whoever watches that these parts are seen through another list from now on.
+    pub fn leave(&self) {
+        let parts = self.parts();
+        for entry in parts.iter() {
+            self.context.emit(|| Event::PartRetired { part: entry.id(), partition: self.label.clone() });
+            self.context.emit(|| Event::PartRemoved { part: entry.id(), partition: self.label.clone() });
+        }
+    }
+
     fn emit_retired(&self, gone: &[Rc<PartEntry>]) {
         for entry in gone {
             self.context.emit(|| Event::PartRetired { part: entry.id(), partition: self.label.clone() });

@@ -142,6 +142,13 @@ impl BlockCache {
         }
     }
 
+    /// Forgets all blocks.
+    pub fn clear(&self) {
+        let budget_bytes = self.stats().budget_bytes;
+        self.set_budget_bytes(0);
+        self.set_budget_bytes(budget_bytes);
+    }
+
     /// Changes the budget; blocks beyond it go at once.
     pub fn set_budget_bytes(&self, budget_bytes: u64) {
         let mut clock = self.0.borrow_mut();

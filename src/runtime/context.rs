@@ -245,6 +245,14 @@ impl Context {
         self.operation(Request::Commit { changes }).await.map(drop)
     }
 
+    /// Looks whether the writer of files that are open for reading has committed since; they are what it left from then on.
+    pub async fn refresh(&self) -> Result<bool> {
+        match self.operation(Request::Refresh).await? {
+            Reply::Refreshed(has_moved) => Ok(has_moved),
+            reply => Err(unexpected(&reply)),
+        }
+    }
+
     /// The file system's counters.
     pub fn file_system_stats(&self) -> FileSystemStats {
         self.0.fs.borrow().stats()

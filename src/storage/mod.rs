@@ -14,6 +14,7 @@ pub mod text;
 
 use crate::error::{Error, Result};
 use crate::index::Index;
+use crate::partition::IdSource;
 use crate::runtime::{Context, Signal};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use crate::trace::event::Event;
@@ -42,6 +43,10 @@ pub struct StorageOptions {
     pub precision_bits: u8,
     /// After so long without a merge a partition is merged down further; 0 is never.
     pub final_merge_delay_ms: i64,
+    /// No jobs are started: another one writes the files.
+    pub read_only: bool,
+    /// Ids of parts and merges go on from where they were when the files are opened anew.
+    pub ids: Rc<IdSource>,
 }
 
 impl StorageOptions {
@@ -71,6 +76,8 @@ impl StorageOptions {
             memory_bytes: 4 << 30,
             precision_bits: 64,
             final_merge_delay_ms: 0,
+            read_only: false,
+            ids: Rc::default(),
         })
     }
 
@@ -197,6 +204,14 @@ impl Storage {
             partition.shutdown().await?;
         }
         self.index.shutdown().await
+    }
+
+    /// Tells whoever watches that another storage over the same files has taken this one's place. Searches under way go on.
+    pub fn leave(&self) {
+        for partition in self.table.partitions() {
+            partition.leave();
+        }
+        self.context.block_cache().clear();
     }
 
     /// Tells whoever watches of a fault that was contained.

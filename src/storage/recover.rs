@@ -86,14 +86,14 @@ impl Storage {
                     Box::pin(async move { index.flush().await })
                 })
             },
-            ids: Rc::default(),
+            ids: options.ids.clone(),
             start_nanos: options.start_nanos(),
         });
         let storage = Rc::new(Self {
             context: context.clone(),
             series: RefCell::new(SeriesRegistry::new(series, index.generation())),
             index: index.clone(),
-            table: Table::new(context.clone(), partition_options),
+            table: Table::new(context.clone(), partition_options, !options.read_only),
             preparing: Turnstile::default(),
             snapshotting: Turnstile::default(),
             next_snapshot: Cell::new(options.start_nanos()),
@@ -111,9 +111,13 @@ impl Storage {
         for month in months(context).await? {
             storage.table.open_partition(month).await?;
         }
-        index.start_jobs();
-        storage.start_retention();
-        storage.start_final_deduplication();
+        if storage.options.read_only {
+            index.count();
+        } else {
+            index.start_jobs();
+            storage.start_retention();
+            storage.start_final_deduplication();
+        }
         Ok(storage)
     }
 }

@@ -13,14 +13,15 @@ use std::rc::Rc;
 pub struct Table {
     context: Context,
     partition_options: Rc<PartitionOptions>,
+    has_jobs: bool,
     partitions: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
     /// The partition of the last sample: most samples go where the one before went.
     last_used: RefCell<Option<(TimeRange, Rc<Partition>)>>,
 }
 
 impl Table {
-    pub(super) fn new(context: Context, partition_options: Rc<PartitionOptions>) -> Self {
-        Self { context, partition_options, partitions: RefCell::default(), last_used: RefCell::default() }
+    pub(super) fn new(context: Context, partition_options: Rc<PartitionOptions>, has_jobs: bool) -> Self {
+        Self { context, partition_options, has_jobs, partitions: RefCell::default(), last_used: RefCell::default() }
     }
 
     /// The partitions of this instant, oldest month first. Holding one keeps its files.
@@ -47,13 +48,16 @@ impl Table {
         Some(found)
     }
 
-    /// Opens the partition of a month, which is created when it does not exist, and starts its jobs.
+    /// Opens the partition of a month, which is created when it does not exist, and starts its jobs unless
+    /// there are to be none.
     pub(super) async fn open_partition(&self, name: PartitionName) -> Result<Rc<Partition>> {
         if let Some(partition) = self.partitions.borrow().get(&name) {
             return Ok(partition.clone());
         }
         let partition = Partition::open(&self.context, self.partition_options.clone(), name).await?;
-        partition.start_jobs();
+        if self.has_jobs {
+            partition.start_jobs();
+        }
         self.partitions.borrow_mut().insert(name, partition.clone());
         self.context.emit(|| Event::PartitionCreated { partition: name.to_string() });
         Ok(partition)

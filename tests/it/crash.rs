@@ -14,14 +14,14 @@ type Sample = (u64, i64, i64);
 
 /// What a life has come to when it ended, by itself or by a crash.
 #[derive(Default)]
-struct Ledger {
+pub struct Ledger {
     offered: BTreeSet<Sample>,
     accepted: BTreeSet<Sample>,
     durable: BTreeSet<Sample>,
-    snapshots: Vec<String>,
+    pub snapshots: Vec<String>,
 }
 
-fn small() -> Config {
+pub fn small() -> Config {
     Config { memory_bytes: 1 << 20, ..config() }
 }
 
@@ -37,7 +37,7 @@ fn put(engine: &mut Engine, ledger: &mut Ledger, series: u64, from: i64, count: 
 }
 
 /// One life. `forgiving`: faults are skipped, as a program would that tries again later; else the first one ends it.
-fn live(engine: &mut Engine, ledger: &mut Ledger, forgiving: bool) -> Result<()> {
+pub fn live(engine: &mut Engine, ledger: &mut Ledger, forgiving: bool) -> Result<()> {
     let check = |result: Result<()>| if forgiving { Ok(()) } else { result };
     for round in 0..3 {
         for series in 0..3 {

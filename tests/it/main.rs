@@ -17,5 +17,6 @@ mod machine;
 mod model;
 mod partition;
 mod partition_crash;
+mod readers;
 mod support;
 mod typescript;

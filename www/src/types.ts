@@ -397,6 +397,8 @@ export interface EngineConfig {
   precisionBits: number;
   finalMergeDelayMs: number;
   auth: { snapshot: string; forceFlush: string; forceMerge: string };
+  /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
+  readOnly: boolean;
 }
 
 /** One month of data. */

@@ -280,6 +280,7 @@ export const states = [
       "finalMergeDelayMs": 1,
       "memoryBytes": 1,
       "precisionBits": 1,
+      "readOnly": true,
       "retentionMs": 1,
       "startTime": 1
     },
@@ -418,6 +419,7 @@ export const states = [
       "finalMergeDelayMs": 1,
       "memoryBytes": 1,
       "precisionBits": 1,
+      "readOnly": true,
       "retentionMs": 1,
       "startTime": 1
     },
@@ -577,6 +579,7 @@ export const states = [
       "finalMergeDelayMs": 1,
       "memoryBytes": 1,
       "precisionBits": 1,
+      "readOnly": true,
       "retentionMs": 1,
       "startTime": 1
     },
@@ -748,6 +751,7 @@ export const states = [
       "finalMergeDelayMs": 1,
       "memoryBytes": 1,
       "precisionBits": 1,
+      "readOnly": true,
       "retentionMs": 1,
       "startTime": 1
     },

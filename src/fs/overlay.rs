@@ -1,0 +1,124 @@
+//! Files that somebody else writes, opened for reading.
+//!
+//! Opening a database changes files: it carries out what a crash has interrupted and clears what nobody needs. A reader does the
+//! same, but in memory, on top of the directory as the writer's last commit has left it. No byte of what is stored changes.
+//! Contents are read from the store, by the number of the file and not by its path, since the reader may have moved it and
+//! the writer may have put another file in its place.
+
+use super::directory::{Directory, InodeId};
+use super::{Completion, FilePath, FileSystem, FileSystemStats, MemoryFileSystem, OpId, Reply, Request};
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::TimestampMs;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+/// The stored files with the reader's own changes in memory.
+#[derive(Debug, Default)]
+pub(super) struct Overlay(MemoryFileSystem);
+
+/// How far memory got with an operation.
+pub(super) enum Step {
+    /// To its end.
+    Done(Reply),
+    /// The range that was asked for lies in this stored file.
+    Stored(InodeId),
+}
+
+impl Overlay {
+    /// The directory as it is stored, with nothing changed.
+    pub fn over(directory: Directory) -> Self {
+        Self(MemoryFileSystem::over(directory))
+    }
+
+    /// Carries out one operation, of which nothing remains when it fails. `Refresh` is the store's own business.
+    pub fn carry_out(&mut self, request: Request) -> Result<Step> {
+        if let Request::Read { file, range } = &request
+            && let Some(stored) = self.0.elsewhere(file, range)?
+        {
+            return Ok(Step::Stored(stored));
+        }
+        self.0.carry_out(request).map(Step::Done)
+    }
+
+    /// Fills in what can be seen now.
+    pub fn count(&self, stats: &mut FileSystemStats) {
+        self.0.directory().count(stats);
+    }
+}
+
+/// Files in memory that somebody else writes, opened for reading: what readers of stored files do, where it can be looked at.
+#[derive(Debug)]
+pub struct MemoryReader {
+    store: Rc<RefCell<MemoryFileSystem>>,
+    seen_commits: u64,
+    overlay: Overlay,
+    done: Vec<Completion>,
+    stats: FileSystemStats,
+}
+
+impl MemoryReader {
+    /// Opens what is stored now.
+    pub fn open(store: Rc<RefCell<MemoryFileSystem>>) -> Self {
+        let mut reader = Self {
+            store,
+            seen_commits: 0,
+            overlay: Overlay::default(),
+            done: Vec::new(),
+            stats: FileSystemStats::default(),
+        };
+        reader.look();
+        reader
+    }
+
+    fn look(&mut self) {
+        let store = self.store.borrow();
+        self.seen_commits = store.commits();
+        self.overlay = Overlay::over(store.directory().clone());
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply> {
+        let (file, range) = match &request {
+            Request::Refresh => {
+                let has_moved = self.store.borrow().commits() != self.seen_commits;
+                if has_moved {
+                    self.look();
+                }
+                return Ok(Reply::Refreshed(has_moved));
+            }
+            Request::Read { file, range } => (file.clone(), range.clone()),
+            _ => (FilePath::root(), 0..0),
+        };
+        match self.overlay.carry_out(request)? {
+            Step::Done(reply) => Ok(reply),
+            Step::Stored(inode) => {
+                let bytes = self.store.borrow().content(inode, &range);
+                let bytes = bytes.ok_or_else(|| gone(&file))?;
+                self.stats.read_bytes += bytes.len() as u64;
+                Ok(Reply::Bytes(bytes))
+            }
+        }
+    }
+}
+
+impl FileSystem for MemoryReader {
+    fn submit(&mut self, op: OpId, request: Request) {
+        self.stats.operations += 1;
+        let result = self.carry_out(request);
+        self.done.push(Completion { op, result });
+    }
+
+    fn poll(&mut self, _: TimestampMs, done: &mut Vec<Completion>) {
+        done.append(&mut self.done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        let mut stats = self.stats;
+        self.overlay.count(&mut stats);
+        stats
+    }
+}
+
+/// The writer has removed a file that the reader was still looking into.
+pub(super) fn gone(file: &FilePath) -> Error {
+    Error::new(ErrorKind::NotFound, format!("{file}: the writer has removed it in the meantime"))
+}

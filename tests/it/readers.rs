@@ -1,0 +1,237 @@
+//! A database that is written elsewhere and read here: it opens at any moment of the writer's life, shows what a recovery would,
+//! follows what is committed, and changes nothing.
+
+use crate::crash::{Ledger, live, small};
+use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
+use bytes::Bytes;
+use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, SeriesData};
+use sandglass::error::{ErrorKind, Result};
+use sandglass::fs::{MemoryFileSystem, MemoryReader, SimFileSystem};
+use sandglass::http::HttpRequest;
+use sandglass::time::{DAY_MS, TimeRange};
+use std::cell::RefCell;
+use std::rc::Rc;
+
+type Store = Rc<RefCell<MemoryFileSystem>>;
+
+fn open_reader(store: &Store, config: Config) -> Result<Engine> {
+    open(MemoryReader::open(store.clone()), Config { read_only: true, ..config })
+}
+
+fn stored(store: &Store) -> Vec<(String, Bytes)> {
+    let store = store.borrow();
+    store.paths().map(|path| (path.to_owned(), store.file(path).unwrap())).collect()
+}
+
+fn snapshot_files(engine: &mut Engine, name: &str) -> Vec<(String, Bytes)> {
+    let Ok(Answer::Files(files)) = engine.ask(Command::SnapshotFiles { name: name.into() }) else {
+        panic!("the snapshot {name} has no files")
+    };
+    let read = |file: sandglass::engine::SnapshotFile| {
+        let command = Command::SnapshotRead { source: file.source, offset: 0, length: file.size_bytes };
+        match engine.ask(command) {
+            Ok(Answer::Bytes(bytes)) => (file.path, bytes),
+            other => panic!("{}: {other:?}", file.path),
+        }
+    };
+    files.into_iter().map(read).collect()
+}
+
+#[test]
+fn a_reader_sees_what_a_recovery_would_at_any_moment_and_changes_nothing() {
+    let config = Config { start_time: START + DAY_MS, ..small() };
+    let (mut number, mut samples_seen) = (0, 0);
+    loop {
+        let files = SimFileSystem::new(number);
+        files.crash_at(number);
+        let mut ledger = Ledger::default();
+        if let Ok(mut engine) = open(files.clone(), small()) {
+            let _ = live(&mut engine, &mut ledger, false);
+        }
+        let store = Rc::new(RefCell::new(files.after_crash()));
+        let before = stored(&store);
+        let what = format!("after operation {number}");
+        let mut reader = open_reader(&store, config.clone()).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let seen = reader.all("m").unwrap();
+        let mut recovered = open(store.borrow().clone(), config.clone()).unwrap();
+        assert_eq!(seen, recovered.all("m").unwrap(), "{what}");
+        samples_seen += seen.iter().map(|series| series.timestamps.len()).sum::<usize>();
+        for snapshot in &ledger.snapshots {
+            assert_eq!(snapshot_files(&mut reader, snapshot), snapshot_files(&mut recovered, snapshot), "{what}");
+        }
+        reader.advance(2 * DAY_MS).unwrap();
+        reader.ask(Command::Close).unwrap();
+        assert!(stored(&store) == before, "{what}: the reader has changed what is stored");
+        if !files.has_crashed() {
+            assert!(number > 100 && samples_seen > 1000, "{number} operations and {samples_seen} samples show little");
+            return;
+        }
+        number += 1;
+    }
+}
+
+/// A writer and its reader over one store.
+struct Pair {
+    store: Store,
+    writer: Engine,
+    reader: Engine,
+}
+
+impl Pair {
+    fn new(config: Config) -> Self {
+        let files = SharedFiles::default();
+        let store = files.0.clone();
+        let writer = open(files, config.clone()).unwrap();
+        let reader = open_reader(&store, config).unwrap();
+        Self { store, writer, reader }
+    }
+
+    fn put(&mut self, series: u64, from: i64, count: i64) {
+        let timestamps: Vec<i64> = (0..count).map(|at| from + at * 1000).collect();
+        let values: Vec<f64> = (0..count).map(|at| (series * 1000) as f64 + at as f64).collect();
+        self.writer.put(&[("__name__", "m"), ("series", &series.to_string())], &timestamps, &values).unwrap();
+    }
+}
+
+#[test]
+fn a_reader_follows_its_writer() {
+    for seed in 0..6 {
+        let mut random = Random::new(seed);
+        let mut pair = Pair::new(small());
+        let mut reloads = 0;
+        for step in 0..40_i64 {
+            for _ in 0..random.below(4) {
+                pair.put(random.below(20), START + step * 60_000, 1 + random.below(50) as i64);
+            }
+            match random.below(8) {
+                0 => drop(pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap()),
+                1 => drop(pair.writer.ask(Command::SnapshotCreate).unwrap()),
+                2 => {
+                    let selector = format!("m{{series=\"{}\"}}", random.below(20));
+                    pair.writer.ask(Command::DeleteSeries { selector }).unwrap();
+                }
+                3 => pair.writer.advance(40_000).unwrap(),
+                _ => {}
+            }
+            pair.writer.ask(Command::Sync).unwrap();
+            let seen = pair.reader.all("m").unwrap();
+            assert_eq!(seen, pair.writer.all("m").unwrap(), "seed {seed}, step {step}");
+            let Ok(Answer::Strings(snapshots)) = pair.writer.ask(Command::SnapshotList) else { panic!() };
+            let Ok(Answer::Strings(visible)) = pair.reader.ask(Command::SnapshotList) else { panic!() };
+            assert_eq!(visible, snapshots);
+            reloads += seen.len();
+        }
+        assert!(reloads > 0);
+        let before = stored(&pair.store);
+        pair.reader.ask(Command::Close).unwrap();
+        assert!(stored(&pair.store) == before);
+    }
+}
+
+#[test]
+fn a_search_whose_files_go_is_carried_out_again() {
+    for pumps in 1..60 {
+        let mut pair = Pair::new(small());
+        for series in 0..200 {
+            pair.put(series, START, 300);
+            pair.put(series, START - 40 * DAY_MS, 300);
+        }
+        pair.writer.ask(Command::Sync).unwrap();
+        let expected = pair.reader.all("m").unwrap();
+        assert_eq!(expected.len(), 200);
+        pair.put(7, START + 500_000, 1);
+        pair.writer.ask(Command::Sync).unwrap();
+        let ticket = pair.reader.send(Command::Select { selector: "m".into(), range: TimeRange::ALL });
+        for _ in 0..pumps {
+            pair.reader.pump(START, 1);
+        }
+        if pair.reader.completed().contains(&ticket) {
+            assert!(pumps > 4, "only {} searches were interrupted", pumps - 1);
+            return;
+        }
+        // Everything the search has opened is replaced and removed.
+        pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+        pair.writer.advance(60_000).unwrap();
+        let Ok(Answer::Series(found)) = pair.reader.run(ticket) else { panic!("after {pumps} pumps") };
+        let samples = |series: &[SeriesData]| series.iter().map(|series| series.timestamps.len()).sum::<usize>();
+        assert_eq!(samples(&found), samples(&expected) + 1, "after {pumps} pumps");
+        assert_eq!(found, pair.writer.all("m").unwrap(), "after {pumps} pumps");
+    }
+    panic!("the search never ends");
+}
+
+#[test]
+fn an_export_goes_on_while_the_writer_merges() {
+    let mut pair = Pair::new(small());
+    for series in 0..50 {
+        pair.put(series, START, 400);
+    }
+    pair.writer.ask(Command::Sync).unwrap();
+    let Ok(Answer::Cursor(cursor)) = pair.reader.ask(Command::ExportOpen { selector: None, range: TimeRange::ALL })
+    else {
+        panic!()
+    };
+    let mut lines = 0;
+    loop {
+        let Ok(Answer::Chunk(chunk)) = pair.reader.ask(Command::ExportNext { cursor }) else { panic!() };
+        let Some(chunk) = chunk else { break };
+        lines += chunk.iter().filter(|byte| **byte == b'\n').count();
+        pair.put(lines as u64, START + 500_000, 1);
+        pair.writer.ask(Command::Sync).unwrap();
+        pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+        pair.writer.advance(60_000).unwrap();
+    }
+    assert_eq!(lines, 50);
+}
+
+#[test]
+fn a_reader_is_refused_what_would_change_something() {
+    let mut pair = Pair::new(config());
+    pair.put(1, START, 3);
+    let Ok(Answer::Snapshot(name)) = pair.writer.ask(Command::SnapshotCreate) else { panic!() };
+    pair.writer.ask(Command::Sync).unwrap();
+    let before = stored(&pair.store);
+    let reader = &mut pair.reader;
+    let body = Bytes::from_static(b"m 1\n");
+    let ingest = Command::Ingest {
+        format: BodyFormat::Prometheus,
+        body,
+        timestamp: START,
+        extra_labels: Vec::new(),
+        first_line: 1,
+        body_number: 1,
+    };
+    let refused = [
+        Command::Flush,
+        Command::Sync,
+        Command::ForceMerge { partition_prefix: String::new() },
+        ingest,
+        Command::SnapshotCreate,
+        Command::SnapshotDelete { name: name.clone() },
+        Command::SnapshotDeleteAll,
+        Command::DeleteSeries { selector: "m".into() },
+    ];
+    for command in refused {
+        let error = reader.ask(command.clone()).expect_err(&format!("{command:?} was carried out"));
+        assert_eq!(error.kind(), ErrorKind::Locked, "{command:?}");
+        assert!(error.message().contains("for reading only"), "{error}");
+    }
+    assert_eq!(reader.series(&[("__name__", "m")]).unwrap_err().kind(), ErrorKind::Locked);
+    let mut fetch = |uri: &str| {
+        let request =
+            HttpRequest { method: "GET".into(), uri: uri.into(), content_type: String::new(), body: Bytes::new() };
+        match reader.ask(Command::Http(request)) {
+            Ok(Answer::Http(response)) => (response.status, String::from_utf8(response.body).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    };
+    for uri in ["/snapshot/create", "/snapshot/delete_all", "/internal/force_flush", "/internal/force_merge"] {
+        let (status, body) = fetch(uri);
+        assert_eq!(status, 500, "{uri}: {body}");
+        assert!(body.contains("for reading only"), "{uri}: {body}");
+    }
+    let (status, body) = fetch("/snapshot/list");
+    assert!(status == 200 && body.contains(&name), "{body}");
+    assert_eq!(snapshot_files(reader, &name), snapshot_files(&mut pair.writer, &name));
+    assert!(stored(&pair.store) == before);
+}
