@@ -313,13 +313,24 @@ export class InlinePort implements Port {
 
 const RESOLVED = Promise.resolve();
 
-/** Plain loops beat `set` for short arrays and for arrays of numbers. */
+/**
+ * Plain loops beat `set` for short arrays and for arrays of numbers. But what goes through a variable may lose the bits of a NaN
+ * (it does in Firefox), and with them a staleness marker.
+ */
 function stageNumbers(target: Float64Array, source: Float64Array | readonly number[], from: number, count: number): void {
-  if (source instanceof Float64Array && count > 32) {
-    target.set(count === source.length ? source : source.subarray(from, from + count));
+  if (!(source instanceof Float64Array)) {
+    for (let i = 0; i < count; i++) target[i] = source[from + i]!;
     return;
   }
-  for (let i = 0; i < count; i++) target[i] = source[from + i]!;
+  let copied = 0;
+  if (count <= 32) {
+    for (; copied < count; copied++) {
+      const value = source[from + copied]!;
+      if (value !== value) break;
+      target[copied] = value;
+    }
+  }
+  if (copied < count) target.set(source.subarray(from + copied, from + count), copied);
 }
 
 function toReply([status, contentType, body]: [number, string, Uint8Array]): HttpReply {
