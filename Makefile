@@ -7,23 +7,32 @@ SHELL := bash
 MAKEFLAGS += --no-print-directory
 
 PORT ?= 8080
+ROUNDS ?= 100
+SEED ?= $(shell date +%s)
 
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
 engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
-.PHONY: help demo page test package wasm bench clean
+.PHONY: help demo page test test-firefox kill-loop package wasm bench clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 17
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 23
 
 demo: page ## builds all and serves the page on http://localhost:8080 (PORT= changes it)
 	@scripts/demo.sh $(PORT)
 
 test: ## everything that must pass; closes with "N passed, N failed"
 	@scripts/test.sh
+
+kill-loop: package ## kills browsers that write, ROUNDS= times at instants of a SEED=, and looks for what was acknowledged
+	@scripts/need.sh npm chromium
+	@source scripts/env.sh; CHROMIUM=$$(find_chromium) ROUNDS=$(ROUNDS) SEED=$(SEED) npm run --silent --prefix www test:kill
+
+test-firefox: package ## the browser tests in Firefox ESR; its driver is built once, which takes minutes
+	@scripts/test_firefox.sh
 
 package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 

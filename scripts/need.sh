@@ -117,6 +117,23 @@ need_chromium() {
   [ -n "$(find_chromedriver)" ] || fail "chromedriver is missing; install the package 'chromium-driver' or name the program in CHROMEDRIVER"
 }
 
+need_firefox() {
+  if [ -z "$(find_firefox)" ]; then system_package firefox-esr; fi
+  [ -n "$(find_firefox)" ] || fail "Firefox is missing; install the package 'firefox-esr' or name the program in FIREFOX"
+}
+
+# Firefox's driver is no package of Debian's.
+need_geckodriver() {
+  [ -z "$(find_geckodriver)" ] || return 0
+  need_rust
+  local version=0.37.1
+  say "building geckodriver $version into .tools (three to eight minutes, once)"
+  # A debug build takes a third of the time and is fast enough.
+  cargo install --locked geckodriver --version "$version" --debug --root .tools --target-dir target/tools >&2 ||
+    fail "cannot build geckodriver; try: cargo install --locked geckodriver --version $version, or name the program in GECKODRIVER"
+  rm -rf target/tools
+}
+
 need_victoria_metrics() {
   if [ -z "$(find_victoria_metrics)" ]; then system_package victoria-metrics; fi
   [ -n "$(find_victoria_metrics)" ] || fail "VictoriaMetrics is missing; install the package 'victoria-metrics' or name the program in VICTORIA_METRICS"
@@ -130,6 +147,8 @@ for tool in "$@"; do
     npm) npm_packages www ;;
     npm-bench) npm_packages www/bench ;;
     chromium) need_chromium ;;
+    firefox) need_firefox ;;
+    geckodriver) need_geckodriver ;;
     victoria-metrics) need_victoria_metrics ;;
     tar) have tar || system_package tar ;;
     *) fail "need.sh does not know '$tool'" ;;

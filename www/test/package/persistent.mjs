@@ -26,7 +26,32 @@ export async function visit(profile, url) {
       process.kill(browserOf(profile), "SIGKILL");
       await context.close().catch(() => {});
     },
+    /** Ends the processes that run pages and their workers, as a crash of a tab does; the browser lives on. */
+    killRenderers() {
+      const killed = renderersOf(browserOf(profile));
+      for (const process_ of killed) process.kill(process_, "SIGKILL");
+      return killed.length;
+    },
   };
+}
+
+/** The processes that run pages, among the descendants of the browser. */
+function renderersOf(browser) {
+  const parents = new Map();
+  const renderers = [];
+  for (const entry of readdirSync("/proc")) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      // The parent's number is the second word behind the name, which may hold anything.
+      const [, parent] = readFileSync(`/proc/${entry}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      parents.set(Number(entry), Number(parent));
+      if (readFileSync(`/proc/${entry}/cmdline`, "utf8").split(/[\0 ]/).includes("--type=renderer")) renderers.push(Number(entry));
+    } catch {
+      // The process has ended meanwhile.
+    }
+  }
+  const isOurs = (id) => id === browser || (parents.has(id) && isOurs(parents.get(id)));
+  return renderers.filter(isOurs);
 }
 
 /** The process of the browser itself among those that were started with this profile. */

@@ -3,6 +3,7 @@ import { createReadStream, createWriteStream } from "node:fs";
 import { stat } from "node:fs/promises";
 import { createServer } from "node:http";
 import { extname, join, normalize, sep } from "node:path";
+import { buffer } from "node:stream/consumers";
 import { pipeline } from "node:stream/promises";
 import { chromium } from "playwright-core";
 
@@ -29,16 +30,23 @@ const TYPES = {
 
 /**
  * Serves folders on the loopback interface: a request for `/MOUNT/path` answers the file `path` of `mounts[MOUNT]`. A PUT to
- * `/upload/NAME` writes the file NAME of `uploads`, so that a page can hand over what is too large for a message.
+ * `/upload/NAME` writes the file NAME of `uploads`, so that a page can hand over what is too large for a message. A POST to
+ * `/post/…` is handed to `received`.
  *
  * @param {Record<string, string>} mounts
  * @param {string} [uploads]
  * @param {string} [head] what stands in the head of the empty page, such as an import map
+ * @param {(path: string[], body: Buffer) => void} [received] gets what comes behind `/post/`, and the body
  */
-export async function serve(mounts, uploads, head = "") {
+export async function serve(mounts, uploads, head = "", received) {
   const server = createServer(async (request, response) => {
     try {
       const [, mount, ...rest] = decodeURIComponent(new URL(request.url, "http://localhost").pathname).split("/");
+      if (request.method === "POST" && mount === "post" && received !== undefined) {
+        received(rest, await buffer(request));
+        response.writeHead(204).end();
+        return;
+      }
       if (request.method === "PUT" && mount === "upload" && uploads !== undefined && /^[\w.-]+$/.test(rest.join("/"))) {
         await pipeline(request, createWriteStream(join(uploads, rest[0])));
         response.writeHead(204).end();

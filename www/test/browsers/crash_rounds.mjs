@@ -1,0 +1,98 @@
+// Crashes again and again, at random instants, while databases are being written; after each one everything that was acknowledged
+// must be there. ROUNDS= and SEED= choose how often and which instants; a failure prints both, and keeps the profile.
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { after, describe, it } from "node:test";
+import { setTimeout as sleep } from "node:timers/promises";
+import { serve } from "../server/chromium.mjs";
+import { random } from "../server/generate.mjs";
+import { temporaryDirectory } from "../server/victoriametrics.mjs";
+import { COMBINATIONS, MOUNTS } from "./combinations.mjs";
+import { Ledger } from "./ledger.mjs";
+
+export const ROUNDS = Number(process.env.ROUNDS ?? 20);
+const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+
+/**
+ * Declares the tests of some rounds on one profile.
+ *
+ * @param {object} options
+ * @param {string} options.title
+ * @param {number} options.count
+ * @param {{ directory: string, entry: (name: string) => Promise<string> }} options.package_ from `installPackage`
+ * @param {typeof COMBINATIONS} [options.combinations] the databases that are written at the same time
+ * @param {(profile: string, url: string) => Promise<Browser>} options.start
+ * @param {(browser: Browser) => Promise<Browser | undefined>} options.crash ends processes, and answers the page to go on with if the browser lives
+ */
+export function crashRounds({ title, count, package_: { directory, entry }, combinations = COMBINATIONS, start, crash }) {
+  describe(`${title}, ${count} times, seed ${SEED}`, { timeout: 60_000 + count * 20_000 }, async () => {
+    const names = Object.keys(combinations);
+    const entries = { inline: `/package/${await entry("./inline")}`, index: `/package/${await entry(".")}` };
+    const next = random(SEED);
+    const ledgers = Object.fromEntries(names.map((name) => [name, new Ledger()]));
+    const server = await serve({ package: directory, ...MOUNTS }, undefined, "", ([name, what], body) => ledgers[name].receive(what, body));
+    const profile = await temporaryDirectory("killed");
+    let browser;
+    let failed = false;
+    after(async () => {
+      await browser?.close().catch(() => {});
+      await server.close();
+      if (failed) console.log(`the profile is kept at ${profile}; to run the same instants again: ROUNDS=${ROUNDS} SEED=${SEED}`);
+      else await rm(profile, { recursive: true, force: true });
+    });
+
+    for (let round = 0; round <= count; round++) {
+      const isLast = round === count;
+      it(isLast ? "and goes on from there" : `round ${round}`, async (test) => {
+        if (failed) return test.skip("an earlier round has failed");
+        failed = true;
+        const isEarly = !isLast && round > 0 && next() < 0.15;
+        const instant = isEarly ? next.integer(400) : 150 + next.integer(1_100);
+        browser ??= await start(profile, server.url);
+        const { page } = browser;
+        const opened = Promise.all(
+          names.map((name) =>
+            page.evaluate(
+              async (options) => {
+                globalThis.places = await import("/browsers/places.mjs");
+                await globalThis.places.open(options);
+                return globalThis.places.look(options.name);
+              },
+              { ...combinations[name], entry: entries[combinations[name].entry], name, seed: next.integer(2 ** 31) },
+            ),
+          ),
+        );
+        if (isEarly) {
+          // Killed while it opens what the last crash has left: nothing is checked, and nothing may be lost.
+          opened.catch(() => {});
+          await sleep(instant);
+          browser = await crash(browser);
+          test.diagnostic(`killed ${instant} ms after the databases began to open`);
+          failed = false;
+          return;
+        }
+        const found = await opened;
+        names.forEach((name, i) => {
+          const wrong = ledgers[name].check(found[i]);
+          assert.deepEqual(wrong, [], `${name}, round ${round}, seed ${SEED}`);
+        });
+        const told = names.map((name) => `${name} ${ledgers[name].foundSamples} found, ${ledgers[name].acknowledged} acknowledged so far, ${ledgers[name].snapshotsFound} snapshots`);
+        if (isLast) {
+          await page.evaluate((names) => Promise.all(names.map((name) => globalThis.places.close(name))), names);
+        } else {
+          for (const [i, name] of names.entries()) {
+            await page.evaluate(([name, row, snapshots]) => globalThis.places.write(name, row, snapshots), [name, ledgers[name].nextRow, found[i]]);
+          }
+          await sleep(instant);
+          browser = await crash(browser);
+        }
+        test.diagnostic(`${told.join("; ")}${isLast ? "" : `; killed after ${instant} ms of writing`}`);
+        failed = false;
+      });
+    }
+
+    it("each database had samples to lose", () => {
+      for (const name of names) assert.ok(ledgers[name].acknowledged > count * 300, `${name}: ${ledgers[name].acknowledged} samples were acknowledged`);
+    });
+  });
+}
