@@ -11,17 +11,18 @@
 use crate::engine::{
     Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, Labels, SeriesData, SeriesHandle, Ticket,
 };
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::time::{TimeRange, TimestampMs, parse_duration_ms};
-use js_sys::{Array, Float64Array, Function, JSON, Reflect, Uint8Array};
+use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 /// Length of the staging columns: what one call can add at most.
@@ -62,6 +63,10 @@ export interface EngineOptions {
   readonly startTime: number;
   readonly cacheBytes: number;
   readonly precisionBits: number;
+  /** Memory the sizing formulas count with; 0 for the default. */
+  readonly memoryBytes: number;
+  /** For databases in memory: how many bytes their files may take; 0 for any number. */
+  readonly quotaBytes: number;
   /** Keys that requests must carry; empty for none. */
   readonly snapshotAuthKey: string;
   readonly forceFlushAuthKey: string;
@@ -87,6 +92,10 @@ extern "C" {
     fn cache_bytes(this: &EngineOptions) -> f64;
     #[wasm_bindgen(method, getter, js_name = precisionBits)]
     fn precision_bits(this: &EngineOptions) -> u8;
+    #[wasm_bindgen(method, getter, js_name = memoryBytes)]
+    fn memory_bytes(this: &EngineOptions) -> f64;
+    #[wasm_bindgen(method, getter, js_name = quotaBytes)]
+    fn quota_bytes(this: &EngineOptions) -> f64;
     #[wasm_bindgen(method, getter, js_name = snapshotAuthKey)]
     fn snapshot_auth_key(this: &EngineOptions) -> String;
     #[wasm_bindgen(method, getter, js_name = forceFlushAuthKey)]
@@ -100,6 +109,8 @@ extern "C" {
 #[wasm_bindgen]
 pub struct EnginePort {
     engine: Engine,
+    /// The files of a database in memory.
+    files: Option<Rc<RefCell<MemoryFileSystem>>>,
     opening: Ticket,
     /// Timestamps as JavaScript wrote them: numbers, or the bits of a `BigInt64Array`.
     staged_timestamps: Vec<f64>,
@@ -120,7 +131,22 @@ impl EnginePort {
     /// Starts to open a database in memory.
     #[wasm_bindgen(js_name = openMemory)]
     pub fn open_memory(options: &EngineOptions) -> std::result::Result<EnginePort, JsValue> {
-        Self::open(Box::new(MemoryFileSystem::default()), options).map_err(thrown)
+        let quota = options.quota_bytes() as u64;
+        let files = if quota == 0 { MemoryFileSystem::new() } else { MemoryFileSystem::with_quota(quota) };
+        Self::open_files(files, options).map_err(thrown)
+    }
+
+    /// Starts to open what this engine, whose database is in memory, would leave behind if it ended right now without a word.
+    /// This one is of no use from then on.
+    pub fn crash(&self, options: &EngineOptions) -> std::result::Result<EnginePort, JsValue> {
+        let files = self.files.as_ref().map(|files| files.borrow().after_crash());
+        let files = files.ok_or_else(|| {
+            thrown(Error::new(
+                ErrorKind::Unsupported,
+                "only a database in memory can be made to crash; end the process",
+            ))
+        })?;
+        Self::open_files(files, options).map_err(thrown)
     }
 
     /// Starts to open the database of this name in IndexedDB. `notify` is called, from the browser's event loop, when the
@@ -459,6 +485,19 @@ impl EnginePort {
         json(&self.engine.inspect()).map_err(thrown)
     }
 
+    /// Submits [`Command::InspectPart`].
+    #[wasm_bindgen(js_name = inspectPart)]
+    pub fn inspect_part(&mut self, part: f64, from: f64, count: f64) -> u32 {
+        self.send(Command::InspectPart { part: part as u64, from: from as u64, count: count as usize })
+    }
+
+    /// Submits [`Command::InspectBlock`]. The answer is an array: the record, the header's bytes, timestamps, mantissas and
+    /// values as columns, and for timestamps and mantissas the varints and what is stored.
+    #[wasm_bindgen(js_name = inspectBlock)]
+    pub fn inspect_block(&mut self, part: f64, block: f64) -> u32 {
+        self.send(Command::InspectBlock { part: part as u64, block: block as u64 })
+    }
+
     /// Turns the trace on or off.
     #[wasm_bindgen(js_name = setObserved)]
     pub fn set_observed(&mut self, observed: bool) {
@@ -472,6 +511,11 @@ impl EnginePort {
 }
 
 impl EnginePort {
+    fn open_files(files: MemoryFileSystem, options: &EngineOptions) -> Result<Self> {
+        let files = Rc::new(RefCell::new(files));
+        Ok(Self { files: Some(files.clone()), ..Self::open(Box::new(files), options)? })
+    }
+
     fn open(file_system: Box<dyn FileSystem>, options: &EngineOptions) -> Result<Self> {
         let config = Config {
             retention_ms: parse_duration_ms(&options.retention()).map_err(|error| error.at("retention"))?,
@@ -487,9 +531,12 @@ impl EnginePort {
             },
             ..Config::new(options.start_time() as TimestampMs)
         };
+        let memory_bytes = options.memory_bytes() as u64;
+        let config = if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } };
         let (engine, opening) = Engine::open(file_system, config)?;
         Ok(Self {
             engine,
+            files: None,
             opening,
             staged_timestamps: vec![0.0; STAGED_SAMPLES],
             staged_values: vec![0.0; STAGED_SAMPLES],
@@ -554,6 +601,24 @@ fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Files(files) => json(&files)?,
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
         Answer::Count(count) => JsValue::from(count as f64),
+        Answer::Part(part) => json(&part)?,
+        Answer::Block(block, record) => {
+            let mut header = Vec::new();
+            block.header.marshal(&mut header);
+            let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
+            let pieces = [
+                json(&record)?,
+                bytes(&header),
+                BigInt64Array::from(&block.timestamps.integers[..]).into(),
+                BigInt64Array::from(&block.mantissas.integers[..]).into(),
+                Float64Array::from(&block.values[..]).into(),
+                bytes(&block.timestamps.varints),
+                bytes(&block.timestamps.stored),
+                bytes(&block.mantissas.varints),
+                bytes(&block.mantissas.stored),
+            ];
+            Array::from_iter(pieces).into()
+        }
         Answer::Http(HttpResponse { status, content_type, body }) => {
             let parts = Array::of3(&status.into(), &content_type.into(), &Uint8Array::from(&body[..]));
             parts.into()

@@ -4,6 +4,7 @@ pub mod decode;
 pub mod dedup;
 pub mod encode;
 pub mod header;
+pub mod inspect;
 pub mod merge;
 
 pub use decode::Decoder;

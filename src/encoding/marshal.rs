@@ -3,6 +3,7 @@
 use super::zstd::{self, Effort};
 use super::{int, nearest_delta, nearest_delta2};
 use crate::error::{Error, Result};
+use serde::Serialize;
 
 /// How a column is encoded; one byte in the block header.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -63,7 +64,8 @@ pub fn marshal_int64s(
         return Ok((MarshalType::DeltaConst, first));
     }
     let start = out.len();
-    let (plain, compressed) = if is_gauge(values) {
+    let is_counter = matches!(Course::of_varying(values), Course::Counter { .. });
+    let (plain, compressed) = if !is_counter {
         // Gauges lose more than counters by the same rounding, so the lowest settings are lifted a little.
         let bits = if precision_bits < 6 { precision_bits + 2 } else { precision_bits };
         nearest_delta::marshal(values, bits, out);
@@ -169,24 +171,81 @@ fn const_delta(values: &[i64]) -> Option<i64> {
     (!values.chunks(PIECE).zip(values[1..].chunks(PIECE)).any(differs)).then_some(delta)
 }
 
-/// Whether a column moves up and down (differences pay) rather than only up, as counters and timestamps do
-/// (part-format §4.1).
-fn is_gauge(values: &[i64]) -> bool {
-    let Some(&first) = values.first() else { return false };
-    if first < 0 {
-        return true;
-    }
-    let mut resets = 0;
-    for (&previous, &value) in values.iter().zip(&values[1..]) {
-        if value < previous {
-            // A fall to more than an eighth is a gauge; to less looks like a counter that began anew.
-            if value < 0 || value > previous >> 3 {
-                return true;
-            }
-            resets += 1;
+/// How a column goes, which decides how it is encoded (part-format §4, §4.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(tag = "kind", rename_all = "camelCase")]
+pub enum Course {
+    /// All items are equal.
+    Const,
+    /// All neighbours differ by the same.
+    DeltaConst,
+    /// A gauge, since an item is negative.
+    Negative {
+        /// Which item.
+        at: usize,
+    },
+    /// A gauge, since an item fell to more than an eighth of the one before it.
+    Falls {
+        /// Which item.
+        at: usize,
+    },
+    /// A gauge: each fall looks like a counter's reset, but there are too many of them.
+    Resets {
+        /// How many.
+        resets: usize,
+    },
+    /// A counter.
+    Counter {
+        /// Falls that look like resets.
+        resets: usize,
+    },
+}
+
+impl Course {
+    /// How a column goes. An empty one is const.
+    pub fn of(values: &[i64]) -> Self {
+        match const_delta(values) {
+            Some(0) => Self::Const,
+            Some(_) => Self::DeltaConst,
+            None => Self::of_varying(values),
         }
     }
-    resets > 2 && resets > values.len() >> 3
+
+    /// A column that moves up and down (differences pay), or only up, as counters and timestamps do (part-format §4.1).
+    fn of_varying(values: &[i64]) -> Self {
+        let Some(&first) = values.first() else { return Self::Const };
+        if first < 0 {
+            return Self::Negative { at: 0 };
+        }
+        let mut resets = 0;
+        for (at, (&previous, &value)) in values.iter().zip(&values[1..]).enumerate() {
+            if value < previous {
+                // A fall to more than an eighth is a gauge; to less looks like a counter that began anew.
+                if value < 0 {
+                    return Self::Negative { at: at + 1 };
+                }
+                if value > previous >> 3 {
+                    return Self::Falls { at: at + 1 };
+                }
+                resets += 1;
+            }
+        }
+        if resets > 2 && resets > values.len() >> 3 { Self::Resets { resets } } else { Self::Counter { resets } }
+    }
+}
+
+/// The varints of an encoded column of `n` values, as they are behind zstd; the stored bytes themselves when they are not
+/// compressed.
+///
+/// # Errors
+/// `Corrupt` for a frame that can't be decompressed or is larger than `n` varints.
+pub fn varints_of(marshal_type: MarshalType, data: &[u8], n: usize) -> Result<Vec<u8>> {
+    match marshal_type {
+        MarshalType::ZstdNearestDelta | MarshalType::ZstdNearestDelta2 => {
+            zstd::with_decompressed(data, max_payload_len(n), |payload| Ok(payload.to_vec()))
+        }
+        _ => Ok(data.to_vec()),
+    }
 }
 
 /// Repairs timestamps that were stored with fewer than 64 precision bits: a sequence that never falls, from `min` to `max`

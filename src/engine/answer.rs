@@ -1,9 +1,15 @@
 //! What the engine answers.
 
+use crate::block::BlockHeader;
+use crate::block::inspect::BlockDetails;
+use crate::collections::sort;
+use crate::encoding::marshal::Course;
 use crate::http::HttpResponse;
+use crate::metric::name::MetricName;
+use crate::metric::tsid::Tsid;
 use crate::storage::text::TextIngested;
 use bytes::Bytes;
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 /// The labels of a series as text, `__name__` among them, sorted by name. Bytes that are no UTF-8 appear as U+FFFD.
 pub type Labels = Vec<(String, String)>;
@@ -63,6 +69,110 @@ impl From<TextIngested> for IngestResult {
     }
 }
 
+/// A part's blocks, or some of them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartRecord {
+    /// `YYYY_MM`.
+    pub partition: String,
+    /// Blocks of the part in all.
+    pub blocks: u64,
+    /// Index blocks of the part, each a row of its metaindex.
+    pub index_blocks: u64,
+    /// Lengths of the four files: timestamps, values, index, metaindex.
+    pub file_bytes: [u64; 4],
+    /// The headers of the blocks that were asked for, in the part's order.
+    pub headers: Vec<HeaderRecord>,
+}
+
+/// The header of a block. 64-bit numbers that JavaScript's can't hold are hex digits or decimal text.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct HeaderRecord {
+    /// The 24 bytes of the TSID as hex digits.
+    pub tsid: String,
+    /// The series' labels; absent when the index has no name for it.
+    #[serde(serialize_with = "labels_as_object")]
+    pub labels: Option<Labels>,
+    /// Number of samples.
+    pub rows: u32,
+    /// First timestamp.
+    pub min_timestamp: i64,
+    /// Last timestamp.
+    pub max_timestamp: i64,
+    /// The first mantissa, as decimal text.
+    pub first_value: String,
+    /// The decimal exponent of all mantissas.
+    pub scale: i16,
+    /// Significant bits that were kept.
+    pub precision_bits: u8,
+    /// How the timestamps are encoded, 0 to 6.
+    pub timestamps_type: u8,
+    /// How the mantissas are encoded, 0 to 6.
+    pub values_type: u8,
+    /// Where the timestamps lie in `timestamps.bin`.
+    pub timestamps_offset: u64,
+    /// How many bytes they are.
+    pub timestamps_bytes: u32,
+    /// Where the mantissas lie in `values.bin`.
+    pub values_offset: u64,
+    /// How many bytes they are.
+    pub values_bytes: u32,
+}
+
+/// What goes with the columns of a block.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct BlockRecord {
+    /// The header.
+    pub header: HeaderRecord,
+    /// How the timestamps go.
+    pub timestamps_course: Course,
+    /// How the mantissas go.
+    pub values_course: Course,
+}
+
+impl HeaderRecord {
+    /// The record of a header, with the name of its series.
+    pub fn of(header: &BlockHeader, name: Option<&MetricName>) -> Self {
+        let mut tsid = Vec::with_capacity(Tsid::SIZE);
+        header.tsid.marshal(&mut tsid);
+        Self {
+            tsid: tsid.iter().map(|byte| format!("{byte:02x}")).collect(),
+            labels: name.map(text_labels),
+            rows: header.rows_count,
+            min_timestamp: header.min_timestamp,
+            max_timestamp: header.max_timestamp,
+            first_value: header.first_value.to_string(),
+            scale: header.scale,
+            precision_bits: header.precision_bits,
+            timestamps_type: header.timestamps_marshal_type as u8,
+            values_type: header.values_marshal_type as u8,
+            timestamps_offset: header.timestamps_block_offset,
+            timestamps_bytes: header.timestamps_block_size,
+            values_offset: header.values_block_offset,
+            values_bytes: header.values_block_size,
+        }
+    }
+}
+
+fn labels_as_object<S: Serializer>(labels: &Option<Labels>, serializer: S) -> Result<S::Ok, S::Error> {
+    match labels {
+        Some(labels) => serializer.collect_map(labels.iter().map(|(name, value)| (name, value))),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// A name's labels as text, sorted by label name.
+pub(super) fn text_labels(name: &MetricName) -> Labels {
+    let mut labels: Labels = name
+        .labels()
+        .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()))
+        .collect();
+    sort::sort(&mut labels);
+    labels
+}
+
 /// The answer to one command.
 #[derive(Clone, Debug)]
 pub enum Answer {
@@ -88,6 +198,10 @@ pub enum Answer {
     Bytes(Bytes),
     /// To `DeleteSeries`.
     Count(u64),
+    /// To `InspectPart`.
+    Part(PartRecord),
+    /// To `InspectBlock`.
+    Block(Box<BlockDetails>, BlockRecord),
     /// To `Http`.
     Http(HttpResponse),
 }

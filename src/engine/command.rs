@@ -2,6 +2,7 @@
 
 use crate::http::HttpRequest;
 use crate::time::{TimeRange, TimestampMs};
+use crate::trace::event::PartId;
 use bytes::Bytes;
 
 /// Names one command between its submission and its answer.
@@ -124,6 +125,22 @@ pub enum Command {
     DeleteSeries {
         /// As in `Select`.
         selector: String,
+    },
+    /// Headers of a part's blocks. Answered by `Part`.
+    InspectPart {
+        /// The part.
+        part: PartId,
+        /// Position of the first block.
+        from: u64,
+        /// How many blocks at the most.
+        count: usize,
+    },
+    /// One block of a part at all stages of its encoding. Answered by `Block`.
+    InspectBlock {
+        /// The part.
+        part: PartId,
+        /// Position of the block, counted from 0 in the part's order.
+        block: u64,
     },
     /// A request as the server would get it. Answered by `Http`.
     Http(HttpRequest),

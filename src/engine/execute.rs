@@ -1,12 +1,11 @@
 //! Carries out one command against the open storage.
 
+use super::answer::{BlockRecord, HeaderRecord, PartRecord, text_labels};
 use super::follow::read_only;
-use super::{Answer, BodyFormat, Command, Labels, SeriesData, Shared, SnapshotFile};
-use crate::collections::sort;
+use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
 use crate::error::{Error, Result};
 use crate::formats::jsonl;
 use crate::http::{HttpRequest, HttpResponse, route};
-use crate::metric::name::MetricName;
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::FoundSeries;
@@ -16,6 +15,9 @@ use std::rc::Rc;
 
 /// An export piece ends with the line that reaches this size.
 const EXPORT_PIECE_BYTES: usize = 64 * 1024;
+
+/// The most headers that one `InspectPart` answers with.
+const MAX_INSPECTED_BLOCKS: usize = 10_000;
 
 /// An export that is being read: the series still to come, the next one last.
 pub(super) struct ExportCursor {
@@ -136,6 +138,26 @@ pub(super) async fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: C
             Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)
         }
         Command::DeleteSeries { selector } => Answer::Count(storage.delete_series(&selector).await?),
+        Command::InspectPart { part, from, count } => {
+            let found = storage.inspect_part(part, from, count.min(MAX_INSPECTED_BLOCKS)).await?;
+            let headers = found.headers.iter().zip(&found.names);
+            Answer::Part(PartRecord {
+                partition: found.partition,
+                blocks: found.blocks,
+                index_blocks: found.index_blocks,
+                file_bytes: found.file_bytes,
+                headers: headers.map(|(header, name)| HeaderRecord::of(header, name.as_deref())).collect(),
+            })
+        }
+        Command::InspectBlock { part, block } => {
+            let (block, name) = storage.inspect_block(part, block).await?;
+            let record = BlockRecord {
+                header: HeaderRecord::of(&block.header, name.as_deref()),
+                timestamps_course: block.timestamps.course,
+                values_course: block.mantissas.course,
+            };
+            Answer::Block(Box::new(block), record)
+        }
         Command::Http(request) => Answer::Http(respond(&storage, &shared, &request).await),
         // `Engine::send` takes it out before.
         Command::Close => Answer::Done,
@@ -177,14 +199,4 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         }
     };
     outcome.unwrap_or_else(|error| route::failed(&route, &error))
-}
-
-/// A name's labels as text, sorted by label name.
-fn text_labels(name: &MetricName) -> Labels {
-    let mut labels: Labels = name
-        .labels()
-        .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()))
-        .collect();
-    sort::sort(&mut labels);
-    labels
 }

@@ -6,7 +6,7 @@ use crate::index::IndexState;
 use crate::partition::PartitionState;
 use crate::runtime::scheduler::LaneState;
 use crate::storage::series::SeriesState;
-use crate::storage::{IngestCounters, Storage};
+use crate::storage::{IngestCounters, ReadCounters, Storage};
 use crate::time::TimestampMs;
 use crate::trace::event::PartClass;
 use serde::Serialize;
@@ -29,6 +29,8 @@ pub struct EngineState {
     pub series: Option<SeriesState>,
     /// What ingestion has counted since the database was opened.
     pub ingested: IngestCounters,
+    /// What the last reading of samples has cost; absent before the first one.
+    pub last_read: Option<ReadCounters>,
     /// Jobs and what they wait for.
     pub scheduler: SchedulerState,
     /// What lies in the storage back end, and the traffic with it.
@@ -96,6 +98,7 @@ impl EngineState {
             index: storage.map(|storage| storage.index().state()),
             series: storage.map(Storage::series_state),
             ingested: storage.map(Storage::ingest_counters).unwrap_or_default(),
+            last_read: storage.and_then(Storage::last_read),
             scheduler: SchedulerState { lanes: engine.scheduler.lanes(), next_due: engine.scheduler.next_due() },
             file_system: engine.context.file_system_stats(),
             memory,

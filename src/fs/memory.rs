@@ -3,10 +3,12 @@
 use super::directory::{Directory, InodeId};
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sorted_map::SortedMap;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
+use std::cell::RefCell;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// A file system that lives as long as this value. Reads of published files copy nothing. A clone holds the same files and
 /// goes its own way from then on.
@@ -16,6 +18,8 @@ pub struct MemoryFileSystem {
     contents: SortedMap<InodeId, Content>,
     done: Vec<Completion>,
     stats: FileSystemStats,
+    /// How many bytes files may take; any number without it.
+    quota_bytes: Option<u64>,
 }
 
 #[derive(Clone, Debug)]
@@ -28,6 +32,32 @@ impl MemoryFileSystem {
     /// A file system without files.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// A file system without files that refuses what would make its files larger than `quota_bytes` together.
+    pub fn with_quota(quota_bytes: u64) -> Self {
+        Self { quota_bytes: Some(quota_bytes), ..Self::default() }
+    }
+
+    /// What a process that ended without a word leaves to the next one: all files, and counters that begin again.
+    pub fn after_crash(&self) -> Self {
+        let mut files = self.clone();
+        files.forget_statistics();
+        files
+    }
+
+    fn check_quota(&self, more_bytes: u64) -> Result<()> {
+        let Some(quota) = self.quota_bytes else { return Ok(()) };
+        let mut stats = FileSystemStats::default();
+        self.directory.count(&mut stats);
+        if more_bytes == 0 || stats.stored_bytes.saturating_add(more_bytes) <= quota {
+            return Ok(());
+        }
+        let stored = stats.stored_bytes;
+        Err(Error::new(
+            ErrorKind::Quota,
+            format!("the storage has room for {quota} bytes; {stored} are taken and {more_bytes} more are wanted"),
+        ))
     }
 
     /// The content of a file, for tests and tools.
@@ -121,6 +151,7 @@ impl MemoryFileSystem {
     }
 
     fn append(&mut self, file: &FilePath, bytes: &[u8]) -> Result<()> {
+        self.check_quota(bytes.len() as u64)?;
         let id = self.directory.append(file, bytes.len() as u64)?;
         match self.contents.get_or_insert_with(id, || Content::Growing(Vec::new())) {
             Content::Growing(content) => content.extend_from_slice(bytes),
@@ -132,6 +163,7 @@ impl MemoryFileSystem {
 
     fn commit(&mut self, changes: &[Change]) -> Result<()> {
         let plan = self.directory.plan(changes)?;
+        self.check_quota(plan.written_bytes)?;
         self.directory.apply(&plan);
         for (id, inode) in &plan.inodes {
             if inode.is_none() {
@@ -163,6 +195,21 @@ impl FileSystem for MemoryFileSystem {
         let mut stats = self.stats;
         self.directory.count(&mut stats);
         stats
+    }
+}
+
+/// Several owners of one file system: what one engine leaves behind, the next one can be opened on.
+impl FileSystem for Rc<RefCell<MemoryFileSystem>> {
+    fn submit(&mut self, op: OpId, request: Request) {
+        self.borrow_mut().submit(op, request);
+    }
+
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.borrow_mut().poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.borrow().stats()
     }
 }
 

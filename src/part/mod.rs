@@ -1,11 +1,12 @@
 //! Data parts: immutable sorted sets of blocks, written once, read and merged (part-format §6 to §10).
 //!
-//! A part is four streams of bytes, either in memory or as the files of one directory. Everything but [`search`],
+//! A part is four streams of bytes, either in memory or as the files of one directory. Everything but [`search`], [`inspect`],
 //! [`inmemory`] and the opening of a part is free of waiting: it says which bytes it wants.
 
 pub mod header;
 pub mod index_block;
 pub mod inmemory;
+pub mod inspect;
 pub mod merge;
 pub mod metaindex;
 pub mod reader;

@@ -199,8 +199,29 @@ struct Batch {
     values: Range<u64>,
 }
 
-/// Appends the samples of `blocks` that lie in `range` to the columns of their series, in the part's order. `budget` is how many
-/// more samples may be read; it shrinks.
+/// What a search has read so far, and what it may read still.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reading {
+    /// How many more samples may be read.
+    pub budget: u64,
+    /// Parts in which blocks were found.
+    pub parts: u64,
+    /// Blocks that were decoded.
+    pub blocks: u64,
+    /// Rows of these blocks, those outside of the range included.
+    pub rows: u64,
+    /// Bytes of these blocks' data.
+    pub bytes: u64,
+}
+
+impl Reading {
+    /// Nothing was read so far.
+    pub fn with_budget(budget: u64) -> Self {
+        Self { budget, ..Self::default() }
+    }
+}
+
+/// Appends the samples of `blocks` that lie in `range` to the columns of their series, in the part's order, and keeps account.
 ///
 /// # Errors
 /// `Corrupt` when a block can't be decoded, `Limit` when the budget is used up.
@@ -209,9 +230,10 @@ pub async fn read_blocks(
     part: &Part,
     blocks: &[FoundBlock],
     range: TimeRange,
-    budget: &mut u64,
+    reading: &mut Reading,
     samples: &mut [Samples],
 ) -> Result<()> {
+    reading.parts += u64::from(!blocks.is_empty());
     let mut decoder = Decoder::default();
     let mut batches = batches(part, blocks)?.into_iter();
     // The next batch is on its way while this one is decoded.
@@ -237,7 +259,10 @@ pub async fn read_blocks(
                 &mut columns.timestamps,
                 &mut columns.values,
             )?;
-            *budget = budget.checked_sub(added as u64).ok_or_else(too_many_samples)?;
+            reading.budget = reading.budget.checked_sub(added as u64).ok_or_else(too_many_samples)?;
+            reading.blocks += 1;
+            reading.rows += u64::from(header.rows_count);
+            reading.bytes += u64::from(header.timestamps_block_size) + u64::from(header.values_block_size);
             context.spend(u64::from(header.rows_count) / 4 + 5).await;
         }
     }

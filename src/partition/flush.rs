@@ -170,6 +170,14 @@ impl Partition {
         self.conversions.borrow_mut().is_running = false;
     }
 
+    pub(super) fn next_raw_rows_flush(&self) -> TimestampMs {
+        next_tick(self.opened_at, RAW_ROWS_INTERVAL_MS, self.context.now())
+    }
+
+    pub(super) fn next_disk_flush(&self) -> TimestampMs {
+        next_tick(self.opened_at, DISK_INTERVAL_MS, self.context.now())
+    }
+
     // ---- to disk ---------------------------------------------------------------------------------------------------
 
     /// Every five seconds, while there are in-memory parts.
@@ -234,7 +242,7 @@ impl Partition {
         let mut outputs = Vec::new();
         while !waiting.parts.is_empty() {
             let lease = waiting.take(MAX_PARTS_TO_MERGE, self.options.ids.next_merge());
-            outputs.extend(self.merge(lease, reason).await?);
+            outputs.extend(self.merge(lease, reason, None).await?);
         }
         Ok(outputs)
     }

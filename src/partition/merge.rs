@@ -1,8 +1,9 @@
 //! Merges of parts: in the background, forced, and on the way to disk (engine-behaviour §4, §7).
 
 use super::parts::{Lease, PartEntry};
-use super::policy::{self, MAX_PARTS_TO_MERGE, PartSize};
-use super::{Partition, RunningMerge};
+use super::policy::{self, Choice, MAX_PARTS_TO_MERGE, PartSize};
+use super::{MergeCounters, MergeLook, Partition, RunningMerge};
+use crate::collections::sort;
 use crate::encoding::zstd::Effort;
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Change, FilePath};
@@ -10,7 +11,7 @@ use crate::part::merge::{MergeCounts, MergeOptions, PartMerge, Step};
 use crate::part::writer::WrittenPart;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part, PartFile};
 use crate::runtime::{Lane, Signal};
-use crate::trace::event::{Event, MergeId, MergeReason, PartClass};
+use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -86,29 +87,73 @@ impl Partition {
 
     async fn merge_big_parts(self: &Rc<Self>, is_final: bool) -> Result<bool> {
         let parts = self.parts.borrow().big.clone();
-        self.merge_best(&parts, MergeReason::Background, is_final).await
+        self.merge_best(&parts, PartClass::Big, MergeReason::Background, is_final).await
     }
 
     /// Merges the best choice among in-memory and small parts; whether there was one.
     pub(super) async fn merge_small_parts(self: &Rc<Self>, reason: MergeReason, is_final: bool) -> Result<bool> {
         let parts = self.parts.borrow().small.clone();
-        self.merge_best(&parts, reason, is_final).await
+        self.merge_best(&parts, PartClass::Small, reason, is_final).await
     }
 
-    async fn merge_best(self: &Rc<Self>, parts: &[Rc<PartEntry>], reason: MergeReason, is_final: bool) -> Result<bool> {
+    async fn merge_best(
+        self: &Rc<Self>,
+        parts: &[Rc<PartEntry>],
+        class: PartClass,
+        reason: MergeReason,
+        is_final: bool,
+    ) -> Result<bool> {
         if self.is_forced.get() {
             return Ok(false);
         }
         let free: Vec<&Rc<PartEntry>> =
             parts.iter().filter(|entry| entry.lease().is_none() && !entry.is_suspect()).collect();
         let sizes: Vec<PartSize> = free.iter().map(|entry| entry.size()).collect();
-        let choice = policy::select(&sizes, self.options.limits.max_output_bytes, is_final);
+        let max_output_bytes = self.options.limits.max_output_bytes;
+        let choice = policy::select(&sizes, max_output_bytes, is_final);
+        self.note_look(class, free.len(), &choice);
         if choice.parts.is_empty() {
             return Ok(false);
         }
         let chosen = choice.parts.iter().map(|&i| free[i].clone()).collect();
-        self.merge(self.lease_free(chosen), reason).await?;
+        let is_watched = self.context.with_trace(|trace| trace.is_enabled());
+        let explained = is_watched.then(|| {
+            let mut by_size: Vec<_> = free.iter().map(|entry| (entry.part().size_bytes(), entry.id())).collect();
+            sort::sort(&mut by_size);
+            MergeChoice {
+                considered: by_size.iter().map(|(_, id)| *id).collect(),
+                considered_bytes: by_size.iter().map(|(bytes, _)| *bytes).collect(),
+                gain: choice.gain,
+                min_gain: choice.min_gain,
+                max_output_bytes,
+            }
+        });
+        self.merge(self.lease_free(chosen), reason, explained).await?;
         Ok(true)
+    }
+
+    /// Remembers what a merger saw, for those who want to know why nothing is merged.
+    fn note_look(&self, class: PartClass, free_parts: usize, choice: &Choice) {
+        let look = MergeLook {
+            class,
+            time: self.context.now(),
+            free_parts: free_parts as u64,
+            chosen_parts: choice.parts.len() as u64,
+            gain: choice.gain,
+            min_gain: choice.min_gain,
+        };
+        let mut looks = self.looks.get();
+        looks[usize::from(class == PartClass::Big)] = Some(look);
+        self.looks.set(looks);
+        if choice.parts.is_empty() {
+            self.count(|merged| merged.put_off += 1);
+        }
+    }
+
+    fn count(&self, change: impl FnOnce(&mut MergeCounters)) {
+        let mut merged = self.merged.get();
+        change(&mut merged);
+        self.merged.set(merged);
     }
 
     // ---- forced ----------------------------------------------------------------------------------------------------
@@ -153,7 +198,7 @@ impl Partition {
                         break;
                     }
                     let lease = waiting.take(MAX_PARTS_TO_MERGE, partition.options.ids.next_merge());
-                    parts.extend(partition.merge(lease, reason).await?);
+                    parts.extend(partition.merge(lease, reason, None).await?);
                 }
             }
             Ok(())
@@ -187,7 +232,12 @@ impl Partition {
     ///
     /// # Errors
     /// When storage fails or a part is corrupt. The parts stay as they are and are free again.
-    pub(super) async fn merge(self: &Rc<Self>, lease: Lease, reason: MergeReason) -> Result<Option<Rc<PartEntry>>> {
+    pub(super) async fn merge(
+        self: &Rc<Self>,
+        lease: Lease,
+        reason: MergeReason,
+        choice: Option<MergeChoice>,
+    ) -> Result<Option<Rc<PartEntry>>> {
         if lease.parts.is_empty() {
             return Ok(None);
         }
@@ -207,6 +257,7 @@ impl Partition {
             rows: rows_total,
             bytes: bytes_total,
             output_class,
+            choice,
         });
         let running = RunningMerge { reason, sources, output_class, rows_total, bytes_total, rows_done: 0 };
         self.running.borrow_mut().insert(merge, running);
@@ -222,6 +273,13 @@ impl Partition {
         };
         let error = match self.write_merged(&lease, reason, bytes_total, &files).await {
             Ok((output, transaction, counts)) => {
+                let bytes = output.as_ref().map_or(0, Part::size_bytes);
+                self.count(|merged| {
+                    let side = if reason == MergeReason::Flush { &mut merged.flushes } else { &mut merged.merges };
+                    side.done += 1;
+                    side.rows += counts.written;
+                    side.bytes += bytes;
+                });
                 let output = output.map(|part| (output_class, part));
                 return Ok(self.apply_merged(lease, output, transaction, counts));
             }
@@ -233,6 +291,7 @@ impl Partition {
             lease.parts.iter().for_each(|entry| entry.mark_suspect());
         }
         self.running.borrow_mut().remove(&merge);
+        self.count(|merged| merged.aborted += 1);
         drop(lease);
         self.context.emit(|| Event::MergeAborted {
             merge,

@@ -20,7 +20,7 @@ mod state;
 pub use merge::transaction_text;
 pub use parts::{IdSource, PartEntry, PartList};
 pub use snapshot::{PartitionSnapshot, snapshot_dirs};
-pub use state::{MergeState, PartState, PartitionState, ShardState};
+pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState, ShardState};
 
 use crate::block::dedup::Dedup;
 use crate::collections::sorted_map::SortedMap;
@@ -93,6 +93,9 @@ pub struct Partition {
     /// Suffix of the next part's name, which also names its temporary directory and its transaction file.
     next_suffix: Cell<u64>,
     running: RefCell<SortedMap<MergeId, RunningMerge>>,
+    merged: Cell<MergeCounters>,
+    /// What the mergers of small and of big parts found when they looked last.
+    looks: Cell<[Option<MergeLook>; 2]>,
     /// Background merges hold back: a forced merge has the floor.
     is_forced: Cell<bool>,
     is_stopping: Cell<bool>,

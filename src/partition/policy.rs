@@ -30,10 +30,14 @@ pub struct MergeLimits {
 }
 
 /// What [`pick`] and [`select`] answer.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Choice {
     /// Indices of the parts to merge, smallest first; empty when there is nothing worth merging.
     pub parts: Vec<usize>,
+    /// How many times larger than its largest input the result of the best window would be; 0 when there was no window.
+    pub gain: f64,
+    /// The least gain that is worth a merge.
+    pub min_gain: f64,
     /// A larger limit might have led to a merge.
     pub needs_free_space: bool,
 }
@@ -62,8 +66,10 @@ pub fn select(parts: &[PartSize], max_output_bytes: u64, is_final: bool) -> Choi
 
 /// The best window of up to `max_parts` parts of similar size.
 pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choice {
+    #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
+    let min_gain = (max_parts as f64 / 2.0).max(MIN_GAIN);
     if parts.len() < 2 {
-        return Choice::default();
+        return Choice { min_gain, ..Choice::default() };
     }
     // The gain is computed in doubles as the server does, so that the same parts are chosen.
     #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
@@ -97,11 +103,9 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
             best = window;
         }
     }
-    #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
-    let min_gain = (max_parts as f64 / 2.0).max(MIN_GAIN);
     // Parts of no bytes at all have a gain of NaN, which is not below the threshold: they are merged.
     if best_gain < min_gain {
         best = &[];
     }
-    Choice { parts: best.to_vec(), needs_free_space }
+    Choice { parts: best.to_vec(), gain: best_gain, min_gain, needs_free_space }
 }

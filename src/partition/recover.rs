@@ -39,6 +39,8 @@ impl Partition {
             graveyard,
             next_suffix: Cell::new(options.start_nanos),
             running: RefCell::new(SortedMap::new()),
+            merged: Cell::default(),
+            looks: Cell::default(),
             is_forced: Cell::new(false),
             is_stopping: Cell::new(false),
             has_jobs: Cell::new(false),

@@ -4,13 +4,12 @@ use super::Partition;
 use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
-use crate::part::search::{FoundBlock, Samples, find_blocks, read_blocks};
+use crate::part::search::{FoundBlock, Reading, Samples, find_blocks, read_blocks};
 use crate::time::TimeRange;
 
 impl Partition {
     /// Appends the samples of `tsids` (sorted, without repetition) that lie in `range` to `samples`, which has an entry for each:
-    /// sorted by time behind what was there; samples with equal timestamps are all kept. `budget` is how many more samples may be read; it
-    /// shrinks.
+    /// sorted by time behind what was there; samples with equal timestamps are all kept.
     ///
     /// # Errors
     /// `Corrupt` when a part is damaged where it was read, `Limit` when the budget is used up.
@@ -18,7 +17,7 @@ impl Partition {
         &self,
         tsids: &[Tsid],
         range: TimeRange,
-        budget: &mut u64,
+        reading: &mut Reading,
         samples: &mut [Samples],
     ) -> Result<()> {
         // The list keeps every part readable, whatever is merged meanwhile.
@@ -47,7 +46,7 @@ impl Partition {
         }
         for (entry, blocks) in in_order.iter().zip(&found) {
             let part = entry.part();
-            read_blocks(&self.context, part, blocks, range, budget, samples)
+            read_blocks(&self.context, part, blocks, range, reading, samples)
                 .await
                 .map_err(|error| error.at(place(part)))?;
         }

@@ -23,6 +23,58 @@ pub struct PartitionState {
     pub parts: Vec<PartState>,
     /// Merges under way.
     pub merges: Vec<MergeState>,
+    /// When the shards are emptied next.
+    pub next_raw_rows_flush: TimestampMs,
+    /// When in-memory parts of the right age go to disk next.
+    pub next_disk_flush: TimestampMs,
+    /// What the mergers of small and of big parts found when they looked last.
+    pub looks: Vec<MergeLook>,
+    /// What was written since the partition was opened.
+    pub merged: MergeCounters,
+}
+
+/// What a merger found when it looked for something to merge (engine-behaviour §4.1).
+#[derive(Clone, Copy, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeLook {
+    /// `Small` stands for in-memory and small parts.
+    pub class: PartClass,
+    /// When it looked.
+    pub time: TimestampMs,
+    /// Parts that were in no merge.
+    pub free_parts: u64,
+    /// Parts it chose; 0 when nothing was worth merging.
+    pub chosen_parts: u64,
+    /// How many times larger than its largest source the best result would be; 0 when no parts were balanced enough.
+    pub gain: f64,
+    /// The least gain that is worth a merge.
+    pub min_gain: f64,
+}
+
+/// What flushes and merges have written.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeCounters {
+    /// In-memory parts that went to disk.
+    pub flushes: WriteCounters,
+    /// Merges of all other reasons.
+    pub merges: WriteCounters,
+    /// Looks for something to merge that found nothing worth it.
+    pub put_off: u64,
+    /// Merges that gave up.
+    pub aborted: u64,
+}
+
+/// What was written to disk as parts.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct WriteCounters {
+    /// Merges.
+    pub done: u64,
+    /// Rows written.
+    pub rows: u64,
+    /// Bytes of the parts written.
+    pub bytes: u64,
 }
 
 /// A shard of raw rows.
@@ -95,6 +147,10 @@ impl Partition {
             pending_conversion_rows: self.pending_conversion_rows(),
             parts: self.part_states(),
             merges: self.merge_states(),
+            next_raw_rows_flush: self.next_raw_rows_flush(),
+            next_disk_flush: self.next_disk_flush(),
+            looks: self.looks.get().into_iter().flatten().collect(),
+            merged: self.merged.get(),
         }
     }
 

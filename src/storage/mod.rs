@@ -4,6 +4,7 @@
 pub mod deduplication;
 pub mod delete;
 pub mod ingest;
+pub mod inspect;
 pub mod recover;
 pub mod retention;
 pub mod search;
@@ -100,6 +101,7 @@ pub struct Storage {
     snapshotting: Turnstile,
     next_snapshot: Cell<u64>,
     ingested: RefCell<IngestCounters>,
+    last_read: Cell<Option<ReadCounters>>,
     /// The labels that were added to the texts ingestion remembers.
     last_extra_labels: RefCell<Vec<(String, String)>>,
 }
@@ -116,6 +118,24 @@ pub struct IngestCounters {
     pub rejected_too_old: u64,
     /// Rows more than two days ahead.
     pub rejected_too_new: u64,
+}
+
+/// What the last reading of samples has cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ReadCounters {
+    /// Series asked for.
+    pub series: u64,
+    /// Parts in which blocks were found.
+    pub parts: u64,
+    /// Blocks that were decoded.
+    pub blocks: u64,
+    /// Rows of these blocks, those outside of the range included.
+    pub rows: u64,
+    /// Bytes of these blocks' data.
+    pub bytes: u64,
+    /// Samples handed out.
+    pub samples: u64,
 }
 
 impl IngestCounters {
@@ -149,6 +169,11 @@ impl Storage {
     /// What ingestion has counted.
     pub fn ingest_counters(&self) -> IngestCounters {
         *self.ingested.borrow()
+    }
+
+    /// What the last reading of samples has cost, if there was one.
+    pub fn last_read(&self) -> Option<ReadCounters> {
+        self.last_read.get()
     }
 
     /// Series known to ingestion.

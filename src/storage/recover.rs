@@ -98,6 +98,7 @@ impl Storage {
             snapshotting: Turnstile::default(),
             next_snapshot: Cell::new(options.start_nanos()),
             ingested: RefCell::default(),
+            last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
             options,
         });

@@ -1,5 +1,6 @@
 //! From a selector to series and samples.
 
+use super::ReadCounters;
 use super::Storage;
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
@@ -7,6 +8,7 @@ use crate::error::Result;
 use crate::metric::filter::{Selector, TagFilter};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
+use crate::part::search::Reading;
 pub use crate::part::search::Samples;
 use crate::time::TimeRange;
 use std::rc::Rc;
@@ -77,9 +79,9 @@ impl Storage {
         sort::sort(&mut order);
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
         let mut by_tsid: Vec<Samples> = vec![Samples::default(); tsids.len()];
-        let mut budget = MAX_SAMPLES;
+        let mut reading = Reading::with_budget(MAX_SAMPLES);
         for partition in self.table.partitions_in(range) {
-            partition.search(&tsids, range, &mut budget, &mut by_tsid).await?;
+            partition.search(&tsids, range, &mut reading, &mut by_tsid).await?;
         }
         let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
         for (of_tsid, (_, position)) in by_tsid.into_iter().zip(&order) {
@@ -98,6 +100,14 @@ impl Storage {
                 Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
             }
         }
+        self.last_read.set(Some(ReadCounters {
+            series: series.len() as u64,
+            parts: reading.parts,
+            blocks: reading.blocks,
+            rows: reading.rows,
+            bytes: reading.bytes,
+            samples: samples.iter().map(|samples| samples.len() as u64).sum(),
+        }));
         Ok(samples)
     }
 

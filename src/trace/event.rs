@@ -37,6 +37,22 @@ pub enum MergeReason {
     Deduplication,
 }
 
+/// Why a merger took just these parts (engine-behaviour §4.1).
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MergeChoice {
+    /// The parts that were in no merge and could have been taken, by size, the smallest first.
+    pub considered: Vec<PartId>,
+    /// The sizes of these parts in bytes.
+    pub considered_bytes: Vec<u64>,
+    /// How many times larger than its largest source the result is.
+    pub gain: f64,
+    /// The least gain that is worth a merge.
+    pub min_gain: f64,
+    /// The largest result that was allowed, in bytes.
+    pub max_output_bytes: u64,
+}
+
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -100,6 +116,8 @@ pub enum Event {
         bytes: u64,
         /// Class of the part it makes.
         output_class: PartClass,
+        /// How the sources were chosen; absent when they were not: all of an age, or all there are, were taken.
+        choice: Option<MergeChoice>,
     },
     /// A merge is under way; at most one such event for each slice of work.
     MergeProgressed {

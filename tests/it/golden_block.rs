@@ -3,8 +3,9 @@
 use std::collections::{BTreeSet, VecDeque};
 
 use sandglass::block::dedup::{Dedup, DedupRule};
+use sandglass::block::inspect::BlockDetails;
 use sandglass::block::{Block, BlockHeader, Decoder, merge_into_pending};
-use sandglass::encoding::marshal::MarshalType;
+use sandglass::encoding::marshal::{Course, MarshalType};
 use sandglass::encoding::zstd::Effort;
 use sandglass::metric::tsid::Tsid;
 use sandglass::time::TimeRange;
@@ -227,4 +228,67 @@ fn timestamps_out_of_order_are_an_error() {
     let mut decoder = Decoder::default();
     assert!(decoder.append(&header, &data, &[], TimeRange::ALL, &mut read_timestamps, &mut read_values).is_err());
     assert!(read_timestamps.is_empty() && read_values.is_empty());
+}
+
+#[test]
+fn a_block_is_taken_to_pieces_as_the_server_made_it() {
+    let mut kinds = BTreeSet::new();
+    for case in cases("int64s") {
+        let precision_bits: u8 = int(&case["precision_bits"]);
+        let values: Vec<i64> = ints(&case["values"]);
+        let marshal_type = MarshalType::try_from(int::<u8>(&case["marshal_type"])).unwrap();
+        if values.is_empty() || values.len() > 16_384 || precision_bits < 64 {
+            continue;
+        }
+        let stored = hex(&case["encoded"]);
+        let header = BlockHeader {
+            min_timestamp: 5,
+            max_timestamp: 5,
+            first_value: int(&case["first_value"]),
+            values_block_size: stored.len() as u32,
+            rows_count: values.len() as u32,
+            timestamps_marshal_type: MarshalType::Const,
+            values_marshal_type: marshal_type,
+            precision_bits,
+            ..BlockHeader::default()
+        };
+        let details = BlockDetails::of(header, Default::default(), stored.clone().into()).unwrap();
+        let column = &details.mantissas;
+        assert_eq!(column.integers, values, "{case}");
+        assert_eq!(column.stored, stored);
+        let payload = case["payload"].as_str().map_or(stored, |_| hex(&case["payload"]));
+        assert_eq!(column.varints, payload, "{case}");
+        let (kind, expected) = match column.course {
+            Course::Const => ("const", vec![MarshalType::Const]),
+            Course::DeltaConst => ("delta const", vec![MarshalType::DeltaConst]),
+            Course::Negative { at } => {
+                assert!(values[at] < 0, "{case}");
+                ("negative", vec![MarshalType::NearestDelta, MarshalType::ZstdNearestDelta])
+            }
+            Course::Falls { at } => {
+                assert!(values[at] < values[at - 1] && values[at] > values[at - 1] / 8, "{case}");
+                ("falls", vec![MarshalType::NearestDelta, MarshalType::ZstdNearestDelta])
+            }
+            Course::Resets { .. } => ("resets", vec![MarshalType::NearestDelta, MarshalType::ZstdNearestDelta]),
+            Course::Counter { .. } => ("counter", vec![MarshalType::NearestDelta2, MarshalType::ZstdNearestDelta2]),
+        };
+        assert!(expected.contains(&marshal_type), "{kind}: {case}");
+        kinds.insert(kind);
+        assert_eq!(details.timestamps.course, Course::Const);
+        assert_eq!(details.values.len(), values.len());
+    }
+    assert!(kinds.len() >= 5, "{kinds:?}");
+}
+
+#[test]
+fn a_damaged_block_is_not_taken_to_pieces() {
+    let header = BlockHeader {
+        rows_count: 3,
+        values_block_size: 2,
+        timestamps_marshal_type: MarshalType::Const,
+        values_marshal_type: MarshalType::ZstdNearestDelta,
+        precision_bits: 64,
+        ..BlockHeader::default()
+    };
+    assert!(BlockDetails::of(header, Default::default(), vec![1, 2].into()).is_err());
 }

@@ -17,7 +17,7 @@ use sandglass::part::inmemory::{ConversionOptions, part_from_rows};
 use sandglass::part::merge::{MergeCounts, MergeOptions};
 use sandglass::part::metaindex::MetaindexRow;
 use sandglass::part::reader::{EncodedBlock, PartSource, Pull};
-use sandglass::part::search::{Samples, find_blocks, read_blocks};
+use sandglass::part::search::{Reading, Samples, find_blocks, read_blocks};
 use sandglass::part::{BlockStreamWriter, Part, PartFile, PartHeader, PartMerge, Step};
 use sandglass::partition::policy::{self, PartSize};
 use sandglass::time::TimeRange;
@@ -413,7 +413,15 @@ fn any_flipped_bit_is_an_error_or_harmless() {
                 let mut found = vec![Samples::default(); tsids.len()];
                 let search = async {
                     let blocks = find_blocks(&context, &part, &tsids, TimeRange::ALL).await?;
-                    read_blocks(&context, &part, &blocks, TimeRange::ALL, &mut u64::MAX.clone(), &mut found).await
+                    read_blocks(
+                        &context,
+                        &part,
+                        &blocks,
+                        TimeRange::ALL,
+                        &mut Reading::with_budget(u64::MAX),
+                        &mut found,
+                    )
+                    .await
                 };
                 let search = search.await;
                 (samples(&context, &part).await, search.map(|()| found.iter().map(Samples::len).sum::<usize>()))

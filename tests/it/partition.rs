@@ -11,7 +11,7 @@ use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::metric::row::SeriesTable;
 use sandglass::metric::tsid::Tsid;
-use sandglass::part::search::Samples;
+use sandglass::part::search::{Reading, Samples};
 use sandglass::partition::policy::MergeLimits;
 use sandglass::partition::{IdSource, Partition, PartitionOptions};
 use sandglass::runtime::Context;
@@ -87,7 +87,7 @@ pub fn content(machine: &mut Machine, partition: &Rc<Partition>, series: u64, ra
     let partition = partition.clone();
     let found = machine.run(async move {
         let mut found = vec![Samples::default(); tsids.len()];
-        partition.search(&tsids, range, &mut u64::MAX.clone(), &mut found).await?;
+        partition.search(&tsids, range, &mut Reading::with_budget(u64::MAX), &mut found).await?;
         Ok::<_, sandglass::error::Error>(found)
     })?;
     let mut model = Model::new();

@@ -5,7 +5,7 @@
 
 use crate::support::{EngineExt, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
-use sandglass::trace::event::{Event, MergeReason, PartClass, StampedEvent};
+use sandglass::trace::event::{Event, MergeChoice, MergeReason, PartClass, StampedEvent};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -29,6 +29,13 @@ fn events() -> Vec<Event> {
         max_timestamp: 1,
         merge,
     };
+    let choice = || MergeChoice {
+        considered: vec![1],
+        considered_bytes: vec![1],
+        gain: 1.0,
+        min_gain: 1.0,
+        max_output_bytes: 1,
+    };
     let merge = |reason| Event::MergeStarted {
         merge: 1,
         partition: partition(),
@@ -37,6 +44,7 @@ fn events() -> Vec<Event> {
         rows: 1,
         bytes: 1,
         output_class: PartClass::Small,
+        choice: (reason == MergeReason::Background).then(choice),
     };
     let finished = |output| Event::MergeFinished {
         merge: 1,
@@ -126,8 +134,46 @@ fn states() -> Vec<Value> {
     found
 }
 
+/// A part and blocks of all courses.
+fn inspected() -> (Value, Vec<Value>) {
+    let mut engine = open(SharedFiles::default(), config()).unwrap();
+    let start = config().start_time;
+    let timestamps: Vec<i64> = (0..60).map(|i| start + i * i).collect();
+    let courses: [fn(usize) -> f64; 6] = [
+        |_| 5.0,
+        |i| i as f64,
+        |i| -(i as f64) * (i % 3) as f64,
+        |i| 10.0 + (i % 7) as f64,
+        |i| if i % 2 == 0 { 1000.0 } else { 1.0 },
+        |i| (i * i) as f64,
+    ];
+    for (at, course) in courses.iter().enumerate() {
+        let values: Vec<f64> = (0..60).map(course).collect();
+        engine.put(&[("__name__", "up"), ("course", &at.to_string())], &timestamps, &values).unwrap();
+    }
+    engine.flush().unwrap();
+    let part = engine.inspect().partitions[0].parts[0].id;
+    let Answer::Part(record) = engine.ask(Command::InspectPart { part, from: 0, count: 100 }).unwrap() else {
+        panic!()
+    };
+    assert_eq!((record.headers.len(), record.blocks), (6, 6));
+    let found = (0..6).map(|block| {
+        let Answer::Block(details, record) = engine.ask(Command::InspectBlock { part, block }).unwrap() else {
+            panic!()
+        };
+        assert_eq!(details.values.len(), 60);
+        serde_json::to_value(record).unwrap()
+    });
+    let blocks: Vec<Value> = found.collect();
+    let missing = engine.ask(Command::InspectBlock { part, block: 6 }).unwrap_err();
+    assert_eq!(missing.kind(), sandglass::error::ErrorKind::NotFound);
+    let missing = engine.ask(Command::InspectPart { part: part + 100, from: 0, count: 1 }).unwrap_err();
+    assert_eq!(missing.kind(), sandglass::error::ErrorKind::NotFound);
+    (serde_json::to_value(record).unwrap(), blocks)
+}
+
 /// Texts behind these keys are one of a few words; all others may be anything.
-const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock"];
+const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock", "kind"];
 
 /// What a value looks like: numbers and free texts are alike, and so are the elements of an array that look alike.
 fn shape(key: &str, value: &Value) -> Value {
@@ -160,20 +206,25 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let stamped = |event| serde_json::to_value(StampedEvent { sequence: 1, time: 1, event }).unwrap();
     let error = |line| IngestError { line, message: "text".into() };
     let ingested = IngestResult { series: 1, samples: 1, rejected: 1, errors: vec![error(Some(1)), error(None)] };
+    let (part, blocks) = inspected();
     let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
     let text = format!(
         "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
-         import type {{ SnapshotFile }} from \"../../src/port.js\";\n\
+         import type {{ BlockRecord, SnapshotFile }} from \"../../src/port.js\";\n\
          import type {{ EngineEvent }} from \"../../src/types.js\";\n\
-         import type {{ IngestedByEngine, StateOfEngine }} from \"./check.js\";\n\n\
+         import type {{ IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
          export const events = {} satisfies EngineEvent[];\n\n\
          export const states = {} satisfies StateOfEngine[];\n\n\
          export const ingested = {} satisfies IngestedByEngine[];\n\n\
-         export const files = {} satisfies SnapshotFile[];\n",
+         export const files = {} satisfies SnapshotFile[];\n\n\
+         export const parts = {} satisfies PartOfEngine[];\n\n\
+         export const blocks = {} satisfies BlockRecord[];\n",
         shapes(events().into_iter().map(stamped)),
         shapes(states()),
         shapes([serde_json::to_value(ingested).unwrap()]),
         shapes([serde_json::to_value(file).unwrap()]),
+        shapes([part]),
+        shapes(blocks),
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("UPDATE_SHAPES").is_some() {

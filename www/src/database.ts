@@ -1,6 +1,7 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
 import { abortable } from "./abort.js";
+import { blockDetails } from "./block_details.js";
 import { bounds, flatten, invalid, optionalText, text } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
 import { SandglassError } from "./errors.js";
@@ -10,6 +11,7 @@ import type { Port } from "./port.js";
 import type {
   Abortable,
   BlockDetails,
+  BlockRange,
   Database,
   DownloadOptions,
   EngineEvent,
@@ -17,6 +19,8 @@ import type {
   IngestOptions,
   IngestResult,
   Labels,
+  PartDetails,
+  PartId,
   ReadOptions,
   RestoreResult,
   SeriesData,
@@ -199,8 +203,24 @@ export class OpenDatabase implements Database {
     }
   }
 
-  async inspectBlock(): Promise<BlockDetails> {
-    throw new SandglassError("unsupported", "inspectBlock is not built yet; inspect() shows the parts with their numbers of blocks");
+  async inspectPart(part: PartId, { from = 0, count = 1000 }: BlockRange = {}): Promise<PartDetails> {
+    return this.#port.ask({ kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") });
+  }
+
+  async inspectBlock(part: PartId, block: number): Promise<BlockDetails> {
+    const pieces = await this.#port.ask({ kind: "inspectBlock", part: position(part, "part"), block: position(block, "block") });
+    return blockDetails(part, block, pieces);
+  }
+
+  async crash(): Promise<Database> {
+    if (this.storage !== "memory" || this.#port.crash === undefined) {
+      throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can be made to crash; open one with "sandglass/inline" and storage: "memory"');
+    }
+    const port = await this.#port.crash();
+    this.#listeners.clear();
+    this.#handles.length = 0;
+    this.#closing = Promise.resolve();
+    return new OpenDatabase(this.name, this.storage, port, this.#release);
   }
 
   // ---- HTTP -------------------------------------------------------------------------------------------------------------------
@@ -238,6 +258,11 @@ export class OpenDatabase implements Database {
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+function position(number: unknown, what: string): number {
+  if (typeof number === "number" && Number.isInteger(number) && number >= 0) return number;
+  throw invalid(`${what} is ${String(number)}; a whole number from 0 on is expected`);
 }
 
 function isColumn(column: unknown): column is Float64Array | readonly number[] {

@@ -17,6 +17,8 @@ const CREDIT = 8_192;
 const CALL_COST = 16;
 
 export class InlinePort implements Port {
+  readonly #glue: Glue;
+  readonly #options: EngineOptions;
   readonly #manualClock: boolean;
   readonly #pump: Pump;
   readonly #staged: number;
@@ -42,6 +44,8 @@ export class InlinePort implements Port {
   }
 
   private constructor(glue: Glue, memory: WebAssembly.Memory, options: EngineOptions) {
+    this.#glue = glue;
+    this.#options = options;
     this.#memory = memory;
     this.#manualClock = options.manualClock;
     this.#staged = glue.EnginePort.stagedSamples();
@@ -61,7 +65,17 @@ export class InlinePort implements Port {
     try {
       const notify = () => this.#pump.request();
       this.#engine = await (storage.kind === "memory" ? EnginePort.openMemory(options) : EnginePort.openIndexedDb(storage.name, notify, options));
-      await this.#answer(this.#engine.opening());
+    } catch (thrown) {
+      const error = this.#understand(thrown);
+      this.#free(error);
+      throw error;
+    }
+    await this.#opened();
+  }
+
+  async #opened(): Promise<void> {
+    try {
+      await this.#answer(this.#open().opening());
     } catch (thrown) {
       const error = this.#understand(thrown);
       this.#free(error);
@@ -224,6 +238,17 @@ export class InlinePort implements Port {
 
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
+  async crash(): Promise<InlinePort> {
+    const engine = this.#open();
+    const options = { ...this.#options, startTime: this.now() };
+    const port = new InlinePort(this.#glue, this.#memory!, options);
+    port.#engine = this.#call((ended) => ended.crash(options));
+    this.#end(new SandglassError("closed", "this engine was made to crash; go on with the database that crash() has answered"));
+    engine.free();
+    await port.#opened();
+    return port;
+  }
+
   suspend(): void {
     if (this.#engine === undefined) return;
     try {
@@ -375,6 +400,10 @@ function submit(engine: EnginePort, command: Command): number {
       return engine.snapshotFiles(command.name);
     case "snapshotRead":
       return engine.snapshotRead(command.source, command.offset, command.length);
+    case "inspectPart":
+      return engine.inspectPart(command.part, command.from, command.count);
+    case "inspectBlock":
+      return engine.inspectBlock(command.part, command.block);
     case "http":
       return engine.http(command.method, command.uri, command.contentType, command.body);
   }

@@ -79,10 +79,19 @@ function engineOptionsOf(options: OpenOptions): Parameters<typeof InlinePort.sta
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,
     precisionBits,
+    memoryBytes: count(options.memoryBytes, "memoryBytes"),
+    quotaBytes: count(options.quotaBytes, "quotaBytes"),
     snapshotAuthKey: text(authKeys.snapshot ?? "", "authKeys.snapshot"),
     forceFlushAuthKey: text(authKeys.forceFlush ?? "", "authKeys.forceFlush"),
     forceMergeAuthKey: text(authKeys.forceMerge ?? "", "authKeys.forceMerge"),
   };
+}
+
+/** A number of bytes; 0 stands for one that is left out. */
+function count(bytes: unknown, what: string): number {
+  if (bytes === undefined) return 0;
+  if (typeof bytes === "number" && bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER) return Math.trunc(bytes);
+  throw invalid(`${what} is ${String(bytes)}; a positive number of bytes is expected`);
 }
 
 /** The engine reads durations itself. */

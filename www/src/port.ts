@@ -1,7 +1,7 @@
 // What the database asks of an engine, wherever that runs: one closed list of commands with their answers, and the few calls
 // that are too frequent for messages.
 
-import type { EngineEvent, EngineState, IngestResult, Labels, SeriesData } from "./types.js";
+import type { BlockHeader, Course, EngineEvent, EngineState, IngestResult, Labels, PartDetails, PartId, SeriesData } from "./types.js";
 
 /** Whole milliseconds; infinities are the ends of time. */
 export interface Bounds {
@@ -17,6 +17,26 @@ export interface SnapshotFile {
   source: string;
   sizeBytes: number;
 }
+
+/** What the engine tells of a block beside its columns. */
+export interface BlockRecord {
+  header: BlockHeader;
+  timestampsCourse: Course;
+  valuesCourse: Course;
+}
+
+/** A block at all stages: the record, the header's bytes, timestamps, mantissas, values, and of timestamps and mantissas the varints and what is stored. */
+export type BlockPieces = [
+  record: BlockRecord,
+  header: Uint8Array,
+  timestamps: BigInt64Array,
+  mantissas: BigInt64Array,
+  values: Float64Array,
+  timestampVarints: Uint8Array,
+  timestampBytes: Uint8Array,
+  valueVarints: Uint8Array,
+  valueBytes: Uint8Array,
+];
 
 export interface HttpReply {
   status: number;
@@ -46,6 +66,8 @@ interface Protocol {
   snapshotDeleteAll: [object, void];
   snapshotFiles: [{ name: string }, SnapshotFile[]];
   snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
+  inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
+  inspectBlock: [{ part: PartId; block: number }, BlockPieces];
   http: [{ method: string; uri: string; contentType: string; body: Uint8Array }, HttpReply];
 }
 
@@ -73,6 +95,8 @@ export interface Port {
   observe(listener: ((events: EngineEvent[]) => void) | undefined): void;
   /** The browser puts the page away: as much as can be done at once is handed to the storage, and nothing is done any more. */
   suspend(): void;
+  /** Ends the engine without a word and starts another on the files it leaves; for databases in memory. Only ports in the calling thread can. */
+  crash?(): Promise<Port>;
   /** Flushes, makes durable, and frees all. */
   close(): Promise<void>;
 }

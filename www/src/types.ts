@@ -36,6 +36,13 @@ export interface OpenOptions {
   ifLocked?: "fail" | "wait" | "readonly";
   /** Significant bits kept of each value, 1 to 64. Default 64: what the format's decimal numbers keep, 12 to 15 digits. */
   precisionBits?: number;
+  /**
+   * Memory the server's sizing formulas count with, as `-memory.allowedBytes` does for 60 % of it: how many rows a shard holds, and
+   * from which size on a part is a big one. Default 4 GiB.
+   */
+  memoryBytes?: number;
+  /** For `"memory"` alone: how many bytes the files may take, so that a full disk can be tried. Default: any number. */
+  quotaBytes?: number;
   /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
   authKeys?: AuthKeys;
   /**
@@ -236,8 +243,41 @@ export interface Database extends AsyncDisposable {
    */
   observe(listener: (event: EngineEvent) => void): () => void;
 
-  /** One block of one part, decoded, with how each stage of the encoding was chosen. Not built yet: rejects with the code `unsupported`. */
+  /**
+   * The blocks of one part by their headers, in the part's order: by TSID, and by time within a series. A part that was merged
+   * or dropped meanwhile rejects with the code `not_found`.
+   *
+   * @example
+   * ```ts
+   * const { blocks, headers } = await db.inspectPart(state.partitions[0].parts[0].id, { count: 100 });
+   * ```
+   */
+  inspectPart(part: PartId, blocks?: BlockRange): Promise<PartDetails>;
+
+  /**
+   * One block of one part, decoded, with how each stage of the encoding was chosen and what it saved. `block` is its position in
+   * the part's order, counted from 0. A part that was merged or dropped meanwhile rejects with the code `not_found`.
+   *
+   * @example
+   * ```ts
+   * const { header, mantissas, values } = await db.inspectBlock(part, 0);
+   * console.log(header.labels, mantissas.marshalType, mantissas.sizes.stored / header.rows, "bytes a value");
+   * ```
+   */
   inspectBlock(part: PartId, block: number): Promise<BlockDetails>;
+
+  /**
+   * For tests and teaching: ends the engine as `kill -9` ends a server, and opens what it leaves in its storage. Rows in shards and
+   * in-memory parts are lost, as on the server. This object and its handles are of no use from then on; the answer takes its place.
+   * Only for databases in memory whose engine runs in the calling thread (`sandglass/inline`); others reject with the code
+   * `unsupported`.
+   *
+   * @example
+   * ```ts
+   * db = await db.crash(); // what sync() had confirmed is still there
+   * ```
+   */
+  crash(): Promise<Database>;
 
   /**
    * Answers as the server would: `/snapshot/create`, `/snapshot/list`, `/snapshot/delete`, `/snapshot/delete_all`,
@@ -345,11 +385,140 @@ export interface RestoreResult {
 /** Names a part for the lifetime of the database object, whatever its class. */
 export type PartId = number;
 
-/** A block, decoded. */
+/** Blocks of a part by their position, counted from 0. */
+export interface BlockRange {
+  /** The first one. Default 0. */
+  from?: number;
+  /** How many at the most, up to 10,000. Default 1,000. */
+  count?: number;
+}
+
+/** A part's blocks, or some of them. */
+export interface PartDetails {
+  /** `YYYY_MM`. */
+  partition: string;
+  /** Blocks of the part in all. */
+  blocks: number;
+  /** Index blocks of the part, each a row of its metaindex. */
+  indexBlocks: number;
+  /** Lengths of `timestamps.bin`, `values.bin`, `index.bin` and `metaindex.bin`. */
+  fileBytes: [timestamps: number, values: number, index: number, metaindex: number];
+  /** The headers of the blocks that were asked for. */
+  headers: BlockHeader[];
+}
+
+/** The header of a block: 81 bytes in an index block. */
+export interface BlockHeader {
+  /** The 24 bytes of the TSID as hex digits: metric group, job, instance and metric id. Their order is the order of series in a part. */
+  tsid: string;
+  /** The series' labels; `null` when the index has no name for it. */
+  labels: Labels | null;
+  /** Samples in the block, up to 8192. */
+  rows: number;
+  minTimestamp: number;
+  maxTimestamp: number;
+  /** The first mantissa, as decimal text. */
+  firstValue: string;
+  /** The decimal exponent that all mantissas share: a value is its mantissa times ten to the power of this. */
+  scale: number;
+  /** Significant bits that were kept; 64 is lossless. */
+  precisionBits: number;
+  /** The marshal types as they stand in the header, 0 to 6; see {@link MarshalType}. */
+  timestampsType: number;
+  valuesType: number;
+  /** Where the timestamps begin in `timestamps.bin`. Adjacent blocks of equal timestamps share one place. */
+  timestampsOffset: number;
+  timestampsBytes: number;
+  /** Where the mantissas begin in `values.bin`. */
+  valuesOffset: number;
+  valuesBytes: number;
+}
+
+/** A block, decoded, at all stages of its encoding. */
 export interface BlockDetails {
   part: PartId;
+  /** Its position in the part's order, counted from 0. */
   block: number;
+  header: BlockHeader;
+  /** The header as it stands in its index block, behind zstd: 81 bytes, big-endian, signed fields zig-zagged. */
+  headerBytes: Uint8Array;
+  /** What these bytes are, in their order. */
+  headerFields: HeaderField[];
+  /** The samples' values. */
+  values: Float64Array;
+  /** The samples' timestamps: integers of milliseconds. */
+  timestamps: ColumnDetails;
+  /** The values as integers, one for each. */
+  mantissas: ColumnDetails;
 }
+
+/** A field of a block header. */
+export interface HeaderField {
+  name:
+    | "metricGroupId"
+    | "jobId"
+    | "instanceId"
+    | "metricId"
+    | "minTimestamp"
+    | "maxTimestamp"
+    | "firstValue"
+    | "timestampsBlockOffset"
+    | "valuesBlockOffset"
+    | "timestampsBlockSize"
+    | "valuesBlockSize"
+    | "rowsCount"
+    | "scale"
+    | "timestampsMarshalType"
+    | "valuesMarshalType"
+    | "precisionBits";
+  /** Its first byte. */
+  offset: number;
+  /** Its bytes. */
+  length: number;
+}
+
+/** A column of integers at all stages of its encoding. */
+export interface ColumnDetails {
+  /** The file of the part that holds it. */
+  file: "timestamps.bin" | "values.bin";
+  /** Where it begins there. Of no meaning when nothing is stored. */
+  offset: number;
+  marshalType: MarshalType;
+  /** How the integers go, which decides between differences and differences of differences. */
+  course: Course;
+  /** Whether the varints are compressed: not below 128 bytes, and only when that saves a tenth. */
+  zstd: "kept" | "tooShort" | "notWorth";
+  integers: BigInt64Array;
+  /** The differences as zig-zag varints, before zstd; empty when all integers are equal. */
+  varints: Uint8Array;
+  /** What is stored in the file. */
+  bytes: Uint8Array;
+  /** Bytes after each stage. */
+  sizes: {
+    /** Eight a sample. */
+    integers: number;
+    varints: number;
+    stored: number;
+  };
+}
+
+/**
+ * How a column is encoded. In the header: 1 `zstdNearestDelta2`, 2 `deltaConst`, 3 `const`, 4 `zstdNearestDelta`,
+ * 5 `nearestDelta2`, 6 `nearestDelta`; 0 is not written.
+ */
+export type MarshalType = "const" | "deltaConst" | "nearestDelta" | "nearestDelta2" | "zstdNearestDelta" | "zstdNearestDelta2" | "undefined";
+
+/**
+ * How a column goes, which decides how it is encoded. All equal; a constant difference; a gauge, since item `at` is negative, since it fell to
+ * more than an eighth of the one before, or since too many falls look like resets; else a counter.
+ */
+export type Course =
+  | { kind: "const" }
+  | { kind: "deltaConst" }
+  | { kind: "negative"; at: number }
+  | { kind: "falls"; at: number }
+  | { kind: "resets"; resets: number }
+  | { kind: "counter"; resets: number };
 
 // ---- state ------------------------------------------------------------------------------------------------------------
 // The engine's own records; src/engine/state.rs and the `state` modules are their source, and a test holds them equal.
@@ -377,6 +546,8 @@ export interface EngineState {
   series: SeriesState | null;
   /** What ingestion has counted since the database was opened. */
   ingested: IngestCounters;
+  /** What the last reading of samples has cost: by `select`, an export or the page of a chart; `null` before the first one. */
+  lastRead: ReadCounters | null;
   scheduler: SchedulerState;
   /** What lies in the storage, and the traffic with it. */
   fileSystem: FileSystemState;
@@ -417,6 +588,51 @@ export interface PartitionState {
   parts: PartState[];
   /** Merges under way. */
   merges: MergeState[];
+  /** When the shards are emptied next, if rows wait in them. */
+  nextRawRowsFlush: number;
+  /** When in-memory parts that are five seconds old go to disk next, if there are any. */
+  nextDiskFlush: number;
+  /** What the mergers of small and of big parts found when they looked last. */
+  looks: MergeLook[];
+  /** What flushes and merges have written since the partition was opened. */
+  merged: MergeCounters;
+}
+
+/** What a merger found when it looked for something to merge. */
+export interface MergeLook {
+  /** `"small"` stands for in-memory and small parts. */
+  class: PartClass;
+  /** When it looked. */
+  time: number;
+  /** Parts that were in no merge. */
+  freeParts: number;
+  /** Parts it chose; 0 when nothing was worth merging. */
+  chosenParts: number;
+  /** How many times larger than its largest source the best result would be; 0 when no parts were balanced enough. */
+  gain: number;
+  /** The least gain that is worth a merge. */
+  minGain: number;
+}
+
+/** What flushes and merges have written. Write amplification is what both wrote, divided by what the flushes wrote. */
+export interface MergeCounters {
+  /** In-memory parts that went to disk. */
+  flushes: WriteCounters;
+  /** Merges of all other reasons. */
+  merges: WriteCounters;
+  /** Looks for something to merge that found nothing worth it. */
+  putOff: number;
+  /** Merges that gave up. */
+  aborted: number;
+}
+
+/** What was written to disk as parts. */
+export interface WriteCounters {
+  /** Merges. */
+  done: number;
+  rows: number;
+  /** Bytes of the parts. */
+  bytes: number;
 }
 
 /** A shard of raw rows. */
@@ -547,6 +763,22 @@ export interface IngestCounters {
   rejectedTooOld: number;
   /** Rows more than two days ahead. */
   rejectedTooNew: number;
+}
+
+/** What a reading of samples has cost. Read amplification is `rows` divided by `samples`. */
+export interface ReadCounters {
+  /** Series asked for. */
+  series: number;
+  /** Parts in which blocks were found. */
+  parts: number;
+  /** Blocks that were decoded. */
+  blocks: number;
+  /** Rows of these blocks, those outside of the range included. */
+  rows: number;
+  /** Bytes of these blocks' data. */
+  bytes: number;
+  /** Samples handed out. */
+  samples: number;
 }
 
 /** The jobs of the engine, and what the calling thread saw of them. */
@@ -698,6 +930,22 @@ export interface MergeStarted {
   bytes: number;
   /** Class of the part it makes. */
   outputClass: PartClass;
+  /** How the sources were chosen; `null` when they were not: all of an age, or all there are, were taken. */
+  choice: MergeChoice | null;
+}
+
+/** Why a merger took just these parts. */
+export interface MergeChoice {
+  /** The parts that were in no merge and could have been taken, by size, the smallest first. */
+  considered: PartId[];
+  /** Their sizes. */
+  consideredBytes: number[];
+  /** How many times larger than its largest source the result is. */
+  gain: number;
+  /** The least gain that is worth a merge. */
+  minGain: number;
+  /** The largest result that was allowed. */
+  maxOutputBytes: number;
 }
 
 /** A merge is under way; at most one such event for each slice of work. */

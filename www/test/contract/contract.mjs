@@ -107,6 +107,74 @@ export const TESTS = {
     await fails("invalid", () => other.appendRow([handle], START, [1]), /another database/);
   },
 
+  async "a block shows how its numbers were made small"({ open }) {
+    const db = await open();
+    const times = Float64Array.from({ length: 500 }, (_, n) => START + n * 1000);
+    await db.append({ __name__: "a", kind: "counter" }, times, Float64Array.from(times, (_, n) => 1000 + n * n));
+    await db.append({ __name__: "b", kind: "gauge" }, times, Float64Array.from(times, (_, n) => 20 + ((n * 7) % 13) / 4));
+    await db.append({ __name__: "c", kind: "constant" }, times, Float64Array.from(times, () => 42.5));
+    await db.flush();
+    const [{ id, blocks, bytes, rows }] = (await db.inspect()).partitions[0].parts;
+    const details = await db.inspectPart(id);
+    equal([details.partition, details.blocks, blocks, rows], ["2024_03", 3, 3, 1500]);
+    equal(details.fileBytes.reduce((sum, size) => sum + size), bytes);
+    ok(details.headers.every((header, i) => i === 0 || header.tsid > details.headers[i - 1].tsid), "by TSID");
+    equal((await db.inspectPart(id, { from: 1, count: 1 })).headers, [details.headers[1]]);
+    const found = {};
+    for (let at = 0; at < 3; at++) {
+      const block = await db.inspectBlock(id, at);
+      equal(block.header, details.headers[at]);
+      equal(block.headerBytes.length, 81);
+      const last = block.headerFields.at(-1);
+      equal([last.name, last.offset + last.length], ["precisionBits", 81]);
+      const field = (name) => {
+        const { offset, length } = block.headerFields.find((other) => other.name === name);
+        return block.headerBytes.subarray(offset, offset + length).reduce((sum, byte) => sum * 256 + byte, 0);
+      };
+      equal([field("rowsCount"), field("valuesBlockSize"), field("valuesMarshalType")], [500, block.mantissas.bytes.length, block.header.valuesType]);
+      equal(Float64Array.from(block.timestamps.integers, Number), times);
+      equal(block.values, Float64Array.from(block.mantissas.integers, (mantissa) => Number(mantissa) / 10 ** -block.header.scale));
+      equal(block.values, (await db.select(block.header.labels.__name__))[0].values);
+      equal([block.timestamps.marshalType, block.timestamps.course.kind, block.timestamps.sizes.varints], ["deltaConst", "deltaConst", 2]);
+      equal(block.mantissas.sizes, { integers: 4000, varints: block.mantissas.varints.length, stored: block.mantissas.bytes.length });
+      found[block.header.labels.kind] = block.mantissas;
+    }
+    equal([found.constant.marshalType, found.constant.course.kind, found.constant.bytes.length], ["const", "const", 0]);
+    equal([found.counter.course, found.counter.varints.length], [{ kind: "counter", resets: 0 }, 499]);
+    equal([found.counter.marshalType, found.counter.zstd], ["zstdNearestDelta2", "kept"]);
+    equal([found.gauge.course.kind, found.gauge.marshalType], ["falls", "zstdNearestDelta"]);
+    ok(found.gauge.bytes.length < found.gauge.varints.length * 0.9);
+    await fails("not_found", () => db.inspectBlock(id, 3), /3 blocks/);
+    await fails("not_found", () => db.inspectPart(id + 1000));
+    await fails("invalid", () => db.inspectBlock(id, -1), /block/);
+    await fails("invalid", () => db.inspectPart("first"), /part/);
+  },
+
+  async "the state tells what a reading has cost and what merging has written"({ open }) {
+    const db = await open();
+    const started = [];
+    db.observe((event) => event.type === "mergeStarted" && event.reason === "background" && started.push(event));
+    equal((await db.inspect()).lastRead, null);
+    for (let round = 0; round < 12; round++) {
+      await db.append({ __name__: "up" }, [START + round * 1000, START + round * 1000 + 1], [round, round]);
+      await db.flush();
+    }
+    const found = await db.select("up", { start: START + 1000, end: START + 1000 });
+    equal(found[0].values, Float64Array.of(1));
+    const { lastRead } = await db.inspect();
+    equal([lastRead.series, lastRead.parts, lastRead.blocks, lastRead.rows, lastRead.samples], [1, 1, 1, 2, 1]);
+    await db.tick(30_000);
+    const [{ merged, looks, nextRawRowsFlush, nextDiskFlush }] = (await db.inspect()).partitions;
+    ok(merged.flushes.rows + merged.merges.rows >= 24 && merged.flushes.bytes + merged.merges.bytes > 0, JSON.stringify(merged));
+    ok(merged.putOff > 0 && looks.every((look) => look.minGain >= 1.7), JSON.stringify(looks));
+    ok(nextRawRowsFlush > db.now() && nextRawRowsFlush <= db.now() + 1000 && nextDiskFlush <= db.now() + 5000);
+    for (const { choice, sources } of started) {
+      ok(sources.every((part) => choice.considered.includes(part)) && choice.gain >= choice.minGain);
+      equal(choice.consideredBytes, choice.consideredBytes.toSorted((a, b) => a - b));
+    }
+    ok(started.length > 0);
+  },
+
   async "a row adds one sample to each of many series"({ open }) {
     const db = await open();
     const handles = Array.from({ length: 300 }, (_, i) => db.series({ __name__: "row", i: String(i).padStart(3, "0") }));
@@ -409,7 +477,6 @@ export const TESTS = {
 
   async "what is not built says so"({ open, sandglass }) {
     const db = await open();
-    await fails("unsupported", () => db.inspectBlock(1, 0));
     await fails("unsupported", () => db.snapshots.restore(new Uint8Array()));
     await fails("unsupported", async () => db.snapshots.download("x", { layout: "v1.150" }), /v1\.72/);
     for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));

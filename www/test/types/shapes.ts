@@ -1,7 +1,7 @@
 // Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.
-import type { SnapshotFile } from "../../src/port.js";
+import type { BlockRecord, SnapshotFile } from "../../src/port.js";
 import type { EngineEvent } from "../../src/types.js";
-import type { IngestedByEngine, StateOfEngine } from "./check.js";
+import type { IngestedByEngine, PartOfEngine, StateOfEngine } from "./check.js";
 
 export const events = [
   {
@@ -70,6 +70,7 @@ export const events = [
   },
   {
     "bytes": 1,
+    "choice": null,
     "merge": 1,
     "outputClass": "small",
     "partition": "text",
@@ -84,6 +85,17 @@ export const events = [
   },
   {
     "bytes": 1,
+    "choice": {
+      "considered": [
+        1
+      ],
+      "consideredBytes": [
+        1
+      ],
+      "gain": 1,
+      "maxOutputBytes": 1,
+      "minGain": 1
+    },
     "merge": 1,
     "outputClass": "small",
     "partition": "text",
@@ -98,6 +110,7 @@ export const events = [
   },
   {
     "bytes": 1,
+    "choice": null,
     "merge": 1,
     "outputClass": "small",
     "partition": "text",
@@ -112,6 +125,7 @@ export const events = [
   },
   {
     "bytes": 1,
+    "choice": null,
     "merge": 1,
     "outputClass": "small",
     "partition": "text",
@@ -126,6 +140,7 @@ export const events = [
   },
   {
     "bytes": 1,
+    "choice": null,
     "merge": 1,
     "outputClass": "small",
     "partition": "text",
@@ -337,6 +352,7 @@ export const states = [
       "rejectedTooOld": 1,
       "rows": 1
     },
+    "lastRead": null,
     "memory": {
       "cacheBytes": 1,
       "cacheHits": 1,
@@ -348,10 +364,27 @@ export const states = [
     "now": 1,
     "partitions": [
       {
+        "looks": [],
         "maxTimestamp": 1,
+        "merged": {
+          "aborted": 1,
+          "flushes": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "merges": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "putOff": 1
+        },
         "merges": [],
         "minTimestamp": 1,
         "name": "text",
+        "nextDiskFlush": 1,
+        "nextRawRowsFlush": 1,
         "parts": [],
         "pendingConversionRows": 1,
         "shards": [
@@ -484,6 +517,7 @@ export const states = [
       "rejectedTooOld": 1,
       "rows": 1
     },
+    "lastRead": null,
     "memory": {
       "cacheBytes": 1,
       "cacheHits": 1,
@@ -495,10 +529,44 @@ export const states = [
     "now": 1,
     "partitions": [
       {
+        "looks": [
+          {
+            "chosenParts": 1,
+            "class": "small",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          },
+          {
+            "chosenParts": 1,
+            "class": "big",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          }
+        ],
         "maxTimestamp": 1,
+        "merged": {
+          "aborted": 1,
+          "flushes": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "merges": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "putOff": 1
+        },
         "merges": [],
         "minTimestamp": 1,
         "name": "text",
+        "nextDiskFlush": 1,
+        "nextRawRowsFlush": 1,
         "parts": [
           {
             "blocks": 1,
@@ -644,6 +712,7 @@ export const states = [
       "rejectedTooOld": 1,
       "rows": 1
     },
+    "lastRead": null,
     "memory": {
       "cacheBytes": 1,
       "cacheHits": 1,
@@ -655,10 +724,44 @@ export const states = [
     "now": 1,
     "partitions": [
       {
+        "looks": [
+          {
+            "chosenParts": 1,
+            "class": "small",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          },
+          {
+            "chosenParts": 1,
+            "class": "big",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          }
+        ],
         "maxTimestamp": 1,
+        "merged": {
+          "aborted": 1,
+          "flushes": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "merges": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "putOff": 1
+        },
         "merges": [],
         "minTimestamp": 1,
         "name": "text",
+        "nextDiskFlush": 1,
+        "nextRawRowsFlush": 1,
         "parts": [
           {
             "blocks": 1,
@@ -816,6 +919,7 @@ export const states = [
       "rejectedTooOld": 1,
       "rows": 1
     },
+    "lastRead": null,
     "memory": {
       "cacheBytes": 1,
       "cacheHits": 1,
@@ -827,7 +931,39 @@ export const states = [
     "now": 1,
     "partitions": [
       {
+        "looks": [
+          {
+            "chosenParts": 1,
+            "class": "small",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          },
+          {
+            "chosenParts": 1,
+            "class": "big",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          }
+        ],
         "maxTimestamp": 1,
+        "merged": {
+          "aborted": 1,
+          "flushes": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "merges": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "putOff": 1
+        },
         "merges": [
           {
             "bytesTotal": 1,
@@ -843,6 +979,8 @@ export const states = [
         ],
         "minTimestamp": 1,
         "name": "text",
+        "nextDiskFlush": 1,
+        "nextRawRowsFlush": 1,
         "parts": [
           {
             "blocks": 1,
@@ -936,3 +1074,210 @@ export const files = [
     "source": "text"
   }
 ] satisfies SnapshotFile[];
+
+export const parts = [
+  {
+    "blocks": 1,
+    "fileBytes": [
+      1
+    ],
+    "headers": [
+      {
+        "firstValue": "text",
+        "labels": {
+          "__name__": "text",
+          "course": "text"
+        },
+        "maxTimestamp": 1,
+        "minTimestamp": 1,
+        "precisionBits": 1,
+        "rows": 1,
+        "scale": 1,
+        "timestampsBytes": 1,
+        "timestampsOffset": 1,
+        "timestampsType": 1,
+        "tsid": "text",
+        "valuesBytes": 1,
+        "valuesOffset": 1,
+        "valuesType": 1
+      }
+    ],
+    "indexBlocks": 1,
+    "partition": "text"
+  }
+] satisfies PartOfEngine[];
+
+export const blocks = [
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "kind": "counter",
+      "resets": 1
+    }
+  },
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "kind": "const"
+    }
+  },
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "at": 1,
+      "kind": "negative"
+    }
+  },
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "kind": "resets",
+      "resets": 1
+    }
+  },
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "kind": "deltaConst"
+    }
+  },
+  {
+    "header": {
+      "firstValue": "text",
+      "labels": {
+        "__name__": "text",
+        "course": "text"
+      },
+      "maxTimestamp": 1,
+      "minTimestamp": 1,
+      "precisionBits": 1,
+      "rows": 1,
+      "scale": 1,
+      "timestampsBytes": 1,
+      "timestampsOffset": 1,
+      "timestampsType": 1,
+      "tsid": "text",
+      "valuesBytes": 1,
+      "valuesOffset": 1,
+      "valuesType": 1
+    },
+    "timestampsCourse": {
+      "kind": "counter",
+      "resets": 1
+    },
+    "valuesCourse": {
+      "at": 1,
+      "kind": "falls"
+    }
+  }
+] satisfies BlockRecord[];
