@@ -73,6 +73,8 @@ fn changes_something(command: &Command) -> bool {
         | Command::SnapshotList
         | Command::SnapshotFiles { .. }
         | Command::SnapshotRead { .. }
+        | Command::InspectPart { .. }
+        | Command::InspectBlock { .. }
         // What a request wants is seen when it has been understood.
         | Command::Http(_)
         | Command::Close => false,
