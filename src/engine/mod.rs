@@ -40,7 +40,7 @@ use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
-use crate::trace::event::StampedEvent;
+use crate::trace::event::{Event, StampedEvent};
 use execute::ExportCursor;
 use follow::Following;
 use std::cell::{Cell, RefCell};
@@ -52,7 +52,7 @@ enum Phase {
     Opening,
     Open(Rc<Storage>),
     Closed,
-    /// It could not be opened; every command gets this error.
+    /// It could not be opened, or was taken away; every command gets this error.
     Failed(Error),
 }
 
@@ -61,6 +61,8 @@ struct Shared {
     phase: RefCell<Phase>,
     /// Raised when the phase changes.
     phase_changed: Signal,
+    /// Tickets without an answer, in the order in which they were given out.
+    unanswered: RefCell<Vec<Ticket>>,
     answers: RefCell<HashMap<Ticket, Result<Answer>>>,
     completed: RefCell<Vec<Ticket>>,
     cursors: RefCell<HashMap<u32, ExportCursor>>,
@@ -74,6 +76,7 @@ struct Shared {
 
 impl Shared {
     fn answer(&self, ticket: Ticket, result: Result<Answer>) {
+        self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
         self.answers.borrow_mut().insert(ticket, result);
         self.completed.borrow_mut().push(ticket);
     }
@@ -126,6 +129,7 @@ impl Engine {
         let shared = Rc::new(Shared {
             phase: RefCell::new(Phase::Opening),
             phase_changed: Signal::default(),
+            unanswered: RefCell::default(),
             answers: RefCell::default(),
             completed: RefCell::default(),
             cursors: RefCell::default(),
@@ -251,6 +255,29 @@ impl Engine {
     /// Runs jobs until none can go on or `budget` units of work are spent. With a real clock `wall_now` becomes the
     /// engine's time; a manual clock ignores it.
     pub fn pump(&mut self, wall_now: TimestampMs, budget: Units) -> Pumped {
+        let mut pumped = self.pump_jobs(wall_now, budget);
+        if let Some(error) = self.context.storage_lost()
+            && !matches!(&*self.shared.phase.borrow(), Phase::Failed(_))
+        {
+            self.give_up(&error);
+            pumped = Pumped { has_work: false, next_due: None, waits_for_storage: false, ..pumped };
+        }
+        pumped
+    }
+
+    /// The storage is not ours any more: nothing is tried again, and whoever waits or asks is told why.
+    fn give_up(&mut self, error: &Error) {
+        self.shared.phase.replace(Phase::Failed(error.clone()));
+        self.scheduler.clear();
+        self.ticks.clear();
+        self.shared.cursors.borrow_mut().clear();
+        self.context.emit(|| Event::Degraded { message: format!("the database has stopped: {error}") });
+        for ticket in self.shared.unanswered.take() {
+            self.shared.answer(ticket, Err(error.clone()));
+        }
+    }
+
+    fn pump_jobs(&mut self, wall_now: TimestampMs, budget: Units) -> Pumped {
         if self.clock == Clock::Real {
             return self.scheduler.pump(wall_now, budget);
         }
@@ -260,7 +287,7 @@ impl Engine {
             spent += pumped.spent;
             pumped.spent = spent;
             // Time stands still while anything can go on at the present instant.
-            if pumped.has_work || pumped.waits_for_storage {
+            if pumped.has_work || pumped.waits_for_storage || self.context.storage_lost().is_some() {
                 return pumped;
             }
             let Some(&(ticket, target)) = self.ticks.front() else {
@@ -355,6 +382,7 @@ impl Engine {
     fn new_ticket(&mut self) -> Ticket {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket = self.next_ticket.wrapping_add(1).max(1);
+        self.shared.unanswered.borrow_mut().push(ticket);
         ticket
     }
 

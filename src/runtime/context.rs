@@ -71,6 +71,8 @@ pub(super) struct Shared {
     trace: RefCell<EventRing>,
     block_cache: BlockCache,
     shutting_down: Cell<bool>,
+    /// Why the storage will never carry out anything again.
+    lost: RefCell<Option<Error>>,
 }
 
 /// A job's door to storage, work, time and the trace.
@@ -95,6 +97,7 @@ impl Context {
             trace: RefCell::default(),
             block_cache: BlockCache::default(),
             shutting_down: Cell::new(false),
+            lost: RefCell::default(),
         }))
     }
 
@@ -253,6 +256,11 @@ impl Context {
         }
     }
 
+    /// Why the storage will never carry out anything again: another one has taken the files over, or they are gone.
+    pub fn storage_lost(&self) -> Option<Error> {
+        self.0.lost.borrow().clone()
+    }
+
     /// The file system's counters.
     pub fn file_system_stats(&self) -> FileSystemStats {
         self.0.fs.borrow().stats()
@@ -277,9 +285,19 @@ impl Context {
     pub(super) fn collect_completions(&self) {
         let mut scratch = self.0.scratch.take();
         self.0.fs.borrow_mut().poll(self.now(), &mut scratch);
+        let mut notices = Vec::new();
+        self.0.fs.borrow_mut().take_notices(&mut notices);
+        for message in notices {
+            self.emit(|| Event::Degraded { message });
+        }
         let mut in_flight = self.0.in_flight.borrow_mut();
         let mut completed = self.0.completed.borrow_mut();
         for Completion { op, result } in scratch.drain(..) {
+            if let Err(error) = &result
+                && matches!(error.kind(), ErrorKind::Locked | ErrorKind::Closed)
+            {
+                self.0.lost.borrow_mut().get_or_insert_with(|| error.clone());
+            }
             // Nobody waits for the operations of a job that was cancelled.
             if in_flight.remove(&op) {
                 completed.insert(op, result);

@@ -115,6 +115,12 @@ impl Scheduler {
         Pumped { has_work, next_due: self.next_due(), waits_for_storage: self.waits_for_storage(), spent: total_spent }
     }
 
+    /// Drops all jobs where they are.
+    pub fn clear(&mut self) {
+        self.admit();
+        self.tasks = SortedMap::new();
+    }
+
     /// The earliest instant for which a job waits.
     pub fn next_due(&self) -> Option<TimestampMs> {
         let deadlines = self.tasks.values().flat_map(|task| &task.waits).filter_map(|wait| match wait {

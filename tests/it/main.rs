@@ -1,6 +1,7 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
 mod crash;
+mod fenced;
 mod file_systems;
 #[path = "../fs_contract/mod.rs"]
 mod fs_contract;
