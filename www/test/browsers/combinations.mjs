@@ -8,7 +8,7 @@ export const MOUNTS = {
   contract: fileURLToPath(new URL("../contract", import.meta.url)),
 };
 
-/** By name: the options of `open` in places.mjs that lead there. */
+/** By name: the package's entry, who calls it, and the options of `open`. */
 export const COMBINATIONS = {
   "page-indexeddb": { entry: "inline", options: { storage: "indexeddb" } },
   "worker-indexeddb": { entry: "inline", ownWorker: true, options: { storage: "indexeddb" } },

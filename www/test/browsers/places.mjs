@@ -1,8 +1,10 @@
-// In the page: where an engine runs. Each place gives a writer with the same calls, all of them asynchronous.
-import { Writer } from "./writer.mjs";
+// In the page: where the calling code of a test runs, here or in a worker of its own. It is an object of a class that a module
+// exports by default; its methods are called by name.
 
-class WriterInWorker {
-  #worker = new Worker(new URL("./writer_worker.mjs", import.meta.url), { type: "module" });
+const WORKER = new URL("./place_worker.mjs", import.meta.url);
+
+class InWorker {
+  #worker = new Worker(WORKER, { type: "module" });
   #waiting = new Map();
   #asked = 0;
 
@@ -19,39 +21,27 @@ class WriterInWorker {
     };
   }
 
-  #ask(call, ...args) {
+  call(method, args) {
     const id = this.#asked++;
-    this.#worker.postMessage({ id, call, args });
+    this.#worker.postMessage({ id, method, args });
     return new Promise((resolve, reject) => this.#waiting.set(id, { resolve, reject }));
   }
-
-  open(options) {
-    return this.#ask("open", options);
-  }
-
-  look() {
-    return this.#ask("look");
-  }
-
-  write(firstRow, snapshots) {
-    return this.#ask("write", firstRow, snapshots);
-  }
-
-  async close() {
-    await this.#ask("close");
-    this.#worker.terminate();
-  }
 }
 
-const writers = new Map();
+const inPage = (object) => ({ call: async (method, args) => object[method](...args) });
 
-/** Opens a database and answers what is in it. `ownWorker` puts the calling code into a worker of its own. */
-export async function open({ ownWorker, ...options }) {
-  const writer = ownWorker ? new WriterInWorker() : new Writer();
-  writers.set(options.name, writer);
-  await writer.open(options);
+const places = new Map();
+
+/** Makes an object of the class of a module, and gives it a name. */
+export async function begin({ name, module, ownWorker }) {
+  let place;
+  if (ownWorker) {
+    place = new InWorker();
+    await place.call("begin", [module]);
+  } else {
+    place = inPage(new (await import(module)).default());
+  }
+  places.set(name, place);
 }
 
-export const look = (name) => writers.get(name).look();
-export const write = (name, firstRow, snapshots) => writers.get(name).write(firstRow, snapshots);
-export const close = (name) => writers.get(name).close();
+export const call = (name, method, ...args) => places.get(name).call(method, args);

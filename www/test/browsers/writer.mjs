@@ -11,10 +11,17 @@ const ROUND_ROWS = 1_200;
 /** More snapshots than this are deleted again. */
 const SNAPSHOTS = 3;
 
+/** A page that goes away closes its databases. */
+let isLeaving = false;
+addEventListener("pagehide", () => (isLeaving = true));
+
+/** The page is going away. */
+class Leaving extends Error {}
+
 const columns = Array.from({ length: COLUMNS }, (_, column) => column);
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
-export class Writer {
+export default class Writer {
   #db;
   #name;
   #random;
@@ -48,7 +55,9 @@ export class Writer {
     activities.push(this.#repeat(80, 400, () => this.#db.forceMerge()));
     activities.push(this.#snapshots([...snapshots]));
     if (this.isManual) activities.push(this.#repeat(10, 60, () => this.#db.tick(200 + this.#random.integer(4_000))));
-    Promise.all(activities).catch((error) => this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`));
+    Promise.all(activities).catch((error) => {
+      if (!(error instanceof Leaving) && !(isLeaving && error.code === "closed")) void this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`);
+    });
   }
 
   close() {
@@ -97,8 +106,9 @@ export class Writer {
   }
 
   async #post(what, body) {
-    const { ok, status } = await fetch(`/post/${this.#name}/${what}`, { method: "POST", body });
-    if (!ok) throw new Error(`the report "${what}" was answered with ${status}`);
+    // Nothing but the end of the page keeps a report from the server.
+    const response = await fetch(`/post/${this.#name}/${what}`, { method: "POST", body }).catch(() => Promise.reject(new Leaving()));
+    if (!response.ok) throw new Error(`the report "${what}" was answered with ${response.status}`);
   }
 }
 

@@ -32,7 +32,27 @@ export async function visit(profile, url) {
       for (const process_ of killed) process.kill(process_, "SIGKILL");
       return killed.length;
     },
+    /**
+     * Stops the process of one page with its workers, as an operating system does to a browser in the background. Returns the
+     * function that lets it go on. (A headless page counts as visible, and Chromium freezes none that is.)
+     */
+    async freeze(page) {
+      const process_ = await processOf(page, renderersOf(browserOf(profile)));
+      process.kill(process_, "SIGSTOP");
+      return () => process.kill(process_, "SIGCONT");
+    },
   };
+}
+
+/** The process that runs a page: the one that is busy when the page is. */
+async function processOf(page, candidates) {
+  const ticks = (id) => readFileSync(`/proc/${id}/stat`, "utf8").replace(/^.*\) /s, "").split(" ").slice(11, 13).reduce((sum, ticks) => sum + Number(ticks), 0);
+  const before = candidates.map(ticks);
+  await page.evaluate(() => {
+    for (const end = performance.now() + 400; performance.now() < end; );
+  });
+  const spent = candidates.map((id, i) => ticks(id) - before[i]);
+  return candidates[spent.indexOf(Math.max(...spent))];
 }
 
 /** The processes that run pages, among the descendants of the browser. */

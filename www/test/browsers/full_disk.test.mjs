@@ -1,0 +1,92 @@
+// A profile on a small file system, of which Chromium gives three fifths to one origin: whoever writes is told by a code that it is
+// full, reading goes on, and when the origin has room again so does writing. Nothing that was acknowledged is lost.
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { mkdir, rm } from "node:fs/promises";
+import { join } from "node:path";
+import { after, describe, it } from "node:test";
+import { promisify } from "node:util";
+import { visit } from "../package/persistent.mjs";
+import { serve } from "../server/chromium.mjs";
+import { installPackage } from "../server/packed.mjs";
+import { temporaryDirectory } from "../server/victoriametrics.mjs";
+import { COMBINATIONS, MOUNTS } from "./combinations.mjs";
+import { SAMPLES } from "./filler.mjs";
+
+const run = promisify(execFile);
+const SIZE_MIB = 64;
+/** Another file of the same origin, which is removed later. */
+const BALLAST_MIB = 12;
+
+const { project, directory, entry } = await installPackage();
+after(() => rm(project, { recursive: true, force: true }));
+const entries = { inline: `/package/${await entry("./inline")}`, index: `/package/${await entry(".")}` };
+
+const disk = await temporaryDirectory("small-disk");
+const whyNot = await run("mount", ["-t", "tmpfs", "-o", `size=${SIZE_MIB}m`, "sandglass-test", disk]).then(
+  () => undefined,
+  (error) => `not run: a file system of ${SIZE_MIB} MiB can't be mounted, which only root may: ${String(error.stderr ?? error.message).trim()}`,
+);
+after(async () => {
+  if (whyNot === undefined) await run("umount", ["--lazy", disk]);
+  await rm(disk, { recursive: true, force: true });
+});
+
+describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
+  const server = await serve({ package: directory, ...MOUNTS });
+  after(() => server.close());
+
+  for (const [name, { entry, ownWorker, options }] of Object.entries(COMBINATIONS)) {
+    it(`${name}: fills up, is read, is freed, and is opened again after a crash`, { timeout: 180_000 }, async (test) => {
+      const profile = join(disk, name);
+      await mkdir(profile);
+      let browser = await visit(profile, server.url);
+      try {
+        const call = (method, ...args) => browser.page.evaluate(([name, method, args]) => globalThis.places.call(name, method, ...args), [name, method, args]);
+        const open = async () => {
+          await browser.page.evaluate(
+            async ({ name, ownWorker }) => {
+              globalThis.places = await import("/browsers/places.mjs");
+              await globalThis.places.begin({ name, module: "/browsers/filler.mjs", ownWorker });
+            },
+            { name, ownWorker },
+          );
+          await call("open", { entry: entries[entry], name, options });
+        };
+        // Else the browser may make room by throwing the whole origin away, which is what "best effort" means.
+        const devTools = await browser.context.newCDPSession(browser.page);
+        await devTools.send("Browser.grantPermissions", { origin: server.url, permissions: ["durableStorage"] });
+        assert.ok(await browser.page.evaluate(() => navigator.storage.persist()));
+        await browser.page.evaluate(async (bytes) => {
+          const file = await (await navigator.storage.getDirectory()).getFileHandle("ballast", { create: true });
+          const writable = await file.createWritable();
+          await writable.write(new Uint8Array(bytes));
+          await writable.close();
+        }, BALLAST_MIB << 20);
+        await open();
+        const full = await call("fill", 2_000);
+        assert.match(full.failure?.code ?? "none", /^(quota|storage)$/, `${full.failure?.message}`);
+        assert.ok(full.failure.message.length > 10, full.failure.message);
+        assert.ok(full.durable > 20, `${full.durable} appends fitted`);
+        assert.deepEqual(await call("check", full.durable), [], "while the disk is full");
+        assert.match((await call("fill", 1)).failure?.code ?? "none", /^(quota|storage|none)$/);
+
+        await browser.page.evaluate(async () => (await navigator.storage.getDirectory()).removeEntry("ballast"));
+        assert.ok(await call("recover", 100), "sync() ends well when there is room again");
+        const more = await call("fill", 10);
+        assert.equal(more.failure, undefined);
+        assert.ok(more.durable >= full.durable + 10);
+
+        await browser.kill();
+        browser = await visit(profile, server.url);
+        await open();
+        assert.deepEqual(await call("check", more.durable), [], "after the crash");
+        await call("close");
+        test.diagnostic(`${full.durable * SAMPLES} samples fitted, then "${full.failure.code}: ${full.failure.message}"; ${more.durable * SAMPLES} found in the end`);
+      } finally {
+        await browser.close().catch(() => {});
+        await rm(profile, { recursive: true, force: true });
+      }
+    });
+  }
+});
