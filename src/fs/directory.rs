@@ -45,7 +45,7 @@ pub(super) struct CommitPlan {
 
 impl Directory {
     /// A directory as it was stored.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only IndexedDB stores directories"))]
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a browser's storages keep directories"))]
     pub fn restore(paths: SortedMap<FilePath, InodeId>, sizes: &SortedMap<InodeId, u64>) -> Result<Self> {
         let mut inodes = SortedMap::<InodeId, Inode>::new();
         let mut stored_bytes = 0;
@@ -92,6 +92,18 @@ impl Directory {
     pub fn find(&self, file: &FilePath) -> Result<(InodeId, Inode)> {
         let found = self.paths.get(file).and_then(|id| Some((*id, *self.inodes.get(id)?)));
         found.ok_or_else(|| not_found(file))
+    }
+
+    /// What is known of a file.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores files by number"))]
+    pub fn inode(&self, id: InodeId) -> Option<Inode> {
+        self.inodes.get(&id).copied()
+    }
+
+    /// Gives new files numbers from `next` on.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores files by number"))]
+    pub fn reserve_inodes(&mut self, next: InodeId) {
+        self.next_inode = self.next_inode.max(next);
     }
 
     /// Makes an unpublished file longer, and the file itself when it is not there.
@@ -189,6 +201,13 @@ impl Directory {
             .iter()
             .filter(|(_, id)| self.inodes.get(id).is_some_and(|inode| !inode.published))
             .map(|(path, id)| (path, *id))
+    }
+
+    /// The paths of files that went through a commit, with their numbers and sizes.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS writes the whole directory down"))]
+    pub fn published(&self) -> impl Iterator<Item = (&FilePath, InodeId, u64)> {
+        let published = |id| self.inodes.get(id).filter(|inode| inode.published);
+        self.paths.iter().filter_map(move |(path, id)| Some((path, *id, published(id)?.size_bytes)))
     }
 
     /// Fills in what is stored now.

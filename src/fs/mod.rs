@@ -12,7 +12,11 @@
 mod directory;
 #[cfg(target_arch = "wasm32")]
 pub mod indexed_db;
+#[cfg(any(target_arch = "wasm32", test))]
+mod journal;
 pub mod memory;
+#[cfg(target_arch = "wasm32")]
+pub mod opfs;
 pub mod overlay;
 pub mod path;
 pub mod sim;
@@ -20,6 +24,8 @@ pub mod sim;
 #[cfg(target_arch = "wasm32")]
 pub use indexed_db::IndexedDbFileSystem;
 pub use memory::MemoryFileSystem;
+#[cfg(target_arch = "wasm32")]
+pub use opfs::OpfsFileSystem;
 pub use overlay::MemoryReader;
 pub use path::FilePath;
 pub use sim::SimFileSystem;
