@@ -15,6 +15,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
+use crate::fs::opfs::OpfsFileSystem;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::time::{TimeRange, TimestampMs, parse_duration_ms};
 use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Reflect, Uint8Array};
@@ -157,11 +158,19 @@ impl EnginePort {
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
-        let notify = move || {
-            // A callback that throws has nobody to tell it to.
-            let _ = notify.call0(&JsValue::UNDEFINED);
-        };
-        let file_system = IndexedDbFileSystem::open(&name, notify).await.map_err(thrown)?;
+        let file_system = IndexedDbFileSystem::open(&name, calls(notify)).await.map_err(thrown)?;
+        Self::open(Box::new(file_system), &options).map_err(thrown)
+    }
+
+    /// Starts to open the database in this directory, below `sandglass/` of the origin private file system, in a dedicated worker.
+    /// `notify` as in [`EnginePort::open_indexed_db`].
+    #[wasm_bindgen(js_name = openOpfs)]
+    pub async fn open_opfs(
+        directory: String,
+        notify: Function,
+        options: EngineOptions,
+    ) -> std::result::Result<EnginePort, JsValue> {
+        let file_system = OpfsFileSystem::open(&directory, calls(notify)).await.map_err(thrown)?;
         Self::open(Box::new(file_system), &options).map_err(thrown)
     }
 
@@ -568,6 +577,13 @@ impl EnginePort {
     fn fail(&mut self, error: Error) -> f64 {
         self.last_error = Some(error);
         -1.0
+    }
+}
+
+fn calls(notify: Function) -> impl Fn() + 'static {
+    move || {
+        // A callback that throws has nobody to tell it to.
+        let _ = notify.call0(&JsValue::UNDEFINED);
     }
 }
 

@@ -11,7 +11,7 @@ use next_turn::NextTurn;
 use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData, Ticket};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::opfs::MAX_HANDLES;
-use sandglass::fs::{Change, FileSystem, IndexedDbFileSystem, OpfsFileSystem, Request};
+use sandglass::fs::{Change, FileSystem, IndexedDbFileSystem, OpfsFileSystem, OpfsReader, Reply, Request};
 use sandglass::time::{MAX_RETENTION_MS, TimeRange};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -304,7 +304,7 @@ async fn hundreds_of_files_need_few_handles() {
     for (file, op) in numbers.iter().zip(reads) {
         assert!(driver.files.open_handles() <= MAX_HANDLES);
         match driver.finish(op, &NextTurn).await.unwrap() {
-            sandglass::fs::Reply::Bytes(bytes) => assert!(bytes == pattern(1000 + file, *file as u8), "{file}"),
+            Reply::Bytes(bytes) => assert!(bytes == pattern(1000 + file, *file as u8), "{file}"),
             reply => panic!("{reply:?}"),
         }
     }
@@ -326,20 +326,20 @@ async fn hundreds_of_files_need_few_handles() {
 #[wasm_bindgen_test]
 async fn many_commits_keep_the_journal_short() {
     let mut driver = open_new("log").await;
-    for round in 0..1500 {
-        let bytes = Bytes::from(format!("{round}"));
-        driver
-            .commit(vec![Change::Put { file: path("a/rather/long/path/to/the/state"), bytes }], &NextTurn)
-            .await
-            .unwrap();
+    driver.commit(vec![put("file", b"content")], &NextTurn).await.unwrap();
+    let place = |round: i32, name: i32| format!("a/rather/long/path/to/one/of/many/links/{round}/{name}");
+    for round in 0..150 {
+        let mut changes: Vec<Change> = (0..40).map(|name| link("file", &place(round, name))).collect();
+        changes.push(remove(&format!("a/rather/long/path/to/one/of/many/links/{}", round - 1)));
+        driver.commit(changes, &NextTurn).await.unwrap();
     }
     drop(driver);
     let home = directory("log").await;
     let lengths = [content(&home, "journal-a").await.len(), content(&home, "journal-b").await.len()];
     assert!(lengths.iter().all(|len| (64 << 10..512 << 10).contains(len)), "{lengths:?}");
     let mut driver = open("log").await;
-    assert_eq!(driver.read("a/rather/long/path/to/the/state", 0..4, &NextTurn).await.unwrap(), b"1499");
-    assert_eq!(stored_files("log").await.len(), 1);
+    assert_eq!(driver.read(&place(149, 39), 0..7, &NextTurn).await.unwrap(), b"content");
+    assert_eq!(driver.files.stats().links, 41);
 }
 
 /// Lets `FileSystemSyncAccessHandle.prototype.write` do something else for writes that are longer than `len`, until dropped.
@@ -439,6 +439,56 @@ async fn the_owner_is_told_once_there_is_something_to_poll() {
     assert_eq!(done.len(), 1);
 }
 
+async fn open_reader(name: &str) -> Driver<OpfsReader> {
+    Driver::new(OpfsReader::open(name, || ()).await.expect("the database can be read"))
+}
+
+#[wasm_bindgen_test]
+async fn a_reader_sees_commits_beside_the_writer_and_changes_nothing() {
+    destroy("read").await;
+    assert_eq!(OpfsReader::open("read", || ()).await.err().map(|error| error.kind()), Some(ErrorKind::NotFound));
+    let mut writer = open("read").await;
+    writer.append("tmp/large", &pattern(600 << 10, 1), &NextTurn).await.unwrap();
+    writer.commit(vec![publish("tmp/large", "large"), put("state", b"first")], &NextTurn).await.unwrap();
+    writer.append("tmp/unpublished", &pattern(600 << 10, 2), &NextTurn).await.unwrap();
+    let mut reader = open_reader("read").await;
+    assert_eq!(reader.list("", &NextTurn).await, "large:614400 state:5");
+    assert!(reader.read("large", 9..600 << 10, &NextTurn).await.unwrap() == pattern(600 << 10, 1)[9..]);
+    assert_eq!(reader.read("large", 5..5, &NextTurn).await.unwrap(), b"");
+    assert_eq!(reader.read("large", 0..614_401, &NextTurn).await.unwrap_err().kind(), ErrorKind::Corrupt);
+    let before = stored_files("read").await;
+    reader.commit(vec![put("own", b"mine"), publish("large", "moved"), remove("state")], &NextTurn).await.unwrap();
+    assert_eq!(reader.list("", &NextTurn).await, "moved:614400 own:4");
+    assert_eq!(reader.read("moved", 0..1, &NextTurn).await.unwrap(), &pattern(1, 1)[..]);
+    assert_eq!(reader.read("own", 0..4, &NextTurn).await.unwrap(), b"mine");
+    assert!(matches!(reader.run(Request::Refresh, &NextTurn).await.unwrap(), Reply::Refreshed(false)));
+    assert_eq!(reader.list("", &NextTurn).await, "moved:614400 own:4");
+    assert_eq!(stored_files("read").await, before);
+    // The writer goes on, and the reader follows when it asks.
+    writer.commit(vec![put("state", b"second"), remove("large")], &NextTurn).await.unwrap();
+    while stored_files("read").await.len() > 2 {
+        NextTurn.idle().await;
+    }
+    assert!(matches!(reader.run(Request::Refresh, &NextTurn).await.unwrap(), Reply::Refreshed(true)));
+    assert_eq!(reader.list("", &NextTurn).await, "state:6");
+    assert_eq!(reader.read("state", 0..6, &NextTurn).await.unwrap(), b"second");
+    // What was removed under its feet is gone, and said to be.
+    writer.commit(vec![put("other", b"1"), remove("state")], &NextTurn).await.unwrap();
+    drop(writer);
+    let mut writer = open("read").await;
+    assert_eq!(reader.read("state", 0..6, &NextTurn).await.unwrap_err().kind(), ErrorKind::NotFound);
+    // It keeps up with a journal that is written all the time.
+    for round in 0..60 {
+        let changes = (0..40).map(|name| link("other", &format!("links/{round}/{name}"))).collect();
+        let commit = writer.submit(Request::Commit { changes });
+        let refresh = reader.submit(Request::Refresh);
+        writer.finish(commit, &NextTurn).await.unwrap();
+        reader.finish(refresh, &NextTurn).await.unwrap();
+        reader.run(Request::Refresh, &NextTurn).await.unwrap();
+        assert_eq!(reader.list(&format!("links/{round}"), &NextTurn).await.split(' ').count(), 40);
+    }
+}
+
 /// Prints how fast files are written and read, for the record.
 #[wasm_bindgen_test]
 async fn throughput() {
@@ -496,8 +546,11 @@ async fn answer(engine: &mut Engine, ticket: Ticket) -> Answer {
 }
 
 async fn open_engine(name: &str) -> Engine {
-    let config = Config { clock: Clock::Manual, retention_ms: MAX_RETENTION_MS, ..Config::new(START) };
-    let files = OpfsFileSystem::open(name, || ()).await.unwrap();
+    start(OpfsFileSystem::open(name, || ()).await.unwrap(), false).await
+}
+
+async fn start(files: impl FileSystem + 'static, read_only: bool) -> Engine {
+    let config = Config { clock: Clock::Manual, retention_ms: MAX_RETENTION_MS, read_only, ..Config::new(START) };
     let (mut engine, opened) = Engine::open(Box::new(files), config).unwrap();
     answer(&mut engine, opened).await;
     engine
@@ -533,6 +586,9 @@ async fn an_engine_finds_its_samples_again() {
     answer(&mut engine, ticket).await;
     let before = all(&mut engine).await;
     assert_eq!((before.len(), before.iter().map(|series| series.values.len()).sum::<usize>()), (20, 40_000));
+    let mut reader = start(OpfsReader::open("engine", || ()).await.unwrap(), true).await;
+    assert!(all(&mut reader).await == before);
+    drop(reader);
     // It goes as a process that is killed would: nothing is closed, and nothing more is written.
     drop(engine);
     let mut engine = open_engine("engine").await;

@@ -198,6 +198,11 @@ fn replay_file(content: &[u8], slot: usize, generation: u64) -> Result<Option<Re
 }
 
 impl Replayed {
+    /// Differs from one commit to the next, and between a journal and one that has taken its place.
+    pub fn version(&self) -> (u64, u64) {
+        (self.place.generation, self.place.sequence)
+    }
+
     /// Carries out one record; `None` when it has no meaning.
     fn apply(&mut self, mut payload: &[u8]) -> Option<()> {
         while let Some((tag, rest)) = payload.split_first() {

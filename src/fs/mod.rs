@@ -17,6 +17,8 @@ mod journal;
 pub mod memory;
 #[cfg(target_arch = "wasm32")]
 pub mod opfs;
+#[cfg(target_arch = "wasm32")]
+pub mod opfs_reader;
 pub mod overlay;
 pub mod path;
 pub mod sim;
@@ -26,6 +28,8 @@ pub use indexed_db::IndexedDbFileSystem;
 pub use memory::MemoryFileSystem;
 #[cfg(target_arch = "wasm32")]
 pub use opfs::OpfsFileSystem;
+#[cfg(target_arch = "wasm32")]
+pub use opfs_reader::OpfsReader;
 pub use overlay::MemoryReader;
 pub use path::FilePath;
 pub use sim::SimFileSystem;

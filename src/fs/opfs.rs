@@ -98,7 +98,7 @@ impl OpfsFileSystem {
     /// when it is open elsewhere; `Corrupt` when the journal is damaged or a file is missing: nothing was changed then;
     /// `Storage` and `Quota` when the browser refuses.
     pub async fn open(directory: &str, notify: impl Fn() + 'static) -> Result<Self> {
-        let home = subdirectory(&subdirectory(&root().await?, "sandglass").await?, directory).await?;
+        let home = subdirectory(&subdirectory(&root().await?, "sandglass", true).await?, directory, true).await?;
         let locked = |error: Error| match error.kind() {
             ErrorKind::Locked => Error::new(
                 ErrorKind::Locked,
@@ -110,7 +110,7 @@ impl OpfsFileSystem {
             open_file(&home, "journal-a", true).await.map_err(locked)?,
             open_file(&home, "journal-b", true).await.map_err(locked)?,
         ];
-        let files = subdirectory(&home, "files").await?;
+        let files = subdirectory(&home, "files", true).await?;
         let stored = stored_inodes(&files).await?;
         let mut contents = [Vec::new(), Vec::new()];
         for (journal, content) in journals.iter().zip(&mut contents) {
@@ -229,6 +229,7 @@ impl State {
             // Nothing to do: only a commit can make a file outlive the process, and it writes and flushes what is missing.
             Request::Sync { file } => self.directory.find(file).map(|_| Some(Reply::Done)),
             Request::Commit { changes } => self.commit(me, changes, flight).map(done),
+            Request::Refresh => Ok(Some(Reply::Refreshed(false))),
         }
     }
 
@@ -589,7 +590,7 @@ fn position(at: u64) -> FileSystemReadWriteOptions {
 // ---- directories -------------------------------------------------------------------------------------------------------
 
 /// The origin's own directory.
-async fn root() -> Result<FileSystemDirectoryHandle> {
+pub(super) async fn root() -> Result<FileSystemDirectoryHandle> {
     let unsupported = |why: &str| {
         Error::new(
             ErrorKind::Unsupported,
@@ -608,10 +609,14 @@ async fn root() -> Result<FileSystemDirectoryHandle> {
     Ok(root.unchecked_into())
 }
 
-/// Opens or makes a directory.
-async fn subdirectory(dir: &FileSystemDirectoryHandle, name: &str) -> Result<FileSystemDirectoryHandle> {
+/// Opens a directory; makes it as well, if it is to `create` one.
+pub(super) async fn subdirectory(
+    dir: &FileSystemDirectoryHandle,
+    name: &str,
+    create: bool,
+) -> Result<FileSystemDirectoryHandle> {
     let options = FileSystemGetDirectoryOptions::new();
-    options.set_create(true);
+    options.set_create(create);
     let found = JsFuture::from(dir.get_directory_handle_with_options(name, &options)).await;
     found.map(JsCast::unchecked_into).map_err(|error| error_of(error).at(name))
 }
@@ -676,7 +681,7 @@ fn half_deleted(what: String) -> Error {
 }
 
 /// What the browser has thrown.
-fn error_of(thrown: JsValue) -> Error {
+pub(super) fn error_of(thrown: JsValue) -> Error {
     let text = |key: &str| Reflect::get(&thrown, &key.into()).ok().and_then(|text| text.as_string());
     let name = text("name").unwrap_or_default();
     let message = text("message").unwrap_or_else(|| format!("{thrown:?}"));

@@ -1,0 +1,49 @@
+// The databases in the origin private file system, each of which is a directory. Nothing here needs the engine or a worker.
+
+import { SandglassError } from "./errors.js";
+
+/** All databases lie below it (src/fs/opfs.rs). */
+const PARENT = "sandglass";
+
+/**
+ * The directory of a database. Some systems tell no capitals from small letters and none allows every character, so all others
+ * than these are written as their UTF-8 bytes.
+ */
+export function directoryOf(name: string): string {
+  return name.replace(/[^a-z0-9_-]/gu, (character) => [...new TextEncoder().encode(character)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""));
+}
+
+/** Names of the databases, in no order; none where there is no such file system. */
+export async function opfsDatabases(): Promise<string[]> {
+  const names: string[] = [];
+  for await (const directory of (await parent())?.keys() ?? []) {
+    try {
+      const name = decodeURIComponent(directory);
+      if (directoryOf(name) === directory) names.push(name);
+    } catch {
+      // Not ours.
+    }
+  }
+  return names;
+}
+
+/** Removes a database. One that is not there is no error. */
+export async function destroyInOpfs(name: string): Promise<void> {
+  try {
+    await (await parent())?.removeEntry(directoryOf(name), { recursive: true });
+  } catch (cause) {
+    const reason = cause as DOMException;
+    if (reason.name === "NotFoundError") return;
+    if (reason.name === "NoModificationAllowedError") throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, { cause });
+    throw new SandglassError("storage", `the database "${name}" cannot be removed: ${reason.message}`, { cause });
+  }
+}
+
+/** Nothing where it does not exist yet or can't be looked into, as in some private windows. */
+async function parent(): Promise<FileSystemDirectoryHandle | undefined> {
+  try {
+    return await (await globalThis.navigator?.storage?.getDirectory?.())?.getDirectoryHandle(PARENT);
+  } catch {
+    return undefined;
+  }
+}
