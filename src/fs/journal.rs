@@ -615,8 +615,9 @@ mod tests {
         let mut journal = Journal::start(files, found.as_ref()).unwrap();
         let (record, after) = commit(1000, &model);
         journal.commit(&record, || whole(&model)).unwrap();
-        let contents = &disk.borrow().contents;
-        assert_eq!(model_of(&replay_pair(contents).unwrap().unwrap()), after);
+        let again = replay_pair(&disk.borrow().contents).unwrap().unwrap();
+        assert_eq!(model_of(&again), after);
+        assert_ne!(found.map(|found| found.version()), Some(again.version()));
     }
 
     #[test]
