@@ -413,6 +413,14 @@ impl EnginePort {
         self.send(Command::Http(HttpRequest { method, uri, content_type, body: body.into() }))
     }
 
+    /// Gives up a call that only reads; the others go on. Tells whether the ticket will not be answered any more. What a
+    /// `select` has answered already is dropped.
+    pub fn cancel(&mut self, ticket: u32) -> bool {
+        let ticket = Ticket(ticket);
+        self.selected.remove(&ticket);
+        self.engine.cancel(ticket)
+    }
+
     // ---- driving ------------------------------------------------------------------------------------------------------
 
     /// Lets the engine work. Returns 0 when it could go on at once, else the instant at which it wants to be pumped again,

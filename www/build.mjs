@@ -34,30 +34,41 @@ async function glueFactory() {
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
-await build({
-  entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
+/** What all builds have in common. */
+const common = {
   outdir: dist,
   bundle: true,
-  splitting: true,
   format: "esm",
   target: "es2022",
   minify: true,
   sourcemap: true,
-  chunkNames: "shared-[hash]",
   legalComments: "none",
   logLevel: "warning",
+  define: { SANDGLASS_VERSION: JSON.stringify(JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version) },
   plugins: [
     {
       name: "glue",
       setup(plugins) {
-        plugins.onResolve({ filter: /^sandglass:node-fs$/ }, ({ path }) => ({ path, external: true }));
-        plugins.onResolve({ filter: /^\.\/embedded\.js$/ }, ({ path }) => ({ path, external: true }));
+        plugins.onResolve({ filter: /^sandglass:node-fs$|^\.\/(embedded|worker_source)\.js$/ }, ({ path }) => ({ path, external: true }));
         plugins.onResolve({ filter: /^\.\/glue\.js$/ }, () => ({ path: "glue", namespace: "glue" }));
         plugins.onLoad({ filter: /.*/, namespace: "glue" }, async () => ({ contents: await glueFactory(), loader: "js" }));
       },
     },
   ],
+};
+
+await build({
+  ...common,
+  entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
+  splitting: true,
+  chunkNames: "shared-[hash]",
 });
+
+// The worker is one file with no imports: it runs from wherever it is put, as a module, as a plain script, and out of a text.
+await build({ ...common, entryPoints: { worker: join(www, "src/worker.ts") } });
+const worker = readFileSync(join(dist, "worker.js"), "utf8");
+if (/\bimport\b|\bexport\b/.test(worker)) throw new Error("the worker imports or exports something");
+writeFileSync(join(dist, "worker_source.js"), `export default ${JSON.stringify(worker.replace(/\n\/\/# sourceMappingURL=.*\n?$/, ""))};\n`);
 
 // A name that is put together is no name that bundlers for the browser look for; the comments tell them that this is meant.
 const NODE_FS = '(/* webpackIgnore: true */ /* @vite-ignore */ ["node:fs","promises"].join("/"))';

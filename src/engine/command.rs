@@ -147,3 +147,23 @@ pub enum Command {
     /// Flushes all, makes it durable and stops. Answered by `Done`; every later command fails with `Closed`.
     Close,
 }
+
+impl Command {
+    /// Whether nothing is changed, so that the command can be given up at any point.
+    pub fn only_reads(&self) -> bool {
+        matches!(
+            self,
+            Self::Select { .. }
+                | Self::Labels { .. }
+                | Self::LabelNames { .. }
+                | Self::LabelValues { .. }
+                | Self::ExportOpen { .. }
+                | Self::ExportNext { .. }
+                | Self::SnapshotList
+                | Self::SnapshotFiles { .. }
+                | Self::SnapshotRead { .. }
+                | Self::InspectPart { .. }
+                | Self::InspectBlock { .. }
+        )
+    }
+}

@@ -6,6 +6,7 @@
 
 use super::{Answer, Clock, Command, Engine, Phase, Shared, Ticket, execute};
 use crate::error::{Error, ErrorKind, Result};
+use crate::runtime::context::TaskId;
 use crate::runtime::{Context, Lane};
 use crate::storage::{Storage, StorageOptions, Turnstile};
 use crate::time::TimestampMs;
@@ -147,7 +148,7 @@ fn may_have_moved(error: &Error) -> bool {
 
 impl Engine {
     /// Submits a command to a database that is open for reading.
-    pub(super) fn send_to_reader(&mut self, command: Command) -> Ticket {
+    pub(super) fn send_to_reader(&mut self, command: Command) -> (Ticket, TaskId) {
         self.spawn(move |storage, shared| async move {
             if changes_something(&command) {
                 return Err(read_only());

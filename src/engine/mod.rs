@@ -35,7 +35,7 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
-use crate::runtime::context::Units;
+use crate::runtime::context::{TaskId, Units};
 use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
@@ -70,6 +70,8 @@ struct Shared {
     /// Commands under way that `Close` has to wait for.
     commands_under_way: Cell<usize>,
     commands_changed: Signal,
+    /// Jobs of commands that only read and are not answered yet.
+    reads_under_way: RefCell<HashMap<Ticket, TaskId>>,
     config: Config,
     following: Following,
 }
@@ -79,6 +81,11 @@ impl Shared {
         self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
         self.answers.borrow_mut().insert(ticket, result);
         self.completed.borrow_mut().push(ticket);
+    }
+
+    fn command_ended(&self) {
+        self.commands_under_way.set(self.commands_under_way.get() - 1);
+        self.commands_changed.raise();
     }
 
     /// The storage, once it is open.
@@ -136,6 +143,7 @@ impl Engine {
             next_cursor: Cell::new(1),
             commands_under_way: Cell::new(0),
             commands_changed: Signal::default(),
+            reads_under_way: RefCell::default(),
             config: config.clone(),
             following: Following::new(options),
         });
@@ -187,7 +195,7 @@ impl Engine {
             Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
             Appended::NeedsPreparation => {
                 let (timestamps, values) = (timestamps.to_vec(), values.to_vec());
-                let ticket = self.spawn(move |storage, _| async move {
+                let (ticket, _) = self.spawn(move |storage, _| async move {
                     storage.append_run(series.0, &timestamps, &values).await?;
                     storage.wait_for_room().await;
                     Ok(Answer::Done)
@@ -211,7 +219,7 @@ impl Engine {
             Appended::Accepted => Ok(Some(self.wait_for_room(storage))),
             Appended::NeedsPreparation => {
                 let (series, values) = (series.to_vec(), values.to_vec());
-                let ticket = self.spawn(move |storage, _| async move {
+                let (ticket, _) = self.spawn(move |storage, _| async move {
                     storage.append_row(&series, timestamp, &values).await?;
                     storage.wait_for_room().await;
                     Ok(Answer::Done)
@@ -225,9 +233,28 @@ impl Engine {
     pub fn send(&mut self, command: Command) -> Ticket {
         match command {
             Command::Close => self.close(),
-            command if self.shared.config.read_only => self.send_to_reader(command),
-            command => self.spawn(move |storage, shared| execute::execute(storage, shared, command)),
+            command => {
+                let only_reads = command.only_reads();
+                let (ticket, job) = if self.shared.config.read_only {
+                    self.send_to_reader(command)
+                } else {
+                    self.spawn(move |storage, shared| execute::execute(storage, shared, command))
+                };
+                if only_reads {
+                    self.shared.reads_under_way.borrow_mut().insert(ticket, job);
+                }
+                ticket
+            }
         }
+    }
+
+    /// Gives up a command that only reads: its job is dropped with all it holds, and nothing is found under the ticket any
+    /// more. A command that changes something goes on, and so does one that has been answered. Tells whether it was given up.
+    pub fn cancel(&mut self, ticket: Ticket) -> bool {
+        let Some(job) = self.shared.reads_under_way.borrow_mut().remove(&ticket) else { return false };
+        self.context.cancel(job);
+        self.shared.command_ended();
+        true
     }
 
     /// Manual clock: moves time on by `ms` and runs all that falls due, in order. Answered with `Done`.
@@ -423,23 +450,23 @@ impl Engine {
     }
 
     /// Runs a command as a job, once the storage is open.
-    fn spawn<F>(&mut self, command: impl FnOnce(Rc<Storage>, Rc<Shared>) -> F + 'static) -> Ticket
+    fn spawn<F>(&mut self, command: impl FnOnce(Rc<Storage>, Rc<Shared>) -> F + 'static) -> (Ticket, TaskId)
     where
         F: Future<Output = Result<Answer>> + 'static,
     {
         let ticket = self.new_ticket();
         let (context, shared) = (self.context.clone(), self.shared.clone());
         shared.commands_under_way.set(shared.commands_under_way.get() + 1);
-        self.context.spawn(Lane::Query, async move {
+        let job = self.context.spawn(Lane::Query, async move {
             let result = match shared.storage(&context).await {
                 Ok(storage) => command(storage, shared.clone()).await,
                 Err(error) => Err(error),
             };
+            shared.reads_under_way.borrow_mut().remove(&ticket);
             shared.answer(ticket, result);
-            shared.commands_under_way.set(shared.commands_under_way.get() - 1);
-            shared.commands_changed.raise();
+            shared.command_ended();
         });
-        ticket
+        (ticket, job)
     }
 
     fn close(&mut self) -> Ticket {

@@ -1,5 +1,6 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
+mod commands;
 mod crash;
 mod fenced;
 mod file_systems;

@@ -11,15 +11,21 @@ export function checkAborted(what: string, signal: AbortSignal | undefined): voi
   if (signal?.aborted) throw aborted(what, signal);
 }
 
-/** The promise, or a rejection as soon as the call is taken back. */
-export function abortable<T>(what: string, signal: AbortSignal | undefined, begin: () => Promise<T>): Promise<T> {
-  if (signal === undefined) return begin();
+/**
+ * The promise, or a rejection as soon as the call is taken back. `givenUp` is told of that at once, and `late` gets the value
+ * that has come nevertheless.
+ */
+export function abortable<T>(what: string, signal: AbortSignal | null | undefined, begin: () => Promise<T>, givenUp?: () => void, late?: (value: T) => void): Promise<T> {
+  if (signal == null) return begin();
   if (signal.aborted) return Promise.reject(aborted(what, signal));
   return new Promise((resolve, reject) => {
-    const abort = () => reject(aborted(what, signal));
+    const abort = () => {
+      reject(aborted(what, signal));
+      givenUp?.();
+    };
     signal.addEventListener("abort", abort, { once: true });
     begin()
-      .then(resolve, reject)
+      .then((value) => (signal.aborted ? late?.(value) : resolve(value)), reject)
       .finally(() => signal.removeEventListener("abort", abort));
   });
 }

@@ -36,3 +36,13 @@ export function text(value: unknown, what: string): string {
 export function optionalText(value: unknown, what: string): string | undefined {
   return value === undefined || value === null || value === "" ? undefined : text(value, what);
 }
+
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A length of time: milliseconds, infinity among them, or a text such as "90s". */
+export function durationMs(value: unknown, what: string): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(String(value)) ?? [];
+  const ms = typeof value === "number" ? value : count === undefined ? NaN : Number(count) * UNITS_MS[unit!]!;
+  if (!(ms >= 0)) throw invalid(`${what} is ${String(value)}; write milliseconds or a text such as "90s"`);
+  return ms;
+}

@@ -1,6 +1,5 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
-import { abortable } from "./abort.js";
 import { blockDetails } from "./block_details.js";
 import { bounds, flatten, invalid, optionalText, text } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
@@ -19,6 +18,7 @@ import type {
   IngestOptions,
   IngestResult,
   Labels,
+  Opened,
   PartDetails,
   PartId,
   ReadOptions,
@@ -46,7 +46,7 @@ class Handle implements SeriesHandle {
 
 export class OpenDatabase implements Database {
   readonly name: string;
-  readonly storage: Database["storage"];
+  readonly opened: Opened;
   readonly snapshots: Snapshots;
   readonly #port: Port;
   /** Called once when the database is no longer in use. */
@@ -55,12 +55,16 @@ export class OpenDatabase implements Database {
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #closing: Promise<void> | undefined;
 
-  constructor(name: string, storage: Database["storage"], port: Port, release: () => void) {
+  constructor(name: string, opened: Opened, port: Port, release: () => void) {
     this.name = name;
-    this.storage = storage;
+    this.opened = Object.freeze(opened);
     this.#port = port;
     this.#release = release;
     this.snapshots = snapshotsOf(port);
+  }
+
+  get storage(): Opened["storage"] {
+    return this.opened.storage;
   }
 
   // ---- ingest -----------------------------------------------------------------------------------------------------------
@@ -93,6 +97,7 @@ export class OpenDatabase implements Database {
   appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void> {
     try {
       if (!Array.isArray(series)) throw invalid("series must be an array of handles");
+      if (typeof timestamp !== "number") throw invalid(`the timestamp is of type ${typeof timestamp}; milliseconds since the epoch are expected`);
       if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
       if (series.length !== values.length) throw invalid(`${series.length} series came with ${values.length} values; one value for each series is expected`);
       const handles = series as Handle[];
@@ -124,47 +129,43 @@ export class OpenDatabase implements Database {
 
   // ---- time -------------------------------------------------------------------------------------------------------------
 
-  async tick(ms: number): Promise<void> {
+  async tick(ms: number, options?: Abortable): Promise<void> {
     if (typeof ms !== "number" || !(Math.abs(ms) <= 8.64e15)) throw invalid(`tick needs a number of milliseconds, not ${String(ms)}`);
-    return this.#port.ask({ kind: "tick", ms });
+    return this.#port.ask({ kind: "tick", ms }, options?.signal);
   }
 
   now(): number {
     return this.#port.now();
   }
 
-  async flush(): Promise<void> {
-    return this.#port.ask({ kind: "flush" });
+  async flush(options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "flush" }, options?.signal);
   }
 
-  async sync(): Promise<void> {
-    return this.#port.ask({ kind: "sync" });
+  async sync(options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "sync" }, options?.signal);
   }
 
-  async forceMerge(partitionPrefix = ""): Promise<void> {
-    return this.#port.ask({ kind: "forceMerge", partitionPrefix: text(partitionPrefix, "partitionPrefix") });
+  async forceMerge(partitionPrefix = "", options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "forceMerge", partitionPrefix: text(partitionPrefix, "partitionPrefix") }, options?.signal);
   }
 
   // ---- reading ------------------------------------------------------------------------------------------------------------
 
   async select(selector: string, options?: ReadOptions): Promise<SeriesData[]> {
-    const asked = { kind: "select", selector: text(selector, "selector"), ...bounds(options) } as const;
-    return abortable("select", options?.signal, () => this.#port.ask(asked));
+    return this.#port.ask({ kind: "select", selector: text(selector, "selector"), ...bounds(options) }, options?.signal);
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
-    const asked = { kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) } as const;
-    return abortable("labels", options?.signal, () => this.#port.ask(asked));
+    return this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
-    const asked = { kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) } as const;
-    return abortable("labelNames", options?.signal, () => this.#port.ask(asked));
+    return this.#port.ask({ kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
   }
 
   async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
-    const asked = { kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) } as const;
-    return abortable("labelValues", options?.signal, () => this.#port.ask(asked));
+    return this.#port.ask({ kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
   }
 
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
@@ -173,8 +174,8 @@ export class OpenDatabase implements Database {
 
   // ---- seeing inside --------------------------------------------------------------------------------------------------------
 
-  async inspect(): Promise<EngineState> {
-    return this.#port.inspect();
+  async inspect(options?: Abortable): Promise<EngineState> {
+    return this.#port.inspect(options?.signal);
   }
 
   observe(listener: (event: EngineEvent) => void): () => void {
@@ -220,7 +221,7 @@ export class OpenDatabase implements Database {
     this.#listeners.clear();
     this.#handles.length = 0;
     this.#closing = Promise.resolve();
-    return new OpenDatabase(this.name, this.storage, port, this.#release);
+    return new OpenDatabase(this.name, this.opened, port, this.#release);
   }
 
   // ---- HTTP -------------------------------------------------------------------------------------------------------------------
@@ -229,9 +230,8 @@ export class OpenDatabase implements Database {
     const request = toRequest(input, init);
     const { pathname, search } = new URL(request.url);
     const body = new Uint8Array(await request.arrayBuffer());
-    const reply = await abortable("fetch", request.signal, () =>
-      this.#port.ask({ kind: "http", method: request.method, uri: pathname + search, contentType: request.headers.get("content-type") ?? "", body }),
-    );
+    const contentType = request.headers.get("content-type") ?? "";
+    const reply = await this.#port.ask({ kind: "http", method: request.method, uri: pathname + search, contentType, body }, request.signal);
     return new Response(reply.body as BodyInit, { status: reply.status, headers: { "content-type": reply.contentType } });
   }
 
@@ -245,9 +245,6 @@ export class OpenDatabase implements Database {
   async #close(): Promise<void> {
     try {
       await this.#port.close();
-    } catch (error) {
-      // The browser has put the page away and the database with it: that is what was asked for.
-      if ((error as SandglassError).code !== "closed") throw error;
     } finally {
       this.#listeners.clear();
       this.#handles.length = 0;
@@ -279,17 +276,17 @@ function toRequest(input: string | URL | Request, init: RequestInit | undefined)
 
 function snapshotsOf(port: Port): Snapshots {
   return {
-    create: async () => port.ask({ kind: "snapshotCreate" }),
-    list: async () => port.ask({ kind: "snapshotList" }),
-    delete: async (name) => port.ask({ kind: "snapshotDelete", name: text(name, "name") }),
-    deleteAll: async () => port.ask({ kind: "snapshotDeleteAll" }),
-    download(name, options?: DownloadOptions) {
+    create: async (options?: Abortable) => port.ask({ kind: "snapshotCreate" }, options?.signal),
+    list: async (options?: Abortable) => port.ask({ kind: "snapshotList" }, options?.signal),
+    delete: async (name, options?: Abortable) => port.ask({ kind: "snapshotDelete", name: text(name, "name") }, options?.signal),
+    deleteAll: async (options?: Abortable) => port.ask({ kind: "snapshotDeleteAll" }, options?.signal),
+    download(name, options?: DownloadOptions & Abortable) {
       const layout = options?.layout ?? "v1.72";
       if (layout === "v1.93" || layout === "v1.150") {
         throw new SandglassError("unsupported", `snapshots are not written in the layout "${layout}" yet; leave the option out: every server since v1.72 opens the layout "v1.72", newer ones too`);
       }
       if (layout !== "v1.72") throw invalid(`there is no layout ${JSON.stringify(layout)}; "v1.72" is the one to use`);
-      return snapshotStream(port, text(name, "name"));
+      return snapshotStream(port, text(name, "name"), options?.signal);
     },
     async restore(): Promise<RestoreResult> {
       throw new SandglassError("unsupported", "snapshots.restore is not built yet; samples of another database come in through ingest() of its export as JSON lines");

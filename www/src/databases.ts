@@ -24,7 +24,7 @@ export async function databases(): Promise<string[]> {
 export async function destroy(name: string): Promise<void> {
   if (typeof name !== "string" || name === "") throw new SandglassError("invalid", "destroy needs the name of a database");
   if (globalThis.indexedDB === undefined) return;
-  const release = await acquire(name, { ifLocked: "fail" });
+  const release = await acquire(name, "indexeddb", { ifLocked: "fail", timeoutMs: 0 });
   try {
     await new Promise<void>((resolve, reject) => {
       const request = indexedDB.deleteDatabase(PREFIX + name);

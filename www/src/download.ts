@@ -10,73 +10,93 @@ const READ_BYTES = 1024 * 1024;
 /** An export as JSON lines. */
 export function exportStream(port: Port, selector: string | undefined, range: Bounds, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
   let cursor: number | undefined;
-  let stopListening = () => {};
-  const close = async () => {
-    stopListening();
-    const open = cursor;
-    cursor = undefined;
-    // A database that is closed has no cursors.
-    if (open !== undefined) await port.ask({ kind: "exportClose", cursor: open }).catch(() => {});
+  return abortableStream("export", signal, {
+    async pull(ended) {
+      cursor ??= await port.ask({ kind: "exportOpen", selector, ...range }, ended);
+      const chunk = await port.ask({ kind: "exportNext", cursor }, ended);
+      if (chunk === null) cursor = undefined;
+      return chunk ?? undefined;
+    },
+    async end() {
+      // A database that is closed has no cursors.
+      if (cursor !== undefined) await port.ask({ kind: "exportClose", cursor }).catch(() => {});
+    },
+  });
+}
+
+/** A snapshot as a tar of what a server wants in its `-storageDataPath`. */
+export function snapshotStream(port: Port, name: string, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
+  return abortableStream("download", signal, {
+    async pull(ended) {
+      if (reader === undefined) {
+        // Before the first byte, so that a snapshot that does not exist is an error and not a broken tar.
+        const files = await port.ask({ kind: "snapshotFiles", name }, ended);
+        const { readable, controller: packer } = createTarPacker();
+        reader = readable.getReader();
+        pack(port, files, timeOf(name), packer, ended).catch((error: unknown) => packer.error(error));
+      }
+      return (await reader.read()).value;
+    },
+    async end() {
+      await reader?.cancel().catch(() => {});
+    },
+  });
+}
+
+interface Source {
+  /** The next piece; nothing at the end. The signal tells that nobody waits for it any more. */
+  pull(ended: AbortSignal): Promise<Uint8Array | undefined>;
+  /** Called once when the stream was given up or has failed. */
+  end(): Promise<void>;
+}
+
+/** A stream that reads when it is read, and that its reader and a signal may give up. */
+function abortableStream(what: string, signal: AbortSignal | undefined, source: Source): ReadableStream<Uint8Array> {
+  const ended = new AbortController();
+  let abort = () => {};
+  const end = async (): Promise<void> => {
+    if (ended.signal.aborted) return;
+    signal?.removeEventListener("abort", abort);
+    ended.abort();
+    await source.end();
   };
   return new ReadableStream<Uint8Array>(
     {
       start(controller) {
-        if (signal === undefined) return;
-        const abort = () => {
-          controller.error(new SandglassError("aborted", "the export was given up by its caller", { cause: signal.reason }));
-          void close();
+        abort = () => {
+          controller.error(new SandglassError("aborted", `the ${what} was given up by its caller`, { cause: signal?.reason }));
+          void end();
         };
-        if (signal.aborted) return abort();
-        signal.addEventListener("abort", abort, { once: true });
-        stopListening = () => signal.removeEventListener("abort", abort);
+        if (signal?.aborted) return abort();
+        signal?.addEventListener("abort", abort, { once: true });
       },
       async pull(controller) {
-        cursor ??= await port.ask({ kind: "exportOpen", selector, ...range });
-        const chunk = await port.ask({ kind: "exportNext", cursor });
-        if (signal?.aborted) return close();
-        if (chunk !== null) return controller.enqueue(chunk);
-        cursor = undefined;
-        stopListening();
-        controller.close();
-      },
-      cancel: close,
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-/** A snapshot as a tar of what a server wants in its `-storageDataPath`. */
-export function snapshotStream(port: Port, name: string): ReadableStream<Uint8Array> {
-  let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        if (reader === undefined) {
-          // Before the first byte, so that a snapshot that does not exist is an error and not a broken tar.
-          const files = await port.ask({ kind: "snapshotFiles", name });
-          const { readable, controller: packer } = createTarPacker();
-          reader = readable.getReader();
-          pack(port, files, timeOf(name), packer).catch((error: unknown) => packer.error(error));
+        try {
+          const piece = await source.pull(ended.signal);
+          if (ended.signal.aborted) return;
+          if (piece !== undefined) return controller.enqueue(piece);
+          signal?.removeEventListener("abort", abort);
+          controller.close();
+        } catch (error) {
+          if (ended.signal.aborted) return;
+          void end();
+          throw error;
         }
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
       },
-      async cancel(reason) {
-        await reader?.cancel(reason);
-      },
+      cancel: end,
     },
     { highWaterMark: 0 },
   );
 }
 
-async function pack(port: Port, files: SnapshotFile[], mtime: Date, packer: ReturnType<typeof createTarPacker>["controller"]): Promise<void> {
+async function pack(port: Port, files: SnapshotFile[], mtime: Date, packer: ReturnType<typeof createTarPacker>["controller"], ended: AbortSignal): Promise<void> {
   for (const { path, source, sizeBytes } of files) {
     const writer = packer.add({ name: path, size: sizeBytes, type: "file", mode: 0o644, mtime }).getWriter();
     for (let offset = 0; offset < sizeBytes; offset += READ_BYTES) {
       const length = Math.min(READ_BYTES, sizeBytes - offset);
       // Waits until the tar is read when enough of it is there.
-      await writer.write(await port.ask({ kind: "snapshotRead", source, offset, length }));
+      await writer.write(await port.ask({ kind: "snapshotRead", source, offset, length }, ended));
     }
     await writer.close();
   }

@@ -1,15 +1,16 @@
-// The entry `sandglass`.
-// The engine runs in the calling thread; a port to a worker takes its place where there are workers, behind the same face.
+// The entry `sandglass`: the engine in a worker of its own wherever there are workers, else in the calling thread.
 
 import { databases as listDatabases, destroy as destroyDatabase } from "./databases.js";
-import { openInline } from "./open.js";
+import { startInWorker } from "./in_worker.js";
+import { openDatabase } from "./open.js";
 import type { Database, OpenOptions } from "./types.js";
 
 export { type ErrorCode, SandglassError } from "./errors.js";
 export type * from "./types.js";
 
 /**
- * Opens a database, or makes a new one.
+ * Opens a database, or makes a new one. The engine runs in a worker that belongs to this database alone; where there is none
+ * (in Node), and where none can be started, it runs in the calling thread, and `opened.thread` of the database tells so.
  *
  * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`.
  *
@@ -19,7 +20,7 @@ export type * from "./types.js";
  * ```
  */
 export function open(options?: OpenOptions): Promise<Database> {
-  return openInline(options);
+  return openDatabase(options, startInWorker);
 }
 
 /**

@@ -1,6 +1,6 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
-import { checkAborted } from "./abort.js";
+import { abortable, checkAborted } from "./abort.js";
 import { flatten } from "./check.js";
 import { SandglassError } from "./errors.js";
 import { type Body, pieces } from "./lines.js";
@@ -27,28 +27,29 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
   if (!(Math.abs(timestamp) <= 8.64e15)) throw new SandglassError("invalid", `timestamp is ${timestamp}; milliseconds since the epoch are expected`);
   const labels = flatten(extraLabels, "extraLabels");
 
-  const sum: IngestResult = { series: 0, samples: 0, rejected: 0, errors: [] };
-  let firstLine = 1;
-  lastBody = (lastBody % 0xffff_ffff) + 1;
-  const bodyNumber = lastBody;
-  checkAborted("ingest", signal);
-  for await (const { bytes, lines, tooLong } of pieces(body)) {
-    checkAborted("ingest", signal);
-    if (tooLong) {
-      sum.rejected++;
-      if (sum.errors.length < MAX_ERRORS) sum.errors.push({ line: firstLine, message: "the line is longer than 64 MiB" });
-    } else {
-      const result = await port.ask({ kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine, bodyNumber });
-      sum.series += result.series;
-      sum.samples += result.samples;
-      sum.rejected += result.rejected;
-      for (const { line, message } of result.errors) {
-        if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
+  return abortable("ingest", signal, async () => {
+    const sum: IngestResult = { series: 0, samples: 0, rejected: 0, errors: [] };
+    let firstLine = 1;
+    lastBody = (lastBody % 0xffff_ffff) + 1;
+    const bodyNumber = lastBody;
+    for await (const { bytes, lines, tooLong } of pieces(body, signal)) {
+      checkAborted("ingest", signal);
+      if (tooLong) {
+        sum.rejected++;
+        if (sum.errors.length < MAX_ERRORS) sum.errors.push({ line: firstLine, message: "the line is longer than 64 MiB" });
+      } else {
+        const result = await port.ask({ kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine, bodyNumber });
+        sum.series += result.series;
+        sum.samples += result.samples;
+        sum.rejected += result.rejected;
+        for (const { line, message } of result.errors) {
+          if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
+        }
       }
+      firstLine += lines;
     }
-    firstLine += lines;
-  }
-  return sum;
+    return sum;
+  });
 }
 
 function isBody(body: unknown): body is Body {

@@ -1,14 +1,15 @@
 // The entry `sandglass/inline`: the engine in the calling thread, everywhere.
 
 import { databases as listDatabases, destroy as destroyDatabase } from "./databases.js";
-import { openInline } from "./open.js";
+import { startHere } from "./here.js";
+import { openDatabase } from "./open.js";
 import type { Database, OpenOptions } from "./types.js";
 
 export { type ErrorCode, SandglassError } from "./errors.js";
 export type * from "./types.js";
 
 /**
- * Opens a database, or makes a new one.
+ * Opens a database, or makes a new one. The engine runs in the calling thread, which may be that of a worker.
  *
  * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`.
  *
@@ -18,7 +19,7 @@ export type * from "./types.js";
  * ```
  */
 export function open(options?: OpenOptions): Promise<Database> {
-  return openInline(options);
+  return openDatabase(options, startHere);
 }
 
 /**

@@ -1,13 +1,15 @@
 // The engine in the calling thread.
 
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
+import { abortable, checkAborted } from "./abort.js";
 import { SandglassError } from "./errors.js";
-import type { Answer, Command, HttpReply, Kind, Port } from "./port.js";
-import { Pump } from "./pump.js";
+import { copyNumbers } from "./numbers.js";
+import { type Answer, type Command, type HttpReply, type Kind, latecomer, nameOf, type Port } from "./port.js";
+import { ACCEPTED, Pump } from "./pump.js";
 import type { EngineEvent, EngineState, Labels, SeriesData } from "./types.js";
 
 /** Where the files of a database live. */
-export type Storage = { kind: "memory" } | { kind: "indexeddb"; name: string };
+export type Storage = { kind: "memory" } | { kind: "indexeddb" | "opfs"; name: string };
 
 /** Samples that are turned into typed arrays in one go. */
 const SERIES_PIECE_SAMPLES = 250_000;
@@ -27,6 +29,8 @@ export class InlinePort implements Port {
   #memory: WebAssembly.Memory | undefined;
   #lastPanic: (() => string | undefined) | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
+  /** Called once with the reason when nothing can be done any more. */
+  #ended: ((reason: SandglassError) => void) | undefined;
   #credit = CREDIT;
   // Views of the staging columns; of length 0 after the memory has grown.
   #timestamps = new Float64Array(0);
@@ -34,12 +38,16 @@ export class InlinePort implements Port {
   #values = new Float64Array(0);
   #series = new Uint32Array(0);
 
-  /** Starts an engine of its own from the compiled module, so that closing it gives its memory back. */
-  static async start(module: WebAssembly.Module, storage: Storage, options: EngineOptions): Promise<InlinePort> {
+  /**
+   * Starts an engine of its own from the compiled module, so that closing it gives its memory back. `ended` is called once with
+   * the reason when the open database can do nothing any more.
+   */
+  static async start(module: WebAssembly.Module, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
     const glue = createGlue();
     const { memory } = await glue.default({ module_or_path: module });
     const port = new InlinePort(glue, memory, options);
     await port.#start(glue, storage, options);
+    port.#ended = ended;
     return port;
   }
 
@@ -63,8 +71,7 @@ export class InlinePort implements Port {
 
   async #start({ EnginePort }: Glue, storage: Storage, options: EngineOptions): Promise<void> {
     try {
-      const notify = () => this.#pump.request();
-      this.#engine = await (storage.kind === "memory" ? EnginePort.openMemory(options) : EnginePort.openIndexedDb(storage.name, notify, options));
+      this.#engine = await openEngine(EnginePort, storage, () => this.#pump.request(), options);
     } catch (thrown) {
       const error = this.#understand(thrown);
       this.#free(error);
@@ -133,7 +140,7 @@ export class InlinePort implements Port {
         const count = Math.min(this.#staged, total - from);
         this.#refreshViews();
         fill(this.#series, from, count);
-        stageNumbers(this.#values, values, from, count);
+        copyNumbers(this.#values, 0, values, from, count);
         const appended = this.#appended(engine.appendRow(count, timestamp), count);
         result = result === undefined ? appended : Promise.all([result, appended]).then(() => {});
       }
@@ -149,7 +156,7 @@ export class InlinePort implements Port {
       this.#credit -= count + CALL_COST;
       if (this.#credit > 0) {
         this.#pump.request();
-        return RESOLVED;
+        return ACCEPTED;
       }
       this.#credit = CREDIT;
       return this.#pump.breathe();
@@ -163,9 +170,9 @@ export class InlinePort implements Port {
     if (timestamps instanceof BigInt64Array) {
       this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
     } else {
-      stageNumbers(this.#timestamps, timestamps, from, count);
+      copyNumbers(this.#timestamps, 0, timestamps, from, count);
     }
-    stageNumbers(this.#values, values, from, count);
+    copyNumbers(this.#values, 0, values, from, count);
   }
 
   #refreshViews(): void {
@@ -180,29 +187,41 @@ export class InlinePort implements Port {
 
   // ---- commands -----------------------------------------------------------------------------------------------------------
 
-  ask<K extends Kind>(command: Extract<Command, { kind: K }>): Promise<Answer<K>> {
+  async ask<K extends Kind>(command: Extract<Command, { kind: K }>, signal?: AbortSignal): Promise<Answer<K>> {
     const asked = command as Command;
-    try {
-      const ticket = this.#call((engine) => submit(engine, asked));
-      if (asked.kind === "select") return this.#answer<number>(ticket).then(() => this.#collectSeries(ticket)) as Promise<Answer<K>>;
-      if (asked.kind === "http") return this.#answer<[number, string, Uint8Array]>(ticket).then(toReply) as Promise<Answer<K>>;
-      return this.#answer<Answer<K>>(ticket);
-    } catch (error) {
-      return Promise.reject(error);
-    }
+    if (asked.kind !== "select") return this.#ask(asked, signal, (answer) => (asked.kind === "http" ? toReply(answer as HttpAnswer) : answer) as Answer<K>);
+    const found: SeriesData[] = [];
+    await this.select(asked, signal, (piece) => found.push(...piece));
+    return found as Answer<K>;
+  }
+
+  /** A `select` whose answer is handed out piece by piece. */
+  select(command: Extract<Command, { kind: "select" }>, signal: AbortSignal | undefined, take: (piece: SeriesData[]) => void): Promise<void> {
+    return this.#ask(command, signal, (_, ticket) => this.#handOutSeries(ticket, signal, take));
+  }
+
+  async #ask<T>(command: Command, signal: AbortSignal | undefined, understand: (answer: unknown, ticket: number) => T | Promise<T>): Promise<T> {
+    let ticket: number;
+    return abortable(
+      nameOf(command),
+      signal,
+      async () => {
+        ticket = this.#call((engine) => submit(engine, command));
+        return understand(await this.#answer(ticket), ticket);
+      },
+      () => this.#engine?.cancel(ticket) && this.#pump.forget(ticket),
+      latecomer(this, command),
+    );
   }
 
   /** Turns the answer to a `select` into typed arrays, piece by piece. */
-  async #collectSeries(ticket: number): Promise<SeriesData[]> {
-    const found: SeriesData[] = [];
+  async #handOutSeries(ticket: number, signal: AbortSignal | undefined, take: (piece: SeriesData[]) => void): Promise<void> {
     for (;;) {
+      checkAborted("select", signal);
       const began = performance.now();
       const piece = this.#call((engine) => engine.takeSeries(ticket, SERIES_PIECE_SAMPLES));
-      if (piece === undefined) return found;
-      const labels = piece[0] as Labels[];
-      for (let i = 0; i < labels.length; i++) {
-        found.push({ labels: labels[i]!, timestamps: piece[2 * i + 1] as Float64Array, values: piece[2 * i + 2] as Float64Array });
-      }
+      if (piece === undefined) return;
+      take((piece[0] as Labels[]).map((labels, i) => ({ labels, timestamps: piece[2 * i + 1] as Float64Array, values: piece[2 * i + 2] as Float64Array })));
       this.#pump.measure(began);
       await this.#pump.breathe();
     }
@@ -213,7 +232,8 @@ export class InlinePort implements Port {
     return this.#manualClock ? engine.now() : Date.now();
   }
 
-  async inspect(): Promise<EngineState> {
+  async inspect(signal?: AbortSignal): Promise<EngineState> {
+    checkAborted("inspect", signal);
     const state = this.#call((engine) => engine.inspect()) as EngineState;
     const { longestMs, over8Ms } = this.#pump.slices;
     Object.assign(state.scheduler, {
@@ -260,7 +280,12 @@ export class InlinePort implements Port {
     this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"));
   }
 
+  get isOpen(): boolean {
+    return this.#engine !== undefined;
+  }
+
   async close(): Promise<void> {
+    if (this.#pump.stopped?.code === "closed") return;
     const closed = new SandglassError("closed", "the database is closed; open it again");
     try {
       await this.#answer(this.#call((engine) => engine.close()));
@@ -278,6 +303,8 @@ export class InlinePort implements Port {
 
   #end(reason: SandglassError): void {
     this.#pump.stop(reason);
+    this.#ended?.(reason);
+    this.#ended = undefined;
     this.#engine = undefined;
     this.#memory = undefined;
     this.#lastPanic = undefined;
@@ -336,30 +363,21 @@ export class InlinePort implements Port {
   }
 }
 
-const RESOLVED = Promise.resolve();
+type HttpAnswer = [status: number, contentType: string, body: Uint8Array];
 
-/**
- * Plain loops beat `set` for short arrays and for arrays of numbers. But what goes through a variable may lose the bits of a NaN
- * (it does in Firefox), and with them a staleness marker.
- */
-function stageNumbers(target: Float64Array, source: Float64Array | readonly number[], from: number, count: number): void {
-  if (!(source instanceof Float64Array)) {
-    for (let i = 0; i < count; i++) target[i] = source[from + i]!;
-    return;
-  }
-  let copied = 0;
-  if (count <= 32) {
-    for (; copied < count; copied++) {
-      const value = source[from + copied]!;
-      if (value !== value) break;
-      target[copied] = value;
-    }
-  }
-  if (copied < count) target.set(source.subarray(from + copied, from + count), copied);
+function toReply([status, contentType, body]: HttpAnswer): HttpReply {
+  return { status, contentType, body };
 }
 
-function toReply([status, contentType, body]: [number, string, Uint8Array]): HttpReply {
-  return { status, contentType, body };
+function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => void, options: EngineOptions): EnginePort | Promise<EnginePort> {
+  switch (storage.kind) {
+    case "memory":
+      return ports.openMemory(options);
+    case "indexeddb":
+      return ports.openIndexedDb(storage.name, notify, options);
+    case "opfs":
+      throw new SandglassError("unsupported", 'storage "opfs" is not built yet; use "indexeddb"');
+  }
 }
 
 function submit(engine: EnginePort, command: Command): number {

@@ -16,12 +16,12 @@ export interface Piece {
   tooLong?: true;
 }
 
-/** The pieces of a body in order. They may share the body's memory. */
-export async function* pieces(body: Body): AsyncGenerator<Piece> {
+/** The pieces of a body in order. They may share the body's memory. The signal ends them, even when a stream brings no more. */
+export async function* pieces(body: Body, signal?: AbortSignal): AsyncGenerator<Piece> {
   if (typeof body === "string") yield* textPieces(body);
   else if (body instanceof Uint8Array) yield* bytePieces(body);
   else if (body instanceof ArrayBuffer) yield* bytePieces(new Uint8Array(body));
-  else yield* streamPieces(body instanceof ReadableStream ? body : (body.stream() as ReadableStream<Uint8Array>));
+  else yield* streamPieces(body instanceof ReadableStream ? body : (body.stream() as ReadableStream<Uint8Array>), signal);
 }
 
 function* textPieces(text: string): Generator<Piece> {
@@ -50,8 +50,11 @@ function* bytePieces(bytes: Uint8Array): Generator<Piece> {
   }
 }
 
-async function* streamPieces(stream: ReadableStream<Uint8Array>): AsyncGenerator<Piece> {
+async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Piece> {
   const reader = stream.getReader();
+  // Those who wait for the next chunk are told that there is none.
+  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
   /** The beginning of a line whose end has not come yet. */
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
@@ -98,6 +101,7 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>): AsyncGenerator
     if (pendingBytes > 0) yield* bytePieces(joined(new Uint8Array(0)));
     if (skipping) yield { bytes: new Uint8Array(0), lines: 1, tooLong: true };
   } finally {
+    signal?.removeEventListener("abort", abort);
     if (!finished) await reader.cancel().catch(() => {});
     reader.releaseLock();
   }

@@ -4,14 +4,17 @@ import { SandglassError } from "./errors.js";
 
 /** A page that is being reloaded gives its lock back a moment after the new one has begun. */
 const PATIENCE_MS = 750;
+/** The longest that timers count, 24 days. */
+const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** Holds a lock until it is called. */
 export type Release = () => void;
 
-interface AcquireOptions {
-  /** "fail" gives up after a moment, "wait" waits. */
+/** What happens when somebody else has the lock. */
+export interface LockOptions {
+  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite. */
   ifLocked: "fail" | "wait";
-  signal?: AbortSignal | undefined;
+  timeoutMs: number;
 }
 
 /**
@@ -20,19 +23,20 @@ interface AcquireOptions {
  * Fails with `locked` when somebody else has it, with `aborted` through the signal, and with `unsupported` where the browser
  * has no locks.
  */
-export async function acquire(name: string, { ifLocked, signal }: AcquireOptions): Promise<Release> {
+export async function acquire(name: string, storage: string, { ifLocked, timeoutMs }: LockOptions, signal?: AbortSignal): Promise<Release> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
   if (locks === undefined) {
     throw new SandglassError(
       "unsupported",
-      "storage \"indexeddb\" needs the Web Locks of a secure context, so that two tabs can't write at once; serve the page from https or localhost, or use storage: \"memory\"",
+      `storage "${storage}" needs the Web Locks of a secure context, so that two tabs can't write at once; serve the page from https or localhost, or use storage: "memory"`,
     );
   }
   const giveUp = new AbortController();
   const aborted = () => giveUp.abort();
   signal?.addEventListener("abort", aborted);
   if (signal?.aborted) giveUp.abort();
-  const timer = ifLocked === "fail" ? setTimeout(aborted, PATIENCE_MS) : undefined;
+  const patience = ifLocked === "fail" ? PATIENCE_MS : timeoutMs;
+  const timer = patience <= MAX_TIMER_MS ? setTimeout(aborted, patience) : undefined;
   try {
     return await new Promise<Release>((resolve, reject) => {
       const held = () => new Promise<void>((release) => resolve(release));
@@ -41,7 +45,8 @@ export async function acquire(name: string, { ifLocked, signal }: AcquireOptions
   } catch (cause) {
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
     if (!giveUp.signal.aborted) throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
-    throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, or open it with ifLocked: "wait"`, { cause });
+    const advice = ifLocked === "fail" ? 'or open it with ifLocked: "wait"' : `or wait longer than the ${patience} ms of lockTimeout`;
+    throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, ${advice}`, { cause });
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", aborted);

@@ -1,43 +1,39 @@
 // From options to an open database: storage, lock, engine, and what happens when the page goes away.
 
 import { checkAborted } from "./abort.js";
-import { invalid, text } from "./check.js";
+import { durationMs, invalid, text } from "./check.js";
 import { OpenDatabase } from "./database.js";
+import type { EngineStart } from "./engine.js";
 import { SandglassError } from "./errors.js";
-import { InlinePort, type Storage } from "./inline_port.js";
-import { acquire } from "./lock.js";
-import type { Database, OpenOptions } from "./types.js";
-import { loadModule } from "./wasm_module.js";
+import { describe } from "./opened.js";
+import type { Port } from "./port.js";
+import type { Database, OpenOptions, Opened, WasmSource } from "./types.js";
 
 const DEFAULT_NAME = "sandglass";
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 
-/** Opens a database with its engine in the calling thread. */
-export async function openInline(options: OpenOptions = {}): Promise<Database> {
+/** What an engine is to be started with, when its code is there. */
+export type EngineWish = Omit<EngineStart, "module">;
+
+/** Starts an engine, in one thread or another. */
+export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
+
+/** Opens a database on an engine that `start` brings up. */
+export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
   const { signal } = options;
   checkAborted("open", signal);
   const name = nameOf(options);
   const storage = storageOf(options, name);
-  const ifLocked = ifLockedOf(options);
-  const engineOptions = engineOptionsOf(options);
-  const release = storage.kind === "indexeddb" ? await acquire(name, { ifLocked, signal }) : () => {};
-  try {
-    const module = await loadModule(options.wasm);
-    const port = await InlinePort.start(module, storage, engineOptions);
-    const stopWatching = storage.kind === "indexeddb" ? onPageHide(() => (port.suspend(), release())) : () => {};
-    const done = () => {
-      stopWatching();
-      release();
-    };
-    if (signal?.aborted) {
-      await port.close().finally(done);
-      checkAborted("open", signal);
-    }
-    return new OpenDatabase(name, storage.kind, port, done);
-  } catch (error) {
-    release();
-    throw error;
+  const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
+  const { port, thread } = await start({ storage, options: engineOptionsOf(options), lock }, options.wasm, signal);
+  const stopWatching = storage.kind === "memory" ? () => {} : onPageHide(() => port.suspend());
+  const opened = await describe({ storage: storage.kind, role: "writer", thread });
+  if (signal?.aborted) {
+    await port.close().finally(stopWatching);
+    checkAborted("open", signal);
   }
+  return new OpenDatabase(name, opened, port, stopWatching);
 }
 
 function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
@@ -45,7 +41,7 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
   return name;
 }
 
-function storageOf({ storage }: OpenOptions, name: string): Storage {
+function storageOf({ storage }: OpenOptions, name: string): EngineStart["storage"] {
   const hasIndexedDb = globalThis.indexedDB !== undefined && globalThis.indexedDB !== null;
   switch (storage ?? (hasIndexedDb ? "indexeddb" : "memory")) {
     case "memory":
@@ -54,9 +50,10 @@ function storageOf({ storage }: OpenOptions, name: string): Storage {
       if (hasIndexedDb) return { kind: "indexeddb", name };
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
     case "opfs":
-      throw new SandglassError("unsupported", 'storage "opfs" is not built yet; use "indexeddb"');
+      if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind: "opfs", name };
+      throw new SandglassError("unsupported", 'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"');
     default:
-      throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory" or "indexeddb"`);
+      throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
   }
 }
 
@@ -66,7 +63,7 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" {
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail" or "wait"`);
 }
 
-function engineOptionsOf(options: OpenOptions): Parameters<typeof InlinePort.start>[2] {
+function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   const { retention = "1y", dedupInterval = 0, clock = "real", startTime = Date.now(), cacheBytes = DEFAULT_CACHE_BYTES, precisionBits = 64, authKeys = {} } = options;
   if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
   if (typeof startTime !== "number" || !Number.isFinite(startTime)) throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);

@@ -87,16 +87,28 @@ export interface Port {
     timestamp: number,
     values: Float64Array | readonly number[],
   ): Promise<void>;
-  ask<K extends Kind>(command: { kind: K } & Protocol[K][0]): Promise<Answer<K>>;
+  /** `signal` gives up the call: a command that only reads ends, the others go on without anybody who waits for them. */
+  ask<K extends Kind>(command: { kind: K } & Protocol[K][0], signal?: AbortSignal): Promise<Answer<K>>;
   /** The engine's time. */
   now(): number;
-  inspect(): Promise<EngineState>;
+  inspect(signal?: AbortSignal): Promise<EngineState>;
   /** Hands events to `listener` from now on; to nobody without one. */
   observe(listener: ((events: EngineEvent[]) => void) | undefined): void;
   /** The browser puts the page away: as much as can be done at once is handed to the storage, and nothing is done any more. */
   suspend(): void;
   /** Ends the engine without a word and starts another on the files it leaves; for databases in memory. Only ports in the calling thread can. */
   crash?(): Promise<Port>;
-  /** Flushes, makes durable, and frees all. */
+  /** Flushes, makes durable, and frees all, the lock too. */
   close(): Promise<void>;
+}
+
+/** How errors call a command. */
+export function nameOf(command: Command): string {
+  return command.kind === "http" ? "fetch" : command.kind;
+}
+
+/** What to do with an answer that nobody waits for any more: an export that was opened in vain would hold its parts. */
+export function latecomer(port: Port, command: Command): ((answer: unknown) => void) | undefined {
+  if (command.kind !== "exportOpen") return undefined;
+  return (cursor) => void port.ask({ kind: "exportClose", cursor: cursor as number }).catch(() => {});
 }

@@ -43,7 +43,8 @@ export interface Slices {
   over8Ms: number;
 }
 
-const RESOLVED = Promise.resolve();
+/** What calls answer that were done at once: one promise, resolved already. */
+export const ACCEPTED = Promise.resolve();
 
 export class Pump {
   readonly slices: Slices = { longestMs: 0, over8Ms: 0 };
@@ -95,6 +96,11 @@ export class Pump {
     });
   }
 
+  /** Nobody waits for this answer any more, and it will not come. */
+  forget(ticket: number): void {
+    this.#waiting.delete(ticket);
+  }
+
   /**
    * To be returned by a call that has done its work at once. It is a promise that is resolved already, unless the caller has
    * gone on from promise to promise for so long that nothing else has had a chance to run; then it resolves in a later task.
@@ -103,9 +109,9 @@ export class Pump {
     this.request();
     if (this.#turnBegan === 0) {
       this.#turnBegan = performance.now();
-      return RESOLVED;
+      return ACCEPTED;
     }
-    if (performance.now() - this.#turnBegan < TURN_MS) return RESOLVED;
+    if (performance.now() - this.#turnBegan < TURN_MS) return ACCEPTED;
     return (this.#nextTurn ??= new Promise((resolve) => (this.#beginNextTurn = resolve)));
   }
 

@@ -13,7 +13,7 @@ export interface OpenOptions {
    * - `"memory"`: in this object alone. It is in no list, several of one name do not know each other, and `close()` ends it.
    * - `"indexeddb"`: in the browser. What `sync()` has confirmed outlives the end of the browser's processes. The rest becomes
    *   durable by itself within about five seconds.
-   * - `"opfs"`: not built yet; refused with the code `unsupported`.
+   * - `"opfs"`: not built yet; refused with the code `unsupported`. It will need the engine in a worker.
    */
   storage?: "memory" | "indexeddb" | "opfs";
   /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */
@@ -34,6 +34,11 @@ export interface OpenOptions {
    * it is free. `"readonly"` is not built yet; refused with the code `unsupported`.
    */
   ifLocked?: "fail" | "wait" | "readonly";
+  /**
+   * How long `ifLocked: "wait"` waits before it gives up with the code `locked`: milliseconds, which may be `Infinity`, or a text
+   * such as `"90s"`. Default `"60s"`.
+   */
+  lockTimeout?: number | string;
   /** Significant bits kept of each value, 1 to 64. Default 64: what the format's decimal numbers keep, 12 to 15 digits. */
   precisionBits?: number;
   /**
@@ -86,8 +91,30 @@ export interface TimeRange {
 
 /** For calls that can take long. */
 export interface Abortable {
-  /** Rejects the call with the code `aborted`. What it has changed until then stays. */
+  /**
+   * Rejects the call with the code `aborted`. A call that only reads ends then, and its work with it. A call that changes
+   * something is merely not waited for any more: what it has begun goes on, and what it has changed stays.
+   */
   signal?: AbortSignal;
+}
+
+/** What {@link open} really got. */
+export interface Opened {
+  /** Where the files are. */
+  readonly storage: "memory" | "indexeddb" | "opfs";
+  /** Whether this database object may write. */
+  readonly role: "writer" | "reader";
+  /** Where the engine runs: in a worker of its own, or in the thread that has called `open`. */
+  readonly thread: "worker" | "caller";
+  /**
+   * What the browser promises for what is stored: nothing is (`"none"`), it may be evicted when the disk runs full
+   * (`"best-effort"`), or it stays until its user removes it (`"persistent"`, after `navigator.storage.persist()`).
+   */
+  readonly persistence: "none" | "best-effort" | "persistent";
+  /** Bytes that the browser grants to this origin, at most, as it says itself. */
+  readonly quotaBytes?: number;
+  /** Bytes of these that are in use, by everything of this origin. */
+  readonly usageBytes?: number;
 }
 
 /** A range of time, and a way to give up. */
@@ -114,7 +141,17 @@ export interface Database extends AsyncDisposable {
   /** Its name, which is {@link OpenOptions.name} or the default. */
   readonly name: string;
   /** Where it really lives, which tells what `open` has chosen when it was left to choose. */
-  readonly storage: "memory" | "indexeddb";
+  readonly storage: "memory" | "indexeddb" | "opfs";
+  /**
+   * What `open` has really got.
+   *
+   * @example
+   * ```ts
+   * const { storage, persistence, quotaBytes = Infinity, usageBytes = 0 } = db.opened;
+   * if (persistence === "best-effort" && quotaBytes - usageBytes < 100e6) await navigator.storage.persist();
+   * ```
+   */
+  readonly opened: Opened;
 
   // ---- ingest ---------------------------------------------------------------------------------------------------------
 
@@ -134,9 +171,11 @@ export interface Database extends AsyncDisposable {
    * milliseconds are cut off. A timestamp that is no instant (NaN, an infinity, beyond ±8.64e15) rejects the call, with its
    * index in the message.
    *
-   * Resolves when the samples are accepted, which is mostly at once. They are searchable after about a second, or after
-   * `flush()`, and durable after about five, or after `sync()`. The arrays must not be changed until then when they are longer
-   * than 32,768.
+   * Resolves when the engine has accepted the samples; those who append much should wait for that, since what is not accepted yet
+   * takes memory. With the engine in a worker all calls of one task travel together and resolve together, so that many small
+   * appends cost little when their promises are awaited together (`Promise.all`). Samples are searchable after about a second, or
+   * after `flush()`, and durable after about five, or after `sync()`. The arrays stay the caller's; with the engine in the calling
+   * thread they must not be changed before the call resolves when they are longer than 32,768.
    *
    * Values: NaN is dropped, as on the server, save the staleness marker (a NaN of the bits 0x7FF0000000000002), which only a
    * `Float64Array` carries safely. Samples outside of the retention or more than two days ahead are dropped, as on the server.
@@ -180,18 +219,18 @@ export interface Database extends AsyncDisposable {
   // ---- time -----------------------------------------------------------------------------------------------------------
 
   /** Manual clock only: moves time on by `ms` and runs all that falls due, in order. Resolves when it has run. */
-  tick(ms: number): Promise<void>;
+  tick(ms: number, options?: Abortable): Promise<void>;
   /** The engine's time, in milliseconds since the epoch. */
   now(): number;
   /** Raw rows -> searchable parts, as `/internal/force_flush`. */
-  flush(): Promise<void>;
+  flush(options?: Abortable): Promise<void>;
   /** All that was accepted before the call is durable in the chosen storage when it resolves. */
-  sync(): Promise<void>;
+  sync(options?: Abortable): Promise<void>;
   /**
    * As `/internal/force_merge`: every partition whose name (such as `2024_03`) starts with the prefix ends with one part.
    * Resolves when the merges have run.
    */
-  forceMerge(partitionPrefix?: string): Promise<void>;
+  forceMerge(partitionPrefix?: string, options?: Abortable): Promise<void>;
 
   // ---- reading --------------------------------------------------------------------------------------------------------
 
@@ -229,7 +268,7 @@ export interface Database extends AsyncDisposable {
   readonly snapshots: Snapshots;
 
   /** The whole state: partitions, raw-row shards, parts, merges, index, scheduler, storage and memory in use. */
-  inspect(): Promise<EngineState>;
+  inspect(options?: Abortable): Promise<EngineState>;
 
   /**
    * Every step of the engine as it happens. Costs nothing measurable while nobody listens. Returns the function that stops it.
@@ -300,13 +339,13 @@ export interface Database extends AsyncDisposable {
 /** Instant, consistent copies of the database that share its files. */
 export interface Snapshots {
   /** Instant, consistent, and shares the immutable part files. Returns the name, e.g. `"20261122061500-17A3…"`. */
-  create(): Promise<string>;
+  create(options?: Abortable): Promise<string>;
   /** Names of the snapshots, sorted. */
-  list(): Promise<string[]>;
+  list(options?: Abortable): Promise<string[]>;
   /** Deletes one snapshot. A name that does not exist is no error. */
-  delete(name: string): Promise<void>;
+  delete(name: string, options?: Abortable): Promise<void>;
   /** Deletes all snapshots. */
-  deleteAll(): Promise<void>;
+  deleteAll(options?: Abortable): Promise<void>;
   /**
    * A tar stream holding the directory a real VictoriaMetrics server can be started on (`-storageDataPath`): `data/`,
    * `indexdb/` and `metadata/`. Nothing is read before somebody reads the stream.
@@ -317,7 +356,7 @@ export interface Snapshots {
    * const blob = await new Response(db.snapshots.download(name)).blob(); // then: tar -xf … -C data && victoria-metrics -storageDataPath=data
    * ```
    */
-  download(name: string, options?: DownloadOptions): ReadableStream<Uint8Array>;
+  download(name: string, options?: DownloadOptions & Abortable): ReadableStream<Uint8Array>;
   /** Fills an empty database from such a tar, or from the tar of a real server's snapshot or data directory. Not built yet: rejects with the code `unsupported`. */
   restore(tar: Blob | Uint8Array | ReadableStream<Uint8Array>, onProgress?: (progress: Progress) => void): Promise<RestoreResult>;
 }

@@ -28,9 +28,14 @@ const lines = (body) => body.split("\n").filter((line) => line !== "").map((line
 
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
-  async "it tells where it lives"({ open, storage, name }) {
+  async "it tells what it has got"({ open, thread, storage, name }) {
     const db = await open({ name });
     equal([db.name, db.storage], [name, storage]);
+    const { persistence, quotaBytes, usageBytes, ...opened } = db.opened;
+    equal(opened, { storage, role: "writer", thread });
+    ok(storage === "memory" ? persistence === "none" : ["best-effort", "persistent"].includes(persistence), persistence);
+    if (storage === "memory") equal([quotaBytes, usageBytes], [undefined, undefined]);
+    else ok(quotaBytes > 0 && usageBytes >= 0 && usageBytes < quotaBytes, `${usageBytes} of ${quotaBytes} bytes`);
   },
 
   async "the same labels give the same handle, whatever their order"({ open }) {
@@ -576,7 +581,7 @@ export async function fillStored(db) {
 }
 
 /** Runs one test with databases of its own, which are closed and removed behind it. */
-export async function runTest(sandglass, group, title, storage) {
+export async function runTest(sandglass, group, title, thread, storage) {
   const databases = [];
   const name = `${RUN}-${opened++}`;
   const open = async (options = {}) => {
@@ -587,7 +592,7 @@ export async function runTest(sandglass, group, title, storage) {
     return db;
   };
   try {
-    await { TESTS, STORED_TESTS }[group][title]({ sandglass, open, storage, name });
+    await { TESTS, STORED_TESTS }[group][title]({ sandglass, open, thread, storage, name });
   } finally {
     for (const [db, name] of databases) {
       await db.close();

@@ -14,23 +14,26 @@ const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
 const mounts = { package: directory, contract: fileURLToPath(new URL("../contract", import.meta.url)) };
 const index = `/package/${(await entry(".")).replace("./", "")}`;
+const inline = `/package/${(await entry("./inline")).replace("./", "")}`;
 
 describe("sandglass in Chromium", async () => {
   const browser = await openPage({ mounts });
   after(() => browser.close());
-  const run = (group, title, storage) =>
+  const run = (group, title, thread, storage) =>
     browser.page.evaluate(
-      async ({ index, group, title, storage }) => {
+      async ({ index, group, title, thread, storage }) => {
         const [sandglass, { runTest }] = await Promise.all([import(index), import("/contract/contract.mjs")]);
-        await runTest(sandglass, group, title, storage);
+        await runTest(sandglass, group, title, thread, storage);
       },
-      { index, group, title, storage },
+      { index: thread === "worker" ? index : inline, group, title, thread, storage },
     );
-  for (const storage of ["memory", "indexeddb"]) {
-    describe(`storage: ${storage}`, () => {
-      for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, storage));
-      if (storage === "indexeddb") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, storage));
-    });
+  for (const thread of ["worker", "caller"]) {
+    for (const storage of ["memory", "indexeddb"]) {
+      describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
+        for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
+        if (storage === "indexeddb") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
+      });
+    }
   }
 
   it("a worker of one's own is as good a place", async () => {
@@ -50,11 +53,11 @@ describe("sandglass in Chromium", async () => {
         worker.onerror = ({ message }) => reject(new Error(message));
         worker.addEventListener("unhandledrejection", ({ reason }) => reject(reason));
       });
-    }, index.replace("index.js", "inline.js"));
+    }, inline);
     assert.deepEqual(found, ["indexeddb", [1, 2]]);
   });
 
-  it("a page that goes away gives its lock back, and says so when it comes back", async () => {
+  for (const [where, entry] of [["the worker", index], ["the page", inline]]) it(`a page that goes away gives its lock back, and says so when it comes back: engine in ${where}`, async () => {
     const { page } = browser;
     await page.evaluate(async (index) => {
       const { open } = await import(index);
@@ -62,7 +65,7 @@ describe("sandglass in Chromium", async () => {
       await globalThis.db.append({ __name__: "up" }, [Date.now()], [1]);
       // What a browser does to a page that it keeps for the way back.
       dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
-    }, index);
+    }, entry);
     const after = await page.evaluate(async (index) => {
       const { open, destroy } = await import(index);
       const refused = await globalThis.db.flush().catch(({ code }) => code);
@@ -71,7 +74,7 @@ describe("sandglass in Chromium", async () => {
       await again.close();
       await destroy("put-away");
       return refused;
-    }, index);
+    }, entry);
     assert.equal(after, "closed");
   });
 

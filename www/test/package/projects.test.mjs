@@ -14,7 +14,7 @@ const run = promisify(execFile);
 const { project, directory } = await installPackage();
 const tools = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
-/** What every project does. Says "3 samples" in the end. */
+/** What every project does. Says in the end "3 samples" and where the engine was. */
 const APP = `import { open } from "sandglass";
 export async function app() {
   const db = await open({ storage: "memory" });
@@ -22,7 +22,7 @@ export async function app() {
   await db.flush();
   const [{ values }] = await db.select('up{job="demo"}');
   await db.close();
-  return values.length + " samples";
+  return values.length + " samples, " + db.opened.thread;
 }
 `;
 const PAGE_APP = `${APP}
@@ -60,13 +60,13 @@ describe("a project in a browser", async () => {
   const { page, url } = browser;
 
   it("a script tag and no bundler", async () => {
-    assert.equal(await titleOf(page, `${url}/script/index.html`), "3 samples");
+    assert.equal(await titleOf(page, `${url}/script/index.html`), "3 samples, worker");
   });
 
   it("Vite, built", async () => {
     const { build } = await import("vite");
     await build({ root: join(project, "vite"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite") } });
-    assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples");
+    assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples, worker");
     const assets = await readdir(join(project, "built/vite/assets"));
     assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, "the engine's file was taken along, once");
   });
@@ -76,7 +76,7 @@ describe("a project in a browser", async () => {
     const server = await createServer({ root: join(project, "vite"), configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
     try {
       await server.listen();
-      assert.equal(await titleOf(page, server.resolvedUrls.local[0]), "3 samples");
+      assert.equal(await titleOf(page, server.resolvedUrls.local[0]), "3 samples, worker");
     } finally {
       await server.close();
     }
@@ -94,7 +94,7 @@ describe("a project in a browser", async () => {
       });
       assert.deepEqual(stats.toJson().errors, []);
       assert.deepEqual(stats.toJson().warnings, []);
-      assert.equal(await titleOf(page, `${url}/built/webpack/index.html`), "3 samples");
+      assert.equal(await titleOf(page, `${url}/built/webpack/index.html`), "3 samples, worker");
     });
   }
 
@@ -102,7 +102,7 @@ describe("a project in a browser", async () => {
     it(`esbuild, format ${format}`, async () => {
       const { build } = await import("esbuild");
       await build({ entryPoints: [join(project, "esbuild/main.js")], bundle: true, format, outfile: join(project, "built/esbuild/main.js"), logLevel: "silent" });
-      assert.equal(await titleOf(page, `${url}/built/esbuild/index.html`), "3 samples");
+      assert.equal(await titleOf(page, `${url}/built/esbuild/index.html`), "3 samples, worker");
     });
   }
 
@@ -113,7 +113,7 @@ describe("a project in a browser", async () => {
     });
     const { build } = await import("vite");
     await build({ root: join(project, "vite-url"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite-url") } });
-    assert.equal(await titleOf(page, `${url}/built/vite-url/index.html`), "3 samples");
+    assert.equal(await titleOf(page, `${url}/built/vite-url/index.html`), "3 samples, caller");
   });
 });
 
@@ -121,13 +121,13 @@ describe("a project in Node", () => {
   it("a script, which ends by itself", async () => {
     await write({ "script.mjs": `${APP}console.log(await app());\n` });
     const { stdout, stderr } = await run(process.execPath, ["script.mjs"], { cwd: project });
-    assert.deepEqual([stdout, stderr], ["3 samples\n", ""]);
+    assert.deepEqual([stdout, stderr], ["3 samples, caller\n", ""]);
   });
 
   it("a script that forgets to close its database ends, too", async () => {
     await write({ "forgets.mjs": `${APP.replace("await db.close();", "")}console.log(await app());\n` });
     const { stdout } = await run(process.execPath, ["forgets.mjs"], { cwd: project, timeout: 20_000 });
-    assert.equal(stdout, "3 samples\n");
+    assert.equal(stdout, "3 samples, caller\n");
   });
 
   it("an import alone, as a server that renders pages does it, touches and starts nothing", async () => {
@@ -150,7 +150,7 @@ console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.te
     await write({ "bundle-me.mjs": `${APP}console.log(await app());\n` });
     await build({ entryPoints: [join(project, "bundle-me.mjs")], bundle: true, platform: "node", format: "esm", outfile: join(project, "built/node/main.mjs"), logLevel: "silent" });
     const { stdout } = await run(process.execPath, ["main.mjs"], { cwd: join(project, "built/node") });
-    assert.equal(stdout, "3 samples\n");
+    assert.equal(stdout, "3 samples, caller\n");
   });
 });
 

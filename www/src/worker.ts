@@ -1,0 +1,167 @@
+// What runs in the worker: one engine behind messages.
+
+import { type Packed, unpack } from "./batch.js";
+import { startEngine } from "./engine.js";
+import type { InlinePort } from "./inline_port.js";
+import type { Command } from "./port.js";
+import { type Failure, type Reply, type Request, toError, toFailure } from "./protocol.js";
+import { ACCEPTED } from "./pump.js";
+import { VERSION } from "./version.js";
+
+/** A worker that was put away stays so long for what the storage still has to do. */
+const LAST_WORK_MS = 5_000;
+
+const worker = globalThis as unknown as {
+  onmessage: ((message: { data: Request }) => void) | null;
+  postMessage(reply: Reply, transfer: Transferable[]): void;
+  close(): void;
+};
+let port: InlinePort;
+/** For the page's handles of series those of the engine, or why there is none. */
+const handles: (number | Failure)[] = [];
+/** Answers that have not been sent yet. */
+const answering = new Set<Promise<void>>();
+/** Calls that can be given up. */
+const underWay = new Map<number, AbortController>();
+
+worker.onmessage = ({ data }) => {
+  switch (data.kind) {
+    case "start":
+      answer(data.id, async () => {
+        holdAlive(data.alive);
+        port = await startEngine(data.start, undefined, (reason) => {
+          // The page knows of what it has asked for.
+          if (reason.code !== "closed") post({ kind: "ended", failure: toFailure(reason) });
+        });
+      });
+      break;
+    case "series":
+      for (const labels of data.labels) handles.push(define(labels));
+      break;
+    case "append":
+      keep(append(data.id, data.batch));
+      break;
+    case "ask":
+      answer(data.id, () => ask(data.id, data.command));
+      break;
+    case "inspect":
+      answer(data.id, () => port.inspect());
+      break;
+    case "cancel":
+      underWay.get(data.id)?.abort();
+      break;
+    case "observe":
+      port.observe(data.observed ? (events) => post({ kind: "events", events }) : undefined);
+      break;
+    case "ping":
+      post({ kind: "pong" });
+      break;
+    case "suspend":
+      port.suspend();
+      setTimeout(() => worker.close(), LAST_WORK_MS);
+      break;
+    case "close":
+      answer(data.id, async () => {
+        const before = [...answering];
+        await port.close();
+        // The page ends this worker when it learns of that, and has to learn of what came before.
+        await Promise.allSettled(before);
+      });
+      break;
+  }
+};
+post({ kind: "hello", version: VERSION });
+
+function post(reply: Reply, transfer: Transferable[] = []): void {
+  worker.postMessage(reply, transfer);
+}
+
+function keep(sent: Promise<void>): void {
+  answering.add(sent);
+  void sent.finally(() => answering.delete(sent));
+}
+
+function answer(id: number, run: () => Promise<unknown>): void {
+  keep(outcome(id, run));
+}
+
+async function outcome(id: number, run: () => Promise<unknown>): Promise<void> {
+  let reply: Reply;
+  try {
+    const value = await run();
+    reply = { kind: "answer", id, value, now: port.isOpen ? port.now() : 0 };
+  } catch (error) {
+    reply = { kind: "failed", id, failure: toFailure(error) };
+  }
+  post(reply, reply.kind === "answer" ? buffersOf(reply.value) : []);
+}
+
+async function ask(id: number, command: Command): Promise<unknown> {
+  const control = new AbortController();
+  underWay.set(id, control);
+  try {
+    if (command.kind !== "select") return await port.ask(command, control.signal);
+    await port.select(command, control.signal, (series) => {
+      post({ kind: "piece", id, series }, series.flatMap(({ timestamps, values }) => [timestamps.buffer, values.buffer] as Transferable[]));
+    });
+    return [];
+  } finally {
+    underWay.delete(id);
+  }
+}
+
+/** The bytes of a chunk, or of a reply. */
+function buffersOf(value: unknown): Transferable[] {
+  const bytes = value instanceof Uint8Array ? value : (value as { body?: unknown } | undefined)?.body;
+  return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
+}
+
+function define(labels: string[]): number | Failure {
+  try {
+    return port.series(labels);
+  } catch (error) {
+    return toFailure(error);
+  }
+}
+
+function handleOf(series: number): number {
+  const handle = handles[series]!;
+  if (typeof handle === "number") return handle;
+  throw toError(handle);
+}
+
+async function append(id: number, batch: Packed): Promise<void> {
+  const refused: [number, Failure][] = [];
+  const waiting: Promise<void>[] = [];
+  let calls = 0;
+  const carryOut = (call: () => Promise<void>) => {
+    const place = calls++;
+    const refuse = (error: unknown) => void refused.push([place, toFailure(error)]);
+    try {
+      const accepted = call();
+      if (accepted !== ACCEPTED) waiting.push(accepted.catch(refuse));
+    } catch (error) {
+      refuse(error);
+    }
+  };
+  unpack(
+    batch,
+    (series, timestamps, values) => carryOut(() => port.append(handleOf(series), timestamps, values)),
+    (series, timestamp, values) =>
+      carryOut(() => {
+        const own = series.map(handleOf);
+        return port.appendRow((target, from, count) => target.set(own.subarray(from, from + count)), timestamp, values);
+      }),
+  );
+  await Promise.all(waiting);
+  post({ kind: "appended", id, refused });
+}
+
+/** The lock that is free again when this worker is gone, however it went. */
+function holdAlive(name: string | undefined): void {
+  if (name === undefined) return;
+  void navigator.locks.request(name, () => {
+    post({ kind: "alive", name });
+    return new Promise(() => {});
+  });
+}

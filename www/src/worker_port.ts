@@ -1,0 +1,315 @@
+// The engine in a worker of its own.
+
+import { abortable } from "./abort.js";
+import { BATCH_SAMPLES, Batch, type Packed, packLong, packLongRow, type Timestamps, type Values } from "./batch.js";
+import type { EngineStart } from "./engine.js";
+import { SandglassError } from "./errors.js";
+import { type Answer, type Command, type Kind, latecomer, nameOf, type Port } from "./port.js";
+import { type Reply, type Request, toError } from "./protocol.js";
+import type { EngineEvent, EngineState, SeriesData } from "./types.js";
+import { Watch } from "./watch.js";
+
+interface Call {
+  resolve(value: unknown): void;
+  reject(error: SandglassError): void;
+  /** The part of an answer that has come already. */
+  found?: SeriesData[];
+}
+
+/** Appends of one message. */
+type Appended = { resolve(): void; reject(error: SandglassError): void }[];
+
+export class WorkerPort implements Port {
+  readonly #worker: Worker;
+  readonly #manualClock: boolean;
+  #now: number;
+  #lastId = 0;
+  readonly #calls = new Map<number, Call>();
+  readonly #appends = new Map<number, Appended>();
+  /** Handles of series by their labels in canonical form. */
+  readonly #handles = new Map<string, number>();
+  /** What the next message has to tell before anything else. */
+  #newSeries: string[][] = [];
+  readonly #batch = new Batch();
+  #batched: Appended = [];
+  #isFlushDue = false;
+  #listener: ((events: EngineEvent[]) => void) | undefined;
+  readonly #watch: Watch;
+  /** Takes back the request for the lock that tells of the worker's end. */
+  readonly #mourning = new AbortController();
+  #ended: SandglassError | undefined;
+
+  /** Opens a database in a worker that has said hello. */
+  static async start(worker: Worker, start: EngineStart, signal?: AbortSignal): Promise<WorkerPort> {
+    const port = new WorkerPort(worker, start);
+    const alive = globalThis.navigator?.locks === undefined ? undefined : `sandglass alive ${randomName()}`;
+    try {
+      await abortable("open", signal, () => port.#call((id) => ({ kind: "start", id, start, alive })));
+      return port;
+    } catch (error) {
+      port.#end(error as SandglassError);
+      throw error;
+    }
+
+    function randomName(): string {
+      return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
+    }
+  }
+
+  private constructor(worker: Worker, { options }: EngineStart) {
+    this.#worker = worker;
+    this.#manualClock = options.manualClock;
+    this.#now = options.startTime;
+    this.#watch = new Watch({
+      isAwaited: () => this.#calls.size + this.#appends.size > 0,
+      ping: () => this.#post({ kind: "ping" }),
+      lost: () => this.#lose("has not answered for a long time"),
+    });
+    worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#take(data);
+    worker.onmessageerror = () => this.#lose("has sent what cannot be read");
+    worker.onerror = (event) => {
+      event.preventDefault();
+      this.#lose(`has failed: ${event.message}`);
+    };
+  }
+
+  // ---- ingestion --------------------------------------------------------------------------------------------------------
+
+  series(labels: string[]): number {
+    this.#check();
+    const key = canonical(labels);
+    let handle = this.#handles.get(key);
+    if (handle === undefined) {
+      handle = this.#handles.size;
+      this.#handles.set(key, handle);
+      this.#newSeries.push(labels);
+      this.#flushSoon();
+    }
+    return handle;
+  }
+
+  append(series: number, timestamps: Timestamps, values: Values): Promise<void> {
+    return this.#append(
+      values.length,
+      () => this.#batch.add(series, timestamps, values),
+      () => packLong(series, timestamps, values),
+    );
+  }
+
+  appendRow(fill: (target: Uint32Array, from: number, count: number) => void, timestamp: number, values: Values): Promise<void> {
+    return this.#append(
+      values.length,
+      () => this.#batch.addRow(fill, timestamp, values),
+      () => packLongRow(fill, timestamp, values),
+    );
+  }
+
+  #append(samples: number, batch: () => void, packLong: () => Packed): Promise<void> {
+    try {
+      this.#check();
+      if (samples > BATCH_SAMPLES) {
+        const packed = packLong();
+        return new Promise((resolve, reject) => {
+          this.#flush();
+          this.#sendAppends(packed, [{ resolve, reject }]);
+        });
+      }
+      if (!this.#batch.hasRoom(samples)) this.#flush();
+      batch();
+      this.#flushSoon();
+      return new Promise((resolve, reject) => this.#batched.push({ resolve, reject }));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** All calls of one task go together. */
+  #flushSoon(): void {
+    if (this.#isFlushDue) return;
+    this.#isFlushDue = true;
+    queueMicrotask(() => {
+      this.#isFlushDue = false;
+      if (this.#ended === undefined) this.#flush();
+    });
+  }
+
+  #flush(): void {
+    if (this.#newSeries.length > 0) {
+      this.#worker.postMessage({ kind: "series", labels: this.#newSeries } satisfies Request);
+      this.#newSeries = [];
+    }
+    if (this.#batched.length === 0) return;
+    const appended = this.#batched;
+    this.#batched = [];
+    this.#sendAppends(this.#batch.take(), appended);
+  }
+
+  #sendAppends(batch: Packed, appended: Appended): void {
+    const id = ++this.#lastId;
+    this.#appends.set(id, appended);
+    const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
+    this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
+    this.#watch.begin();
+  }
+
+  // ---- commands -----------------------------------------------------------------------------------------------------------
+
+  async ask<K extends Kind>(command: Extract<Command, { kind: K }>, signal?: AbortSignal): Promise<Answer<K>> {
+    const asked = command as Command;
+    // The caller keeps what he has handed in.
+    const body = "body" in asked ? new Uint8Array(asked.body) : undefined;
+    const sent = body === undefined ? asked : ({ ...asked, body } as Command);
+    return this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), body && [body.buffer], latecomer(this, asked)) as Promise<Answer<K>>;
+  }
+
+  async inspect(signal?: AbortSignal): Promise<EngineState> {
+    return this.#abortable("inspect", signal, (id) => ({ kind: "inspect", id }));
+  }
+
+  #abortable<T>(what: string, signal: AbortSignal | undefined, request: (id: number) => Request, transfer?: Transferable[], late?: (value: T) => void): Promise<T> {
+    let id: number;
+    return abortable(
+      what,
+      signal,
+      () => this.#call((given) => request((id = given)), transfer),
+      () => {
+        if (this.#ended === undefined) this.#post({ kind: "cancel", id });
+      },
+      late,
+    );
+  }
+
+  #call<T>(request: (id: number) => Request, transfer?: Transferable[]): Promise<T> {
+    return new Promise((resolve, reject) => {
+      this.#check();
+      const id = ++this.#lastId;
+      this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject });
+      this.#post(request(id), transfer);
+      this.#watch.begin();
+    });
+  }
+
+  /** After all that was asked for before. */
+  #post(request: Request, transfer: Transferable[] = []): void {
+    this.#flush();
+    this.#worker.postMessage(request, transfer);
+  }
+
+  now(): number {
+    this.#check();
+    return this.#manualClock ? this.#now : Date.now();
+  }
+
+  observe(listener: ((events: EngineEvent[]) => void) | undefined): void {
+    if ((listener === undefined) !== (this.#listener === undefined)) {
+      this.#check();
+      this.#post({ kind: "observe", observed: listener !== undefined });
+    }
+    this.#listener = listener;
+  }
+
+  // ---- answers --------------------------------------------------------------------------------------------------------------
+
+  #take(reply: Reply): void {
+    this.#watch.heard();
+    switch (reply.kind) {
+      case "answer": {
+        if (this.#manualClock && reply.now > this.#now) this.#now = reply.now;
+        const call = this.#calls.get(reply.id);
+        this.#calls.delete(reply.id);
+        call?.resolve(call.found ?? reply.value);
+        break;
+      }
+      case "failed": {
+        const call = this.#calls.get(reply.id);
+        this.#calls.delete(reply.id);
+        call?.reject(toError(reply.failure));
+        break;
+      }
+      case "piece": {
+        const call = this.#calls.get(reply.id);
+        if (call !== undefined) for (const one of reply.series) (call.found ??= []).push(one);
+        break;
+      }
+      case "appended": {
+        const appended = this.#appends.get(reply.id);
+        this.#appends.delete(reply.id);
+        for (const [place, failure] of reply.refused) appended?.[place]?.reject(toError(failure));
+        for (const { resolve } of appended ?? []) resolve();
+        break;
+      }
+      case "events":
+        this.#listener?.(reply.events);
+        break;
+      case "alive":
+        this.#mourn(reply.name);
+        break;
+      case "ended":
+        this.#end(toError(reply.failure));
+        break;
+    }
+  }
+
+  // ---- the end --------------------------------------------------------------------------------------------------------------
+
+  suspend(): void {
+    if (this.#ended !== undefined) return;
+    this.#post({ kind: "suspend" });
+    // The worker ends by itself, when it has handed to the storage what it can.
+    this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
+  }
+
+  async close(): Promise<void> {
+    if (this.#ended?.code === "closed") return;
+    try {
+      await this.#call((id) => ({ kind: "close", id }));
+    } finally {
+      this.#end(new SandglassError("closed", "the database is closed; open it again"));
+    }
+  }
+
+  /** The lock that the worker holds for as long as it lives will be given to this page when it is gone. */
+  #mourn(alive: string): void {
+    this.#watch.relax();
+    navigator.locks
+      .request(alive, { signal: this.#mourning.signal }, () => this.#lose("is gone"))
+      .catch(() => {
+        // Taken back, since the end has come in another way.
+      });
+  }
+
+  #lose(what: string): void {
+    this.#end(new SandglassError("closed", `the worker of the database ${what}, and the database is closed with it; what was durable is untouched, open it again`));
+  }
+
+  #end(reason: SandglassError, terminate = true): void {
+    if (this.#ended !== undefined) return;
+    this.#ended = reason;
+    if (terminate) this.#worker.terminate();
+    this.#worker.onmessage = this.#worker.onmessageerror = this.#worker.onerror = null;
+    this.#watch.stop();
+    this.#mourning.abort();
+    for (const call of this.#calls.values()) call.reject(reason);
+    for (const { reject } of [...this.#appends.values(), this.#batched].flat()) reject(reason);
+    this.#calls.clear();
+    this.#appends.clear();
+    this.#handles.clear();
+    this.#batched = [];
+    this.#newSeries = [];
+    this.#listener = undefined;
+  }
+
+  #check(): void {
+    if (this.#ended !== undefined) throw this.#ended;
+  }
+}
+
+/** Labels, names and values in turn, as the engine understands them: without empty ones, in one order. */
+function canonical(flat: string[]): string {
+  const labels = new Map<string, string>();
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i + 1] !== "") labels.set(flat[i] || "__name__", flat[i + 1]!);
+  }
+  if (labels.size === 0) throw new SandglassError("invalid", "a series needs at least one label with a value, such as __name__");
+  return JSON.stringify([...labels].sort(([a], [b]) => (a < b ? -1 : 1)));
+}

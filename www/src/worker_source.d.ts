@@ -1,0 +1,3 @@
+// What build.mjs writes: the text of worker.js.
+declare const source: string;
+export default source;
