@@ -580,8 +580,11 @@ export async function fillStored(db) {
   return db.select(EVERY_SERIES);
 }
 
-/** Runs one test with databases of its own, which are closed and removed behind it. */
-export async function runTest(sandglass, group, title, thread, storage) {
+/**
+ * Runs one test with databases of its own, which are closed and removed behind it. `thread` tells where the engine should be:
+ * "worker" or "caller".
+ */
+export async function runTest(sandglass, group, title, storage, thread) {
   const databases = [];
   const name = `${RUN}-${opened++}`;
   const open = async (options = {}) => {

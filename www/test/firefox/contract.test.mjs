@@ -26,7 +26,7 @@ describe("sandglass in Firefox", async () => {
     browser.page.evaluate(
       async ({ index, group, title, storage }) => {
         const [sandglass, { runTest }] = await Promise.all([import(new URL(index, location.href)), import(new URL("/contract/contract.mjs", location.href))]);
-        await runTest(sandglass, group, title, storage);
+        await runTest(sandglass, group, title, storage, "worker");
       },
       { index, group, title, storage },
     );

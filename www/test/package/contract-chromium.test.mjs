@@ -23,7 +23,7 @@ describe("sandglass in Chromium", async () => {
     browser.page.evaluate(
       async ({ index, group, title, thread, storage }) => {
         const [sandglass, { runTest }] = await Promise.all([import(index), import("/contract/contract.mjs")]);
-        await runTest(sandglass, group, title, thread, storage);
+        await runTest(sandglass, group, title, storage, thread);
       },
       { index: thread === "worker" ? index : inline, group, title, thread, storage },
     );

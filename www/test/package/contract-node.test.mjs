@@ -12,6 +12,6 @@ after(() => rm(project, { recursive: true, force: true }));
 for (const name of [".", "./inline"]) {
   const sandglass = await import(pathToFileURL(join(directory, await entry(name, "node"))).href);
   describe(`sandglass${name.slice(1)} in Node`, () => {
-    for (const title of Object.keys(TESTS)) it(title, () => runTest(sandglass, "TESTS", title, "caller", "memory"));
+    for (const title of Object.keys(TESTS)) it(title, () => runTest(sandglass, "TESTS", title, "memory", "caller"));
   });
 }
