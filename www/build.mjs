@@ -4,7 +4,7 @@ import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync,
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { build, transform } from "esbuild";
+import { build } from "esbuild";
 
 const www = dirname(fileURLToPath(import.meta.url));
 const dist = join(www, "dist");
@@ -26,9 +26,28 @@ async function glueFactory() {
   const ownUrl = /module_or_path = new URL\('sandglass_bg\.wasm', import\.meta\.url\);/;
   if (!ownUrl.test(source)) throw new Error("the glue of wasm-bindgen has changed: its default URL was not found");
   source = source.replace(ownUrl, "throw new Error('a compiled module is expected');");
-  const { code } = await transform(source, { format: "cjs", target: "es2022" });
-  if (code.includes("import.meta") || code.includes("import_meta")) throw new Error("the glue of wasm-bindgen has changed: it looks at import.meta");
-  return `export function createGlue() {\nconst module = { exports: {} };\n${code}\nreturn module.exports;\n}\n`;
+  // What the package does not ask for is left behind.
+  const { outputFiles } = await build({
+    stdin: { contents: 'export { default, EnginePort, lastPanic } from "glue";', loader: "js" },
+    bundle: true,
+    format: "esm",
+    target: "es2022",
+    write: false,
+    plugins: [
+      {
+        name: "glue",
+        setup(plugins) {
+          plugins.onResolve({ filter: /^glue$/ }, ({ path }) => ({ path, namespace: "glue" }));
+          plugins.onLoad({ filter: /.*/, namespace: "glue" }, () => ({ contents: source, loader: "js" }));
+        },
+      },
+    ],
+  });
+  const code = outputFiles[0].text;
+  const exported = /export \{([^}]*)\};\s*$/.exec(code);
+  if (exported === null || code.includes("import.meta")) throw new Error("the glue of wasm-bindgen has changed: it cannot be made the body of a function");
+  const names = exported[1].split(",").map((name) => name.trim().replace(/^(\w+) as (\w+)$/, "$2: $1"));
+  return `export function createGlue() {\n${code.slice(0, exported.index)}\nreturn { ${names.join(", ")} };\n}\n`;
 }
 
 rmSync(dist, { recursive: true, force: true });

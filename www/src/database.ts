@@ -204,12 +204,12 @@ export class OpenDatabase implements Database {
     }
   }
 
-  async inspectPart(part: PartId, { from = 0, count = 1000 }: BlockRange = {}): Promise<PartDetails> {
-    return this.#port.ask({ kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") });
+  async inspectPart(part: PartId, { from = 0, count = 1000, signal }: BlockRange & Abortable = {}): Promise<PartDetails> {
+    return this.#port.ask({ kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") }, signal);
   }
 
-  async inspectBlock(part: PartId, block: number): Promise<BlockDetails> {
-    const pieces = await this.#port.ask({ kind: "inspectBlock", part: position(part, "part"), block: position(block, "block") });
+  async inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails> {
+    const pieces = await this.#port.ask({ kind: "inspectBlock", part: position(part, "part"), block: position(block, "block") }, options?.signal);
     return blockDetails(part, block, pieces);
   }
 

@@ -232,8 +232,11 @@ export class InlinePort implements Port {
     return this.#manualClock ? engine.now() : Date.now();
   }
 
-  async inspect(signal?: AbortSignal): Promise<EngineState> {
-    checkAborted("inspect", signal);
+  inspect(signal?: AbortSignal): Promise<EngineState> {
+    return abortable("inspect", signal, async () => this.#inspect());
+  }
+
+  #inspect(): EngineState {
     const state = this.#call((engine) => engine.inspect()) as EngineState;
     const { longestMs, over8Ms } = this.#pump.slices;
     Object.assign(state.scheduler, {

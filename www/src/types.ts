@@ -291,7 +291,7 @@ export interface Database extends AsyncDisposable {
    * const { blocks, headers } = await db.inspectPart(state.partitions[0].parts[0].id, { count: 100 });
    * ```
    */
-  inspectPart(part: PartId, blocks?: BlockRange): Promise<PartDetails>;
+  inspectPart(part: PartId, blocks?: BlockRange & Abortable): Promise<PartDetails>;
 
   /**
    * One block of one part, decoded, with how each stage of the encoding was chosen and what it saved. `block` is its position in
@@ -303,7 +303,7 @@ export interface Database extends AsyncDisposable {
    * console.log(header.labels, mantissas.marshalType, mantissas.sizes.stored / header.rows, "bytes a value");
    * ```
    */
-  inspectBlock(part: PartId, block: number): Promise<BlockDetails>;
+  inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails>;
 
   /**
    * For tests and teaching: ends the engine as `kill -9` ends a server, and opens what it leaves in its storage. Rows in shards and
