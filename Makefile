@@ -15,7 +15,7 @@ engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .c
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
-.PHONY: help demo page test test-firefox kill-loop package wasm bench clean
+.PHONY: help demo page test test-firefox kill-loop package wasm bench screenshots clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -42,6 +42,10 @@ page: dist/page/index.html ## builds the page into dist/page/
 
 bench: package ## runs the benchmarks and prints ratios against the named peers (ARGS=--help lists options)
 	@scripts/bench.sh $(ARGS)
+
+screenshots: page ## takes pictures of each room in both themes and three widths into dist/screenshots/
+	@scripts/need.sh npm chromium
+	@source scripts/env.sh; CHROMIUM=$$(find_chromium) node www/test/page/screenshots.mjs $(ARGS)
 
 clean: ## removes everything that was built here, tools included
 	rm -rf target dist .tools www/pkg www/dist www/README.md www/LICENSE www/node_modules www/bench/node_modules

@@ -118,11 +118,12 @@ impl Partition {
         let chosen = choice.parts.iter().map(|&i| free[i].clone()).collect();
         let is_watched = self.context.with_trace(|trace| trace.is_enabled());
         let explained = is_watched.then(|| {
-            let mut by_size: Vec<_> = free.iter().map(|entry| (entry.part().size_bytes(), entry.id())).collect();
-            sort::sort(&mut by_size);
+            // As the choice sees them.
+            let mut by_size: Vec<usize> = (0..free.len()).collect();
+            sort::sort_by_key(&mut by_size, |&i| (sizes[i].bytes, std::cmp::Reverse(sizes[i].min_timestamp)));
             MergeChoice {
-                considered: by_size.iter().map(|(_, id)| *id).collect(),
-                considered_bytes: by_size.iter().map(|(bytes, _)| *bytes).collect(),
+                considered: by_size.iter().map(|&i| free[i].id()).collect(),
+                considered_bytes: by_size.iter().map(|&i| sizes[i].bytes).collect(),
                 gain: choice.gain,
                 min_gain: choice.min_gain,
                 max_output_bytes,

@@ -41,7 +41,7 @@ pub enum MergeReason {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MergeChoice {
-    /// The parts that were in no merge and could have been taken, by size, the smallest first.
+    /// The parts that were in no merge and could have been taken, by size, the smallest first; of equal ones the later first.
     pub considered: Vec<PartId>,
     /// The sizes of these parts in bytes.
     pub considered_bytes: Vec<u64>,

@@ -1,37 +1,37 @@
+import { signal } from "@preact/signals";
+import type { ComponentType } from "preact";
+import { useEffect } from "preact/hooks";
 import type { ChartFeed } from "./chart_feed";
+import type { Player } from "./inside/player";
+import type { Place } from "./model/history";
+import { place } from "./rooms";
 import type { Session } from "./session";
-import { About } from "./views/about";
-import { ChartCard } from "./views/chart_card";
-import { EngineCard } from "./views/engine_card";
-import { Figures } from "./views/figures";
 import { Header } from "./views/header";
-import { SnapshotCard } from "./views/snapshot_card";
-import { TroubleCard } from "./views/trouble_card";
+import { LiveRoom } from "./views/live_room";
+
+/** The rooms with the picture are fetched when somebody wants to go there. */
+const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
+const player = signal<Player | undefined>(undefined);
 
 export function App({ session, feed }: { session: Session; feed: ChartFeed }) {
-  // A database that could not be opened has nothing to show.
-  const opened = session.trouble.value === undefined || session.state.value !== undefined;
+  const { room, embedded } = place.value;
+  useEffect(() => {
+    if (room === "live") {
+      inside.value?.leave();
+      session.begin();
+      return;
+    }
+    void import("./inside/room").then((loaded) => {
+      inside.value = loaded;
+      player.value = loaded.enter(place.peek());
+    });
+  }, [room, place.value, session]);
+  const Inside = inside.value?.Room;
   return (
     <>
-      <Header />
+      {!embedded && <Header room={room} />}
       <main id="content">
-        <section class="intro" aria-labelledby="headline">
-          <h1 id="headline">VictoriaMetrics’ storage engine, rebuilt to run in this tab.</h1>
-          <p>
-            Sandglass takes in samples, packs them into parts and merges the parts on its own clock, just as the server does, in the
-            server’s own file format. No server is behind this page: take a snapshot, and a real one opens it.
-          </p>
-        </section>
-        <TroubleCard session={session} />
-        {opened && (
-          <>
-            <Figures session={session} />
-            <ChartCard session={session} feed={feed} />
-            <EngineCard session={session} />
-            <SnapshotCard session={session} />
-          </>
-        )}
-        <About session={session} />
+        {room === "live" ? <LiveRoom session={session} feed={feed} /> : Inside && player.value && <Inside player={player.value} />}
       </main>
     </>
   );

@@ -9,4 +9,3 @@ const feed = new ChartFeed();
 session.database.subscribe((database) => feed.use(database));
 
 render(<App session={session} feed={feed} />, document.getElementById("app") as HTMLElement);
-void session.start();

@@ -61,6 +61,15 @@ export class Session {
   readonly #lines: Line[] = [];
   #linesChanged = false;
 
+  #begun = false;
+
+  /** Starts when the room is entered for the first time. */
+  begin(): void {
+    if (this.#begun) return;
+    this.#begun = true;
+    void this.start();
+  }
+
   /** `ifLocked` is what to do when another tab has the database: tell it, or wait until it is free. */
   async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "fail" | "wait" = "fail"): Promise<void> {
     this.phase.value = "opening";

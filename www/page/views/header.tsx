@@ -1,3 +1,5 @@
+import type { RoomName } from "../model/history";
+
 /** The sign: sand that becomes stone. */
 export function Logo() {
   return (
@@ -11,10 +13,26 @@ export function Logo() {
   );
 }
 
-export function Header() {
+const ROOMS: readonly [RoomName, string][] = [
+  ["live", "Live"],
+  ["inside", "Inside"],
+  ["chapters", "Chapters"],
+];
+
+export function Header({ room }: { room: RoomName }) {
   return (
     <header class="top">
-      <a class="skip" href="#content">
+      <a
+        class="skip"
+        href="#content"
+        onClick={(event) => {
+          // What stands behind the # is the room.
+          event.preventDefault();
+          const content = document.getElementById("content");
+          content?.setAttribute("tabindex", "-1");
+          content?.focus();
+        }}
+      >
         Skip to the content
       </a>
       <div class="brand">
@@ -22,6 +40,13 @@ export function Header() {
         <span>Sandglass</span>
       </div>
       <p class="tagline">time series, in the browser</p>
+      <nav class="rooms" aria-label="Rooms">
+        {ROOMS.map(([name, text]) => (
+          <a key={name} href={`#${name}`} aria-current={name === room ? "page" : undefined}>
+            {text}
+          </a>
+        ))}
+      </nav>
     </header>
   );
 }

@@ -1,0 +1,52 @@
+// Colours as the style sheet has them, and one for each series.
+
+export interface Palette {
+  ink: string;
+  muted: string;
+  edge: string;
+  card: string;
+  sunk: string;
+  accent: string;
+  danger: string;
+  raw: string;
+  inmemory: string;
+  small: string;
+  big: string;
+  mono: string;
+  font: string;
+  dark: boolean;
+  series: string[];
+}
+
+export function readPalette(element: Element): Palette {
+  const style = getComputedStyle(element);
+  const colour = (name: string) => style.getPropertyValue(`--${name}`).trim();
+  return {
+    ink: colour("ink"),
+    muted: colour("muted"),
+    edge: colour("edge"),
+    card: colour("card"),
+    sunk: colour("sunk"),
+    accent: colour("accent"),
+    danger: colour("danger"),
+    raw: colour("raw"),
+    inmemory: colour("inmemory"),
+    small: colour("small"),
+    big: colour("big"),
+    mono: colour("mono"),
+    font: style.fontFamily,
+    dark: matchMedia("(prefers-color-scheme: dark)").matches,
+    series: Array.from({ length: 12 }, (_, i) => colour(`series-${i + 1}`)),
+  };
+}
+
+/** A dozen colours that people with any sight can tell apart; with more series they come again. */
+export const seriesColour = (palette: Palette, series: number): string => palette.series[((series % 12) + 12) % 12] as string;
+
+/** Sand that becomes stone: the oftener written, the darker. */
+export function partColour(palette: Palette, part: { class: "inmemory" | "small" | "big"; generation: number }): string {
+  if (part.class === "inmemory") return palette.inmemory;
+  if (part.class === "big") return palette.big;
+  const share = Math.min(100, Math.max(0, (part.generation - 1) * 34));
+  return `color-mix(in oklab, ${palette.small}, ${palette.big} ${share}%)`;
+}

@@ -1,0 +1,377 @@
+// The rooms Inside and Chapters: the picture with its controls, and what stands beside it.
+
+import "./style.css";
+import { signal } from "@preact/signals";
+import { useEffect, useState } from "preact/hooks";
+import { bytes, clock, grouped, plural } from "../model/format";
+import { HOME, type Place } from "../model/history";
+import { SITUATIONS } from "../replay/situations";
+import { CHAPTERS, type Chapter, chapterOf, sourceOf } from "./chapters";
+import { Counters, MergePanel } from "./counters";
+import { GlassView } from "./glass_view";
+import { HeapWalk } from "./heap_walk";
+import { type KeyLine, Keys } from "./keys";
+import { Player, SPEEDS } from "./player";
+import { SOURCES, STEPS } from "./steps";
+import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
+import { ZoomPath, ZoomView } from "./zoom_view";
+
+/** One for the whole visit: both rooms look at the same engine. */
+let only: Player | undefined;
+const chapterId = signal("");
+/** What the address was when it was last followed. */
+let followed = "";
+
+export function enter(place: Place): Player {
+  const player = (only ??= new Player());
+  player.room = place.room;
+  player.embedded = place.embedded;
+  if (place.room === "chapters") {
+    const chapter = chapterOf(place.chapter);
+    if (chapterId.value !== chapter.id || player.chapter !== chapter.id) show(player, chapter);
+    return player;
+  }
+  player.chapter = "";
+  chapterId.value = "";
+  const asked = JSON.stringify([place.history, place.at, place.zoom]);
+  if (asked !== followed) {
+    followed = asked;
+    const isStart = place.at === 0;
+    void player.go(place, isStart && place.zoom.length === 0);
+  }
+  return player;
+}
+
+export function leave(): void {
+  only?.leave();
+}
+
+function show(player: Player, chapter: Chapter): void {
+  chapterId.value = chapter.id;
+  player.chapter = chapter.id;
+  followed = "";
+  void player.go({ history: chapter.history, at: chapter.from, zoom: [] }, false).then(() => {
+    if (player.chapter !== chapter.id) return;
+    player.setSpeed(chapter.speed);
+    player.play(chapter.to);
+  });
+}
+
+function begin(player: Player, situation: string): void {
+  if (player.room === "chapters") {
+    location.hash = `#inside?s=${situation}`;
+    return;
+  }
+  const history = { ...HOME.history, seed: player.history.value.seed, situation };
+  followed = JSON.stringify([history, 0, []]);
+  void player.go({ history, at: 0, zoom: [] }, true);
+}
+
+export function Room({ player }: { player: Player }) {
+  const [keysShown, setKeysShown] = useState(false);
+  const [snapshot, setSnapshot] = useState<string | undefined>();
+  const inChapters = chapterId.value !== "";
+  useChapterZoom(player);
+  useEffect(() => {
+    const onKey = (event: KeyboardEvent) => {
+      if (event.ctrlKey || event.metaKey || event.altKey || event.defaultPrevented) return;
+      const target = event.target as HTMLElement;
+      if (target.closest?.("input:not([type=range]),select,textarea,[contenteditable]")) return;
+      if (keysShown && event.key !== "Escape" && event.key !== "?") return;
+      if (!press(player, event.key, target, () => setKeysShown((shown) => !shown), () => setKeysShown(false), keysShown)) return;
+      event.preventDefault();
+    };
+    addEventListener("keydown", onKey);
+    return () => removeEventListener("keydown", onKey);
+  }, [player, keysShown]);
+  const zoomed = player.zoom.value.length > 1;
+  const situation = player.situation.value;
+  const { x, y } = player.zoomFrom;
+  return (
+    <div class={inChapters ? "room with-chapter" : "room"}>
+      {inChapters && <ChapterPanel player={player} />}
+      <section class="card scene" aria-labelledby="scene-title">
+        <header class="scene-head">
+          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h2 id="scene-title">{situation.name}</h2>}
+          {!inChapters && <p class="watch">{situation.watch}</p>}
+          <ZoomPath player={player} />
+        </header>
+        <div class={zoomed ? "picture zoomed" : "picture"} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
+          <GlassView player={player} pointedSnapshot={snapshot} />
+          <ZoomView player={player} />
+          {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
+        </div>
+        {player.trouble.value && <p class="reading problem" role="alert">{player.trouble.value}</p>}
+        {player.gone.value && <p class="reading" role="status">{player.gone.value}</p>}
+        <Transport player={player} />
+        <Deeds player={player} />
+        <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
+        <Troubles player={player} />
+      </section>
+      <aside class="card side" aria-label="Counters">
+        <Counters player={player} />
+        <MergePanel player={player} />
+        <HeapWalk player={player} />
+      </aside>
+      {!inChapters && <Situations player={player} />}
+      {!player.embedded && <Pipeline player={player} />}
+      <p class="keys-hint">
+        <button type="button" class="link" onClick={() => setKeysShown(true)} aria-keyshortcuts="?">
+          Keys: press ?
+        </button>
+        <span class="note">Seed {player.history.value.seed}. The address holds the whole history: whoever opens it sees the same.</span>
+      </p>
+      {keysShown && <Keys lines={keyLines()} onClose={() => setKeysShown(false)} />}
+    </div>
+  );
+}
+
+/** Whether the key was one of ours. */
+function press(player: Player, key: string, target: HTMLElement, toggleKeys: () => void, closeKeys: () => void, keysShown: boolean): boolean {
+  const isButton = target.closest("button,a,summary") !== null;
+  switch (key) {
+    case "?":
+      toggleKeys();
+      return true;
+    case "Escape":
+      if (keysShown) closeKeys();
+      else if (player.zoom.value.length > 0) void player.zoomTo(player.zoom.value.slice(0, -1));
+      return true;
+    case " ":
+      if (isButton) return false;
+      if (player.playing.value) player.pause();
+      else player.play();
+      return true;
+    case ".":
+      void player.step("event");
+      return true;
+    case "ArrowRight":
+      void player.step(1000);
+      return true;
+    case "ArrowLeft":
+      void player.step(-1000);
+      return true;
+    case "Home":
+      void player.seek(0);
+      return true;
+    case "+":
+    case "-": {
+      const at = SPEEDS.findIndex((speed) => speed >= player.speed.value);
+      const next = SPEEDS[at + (key === "+" ? 1 : -1)];
+      if (next !== undefined) player.setSpeed(next);
+      return true;
+    }
+    case "[":
+    case "]":
+      if (chapterId.value === "") return false;
+      turn(key === "]" ? 1 : -1);
+      return true;
+  }
+  const deed = deedOfKey(key);
+  if (deed) {
+    void player.act(deed);
+    return true;
+  }
+  const situation = SITUATIONS.find((other) => other.key === key);
+  if (situation) begin(player, situation.id);
+  return situation !== undefined;
+}
+
+function keyLines(): KeyLine[] {
+  return [
+    ["space", "play, pause"],
+    [".", "one event further"],
+    ["→ ←", "one second further, back"],
+    ["Home", "back to the start"],
+    ["+ −", "faster, slower"],
+    ["Enter", "look into the chosen part"],
+    ["Esc", "look from further away"],
+    ["[ ]", "chapter before, after"],
+    ...DEED_KEYS,
+    ...SITUATIONS.map(({ key, name }) => [key, name] as const),
+    ["?", "this list"],
+  ];
+}
+
+// ---- chapters ---------------------------------------------------------------------------------------------------------
+
+function turn(by: number): void {
+  const at = CHAPTERS.findIndex(({ id }) => id === chapterId.value);
+  const next = CHAPTERS[at + by];
+  if (next) location.hash = `#chapters/${next.id}`;
+}
+
+/** A chapter that ends inside of a part goes there when its play has ended. */
+function useChapterZoom(player: Player): void {
+  const playing = player.playing.value;
+  const at = player.at.value;
+  const id = chapterId.value;
+  const isOver = id !== "" && !playing && at >= chapterOf(id).to;
+  useEffect(() => {
+    const { zoom } = chapterOf(id);
+    if (!isOver || zoom === undefined || player.zoom.peek().length > 0) return;
+    const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
+    if (largest) void player.zoomTo([largest.month, String(largest.id), ...(zoom === "part" ? [] : [String(zoom)])]);
+  }, [isOver, id, player]);
+}
+
+function ChapterPanel({ player }: { player: Player }) {
+  const chapter = chapterOf(chapterId.value);
+  const at = CHAPTERS.indexOf(chapter);
+  return (
+    <article class="chapter" aria-labelledby="chapter-title">
+      <p class="chapter-number">
+        {at + 1} of {CHAPTERS.length}
+      </p>
+      <h2 id="chapter-title">{chapter.title}</h2>
+      {chapter.text.map((paragraph) => (
+        <p key={paragraph}>{paragraph}</p>
+      ))}
+      <p class="look">{chapter.look}</p>
+      <p class="note files">
+        {chapter.files.map((file) => (
+          <a key={file} href={sourceOf(file)}>
+            <code>{file.replace("src/", "")}</code>
+          </a>
+        ))}
+      </p>
+      <div class="turn">
+        <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
+          Back
+        </button>
+        <button type="button" onClick={() => show(player, chapter)}>
+          Again
+        </button>
+        <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
+          Next
+        </button>
+      </div>
+      <nav aria-label="Chapters">
+        <ol class="chapters">
+          {CHAPTERS.map((other) => (
+            <li key={other.id}>
+              <a href={`#chapters/${other.id}`} aria-current={other === chapter ? "page" : undefined}>
+                {other.title}
+              </a>
+            </li>
+          ))}
+        </ol>
+      </nav>
+    </article>
+  );
+}
+
+// ---- below the picture ------------------------------------------------------------------------------------------------
+
+function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string | undefined; onPoint: (name: string | undefined) => void }) {
+  player.version.value;
+  const { snapshots } = player.house;
+  if (snapshots.length === 0) return null;
+  const present = new Set(player.house.parts().map(({ id }) => id));
+  return (
+    <ul class="shelf" aria-label="Snapshots">
+      {snapshots.map(({ name, linked, bytes: size, at }) => {
+        const gone = linked.filter(({ id }) => !present.has(id)).length;
+        return (
+          <li key={name}>
+            <button
+              type="button"
+              aria-pressed={pointed === name}
+              onPointerEnter={() => onPoint(name)}
+              onPointerLeave={() => onPoint(undefined)}
+              onFocus={() => onPoint(name)}
+              onBlur={() => onPoint(undefined)}
+            >
+              <strong>Snapshot at {clock(at + player.situation.value.startTime)}</strong>
+              <span>
+                {plural(linked.length, "data part")}, {bytes(size)} linked, 0 B copied
+                {gone > 0 && `; ${grouped(gone)} of them live on here alone`}
+              </span>
+            </button>
+          </li>
+        );
+      })}
+    </ul>
+  );
+}
+
+function Troubles({ player }: { player: Player }) {
+  player.version.value;
+  const { troubles, crashes } = player.house;
+  const crash = crashes.at(-1);
+  const trouble = troubles.at(-1);
+  return (
+    <div class="troubles" role="status">
+      {crash && (
+        <p>
+          <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what was on disk was found again.
+        </p>
+      )}
+      {trouble && (
+        <p>
+          <strong>{plural(troubles.length, "refusal")}.</strong> The last: {trouble.message}
+        </p>
+      )}
+    </div>
+  );
+}
+
+function Situations({ player }: { player: Player }) {
+  const chosen = player.situation.value.id;
+  return (
+    <section class="card situations" aria-labelledby="situations-title">
+      <h2 id="situations-title">Situations</h2>
+      <div class="situation-list">
+        {SITUATIONS.map(({ id, key, name }) => (
+          <button key={id} type="button" aria-pressed={id === chosen} aria-keyshortcuts={key} onClick={() => begin(player, id)}>
+            <kbd>{key}</kbd>
+            <span>{name}</span>
+          </button>
+        ))}
+      </div>
+    </section>
+  );
+}
+
+/** A step is lit for so long, in milliseconds of the visitor's time. */
+const LIT_MS = 450;
+
+function Pipeline({ player }: { player: Player }) {
+  player.version.value;
+  const at = player.at.value;
+  const lit = LIT_MS * Math.max(0.2, Math.min(player.speed.value, 4));
+  return (
+    <section class="card pipeline" aria-labelledby="pipeline-title">
+      <h2 id="pipeline-title">The call path</h2>
+      <p class="hint">From the request to a block’s bytes. The step that runs is lit; each name leads to the file that does it.</p>
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Step</th>
+            <th scope="col">What happens</th>
+            <th scope="col">Where</th>
+            <th scope="col" class="number">Times</th>
+          </tr>
+        </thead>
+        <tbody>
+          {STEPS.map(({ name, what, says, file }) => {
+            const count = player.house.steps.get(name);
+            const isLit = count !== undefined && at - count.last <= lit;
+            return (
+              <tr key={name} class={isLit ? "lit" : ""}>
+                <th scope="row">{what}</th>
+                <td>{says}</td>
+                <td>
+                  <a href={SOURCES + file}>
+                    <code>{file}</code>
+                  </a>
+                </td>
+                <td class="number">{grouped(count?.times ?? 0)}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+    </section>
+  );
+}

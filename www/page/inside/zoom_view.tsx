@@ -1,0 +1,313 @@
+// Into a part, and into a block of it: down to the bytes.
+
+import { useState } from "preact/hooks";
+import type { BlockDetails, BlockHeader, ColumnDetails, PartDetails } from "sandglass/inline";
+import { bytes, grouped, month as monthName, plural, significant } from "../model/format";
+import { CLASS_WORD } from "../model/words";
+import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
+import type { Player } from "./player";
+
+export function ZoomPath({ player }: { player: Player }) {
+  const [month, part, block] = player.zoom.value;
+  player.version.value;
+  if (month === undefined) return null;
+  const name = monthName(month);
+  const found = part === undefined ? undefined : player.house.parts().find(({ id }) => String(id) === part);
+  const labels = player.block.value?.header.labels;
+  const steps: [string, readonly string[]][] = [
+    ["Database", []],
+    [`${name.month} ${name.year}`, [month]],
+  ];
+  if (part !== undefined) steps.push([`${found ? CLASS_WORD[found.class] : "part"} ${part}`, [month, part]]);
+  if (part !== undefined && block !== undefined) steps.push([labels ? seriesName(labels) : `block ${block}`, [month, part, block]]);
+  return (
+    <nav class="path" aria-label="Where the picture looks into">
+      {steps.map(([text, path], i) => (
+        <span key={text}>
+          {i > 0 && <span aria-hidden="true"> › </span>}
+          {i < steps.length - 1 ? (
+            <button type="button" class="link" onClick={() => void player.zoomTo(path)}>
+              {text}
+            </button>
+          ) : (
+            <strong aria-current="location">{text}</strong>
+          )}
+        </span>
+      ))}
+    </nav>
+  );
+}
+
+export function ZoomView({ player }: { player: Player }) {
+  const [, partId, blockId] = player.zoom.value;
+  const part = player.part.value;
+  const block = player.block.value;
+  if (partId === undefined) return null;
+  const { x, y } = player.zoomFrom;
+  return (
+    <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
+      {blockId === undefined ? part && <PartView player={player} part={part} id={Number(partId)} /> : block && <BlockView block={block} player={player} />}
+    </div>
+  );
+}
+
+export function seriesName(labels: Record<string, string>): string {
+  const { __name__ = "", job: _, ...rest } = labels;
+  const others = Object.entries(rest).map(([name, value]) => `${name}="${value}"`);
+  return others.length > 0 ? `${__name__}{${others.join(",")}}` : __name__;
+}
+
+const swatch = (series: number) => ({ background: `var(--series-${(((series % 12) + 12) % 12) + 1})` });
+
+// ---- a part -----------------------------------------------------------------------------------------------------------
+
+const FILES = ["timestamps.bin", "values.bin", "index.bin", "metaindex.bin"] as const;
+const FILE_SAYS = ["encoded timestamps, shared by neighbours that have the same", "encoded mantissas", "block headers, ZSTD", "one row for each index block"] as const;
+
+function PartView({ player, part, id }: { player: Player; part: PartDetails; id: number }) {
+  const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
+  const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
+  const few = part.headers.length <= 30;
+  const open = (block: number, event: Event) => {
+    const around = (event.currentTarget as HTMLElement).closest(".zoom")?.getBoundingClientRect();
+    const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
+    if (around) player.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
+    void player.zoomTo([...player.zoom.value.slice(0, 2), String(block)]);
+  };
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (step === undefined) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const cells = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("button")];
+    cells[(cells.indexOf(document.activeElement as HTMLElement) + step + cells.length) % cells.length]?.focus();
+  };
+  return (
+    <div class="part-view">
+      <p class="lead">
+        {plural(part.blocks, "block")} in {plural(part.indexBlocks, "index block")}: {grouped(rows)} rows in {bytes(size)}, {significant(size / Math.max(1, rows))} bytes a sample. A block holds up to 8,192 samples of one series; blocks are sorted by TSID, then by time.
+      </p>
+      <div class="files" role="img" aria-label={part.fileBytes.map((length, i) => `${FILES[i]} ${bytes(length)}`).join(", ")}>
+        {part.fileBytes.map((length, i) => (
+          <div key={FILES[i]} style={{ flexGrow: Math.max(length, size * 0.02) }} class={`file file-${i}`} title={`${FILES[i]}: ${FILE_SAYS[i]}`} />
+        ))}
+      </div>
+      <ul class="file-names">
+        {part.fileBytes.map((length, i) => (
+          <li key={FILES[i]}>
+            <span class={`dot file-${i}`} aria-hidden="true" />
+            <code>{FILES[i]}</code> {bytes(length)} <span class="note">{FILE_SAYS[i]}</span>
+          </li>
+        ))}
+      </ul>
+      <div class={few ? "blocks few" : "blocks"} role="group" aria-label={`Blocks of part ${id}`} onKeyDown={onKeyDown}>
+        {part.headers.map((header, at) => (
+          <button
+            key={at}
+            type="button"
+            tabIndex={at === 0 ? 0 : -1}
+            aria-label={`Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`}
+            title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
+            onClick={(event) => open(at, event)}
+          >
+            <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+            {few && <BlockFacts header={header} />}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+function BlockFacts({ header }: { header: BlockHeader }) {
+  const stored = header.timestampsBytes + header.valuesBytes;
+  return (
+    <span class="block-facts">
+      <strong>{header.labels ? seriesName(header.labels) : header.tsid}</strong>
+      <span>
+        {plural(header.rows, "row")} · {bytes(stored)} · {significant(stored / header.rows)} B a sample
+      </span>
+      <span class="note">
+        times {typeWord(header.timestampsType)} · values {typeWord(header.valuesType)}
+      </span>
+    </span>
+  );
+}
+
+// ---- a block ----------------------------------------------------------------------------------------------------------
+
+function BlockView({ block, player }: { block: BlockDetails; player: Player }) {
+  const { header } = block;
+  const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
+  const raw = header.rows * 16;
+  return (
+    <div class="block-view">
+      <div class="block-head">
+        <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+        <p class="lead">
+          <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a header of 81: {significant(stored / header.rows)} bytes a sample, {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
+        </p>
+      </div>
+      <Spark block={block} />
+      <div class="columns">
+        <Column title="Timestamps" column={block.timestamps} rows={header.rows} decimal={undefined} block={block} />
+        <Column title="Values" column={block.mantissas} rows={header.rows} decimal={header.scale} block={block} />
+      </div>
+      <Hex block={block} />
+    </div>
+  );
+}
+
+const SPARK_POINTS = 300;
+
+function Spark({ block }: { block: BlockDetails }) {
+  const { values } = block;
+  const every = Math.max(1, Math.ceil(values.length / SPARK_POINTS));
+  let low = Number.POSITIVE_INFINITY;
+  let high = Number.NEGATIVE_INFINITY;
+  for (const value of values) {
+    if (!Number.isFinite(value)) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  const points: string[] = [];
+  for (let i = 0; i < values.length; i += every) {
+    const value = values[i] as number;
+    if (Number.isFinite(value)) points.push(`${((i / Math.max(1, values.length - 1)) * 600).toFixed(1)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`);
+  }
+  return (
+    <svg class="spark" viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
+      <polyline points={points.join(" ")} />
+    </svg>
+  );
+}
+
+function Column(props: { title: string; column: ColumnDetails; rows: number; decimal: number | undefined; block: BlockDetails }) {
+  const { title, column, rows, decimal, block } = props;
+  const { sizes } = column;
+  const numbers = 8 * rows;
+  const first = 7;
+  const deltas = deltasOf(column, first);
+  const isSecond = column.marshalType.endsWith("Delta2");
+  const list = (items: Iterable<unknown>, more: boolean) => `${[...items].join("  ")}${more ? "  …" : ""}`;
+  const stages: { name: string; size: number; sample: string; says: string }[] = [];
+  if (decimal === undefined) {
+    stages.push({ name: "milliseconds", size: numbers, sample: list(column.integers.slice(0, 4), rows > 4), says: "64-bit integers since the epoch" });
+  } else {
+    stages.push({ name: "values", size: numbers, sample: list(block.values.slice(0, first), rows > first), says: "64-bit floats" });
+    stages.push({
+      name: "mantissas",
+      size: numbers,
+      sample: list(column.integers.slice(0, first), rows > first),
+      says: decimal === 0 ? "integers already: the scale is 10⁰" : `integers, of which each times 10^${decimal} is the value`,
+    });
+  }
+  stages.push({ name: isSecond ? "second differences" : "differences", size: numbers, sample: deltas.length > 0 ? list(deltas, rows - 1 > deltas.length && column.marshalType !== "deltaConst") : "none", says: whyType(column) });
+  stages.push({ name: "varints", size: sizes.varints, sample: hexOf(column.varints.subarray(0, 14), column.varints.length > 14), says: "zig-zag, seven bits a byte: small numbers of either sign take one" });
+  stages.push({ name: column.zstd === "kept" ? "ZSTD" : "stored plain", size: sizes.stored, sample: hexOf(column.bytes.subarray(0, 14), column.bytes.length > 14), says: whyZstd(column) });
+  return (
+    <section class="column" aria-label={`${title}: stages of the encoding`}>
+      <h4>
+        {title} <code>{TYPE_WORD[column.marshalType]}</code>
+      </h4>
+      <ol>
+        {stages.map((stage, i) => (
+          <li key={stage.name}>
+            <div class="stage-head">
+              <strong>{stage.name}</strong>
+              <span>{i < stages.length - 2 ? (i === 0 ? bytes(stage.size) : "") : bytes(stage.size)}</span>
+            </div>
+            <div class="bar" aria-hidden="true">
+              <span style={{ width: `${Math.max(stage.size > 0 ? 0.6 : 0, (100 * stage.size) / numbers)}%` }} class={i < stages.length - 2 ? "thought" : ""} />
+            </div>
+            <code class="sample">{stage.sample}</code>
+            <p class="note">{stage.says}</p>
+          </li>
+        ))}
+      </ol>
+    </section>
+  );
+}
+
+const hexOf = (data: Uint8Array, more = false): string => (data.length === 0 ? "no byte" : `${[...data].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more ? " …" : ""}`);
+
+const SHOWN_BYTES = 256;
+
+function Hex({ block }: { block: BlockDetails }) {
+  const [field, setField] = useState(block.headerFields[4]);
+  return (
+    <section class="hex" aria-label="The bytes">
+      <h4>
+        Header <span class="note">81 bytes, behind ZSTD in index.bin</span>
+      </h4>
+      <div class="dump" onPointerLeave={() => {}}>
+        {block.headerFields.map((other, i) => (
+          <button
+            key={other.name}
+            type="button"
+            class={`run run-${i % 4}${other === field ? " chosen" : ""}`}
+            aria-label={`${FIELD_WORD[other.name]}: ${fieldValue(block, other)}`}
+            onPointerEnter={() => setField(other)}
+            onFocus={() => setField(other)}
+            onClick={() => setField(other)}
+          >
+            {hexOf(block.headerBytes.subarray(other.offset, other.offset + other.length))}
+          </button>
+        ))}
+      </div>
+      {field && (
+        <p class="field">
+          <span class="note">
+            byte {field.offset}
+            {field.length > 1 && `–${field.offset + field.length - 1}`}
+          </span>{" "}
+          {FIELD_WORD[field.name]} = <strong>{fieldValue(block, field)}</strong>
+        </p>
+      )}
+      <Bytes column={block.timestamps} />
+      <Bytes column={block.mantissas} />
+    </section>
+  );
+}
+
+function Bytes({ column }: { column: ColumnDetails }) {
+  const [all, setAll] = useState(false);
+  const { bytes: data } = column;
+  const shown = all ? data : data.subarray(0, SHOWN_BYTES);
+  const plain = column.zstd !== "kept";
+  const runs: Uint8Array[] = [];
+  if (plain) {
+    let from = 0;
+    for (const end of varintEnds(shown)) {
+      runs.push(shown.subarray(from, end));
+      from = end;
+    }
+    if (from < shown.length) runs.push(shown.subarray(from));
+  } else if (shown.length > 0) {
+    runs.push(shown.subarray(0, 4), shown.subarray(4));
+  }
+  return (
+    <>
+      <h4>
+        <code>{column.file}</code>{" "}
+        <span class="note">
+          {data.length === 0 ? "no byte of this block" : `${plural(data.length, "byte")} at ${grouped(column.offset)}: ${plain ? "a shade for each varint" : "a ZSTD frame, which begins with 28 b5 2f fd"}`}
+        </span>
+      </h4>
+      {data.length > 0 && (
+        <div class="dump small">
+          {runs.map((run, i) => (
+            <span key={i} class={`run run-${i % 2}`}>
+              {hexOf(run)}
+            </span>
+          ))}
+          {data.length > shown.length && (
+            <button type="button" class="link" onClick={() => setAll(true)}>
+              all {grouped(data.length)}
+            </button>
+          )}
+        </div>
+      )}
+    </>
+  );
+}

@@ -1,0 +1,190 @@
+// The situations that can be watched: how the engine is opened, who writes to it, and what happens when.
+
+import type { OpenOptions } from "sandglass/inline";
+import type { Action } from "../model/history";
+
+export interface Situation {
+  id: string;
+  /** The key that starts it. */
+  key: string;
+  name: string;
+  /** One line: where to look. */
+  watch: string;
+  options: Pick<OpenOptions, "retention" | "dedupInterval" | "memoryBytes" | "quotaBytes">;
+  /** Milliseconds since the epoch, UTC. */
+  startTime: number;
+  /** Series that are scraped. */
+  series: number;
+  /** One scrape in so many milliseconds. */
+  everyMs: number;
+  /** Who writes. `fleet` mixes counters, gauges and constants; `kinds` is one of each; `replicas` is two writers of the same series; `churn` replaces its series. */
+  writer: "fleet" | "kinds" | "replicas" | "churn" | "noise";
+  script: readonly Action[];
+  /** Its end: what is to be seen has been seen. */
+  lengthMs: number;
+  /** Speed at which it is played at first. */
+  speed: number;
+}
+
+const NOON = Date.UTC(2024, 2, 10, 12);
+
+/** 64 MiB make shards of 10,000 rows, the least that the server makes. */
+const LITTLE_MEMORY = 64 << 20;
+
+const plain = { options: { retention: "90d" }, startTime: NOON, series: 12, everyMs: 1000, writer: "fleet", script: [], lengthMs: 60_000, speed: 2 } as const;
+
+export const SITUATIONS: readonly Situation[] = [
+  {
+    ...plain,
+    id: "steady",
+    key: "1",
+    name: "Steady scrape",
+    watch: "Each second the shard empties into one in-memory part; every five seconds these go to disk as one small part; when enough small parts of like size have gathered, they are merged.",
+    lengthMs: 120_000,
+    speed: 4,
+  },
+  {
+    ...plain,
+    id: "late",
+    key: "2",
+    name: "Late samples",
+    watch: "Samples of February open a room of their own: each month is a partition and shares nothing with the others. Late samples of today make parts that overlap in time with older ones.",
+    script: [
+      { at: 8_500, kind: "late" },
+      { at: 20_500, kind: "late" },
+    ],
+    lengthMs: 45_000,
+  },
+  {
+    ...plain,
+    id: "burst",
+    key: "3",
+    name: "A burst overflows a shard",
+    watch: "The shard holds 10,000 rows here. The call that does not fit takes all rows of the shard along and has them made into in-memory parts at once, without waiting for the second.",
+    options: { retention: "90d", memoryBytes: LITTLE_MEMORY },
+    script: [
+      { at: 4_300, kind: "burst" },
+      { at: 9_600, kind: "burst" },
+    ],
+    lengthMs: 25_000,
+    speed: 1,
+  },
+  {
+    ...plain,
+    id: "flood",
+    key: "4",
+    name: "257 small parts",
+    watch: "Somebody flushes after every write. Above 256 entries in the list of small parts, who adds rows must help: one assisted merge before the next part.",
+    script: [{ at: 6_200, kind: "flushes" }],
+    lengthMs: 25_000,
+    speed: 1,
+  },
+  {
+    ...plain,
+    id: "kinds",
+    key: "5",
+    name: "Counter, gauge, constant",
+    watch: "Zoom into a part: the values of the constant take no byte at all, all timestamps of a steady scrape two, the counter has small second differences, the gauge and the noise pay for every bit that nobody can foresee.",
+    writer: "kinds",
+    series: 4,
+    everyMs: 250,
+    lengthMs: 60_000,
+    speed: 8,
+  },
+  {
+    ...plain,
+    id: "duplicates",
+    key: "6",
+    name: "Duplicates, de-duplicated",
+    watch: "Two replicas write the same series. With an interval of 10 s only the last sample of each interval stays: already when rows become parts, again in merges, finally when queries read.",
+    options: { retention: "90d", dedupInterval: "10s" },
+    writer: "replicas",
+    lengthMs: 90_000,
+    speed: 8,
+  },
+  {
+    ...plain,
+    id: "churn",
+    key: "7",
+    name: "Series churn",
+    watch: "Every four seconds all pods are replaced. Data grows as before, but each new series costs index entries: watch the index, not the glass.",
+    writer: "churn",
+    series: 24,
+    lengthMs: 60_000,
+    speed: 4,
+  },
+  {
+    ...plain,
+    id: "snapshot",
+    key: "8",
+    name: "A snapshot during a merge",
+    watch: "All parts are being merged while the snapshot is taken. It links the files of one instant, sources or result, and copies none; merged sources live on for it alone.",
+    script: [
+      { at: 22_000, kind: "snapshot" },
+      { at: 36_300, kind: "merge" },
+      { at: 36_300, kind: "snapshot" },
+    ],
+    lengthMs: 60_000,
+    speed: 4,
+  },
+  {
+    ...plain,
+    id: "retention",
+    key: "9",
+    name: "Retention passes",
+    watch: "One day is kept, and it is the night to the 2nd of March. When the last instant of February is older than a day, its room is dropped whole; no file of it is read or rewritten.",
+    options: { retention: "1d" },
+    startTime: Date.UTC(2024, 2, 1, 23, 58, 30),
+    script: [{ at: 4_500, kind: "late" }],
+    lengthMs: 150_000,
+    speed: 8,
+  },
+  {
+    ...plain,
+    id: "crash",
+    key: "0",
+    name: "Crash here",
+    watch: "The engine is dropped without a word, as by kill -9. What stood below the neck is found again; raw rows and in-memory parts, the last seconds, are gone. The server keeps no log of them either.",
+    script: [{ at: 23_700, kind: "crash" }],
+    lengthMs: 40_000,
+    speed: 2,
+  },
+  {
+    ...plain,
+    id: "full",
+    key: "f",
+    name: "Storage fills up",
+    watch: "There is room for 64 kB. Flushes begin to fail and say so; in-memory parts stay and can still be searched, and nothing that was on disk is touched.",
+    options: { retention: "90d", quotaBytes: 64_000, memoryBytes: LITTLE_MEMORY },
+    writer: "noise",
+    series: 200,
+    lengthMs: 60_000,
+    speed: 4,
+  },
+  {
+    ...plain,
+    id: "import",
+    key: "i",
+    name: "A month is imported",
+    watch: "One and a half million samples of noise come into February at once. They are merged fifteen parts at a time, and what is larger than 10 MB becomes a big part, which is not merged with small ones any more.",
+    options: { retention: "90d", memoryBytes: LITTLE_MEMORY },
+    script: [
+      { at: 3_300, kind: "import" },
+      { at: 14_300, kind: "merge" },
+    ],
+    lengthMs: 25_000,
+    speed: 1,
+  },
+  {
+    ...plain,
+    id: "many",
+    key: "m",
+    name: "A thousand series",
+    watch: "A whole fleet: one part has a block for each series, so parts of a few seconds are mostly headers. Merging them is what makes samples cheap.",
+    series: 1000,
+    lengthMs: 120_000,
+    speed: 8,
+  },
+];
+
+export const situationOf = (id: string): Situation => SITUATIONS.find((situation) => situation.id === id) ?? (SITUATIONS[0] as Situation);

@@ -1,0 +1,365 @@
+// The engine that is shown: a real one, in memory, on a clock that is moved by hand. It does what its history says and nothing
+// else, so that it can be run again from the start and will be the same.
+
+import { type Database, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass/inline";
+import type { Action, History } from "../model/history";
+import { type Random, seeded } from "./random";
+import { type Situation, situationOf } from "./situations";
+
+/** What the page itself did, beside what the engine tells. */
+export type Deed =
+  /** Samples were handed to the engine; `series` tells whose, for up to `GRAINS` of them. */
+  | { type: "sent"; partition: string; rows: number; series: number[] }
+  | { type: "asked"; samples: number }
+  | { type: "refused"; what: string; message: string }
+  /** The engine was dropped and another one opened on its files. */
+  | { type: "crashed"; lostRows: number; state: EngineState };
+
+/** Something that happened, so many milliseconds after the history began. */
+export interface Happening {
+  at: number;
+  what: EngineEvent | Deed;
+}
+
+/** How many rows of one call are shown one by one. */
+const GRAINS = 64;
+
+const partitionOf = (time: number): string => new Date(time).toISOString().slice(0, 7).replace("-", "_");
+
+export class World {
+  readonly situation: Situation;
+  /** Milliseconds since the history began. */
+  at = 0;
+  readonly happened: Happening[] = [];
+  /** Rows that were handed over, and calls that did so. */
+  calls = 0;
+  #database: Database;
+  #history: History;
+  #writer: Writer;
+  #scrapes = 0;
+  #done = 0;
+  #stop: () => void;
+  #closed = false;
+
+  static async open(history: History): Promise<World> {
+    const situation = situationOf(history.situation);
+    const database = await open({ storage: "memory", clock: "manual", startTime: situation.startTime, ...situation.options });
+    return new World(database, history, situation);
+  }
+
+  private constructor(database: Database, history: History, situation: Situation) {
+    this.#database = database;
+    this.#history = history;
+    this.situation = situation;
+    this.#writer = new Writer(situation, history.seed);
+    this.#stop = this.#observe();
+  }
+
+  get database(): Database {
+    return this.#database;
+  }
+
+  get script(): readonly Action[] {
+    return script(this.situation, this.#history);
+  }
+
+  /** Whether it may go on with another future: all that it has done so far belongs to both. */
+  canBecome(history: History): boolean {
+    if (history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
+    const other = script(this.situation, history);
+    return this.script.slice(0, this.#done).every((action, i) => action.at === other[i]?.at && action.kind === other[i]?.kind) && !(other.length > this.#done && (other[this.#done] as Action).at < this.at);
+  }
+
+  become(history: History): void {
+    this.#history = history;
+  }
+
+  /** Lets time pass until `to`. Who writes, writes; what is due, happens. */
+  async advance(to: number): Promise<void> {
+    const script = this.script;
+    for (;;) {
+      const scrape = this.#scrapes * this.situation.everyMs;
+      const action = script[this.#done];
+      const next = Math.min(scrape, action?.at ?? Number.POSITIVE_INFINITY);
+      const target = Math.min(next, to);
+      if (target > this.at) {
+        await this.#database.tick(target - this.at);
+        this.at = target;
+      }
+      if (this.#closed || next > to) return;
+      if (scrape <= next) {
+        this.#scrapes++;
+        await this.#write(() => this.#writer.scrape(this.#database, this.#now()));
+        await this.#settle();
+      } else if (action) {
+        this.#done++;
+        await this.#perform(action);
+        // Those of one instant happen at once: a merge that has begun is still under way.
+        if (script[this.#done]?.at !== action.at) await this.#settle();
+      }
+    }
+  }
+
+  async state(): Promise<EngineState> {
+    return this.#database.inspect();
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#stop();
+    // To crash is quicker than to close: nothing of it is needed any more. A second engine on its files is closed at once.
+    await this.#database.close().catch(() => {});
+  }
+
+  /** All that can go on at this instant has gone on: what comes next meets the same engine on any machine. */
+  async #settle(): Promise<void> {
+    await this.#database.tick(0).catch(() => {});
+  }
+
+  #now(): number {
+    return this.situation.startTime + this.at;
+  }
+
+  #observe(): () => void {
+    return this.#database.observe((event) => this.happened.push({ at: event.time - this.situation.startTime, what: event }));
+  }
+
+  async #write(work: () => Promise<Sent[]>): Promise<void> {
+    try {
+      for (const { partition, rows, series } of await work()) {
+        this.calls++;
+        this.happened.push({ at: this.at, what: { type: "sent", partition, rows, series } });
+      }
+    } catch (error) {
+      this.#refused("write", error);
+    }
+  }
+
+  async #perform({ kind }: Action): Promise<void> {
+    try {
+      switch (kind) {
+        case "late":
+          return await this.#write(() => this.#writer.late(this.#database, this.#now()));
+        case "burst":
+          return await this.#write(() => this.#writer.burst(this.#database, this.#now()));
+        case "import":
+          return await this.#write(() => this.#writer.month(this.#database));
+        case "flushes":
+          for (let i = 0; i < 257; i++) {
+            await this.#write(() => this.#writer.one(this.#database, this.#now() - 257 + i));
+            await this.#database.flush();
+            await this.#settle();
+          }
+          return;
+        case "flush":
+          return await this.#database.flush();
+        case "merge":
+          // Not waited for: whatever comes next happens while it runs.
+          this.#database.forceMerge().catch((error) => this.#refused("merge", error));
+          return;
+        case "snapshot":
+          await this.#database.snapshots.create();
+          return;
+        case "ask": {
+          const found = await this.#database.select('{__name__!=""}', { start: this.#now() - 10_000 });
+          const samples = found.reduce((sum, series) => sum + series.timestamps.length, 0);
+          this.happened.push({ at: this.at, what: { type: "asked", samples } });
+          return;
+        }
+        case "crash":
+          return await this.#crash();
+      }
+    } catch (error) {
+      this.#refused(kind, error);
+    }
+  }
+
+  async #crash(): Promise<void> {
+    const before = rowsOf(await this.#database.inspect());
+    this.#stop();
+    this.#database = await this.#database.crash();
+    this.#stop = this.#observe();
+    this.#writer.forgetHandles();
+    const state = await this.#database.inspect();
+    this.happened.push({ at: this.at, what: { type: "crashed", lostRows: before - rowsOf(state), state } });
+  }
+
+  #refused(what: string, error: unknown): void {
+    if (this.#closed) return;
+    this.happened.push({ at: this.at, what: { type: "refused", what, message: error instanceof Error ? error.message : String(error) } });
+  }
+}
+
+/** What happens by the situation and by the visitor, in order of time. */
+function script(situation: Situation, history: History): Action[] {
+  return [...situation.script, ...history.actions].sort((a, b) => a.at - b.at);
+}
+
+const rowsOf = (state: EngineState): number =>
+  state.partitions.reduce(
+    (sum, { shards, parts, pendingConversionRows }) =>
+      sum + pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0) + parts.reduce((rows, part) => rows + part.rows, 0),
+    0,
+  );
+
+// ---- who writes -----------------------------------------------------------------------------------------------------
+
+interface Sent {
+  partition: string;
+  rows: number;
+  series: number[];
+}
+
+interface Metric {
+  name: string;
+  next(random: Random, before: number): number;
+  first: number;
+}
+
+const tenths = (value: number): number => Math.round(value * 10) / 10;
+
+const METRICS: readonly Metric[] = [
+  { name: "http_requests_total", first: 1200, next: (random, before) => before + Math.floor(random.uniform() * 9) },
+  { name: "room_temperature_celsius", first: 21.4, next: (random, before) => tenths(before + random.normal() * 0.15) },
+  { name: "node_load1", first: 0.7, next: (random, before) => Math.max(0, Math.round((before * 0.97 + 0.02 + random.normal() * 0.05) * 100) / 100) },
+  { name: "up", first: 1, next: () => 1 },
+  { name: "process_cpu_seconds_total", first: 83.5, next: (random, before) => Math.round((before + random.uniform() * 0.3) * 100) / 100 },
+  { name: "node_memory_free_bytes", first: 1.6e9, next: (random, before) => Math.max(4096, before + Math.round(random.normal() * 40) * 4096) },
+];
+
+const KINDS: readonly Metric[] = [
+  { name: "a_counter_total", first: 1000, next: (random, before) => before + 40 + Math.floor(random.uniform() * 5) },
+  { name: "b_gauge", first: 20, next: (random, before) => tenths(before * 0.9 + 2 + random.normal()) },
+  { name: "c_constant", first: 42, next: () => 42 },
+  { name: "d_noise", first: 0.5, next: (random) => random.uniform() },
+];
+
+const NOISE: readonly Metric[] = [{ name: "noise", first: 0.5, next: (random) => random.uniform() }];
+
+class Writer {
+  readonly #situation: Situation;
+  readonly #random: Random;
+  readonly #values: Float64Array;
+  #handles: SeriesHandle[] = [];
+  #generation = -1;
+  #scrapes = 0;
+
+  constructor(situation: Situation, seed: number) {
+    this.#situation = situation;
+    this.#random = seeded(seed);
+    this.#values = Float64Array.from({ length: situation.series }, (_, i) => {
+      const { first } = this.#metric(i);
+      return Number.isInteger(first) && first > 1 ? first + i * 7 : first;
+    });
+  }
+
+  forgetHandles(): void {
+    this.#handles = [];
+    this.#generation = -1;
+  }
+
+  async scrape(database: Database, time: number): Promise<Sent[]> {
+    const { series, writer } = this.#situation;
+    this.#prepare(database);
+    for (let i = 0; i < series; i++) this.#values[i] = this.#metric(i).next(this.#random, this.#values[i] as number);
+    this.#scrapes++;
+    await database.appendRow(this.#handles, time, this.#values);
+    const partition = partitionOf(time);
+    const sent = [{ partition, rows: series, series: some(series) }];
+    if (writer === "replicas") {
+      // The other replica comes a moment later, with values of its own reading.
+      await database.tick(0);
+      await database.appendRow(this.#handles, time + 400, this.#values);
+      sent.push({ partition, rows: series, series: some(series) });
+    }
+    return sent;
+  }
+
+  async late(database: Database, time: number): Promise<Sent[]> {
+    this.#prepare(database);
+    const sent: Sent[] = [];
+    const february = Date.UTC(2024, 1, 29, 23, 59, 20);
+    const places = [time - 2 * 3600_000, february].filter((at) => at > time - 80 * 24 * 3600_000);
+    for (const from of this.#situation.options.retention === "1d" ? [february] : places) {
+      const count = Math.min(4, this.#handles.length);
+      for (let i = 0; i < count; i++) {
+        const times = Float64Array.from({ length: 30 }, (_, n) => from + n * 1000);
+        await database.append(this.#handles[i] as SeriesHandle, times, Float64Array.from(times, (_, n) => n + i));
+        await database.tick(0);
+      }
+      sent.push({ partition: partitionOf(from), rows: count * 30, series: Array.from({ length: count * 8 }, (_, n) => Math.floor(n / 8)) });
+    }
+    return sent;
+  }
+
+  async burst(database: Database, time: number): Promise<Sent[]> {
+    this.#prepare(database);
+    const each = 1100;
+    for (const handle of this.#handles) {
+      const times = Float64Array.from({ length: each }, (_, n) => time - each + n);
+      await database.append(handle, times, Float64Array.from(times, () => Math.floor(this.#random.uniform() * 1000)));
+      await database.tick(0);
+    }
+    return [{ partition: partitionOf(time), rows: each * this.#handles.length, series: some(this.#handles.length) }];
+  }
+
+  /** A million and a half samples of February that nothing can compress. */
+  async month(database: Database): Promise<Sent[]> {
+    this.#prepare(database);
+    const [each, times] = [10_000, 150];
+    const from = Date.UTC(2024, 1, 1);
+    for (let i = 0; i < times; i++) {
+      const begin = from + i * each * 1000;
+      await database.append(
+        this.#handles[i % this.#handles.length] as SeriesHandle,
+        Float64Array.from({ length: each }, (_, n) => begin + n * 1000),
+        Float64Array.from({ length: each }, () => this.#random.uniform() + this.#random.uniform() * 2 ** -30),
+      );
+      await database.tick(0);
+    }
+    return [{ partition: partitionOf(from), rows: each * times, series: some(this.#handles.length) }];
+  }
+
+  async one(database: Database, time: number): Promise<Sent[]> {
+    this.#prepare(database);
+    await database.append(this.#handles[0] as SeriesHandle, [time], [this.#random.uniform()]);
+    return [{ partition: partitionOf(time), rows: 1, series: [0] }];
+  }
+
+  #metric(series: number): Metric {
+    const { writer } = this.#situation;
+    const metrics = writer === "kinds" ? KINDS : writer === "noise" ? NOISE : METRICS;
+    return metrics[series % metrics.length] as Metric;
+  }
+
+  #prepare(database: Database): void {
+    const { writer, series, everyMs } = this.#situation;
+    const generation = writer === "churn" ? Math.floor((this.#scrapes * everyMs) / 4000) : 0;
+    if (generation === this.#generation) return;
+    this.#generation = generation;
+    const metrics = writer === "kinds" ? KINDS.length : writer === "noise" ? NOISE.length : METRICS.length;
+    this.#handles = Array.from({ length: series }, (_, i) => {
+      const number = Math.floor(i / metrics);
+      const where: Record<string, string> = writer === "churn" ? { pod: `web-${generation}-${number}` } : { instance: `host-${number}` };
+      return database.series({ __name__: this.#metric(i).name, job: "demo", ...where });
+    });
+  }
+}
+
+/** Evenly spread ones of so many. */
+function some(count: number): number[] {
+  if (count <= GRAINS) return Array.from({ length: count }, (_, i) => i);
+  return Array.from({ length: GRAINS }, (_, i) => Math.floor((i * count) / GRAINS));
+}
+
+/** The place of a series in the palette: by its labels, whatever wrote it. */
+export function colourKey(labels: Record<string, string> | null): string {
+  if (labels === null) return "";
+  return `${labels.__name__} ${labels.instance ?? labels.pod ?? ""}`;
+}
+
+/** The keys of a situation's series in the order in which they are written. */
+export function seriesKeys(situation: Situation): string[] {
+  const metrics = situation.writer === "kinds" ? KINDS : situation.writer === "noise" ? NOISE : METRICS;
+  return Array.from({ length: situation.series }, (_, i) => `${(metrics[i % metrics.length] as Metric).name} host-${Math.floor(i / metrics.length)}`);
+}

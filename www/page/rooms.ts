@@ -1,0 +1,13 @@
+// Which room is open: read from the address, and followed when it changes.
+
+import { signal } from "@preact/signals";
+import { type Place, placeOf } from "./model/history";
+
+export const place = signal<Place>(placeOf(location.hash));
+
+function follow(): void {
+  place.value = placeOf(location.hash);
+}
+
+addEventListener("hashchange", follow);
+addEventListener("popstate", follow);

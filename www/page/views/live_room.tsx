@@ -1,0 +1,35 @@
+import type { ChartFeed } from "../chart_feed";
+import type { Session } from "../session";
+import { About } from "./about";
+import { ChartCard } from "./chart_card";
+import { EngineCard } from "./engine_card";
+import { Figures } from "./figures";
+import { SnapshotCard } from "./snapshot_card";
+import { TroubleCard } from "./trouble_card";
+
+/** The room Live: a machine that is scraped now, and a database that stays. */
+export function LiveRoom({ session, feed }: { session: Session; feed: ChartFeed }) {
+  // A database that could not be opened has nothing to show.
+  const opened = session.trouble.value === undefined || session.state.value !== undefined;
+  return (
+    <>
+      <section class="intro" aria-labelledby="headline">
+        <h1 id="headline">VictoriaMetrics’ storage engine, rebuilt to run in this tab.</h1>
+        <p>
+          Sandglass takes in samples, packs them into parts and merges the parts on its own clock, just as the server does, in the
+          server’s own file format. No server is behind this page: take a snapshot, and a real one opens it.
+        </p>
+      </section>
+      <TroubleCard session={session} />
+      {opened && (
+        <>
+          <Figures session={session} />
+          <ChartCard session={session} feed={feed} />
+          <EngineCard session={session} />
+          <SnapshotCard session={session} />
+        </>
+      )}
+      <About session={session} />
+    </>
+  );
+}

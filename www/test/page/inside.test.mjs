@@ -1,0 +1,198 @@
+// The rooms Inside and Chapters in a real browser: every situation and chapter to its end, and time back and forth.
+import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { openPage } from "../server/chromium.mjs";
+
+const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
+const source = (path) => readFile(new URL(`../../page/${path}`, import.meta.url), "utf8");
+/** What stands in the lists; the page itself is their only other reader. */
+const ids = async (path) => [...(await source(path)).matchAll(/^ {4}id: "([\w-]+)"/gm)].map(([, id]) => id);
+
+let visit;
+let page;
+before(async () => {
+  visit = await openPage({ mounts: { page: BUILT } });
+  page = visit.page;
+});
+after(() => visit?.close());
+
+/** A fresh visit; an address that differs behind the # alone would be followed without one. */
+async function open(hash) {
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(`${visit.url}/page/index.html${hash}`);
+  await page.waitForSelector(".transport");
+}
+const rest = async () => {
+  await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, { timeout: 60_000 });
+  return page.evaluate(() => ({ ...document.querySelector(".time").dataset }));
+};
+const seek = (ms) =>
+  page.evaluate((ms) => {
+    const line = document.querySelector(".line input");
+    line.value = String(ms);
+    line.dispatchEvent(new Event("input", { bubbles: true }));
+  }, ms);
+const atRest = async (ms) => {
+  await page.waitForFunction((ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print, ms, { timeout: 60_000 });
+  return (await rest()).print;
+};
+const counter = (name) => page.evaluate((name) => [...document.querySelectorAll(".counters > div")].find((item) => item.querySelector("dt").textContent === name)?.querySelector(".value").textContent, name);
+const complaints = () => visit.errors.splice(0);
+
+describe("situations", async () => {
+  for (const id of await ids("replay/situations.ts")) {
+    test(`${id} plays to its end`, async () => {
+      await open(`#inside?s=${id}`);
+      await page.selectOption(".speed select", "1000");
+      await rest();
+      const { at } = await rest();
+      assert.equal(at, await page.getAttribute(".line input", "max"));
+      assert.equal(await page.locator(".reading.problem").count(), 0);
+      if (id === "late") assert.equal(await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")), true);
+      if (id === "crash") assert.match(await page.textContent(".troubles"), /rows that were in memory are gone/);
+      if (id === "full") assert.match(await page.textContent(".troubles"), /room for 64000 bytes/);
+      if (id === "snapshot") assert.equal(await page.locator(".shelf button").count(), 2);
+      if (id === "retention") assert.match(await page.textContent(".pipeline"), /drop a month.*src\/storage\/retention\.rs1/);
+      if (id === "flood") assert.ok(Number(await counter("merges")) >= 1);
+      assert.deepEqual(complaints(), []);
+    });
+  }
+});
+
+describe("chapters", async () => {
+  const chapters = await ids("inside/chapters.ts");
+  assert.ok(chapters.length >= 8 && chapters.length <= 10);
+  for (const id of chapters) {
+    test(`${id} plays to its end`, async () => {
+      await open(`#chapters/${id}`);
+      await page.waitForSelector('.play[aria-label="Pause"]');
+      await page.selectOption(".speed select", "30");
+      await page.waitForSelector('.play[aria-label="Play"]', { timeout: 60_000 });
+      if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
+      if (id === "how-numbers-shrink") await page.waitForSelector(".column");
+      assert.deepEqual(complaints(), []);
+    });
+  }
+
+  test("a chapter can be left for the next one, and for another room", async () => {
+    await open("#chapters");
+    await page.getByRole("button", { name: "Next" }).click();
+    await page.waitForFunction(() => location.hash.startsWith("#chapters/one-second-later"));
+    await page.getByRole("link", { name: "Inside" }).click();
+    await page.getByRole("heading", { name: "Situations" }).waitFor();
+    assert.deepEqual(complaints(), []);
+  });
+});
+
+describe("time", () => {
+  test("back and forth leads to the same state, here and on another visit", async () => {
+    const address = "#inside?s=steady&do=20.5~burst,31~snapshot,33.3~crash&at=50";
+    await open(address);
+    const first = await atRest(50_000);
+    await seek(12_000);
+    const early = await atRest(12_000);
+    assert.notEqual(early, first);
+    await seek(50_000);
+    assert.equal(await atRest(50_000), first);
+    await seek(30_000);
+    await atRest(30_000);
+    await seek(12_000);
+    assert.equal(await atRest(12_000), early);
+    // In many small steps, and in one.
+    for (let at = 13_000; at <= 16_000; at += 500) {
+      await seek(at);
+      await atRest(at);
+    }
+    await seek(50_000);
+    assert.equal(await atRest(50_000), first);
+    await open(address);
+    assert.equal(await atRest(50_000), first);
+    await open(`${address}&seed=8`);
+    assert.notEqual(await atRest(50_000), first);
+    assert.deepEqual(complaints(), []);
+  });
+
+  test("one event, one second, and a fork that the way back undoes", async () => {
+    await open("#inside?s=steady&at=6.5");
+    await atRest(6_500);
+    await page.keyboard.press(".");
+    await page.waitForFunction(() => Number(document.querySelector(".time").dataset.at) > 6_500);
+    await seek(8_000);
+    await atRest(8_000);
+    await page.keyboard.press("ArrowRight");
+    await atRest(9_000);
+    await page.keyboard.press("ArrowLeft");
+    await atRest(8_000);
+    await page.waitForFunction(() => location.hash.includes("at=8"));
+    await page.keyboard.press("s");
+    await page.waitForFunction(() => location.hash.includes("do=8~snapshot"));
+    await page.waitForSelector(".shelf button");
+    await page.goBack();
+    await page.waitForFunction(() => document.querySelector(".shelf") === null);
+    assert.deepEqual(complaints(), []);
+  });
+});
+
+test("from the picture down to the bytes, by keys", async () => {
+  await open("#inside?s=steady&at=30");
+  await atRest(30_000);
+  await page.focus(".glass canvas");
+  await page.keyboard.press("ArrowRight");
+  assert.match(await page.textContent(".bubble"), /part \d+/);
+  await page.keyboard.press("Enter");
+  await page.locator(".blocks button").first().focus();
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".hex");
+  const header = await page.evaluate(() => [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")].map((run) => run.textContent).join(" ").split(" ").length);
+  assert.equal(header, 81);
+  await page.waitForFunction(() => /zoom=2024_03\.\d+\.1/.test(location.hash));
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Escape");
+  await page.waitForFunction(() => document.querySelector(".zoom") === null);
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await page.keyboard.press("Escape");
+  assert.deepEqual(complaints(), []);
+});
+
+test("stands within another page, small and without the rooms' doors", async () => {
+  await page.goto(`${visit.url}/blank.html`);
+  await page.evaluate((src) => {
+    const frame = Object.assign(document.createElement("iframe"), { src, width: 800, height: 700 });
+    document.body.append(frame);
+  }, `${visit.url}/page/index.html#inside?s=late&embed`);
+  const frame = page.frameLocator("iframe");
+  await frame.locator(".glass canvas").waitFor();
+  assert.equal(await frame.locator(".top").count(), 0);
+  assert.equal(await frame.locator("h2").first().textContent(), "Late samples");
+  assert.deepEqual(complaints(), []);
+});
+
+test("fits a phone without scrolling sideways, and every control has a name", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  for (const hash of ["#inside?s=late&at=24", "#chapters/why-merge"]) {
+    await open(hash);
+    await page.waitForTimeout(500);
+    const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+    assert.equal(content, window, hash);
+    const nameless = await page.evaluate(() =>
+      [...document.querySelectorAll("button,a,input,select,canvas")]
+        .filter((control) => !(control.getAttribute("aria-label") || control.textContent.trim() || control.labels?.[0]?.textContent.trim()))
+        .map((control) => control.outerHTML),
+    );
+    assert.deepEqual(nameless, []);
+  }
+  await page.setViewportSize({ width: 1280, height: 900 });
+  assert.deepEqual(complaints(), []);
+});
+
+test("the call path names files that are there", async () => {
+  const named = [...(await source("inside/steps.ts")).matchAll(/file: "([^"]+)"/g), ...(await source("inside/chapters.ts")).matchAll(/"(src\/[^"]+)"/g)].map(([, file]) => file);
+  assert.ok(named.length > 20);
+  for (const file of named) assert.ok(existsSync(new URL(`../../../${file}`, import.meta.url)), file);
+});

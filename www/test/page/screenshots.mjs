@@ -1,0 +1,58 @@
+// Pictures of each room in both themes and three widths, for people to look at: node test/page/screenshots.mjs [NAME...]
+// They lie in dist/screenshots/, which git does not see.
+import { mkdir } from "node:fs/promises";
+import { fileURLToPath } from "node:url";
+import { openPage } from "../server/chromium.mjs";
+
+const folder = fileURLToPath(new URL("../../../dist/screenshots/", import.meta.url));
+const built = fileURLToPath(new URL("../../../dist/page", import.meta.url));
+
+/** What is looked at, by its address, and when it is ready. */
+const VIEWS = {
+  inside: ["#inside?s=steady&at=47.3", ".time span:not(:empty)"],
+  late: ["#inside?s=late&at=24.4", ".time span:not(:empty)"],
+  flood: ["#inside?s=flood&at=6.2", ".time span:not(:empty)"],
+  snapshot: ["#inside?s=snapshot&at=40", ".shelf"],
+  full: ["#inside?s=full&at=58", ".troubles p"],
+  many: ["#inside?s=many&at=38.5", ".time span:not(:empty)"],
+  part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".blocks button", "part"],
+  block: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".column", "block"],
+  chapter: ["#chapters/why-merge", ".candidates", "wait"],
+  keys: ["#inside?s=steady&at=20", ".time span:not(:empty)", "keys"],
+  live: ["#live", ".legend .value", "wait"],
+};
+const wanted = process.argv.slice(2);
+const [WIDTHS, THEMES] = [process.env.WIDTHS?.split(",").map(Number) ?? [1440, 1024, 390], process.env.THEMES?.split(",") ?? ["light", "dark"]];
+
+await mkdir(folder, { recursive: true });
+const { page, errors, url, close } = await openPage({ mounts: { page: built } });
+try {
+  for (const [name, [hash, ready, then]] of Object.entries(VIEWS)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    for (const theme of THEMES) {
+      for (const width of WIDTHS) {
+        await page.setViewportSize({ width, height: width === 390 ? 844 : 900 });
+        await page.emulateMedia({ colorScheme: theme });
+        await page.goto(`${url}/blank.html`);
+        await page.goto(`${url}/page/index.html${hash.replace(/&zoom=$/, "")}`);
+        if (then === "part" || then === "block") {
+          await page.waitForSelector(".time span:not(:empty)");
+          await page.focus(".glass canvas");
+          await page.keyboard.press("ArrowRight");
+          await page.keyboard.press("Enter");
+          await page.waitForSelector(".blocks button");
+          if (then === "block") await page.click(".blocks button >> nth=0");
+        }
+        await page.waitForSelector(ready, { timeout: 20_000 });
+        if (then === "keys") await page.keyboard.press("?");
+        await page.waitForTimeout(then === "wait" ? 9000 : 900);
+        await page.screenshot({ path: `${folder}${name}-${theme}-${width}.png`, fullPage: name !== "keys" });
+        console.log(`${name} ${theme} ${width}`);
+      }
+    }
+  }
+  if (errors.length > 0) console.error(errors.join("\n"));
+  process.exitCode = errors.length > 0 ? 1 : 0;
+} finally {
+  await close();
+}
