@@ -22,13 +22,20 @@ if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` firs
  */
 async function glueFactory() {
   let source = readFileSync(glue, "utf8");
-  // The package brings the module itself; the glue must not make bundlers look for a second copy.
-  const ownUrl = /module_or_path = new URL\('sandglass_bg\.wasm', import\.meta\.url\);/;
-  if (!ownUrl.test(source)) throw new Error("the glue of wasm-bindgen has changed: its default URL was not found");
-  source = source.replace(ownUrl, "throw new Error('a compiled module is expected');");
+  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source)) {
+    throw new Error("the glue of wasm-bindgen has changed: what starts an instance was not found");
+  }
+  const { name: memory } = WebAssembly.Module.exports(await WebAssembly.compile(readFileSync(wasm))).find(({ kind }) => kind === "memory");
+  // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
+  source += `
+export async function instantiate(module) {
+  __wbg_finalize_init(await WebAssembly.instantiate(module, __wbg_get_imports()), module);
+  return wasm[${JSON.stringify(memory)}];
+}
+`;
   // What the package does not ask for is left behind.
   const { outputFiles } = await build({
-    stdin: { contents: 'export { default, EnginePort, lastPanic } from "glue";', loader: "js" },
+    stdin: { contents: 'export { EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -46,7 +53,7 @@ async function glueFactory() {
   const code = outputFiles[0].text;
   const exported = /export \{([^}]*)\};\s*$/.exec(code);
   if (exported === null || code.includes("import.meta")) throw new Error("the glue of wasm-bindgen has changed: it cannot be made the body of a function");
-  const names = exported[1].split(",").map((name) => name.trim().replace(/^(\w+) as (\w+)$/, "$2: $1"));
+  const names = exported[1].split(",").map((name) => name.trim());
   return `export function createGlue() {\n${code.slice(0, exported.index)}\nreturn { ${names.join(", ")} };\n}\n`;
 }
 
@@ -80,7 +87,7 @@ await build({
   ...common,
   entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
   splitting: true,
-  chunkNames: "shared-[hash]",
+  chunkNames: "[name]-[hash]",
 });
 
 // The worker is one file with no imports: it runs from wherever it is put, as a module, as a plain script, and out of a text.

@@ -1,11 +1,11 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
-import { blockDetails } from "./block_details.js";
 import { bounds, flatten, invalid, optionalText, text } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
 import { SandglassError } from "./errors.js";
 import { ingest } from "./ingest.js";
 import type { Body } from "./lines.js";
+import { onDemand } from "./on_demand.js";
 import type { Port } from "./port.js";
 import type {
   Abortable,
@@ -210,6 +210,7 @@ export class OpenDatabase implements Database {
 
   async inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails> {
     const pieces = await this.#port.ask({ kind: "inspectBlock", part: position(part, "part"), block: position(block, "block") }, options?.signal);
+    const { blockDetails } = await onDemand(import("./block_details.js"));
     return blockDetails(part, block, pieces);
   }
 

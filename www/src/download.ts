@@ -1,11 +1,8 @@
 // Streams out of a database: an export, and a snapshot as a tar. Both read only when they are read.
 
-import { createTarPacker } from "modern-tar";
 import { SandglassError } from "./errors.js";
-import type { Bounds, Port, SnapshotFile } from "./port.js";
-
-/** Bytes of a file that are read at once. */
-const READ_BYTES = 1024 * 1024;
+import { onDemand } from "./on_demand.js";
+import type { Bounds, Port } from "./port.js";
 
 /** An export as JSON lines. */
 export function exportStream(port: Port, selector: string | undefined, range: Bounds, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
@@ -32,9 +29,8 @@ export function snapshotStream(port: Port, name: string, signal: AbortSignal | u
       if (reader === undefined) {
         // Before the first byte, so that a snapshot that does not exist is an error and not a broken tar.
         const files = await port.ask({ kind: "snapshotFiles", name }, ended);
-        const { readable, controller: packer } = createTarPacker();
-        reader = readable.getReader();
-        pack(port, files, timeOf(name), packer, ended).catch((error: unknown) => packer.error(error));
+        const { tar } = await onDemand(import("./tar.js"));
+        reader = tar(port, name, files, ended).getReader();
       }
       return (await reader.read()).value;
     },
@@ -88,23 +84,4 @@ function abortableStream(what: string, signal: AbortSignal | undefined, source: 
     },
     { highWaterMark: 0 },
   );
-}
-
-async function pack(port: Port, files: SnapshotFile[], mtime: Date, packer: ReturnType<typeof createTarPacker>["controller"], ended: AbortSignal): Promise<void> {
-  for (const { path, source, sizeBytes } of files) {
-    const writer = packer.add({ name: path, size: sizeBytes, type: "file", mode: 0o644, mtime }).getWriter();
-    for (let offset = 0; offset < sizeBytes; offset += READ_BYTES) {
-      const length = Math.min(READ_BYTES, sizeBytes - offset);
-      // Waits until the tar is read when enough of it is there.
-      await writer.write(await port.ask({ kind: "snapshotRead", source, offset, length }, ended));
-    }
-    await writer.close();
-  }
-  packer.finalize();
-}
-
-/** The time in a snapshot's name, which gives the same tar for the same snapshot. */
-function timeOf(name: string): Date {
-  const [, year, month, day, hour, minute, second] = /^(\d{4})(\d\d)(\d\d)(\d\d)(\d\d)(\d\d)-/.exec(name) ?? [];
-  return year === undefined ? new Date(0) : new Date(Date.UTC(+year, +month! - 1, +day!, +hour!, +minute!, +second!));
 }

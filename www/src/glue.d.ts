@@ -3,5 +3,8 @@
 import type * as Module from "../pkg/sandglass.js";
 
 export type { EngineOptions, EnginePort } from "../pkg/sandglass.js";
-export type Glue = typeof Module;
+export interface Glue extends Pick<typeof Module, "EnginePort" | "lastPanic"> {
+  /** Makes the instance; its memory is the answer. */
+  instantiate(module: WebAssembly.Module): Promise<WebAssembly.Memory>;
+}
 export function createGlue(): Glue;

@@ -1,7 +1,7 @@
 // The entry `sandglass`: the engine in a worker of its own wherever there are workers, else in the calling thread.
 
-import { databases as listDatabases, destroy as destroyDatabase } from "./databases.js";
 import { startInWorker } from "./in_worker.js";
+import { onDemand } from "./on_demand.js";
 import { openDatabase } from "./open.js";
 import type { Database, OpenOptions } from "./types.js";
 
@@ -27,14 +27,14 @@ export function open(options?: OpenOptions): Promise<Database> {
  * Names of the databases that are stored in this origin, sorted. Databases in memory are not among them: they are known to the
  * object that `open` returned alone.
  */
-export function databases(): Promise<string[]> {
-  return listDatabases();
+export async function databases(): Promise<string[]> {
+  return (await onDemand(import("./databases.js"))).databases();
 }
 
 /**
  * Removes a stored database with all its samples and snapshots. One that does not exist is no error; one that is open, here or
  * in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
  */
-export function destroy(name: string): Promise<void> {
-  return destroyDatabase(name);
+export async function destroy(name: string): Promise<void> {
+  return (await onDemand(import("./databases.js"))).destroy(name);
 }

@@ -4,6 +4,7 @@ import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./gl
 import { abortable, checkAborted } from "./abort.js";
 import { SandglassError } from "./errors.js";
 import { copyNumbers } from "./numbers.js";
+import { directoryOf } from "./opfs.js";
 import { type Answer, type Command, type HttpReply, type Kind, latecomer, nameOf, type Port } from "./port.js";
 import { ACCEPTED, Pump } from "./pump.js";
 import type { EngineEvent, EngineState, Labels, SeriesData } from "./types.js";
@@ -44,7 +45,7 @@ export class InlinePort implements Port {
    */
   static async start(module: WebAssembly.Module, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
     const glue = createGlue();
-    const { memory } = await glue.default({ module_or_path: module });
+    const memory = await glue.instantiate(module);
     const port = new InlinePort(glue, memory, options);
     await port.#start(glue, storage, options);
     port.#ended = ended;
@@ -379,7 +380,7 @@ function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => v
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
-      throw new SandglassError("unsupported", 'storage "opfs" is not built yet; use "indexeddb"');
+      return ports.openOpfs(directoryOf(storage.name), notify, options);
   }
 }
 

@@ -13,7 +13,8 @@ export interface OpenOptions {
    * - `"memory"`: in this object alone. It is in no list, several of one name do not know each other, and `close()` ends it.
    * - `"indexeddb"`: in the browser. What `sync()` has confirmed outlives the end of the browser's processes. The rest becomes
    *   durable by itself within about five seconds.
-   * - `"opfs"`: not built yet; refused with the code `unsupported`. It will need the engine in a worker.
+   * - `"opfs"`: in the browser's origin private file system, which is faster. It needs the engine in a worker, which `sandglass`
+   *   starts, and is refused with the code `unsupported` where there is none. It promises what `"indexeddb"` does.
    */
   storage?: "memory" | "indexeddb" | "opfs";
   /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */

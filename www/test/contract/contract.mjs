@@ -583,14 +583,15 @@ export const TESTS = {
     equal((await db.select('x{i="0"}'))[0].values.length, 30_000);
   },
 
-  async "what is not built says so"({ open, sandglass }) {
+  async "what is not built says so"({ open, sandglass, thread }) {
     const db = await open();
     await fails("unsupported", () => db.snapshots.restore(new Uint8Array()));
     await fails("unsupported", async () => db.snapshots.download("x", { layout: "v1.150" }), /v1\.72/);
     for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));
     await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
     await fails("invalid", () => db.ingest(7, { format: "jsonl" }));
-    for (const options of [{ storage: "opfs" }, { ifLocked: "readonly" }]) await fails("unsupported", () => sandglass.open(options));
+    await fails("unsupported", () => sandglass.open({ ifLocked: "readonly" }));
+    if (thread === "caller") await fails("unsupported", () => sandglass.open({ storage: "opfs" }), /file system|worker/);
     for (const options of [{ storage: "disk" }, { clock: "fast" }, { retention: "soon" }, { dedupInterval: -1 }, { ifLocked: "?" }, { name: "" }, { startTime: NaN }, { precisionBits: 65 }]) {
       await fails("invalid", () => sandglass.open({ storage: "memory", ...options }));
     }
@@ -662,7 +663,9 @@ export const STORED_TESTS = {
     const givenUp = open({ name, ifLocked: "wait", signal: given.signal });
     setTimeout(() => given.abort(), 20);
     await fails("aborted", () => givenUp);
-    const waiting = open({ name, ifLocked: "wait" });
+    await fails("locked", () => open({ name, ifLocked: "wait", lockTimeout: 50 }), /50 ms/);
+    await fails("invalid", () => open({ name, lockTimeout: "a while" }), /lockTimeout/);
+    const waiting = open({ name, ifLocked: "wait", lockTimeout: "1m" });
     await db.append({ __name__: "first" }, [START], [1]);
     await db.close();
     const next = await waiting;
@@ -702,7 +705,7 @@ export async function runTest(sandglass, group, title, storage, thread) {
   } finally {
     for (const [db, name] of databases) {
       await db.close();
-      if (storage === "indexeddb") await sandglass.destroy(name);
+      if (storage !== "memory") await sandglass.destroy(name);
     }
   }
 }

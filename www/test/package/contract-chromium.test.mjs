@@ -28,10 +28,10 @@ describe("sandglass in Chromium", async () => {
       { index: thread === "worker" ? index : inline, group, title, thread, storage },
     );
   for (const thread of ["worker", "caller"]) {
-    for (const storage of ["memory", "indexeddb"]) {
+    for (const storage of thread === "worker" ? ["memory", "indexeddb", "opfs"] : ["memory", "indexeddb"]) {
       describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
         for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
-        if (storage === "indexeddb") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
+        if (storage !== "memory") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
       });
     }
   }

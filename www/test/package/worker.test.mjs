@@ -1,0 +1,289 @@
+// The engine in its worker, in Chromium: what becomes of the page when the worker is gone, where no worker is allowed, and what a
+// worker is for.
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { after, describe, it } from "node:test";
+import { openPage } from "../server/chromium.mjs";
+import { installPackage } from "../server/packed.mjs";
+
+const { project, directory, entry } = await installPackage();
+after(() => rm(project, { recursive: true, force: true }));
+const index = `/package/${(await entry(".")).replace("./", "")}`;
+const inline = `/package/${(await entry("./inline")).replace("./", "")}`;
+const browser = await openPage({ mounts: { package: directory } });
+after(() => browser.close());
+
+/** A page of its own, since these tests change what is global in it. */
+async function withPage(work, prepare = async () => {}) {
+  const context = await browser.page.context().browser().newContext();
+  const page = await context.newPage();
+  try {
+    await prepare(page);
+    await page.goto(`${browser.url}/blank.html`);
+    await page.evaluate(async (index) => {
+      const Own = Worker;
+      globalThis.workers = [];
+      globalThis.Worker = class extends Own {
+        constructor(...args) {
+          super(...args);
+          globalThis.workers.push(this);
+        }
+      };
+      globalThis.sandglass = await import(index);
+    }, index);
+    await work(page);
+  } finally {
+    await context.close();
+  }
+}
+
+describe("a worker that is gone", () => {
+  /** In the page: a database with much to merge. */
+  const openFilled = (page) =>
+    page.evaluate(async () => {
+      const db = await globalThis.sandglass.open({ name: "outlived", storage: "indexeddb" });
+      globalThis.db = db;
+      const column = Float64Array.from({ length: 150_000 }, (_, i) => Date.now() - i * 1000);
+      for (let i = 0; i < 6; i++) {
+        await db.append({ __name__: "x", i: String(i) }, column, column.map(Math.sin));
+        await db.flush();
+      }
+    });
+
+  /** In the page: one call of every kind, none of them waited for. `dies` ends the worker in the same breath. */
+  const callAll = (page, dies) =>
+    page.evaluate((dies) => {
+      const { db } = globalThis;
+      const handle = db.series({ __name__: "y" });
+      const calls = {
+        forceMerge: db.forceMerge(),
+        append: db.append(handle, [Date.now()], [1]),
+        appendLong: db.append(handle, new Float64Array(20_000), new Float64Array(20_000)),
+        appendRow: db.appendRow([handle], Date.now(), [1]),
+        flush: db.flush(),
+        sync: db.sync(),
+        select: db.select("x"),
+        labels: db.labels(),
+        inspect: db.inspect(),
+        ingest: db.ingest("x 1", { format: "prometheus" }),
+        fetch: db.fetch("/snapshot/create"),
+        snapshot: db.snapshots.create(),
+        close: db.close(),
+      };
+      const outcomeOf = (call) => call.then(() => "fulfilled", ({ code }) => code);
+      globalThis.outcomes = Promise.all(Object.entries(calls).map(async ([name, call]) => [name, await outcomeOf(call)])).then(Object.fromEntries);
+      if (dies) globalThis.workers.at(-1).terminate();
+    }, dies);
+
+  const checkAfterwards = async (page) => {
+    const { codes, message, thread } = await page.evaluate(async () => {
+      const { db, sandglass } = globalThis;
+      const later = [() => db.flush(), () => db.append({ __name__: "z" }, [1], [1]), () => db.series({ __name__: "z" }), () => db.now(), () => db.select("x"), () => new Response(db.export()).text().catch(() => db.inspect())];
+      const codes = [];
+      for (const call of later) codes.push(await Promise.resolve().then(call).then(() => "fulfilled", ({ code }) => code));
+      const { message } = await db.flush().catch((error) => error);
+      const again = await sandglass.open({ name: "outlived", storage: "indexeddb" });
+      const { thread } = again.opened;
+      await again.close();
+      await sandglass.destroy("outlived");
+      return { codes, message, thread };
+    });
+    assert.deepEqual([...new Set(codes)], ["closed"]);
+    assert.match(message, /worker.*open it again/);
+    assert.equal(thread, "worker");
+  };
+
+  it("rejects what is pending and what comes, when the page has terminated it", () =>
+    withPage(async (page) => {
+      await openFilled(page);
+      await callAll(page, true);
+      const outcomes = await page.evaluate(() => globalThis.outcomes);
+      assert.deepEqual([...new Set(Object.values(outcomes))], ["closed"], JSON.stringify(outcomes));
+      await checkAfterwards(page);
+    }));
+
+  it("rejects what is pending and what comes, when it has ended without a word", () =>
+    withPage(async (page) => {
+      await openFilled(page);
+      const [worker] = page.workers();
+      await Promise.all([callAll(page, false), worker.evaluate(() => globalThis.close()).catch(() => {})]);
+      const outcomes = await page.evaluate(() => globalThis.outcomes);
+      assert.equal(outcomes.close, "closed", JSON.stringify(outcomes));
+      await checkAfterwards(page);
+    }));
+
+  it("rejects what is pending and what comes, when its code has failed", () =>
+    withPage(async (page) => {
+      await openFilled(page);
+      const [worker] = page.workers();
+      await Promise.all([callAll(page, false), worker.evaluate(() => void setTimeout(() => { throw new Error("a fault of its own"); })).catch(() => {})]);
+      const outcomes = await page.evaluate(() => globalThis.outcomes);
+      assert.equal(outcomes.close, "closed", JSON.stringify(outcomes));
+      await checkAfterwards(page);
+    }));
+
+  it("is of no interest to a database that is closed already", () =>
+    withPage(async (page) => {
+      const late = await page.evaluate(async () => {
+        const db = await globalThis.sandglass.open({ storage: "memory" });
+        await db.close();
+        const { message } = await db.flush().catch((error) => error);
+        await db.close();
+        return message;
+      });
+      assert.match(late, /^the database is closed/);
+      for (const deadline = Date.now() + 10_000; page.workers().length > 0; await page.waitForTimeout(20)) assert.ok(Date.now() < deadline, "the worker lives on");
+    }));
+});
+
+describe("where workers are restricted", () => {
+  /** In the page: what becomes of a database there, by storage. */
+  const use = (page) =>
+    page.evaluate(async () => {
+      const { open, destroy } = globalThis.sandglass;
+      const found = {};
+      for (const storage of ["memory", "indexeddb", "opfs"]) {
+        try {
+          const db = await open({ name: `restricted-${storage}`, storage });
+          await db.append({ __name__: "up" }, [Date.now()], [1]);
+          await db.flush();
+          found[storage] = `${db.opened.thread}, ${(await db.select("up")).length} series`;
+          await db.close();
+          await destroy(`restricted-${storage}`);
+        } catch ({ code, message }) {
+          found[storage] = `${code}: ${message}`;
+        }
+      }
+      return found;
+    });
+  /** Lets everything that is loaded come with a policy. */
+  const withPolicy = (policy) => (page) =>
+    page.route("**/*", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, headers: { ...response.headers(), "content-security-policy": policy } });
+    });
+
+  it("a strict policy is kept, and the worker runs", () =>
+    withPage(async (page) => {
+      const refused = [];
+      page.on("console", (message) => refused.push(message.text()));
+      const found = await use(page);
+      assert.deepEqual(found, { memory: "worker, 1 series", indexeddb: "worker, 1 series", opfs: "worker, 1 series" });
+      assert.deepEqual(refused, []);
+    }, withPolicy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'")));
+
+  it("without the worker's file its code is started from a text", () =>
+    withPage(async (page) => {
+      assert.deepEqual(await use(page), { memory: "worker, 1 series", indexeddb: "worker, 1 series", opfs: "worker, 1 series" });
+    }, (page) => page.route("**/worker.js", (route) => route.fulfill({ status: 404 }))));
+
+  it("a file that is no worker's, or one of another version, is not talked to", async () => {
+    for (const body of ["<!doctype html>", 'postMessage({ kind: "hello", version: "0.0.0" })']) {
+      await withPage(async (page) => assert.equal((await use(page)).memory, "worker, 1 series"), (page) =>
+        page.route("**/worker.js", (route) => route.fulfill({ body, contentType: body.startsWith("<") ? "text/html" : "text/javascript" })),
+      );
+    }
+  });
+
+  it("where no worker may run, the calling thread does the work, and OPFS says why it can't", () =>
+    withPage(async (page) => {
+      const found = await use(page);
+      assert.deepEqual([found.memory, found.indexeddb], ["caller, 1 series", "caller, 1 series"]);
+      assert.match(found.opfs, /^unsupported: .*dedicated worker/);
+    }, withPolicy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'")));
+
+  it("a worker of one's own starts another", () =>
+    withPage(async (page) => {
+      const thread = await page.evaluate(async (index) => {
+        const code = `import { open } from ${JSON.stringify(new URL(index, location.href).href)};
+          const db = await open({ storage: "memory" });
+          await db.append({ __name__: "up" }, [Date.now()], [1]);
+          postMessage(db.opened.thread);
+          await db.close();`;
+        const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+        return new Promise((resolve, reject) => {
+          worker.onmessage = ({ data }) => resolve(data);
+          worker.onerror = ({ message }) => reject(new Error(message));
+        });
+      }, index);
+      assert.equal(thread, "worker");
+    }));
+});
+
+describe("what a worker is for", () => {
+  it("the page goes on while a million samples are written and merged", () =>
+    withPage(async (page) => {
+      const { took, longTasks, beats } = await page.evaluate(async () => {
+        const db = await globalThis.sandglass.open({ storage: "memory", retention: "100y" });
+        const column = Float64Array.from({ length: 100_000 }, (_, i) => Date.now() - i * 1000);
+        let longTasks = 0;
+        const observer = new PerformanceObserver((list) => list.getEntries().forEach(({ duration }) => (longTasks += duration)));
+        observer.observe({ type: "longtask" });
+        let beats = 0;
+        const timer = setInterval(() => beats++, 10);
+        const began = performance.now();
+        for (let i = 0; i < 10; i++) {
+          await db.append({ __name__: "x", i: String(i) }, column, column.map((time) => Math.sin(time)));
+          await db.flush();
+        }
+        await db.forceMerge();
+        const took = performance.now() - began;
+        clearInterval(timer);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+        observer.disconnect();
+        await db.close();
+        return { took, longTasks, beats };
+      });
+      // A machine with much else to do delays every thread; but the page's own work is a small part of it all.
+      assert.ok(longTasks < took / 4, `tasks of more than 50 ms took ${longTasks} ms of ${took} ms`);
+      assert.ok(beats > took / 100, `${beats} beats in ${took} ms`);
+    }));
+
+  for (const [where, entry] of [["worker", index], ["page", inline]]) {
+    it(`200 databases that are opened and closed leave nothing: engine in the ${where}`, () =>
+      withPage(async (page) => {
+        const session = await page.context().newCDPSession(page);
+        await page.evaluate(() => {
+          const { instantiate } = WebAssembly;
+          globalThis.memories = [];
+          WebAssembly.instantiate = async (...args) => {
+            const instance = await instantiate(...args);
+            for (const exported of Object.values(instance.exports ?? {})) if (exported instanceof WebAssembly.Memory) globalThis.memories.push(new WeakRef(exported));
+            return instance;
+          };
+        });
+        const cycles = (count) =>
+          page.evaluate(
+            async ({ entry, count }) => {
+              const { open, destroy } = await import(entry);
+              for (let i = 0; i < count; i++) {
+                const storage = i % 4 === 0 ? "indexeddb" : "memory";
+                const db = await open({ name: "cycle", storage });
+                db.observe(() => {});
+                await db.append({ __name__: "x", i: String(i) }, [Date.now()], [i]);
+                await db.close();
+              }
+              await destroy("cycle");
+            },
+            { entry, count },
+          );
+        const measure = async () => {
+          // What is let go of in one round is found in the next.
+          for (let i = 0; i < 3; i++) {
+            await session.send("HeapProfiler.collectGarbage");
+            await page.waitForTimeout(50);
+          }
+          const { usedSize } = await session.send("Runtime.getHeapUsage");
+          const memories = await page.evaluate(() => globalThis.memories.filter((memory) => memory.deref() !== undefined).length);
+          return { usedSize, memories, workers: page.workers().length };
+        };
+        await cycles(20);
+        const before = await measure();
+        await cycles(180);
+        const after = await measure();
+        assert.equal(after.workers, 0);
+        assert.ok(after.memories <= Math.max(1, before.memories), `${after.memories} memories of WebAssembly are left, ${before.memories} before`);
+        assert.ok(after.usedSize < before.usedSize + 1e6, `the heap has grown from ${before.usedSize} to ${after.usedSize} bytes`);
+      }));
+  }
+});
