@@ -3,6 +3,9 @@
 //! An operation is carried out when it completes, after a delay that the seed chose, so that operations on different files
 //! overtake each other. At a crash, what was under way is settled by the seed: an append may leave some of its bytes, a commit
 //! has happened or has not, and of an unpublished file anything behind its last sync may be lost or garbled.
+//!
+//! Beyond what the duties of a file system allow, two things can be switched on: the last commits may be lost at a crash, as by
+//! a disk that only says that it has written, and what is read may be damaged.
 
 use super::memory::MemoryFileSystem;
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
@@ -10,12 +13,29 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// The simulator. Clones are handles of the same disk, so that a test keeps one while the engine owns another.
 #[derive(Clone, Debug)]
-pub struct SimFileSystem(Rc<RefCell<Disk>>);
+pub struct SimFileSystem {
+    disk: Rc<RefCell<Disk>>,
+    /// Which writer this handle belongs to; see [`SimFileSystem::next_writer`].
+    writer: u64,
+}
+
+/// How often something went wrong on purpose, since the disk was made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SimFaults {
+    /// Operations that failed because [`SimFileSystem::fail_at`] said so.
+    pub failed: u64,
+    /// Appends and commits for which there was no room.
+    pub out_of_room: u64,
+    /// Operations of a writer after another one had come.
+    pub fenced: u64,
+    /// Reads that were answered with a wrong bit.
+    pub damaged: u64,
+}
 
 #[derive(Debug)]
 struct Disk {
@@ -31,10 +51,21 @@ struct Disk {
     fail_at: BTreeSet<u64>,
     fail_with: ErrorKind,
     crash_at: Option<u64>,
+    quota_bytes: Option<u64>,
+    damage_per_mille: u64,
+    faults: SimFaults,
+    /// The writer that may write; operations of earlier ones fail.
+    writer: u64,
+    completed: Vec<(u64, Completion)>,
+    /// How many of the last commits a crash may take back.
+    max_lost_commits: usize,
+    /// The files before each of these commits, the oldest first.
+    before_commits: VecDeque<MemoryFileSystem>,
 }
 
 #[derive(Debug)]
 struct Pending {
+    writer: u64,
     op: OpId,
     number: u64,
     request: Request,
@@ -51,7 +82,7 @@ impl SimFileSystem {
 
     /// A disk that holds these files.
     pub fn over(seed: u64, files: MemoryFileSystem) -> Self {
-        Self(Rc::new(RefCell::new(Disk {
+        let disk = Disk {
             seed,
             random: Random(seed),
             max_delay_ms: 0,
@@ -63,58 +94,111 @@ impl SimFileSystem {
             fail_at: BTreeSet::new(),
             fail_with: ErrorKind::Storage,
             crash_at: None,
-        })))
+            quota_bytes: None,
+            damage_per_mille: 0,
+            faults: SimFaults::default(),
+            writer: 0,
+            completed: Vec::new(),
+            max_lost_commits: 0,
+            before_commits: VecDeque::new(),
+        };
+        Self { disk: Rc::new(RefCell::new(disk)), writer: 0 }
     }
 
     /// Lets each operation take 0 to `max_delay_ms` of the time that is handed to `poll`.
     #[must_use]
     pub fn with_delays(self, max_delay_ms: u64) -> Self {
-        self.0.borrow_mut().max_delay_ms = max_delay_ms;
+        self.disk.borrow_mut().max_delay_ms = max_delay_ms;
         self
+    }
+
+    /// Lets a crash take back up to `max_lost` of the last commits, the last ones first. [`FileSystem`] promises more, so that
+    /// what was promised since then may be lost; what is left must make sense all the same.
+    #[must_use]
+    pub fn with_relaxed_commits(self, max_lost: usize) -> Self {
+        self.disk.borrow_mut().max_lost_commits = max_lost;
+        self
+    }
+
+    /// A handle for another writer on the same disk. From now on all that earlier handles append or commit fails with `Locked`,
+    /// what is under way included; they may go on reading.
+    #[must_use]
+    pub fn next_writer(&self) -> Self {
+        let mut disk = self.disk.borrow_mut();
+        disk.writer += 1;
+        Self { disk: self.disk.clone(), writer: disk.writer }
+    }
+
+    /// Lets appends and commits fail with `Quota` when more than so many bytes would be stored. Commits that put nothing pass,
+    /// so that room can be made.
+    pub fn set_quota_bytes(&self, quota_bytes: Option<u64>) {
+        self.disk.borrow_mut().quota_bytes = quota_bytes;
+    }
+
+    /// Lets so many of a thousand reads come back with one wrong bit. What is stored stays as it is.
+    pub fn damage_reads(&self, per_mille: u64) {
+        self.disk.borrow_mut().damage_per_mille = per_mille;
+    }
+
+    /// What went wrong so far.
+    pub fn faults(&self) -> SimFaults {
+        self.disk.borrow().faults
     }
 
     /// Lets operation `number`, counted from 0, fail without effect. May be called for several.
     pub fn fail_at(&self, number: u64) {
-        self.0.borrow_mut().fail_at.insert(number);
+        self.disk.borrow_mut().fail_at.insert(number);
     }
 
     /// The kind of error that operations fail with; `Storage` unless told otherwise.
     pub fn fail_with(&self, kind: ErrorKind) {
-        self.0.borrow_mut().fail_with = kind;
+        self.disk.borrow_mut().fail_with = kind;
     }
 
     /// Cuts the power while operation `number`, counted from 0, is handed over: neither it nor any later one completes, but it
     /// may have been carried out.
     pub fn crash_at(&self, number: u64) {
-        self.0.borrow_mut().crash_at = Some(number);
+        self.disk.borrow_mut().crash_at = Some(number);
     }
 
     /// Operations submitted so far. A test that crashes at each number below the count of a good run has seen every crash.
     pub fn operations(&self) -> u64 {
-        self.0.borrow().submitted
+        self.disk.borrow().submitted
     }
 
     /// Whether the power is gone.
     pub fn has_crashed(&self) -> bool {
-        self.0.borrow().has_crashed()
+        self.disk.borrow().has_crashed()
     }
 
     /// The instant at which the next operation that is under way completes; `None` when there is none or the power is gone.
     pub fn next_completion(&self) -> Option<TimestampMs> {
-        let disk = self.0.borrow();
+        let disk = self.disk.borrow();
         disk.pending.iter().filter(|_| !disk.has_crashed()).map(|pending| pending.due).min()
+    }
+
+    /// All files as they are now.
+    pub fn contents(&self) -> MemoryFileSystem {
+        self.disk.borrow().files.clone()
     }
 
     /// What a restart finds when the power is cut now, or was cut before. Does not change this disk: asked twice, it answers
     /// the same.
     pub fn after_crash(&self) -> MemoryFileSystem {
-        self.0.borrow().after_crash()
+        self.disk.borrow().after_crash()
+    }
+
+    /// How many of the last commits [`SimFileSystem::after_crash`] takes back.
+    pub fn lost_commits(&self) -> u64 {
+        self.disk.borrow().lost_commits() as u64
     }
 
     /// The disk after a restart, with the same seed for its faults to come and no fault planned.
     pub fn restarted(&self) -> Self {
-        let disk = self.0.borrow();
-        Self::over(disk.seed.wrapping_add(1), disk.after_crash()).with_delays(disk.max_delay_ms)
+        let disk = self.disk.borrow();
+        Self::over(disk.seed.wrapping_add(1), disk.after_crash())
+            .with_delays(disk.max_delay_ms)
+            .with_relaxed_commits(disk.max_lost_commits)
     }
 }
 
@@ -123,7 +207,7 @@ impl Disk {
         self.crash_at.is_some_and(|number| self.submitted > number)
     }
 
-    fn submit(&mut self, op: OpId, request: Request) {
+    fn submit(&mut self, writer: u64, op: OpId, request: Request) {
         let number = self.submitted;
         self.submitted += 1;
         let (due, rank) = if self.max_delay_ms == 0 {
@@ -133,10 +217,10 @@ impl Disk {
             let delay_ms = i64::try_from(self.random.below(self.max_delay_ms.saturating_add(1))).unwrap_or(i64::MAX);
             (self.now.saturating_add(delay_ms), self.random.next())
         };
-        self.pending.push(Pending { op, number, request, due, rank });
+        self.pending.push(Pending { writer, op, number, request, due, rank });
     }
 
-    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+    fn poll(&mut self, writer: u64, now: TimestampMs, done: &mut Vec<Completion>) {
         if self.now == TimestampMs::MIN {
             // Time begins at the first poll; what was submitted before counts from there.
             for pending in &mut self.pending {
@@ -145,14 +229,44 @@ impl Disk {
         }
         self.now = self.now.max(now);
         while let Some(at) = self.next_to_complete() {
-            let Pending { op, number, request, .. } = self.pending.remove(at);
-            let result = if self.fail_at.contains(&number) {
-                Err(Error::new(self.fail_with, format!("simulated failure of operation {number}")))
-            } else {
-                self.carry_out(request)
+            let Pending { writer, op, number, request, .. } = self.pending.remove(at);
+            let result = match self.fault(writer, number, &request) {
+                Some(error) => Err(error),
+                None => self.carry_out(request),
             };
-            done.push(Completion { op, result });
+            self.completed.push((writer, Completion { op, result }));
         }
+        let mut of_others = Vec::new();
+        for (of, completion) in self.completed.drain(..) {
+            if of == writer { done.push(completion) } else { of_others.push((of, completion)) }
+        }
+        self.completed = of_others;
+    }
+
+    /// Why an operation is not carried out, if it is not.
+    fn fault(&mut self, writer: u64, number: u64, request: &Request) -> Option<Error> {
+        if self.fail_at.contains(&number) {
+            self.faults.failed += 1;
+            return Some(Error::new(self.fail_with, format!("simulated failure of operation {number}")));
+        }
+        let added: u64 = match request {
+            Request::List { .. } | Request::Read { .. } => return None,
+            Request::Append { bytes, .. } => bytes.len() as u64,
+            Request::Sync { .. } => 0,
+            Request::Commit { changes } => changes.iter().map(put_bytes).sum(),
+        };
+        if writer != self.writer {
+            self.faults.fenced += 1;
+            return Some(Error::new(ErrorKind::Locked, "another writer has opened the database since"));
+        }
+        let quota_bytes = self.quota_bytes.filter(|_| added > 0)?;
+        let stored_bytes = self.files.stats().stored_bytes;
+        if stored_bytes + added <= quota_bytes {
+            return None;
+        }
+        self.faults.out_of_room += 1;
+        let message = format!("{added} bytes do not fit: {stored_bytes} of {quota_bytes} are taken");
+        Some(Error::new(ErrorKind::Quota, message))
     }
 
     /// The first in the seed's order of all that are due and behind no earlier operation on the same file.
@@ -171,7 +285,25 @@ impl Disk {
     fn carry_out(&mut self, request: Request) -> Result<Reply> {
         let synced = if let Request::Sync { file } = &request { Some(file.clone()) } else { None };
         let committed = matches!(request, Request::Commit { .. });
-        let reply = self.files.carry_out(request)?;
+        let before = (committed && self.max_lost_commits > 0).then(|| self.files.clone());
+        let mut reply = self.files.carry_out(request)?;
+        if let Some(before) = before {
+            self.before_commits.push_back(before);
+            if self.before_commits.len() > self.max_lost_commits {
+                self.before_commits.pop_front();
+            }
+        }
+        if let Reply::Bytes(bytes) = &mut reply
+            && self.damage_per_mille > 0
+            && !bytes.is_empty()
+            && self.random.below(1_000) < self.damage_per_mille
+        {
+            let mut damaged = bytes.to_vec();
+            let at = self.random.below(damaged.len() as u64) as usize;
+            damaged[at] ^= 1 << self.random.below(8);
+            *bytes = damaged.into();
+            self.faults.damaged += 1;
+        }
         if synced.is_some() || committed {
             let lengths: BTreeMap<_, _> = self.files.unpublished().into_iter().collect();
             if let Some(file) = synced {
@@ -184,16 +316,31 @@ impl Disk {
         Ok(reply)
     }
 
+    fn lost_commits(&self) -> usize {
+        let mut random = Random(self.seed ^ self.submitted.rotate_left(32) ^ 0x27d4_eb2f);
+        // Mostly none, as with most disks.
+        if random.below(2) == 0 { 0 } else { random.below(self.before_commits.len() as u64 + 1) as usize }
+    }
+
     fn after_crash(&self) -> MemoryFileSystem {
         let mut random = Random(self.seed ^ self.submitted.rotate_left(32) ^ 0x5bd1_e995);
-        let mut files = self.files.clone();
+        let lost_commits = self.lost_commits();
+        let mut files = match self.before_commits.len().checked_sub(lost_commits) {
+            Some(at) if lost_commits > 0 => self.before_commits[at].clone(),
+            _ => self.files.clone(),
+        };
         // What was under way may have been done in part. That holds for the operation at
         // which the power went as well, but not for those submitted later.
         let seen = |number| self.crash_at.is_none_or(|crash_at| number <= crash_at);
         let mut undone: Vec<&Request> = Vec::new();
-        for pending in
-            self.pending.iter().filter(|pending| seen(pending.number) && !self.fail_at.contains(&pending.number))
-        {
+        // Behind a commit that is lost nothing has happened.
+        let is_possible = |pending: &&Pending| {
+            lost_commits == 0
+                && seen(pending.number)
+                && pending.writer == self.writer
+                && !self.fail_at.contains(&pending.number)
+        };
+        for pending in self.pending.iter().filter(is_possible) {
             let blocked = undone.iter().any(|before| pending.request.must_follow(before));
             // Mostly done, so that long chains of operations are sometimes done to their end.
             let luck = random.below(8);
@@ -237,16 +384,21 @@ impl Disk {
 
 impl FileSystem for SimFileSystem {
     fn submit(&mut self, op: OpId, request: Request) {
-        self.0.borrow_mut().submit(op, request);
+        self.disk.borrow_mut().submit(self.writer, op, request);
     }
 
     fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
-        self.0.borrow_mut().poll(now, done);
+        self.disk.borrow_mut().poll(self.writer, now, done);
     }
 
     fn stats(&self) -> FileSystemStats {
-        self.0.borrow().files.stats()
+        self.disk.borrow().files.stats()
     }
+}
+
+/// The bytes that a change writes.
+fn put_bytes(change: &Change) -> u64 {
+    if let Change::Put { bytes, .. } = change { bytes.len() as u64 } else { 0 }
 }
 
 /// SplitMix64: small, and good enough to choose faults.
