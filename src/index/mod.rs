@@ -217,7 +217,7 @@ impl Index {
                 self.context.changed(table.parts_changed(), seen).await;
             }
         }
-        let cleared = self.graveyard.clear(&self.context).await;
+        let cleared = self.graveyard.clear_all(&self.context).await;
         self.graveyard.close();
         flushed.and(cleared)
     }
@@ -310,7 +310,7 @@ impl Index {
             deleted_series: self.deleted.borrow().len() as u64,
             names: self.names.borrow().state(),
             blocks: self.context.block_cache().stats(),
-            next_rotation: rotate::next_rotation(self.context.now(), self.options.retention_ms),
+            next_rotation: self.next_rotation(),
         }
     }
 

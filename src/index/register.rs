@@ -16,6 +16,9 @@ pub const MAX_NAME_LEN: usize = 65_536 - 64;
 #[derive(Debug, Default)]
 pub(super) struct PendingNames {
     tsids: HashMap<Vec<u8>, (Tsid, u64)>,
+    /// Those of the generation before. Their items are on their way into what is the previous table now, so that these series
+    /// have still to be taken over into the current one.
+    of_previous: HashMap<Vec<u8>, (Tsid, u64)>,
     /// At this size those that can be found by now are taken out.
     sweep_at: usize,
 }
@@ -29,8 +32,10 @@ impl PendingNames {
         self.tsids.insert(marshaled_name, (tsid, table.flush_number()));
     }
 
-    pub(super) fn clear(&mut self) {
-        *self = Self::default();
+    /// Another generation has become current.
+    pub(super) fn rotate(&mut self) {
+        self.of_previous = std::mem::take(&mut self.tsids);
+        self.sweep_at = 0;
     }
 }
 
@@ -51,8 +56,15 @@ impl Index {
         if let Some(tsid) = self.find_name(&current, &prefix).await? {
             return Ok(Some(tsid));
         }
-        let previous = self.previous();
-        let Some(tsid) = self.find_name(&previous, &prefix).await? else { return Ok(None) };
+        let pending = self.pending_names.borrow().of_previous.get(&marshaled).map(|pending| pending.0);
+        let tsid = match pending.filter(is_alive) {
+            Some(tsid) => tsid,
+            None => {
+                let previous = self.previous();
+                let Some(tsid) = self.find_name(&previous, &prefix).await? else { return Ok(None) };
+                tsid
+            }
+        };
         // The table may have changed while it was searched.
         self.add_series(name, &tsid, marshaled)?;
         Ok(Some(tsid))

@@ -1,23 +1,52 @@
 //! Generations: the previous one is dropped and a new one begins once in a retention period (index-format §7).
 
-use super::{CONVERTED_FILE, Index, generation_name};
+use super::{CONVERTED_FILE, Index, generation_name, parse_generation};
 use crate::error::Result;
 use crate::fs::Change;
 use crate::mergeset::Table;
-use crate::time::{DAY_MS, HOUR_MS, SECOND_MS, TimestampMs};
+use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimestampMs};
 use crate::trace::event::Event;
 use bytes::Bytes;
 use std::rc::Rc;
 
+/// How long behind a multiple of the retention generations change.
+const ROTATION_OFFSET_MS: i64 = 4 * HOUR_MS;
+
+/// A rotation may come so much earlier than a whole retention after the one before, which may have been late by as much.
+const LATENESS_MS: i64 = 10 * MINUTE_MS;
+
+/// The retention, rounded up to whole days.
+fn period_ms(retention_ms: i64) -> i64 {
+    let days = retention_ms.max(1).saturating_add(DAY_MS - 1) / DAY_MS;
+    days.saturating_mul(DAY_MS)
+}
+
 /// The next rotation: four hours behind the next multiple of the retention, which is rounded up to whole days.
 pub fn next_rotation(now: TimestampMs, retention_ms: i64) -> TimestampMs {
-    let days = retention_ms.max(1).saturating_add(DAY_MS - 1) / DAY_MS;
-    let period = days.saturating_mul(DAY_MS);
+    let period = period_ms(retention_ms);
     let periods = now.saturating_add(period - 1).div_euclid(period);
-    periods.saturating_mul(period).saturating_add(4 * HOUR_MS)
+    periods.saturating_mul(period).saturating_add(ROTATION_OFFSET_MS)
+}
+
+/// As [`next_rotation`], but not before the generation that began at `current_began` has lasted a retention. A rotation drops
+/// the series that were last written before the current generation began: after one that came late (the tab slept, storage
+/// failed), or when the clock stands back, the samples of these series may be young still.
+fn next_rotation_after(current_began: TimestampMs, now: TimestampMs, retention_ms: i64) -> TimestampMs {
+    // A generation from the future was begun by a wrong clock.
+    let began = current_began.min(now);
+    let earliest = began.saturating_add(period_ms(retention_ms)).saturating_sub(LATENESS_MS + ROTATION_OFFSET_MS);
+    next_rotation(now.max(earliest), retention_ms)
 }
 
 impl Index {
+    /// When the next generation begins.
+    pub(super) fn next_rotation(&self) -> TimestampMs {
+        // Generations are named by the nanoseconds at which they began, or at which the process did that began them.
+        let began_nanos = parse_generation(self.current().dir().name()).unwrap_or(0);
+        let began = i64::try_from(began_nanos / 1_000_000).unwrap_or(i64::MAX);
+        next_rotation_after(began, self.context.now(), self.options.retention_ms)
+    }
+
     /// Begins a new generation: the current one becomes the previous one, which is removed when nobody reads it any more.
     ///
     /// Series are taken over into the new generation when they are next looked up by name, and days when they are next
@@ -25,7 +54,9 @@ impl Index {
     pub async fn rotate(&self) -> Result<()> {
         // What waits belongs to the generation that was current; as the previous one it goes on flushing.
         self.current().flush().await?;
-        let generation = self.next_generation.replace(self.next_generation.get() + 1);
+        let now_nanos = u64::try_from(self.context.now()).unwrap_or(0).saturating_mul(1_000_000);
+        let generation = self.next_generation.get().max(now_nanos);
+        self.next_generation.set(generation.saturating_add(1));
         let dir = self.dir.join(&generation_name(generation));
         let converted = Change::Put { file: dir.join(CONVERTED_FILE), bytes: Bytes::from_static(b"ok") };
         self.context.commit(vec![converted]).await?;
@@ -44,9 +75,7 @@ impl Index {
     fn apply_rotation(&self, table: Rc<Table>) -> (Rc<Table>, Rc<Table>, Rc<Table>) {
         let previous = self.current.replace(table.clone());
         let dropped = self.previous.replace(previous.clone());
-        if previous.pending_items() == 0 {
-            self.pending_names.borrow_mut().clear();
-        }
+        self.pending_names.borrow_mut().rotate();
         self.change_generation();
         (table, previous, dropped)
     }
@@ -54,7 +83,7 @@ impl Index {
     /// Rotates when it is due.
     pub(super) async fn run_rotation(self: Rc<Self>) {
         let context = self.context.clone();
-        let mut due = next_rotation(context.now(), self.options.retention_ms);
+        let mut due = self.next_rotation();
         loop {
             let seen = self.stop.version();
             if self.is_stopping.get() {
@@ -65,7 +94,7 @@ impl Index {
                 continue;
             }
             match self.rotate().await {
-                Ok(()) => due = next_rotation(context.now(), self.options.retention_ms),
+                Ok(()) => due = self.next_rotation(),
                 Err(error) => {
                     context
                         .emit(|| Event::Degraded { message: format!("a new index generation can't begin: {error}") });
@@ -87,6 +116,15 @@ mod tests {
         assert_eq!(at(DAY_MS, DAY_MS), DAY_MS + 4 * HOUR_MS);
         assert_eq!(at(DAY_MS + 1, DAY_MS), 2 * DAY_MS + 4 * HOUR_MS);
         assert_eq!(at(1, DAY_MS + 1), 2 * DAY_MS + 4 * HOUR_MS);
+        // After a punctual one the next is punctual, after a late one it is left out.
+        let after = |began: i64, now: i64| next_rotation_after(began, now, DAY_MS);
+        let punctual = DAY_MS + 4 * HOUR_MS;
+        assert_eq!(after(punctual, punctual), punctual + DAY_MS);
+        assert_eq!(after(punctual + 9 * MINUTE_MS, punctual + 9 * MINUTE_MS), punctual + DAY_MS);
+        assert_eq!(after(punctual + HOUR_MS, punctual + HOUR_MS), punctual + 2 * DAY_MS);
+        assert_eq!(after(punctual, punctual - HOUR_MS), punctual + DAY_MS);
+        assert_eq!(after(i64::MAX, DAY_MS), 2 * DAY_MS + 4 * HOUR_MS);
+        assert_eq!(after(0, 9 * DAY_MS), 9 * DAY_MS + 4 * HOUR_MS);
         assert!(at(1_700_000_000_000, i64::MAX) > 1_700_000_000_000);
         assert!(at(i64::MAX, 0) > 0);
     }
