@@ -5,7 +5,7 @@
 //! days and partitions are known, which is nearly always. Else the caller hands the rows to the other half, a job's, which
 //! looks things up, writes index entries, opens partitions, and then tries again.
 
-use super::{FUTURE_LIMIT_MS, Storage, series::UNRESOLVED};
+use super::{FUTURE_LIMIT_MS, IngestCounters, Storage, series::UNRESOLVED};
 use crate::collections::sort;
 use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
@@ -60,6 +60,39 @@ fn days_of(timestamps: &[i64]) -> Vec<u64> {
     dates
 }
 
+/// The rows that may pass, and the count of those that may not.
+fn without_refused(gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
+    let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
+    let mut refused = IngestCounters::default();
+    for (&timestamp, &value) in timestamps.iter().zip(values) {
+        if is_refused_nan(value) {
+            refused.rejected_nan += 1;
+        } else if gate.range.contains(timestamp) {
+            kept_timestamps.push(timestamp);
+            kept_values.push(value);
+        } else {
+            refused.count_out_of_range(gate, timestamp, 1);
+        }
+    }
+    (kept_timestamps, kept_values, refused)
+}
+
+impl IngestCounters {
+    fn count_out_of_range(&mut self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+        if timestamp < gate.range.min {
+            self.rejected_too_old += rows;
+        } else {
+            self.rejected_too_new += rows;
+        }
+    }
+
+    fn add_refused(&mut self, refused: Self) {
+        self.rejected_nan += refused.rejected_nan;
+        self.rejected_too_old += refused.rejected_too_old;
+        self.rejected_too_new += refused.rejected_too_new;
+    }
+}
+
 fn is_refused_nan(value: f64) -> bool {
     value.is_nan() && !is_stale_nan(value)
 }
@@ -89,12 +122,17 @@ impl Storage {
             || max > gate.range.max
             || (has_nan && values.iter().any(|value| is_refused_nan(*value)))
         {
-            let (timestamps, values) = self.without_refused(gate, timestamps, values);
-            if timestamps.is_empty() {
-                return Ok(Appended::Accepted);
-            }
+            let (timestamps, values, refused) = without_refused(gate, timestamps, values);
             let (min, max, _) = survey(&timestamps, &values);
-            return Ok(self.append_accepted(handle, &timestamps, &values, TimeRange { min, max }));
+            let appended = match timestamps.is_empty() {
+                true => Appended::Accepted,
+                false => self.append_accepted(handle, &timestamps, &values, TimeRange { min, max }),
+            };
+            // Counted once, by the call that ends the matter.
+            if appended == Appended::Accepted {
+                self.ingested.borrow_mut().add_refused(refused);
+            }
+            return Ok(appended);
         }
         Ok(self.append_accepted(handle, timestamps, values, TimeRange { min, max }))
     }
@@ -182,26 +220,39 @@ impl Storage {
         Ok(Appended::Accepted)
     }
 
-    /// Appends samples of one series, whatever has to be looked up or created first.
+    /// Appends samples of one series, whatever has to be looked up or created first. Returns how many were refused.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
-    pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<()> {
-        while self.try_append(handle, timestamps, values)? == Appended::NeedsPreparation {
+    pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<u64> {
+        loop {
+            let (appended, refused) = self.counting_refused(|| self.try_append(handle, timestamps, values))?;
+            if appended == Appended::Accepted {
+                return Ok(refused);
+            }
             self.prepare(&[handle], timestamps).await?;
         }
-        Ok(())
     }
 
-    /// Appends one sample to each of many series, whatever has to be looked up or created first.
+    /// Appends one sample to each of many series, whatever has to be looked up or created first. Returns how many were refused.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
-    pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<()> {
-        while self.try_append_row(handles, timestamp, values)? == Appended::NeedsPreparation {
+    pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<u64> {
+        loop {
+            let (appended, refused) = self.counting_refused(|| self.try_append_row(handles, timestamp, values))?;
+            if appended == Appended::Accepted {
+                return Ok(refused);
+            }
             self.prepare(handles, &[timestamp]).await?;
         }
-        Ok(())
+    }
+
+    /// How many rows a synchronous call refuses. Over an await the counters would count what others bring meanwhile, too.
+    fn counting_refused(&self, append: impl FnOnce() -> Result<Appended>) -> Result<(Appended, u64)> {
+        let before = self.ingested.borrow().rejected();
+        let appended = append()?;
+        Ok((appended, self.ingested.borrow().rejected() - before))
     }
 
     /// Appends rows of many series and instants, given as columns. Returns how many were refused.
@@ -209,7 +260,7 @@ impl Storage {
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
     pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<u64> {
-        let refused_before = self.ingested.borrow().rejected();
+        let mut refused = 0;
         let mut from = 0;
         while from < handles.len() {
             // Neighbours of one instant or of one series go together: scrapes and exports consist of little else.
@@ -218,15 +269,15 @@ impl Storage {
             let same_series = rest.take_while(|row| handles[*row] == handles[from]).count();
             if same_instant >= same_series {
                 let to = from + 1 + same_instant;
-                self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
+                refused += self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
                 from = to;
             } else {
                 let to = from + 1 + same_series;
-                self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
+                refused += self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
                 from = to;
             }
         }
-        Ok(self.ingested.borrow().rejected() - refused_before)
+        Ok(refused)
     }
 
     /// Whether writers should wait for the flush to catch up.
@@ -267,28 +318,9 @@ impl Storage {
     }
 
     fn count_out_of_range(&self, gate: Gate, timestamp: TimestampMs, rows: u64) {
-        let mut counters = self.ingested.borrow_mut();
-        if timestamp < gate.range.min {
-            counters.rejected_too_old += rows;
-        } else {
-            counters.rejected_too_new += rows;
-        }
-    }
-
-    /// The rows that may pass; the others are counted.
-    fn without_refused(&self, gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>) {
-        let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
-        for (&timestamp, &value) in timestamps.iter().zip(values) {
-            if is_refused_nan(value) {
-                self.ingested.borrow_mut().rejected_nan += 1;
-            } else if gate.range.contains(timestamp) {
-                kept_timestamps.push(timestamp);
-                kept_values.push(value);
-            } else {
-                self.count_out_of_range(gate, timestamp, 1);
-            }
-        }
-        (kept_timestamps, kept_values)
+        let mut refused = IngestCounters::default();
+        refused.count_out_of_range(gate, timestamp, rows);
+        self.ingested.borrow_mut().add_refused(refused);
     }
 
     fn is_generation_stale(&self) -> bool {
