@@ -209,6 +209,10 @@ pub struct Graveyard {
     is_closed: Cell<bool>,
     /// Raised when something arrives.
     arrived: Signal,
+    /// Removals that storage has not confirmed yet.
+    under_way: Cell<usize>,
+    /// Raised when one of them has ended.
+    removed: Signal,
 }
 
 impl Graveyard {
@@ -233,9 +237,31 @@ impl Graveyard {
                 context.block_cache().remove_owner(*owner);
             }
             let changes = remains.paths.iter().map(|path| Change::Remove { path: path.clone() }).collect();
-            if let Err(error) = context.commit(changes).await {
+            self.under_way.set(self.under_way.get() + 1);
+            let result = context.commit(changes).await;
+            self.under_way.set(self.under_way.get() - 1);
+            self.removed.raise();
+            if let Err(error) = result {
                 self.put(remains);
                 return Err(error);
+            }
+        }
+    }
+
+    /// As [`Graveyard::clear`], and returns only when nothing is being removed any more: whoever opens the database next must
+    /// not see files vanish that it has just listed.
+    ///
+    /// # Errors
+    /// As [`Graveyard::clear`].
+    pub async fn clear_all(&self, context: &Context) -> Result<()> {
+        loop {
+            self.clear(context).await?;
+            let seen = self.removed.version();
+            if self.under_way.get() == 0 && self.is_empty() {
+                return Ok(());
+            }
+            if self.under_way.get() > 0 {
+                context.changed(&self.removed, seen).await;
             }
         }
     }

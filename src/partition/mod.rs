@@ -88,6 +88,10 @@ pub struct Partition {
     conversions: RefCell<Conversions>,
     parts: RefCell<Rc<PartList>>,
     graveyard: Rc<Graveyard>,
+    /// Removals that storage has not confirmed yet.
+    burials: Cell<usize>,
+    /// Raised when one of them has ended.
+    buried: Signal,
     /// `None` once the partition was dropped.
     anchor: RefCell<Option<Rc<Anchor>>>,
     /// Suffix of the next part's name, which also names its temporary directory and its transaction file.
@@ -204,7 +208,17 @@ impl Partition {
         self.stop_jobs().await;
         self.flush_raw_rows().await?;
         self.flush_to_disk().await?;
-        self.bury().await
+        // What the janitor has begun to remove is waited for, too: whoever opens the database next must not see files vanish
+        // that it has just listed.
+        loop {
+            self.bury().await?;
+            let seen = self.buried.version();
+            if self.burials.get() > 0 {
+                self.context.changed(&self.buried, seen).await;
+            } else if self.graveyard.is_empty() {
+                return Ok(());
+            }
+        }
     }
 
     /// Tells all jobs to end and waits for merges that are under way.
@@ -250,7 +264,10 @@ impl Partition {
         let all = self.graveyard.take();
         let remove = |path: &FilePath| crate::fs::Change::Remove { path: path.clone() };
         let changes: Vec<_> = all.iter().flat_map(|remains| &remains.paths).map(remove).collect();
+        self.burials.set(self.burials.get() + 1);
         let result = if changes.is_empty() { Ok(()) } else { self.context.commit(changes).await };
+        self.burials.set(self.burials.get() - 1);
+        self.buried.raise();
         if let Err(error) = result {
             all.into_iter().for_each(|remains| self.graveyard.put(remains));
             return Err(error);

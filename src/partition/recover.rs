@@ -37,6 +37,8 @@ impl Partition {
             parts: RefCell::new(Rc::new(PartList::default())),
             anchor: RefCell::new(Some(Anchor::new(graveyard.clone()))),
             graveyard,
+            burials: Cell::new(0),
+            buried: Signal::default(),
             next_suffix: Cell::new(options.start_nanos),
             running: RefCell::new(SortedMap::new()),
             merged: Cell::default(),
