@@ -250,7 +250,7 @@ impl Disk {
             return Some(Error::new(self.fail_with, format!("simulated failure of operation {number}")));
         }
         let added: u64 = match request {
-            Request::List { .. } | Request::Read { .. } => return None,
+            Request::List { .. } | Request::Read { .. } | Request::Refresh => return None,
             Request::Append { bytes, .. } => bytes.len() as u64,
             Request::Sync { .. } => 0,
             Request::Commit { changes } => changes.iter().map(put_bytes).sum(),

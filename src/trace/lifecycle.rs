@@ -252,6 +252,7 @@ mod tests {
             rows,
             bytes: 10 * sources.len() as u64,
             output_class: PartClass::Small,
+            choice: None,
         }
     }
 
