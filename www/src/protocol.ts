@@ -7,7 +7,8 @@ import { type ErrorCode, SandglassError } from "./errors.js";
 import type { Packed } from "./batch.js";
 import type { EngineStart } from "./engine.js";
 import type { Command } from "./port.js";
-import type { EngineEvent, SeriesData } from "./types.js";
+import type { PackedSeries } from "./series_pack.js";
+import type { EngineEvent } from "./types.js";
 
 /** From the page. */
 export type Request =
@@ -36,7 +37,7 @@ export type Reply =
   /** `now` is the engine's time. */
   | { kind: "answer"; id: number; value: unknown; now: number }
   /** Some of the series of an answer, before it. */
-  | { kind: "piece"; id: number; series: SeriesData[] }
+  | { kind: "piece"; id: number; series: PackedSeries }
   /** What became of a batch: the calls in it that were refused, by their place in it. */
   | { kind: "appended"; id: number; refused: [number, Failure][] }
   | { kind: "failed"; id: number; failure: Failure }

@@ -6,6 +6,7 @@ import type { InlinePort } from "./inline_port.js";
 import type { Command } from "./port.js";
 import { type Failure, type Reply, type Request, toError, toFailure } from "./protocol.js";
 import { ACCEPTED } from "./pump.js";
+import { buffersOfSeries, packSeries } from "./series_pack.js";
 import { VERSION } from "./version.js";
 
 /** A worker that was put away stays so long for what the storage still has to do. */
@@ -101,8 +102,9 @@ async function ask(id: number, command: Command): Promise<unknown> {
   underWay.set(id, control);
   try {
     if (command.kind !== "select") return await port.ask(command, control.signal);
-    await port.select(command, control.signal, (series) => {
-      post({ kind: "piece", id, series }, series.flatMap(({ timestamps, values }) => [timestamps.buffer, values.buffer] as Transferable[]));
+    await port.select(command, control.signal, (piece) => {
+      const series = packSeries(piece);
+      post({ kind: "piece", id, series }, buffersOfSeries(series));
     });
     return [];
   } finally {

@@ -6,6 +6,7 @@ import type { EngineStart } from "./engine.js";
 import { SandglassError } from "./errors.js";
 import { type Answer, type Command, type Kind, latecomer, nameOf, type Port } from "./port.js";
 import { type Reply, type Request, toError } from "./protocol.js";
+import { unpackSeries } from "./series_pack.js";
 import type { EngineEvent, EngineState, SeriesData } from "./types.js";
 import { Watch } from "./watch.js";
 
@@ -89,38 +90,41 @@ export class WorkerPort implements Port {
   }
 
   append(series: number, timestamps: Timestamps, values: Values): Promise<void> {
-    return this.#append(
-      values.length,
-      () => this.#batch.add(series, timestamps, values),
-      () => packLong(series, timestamps, values),
-    );
-  }
-
-  appendRow(fill: (target: Uint32Array, from: number, count: number) => void, timestamp: number, values: Values): Promise<void> {
-    return this.#append(
-      values.length,
-      () => this.#batch.addRow(fill, timestamp, values),
-      () => packLongRow(fill, timestamp, values),
-    );
-  }
-
-  #append(samples: number, batch: () => void, packLong: () => Packed): Promise<void> {
     try {
-      this.#check();
-      if (samples > BATCH_SAMPLES) {
-        const packed = packLong();
-        return new Promise((resolve, reject) => {
-          this.#flush();
-          this.#sendAppends(packed, [{ resolve, reject }]);
-        });
-      }
-      if (!this.#batch.hasRoom(samples)) this.#flush();
-      batch();
-      this.#flushSoon();
-      return new Promise((resolve, reject) => this.#batched.push({ resolve, reject }));
+      if (!this.#makeRoom(values.length)) return this.#sendLong(packLong(series, timestamps, values));
+      this.#batch.add(series, timestamps, values);
+      return this.#batchedCall();
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  appendRow(fill: (target: Uint32Array, from: number, count: number) => void, timestamp: number, values: Values): Promise<void> {
+    try {
+      if (!this.#makeRoom(values.length)) return this.#sendLong(packLongRow(fill, timestamp, values));
+      this.#batch.addRow(fill, timestamp, values);
+      return this.#batchedCall();
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** Whether a call of so many samples goes with others; there is room for it then. */
+  #makeRoom(samples: number): boolean {
+    this.#check();
+    if (samples > BATCH_SAMPLES) return false;
+    if (!this.#batch.hasRoom(samples)) this.#flush();
+    return true;
+  }
+
+  #batchedCall(): Promise<void> {
+    this.#flushSoon();
+    return new Promise((resolve, reject) => this.#batched.push({ resolve, reject }));
+  }
+
+  #sendLong(packed: Packed): Promise<void> {
+    this.#flush();
+    return new Promise((resolve, reject) => this.#sendAppends(packed, [{ resolve, reject }]));
   }
 
   /** All calls of one task go together. */
@@ -228,7 +232,7 @@ export class WorkerPort implements Port {
       }
       case "piece": {
         const call = this.#calls.get(reply.id);
-        if (call !== undefined) for (const one of reply.series) (call.found ??= []).push(one);
+        if (call !== undefined) for (const one of unpackSeries(reply.series)) (call.found ??= []).push(one);
         break;
       }
       case "appended": {

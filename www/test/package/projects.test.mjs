@@ -7,8 +7,10 @@ import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { after, describe, it } from "node:test";
 import { promisify } from "node:util";
+import { checkPackage, createPackageFromTarballData } from "@arethetypeswrong/core";
+import { publint } from "publint";
 import { openPage } from "../server/chromium.mjs";
-import { installPackage } from "../server/packed.mjs";
+import { TARBALL, installPackage } from "../server/packed.mjs";
 
 const run = promisify(execFile);
 const { project, directory } = await installPackage();
@@ -188,6 +190,17 @@ describe("the package", () => {
     assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
     for (const field of ["description", "keywords", "repository", "homepage", "bugs", "engines"]) assert.ok(manifest[field], `${field} is missing`);
     for (const target of Object.values(manifest.exports).flatMap((of) => (typeof of === "string" ? [of] : Object.values(of)))) await readFile(join(directory, target));
+  });
+
+  it("is found right by publint", async () => {
+    const { messages } = await publint({ pkgDir: directory, pack: false, strict: true });
+    assert.deepEqual(messages, []);
+  });
+
+  it("has the types that it runs with, says Are The Types Wrong", async () => {
+    const { problems } = await checkPackage(createPackageFromTarballData(new Uint8Array(await readFile(TARBALL))));
+    // The package is of ES modules alone: what a require() and the resolution of Node 10 find is left out, as by the profile esm-only.
+    assert.deepEqual(problems.filter(({ resolutionKind }) => !["node10", "node16-cjs"].includes(resolutionKind)), []);
   });
 
   it("can be resolved by Node, the raw file too", async () => {
