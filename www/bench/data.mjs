@@ -22,9 +22,11 @@ const REGIONS = ["us-east-1", "us-west-1", "us-west-2", "eu-west-1", "eu-central
  *
  * @param {number} [hosts]
  * @param {number} [hours]
+ * @param {number} [decimals] places behind the point that are kept
  * @returns {DataSet}
  */
-export function cpuOnly(hosts = 100, hours = 24) {
+export function cpuOnly(hosts = 100, hours = 24, decimals = 0) {
+  const unit = 10 ** decimals;
   const next = random(123);
   const count = (hours * HOUR) / STEP;
   const timestamps = Float64Array.from({ length: count }, (_, i) => START + i * STEP);
@@ -48,7 +50,7 @@ export function cpuOnly(hosts = 100, hours = 24) {
       let state = next() * 100;
       for (let i = 0; i < count; i++) {
         state = Math.min(100, Math.max(0, state + next.normal()));
-        values[i] = Math.floor(state);
+        values[i] = Math.floor(state * unit) / unit;
       }
       series.push({ labels: { __name__: `cpu_usage_${gauge}`, ...tags }, timestamps, values });
     }

@@ -13,6 +13,7 @@ import { gzipSync } from "node:zlib";
 import { installPackage } from "../test/server/packed.mjs";
 import { inChromium } from "./chromium.mjs";
 import { RECORDED, cpuOnly, fromExport, prometheusText } from "./data.mjs";
+import { measureStart } from "./start.mjs";
 import { measure as measureVictoriaMetrics, nativeBody, nativeBodyOfSnapshot } from "./peer-victoriametrics.mjs";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
@@ -140,6 +141,18 @@ for (let round = 0; round < rounds; round++) {
     }
   }
 }
+
+/** Storages that outlive the page. */
+const STORED = ["indexeddb"];
+if (contestants.has("sandglass") && sets.has("cpu-only")) {
+  for (const storage of STORED) {
+    await record("start", storage, async () => {
+      const { starts } = await measureStart({ directory: installed.directory, entry: await installed.entry("."), storage, opens: 2 * rounds + 1 });
+      const middle = (name) => starts.map((start) => start[name]).sort((a, b) => a - b)[starts.length >> 1];
+      return { startMs: middle("startMs"), openMs: middle("openMs"), readShare: middle("readBytes") / middle("storedBytes") };
+    });
+  }
+}
 progress("");
 if (installed) await rm(installed.project, { recursive: true, force: true });
 
@@ -182,6 +195,10 @@ const check = (title, measured, wanted, kept, format) => {
   checks.push([title, format(measured), wanted, kept(measured) ? "kept" : "NOT KEPT"]);
 };
 const times = (value) => `${value.toFixed(2)}x`;
+for (const storage of STORED) {
+  check(`10 M samples on ${storage}: from open() to the samples of one series`, median("start", storage, "startMs"), "150 ms", (x) => x < 150, (x) => `${x.toFixed(0)} ms`);
+  check(`10 M samples on ${storage}: share of the stored bytes that this reads`, median("start", storage, "readShare"), "5 %", (x) => x < 0.05, (x) => `${(x * 100).toFixed(1)} %`);
+}
 for (const data of sets.keys()) {
   const peer = (name, who = "victoriametrics") => median(data, who, name);
   if (data === "cpu-only") {

@@ -5,10 +5,10 @@ import { cpuOnly, eachSeriesHour } from "./data.mjs";
 const OPTIONS = { retention: "100y" };
 
 /** Writes the database, as samples come: hour by hour. Answers how many there are. */
-export async function fill({ entry, name, storage, hosts, hours }) {
+export async function fill({ entry, name, storage, hosts, hours, decimals }) {
   const sandglass = await import(entry);
   await sandglass.destroy(name);
-  const dataSet = cpuOnly(hosts, hours);
+  const dataSet = cpuOnly(hosts, hours, decimals);
   const db = await sandglass.open({ ...OPTIONS, name, storage });
   const handles = dataSet.series.map(({ labels }) => db.series(labels));
   await eachSeriesHour(dataSet, (s, timestamps, values) => db.append(handles[s], timestamps, values));
