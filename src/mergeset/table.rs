@@ -15,8 +15,8 @@ use super::{METADATA_FILE, PartFile};
 use crate::collections::sort;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Change, EntryKind, FilePath};
-use crate::runtime::{Context, Lane, Signal};
+use crate::fs::{Change, Entry, EntryKind, FilePath};
+use crate::runtime::{Context, Lane, Signal, join_all};
 use crate::time::{SECOND_MS, TimestampMs};
 use crate::trace::event::Event;
 use bytes::Bytes;
@@ -118,11 +118,14 @@ impl Table {
         replay_transactions(context, &dir).await?;
         let mut parts = PartList::new();
         let mut next_suffix = options.first_suffix;
-        for entry in context.list(&dir).await? {
-            if entry.kind != EntryKind::Directory || is_service_dir(&entry.name) {
-                continue;
-            }
-            let Some(part) = Part::open(context, &dir.join(&entry.name)).await? else { continue };
+        let mut entries = context.list(&dir).await?;
+        entries.retain(|entry| entry.kind == EntryKind::Directory && !is_service_dir(&entry.name));
+        let open = |entry: &Entry| {
+            let dir = dir.join(&entry.name);
+            async move { Part::open(context, &dir).await }
+        };
+        for part in join_all(entries.iter().map(open)).await {
+            let Some(part) = part? else { continue };
             next_suffix = next_suffix.max(part.suffix().saturating_add(1));
             parts.push(Rc::new(part));
         }

@@ -6,9 +6,9 @@ use super::raw_rows::RawRows;
 use super::{Partition, PartitionOptions};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
-use crate::fs::{Change, EntryKind, FilePath};
+use crate::fs::{Change, Entry, EntryKind, FilePath};
 use crate::part::{Part, PartHeader};
-use crate::runtime::{Context, Signal};
+use crate::runtime::{Context, Signal, join_all};
 use crate::time::PartitionName;
 use crate::trace::event::PartClass;
 use std::cell::{Cell, RefCell};
@@ -62,12 +62,15 @@ impl Partition {
     }
 
     async fn open_parts(&self, class: PartClass, dir: &FilePath) -> Result<()> {
-        for entry in self.context.list(dir).await? {
-            // Plain files are none of our business, and a directory without files is as good as none.
-            if entry.kind != EntryKind::Directory || is_service_dir(&entry.name) {
-                continue;
-            }
-            let Some(part) = Part::open(&self.context, &dir.join(&entry.name)).await? else { continue };
+        // Plain files are none of our business, and a directory without files is as good as none.
+        let mut entries = self.context.list(dir).await?;
+        entries.retain(|entry| entry.kind == EntryKind::Directory && !is_service_dir(&entry.name));
+        let open = |entry: &Entry| {
+            let dir = dir.join(&entry.name);
+            async move { Part::open(&self.context, &dir).await }
+        };
+        for (entry, part) in entries.iter().zip(join_all(entries.iter().map(open)).await) {
+            let Some(part) = part? else { continue };
             if let Ok((_, Some(suffix))) = PartHeader::parse_dir_name(&entry.name) {
                 self.next_suffix.set(self.next_suffix.get().max(suffix.saturating_add(1)));
             }

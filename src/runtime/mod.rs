@@ -2,8 +2,10 @@
 
 pub mod block_cache;
 pub mod context;
+pub mod join;
 pub mod scheduler;
 
 pub use block_cache::{BlockCache, BlockKey};
 pub use context::{Context, Signal, TaskId};
+pub use join::join_all;
 pub use scheduler::{Lane, Pumped, Scheduler};

@@ -13,7 +13,7 @@ use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
-use crate::runtime::Context;
+use crate::runtime::{Context, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -109,8 +109,9 @@ impl Storage {
                 .next_snapshot
                 .set(storage.next_snapshot.get().max(counter.map_or(0, |last| last.saturating_add(1))));
         }
-        for month in months(context).await? {
-            storage.table.open_partition(month).await?;
+        let opening = months(context).await?.into_iter().map(|month| storage.table.open_partition(month));
+        for opened in join_all(opening).await {
+            opened?;
         }
         if storage.options.read_only {
             index.count();

@@ -11,5 +11,5 @@ export const MOUNTS = {
 /** By name: the package's entry, who calls it, and the options of `open`. */
 export const COMBINATIONS = {
   "page-indexeddb": { entry: "inline", options: { storage: "indexeddb" } },
-  "worker-indexeddb": { entry: "inline", ownWorker: true, options: { storage: "indexeddb" } },
+  "worker-indexeddb": { entry: "index", options: { storage: "indexeddb" } },
 };

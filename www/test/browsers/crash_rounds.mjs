@@ -85,6 +85,11 @@ export function crashRounds({ title, count, package_: { directory, entry }, comb
           for (const [i, name] of names.entries()) {
             await page.evaluate(([name, row, snapshots]) => globalThis.places.call(name, "write", row, snapshots), [name, ledgers[name].nextRow, found[i]]);
           }
+          // Every third time the clock begins to run when each database has something to lose; a busy machine may take its time.
+          for (let waited = 0; round % 3 === 0 && !names.every((name) => ledgers[name].hasHeard); waited += 10) {
+            assert.ok(waited < 30_000, `nothing was acknowledged in 30 s: ${names.filter((name) => !ledgers[name].hasHeard)}`);
+            await sleep(10);
+          }
           await sleep(instant);
           browser = await crash(browser);
         }
@@ -94,7 +99,7 @@ export function crashRounds({ title, count, package_: { directory, entry }, comb
     }
 
     it("each database had samples to lose", () => {
-      for (const name of names) assert.ok(ledgers[name].acknowledged > count * 150, `${name}: ${ledgers[name].acknowledged} samples were acknowledged`);
+      for (const name of names) assert.ok(ledgers[name].acknowledged > 0, `${name}: ${ledgers[name].acknowledged} samples were acknowledged`);
     });
   });
 }

@@ -1,5 +1,4 @@
 // The contract in Firefox, on the package as npm installs it.
-import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { after, describe, it } from "node:test";
 import { MOUNTS } from "../browsers/combinations.mjs";
@@ -11,7 +10,7 @@ import { visit } from "./firefox.mjs";
 
 const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
-const index = `/package/${await entry(".")}`;
+const entries = { worker: `/package/${await entry(".")}`, caller: `/package/${await entry("./inline")}` };
 
 describe("sandglass in Firefox", async () => {
   const server = await serve({ package: directory, ...MOUNTS });
@@ -22,18 +21,20 @@ describe("sandglass in Firefox", async () => {
     await server.close();
     await rm(profile, { recursive: true, force: true });
   });
-  const run = (group, title, storage) =>
+  const run = (group, title, thread, storage) =>
     browser.page.evaluate(
-      async ({ index, group, title, storage }) => {
-        const [sandglass, { runTest }] = await Promise.all([import(new URL(index, location.href)), import(new URL("/contract/contract.mjs", location.href))]);
-        await runTest(sandglass, group, title, storage, "worker");
+      async ({ entry, group, title, thread, storage }) => {
+        const [sandglass, { runTest }] = await Promise.all([import(new URL(entry, location.href)), import(new URL("/contract/contract.mjs", location.href))]);
+        await runTest(sandglass, group, title, storage, thread);
       },
-      { index, group, title, storage },
+      { entry: entries[thread], group, title, thread, storage },
     );
-  for (const storage of ["memory", "indexeddb"]) {
-    describe(`storage: ${storage}`, () => {
-      for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, storage));
-      if (storage !== "memory") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, storage));
-    });
+  for (const [thread, storages] of Object.entries({ worker: ["memory", "indexeddb"], caller: ["memory", "indexeddb"] })) {
+    for (const storage of storages) {
+      describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
+        for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
+        if (storage !== "memory") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
+      });
+    }
   }
 });
