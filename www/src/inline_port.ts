@@ -23,6 +23,7 @@ export class InlinePort implements Port {
   readonly #glue: Glue;
   readonly #options: EngineOptions;
   readonly #manualClock: boolean;
+  #holdsHandles = false;
   readonly #pump: Pump;
   readonly #staged: number;
   // These three hold the instance with all its memory; they are gone once it was closed or has failed.
@@ -47,6 +48,7 @@ export class InlinePort implements Port {
     const glue = createGlue();
     const memory = await glue.instantiate(module);
     const port = new InlinePort(glue, memory, options);
+    port.#holdsHandles = storage.kind === "opfs";
     await port.#start(glue, storage, options);
     port.#ended = ended;
     return port;
@@ -281,7 +283,10 @@ export class InlinePort implements Port {
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }
-    this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"));
+    const reason = new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again");
+    // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out.
+    if (this.#holdsHandles) this.#free(reason);
+    else this.#end(reason);
   }
 
   get isOpen(): boolean {

@@ -29,7 +29,7 @@ describe("sandglass in Firefox", async () => {
       },
       { entry: entries[thread], group, title, thread, storage },
     );
-  for (const [thread, storages] of Object.entries({ worker: ["memory", "indexeddb"], caller: ["memory", "indexeddb"] })) {
+  for (const [thread, storages] of Object.entries({ worker: ["memory", "indexeddb", "opfs"], caller: ["memory", "indexeddb"] })) {
     for (const storage of storages) {
       describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
         for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));

@@ -57,26 +57,31 @@ describe("sandglass in Chromium", async () => {
     assert.deepEqual(found, ["indexeddb", [1, 2]]);
   });
 
-  for (const [where, entry] of [["the worker", index], ["the page", inline]]) it(`a page that goes away gives its lock back, and says so when it comes back: engine in ${where}`, async () => {
-    const { page } = browser;
-    await page.evaluate(async (index) => {
-      const { open } = await import(index);
-      globalThis.db = await open({ name: "put-away" });
-      await globalThis.db.append({ __name__: "up" }, [Date.now()], [1]);
-      // What a browser does to a page that it keeps for the way back.
-      dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
-    }, entry);
-    const after = await page.evaluate(async (index) => {
-      const { open, destroy } = await import(index);
-      const refused = await globalThis.db.flush().catch(({ code }) => code);
-      await globalThis.db.close();
-      const again = await open({ name: "put-away" });
-      await again.close();
-      await destroy("put-away");
-      return refused;
-    }, entry);
-    assert.equal(after, "closed");
-  });
+  for (const [where, entry, storage] of [["the worker", index, "indexeddb"], ["the worker", index, "opfs"], ["the page", inline, "indexeddb"]]) {
+    it(`a page that goes away gives its lock back, and says so when it comes back: engine in ${where}, storage: ${storage}`, async () => {
+      const { page } = browser;
+      const options = { entry, storage };
+      await page.evaluate(async ({ entry, storage }) => {
+        const { open } = await import(entry);
+        globalThis.db = await open({ name: "put-away", storage });
+        await globalThis.db.append({ __name__: "up" }, [Date.now()], [1]);
+        await globalThis.db.sync();
+        // What a browser does to a page that it keeps for the way back.
+        dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
+      }, options);
+      const after = await page.evaluate(async ({ entry, storage }) => {
+        const { open, destroy } = await import(entry);
+        const refused = await globalThis.db.flush().catch(({ code }) => code);
+        await globalThis.db.close();
+        const again = await open({ name: "put-away", storage });
+        const series = (await again.select("up")).length;
+        await again.close();
+        await destroy("put-away");
+        return [refused, series];
+      }, options);
+      assert.deepEqual(after, ["closed", 1]);
+    });
+  }
 
   it("the page has seen no error that nobody asked for", () => {
     assert.deepEqual(browser.errors, []);
