@@ -20,5 +20,6 @@ mod model;
 mod partition;
 mod partition_crash;
 mod readers;
+mod side_by_side;
 mod support;
 mod typescript;

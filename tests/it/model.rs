@@ -1,6 +1,6 @@
 //! The engine against a sorted list: whatever is appended, flushed, merged, reopened or waited for, what was put in comes out.
 
-use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
+use crate::support::{EngineExt, Random, START, SharedFiles, config, open_observed, watch};
 use sandglass::engine::{Command, Config, Engine};
 use sandglass::time::{DAY_MS, HOUR_MS};
 use std::collections::BTreeMap;
@@ -49,7 +49,7 @@ fn put(engine: &mut Engine, model: &mut Model, series: u64, timestamps: &[i64], 
 
 fn run(seed: u64, config: &Config) {
     let files = SharedFiles::default();
-    let mut engine = open(files.clone(), config.clone()).unwrap();
+    let (mut engine, mut lifecycle) = open_observed(files.clone(), config.clone()).unwrap();
     let mut random = Random::new(seed);
     let mut model = Model::new();
     for step in 0..120 {
@@ -84,7 +84,8 @@ fn run(seed: u64, config: &Config) {
             86..90 => {
                 engine.ask(Command::Close).unwrap();
                 let start_time = engine.now();
-                engine = open(files.clone(), Config { start_time, ..config.clone() }).unwrap();
+                watch(&mut engine, &mut lifecycle);
+                (engine, lifecycle) = open_observed(files.clone(), Config { start_time, ..config.clone() }).unwrap();
             }
             _ => {
                 engine.flush().unwrap();
@@ -102,6 +103,7 @@ fn run(seed: u64, config: &Config) {
                 }
             }
         }
+        watch(&mut engine, &mut lifecycle);
     }
 }
 

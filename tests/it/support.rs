@@ -5,6 +5,7 @@ use sandglass::error::Result;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use sandglass::time::{TimeRange, TimestampMs};
+use sandglass::trace::lifecycle::Lifecycle;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -62,6 +63,23 @@ pub fn open(fs: impl FileSystem + 'static, config: Config) -> Result<Engine> {
     let (mut engine, opened) = Engine::open(Box::new(fs), config)?;
     engine.run(opened)?;
     Ok(engine)
+}
+
+/// As [`open`], with all events from the first on.
+pub fn open_observed(fs: impl FileSystem + 'static, config: Config) -> Result<(Engine, Lifecycle)> {
+    let (mut engine, opened) = Engine::open(Box::new(fs), config)?;
+    engine.set_observed(true);
+    engine.run(opened)?;
+    let mut lifecycle = Lifecycle::default();
+    watch(&mut engine, &mut lifecycle);
+    Ok((engine, lifecycle))
+}
+
+/// Looks whether what has happened since the last time was legal.
+pub fn watch(engine: &mut Engine, lifecycle: &mut Lifecycle) {
+    for event in engine.events() {
+        lifecycle.observe(&event.event).unwrap_or_else(|why| panic!("{why}: {event:?}"));
+    }
 }
 
 /// Short ways to say what tests say often.

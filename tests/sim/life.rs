@@ -606,7 +606,7 @@ impl Life {
                 continue;
             }
             if self.world.random.chance(5) {
-                body.push_str("\n");
+                body.push('\n');
             }
             let mut series = self.choose_series();
             // Plain labels only: what text can spell is not what this is about.

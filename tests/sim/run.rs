@@ -198,7 +198,7 @@ fn promote(world: &mut World, disk: &SimFileSystem) -> SimFileSystem {
     let is_chosen = |path: &str| {
         let mut hasher = std::collections::hash_map::DefaultHasher::new();
         (world.plan.seed, path.rsplit_once('/').map(|(dir, _)| dir)).hash(&mut hasher);
-        hasher.finish() % 2 == 0
+        hasher.finish().is_multiple_of(2)
     };
     // Parts that a transaction file names stay where it says they are.
     let has_transactions = before.paths().any(|path| path.contains("/txn/"));
