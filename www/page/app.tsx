@@ -1,7 +1,7 @@
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
-import type { ChartFeed } from "./chart_feed";
+import type { Charts } from "./charts";
 import type { Player } from "./inside/player";
 import type { Place } from "./model/history";
 import { place } from "./rooms";
@@ -13,7 +13,7 @@ import { LiveRoom } from "./views/live_room";
 const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
 const player = signal<Player | undefined>(undefined);
 
-export function App({ session, feed }: { session: Session; feed: ChartFeed }) {
+export function App({ session, charts }: { session: Session; charts: Charts }) {
   const { room, embedded } = place.value;
   useEffect(() => {
     if (room === "live") {
@@ -31,7 +31,7 @@ export function App({ session, feed }: { session: Session; feed: ChartFeed }) {
     <>
       {!embedded && <Header room={room} />}
       <main id="content">
-        {room === "live" ? <LiveRoom session={session} feed={feed} /> : Inside && player.value && <Inside player={player.value} />}
+        {room === "live" ? <LiveRoom session={session} charts={charts} /> : Inside && player.value && <Inside player={player.value} />}
       </main>
     </>
   );

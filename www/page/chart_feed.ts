@@ -1,7 +1,7 @@
 // Asks the database for what the chart shows, again and again while it follows the present.
 
 import { effect, signal } from "@preact/signals";
-import type { Database } from "sandglass";
+import type { Database, SeriesData } from "sandglass";
 import { align, type Column, decimate, distinguish, gaps, perSecond, type Table, type Unit, unitOf } from "./model/chart";
 import { exactly } from "./model/selector";
 import { messageOf } from "./model/trouble";
@@ -60,7 +60,11 @@ const EMPTY_MS = 250;
 /** The present is asked for again after this many times what the last answer took, so that a large picture costs no more than a small share of the tab. */
 const REST_SHARE = 8;
 
+let made = 0;
+
 export class ChartFeed {
+  /** Tells the charts of one page apart. */
+  readonly id = ++made;
   readonly selector = signal(PRESETS[0]?.selector ?? "");
   readonly rate = signal(false);
   readonly rangeMs = signal<number>(RANGES[1].ms);
@@ -89,6 +93,13 @@ export class ChartFeed {
   use(database: Database | undefined): void {
     this.#database = database;
     this.#again(0);
+  }
+
+  /** Every sample of what is shown, none left out, for taking it along. */
+  async samples(): Promise<SeriesData[]> {
+    const end = this.fixed.peek()?.end ?? Date.now();
+    const start = this.fixed.peek()?.start ?? end - this.rangeMs.peek();
+    return (await this.#database?.select(this.selector.peek(), { start, end })) ?? [];
   }
 
   choose(preset: Preset): void {

@@ -1,11 +1,11 @@
 import { render } from "preact";
 import { App } from "./app";
-import { ChartFeed } from "./chart_feed";
+import { Charts } from "./charts";
 import { Session } from "./session";
 import "./style.css";
 
 const session = new Session();
-const feed = new ChartFeed();
-session.database.subscribe((database) => feed.use(database));
+const charts = new Charts();
+session.database.subscribe((database) => charts.use(database));
 
-render(<App session={session} feed={feed} />, document.getElementById("app") as HTMLElement);
+render(<App session={session} charts={charts} />, document.getElementById("app") as HTMLElement);

@@ -11,6 +11,16 @@ import { Machine } from "./replay/machine";
 import { type Pace, Scraper } from "./replay/scraper";
 import { Snapshots } from "./snapshots";
 
+/** How long samples can be kept. */
+export const RETENTIONS = [
+  ["7d", "7 days"],
+  ["31d", "31 days"],
+  ["90d", "90 days"],
+  ["1y", "a year"],
+  ["100y", "everything"],
+] as const;
+const RETENTION = "sandglass.retention";
+
 export type Phase = "opening" | "running" | "troubled";
 
 export interface Filling {
@@ -50,6 +60,7 @@ export class Session {
   readonly series = signal<number | undefined>(undefined);
   readonly model = new EngineModel();
   readonly snapshots = new Snapshots();
+  readonly retention = signal<string>(RETENTIONS.find(([value]) => value === remembered())?.[0] ?? "1y");
 
   #scraper: Scraper | undefined;
   #stopObserving: () => void = () => {};
@@ -74,7 +85,7 @@ export class Session {
   async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "fail" | "wait" = "fail"): Promise<void> {
     this.phase.value = "opening";
     try {
-      const database = await open({ name: DATABASE, storage, ifLocked });
+      const database = await open({ name: DATABASE, storage, ifLocked, retention: this.retention.peek() });
       this.inMemory.value = storage === "memory";
       this.#stopObserving = database.observe((event) => this.#take(event));
       this.database.value = database;
@@ -120,6 +131,19 @@ export class Session {
   setPaused(paused: boolean): void {
     this.paused.value = paused;
     this.#scraper?.setPaused(paused);
+  }
+
+  /** Opens the database again with another retention, which is fixed while it is open, as on the server. */
+  async setRetention(retention: string): Promise<void> {
+    try {
+      localStorage.setItem(RETENTION, retention);
+    } catch {
+      // Then it holds until the page is loaded again.
+      return;
+    }
+    this.#stop();
+    await this.database.value?.close().catch(() => {});
+    location.reload();
   }
 
   /** Removes the database and begins anew. */
@@ -189,6 +213,8 @@ export class Session {
       shown = at;
       this.filling.value = { done, total };
     });
+    // A page that is left now must not come back to half a past.
+    await database.sync();
     this.filling.value = undefined;
   }
 
@@ -285,6 +311,14 @@ export class Session {
     }
     this.phase.value = "troubled";
     this.trouble.value = trouble;
+  }
+}
+
+function remembered(): string | null {
+  try {
+    return localStorage.getItem(RETENTION);
+  } catch {
+    return null;
   }
 }
 

@@ -71,7 +71,7 @@ export function Counters({ player }: { player: Player }) {
 
 /** Why these parts: all that could have been taken, by size, and those that were. */
 export function MergePanel({ player }: { player: Player }) {
-  player.version.value;
+  player.beat.value;
   const { house } = player;
   const merge = house.lastMerge;
   const looks = player.state.value?.partitions.flatMap(({ looks }) => looks.filter((look) => look.class === "small" && look.freeParts > 0)) ?? [];

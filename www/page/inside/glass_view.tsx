@@ -134,7 +134,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     }
   };
 
-  player.version.value;
+  player.beat.value;
   const parts = player.house.parts();
   const spoken = `Picture of the engine: ${plural(player.house.months.size, "month")}, ${plural(parts.length, "part")}. Arrow keys choose a part, Enter looks into it.`;
   return (
@@ -152,7 +152,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
       />
       {pointed && (
         <div class="bubble" role="status" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
-          <PartFacts part={pointed.part} now={player.at.value} />
+          <PartFacts part={pointed.part} now={player.at.peek()} />
         </div>
       )}
     </div>

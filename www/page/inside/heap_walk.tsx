@@ -24,7 +24,7 @@ export function walk(sources: readonly PartDetails["headers"][], seriesOf: (labe
 const MOST_SOURCES = 15;
 
 export function HeapWalk({ player }: { player: Player }) {
-  player.version.value;
+  player.beat.value;
   const canvas = useRef<HTMLCanvasElement>(null);
   const merge = player.shown.value ?? player.house.lastMerge;
   const [known, setKnown] = useState<{ id: number; heads: Head[]; sources: number } | undefined>();

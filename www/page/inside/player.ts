@@ -44,6 +44,8 @@ export class Player {
   readonly ready = signal(false);
   /** Grows when the house has changed. */
   readonly version = signal(0);
+  /** Grows a few times a second while something changes: for what need not be brought up to date with each frame. */
+  readonly beat = signal(0);
   /** The merge that is being shown while time stands still. */
   readonly shown = signal<HouseMerge | undefined>(undefined);
   house = new House();
@@ -401,6 +403,7 @@ export class Player {
     } catch (error) {
       if (world === this.#world) this.#fail(error);
     }
+    this.beat.value++;
     if (this.playing.value) this.#address(false);
   }
 

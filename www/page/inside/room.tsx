@@ -101,6 +101,12 @@ export function Room({ player }: { player: Player }) {
           <ZoomView player={player} />
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
         </div>
+        <ul class="zones" aria-label="From above: what the colours stand for">
+          <li class="stage-raw">raw rows, a colour for each series</li>
+          <li class="stage-inmemory">in-memory parts</li>
+          <li class="stage-small">small parts, on disk</li>
+          <li class="stage-big">often merged, and big parts</li>
+        </ul>
         {player.trouble.value && <p class="reading problem" role="alert">{player.trouble.value}</p>}
         {player.gone.value && <p class="reading" role="status">{player.gone.value}</p>}
         <Transport player={player} />
@@ -204,9 +210,9 @@ function turn(by: number): void {
 /** A chapter that ends inside of a part goes there when its play has ended. */
 function useChapterZoom(player: Player): void {
   const playing = player.playing.value;
-  const at = player.at.value;
+  player.beat.value;
   const id = chapterId.value;
-  const isOver = id !== "" && !playing && at >= chapterOf(id).to;
+  const isOver = id !== "" && !playing && player.at.peek() >= chapterOf(id).to;
   useEffect(() => {
     const { zoom } = chapterOf(id);
     if (!isOver || zoom === undefined || player.zoom.peek().length > 0) return;
@@ -264,7 +270,7 @@ function ChapterPanel({ player }: { player: Player }) {
 // ---- below the picture ------------------------------------------------------------------------------------------------
 
 function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string | undefined; onPoint: (name: string | undefined) => void }) {
-  player.version.value;
+  player.beat.value;
   const { snapshots } = player.house;
   if (snapshots.length === 0) return null;
   const present = new Set(player.house.parts().map(({ id }) => id));
@@ -296,7 +302,7 @@ function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string |
 }
 
 function Troubles({ player }: { player: Player }) {
-  player.version.value;
+  player.beat.value;
   const { troubles, crashes } = player.house;
   const crash = crashes.at(-1);
   const trouble = troubles.at(-1);
@@ -337,8 +343,8 @@ function Situations({ player }: { player: Player }) {
 const LIT_MS = 450;
 
 function Pipeline({ player }: { player: Player }) {
-  player.version.value;
-  const at = player.at.value;
+  player.beat.value;
+  const at = player.at.peek();
   const lit = LIT_MS * Math.max(0.2, Math.min(player.speed.value, 4));
   return (
     <section class="card pipeline" aria-labelledby="pipeline-title">

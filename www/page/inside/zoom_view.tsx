@@ -9,7 +9,7 @@ import type { Player } from "./player";
 
 export function ZoomPath({ player }: { player: Player }) {
   const [month, part, block] = player.zoom.value;
-  player.version.value;
+  player.beat.value;
   if (month === undefined) return null;
   const name = monthName(month);
   const found = part === undefined ? undefined : player.house.parts().find(({ id }) => String(id) === part);

@@ -24,6 +24,9 @@ export interface Happening {
 /** How many rows of one call are shown one by one. */
 const GRAINS = 64;
 
+/** The last minute of February, which the situations look back at. */
+const FEBRUARY = Date.UTC(2024, 1, 29, 23, 59, 20);
+
 const partitionOf = (time: number): string => new Date(time).toISOString().slice(0, 7).replace("-", "_");
 
 export class World {
@@ -278,9 +281,7 @@ class Writer {
   async late(database: Database, time: number): Promise<Sent[]> {
     this.#prepare(database);
     const sent: Sent[] = [];
-    const february = Date.UTC(2024, 1, 29, 23, 59, 20);
-    const places = [time - 2 * 3600_000, february].filter((at) => at > time - 80 * 24 * 3600_000);
-    for (const from of this.#situation.options.retention === "1d" ? [february] : places) {
+    for (const from of this.#situation.options.retention === "1d" ? [FEBRUARY] : [time - 2 * 3600_000, FEBRUARY]) {
       const count = Math.min(4, this.#handles.length);
       for (let i = 0; i < count; i++) {
         const times = Float64Array.from({ length: 30 }, (_, n) => from + n * 1000);

@@ -1,23 +1,30 @@
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { type ChartFeed, MOST_LINES, PRESETS, RANGES } from "../chart_feed";
+import { type Charts, MOST_CHARTS } from "../charts";
 import { Chart } from "../drawing/chart";
 import { compact, duration } from "../model/format";
+import { messageOf } from "../model/trouble";
+import { csvOf, pngOf, save } from "../save";
 import type { Session } from "../session";
 import { Segmented } from "./segmented";
 import { SelectorInput } from "./selector_input";
 
-export function ChartCard({ session, feed }: { session: Session; feed: ChartFeed }) {
+export function ChartCard({ session, charts, feed, index }: { session: Session; charts: Charts; feed: ChartFeed; index: number }) {
+  const card = useRef<HTMLElement>(null);
+  const title = `chart-title-${feed.id}`;
   const selector = feed.selector.value;
   const rate = feed.rate.value;
   const fixed = feed.fixed.value;
   return (
-    <section class="card" aria-labelledby="chart-title">
+    <section class="card" aria-labelledby={title} ref={card}>
       <div class="card-head">
         <div>
-          <h2 id="chart-title">What it stores</h2>
-          <p class="hint">
-            A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>
-          </p>
+          <h2 id={title}>{index === 0 ? "What it stores" : `And ${feed.drawn.value?.names.join(", ") || "more"}`}</h2>
+          {index === 0 && (
+            <p class="hint">
+              A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>
+            </p>
+          )}
         </div>
         <div class="controls">
           <Segmented
@@ -61,8 +68,49 @@ export function ChartCard({ session, feed }: { session: Session; feed: ChartFeed
         ))}
       </div>
       <Chart feed={feed} />
-      <ReadingLine feed={feed} />
+      <div class="chart-foot">
+        <ReadingLine feed={feed} />
+        <div class="controls">
+          <TakeAlong feed={feed} card={card} />
+          {index > 0 && (
+            <button type="button" class="quiet" onClick={() => charts.remove(feed)}>
+              Remove this chart
+            </button>
+          )}
+          {index === charts.list.value.length - 1 && index + 1 < MOST_CHARTS && (
+            <button type="button" onClick={() => charts.add()}>
+              Add a chart
+            </button>
+          )}
+        </div>
+      </div>
     </section>
+  );
+}
+
+function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HTMLElement | null } }) {
+  const [busy, setBusy] = useState(false);
+  const take = (make: () => Promise<void>) => () => {
+    setBusy(true);
+    make()
+      .catch((error) => (feed.problem.value = messageOf(error)))
+      .finally(() => setBusy(false));
+  };
+  const csv = take(async () => save(csvOf(await feed.samples()), "sandglass.csv"));
+  const png = take(async () => {
+    const figure = card.current?.querySelector<HTMLElement>("figure");
+    const picture = figure && (await pngOf(figure, feed.selector.peek()));
+    if (picture) save(picture, "sandglass.png");
+  });
+  return (
+    <>
+      <button type="button" disabled={busy} onClick={csv} title="Every sample that matches in this time, none left out">
+        CSV
+      </button>
+      <button type="button" disabled={busy} onClick={png} title="The chart as it stands">
+        PNG
+      </button>
+    </>
   );
 }
 

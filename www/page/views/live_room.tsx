@@ -1,14 +1,15 @@
-import type { ChartFeed } from "../chart_feed";
+import type { Charts } from "../charts";
 import type { Session } from "../session";
 import { About } from "./about";
 import { ChartCard } from "./chart_card";
 import { EngineCard } from "./engine_card";
 import { Figures } from "./figures";
 import { SnapshotCard } from "./snapshot_card";
+import { StorageCard } from "./storage_card";
 import { TroubleCard } from "./trouble_card";
 
 /** The room Live: a machine that is scraped now, and a database that stays. */
-export function LiveRoom({ session, feed }: { session: Session; feed: ChartFeed }) {
+export function LiveRoom({ session, charts }: { session: Session; charts: Charts }) {
   // A database that could not be opened has nothing to show.
   const opened = session.trouble.value === undefined || session.state.value !== undefined;
   return (
@@ -24,9 +25,12 @@ export function LiveRoom({ session, feed }: { session: Session; feed: ChartFeed 
       {opened && (
         <>
           <Figures session={session} />
-          <ChartCard session={session} feed={feed} />
+          {charts.list.value.map((feed, index) => (
+            <ChartCard key={feed.id} session={session} charts={charts} feed={feed} index={index} />
+          ))}
           <EngineCard session={session} />
           <SnapshotCard session={session} />
+          <StorageCard session={session} />
         </>
       )}
       <About session={session} />

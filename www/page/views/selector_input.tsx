@@ -78,17 +78,17 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
 
   return (
     <div class="selector">
-      <label class="hidden" for="selector">
+      <label class="hidden" for={`selector-${feed.id}`}>
         Selector of the series to draw
       </label>
       <input
-        id="selector"
+        id={`selector-${feed.id}`}
         ref={input}
         type="text"
         role="combobox"
         aria-expanded={suggestions.length > 0}
-        aria-controls="selector-suggestions"
-        aria-activedescendant={active >= 0 ? `suggestion-${active}` : undefined}
+        aria-controls={`selector-${feed.id}-suggestions`}
+        aria-activedescendant={active >= 0 ? `selector-${feed.id}-suggestion-${active}` : undefined}
         aria-autocomplete="list"
         autocomplete="off"
         autocapitalize="off"
@@ -105,11 +105,11 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
           else close();
         }}
       />
-      <ul id="selector-suggestions" role="listbox" aria-label="Suggestions" hidden={suggestions.length === 0}>
+      <ul id={`selector-${feed.id}-suggestions`} role="listbox" aria-label="Suggestions" hidden={suggestions.length === 0}>
         {suggestions.map((candidate, index) => (
           <li
             key={candidate}
-            id={`suggestion-${index}`}
+            id={`selector-${feed.id}-suggestion-${index}`}
             role="option"
             aria-selected={index === active}
             // Before the input loses its focus.

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { bytes, moment, plural } from "../model/format";
+import { save } from "../save";
 import type { Session } from "../session";
 import type { SnapshotFacts } from "../snapshots";
 
@@ -123,13 +124,4 @@ function Copyable({ text, what }: { text: string; what: string }) {
       </button>
     </div>
   );
-}
-
-function save(blob: Blob, name: string): void {
-  const link = document.createElement("a");
-  link.href = URL.createObjectURL(blob);
-  link.download = name;
-  link.click();
-  // The browser takes the address up in its own time.
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

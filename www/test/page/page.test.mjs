@@ -130,7 +130,7 @@ test("writes a month of history once, and scrapes on", async () => {
 test("draws what is asked for, with names from the index to choose from", async () => {
   await page.getByRole("button", { name: "Processor" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 6);
-  const input = page.getByRole("combobox");
+  const input = page.getByRole("combobox", { name: "Selector" });
   await input.fill("node_memory_MemAv");
   await page.getByRole("option", { name: "node_memory_MemAvailable_bytes" }).click();
   await page.waitForFunction(() => /MemAvailable/.test(document.querySelector(".legend").textContent));
@@ -139,6 +139,33 @@ test("draws what is asked for, with names from the index to choose from", async 
   await page.waitForSelector(".reading.problem");
   await page.getByRole("button", { name: "Load", exact: true }).click();
   await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 3);
+});
+
+test("hands out what a chart shows, as a table and as a picture", async () => {
+  const [table] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+  const lines = (await readFile(await table.path(), "utf8")).trim().split("\n");
+  assert.equal(lines[0], "timestamp_ms,time,series,value");
+  assert.match(lines[1], /^\d{13},\d{4}-\d\d-\d\dT[\d:.]+Z,"\{__name__=""node_load1?5?"",.*\}",[\d.]+$/);
+  assert.ok(lines.length > 3 * 600, `${lines.length} lines`);
+  const [picture] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "PNG" }).click()]);
+  const png = await readFile(await picture.path());
+  assert.equal(png.subarray(1, 4).toString(), "PNG");
+  assert.ok(png.length > 5000);
+});
+
+test("draws several charts, and remembers them", async () => {
+  await page.getByRole("button", { name: "Add a chart" }).click();
+  await page.waitForFunction(() => document.querySelectorAll(".chart").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6);
+  await page.reload();
+  await page.waitForFunction(() => document.querySelectorAll(".legend").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6, null, { timeout: 30_000 });
+  await page.getByRole("button", { name: "Remove this chart" }).click();
+  await page.waitForFunction(() => document.querySelectorAll(".chart").length === 1);
+});
+
+test("keeps samples for as long as it is told, over a reload", async () => {
+  await page.selectOption(".retention select", "90d");
+  await page.waitForFunction(() => document.querySelector(".retention select")?.value === "90d" && document.querySelectorAll(".storage-list .value").length === 4, null, { timeout: 30_000 });
+  assert.ok((await figure(page, "samples")) >= HISTORY_SAMPLES_AT_LEAST);
 });
 
 test("merges every month to one part when asked", async () => {

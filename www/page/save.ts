@@ -1,0 +1,63 @@
+// What a visitor takes along: a file, a table of the samples, a picture of a chart.
+
+import type { SeriesData } from "sandglass";
+import { exactly } from "./model/selector";
+
+export function save(blob: Blob, name: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  // The browser takes the address up in its own time.
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Every sample, one a line, none left out: milliseconds, the same as a date, series, value. */
+export function csvOf(found: readonly SeriesData[]): Blob {
+  const pieces = ["timestamp_ms,time,series,value\n"];
+  for (const { labels, timestamps, values } of found) {
+    const series = `"${exactly(labels).replaceAll('"', '""')}"`;
+    let lines = "";
+    timestamps.forEach((time, i) => {
+      lines += `${time},${new Date(time).toISOString()},${series},${values[i]}\n`;
+    });
+    pieces.push(lines);
+  }
+  return new Blob(pieces, { type: "text/csv" });
+}
+
+const PADDING = 18;
+const LINE = 20;
+
+/** The chart's canvas with its legend below, as the page shows it. */
+export function pngOf(figure: HTMLElement, title: string): Promise<Blob | null> {
+  const plot = figure.querySelector<HTMLCanvasElement>(".plot canvas");
+  if (!plot) return Promise.resolve(null);
+  const style = getComputedStyle(figure);
+  const colour = (name: string) => style.getPropertyValue(name).trim();
+  const scale = plot.width / plot.clientWidth;
+  const names = [...figure.querySelectorAll(".legend li")].map((item) => item.querySelector(".name")?.textContent ?? "");
+  const canvas = document.createElement("canvas");
+  const width = plot.clientWidth + 2 * PADDING;
+  const height = plot.clientHeight + 2 * PADDING + LINE * (1 + names.length);
+  canvas.width = width * scale;
+  canvas.height = height * scale;
+  const context = canvas.getContext("2d");
+  if (!context) return Promise.resolve(null);
+  context.scale(scale, scale);
+  context.fillStyle = colour("--card");
+  context.fillRect(0, 0, width, height);
+  context.fillStyle = colour("--ink");
+  context.font = `600 13px ${style.fontFamily}`;
+  context.fillText(title, PADDING, PADDING + 6, width - 2 * PADDING);
+  context.drawImage(plot, PADDING, PADDING + LINE, plot.clientWidth, plot.clientHeight);
+  context.font = `12px ${style.fontFamily}`;
+  names.forEach((name, i) => {
+    const y = PADDING + LINE + plot.clientHeight + LINE * (i + 0.75);
+    context.fillStyle = colour(`--line-${i + 1}`);
+    context.fillRect(PADDING, y - 5, 14, 3);
+    context.fillStyle = colour("--ink");
+    context.fillText(name, PADDING + 22, y, width - 2 * PADDING - 22);
+  });
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
+}

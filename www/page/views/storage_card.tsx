@@ -1,0 +1,68 @@
+import { useEffect, useState } from "preact/hooks";
+import { bytes, grouped, plural } from "../model/format";
+import { RETENTIONS, type Session } from "../session";
+
+/** What the database takes of this browser, how long it keeps samples, and whether the browser may throw it away. */
+export function StorageCard({ session }: { session: Session }) {
+  const state = session.state.value;
+  const [browser, setBrowser] = useState<{ usage: number; quota: number; persisted: boolean } | undefined>();
+  const [refused, setRefused] = useState(false);
+  const look = async () => {
+    const { storage } = navigator;
+    if (!storage?.estimate) return;
+    const { usage = 0, quota = 0 } = await storage.estimate();
+    setBrowser({ usage, quota, persisted: (await storage.persisted?.()) ?? false });
+  };
+  const stored = state?.fileSystem.storedBytes ?? 0;
+  const megabytes = Math.floor(stored / 1e6);
+  useEffect(() => void look().catch(() => {}), [megabytes]);
+  const keep = async () => {
+    const granted = await navigator.storage.persist();
+    setRefused(!granted);
+    await look();
+  };
+  const items: [string, string, string][] = state
+    ? [
+        ["stored", bytes(stored), `${plural(state.fileSystem.files, "file")}, ${grouped(state.fileSystem.links)} names: a snapshot adds names, not bytes`],
+        ["written since opened", bytes(state.fileSystem.writtenBytes), plural(state.fileSystem.commits, "commit")],
+        ["memory", bytes(state.memory.wasmBytes), `caches ${bytes(state.memory.cacheBytes)} of at most ${bytes(state.memory.cacheLimitBytes)}`],
+        ["this site in the browser", browser ? bytes(browser.usage) : "–", browser ? `of ${bytes(browser.quota)} that it may take` : "the browser does not tell"],
+      ]
+    : [];
+  return (
+    <section class="card storage" aria-labelledby="storage-title">
+      <div class="card-head">
+        <div>
+          <h2 id="storage-title">What it takes</h2>
+          <p class="hint">A shorter retention drops months that are over as a whole, and older rows of the rest in their next merge. No query finds them any more.</p>
+        </div>
+        <div class="controls">
+          <label class="retention">
+            Keep{" "}
+            <select value={session.retention.value} disabled={session.phase.value !== "running"} onChange={(event) => void session.setRetention((event.target as HTMLSelectElement).value)}>
+              {RETENTIONS.map(([value, name]) => (
+                <option key={value} value={value}>
+                  {name}
+                </option>
+              ))}
+            </select>
+          </label>
+          {browser && !browser.persisted && (
+            <button type="button" disabled={refused} onClick={() => void keep().catch(() => setRefused(true))}>
+              {refused ? "The browser decides itself" : "Ask for lasting storage"}
+            </button>
+          )}
+        </div>
+      </div>
+      <dl class="storage-list">
+        {items.map(([name, value, note]) => (
+          <div key={name}>
+            <dt>{name}</dt>
+            <dd class="value">{value}</dd>
+            <dd class="note">{note}</dd>
+          </div>
+        ))}
+      </dl>
+    </section>
+  );
+}
