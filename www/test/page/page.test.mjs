@@ -91,7 +91,7 @@ const filled = (page) =>
 async function settle(page) {
   await page.getByRole("button", { name: "Pause" }).click();
   // What was on its way to the drawing arrives.
-  await page.waitForTimeout(500);
+  await page.waitForTimeout(2000);
   await page.waitForFunction(
     () => document.querySelectorAll(".block.stage-inmemory").length === 0 && [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
     null,
@@ -163,7 +163,7 @@ test("draws several charts, and remembers them", async () => {
 });
 
 test("keeps samples for as long as it is told, over a reload", async () => {
-  await page.selectOption(".retention select", "90d");
+  await Promise.all([page.waitForEvent("load"), page.selectOption(".retention select", "90d")]);
   await page.waitForFunction(() => document.querySelector(".retention select")?.value === "90d" && document.querySelectorAll(".storage-list .value").length === 4, null, { timeout: 30_000 });
   assert.ok((await figure(page, "samples")) >= HISTORY_SAMPLES_AT_LEAST);
 });
