@@ -46,8 +46,13 @@ impl ErrorKind {
 }
 
 /// An error with its kind and a message that says what, where and what to do.
+///
+/// A pointer: results are handed through every floor, and each of those places would move all of the error otherwise.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Error {
+pub struct Error(Box<Cause>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Cause {
     kind: ErrorKind,
     message: String,
 }
@@ -57,41 +62,52 @@ pub type Result<T> = std::result::Result<T, Error>;
 
 impl Error {
     /// An error of any kind.
+    #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into() }
+        Self(Box::new(Cause { kind, message: message.into() }))
     }
 
     /// Bytes that break the format's rules.
+    #[cold]
     pub fn corrupt(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Corrupt, message)
     }
 
     /// An argument that can't be used.
+    #[cold]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
     }
 
     /// What this error is about.
     pub fn kind(&self) -> ErrorKind {
-        self.kind
+        self.0.kind
     }
 
     /// The message alone, without the kind.
     pub fn message(&self) -> &str {
-        &self.message
+        &self.0.message
     }
 
     /// Puts where it happened in front of the message: `place: message`.
     #[must_use]
+    #[cold]
     pub fn at(mut self, place: impl fmt::Display) -> Self {
-        self.message = format!("{place}: {}", self.message);
+        self.prepend(&place);
         self
+    }
+
+    /// Compiled once for places of all types.
+    #[cold]
+    #[inline(never)]
+    fn prepend(&mut self, place: &dyn fmt::Display) {
+        self.0.message = format!("{place}: {}", self.0.message);
     }
 }
 
 impl fmt::Display for Error {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}", self.message)
+        f.write_str(&self.0.message)
     }
 }
 
