@@ -2,18 +2,10 @@
 //!
 //! The modules are floors: a module imports only from floors below it. `docs/ARCHITECTURE.md` is the map.
 
-// Floor 0
-pub mod error;
-
-// Floor 1
-pub mod collections;
-pub mod time;
-
-// Floor 2
-pub mod encoding;
+// Floors 0 to 3, `block` and `formats`: the rooms that only compute, in a package of their own that is optimised for speed.
+pub use sandglass_kernel::{block, collections, encoding, error, formats, metric, time};
 
 // Floor 3
-pub mod metric;
 pub mod trace;
 
 // Floor 4
@@ -23,7 +15,6 @@ pub mod fs;
 pub mod runtime;
 
 // Floor 6
-pub mod block;
 pub mod mergeset;
 
 // Floor 7
@@ -34,7 +25,6 @@ pub mod part;
 pub mod partition;
 
 // Floor 9
-pub mod formats;
 pub mod http;
 
 // Floor 10

@@ -123,6 +123,30 @@ pub fn parse_part_timestamp(text: &str) -> Option<TimestampMs> {
         .then_some(days * DAY_MS + hour * HOUR_MS + minute * MINUTE_MS + second * SECOND_MS + ms)
 }
 
+/// The largest distance from the epoch that JavaScript's `Date` knows, in milliseconds.
+const MAX_DATE_MS: f64 = 8.64e15;
+
+/// Whether all of these numbers are timestamps as JavaScript has them.
+pub fn are_dates(numbers: &[f64]) -> bool {
+    // Without a way out of the loop, several are compared at once.
+    numbers.iter().fold(true, |valid, number| valid & (number.abs() <= MAX_DATE_MS))
+}
+
+/// Appends timestamps that JavaScript wrote as numbers.
+pub fn append_from_numbers(numbers: &[f64], timestamps: &mut Vec<TimestampMs>) {
+    timestamps.extend(numbers.iter().map(|number| *number as TimestampMs));
+}
+
+/// Appends timestamps that JavaScript wrote as 64-bit integers into a column of floats.
+pub fn append_from_bits(bits: &[f64], timestamps: &mut Vec<TimestampMs>) {
+    timestamps.extend(bits.iter().map(|bits| bits.to_bits().cast_signed()));
+}
+
+/// Appends timestamps as numbers for JavaScript.
+pub fn append_as_numbers(timestamps: &[TimestampMs], numbers: &mut Vec<f64>) {
+    numbers.extend(timestamps.iter().map(|timestamp| *timestamp as f64));
+}
+
 /// Reads a duration: `1500` (milliseconds), or numbers with the units `ms s m h d w y` as in `1h30m`, `0.5s`, `30d`.
 /// A year is 365 days. The result is whole milliseconds.
 ///
@@ -141,7 +165,7 @@ pub fn parse_duration_ms(text: &str) -> Result<i64> {
     let mut total = 0f64;
     while !rest.is_empty() {
         let number_len = rest.bytes().take_while(|b| b.is_ascii_digit() || *b == b'.').count();
-        let number: f64 = rest[..number_len].parse().map_err(|_| fail())?;
+        let number = decimal(&rest[..number_len]).ok_or_else(fail)?;
         rest = &rest[number_len..];
         let unit_len = rest.bytes().take_while(u8::is_ascii_alphabetic).count();
         let unit_ms = match &rest[..unit_len] {
@@ -162,6 +186,20 @@ pub fn parse_duration_ms(text: &str) -> Result<i64> {
         return Err(fail());
     }
     Ok(total.round() as i64)
+}
+
+/// Reads digits with at most one point among them. Nearly exact, which is enough for what is rounded to whole milliseconds; the
+/// standard library's reader needs tables of 10 KB.
+fn decimal(text: &str) -> Option<f64> {
+    let (whole, decimals) = text.split_once('.').unwrap_or((text, ""));
+    if whole.is_empty() && decimals.is_empty() || decimals.contains('.') {
+        return None;
+    }
+    let append = |number: f64, digit: u8| number * 10.0 + f64::from(digit - b'0');
+    let whole = whole.bytes().fold(0.0, append);
+    // Further decimals are far below a millisecond, even of years.
+    let decimals = &decimals[..decimals.len().min(15)];
+    Some(whole + decimals.bytes().fold(0.0, append) / 10f64.powi(decimals.len() as i32))
 }
 
 /// `1h0m0s`-style text of a duration as Go prints it, which `min_dedup_interval` holds (part-format §8.1).

@@ -17,8 +17,8 @@ use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
 use crate::fs::opfs::OpfsFileSystem;
 use crate::http::{HttpRequest, HttpResponse};
-use crate::time::{TimeRange, TimestampMs, parse_duration_ms};
-use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Reflect, Uint8Array};
+use crate::time::{self, TimeRange, TimestampMs, parse_duration_ms};
+use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Object, Reflect, Uint8Array};
 use serde::Serialize;
 use serde::ser::{SerializeSeq, Serializer};
 use std::cell::RefCell;
@@ -28,9 +28,6 @@ use wasm_bindgen::prelude::*;
 
 /// Length of the staging columns: what one call can add at most.
 const STAGED_SAMPLES: usize = 32 * 1024;
-
-/// The largest distance from the epoch that JavaScript's `Date` knows, in milliseconds.
-const MAX_DATE_MS: f64 = 8.64e15;
 
 thread_local! {
     static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
@@ -217,17 +214,14 @@ impl EnginePort {
     pub fn append(&mut self, series: u32, count: usize) -> f64 {
         let count = count.min(STAGED_SAMPLES);
         let staged = &self.staged_timestamps[..count];
-        let mut valid = true;
         self.timestamps.clear();
-        self.timestamps.extend(staged.iter().map(|timestamp| {
-            valid &= timestamp.abs() <= MAX_DATE_MS;
-            *timestamp as TimestampMs
-        }));
-        if !valid {
+        time::append_from_numbers(staged, &mut self.timestamps);
+        if !time::are_dates(staged) {
             let bad = staged.iter().enumerate().find(|(_, timestamp)| !is_timestamp(**timestamp));
             let (index, timestamp) = bad.map_or((0, f64::NAN), |(index, timestamp)| (index, *timestamp));
             return self.fail(Error::invalid(format!(
-                "timestamps[{index}] is {timestamp}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15"
+                "timestamps[{index}] is {}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15",
+                spelled(timestamp)
             )));
         }
         self.append_converted(series, count)
@@ -238,7 +232,7 @@ impl EnginePort {
     pub fn append_big_int(&mut self, series: u32, count: usize) -> f64 {
         let count = count.min(STAGED_SAMPLES);
         self.timestamps.clear();
-        self.timestamps.extend(self.staged_timestamps[..count].iter().map(|bits| bits.to_bits().cast_signed()));
+        time::append_from_bits(&self.staged_timestamps[..count], &mut self.timestamps);
         self.append_converted(series, count)
     }
 
@@ -247,7 +241,8 @@ impl EnginePort {
     pub fn append_row(&mut self, count: usize, timestamp: f64) -> f64 {
         if !is_timestamp(timestamp) {
             return self.fail(Error::invalid(format!(
-                "the timestamp is {timestamp}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15"
+                "the timestamp is {}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15",
+                spelled(timestamp)
             )));
         }
         let count = count.min(STAGED_SAMPLES);
@@ -482,7 +477,7 @@ impl EnginePort {
             // A series costs something even when it is short.
             taken += series.timestamps.len() + 64;
             scratch.clear();
-            scratch.extend(series.timestamps.iter().map(|timestamp| *timestamp as f64));
+            time::append_as_numbers(&series.timestamps, &mut scratch);
             columns.push(&Float64Array::from(&scratch[..]));
             columns.push(&Float64Array::from(&series.values[..]));
             labels.push(series.labels);
@@ -596,7 +591,13 @@ fn calls(notify: Function) -> impl Fn() + 'static {
 }
 
 fn is_timestamp(timestamp: f64) -> bool {
-    timestamp.abs() <= MAX_DATE_MS
+    time::are_dates(&[timestamp])
+}
+
+/// A number as JavaScript spells it, without the standard library's printer of floats, which weighs 6 KB.
+#[cold]
+fn spelled(number: f64) -> String {
+    Object::from(JsValue::from(number)).to_string().into()
 }
 
 /// Casts from floats saturate, so that infinities become the ends of time.

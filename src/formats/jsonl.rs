@@ -21,9 +21,9 @@
 use super::number::{put_float, put_integer, take_float, take_integer};
 use super::{Refused, Unexpected, lines};
 use crate::encoding::decimal::STALE_NAN;
+use crate::encoding::json;
 use crate::error::Result;
 use crate::metric::name::MetricName;
-use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
 /// What a line says: `timestamps` and `values` have the same length, which isn't 0.
@@ -41,7 +41,7 @@ pub struct Line<'a> {
 ///
 /// `on_line` is called once for every line, in order. An error that it returns refuses the line with that reason, as do
 /// malformed lines. Blank lines say nothing.
-pub fn parse(body: &[u8], first_line: u64, refused: &mut Refused, on_line: &mut impl FnMut(Line<'_>) -> Result<()>) {
+pub fn parse(body: &[u8], first_line: u64, refused: &mut Refused, on_line: &mut dyn FnMut(Line<'_>) -> Result<()>) {
     let mut columns = Columns::default();
     for (number, line) in lines(body, first_line) {
         if line.trim_ascii().is_empty() {
@@ -269,10 +269,9 @@ fn take_utf16(text: &str) -> Option<(char, usize)> {
 
 /// Skips any value, without recursion.
 fn skip_value(text: &str) -> std::result::Result<&str, Unexpected<'_>> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
-    match (values.next(), text.get(values.byte_offset()..)) {
-        (Some(Ok(_)), Some(behind)) => Ok(behind),
-        _ => unexpected("a JSON value", text),
+    match json::value_len(text.as_bytes()).and_then(|len| text.get(len..)) {
+        Some(behind) => Ok(behind),
+        None => unexpected("a JSON value", text),
     }
 }
 

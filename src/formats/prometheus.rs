@@ -63,8 +63,8 @@ impl<F: FnMut(Sample<'_>) -> Result<()>> SampleSink for F {
 }
 
 /// Reads a body of whole lines, of which `first_line` is the number of the first; the last may lack its line feed. Malformed
-/// lines, and those that the sink does not take, are refused.
-pub fn parse(body: &[u8], first_line: u64, refused: &mut Refused, sink: &mut impl SampleSink) {
+/// lines, and those that the sink does not take, are refused. It is no generic, so that it is compiled here, for speed.
+pub fn parse(body: &[u8], first_line: u64, refused: &mut Refused, sink: &mut dyn SampleSink) {
     for (number, line) in lines(body, first_line) {
         match parse_line(line, sink.expected()) {
             Ok(None) => {}

@@ -1,7 +1,7 @@
 //! What is known of a part as a whole: `metadata.json` and the directory's name (index-format §1).
 
+use crate::encoding::json;
 use crate::error::{Error, Result};
-use serde::{Deserialize, Serialize};
 
 /// Counts and bounds of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,16 +14,6 @@ pub struct PartHeader {
     pub first_item: Vec<u8>,
     /// The last item.
     pub last_item: Vec<u8>,
-}
-
-/// The keys of `metadata.json`.
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metadata {
-    items_count: u64,
-    blocks_count: u64,
-    first_item: String,
-    last_item: String,
 }
 
 impl PartHeader {
@@ -47,14 +37,17 @@ impl PartHeader {
     ///
     /// # Errors
     /// `Corrupt` when it can't be read or its counts make no sense.
-    pub fn parse_metadata(json: &[u8]) -> Result<Self> {
-        let metadata: Metadata = serde_json::from_slice(json)
-            .map_err(|error| Error::corrupt(format!("metadata.json can't be read: {error}")))?;
+    pub fn parse_metadata(text: &[u8]) -> Result<Self> {
+        let members = json::members(text).ok_or_else(|| Error::corrupt("metadata.json is no JSON object"))?;
+        let fail =
+            |name: &str| Error::corrupt(format!("metadata.json: {name} is missing, repeated or of another type"));
+        let count = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
+        let item = |name: &str| from_hex(json::string(&members, name).ok_or_else(|| fail(name))?);
         let header = Self {
-            items: metadata.items_count,
-            blocks: metadata.blocks_count,
-            first_item: from_hex(&metadata.first_item)?,
-            last_item: from_hex(&metadata.last_item)?,
+            items: count("ItemsCount")?,
+            blocks: count("BlocksCount")?,
+            first_item: item("FirstItem")?,
+            last_item: item("LastItem")?,
         };
         if header.blocks == 0 || header.blocks > header.items {
             return Err(Error::corrupt(format!(
@@ -101,9 +94,9 @@ fn to_hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-fn from_hex(text: &str) -> Result<Vec<u8>> {
+fn from_hex(text: &[u8]) -> Result<Vec<u8>> {
     let digit = |byte: u8| char::from(byte).to_digit(16).map(|digit| digit as u8);
-    let pairs = text.as_bytes().chunks(2);
+    let pairs = text.chunks(2);
     let bytes = pairs.map(|pair| match pair {
         [high, low] => Some(digit(*high)? << 4 | digit(*low)?),
         _ => None,

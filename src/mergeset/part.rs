@@ -164,9 +164,8 @@ impl Part {
         let lens_range = range(header.lens_block_offset, header.lens_block_size);
         // Both are under way at once.
         let items_read =
-            (!items_range.is_empty()).then(|| context.start_read(&dir.join(PartFile::Items.name()), items_range));
-        let lens_read =
-            (!lens_range.is_empty()).then(|| context.start_read(&dir.join(PartFile::Lens.name()), lens_range));
+            (!items_range.is_empty()).then(|| context.read(&dir.join(PartFile::Items.name()), items_range));
+        let lens_read = (!lens_range.is_empty()).then(|| context.read(&dir.join(PartFile::Lens.name()), lens_range));
         let items = match items_read {
             Some(read) => read.await?,
             None => Bytes::new(),

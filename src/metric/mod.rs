@@ -3,4 +3,6 @@
 pub mod filter;
 pub mod name;
 pub mod row;
+pub mod row_sort;
+pub mod samples;
 pub mod tsid;

@@ -86,6 +86,20 @@ impl Rows {
         self.values.extend_from_slice(values);
     }
 
+    /// Appends samples of one series.
+    pub fn extend_from_run(&mut self, series: SeriesIndex, timestamps: &[TimestampMs], values: &[f64]) {
+        self.series.resize(self.series.len() + timestamps.len(), series);
+        self.timestamps.extend_from_slice(timestamps);
+        self.values.extend_from_slice(values);
+    }
+
+    /// Appends a sample each of many series at one instant.
+    pub fn extend_from_scrape(&mut self, series: &[SeriesIndex], timestamp: TimestampMs, values: &[f64]) {
+        self.series.extend_from_slice(series);
+        self.timestamps.resize(self.timestamps.len() + series.len(), timestamp);
+        self.values.extend_from_slice(values);
+    }
+
     /// Takes the rows behind the first `at` out.
     #[must_use]
     pub fn split_off(&mut self, at: usize) -> Self {
@@ -102,4 +116,19 @@ impl Rows {
         self.timestamps.append(&mut other.timestamps);
         self.values.append(&mut other.values);
     }
+}
+
+/// Smallest and greatest timestamp, and whether some value is NaN, in one pass.
+pub fn survey(timestamps: &[i64], values: &[f64]) -> (i64, i64, bool) {
+    let mut min = i64::MAX;
+    let mut max = i64::MIN;
+    for &timestamp in timestamps {
+        min = min.min(timestamp);
+        max = max.max(timestamp);
+    }
+    let mut has_nan = false;
+    for value in values {
+        has_nan |= value.is_nan();
+    }
+    (min, max, has_nan)
 }

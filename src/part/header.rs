@@ -1,10 +1,10 @@
 //! What is known of a part as a whole, and the directory name that says it (part-format §8).
 
+use crate::encoding::json;
 use crate::error::{Error, Result};
 use crate::time::{
     TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
 };
-use serde::{Deserialize, Serialize};
 
 /// Counts and bounds of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,18 +19,6 @@ pub struct PartHeader {
     pub max_timestamp: TimestampMs,
     /// The de-duplication interval of the merge that wrote the part; 0 when there was none.
     pub min_dedup_interval_ms: i64,
-}
-
-/// The keys of `metadata.json` (part-format §8.2).
-#[derive(Serialize, Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Metadata {
-    rows_count: u64,
-    blocks_count: u64,
-    min_timestamp: i64,
-    max_timestamp: i64,
-    #[serde(default)]
-    min_dedup_interval: i64,
 }
 
 impl PartHeader {
@@ -104,17 +92,12 @@ impl PartHeader {
         parse_duration_ms(text).map_err(|error| Error::corrupt(error.message()).at("min_dedup_interval"))
     }
 
-    /// The content of `metadata.json`, which describes parts since v1.90.
+    /// The content of `metadata.json`, which describes parts since v1.90 (part-format §8.2).
     pub fn metadata_json(&self) -> String {
-        let metadata = Metadata {
-            rows_count: self.rows,
-            blocks_count: self.blocks,
-            min_timestamp: self.min_timestamp,
-            max_timestamp: self.max_timestamp,
-            min_dedup_interval: self.min_dedup_interval_ms,
-        };
-        // Numbers and fixed keys can't fail.
-        serde_json::to_string(&metadata).unwrap_or_default()
+        format!(
+            "{{\"RowsCount\":{},\"BlocksCount\":{},\"MinTimestamp\":{},\"MaxTimestamp\":{},\"MinDedupInterval\":{}}}",
+            self.rows, self.blocks, self.min_timestamp, self.max_timestamp, self.min_dedup_interval_ms
+        )
     }
 
     /// Reads `metadata.json`.
@@ -122,14 +105,21 @@ impl PartHeader {
     /// # Errors
     /// `Corrupt` when it is no such document or breaks a rule.
     pub fn parse_metadata_json(text: &[u8]) -> Result<Self> {
-        let metadata: Metadata =
-            serde_json::from_slice(text).map_err(|error| Error::corrupt(format!("metadata.json: {error}")))?;
+        let members = json::members(text).ok_or_else(|| Error::corrupt("metadata.json is no JSON object"))?;
+        let fail =
+            |name: &str| Error::corrupt(format!("metadata.json: {name} is missing, repeated or no whole number"));
+        let count = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
+        let timestamp = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
         let header = Self {
-            rows: metadata.rows_count,
-            blocks: metadata.blocks_count,
-            min_timestamp: metadata.min_timestamp,
-            max_timestamp: metadata.max_timestamp,
-            min_dedup_interval_ms: metadata.min_dedup_interval,
+            rows: count("RowsCount")?,
+            blocks: count("BlocksCount")?,
+            min_timestamp: timestamp("MinTimestamp")?,
+            max_timestamp: timestamp("MaxTimestamp")?,
+            // Older servers don't write it.
+            min_dedup_interval_ms: match members.iter().any(|(key, _)| key == b"MinDedupInterval") {
+                true => timestamp("MinDedupInterval")?,
+                false => 0,
+            },
         };
         header.validate().map_err(|error| error.at("metadata.json"))?;
         Ok(header)
@@ -168,6 +158,12 @@ mod tests {
         assert_eq!(header.metadata_json(), text);
         assert_eq!(header.min_dedup_interval_text(), "1s");
         assert_eq!(PartHeader::parse_min_dedup_interval(b"1s"), Ok(1000));
-        assert!(PartHeader::parse_metadata_json(b"{}").is_err());
+        let older = text.replace(",\"MinDedupInterval\":1000", "");
+        assert_eq!(PartHeader::parse_metadata_json(older.as_bytes()).map(|header| header.min_dedup_interval_ms), Ok(0));
+        for bad in
+            ["{}", "", "[]", &text.replace("12", "1.2"), &text.replace("3", "-3"), &text.replace("1000", "\"1s\"")]
+        {
+            assert!(PartHeader::parse_metadata_json(bad.as_bytes()).is_err(), "{bad}");
+        }
     }
 }

@@ -5,8 +5,11 @@ use super::writer::BlockStreamWriter;
 use crate::block::dedup::Dedup;
 use crate::block::{Block, MAX_ROWS_PER_BLOCK};
 use crate::encoding::zstd::Effort;
-use crate::error::{Error, Result};
-use crate::metric::row::{Rows, SeriesIndex, SeriesTable};
+use crate::error::Result;
+use crate::metric::row::{Rows, SeriesTable};
+use crate::metric::row_sort::{
+    NO_SLOT, Slot, count, is_sorted, join_slots, merge_by_time, scatter, sort_by_time as sort_slice_by_time, sort_slots,
+};
 use crate::metric::tsid::Tsid;
 use crate::runtime::Context;
 use crate::time::TimestampMs;
@@ -36,7 +39,7 @@ pub async fn part_from_rows(
     for run in runs {
         let (timestamps, values) = (&mut timestamps[start..run.end], &mut values[start..run.end]);
         start = run.end;
-        if !timestamps.is_sorted() {
+        if !is_sorted(timestamps) {
             sort_by_time(context, timestamps, values).await;
         }
         for (timestamps, values) in timestamps.chunks(MAX_ROWS_PER_BLOCK).zip(values.chunks(MAX_ROWS_PER_BLOCK)) {
@@ -63,17 +66,8 @@ struct Run {
     end: usize,
 }
 
-/// A series that occurs in a batch.
-struct Slot {
-    tsid: Tsid,
-    series: SeriesIndex,
-}
-
 /// Rows handled between two looks at the budget.
 const ROWS_PER_SLICE: usize = 8192;
-
-/// Marks a series that has no slot.
-const NO_SLOT: u32 = u32::MAX;
 
 thread_local! {
     /// For each series its slot in the batch that is being sorted. Kept, as it has an entry for every known series; all
@@ -94,11 +88,11 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
     }
     // Sorted in pieces, so that a hundred thousand series are no long slice; joining sorted pieces is quick.
     for piece in slots.chunks_mut(ROWS_PER_SLICE) {
-        piece.sort_unstable_by_key(|slot| slot.tsid);
+        sort_slots(piece);
         context.spend(piece.len() as u64 * 4).await;
     }
     if slots.len() > ROWS_PER_SLICE {
-        slots.sort_by_key(|slot| slot.tsid);
+        join_slots(&mut slots);
         context.spend(slots.len() as u64).await;
     }
 
@@ -131,51 +125,11 @@ async fn sort_by_series(context: &Context, rows: &Rows, series: &SeriesTable) ->
     Ok(SortedRows { runs, timestamps, values })
 }
 
-/// Counts the rows of each series. A function of its own, as is [`scatter`]: what lives across an await lies in memory, and a
-/// loop over it would read it anew for every row.
-fn count(
-    chunk: &[SeriesIndex],
-    series: &SeriesTable,
-    slot_of: &mut [u32],
-    slots: &mut Vec<Slot>,
-    counts: &mut Vec<u32>,
-) -> Result<()> {
-    for &index in chunk {
-        let slot = slot_of
-            .get_mut(index as usize)
-            .ok_or_else(|| Error::invalid(format!("series {index} is not in the table")))?;
-        if *slot == NO_SLOT {
-            *slot = slots.len() as u32;
-            slots.push(Slot { tsid: series.tsid(index), series: index });
-            counts.push(0);
-        }
-        counts[*slot as usize] += 1;
-    }
-    Ok(())
-}
-
-/// Puts rows where the cursor of their series points, and moves it on.
-fn scatter(
-    (series, timestamps, values): (&[SeriesIndex], &[TimestampMs], &[f64]),
-    slot_of: &[u32],
-    cursors: &mut [u32],
-    sorted_timestamps: &mut [TimestampMs],
-    sorted_values: &mut [f64],
-) {
-    for ((&index, &timestamp), &value) in series.iter().zip(timestamps).zip(values) {
-        let cursor = &mut cursors[slot_of[index as usize] as usize];
-        let at = *cursor as usize;
-        *cursor += 1;
-        sorted_timestamps[at] = timestamp;
-        sorted_values[at] = value;
-    }
-}
-
 /// Sorts the rows of one series by time; rows of one instant keep their order. Bottom-up, so that a long run is no long slice.
 async fn sort_by_time(context: &Context, timestamps: &mut [TimestampMs], values: &mut [f64]) {
     let mut rows: Vec<(TimestampMs, f64)> = timestamps.iter().copied().zip(values.iter().copied()).collect();
     for chunk in rows.chunks_mut(ROWS_PER_SLICE) {
-        chunk.sort_by_key(|row| row.0);
+        sort_slice_by_time(chunk);
         context.spend(chunk.len() as u64).await;
     }
     let mut width = ROWS_PER_SLICE;
@@ -187,17 +141,7 @@ async fn sort_by_time(context: &Context, timestamps: &mut [TimestampMs], values:
             let (mut left, mut right) = pair.split_at(width.min(pair.len()));
             while !left.is_empty() && !right.is_empty() {
                 let most = ROWS_PER_SLICE.min(left.len() + right.len());
-                for _ in 0..most {
-                    let takes_left = match (left.first(), right.first()) {
-                        (Some(left), Some(right)) => left.0 <= right.0,
-                        _ => break,
-                    };
-                    let side = if takes_left { &mut left } else { &mut right };
-                    if let Some((first, rest)) = side.split_first() {
-                        merged.push(*first);
-                        *side = rest;
-                    }
-                }
+                merge_by_time(&mut left, &mut right, most, &mut merged);
                 context.spend(most as u64 / 2).await;
             }
             merged.extend_from_slice(left);

@@ -78,11 +78,7 @@ impl RawRows {
         now: TimestampMs,
     ) -> Added {
         debug_assert_eq!(timestamps.len(), values.len());
-        self.add(timestamps.len(), now, |rows| {
-            rows.series.resize(rows.series.len() + timestamps.len(), series);
-            rows.timestamps.extend_from_slice(timestamps);
-            rows.values.extend_from_slice(values);
-        })
+        self.add(timestamps.len(), now, |rows| rows.extend_from_run(series, timestamps, values))
     }
 
     /// One sample each of many series at one instant.
@@ -94,11 +90,7 @@ impl RawRows {
         now: TimestampMs,
     ) -> Added {
         debug_assert_eq!(series.len(), values.len());
-        self.add(series.len(), now, |rows| {
-            rows.series.extend_from_slice(series);
-            rows.timestamps.resize(rows.timestamps.len() + series.len(), timestamp);
-            rows.values.extend_from_slice(values);
-        })
+        self.add(series.len(), now, |rows| rows.extend_from_scrape(series, timestamp, values))
     }
 
     /// Any rows, as columns of one length.

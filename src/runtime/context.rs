@@ -134,91 +134,39 @@ impl Context {
     /// Accounts for work done, roughly one unit a row handled once (10 to 50 ns), and lets others run when this job's turn
     /// is used up. Long work calls it at least every few thousand units, since no slice on the calling thread may last
     /// longer than 8 ms.
-    pub async fn spend(&self, units: Units) {
+    pub fn spend(&self, units: Units) -> Spend<'_> {
         let left = self.0.turn_units_left.get() - units as i64;
         self.0.turn_units_left.set(left);
-        if left <= 0 {
-            let mut yielded = false;
-            std::future::poll_fn(|_| {
-                if yielded {
-                    return Poll::Ready(());
-                }
-                yielded = true;
-                self.0.waits.borrow_mut().push(Wait::Turn);
-                Poll::Pending
-            })
-            .await;
-        }
+        Spend { context: self, is_turn_over: left <= 0 }
     }
 
     /// Waits until the clock has reached `deadline`.
-    pub async fn sleep_until(&self, deadline: TimestampMs) {
-        std::future::poll_fn(|_| {
-            if self.now() >= deadline {
-                return Poll::Ready(());
-            }
-            self.0.waits.borrow_mut().push(Wait::Until(deadline));
-            Poll::Pending
-        })
-        .await;
+    pub fn sleep_until(&self, deadline: TimestampMs) -> Changed<'_> {
+        Changed { context: self, signal: None, deadline: Some(deadline) }
     }
 
     /// Waits until `signal` has been raised since `seen` was read from it.
-    pub async fn changed(&self, signal: &Signal, seen: u64) {
-        std::future::poll_fn(|_| {
-            if signal.version() != seen {
-                return Poll::Ready(());
-            }
-            self.0.waits.borrow_mut().push(Wait::Signal(signal.clone(), seen));
-            Poll::Pending
-        })
-        .await;
+    pub fn changed<'a>(&'a self, signal: &'a Signal, seen: u64) -> Changed<'a> {
+        Changed { context: self, signal: Some((signal, seen)), deadline: None }
     }
 
     /// Waits until `deadline` or until `signal` has been raised since `seen`, whichever comes first.
-    pub async fn changed_or_until(&self, signal: &Signal, seen: u64, deadline: TimestampMs) {
-        std::future::poll_fn(|_| {
-            if signal.version() != seen || self.now() >= deadline {
-                return Poll::Ready(());
-            }
-            let mut waits = self.0.waits.borrow_mut();
-            waits.push(Wait::Signal(signal.clone(), seen));
-            waits.push(Wait::Until(deadline));
-            Poll::Pending
-        })
-        .await;
+    pub fn changed_or_until<'a>(&'a self, signal: &'a Signal, seen: u64, deadline: TimestampMs) -> Changed<'a> {
+        Changed { context: self, signal: Some((signal, seen)), deadline: Some(deadline) }
     }
 
     // ---- storage ---------------------------------------------------------------------------------------------------
 
     /// The entries directly in `dir`, sorted by name; none when it does not exist.
-    pub async fn list(&self, dir: &FilePath) -> Result<Vec<Entry>> {
-        match self.operation(Request::List { dir: dir.clone() }).await? {
-            Reply::Entries(entries) => Ok(entries),
-            reply => Err(unexpected(&reply)),
-        }
+    pub fn list(&self, dir: &FilePath) -> List {
+        List(self.operation(Request::List { dir: dir.clone() }))
     }
 
-    /// Exactly the bytes `range` of a file.
-    pub async fn read(&self, file: &FilePath, range: Range<u64>) -> Result<Bytes> {
-        self.start_read(file, range).await
-    }
-
-    /// Submits a read now and lets the caller await it later, so that several are under way at once.
-    pub fn start_read(&self, file: &FilePath, range: Range<u64>) -> impl Future<Output = Result<Bytes>> + use<> {
+    /// Exactly the bytes `range` of a file. The read is submitted at once, so that several may be under way.
+    pub fn read(&self, file: &FilePath, range: Range<u64>) -> Read {
         let wanted_len = range.end.saturating_sub(range.start);
-        let file_name = file.clone();
         let operation = self.operation(Request::Read { file: file.clone(), range });
-        async move {
-            match operation.await? {
-                Reply::Bytes(bytes) if bytes.len() as u64 == wanted_len => Ok(bytes),
-                Reply::Bytes(bytes) => Err(Error::corrupt(format!(
-                    "{file_name}: {} bytes were read where {wanted_len} were asked for",
-                    bytes.len()
-                ))),
-                reply => Err(unexpected(&reply)),
-            }
-        }
+        Read { operation, file: file.clone(), wanted_len }
     }
 
     /// A whole small file; `None` when it does not exist.
@@ -234,18 +182,18 @@ impl Context {
     }
 
     /// Adds bytes to a file below `tmp/`.
-    pub async fn append(&self, file: &FilePath, bytes: Bytes) -> Result<()> {
-        self.operation(Request::Append { file: file.clone(), bytes }).await.map(drop)
+    pub fn append(&self, file: &FilePath, bytes: Bytes) -> Done {
+        Done(self.operation(Request::Append { file: file.clone(), bytes }))
     }
 
     /// Waits until what was appended to `file` would survive.
-    pub async fn sync(&self, file: &FilePath) -> Result<()> {
-        self.operation(Request::Sync { file: file.clone() }).await.map(drop)
+    pub fn sync(&self, file: &FilePath) -> Done {
+        Done(self.operation(Request::Sync { file: file.clone() }))
     }
 
     /// Carries out all changes or none; they are durable when it returns.
-    pub async fn commit(&self, changes: Vec<Change>) -> Result<()> {
-        self.operation(Request::Commit { changes }).await.map(drop)
+    pub fn commit(&self, changes: Vec<Change>) -> Done {
+        Done(self.operation(Request::Commit { changes }))
     }
 
     /// Looks whether the writer of files that are open for reading has committed since; they are what it left from then on.
@@ -271,6 +219,7 @@ impl Context {
         &self.0.block_cache
     }
 
+    #[inline(never)]
     fn operation(&self, request: Request) -> Operation {
         let op = OpId(self.0.next_op.get());
         self.0.next_op.set(op.0 + 1);
@@ -335,6 +284,112 @@ fn unexpected(reply: &Reply) -> Error {
     Error::new(ErrorKind::Storage, format!("the storage back end answered with the wrong kind of reply: {reply:?}"))
 }
 
+// The leaves of all jobs. They are types of their own, whose `poll` is never inlined: the compiler would repeat what an `async fn`
+// does in every job that awaits it.
+
+/// See [`Context::spend`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Spend<'a> {
+    context: &'a Context,
+    is_turn_over: bool,
+}
+
+impl Future for Spend<'_> {
+    type Output = ();
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
+        if std::mem::take(&mut self.is_turn_over) { self.context.end_turn() } else { Poll::Ready(()) }
+    }
+}
+
+impl Context {
+    #[inline(never)]
+    fn end_turn(&self) -> Poll<()> {
+        self.0.waits.borrow_mut().push(Wait::Turn);
+        Poll::Pending
+    }
+}
+
+/// See [`Context::changed_or_until`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Changed<'a> {
+    context: &'a Context,
+    signal: Option<(&'a Signal, u64)>,
+    deadline: Option<TimestampMs>,
+}
+
+impl Future for Changed<'_> {
+    type Output = ();
+
+    #[inline(never)]
+    fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
+        let has_changed = self.signal.is_some_and(|(signal, seen)| signal.version() != seen);
+        if has_changed || self.deadline.is_some_and(|deadline| self.context.now() >= deadline) {
+            return Poll::Ready(());
+        }
+        let mut waits = self.context.0.waits.borrow_mut();
+        waits.extend(self.signal.map(|(signal, seen)| Wait::Signal(signal.clone(), seen)));
+        waits.extend(self.deadline.map(Wait::Until));
+        Poll::Pending
+    }
+}
+
+/// See [`Context::list`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct List(Operation);
+
+impl Future for List {
+    type Output = Result<Vec<Entry>>;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_reply().map(|reply| match reply? {
+            Reply::Entries(entries) => Ok(entries),
+            reply => Err(unexpected(&reply)),
+        })
+    }
+}
+
+/// See [`Context::read`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Read {
+    operation: Operation,
+    file: FilePath,
+    wanted_len: u64,
+}
+
+impl Future for Read {
+    type Output = Result<Bytes>;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.operation.poll_reply().map(|reply| match reply? {
+            Reply::Bytes(bytes) if bytes.len() as u64 == self.wanted_len => Ok(bytes),
+            Reply::Bytes(bytes) => Err(Error::corrupt(format!(
+                "{}: {} bytes were read where {} were asked for",
+                self.file,
+                bytes.len(),
+                self.wanted_len
+            ))),
+            reply => Err(unexpected(&reply)),
+        })
+    }
+}
+
+/// A change of storage, see [`Context::commit`].
+#[must_use = "futures do nothing unless awaited"]
+pub struct Done(Operation);
+
+impl Future for Done {
+    type Output = Result<()>;
+
+    #[inline(never)]
+    fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.0.poll_reply().map(|reply| reply.map(drop))
+    }
+}
+
 /// One storage operation under way.
 struct Operation {
     context: Context,
@@ -346,6 +401,13 @@ impl Future for Operation {
     type Output = Result<Reply>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
+        self.poll_reply()
+    }
+}
+
+impl Operation {
+    #[inline(never)]
+    fn poll_reply(&mut self) -> Poll<Result<Reply>> {
         let result = self.context.0.completed.borrow_mut().remove(&self.op);
         match result {
             Some(result) => {
@@ -361,6 +423,7 @@ impl Future for Operation {
 }
 
 impl Drop for Operation {
+    #[inline(never)]
     fn drop(&mut self) {
         if !self.finished {
             self.context.0.in_flight.borrow_mut().remove(&self.op);

@@ -10,6 +10,7 @@ use crate::collections::sort;
 use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
 use crate::metric::name::MetricName;
+use crate::metric::row::survey;
 use crate::time::{DAY_MS, PartitionName, TimeRange, TimestampMs, date_of};
 
 /// While so many full shards' worth of rows wait to become parts, writers wait.
@@ -28,21 +29,6 @@ pub enum Appended {
 #[derive(Clone, Copy)]
 struct Gate {
     range: TimeRange,
-}
-
-/// Smallest and greatest timestamp, and whether some value is NaN, in one pass.
-fn survey(timestamps: &[i64], values: &[f64]) -> (i64, i64, bool) {
-    let mut min = i64::MAX;
-    let mut max = i64::MIN;
-    for &timestamp in timestamps {
-        min = min.min(timestamp);
-        max = max.max(timestamp);
-    }
-    let mut has_nan = false;
-    for value in values {
-        has_nan |= value.is_nan();
-    }
-    (min, max, has_nan)
 }
 
 /// The dates of timestamps, each stretch of one day once.
