@@ -2,7 +2,7 @@
 // Nothing here needs the engine.
 
 import { SandglassError } from "./errors.js";
-import { acquire } from "./lock.js";
+import { acquire, type Release } from "./lock.js";
 import { destroyInOpfs, opfsDatabases } from "./opfs.js";
 
 /** The engine puts this in front of the name (src/fs/indexed_db.rs). */
@@ -21,18 +21,23 @@ export async function databases(): Promise<string[]> {
 }
 
 /**
- * Removes a stored database with all its samples and snapshots. One that does not exist is no error; one that is open, here or
- * in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
+ * Removes a stored database with all its samples and snapshots, in each storage that has one of this name. One that does not exist
+ * is no error; one that is open, here or in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
  */
 export async function destroy(name: string): Promise<void> {
   if (typeof name !== "string" || name === "") throw new SandglassError("invalid", "destroy needs the name of a database");
-  if (globalThis.indexedDB === undefined) return;
-  const release = await acquire(name, "indexeddb", { ifLocked: "fail", timeoutMs: 0 });
+  const hasIndexedDb = globalThis.indexedDB !== undefined;
+  const isInOpfs = (await opfsDatabases()).includes(name);
+  const releases: Release[] = [];
   try {
-    await destroyInIndexedDb(name);
-    await destroyInOpfs(name);
+    // Both locks come before either is removed.
+    for (const [storage, isThere] of [["indexeddb", hasIndexedDb], ["opfs", isInOpfs]] as const) {
+      if (isThere) releases.push(await acquire(name, storage, { ifLocked: "fail", timeoutMs: 0 }));
+    }
+    if (hasIndexedDb) await destroyInIndexedDb(name);
+    if (isInOpfs) await destroyInOpfs(name);
   } finally {
-    release();
+    for (const release of releases) release();
   }
 }
 

@@ -31,8 +31,8 @@ export async function databases(): Promise<string[]> {
 }
 
 /**
- * Removes a stored database with all its samples and snapshots. One that does not exist is no error; one that is open, here or
- * in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
+ * Removes a stored database with all its samples and snapshots, in each storage that has one of this name. One that does not exist
+ * is no error; one that is open, here or in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
  */
 export async function destroy(name: string): Promise<void> {
   return (await onDemand(import("./databases.js"))).destroy(name);

@@ -40,7 +40,7 @@ export async function acquire(name: string, storage: string, { ifLocked, timeout
   try {
     return await new Promise<Release>((resolve, reject) => {
       const held = () => new Promise<void>((release) => resolve(release));
-      locks.request(lockName(name), { signal: giveUp.signal }, held).catch(reject);
+      locks.request(lockName(name, storage), { signal: giveUp.signal }, held).catch(reject);
     });
   } catch (cause) {
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
@@ -53,6 +53,7 @@ export async function acquire(name: string, storage: string, { ifLocked, timeout
   }
 }
 
-function lockName(name: string): string {
-  return `sandglass/${name}`;
+/** Databases of one name in different storages are different databases. */
+function lockName(name: string, storage: string): string {
+  return storage === "indexeddb" ? `sandglass/${name}` : `sandglass-${storage}/${name}`;
 }

@@ -4,6 +4,8 @@ import { SandglassError } from "./errors.js";
 
 /** All databases lie below it (src/fs/opfs.rs). */
 const PARENT = "sandglass";
+const PATIENCE_MS = 750;
+const PAUSE_MS = 50;
 
 /**
  * The directory of a database. Some systems tell no capitals from small letters and none allows every character, so all others
@@ -27,15 +29,19 @@ export async function opfsDatabases(): Promise<string[]> {
   return names;
 }
 
-/** Removes a database. One that is not there is no error. */
+/** Removes a database. One that is not there is no error. The handles of one that has just been closed may still be open for a moment. */
 export async function destroyInOpfs(name: string): Promise<void> {
-  try {
-    await (await parent())?.removeEntry(directoryOf(name), { recursive: true });
-  } catch (cause) {
-    const reason = cause as DOMException;
-    if (reason.name === "NotFoundError") return;
-    if (reason.name === "NoModificationAllowedError") throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, { cause });
-    throw new SandglassError("storage", `the database "${name}" cannot be removed: ${reason.message}`, { cause });
+  for (let waitedMs = 0; ; waitedMs += PAUSE_MS) {
+    try {
+      return await (await parent())?.removeEntry(directoryOf(name), { recursive: true });
+    } catch (cause) {
+      const reason = cause as DOMException;
+      if (reason.name === "NotFoundError") return;
+      const isOpen = reason.name === "NoModificationAllowedError";
+      if (isOpen && waitedMs < PATIENCE_MS) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      else if (isOpen) throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, { cause });
+      else throw new SandglassError("storage", `the database "${name}" cannot be removed: ${reason.message}`, { cause });
+    }
   }
 }
 

@@ -12,4 +12,5 @@ export const MOUNTS = {
 export const COMBINATIONS = {
   "page-indexeddb": { entry: "inline", options: { storage: "indexeddb" } },
   "worker-indexeddb": { entry: "index", options: { storage: "indexeddb" } },
+  "worker-opfs": { entry: "index", options: { storage: "opfs" } },
 };

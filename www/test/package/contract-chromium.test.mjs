@@ -36,10 +36,39 @@ describe("sandglass in Chromium", async () => {
     }
   }
 
-  it("a worker of one's own is as good a place", async () => {
-    const found = await browser.page.evaluate(async (inline) => {
+  it("databases of one name in two storages don't know each other, and names may be any text", async () => {
+    const found = await browser.page.evaluate(async (index) => {
+      const { open, databases, destroy } = await import(index);
+      const name = "../Größe %2f 🦀.";
+      const written = { indexeddb: [1], opfs: [2, 3] };
+      const opened = [];
+      for (const [storage, values] of Object.entries(written)) {
+        const db = await open({ name, storage });
+        await db.append({ __name__: "up" }, values.map((_, n) => Date.now() - n), values);
+        await db.sync();
+        opened.push(db);
+      }
+      const lengths = [];
+      for (const db of opened) lengths.push((await db.select("up"))[0].values.length);
+      const listed = (await databases()).filter((found) => found === name).length;
+      const refused = [];
+      for (const db of opened) {
+        refused.push(await destroy(name).catch(({ code }) => code));
+        await db.close();
+      }
+      const kept = await open({ name, storage: "opfs" });
+      lengths.push((await kept.select("up"))[0].values.length);
+      await kept.close();
+      await destroy(name);
+      return [lengths, listed, refused, (await databases()).includes(name)];
+    }, index);
+    assert.deepEqual(found, [[1, 2, 2], 1, ["locked", "locked"], false]);
+  });
+
+  for (const storage of ["indexeddb", "opfs"]) it(`a worker of one's own is as good a place, storage: ${storage}`, async () => {
+    const found = await browser.page.evaluate(async ([inline, storage]) => {
       const code = `import { open, destroy } from ${JSON.stringify(new URL(inline, location.href).href)};
-        const db = await open({ name: "in-a-worker" });
+        const db = await open({ name: "in-a-worker", storage: ${JSON.stringify(storage)} });
         await db.append({ __name__: "up" }, [Date.now() - 1, Date.now()], [1, 2]);
         await db.flush();
         const found = await db.select("up");
@@ -53,8 +82,8 @@ describe("sandglass in Chromium", async () => {
         worker.onerror = ({ message }) => reject(new Error(message));
         worker.addEventListener("unhandledrejection", ({ reason }) => reject(reason));
       });
-    }, inline);
-    assert.deepEqual(found, ["indexeddb", [1, 2]]);
+    }, [inline, storage]);
+    assert.deepEqual(found, [storage, [1, 2]]);
   });
 
   for (const [where, entry, storage] of [["the worker", index, "indexeddb"], ["the worker", index, "opfs"], ["the page", inline, "indexeddb"]]) {
