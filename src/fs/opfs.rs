@@ -329,13 +329,15 @@ impl State {
                 Some(content) => self.store_new(me, id, content),
                 None => self.store_tail(me, id, true),
             };
-            stored.map_or_else(
-                |error| {
+            match stored {
+                Ok(true) => self.handles.close(id),
+                Ok(false) => return true,
+                Err(error) => {
                     failure = Some(error);
-                    true
-                },
-                |is_done| !is_done,
-            )
+                    return true;
+                }
+            }
+            false
         });
         if failure.is_none() && !unwritten.is_empty() {
             return Ok(false);
@@ -451,6 +453,12 @@ impl Handles {
             }
             _ => None,
         }))
+    }
+
+    /// Closes the handle of a file that is not written any more: Chromium sets a megabyte or more of the quota aside for each
+    /// that was written, until it is closed.
+    fn close(&mut self, inode: InodeId) {
+        self.slots.remove(&inode);
     }
 
     /// Makes room for one more; answers whether there is some.

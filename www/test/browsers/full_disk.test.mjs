@@ -69,7 +69,7 @@ describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
         const full = await call("fill", 2_000);
         assert.match(full.failure?.code ?? "none", /^(quota|storage)$/, `${full.failure?.message}`);
         assert.ok(full.failure.message.length > 10, full.failure.message);
-        assert.ok(full.durable > 20, `${full.durable} appends fitted`);
+        assert.ok(full.durable > 20, `${full.durable} appends fitted, then ${full.failure.message}`);
         assert.deepEqual(await call("check", full.durable), [], "while the disk is full");
         assert.match((await call("fill", 1)).failure?.code ?? "none", /^(quota|storage|none)$/);
 
