@@ -167,6 +167,39 @@ async fn what_was_not_committed_is_gone_and_takes_no_room() {
     panic!("files that were removed are still stored");
 }
 
+#[wasm_bindgen_test]
+async fn the_small_files_of_a_commit_share_a_stored_file_until_the_last_is_gone() {
+    let mut driver = open_new("together").await;
+    driver.append("tmp/p/large", &pattern(600 << 10, 1), &NextTurn).await.unwrap();
+    for (file, len) in [("one", 1000), ("empty", 0), ("two", 2000)] {
+        driver.append(&format!("tmp/p/{file}"), &pattern(len, 2), &NextTurn).await.unwrap();
+    }
+    driver.append("tmp/left", b"unpublished", &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/p", "p"), put("state", b"state")], &NextTurn).await.unwrap();
+    assert_eq!(stored_files("together").await.len(), 2);
+    for _ in 0..2 {
+        assert!(driver.read("p/one", 0..1000, &NextTurn).await.unwrap() == pattern(1000, 2));
+        assert!(driver.read("p/two", 7..1999, &NextTurn).await.unwrap() == pattern(2000, 2)[7..1999]);
+        assert_eq!(driver.read("p/empty", 0..0, &NextTurn).await.unwrap(), b"");
+        assert_eq!(driver.read("state", 1..5, &NextTurn).await.unwrap(), b"tate");
+        assert!(driver.read("p/large", 0..600 << 10, &NextTurn).await.unwrap() == pattern(600 << 10, 1));
+        drop(driver);
+        driver = open("together").await;
+    }
+    driver.commit(vec![remove("p")], &NextTurn).await.unwrap();
+    drop(driver);
+    driver = open("together").await;
+    assert_eq!(stored_files("together").await.len(), 1);
+    assert_eq!(driver.read("state", 0..5, &NextTurn).await.unwrap(), b"state");
+    driver.commit(vec![put("state", b"other")], &NextTurn).await.unwrap();
+    drop(driver);
+    driver = open("together").await;
+    assert_eq!(driver.read("state", 0..5, &NextTurn).await.unwrap(), b"other");
+    assert_eq!(stored_files("together").await.len(), 1);
+    drop(driver);
+    destroy("together").await;
+}
+
 /// Where two states of a file differ: from the first byte to behind the last.
 fn difference(a: &[u8], b: &[u8]) -> std::ops::Range<usize> {
     let differs = |at: &usize| a.get(*at) != b.get(*at);
@@ -215,7 +248,9 @@ async fn a_torn_end_of_the_journal_is_ignored_and_damage_before_it_is_not() {
 #[wasm_bindgen_test]
 async fn a_lost_or_shortened_file_is_named_and_nothing_is_deleted() {
     let mut driver = open_new("lost").await;
-    driver.commit(vec![put("keep/a", b"aaaa"), put("keep/b", b"bbbb"), put("c", b"c")], &NextTurn).await.unwrap();
+    for (file, content) in [("keep/a", b"aaaa"), ("keep/b", b"bbbb"), ("c", b"cccc")] {
+        driver.commit(vec![put(file, content)], &NextTurn).await.unwrap();
+    }
     driver.append("tmp/orphan", &pattern(600 << 10, 2), &NextTurn).await.unwrap();
     drop(driver);
     let files = files_directory("lost").await;
@@ -285,11 +320,16 @@ async fn another_versions_database_is_left_alone() {
 async fn hundreds_of_files_need_few_handles() {
     const FILES: usize = 320;
     let mut driver = open_new("handles").await;
-    for file in 0..FILES {
-        driver.append(&format!("tmp/many/{file}"), &pattern(1000 + file, file as u8), &NextTurn).await.unwrap();
+    let commits: Vec<_> = (0..FILES)
+        .map(|file| {
+            let bytes = Bytes::from(pattern(1000 + file, file as u8));
+            let change = Change::Put { file: path(&format!("many/{file}")), bytes };
+            driver.submit(Request::Commit { changes: vec![change] })
+        })
+        .collect();
+    for commit in commits {
+        driver.finish(commit, &NextTurn).await.unwrap();
     }
-    assert_eq!(driver.files.open_handles(), 0, "small files wait in memory");
-    driver.commit(vec![publish("tmp/many", "many")], &NextTurn).await.unwrap();
     drop(driver);
     let mut driver = open("handles").await;
     // All at once, in an order that asks for the same files again after others.

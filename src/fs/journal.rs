@@ -36,7 +36,7 @@ use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use xxhash_rust::xxh64::xxh64;
 
-/// The layout that this version reads and writes: the journal's records, and one file for each inode.
+/// The layout that this version reads and writes: the journal's records, and the stored files that they point into.
 pub(super) const LAYOUT: u32 = 1;
 
 /// A longer journal is not read: it would be a directory of half a million files.
@@ -54,7 +54,7 @@ const HEAD_BYTES: usize = 32;
 /// Greater numbers are damage; far from where sums of them could overflow.
 const NUMBERS_END: u64 = 1 << 53;
 
-const TAG_SIZE: u8 = 1;
+const TAG_FILE: u8 = 1;
 const TAG_ENTRY: u8 = 2;
 const TAG_GONE: u8 = 3;
 
@@ -71,16 +71,24 @@ pub(super) trait JournalFile {
     fn flush(&self) -> Result<()>;
 }
 
+/// Where the bytes of a file lie: from `offset` on in the stored file of this number.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Location {
+    pub stored: u64,
+    pub offset: u64,
+}
+
 /// What a commit or a checkpoint says, as it is put together.
 #[derive(Default)]
 pub(super) struct Record(Vec<u8>);
 
 impl Record {
-    /// The length of a file that the record makes known.
-    pub fn size(&mut self, inode: InodeId, size_bytes: u64) {
-        self.0.push(TAG_SIZE);
-        self.0.extend_from_slice(&inode.to_le_bytes());
-        self.0.extend_from_slice(&size_bytes.to_le_bytes());
+    /// A file that the record makes known: its length, and where its bytes lie.
+    pub fn file(&mut self, inode: InodeId, size_bytes: u64, location: Location) {
+        self.0.push(TAG_FILE);
+        for number in [inode, size_bytes, location.stored, location.offset] {
+            self.0.extend_from_slice(&number.to_le_bytes());
+        }
     }
 
     /// The inode that a path names from now on; `None` for a path that is gone.
@@ -107,6 +115,8 @@ pub(super) struct Replayed {
     pub paths: SortedMap<FilePath, InodeId>,
     /// The length of each file in bytes; of files that are gone as well.
     pub sizes: SortedMap<InodeId, u64>,
+    /// Where each file lies; files that are gone as well.
+    pub locations: SortedMap<InodeId, Location>,
     place: Place,
 }
 
@@ -208,9 +218,11 @@ impl Replayed {
         while let Some((tag, rest)) = payload.split_first() {
             payload = rest;
             match *tag {
-                TAG_SIZE => {
-                    let (inode, size_bytes) = (take_number(&mut payload)?, take_number(&mut payload)?);
-                    self.sizes.insert(inode, size_bytes);
+                TAG_FILE => {
+                    let inode = take_number(&mut payload)?;
+                    self.sizes.insert(inode, take_number(&mut payload)?);
+                    let (stored, offset) = (take_number(&mut payload)?, take_number(&mut payload)?);
+                    self.locations.insert(inode, Location { stored, offset });
                 }
                 TAG_ENTRY => {
                     let inode = take_number(&mut payload)?;
@@ -503,18 +515,25 @@ mod tests {
     /// Paths with inodes and sizes.
     type Model = BTreeMap<String, (u64, u64)>;
 
+    fn location(inode: u64) -> Location {
+        Location { stored: inode / 2, offset: inode * 7 }
+    }
+
     fn model_of(replayed: &Replayed) -> Model {
         replayed
             .paths
             .iter()
-            .map(|(path, id)| (path.as_str().to_owned(), (*id, replayed.sizes.get(id).copied().unwrap())))
+            .map(|(path, id)| {
+                assert_eq!(replayed.locations.get(id), Some(&location(*id)));
+                (path.as_str().to_owned(), (*id, replayed.sizes.get(id).copied().unwrap()))
+            })
             .collect()
     }
 
     fn whole(model: &Model) -> Record {
         let mut record = Record::default();
         for (path, (inode, size)) in model {
-            record.size(*inode, *size);
+            record.file(*inode, *size, location(*inode));
             record.entry(&FilePath::new(path).unwrap(), Some(*inode));
         }
         record
@@ -525,7 +544,7 @@ mod tests {
         let mut record = Record::default();
         let mut after = model.clone();
         let path = format!("data/{number}");
-        record.size(number, number * 1000);
+        record.file(number, number * 1000, location(number));
         record.entry(&FilePath::new(&path).unwrap(), Some(number));
         after.insert(path, (number, number * 1000));
         if number % 2 == 1 && number > 3 {
@@ -745,17 +764,14 @@ mod tests {
         for content in [
             vec![0],
             vec![9; 40],
-            vec![TAG_SIZE; 16],
-            [vec![TAG_SIZE], 1_u64.to_le_bytes().to_vec(), u64::MAX.to_le_bytes().to_vec()].concat(),
-            [
-                vec![TAG_SIZE],
-                1_u64.to_le_bytes().to_vec(),
-                (NUMBERS_END - 1).to_le_bytes().to_vec(),
-                vec![TAG_SIZE],
-                2_u64.to_le_bytes().to_vec(),
-                9_u64.to_le_bytes().to_vec(),
-            ]
-            .concat(),
+            vec![TAG_FILE; 16],
+            [vec![TAG_FILE], 1_u64.to_le_bytes().to_vec(), u64::MAX.to_le_bytes().to_vec()].concat(),
+            [TAG_FILE]
+                .into_iter()
+                .chain([1, NUMBERS_END - 1, 1, 0].into_iter().flat_map(u64::to_le_bytes))
+                .chain([TAG_FILE])
+                .chain([2_u64, 9, 2, 0].into_iter().flat_map(u64::to_le_bytes))
+                .collect(),
             [vec![TAG_GONE], 0_u64.to_le_bytes().to_vec()].concat(),
             [vec![TAG_GONE], 4_u64.to_le_bytes().to_vec(), b"a/..".to_vec()].concat(),
             [vec![TAG_GONE], 2_u64.to_le_bytes().to_vec(), vec![0xff, 0xfe]].concat(),

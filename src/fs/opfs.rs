@@ -1,23 +1,24 @@
 //! Files in a browser's origin private file system, in a dedicated worker.
 //!
-//! | below `sandglass/<directory>/` | what lies there                                                       |
-//! | ---                            | ---                                                                   |
-//! | `files/<inode>`                | the content of one file, whatever its paths, under the inode's number |
-//! | `journal-a`, `journal-b`       | paths, inodes and sizes, as `src/fs/journal.rs` says                  |
+//! | below `sandglass/<directory>/` | what lies there                                                      |
+//! | ---                            | ---                                                                  |
+//! | `files/<number>`               | the content of a large file, or of all small files of one commit     |
+//! | `journal-a`, `journal-b`       | paths, inodes, sizes and where contents lie: `src/fs/journal.rs`     |
 //!
 //! Paths and sizes are held in memory while the database is open; contents are only ever read from the storage. A hard link is a second
-//! path with the same inode.
+//! path with the same inode. A stored file goes when the last inode in it has gone; its number is that of the first.
 //!
-//! Unpublished files are known in memory alone; their bytes are stored once [`PUT_BYTES`] have come together. A commit writes
-//! and flushes the files that it publishes, then one record of the journal: only that makes them files of the database. Files
-//! that no path leads to are removed at the next start, unpublished ones among them, whether synced or not: nobody could have committed them any more.
+//! Unpublished files are known in memory alone; their bytes are stored once [`PUT_BYTES`] have come together, in a stored file of their own. A commit
+//! writes the files that it publishes and that are not stored yet into one, since every stored file costs an opening and a flush, and flushes all;
+//! then comes one record of the journal: only that makes them files of the database. Stored files
+//! that no path leads to are removed at the next start, those of unpublished files among them, whether synced or not: nobody could have committed them any more.
 //!
 //! A file is read and written through a *handle*, which excludes all others. The journal's two stay open: they are the lock
 //! of the database. At most [`MAX_HANDLES`] more are open, since WebKit fails beyond 252. Opening one takes a turn of the
 //! event loop, so what needs a file whose handle is not open completes later; everything else completes at once.
 
 use super::directory::{CommitPlan, Directory, InodeId};
-use super::journal::{self, Journal, JournalFile, MAX_JOURNAL_BYTES, Record};
+use super::journal::{self, Journal, JournalFile, Location, MAX_JOURNAL_BYTES, Record};
 use super::memory::check_range;
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sort;
@@ -62,6 +63,9 @@ struct State {
     journal: Journal<SyncFile>,
     directory: Directory,
     growing: SortedMap<InodeId, Growing>,
+    /// Where published files lie.
+    locations: SortedMap<InodeId, Location>,
+    stored: SortedMap<u64, Stored>,
     handles: Handles,
     /// Operations in the order of submission, those under way among them.
     pending: Vec<Pending>,
@@ -69,7 +73,15 @@ struct State {
     stats: FileSystemStats,
 }
 
-/// An unpublished file: how many bytes are stored, and what comes behind them.
+/// A stored file that published files lie in.
+#[derive(Default)]
+struct Stored {
+    inodes: u64,
+    /// Where the last of them ends.
+    end: u64,
+}
+
+/// An unpublished file: how many bytes are stored, in a file of its own, and what comes behind them.
 #[derive(Default)]
 struct Growing {
     stored_bytes: u64,
@@ -85,7 +97,17 @@ struct Pending {
 /// What an operation that waits for a handle has done so far.
 enum Flight {
     Append { inode: InodeId, created: bool },
-    Commit { plan: CommitPlan, unwritten: Vec<InodeId> },
+    Commit { plan: CommitPlan, content: NewContent },
+}
+
+/// What a commit has to store before it is one.
+struct NewContent {
+    /// Files that are written together.
+    small: Vec<InodeId>,
+    /// Files that have begun to be stored.
+    large: Vec<InodeId>,
+    /// Stored files that are not written and flushed yet.
+    unwritten: Vec<u64>,
 }
 
 impl OpfsFileSystem {
@@ -111,7 +133,7 @@ impl OpfsFileSystem {
             open_file(&home, "journal-b", true).await.map_err(locked)?,
         ];
         let files = subdirectory(&home, "files", true).await?;
-        let stored = stored_inodes(&files).await?;
+        let found = stored_numbers(&files).await?;
         let mut contents = [Vec::new(), Vec::new()];
         for (journal, content) in journals.iter().zip(&mut contents) {
             let len = journal.len()?;
@@ -123,27 +145,35 @@ impl OpfsFileSystem {
         let stats =
             FileSystemStats { read_bytes: (contents[0].len() + contents[1].len()) as u64, ..Default::default() };
         let replayed = journal::replay([&contents[0], &contents[1]])?;
-        if replayed.is_none() && !stored.is_empty() {
-            return Err(half_deleted(format!("there are {} files, but no journal that leads to them", stored.len())));
+        if replayed.is_none() && !found.is_empty() {
+            return Err(half_deleted(format!("there are {} files, but no journal that leads to them", found.len())));
         }
         let journal = Journal::start(journals, replayed.as_ref())?;
-        let journal::Replayed { paths, sizes, .. } = replayed.unwrap_or_default();
-        // A binary search, since both are sorted.
-        let is_missing = |id: &InodeId| stored.binary_search(id).is_err();
-        if let Some((path, id)) = paths.iter().find(|(_, id)| is_missing(id)) {
-            return Err(half_deleted(format!("the file {path} is missing, which was stored as files/{id}")));
-        }
+        let journal::Replayed { paths, sizes, mut locations, .. } = replayed.unwrap_or_default();
         let mut directory = Directory::restore(paths, &sizes)?;
-        // A file that can't be removed now will be another time.
-        directory.reserve_inodes(stored.last().map_or(0, |last| last + 1));
-        for &id in stored.iter().filter(|id| directory.inode(**id).is_none()) {
-            let _ = JsFuture::from(files.remove_entry(&id.to_string())).await;
+        // Whatever can't be removed now will be another time.
+        directory.reserve_inodes(found.last().map_or(0, |last| last + 1));
+        locations.retain(|id, _| directory.inode(*id).is_some());
+        let is_missing = |id| locations.get(&id).is_none_or(|location| found.binary_search(&location.stored).is_err());
+        if let Some((path, id, _)) = directory.published().find(|(_, id, _)| is_missing(*id)) {
+            let number = locations.get(&id).map_or(id, |location| location.stored);
+            return Err(half_deleted(format!("the file {path} is missing, which was stored in files/{number}")));
+        }
+        let mut stored = SortedMap::<u64, Stored>::new();
+        for (id, location) in &locations {
+            let size_bytes = directory.inode(*id).map_or(0, |inode| inode.size_bytes);
+            stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
+        }
+        for number in found.iter().filter(|number| !stored.contains_key(number)) {
+            let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
         }
         Ok(Self(Rc::new(Shared {
             state: RefCell::new(State {
                 journal,
                 directory,
                 growing: SortedMap::new(),
+                locations,
+                stored,
                 handles: Handles { files, slots: SortedMap::new(), uses: 0 },
                 pending: Vec::new(),
                 done: Vec::new(),
@@ -238,14 +268,17 @@ impl State {
         check_range(file, range, known.size_bytes)?;
         let growing = self.growing.get(&inode);
         let stored_bytes = growing.map_or(known.size_bytes, |growing| growing.stored_bytes);
+        let location = self.locations.get(&inode).copied().unwrap_or(Location { stored: inode, offset: 0 });
         let stored = range.start.min(stored_bytes)..range.end.min(stored_bytes);
         let mut bytes = Vec::new();
         if !stored.is_empty() {
-            let Some(handle) = self.handles.get(me, inode, false).map_err(|error| error.at(file))? else {
+            let Some(handle) = self.handles.get(me, location.stored, false).map_err(|error| error.at(file))? else {
                 return Ok(None);
             };
             self.stats.read_bytes += stored.end - stored.start;
-            handle.read(stored, &mut bytes).map_err(|error| error.at(file))?;
+            handle
+                .read(location.offset + stored.start..location.offset + stored.end, &mut bytes)
+                .map_err(|error| error.at(file))?;
         }
         if let Some(growing) = growing {
             let (from, to) = (range.start.saturating_sub(stored_bytes), range.end.saturating_sub(stored_bytes));
@@ -302,10 +335,17 @@ impl State {
         Ok(true)
     }
 
-    /// Writes a new file. Answers whether it is done.
-    fn store_new(&mut self, me: &Weak<Shared>, inode: InodeId, content: &[u8]) -> Result<bool> {
-        let Some(handle) = self.handles.get(me, inode, true)? else { return Ok(false) };
-        handle.write(0, content)?;
+    /// Writes files that are not stored yet one behind the other. Answers whether it is done.
+    fn store_together(&mut self, me: &Weak<Shared>, plan: &CommitPlan, small: &[InodeId]) -> Result<bool> {
+        let Some(first) = small.first() else { return Ok(true) };
+        let Some(handle) = self.handles.get(me, *first, true)? else { return Ok(false) };
+        let mut bytes = Vec::new();
+        for id in small {
+            let tail = self.growing.get(id).map(|growing| &growing.tail[..]);
+            let content = plan.contents.get(id).map(|content| &content[..]);
+            bytes.extend_from_slice(tail.or(content).unwrap_or(&[]));
+        }
+        handle.write(0, &bytes)?;
         handle.flush()?;
         Ok(true)
     }
@@ -314,23 +354,22 @@ impl State {
     fn commit(&mut self, me: &Weak<Shared>, changes: &[Change], flight: &mut Option<Flight>) -> Result<bool> {
         if flight.is_none() {
             let plan = self.directory.plan(changes)?;
-            let has_content = |id: &InodeId| self.growing.contains_key(id) || plan.contents.contains_key(id);
-            let stays = plan.inodes.iter().filter(|(_, inode)| inode.is_some());
-            let unwritten = stays.map(|(id, _)| *id).filter(has_content).collect();
-            *flight = Some(Flight::Commit { plan, unwritten });
+            let content = self.new_content(&plan);
+            *flight = Some(Flight::Commit { plan, content });
         }
-        let Some(Flight::Commit { plan, unwritten }) = flight else { return Err(changed_kind()) };
+        let Some(Flight::Commit { plan, content }) = flight else { return Err(changed_kind()) };
         let mut failure = None;
-        unwritten.retain(|&id| {
+        let small = &content.small;
+        content.unwritten.retain(|number| {
             if failure.is_some() {
                 return true;
             }
-            let stored = match plan.contents.get(&id) {
-                Some(content) => self.store_new(me, id, content),
-                None => self.store_tail(me, id, true),
+            let stored = match small.first() == Some(number) {
+                true => self.store_together(me, plan, small),
+                false => self.store_tail(me, *number, true),
             };
             match stored {
-                Ok(true) => self.handles.close(id),
+                Ok(true) => self.handles.close(*number),
                 Ok(false) => return true,
                 Err(error) => {
                     failure = Some(error);
@@ -339,20 +378,34 @@ impl State {
             }
             false
         });
-        if failure.is_none() && !unwritten.is_empty() {
+        if failure.is_none() && !content.unwritten.is_empty() {
             return Ok(false);
         }
-        if let Some(error) = failure.or_else(|| self.log(plan).err()) {
-            for id in plan.contents.keys() {
-                self.handles.remove_file(*id);
+        let new_locations = content.locations(plan);
+        if let Some(error) = failure.or_else(|| self.log(plan, &new_locations).err()) {
+            if let Some(number) = content.small.first() {
+                self.handles.remove_file(*number);
             }
             return Err(error);
         }
         self.directory.apply(plan);
-        for (id, inode) in &plan.inodes {
-            self.growing.remove(id);
-            if inode.is_none() {
+        for (id, size_bytes, location) in new_locations {
+            self.growing.remove(&id);
+            self.locations.insert(id, location);
+            self.stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
+        }
+        for (id, _) in plan.inodes.iter().filter(|(_, inode)| inode.is_none()) {
+            if self.growing.remove(id).is_some() {
                 self.handles.remove_file(*id);
+            }
+            if let Some(location) = self.locations.remove(id)
+                && let Some(stored) = self.stored.get_mut(&location.stored)
+            {
+                stored.inodes -= 1;
+                if stored.inodes == 0 {
+                    self.stored.remove(&location.stored);
+                    self.handles.remove_file(location.stored);
+                }
             }
         }
         self.stats.written_bytes += plan.written_bytes;
@@ -360,28 +413,64 @@ impl State {
         Ok(true)
     }
 
-    /// Makes a commit durable whose contents are.
-    fn log(&mut self, plan: &CommitPlan) -> Result<()> {
-        let mut record = Record::default();
-        for (id, inode) in &plan.inodes {
-            if let Some(inode) = inode
-                && (self.growing.contains_key(id) || plan.contents.contains_key(id))
-            {
-                record.size(*id, inode.size_bytes);
+    fn new_content(&self, plan: &CommitPlan) -> NewContent {
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        for (id, _) in plan.inodes.iter().filter(|(_, inode)| inode.is_some()) {
+            match self.growing.get(id) {
+                Some(growing) if growing.stored_bytes > 0 => large.push(*id),
+                Some(_) => small.push(*id),
+                None if plan.contents.contains_key(id) => small.push(*id),
+                // Only the count of its names has changed.
+                None => {}
             }
+        }
+        let unwritten = small.first().into_iter().chain(&large).copied().collect();
+        NewContent { small, large, unwritten }
+    }
+
+    /// Makes a commit durable whose contents are.
+    fn log(&mut self, plan: &CommitPlan, new_locations: &[(InodeId, u64, Location)]) -> Result<()> {
+        let mut record = Record::default();
+        for (id, size_bytes, location) in new_locations {
+            record.file(*id, *size_bytes, *location);
         }
         for (path, id) in &plan.paths {
             record.entry(path, *id);
         }
-        let directory = &self.directory;
+        let (directory, locations) = (&self.directory, &self.locations);
         self.journal.commit(&record, || {
             let mut record = Record::default();
             for (path, id, size_bytes) in directory.published() {
-                record.size(id, size_bytes);
-                record.entry(path, Some(id));
+                if let Some(location) = locations.get(&id) {
+                    record.file(id, size_bytes, *location);
+                    record.entry(path, Some(id));
+                }
             }
             record
         })
+    }
+}
+
+impl NewContent {
+    /// Where the new files lie once they are stored, with their lengths.
+    fn locations(&self, plan: &CommitPlan) -> Vec<(InodeId, u64, Location)> {
+        let size_of = |id: &InodeId| plan.inodes.get(id).copied().flatten().map_or(0, |inode| inode.size_bytes);
+        let mut offset = 0;
+        let small = self.small.iter().map(|id| {
+            let location = Location { stored: self.small.first().copied().unwrap_or(*id), offset };
+            offset += size_of(id);
+            (*id, size_of(id), location)
+        });
+        let mut locations: Vec<_> = small.collect();
+        locations.extend(self.large.iter().map(|id| (*id, size_of(id), Location { stored: *id, offset: 0 })));
+        locations
+    }
+}
+
+impl Stored {
+    fn add(&mut self, end: u64) {
+        self.inodes += 1;
+        self.end = self.end.max(end);
     }
 }
 
@@ -408,7 +497,7 @@ fn changed_kind() -> Error {
 /// The handles that are open.
 struct Handles {
     files: FileSystemDirectoryHandle,
-    slots: SortedMap<InodeId, Slot>,
+    slots: SortedMap<u64, Slot>,
     uses: u64,
 }
 
@@ -425,27 +514,27 @@ enum Slot {
 }
 
 impl Handles {
-    /// The file of an inode; `None` while it is being opened or waits for its turn. Asked again after each opening.
-    fn get(&mut self, me: &Weak<Shared>, inode: InodeId, create: bool) -> Result<Option<&SyncFile>> {
-        match self.slots.get(&inode) {
+    /// The stored file of a number; `None` while it is being opened or waits for its turn. Asked again after each opening.
+    fn get(&mut self, me: &Weak<Shared>, number: u64, create: bool) -> Result<Option<&SyncFile>> {
+        match self.slots.get(&number) {
             Some(Slot::Opening) => return Ok(None),
             Some(Slot::Failed(error)) => {
                 let error = error.clone();
-                self.slots.remove(&inode);
+                self.slots.remove(&number);
                 return Err(error);
             }
             Some(Slot::Open { .. }) => {}
             None => {
                 if self.slots.len() < MAX_HANDLES || self.close_least_used() {
-                    self.slots.insert(inode, Slot::Opening);
-                    spawn_local(open_slot(me.clone(), self.files.clone(), inode, create));
+                    self.slots.insert(number, Slot::Opening);
+                    spawn_local(open_slot(me.clone(), self.files.clone(), number, create));
                 }
                 return Ok(None);
             }
         }
         self.uses += 1;
         let uses = self.uses;
-        Ok(self.slots.get_mut(&inode).and_then(|slot| match slot {
+        Ok(self.slots.get_mut(&number).and_then(|slot| match slot {
             Slot::Open { file, last_use, is_new } => {
                 *last_use = uses;
                 *is_new = false;
@@ -457,18 +546,18 @@ impl Handles {
 
     /// Closes the handle of a file that is not written any more: Chromium sets a megabyte or more of the quota aside for each
     /// that was written, until it is closed.
-    fn close(&mut self, inode: InodeId) {
-        self.slots.remove(&inode);
+    fn close(&mut self, number: u64) {
+        self.slots.remove(&number);
     }
 
     /// Makes room for one more; answers whether there is some.
     fn close_least_used(&mut self) -> bool {
-        let idle = self.slots.iter().filter_map(|(inode, slot)| match slot {
-            Slot::Open { last_use, is_new: false, .. } => Some((*last_use, *inode)),
+        let idle = self.slots.iter().filter_map(|(number, slot)| match slot {
+            Slot::Open { last_use, is_new: false, .. } => Some((*last_use, *number)),
             _ => None,
         });
         let least_used = idle.min();
-        least_used.is_some_and(|(_, inode)| self.slots.remove(&inode).is_some())
+        least_used.is_some_and(|(_, number)| self.slots.remove(&number).is_some())
     }
 
     /// All that wait have been asked: who did not take what was new does not need it any more.
@@ -482,10 +571,10 @@ impl Handles {
     }
 
     /// Removes a file that nothing leads to any more. What is left is removed at the next start.
-    fn remove_file(&mut self, inode: InodeId) {
+    fn remove_file(&mut self, number: u64) {
         // One that is being opened is removed when it is open.
-        if !matches!(self.slots.remove(&inode), Some(Slot::Opening)) {
-            let removed = self.files.remove_entry(&inode.to_string());
+        if !matches!(self.slots.remove(&number), Some(Slot::Opening)) {
+            let removed = self.files.remove_entry(&number.to_string());
             spawn_local(async move {
                 let _ = JsFuture::from(removed).await;
             });
@@ -493,26 +582,25 @@ impl Handles {
     }
 }
 
-async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, inode: InodeId, create: bool) {
-    let opened = open_file(&files, &inode.to_string(), create).await;
+async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u64, create: bool) {
+    let opened = open_file(&files, &number.to_string(), create).await;
     with_state(&me, move |state| {
-        let known = state.directory.inode(inode);
-        let Some(slot) = state.handles.slots.get_mut(&inode) else {
+        let Some(slot) = state.handles.slots.get_mut(&number) else {
             // It was removed in the meantime.
             drop(opened);
-            state.handles.remove_file(inode);
+            state.handles.remove_file(number);
             return;
         };
         // What was published can't be less than was flushed then.
-        let expected = known.filter(|known| known.published).map_or(0, |known| known.size_bytes);
+        let expected = state.stored.get(&number).map_or(0, |stored| stored.end);
         let checked = opened.and_then(|file| match file.len()? {
-            len if len < expected => Err(half_deleted(format!("files/{inode} has {len} bytes instead of {expected}"))),
+            len if len < expected => Err(half_deleted(format!("files/{number} has {len} bytes instead of {expected}"))),
             _ => Ok(file),
         });
         *slot = match checked {
             Ok(file) => Slot::Open { file, last_use: 0, is_new: true },
             Err(error) if error.kind() == ErrorKind::NotFound => {
-                Slot::Failed(half_deleted(format!("files/{inode} is missing")))
+                Slot::Failed(half_deleted(format!("files/{number} is missing")))
             }
             Err(error) => Slot::Failed(error),
         };
@@ -655,9 +743,9 @@ async fn open_file(dir: &FileSystemDirectoryHandle, name: &str, create: bool) ->
 }
 
 /// The numbers of the files that are stored, sorted. Names that are no numbers are not ours.
-async fn stored_inodes(files: &FileSystemDirectoryHandle) -> Result<Vec<InodeId>> {
+async fn stored_numbers(files: &FileSystemDirectoryHandle) -> Result<Vec<u64>> {
     let names = files.keys();
-    let mut inodes = Vec::new();
+    let mut numbers = Vec::new();
     loop {
         let next = JsFuture::from(names.next().map_err(error_of)?).await.map_err(error_of)?;
         let next: IteratorNext = next.unchecked_into();
@@ -665,10 +753,10 @@ async fn stored_inodes(files: &FileSystemDirectoryHandle) -> Result<Vec<InodeId>
             break;
         }
         let name = next.value().as_string().unwrap_or_default();
-        inodes.extend(name.parse::<InodeId>().ok().filter(|id| *id < 1 << 53 && id.to_string() == name));
+        numbers.extend(name.parse::<u64>().ok().filter(|number| *number < 1 << 53 && number.to_string() == name));
     }
-    sort::sort(&mut inodes);
-    Ok(inodes)
+    sort::sort(&mut numbers);
+    Ok(numbers)
 }
 
 async fn pause() {

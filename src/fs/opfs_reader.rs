@@ -5,7 +5,7 @@
 //! other while somebody may be writing them; what does not fit together then is read again.
 
 use super::directory::{Directory, InodeId};
-use super::journal::{self, MAX_JOURNAL_BYTES, Replayed};
+use super::journal::{self, Location, MAX_JOURNAL_BYTES, Replayed};
 use super::opfs::{error_of, root, subdirectory};
 use super::overlay::{Overlay, Step, gone};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
@@ -39,8 +39,9 @@ struct State {
     overlay: Overlay,
     /// The commit that is seen.
     version: (u64, u64),
-    /// Files that were read before. They never change.
-    known: SortedMap<InodeId, File>,
+    locations: SortedMap<InodeId, Location>,
+    /// Stored files that were read before. They never change.
+    known: SortedMap<u64, File>,
     done: Vec<Completion>,
     stats: FileSystemStats,
 }
@@ -58,7 +59,8 @@ impl OpfsReader {
         let version = replayed.version();
         let overlay = Overlay::over(Directory::restore(replayed.paths, &replayed.sizes)?);
         let stats = FileSystemStats { read_bytes, ..Default::default() };
-        let state = RefCell::new(State { overlay, version, known: SortedMap::new(), done: Vec::new(), stats });
+        let (locations, known) = (replayed.locations, SortedMap::new());
+        let state = RefCell::new(State { overlay, version, locations, known, done: Vec::new(), stats });
         Ok(Self(Rc::new(Shared { home, files, state, notify: Box::new(notify) })))
     }
 }
@@ -76,8 +78,21 @@ impl FileSystem for OpfsReader {
         };
         match state.overlay.carry_out(request) {
             Ok(Step::Stored(inode)) if !range.is_empty() => {
-                let known = state.known.get(&inode).cloned();
-                spawn_local(read(Rc::downgrade(&self.0), self.0.files.clone(), known, op, inode, file, range));
+                let Some(location) = state.locations.get(&inode).copied() else {
+                    state.finish(op, Err(Error::corrupt(format!("{file}: the journal does not say where it lies"))));
+                    return;
+                };
+                let range = location.offset + range.start..location.offset + range.end;
+                let known = state.known.get(&location.stored).cloned();
+                spawn_local(read(
+                    Rc::downgrade(&self.0),
+                    self.0.files.clone(),
+                    known,
+                    op,
+                    location.stored,
+                    file,
+                    range,
+                ));
             }
             Ok(Step::Stored(_)) => state.finish(op, Ok(Reply::Bytes(Bytes::new()))),
             Ok(Step::Done(reply)) => state.finish(op, Ok(reply)),
@@ -110,6 +125,7 @@ impl State {
         }
         self.overlay = Overlay::over(Directory::restore(replayed.paths, &replayed.sizes)?);
         self.version = version;
+        self.locations = replayed.locations;
         self.known = SortedMap::new();
         Ok(true)
     }
@@ -140,14 +156,14 @@ async fn read(
     files: FileSystemDirectoryHandle,
     known: Option<File>,
     op: OpId,
-    inode: InodeId,
+    number: u64,
     file: FilePath,
     range: Range<u64>,
 ) {
     let found = async {
         let stored = match known {
             Some(stored) => stored,
-            None => stored_file(&files, &inode.to_string()).await?,
+            None => stored_file(&files, &number.to_string()).await?,
         };
         let bytes = bytes_of(&stored, &range).await?;
         Ok((stored, bytes))
@@ -158,7 +174,7 @@ async fn read(
         let (stored, bytes) = found.map_err(|_| gone(&file))?;
         let len = bytes.len() as u64;
         state.stats.read_bytes += len;
-        state.known.insert(inode, stored);
+        state.known.insert(number, stored);
         if len != range.end - range.start {
             return Err(Error::corrupt(format!("{file}: {len} bytes are stored where {range:?} was asked for")));
         }
