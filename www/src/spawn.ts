@@ -20,16 +20,16 @@ const fromSource: Way = async () => {
   return new Worker(url, { name: "sandglass" });
 };
 
-/** The way that has worked; the others would only cost time again. */
-let known: Way | undefined;
+/** The one that has worked last comes first: the others would only cost time again. */
+let ways = [fromFile, fromSource];
 
 /** A worker that runs the package's code, or none where there can be none. */
 export async function spawn(): Promise<Worker | undefined> {
   if (typeof Worker !== "function") return undefined;
-  for (const way of known === undefined ? [fromFile, fromSource] : [known]) {
+  for (const way of ways) {
     try {
       const worker = await greeted(await way());
-      known = way;
+      ways = [way, ...ways.filter((other) => other !== way)];
       return worker;
     } catch {
       // The next way.
