@@ -654,7 +654,7 @@ export interface MergeLook {
   minGain: number;
 }
 
-/** What flushes and merges have written. Write amplification is what both wrote, divided by what the flushes wrote. */
+/** What flushes and merges have written. Their rows divided by the rows on disk tell how often a row was written. */
 export interface MergeCounters {
   /** In-memory parts that went to disk. */
   flushes: WriteCounters;

@@ -82,7 +82,7 @@ export function layOut(house: House, width: number, height: number, focus: strin
       heap: { y: 0, half: 0, height: 0 },
       bricks: [],
       waiting: month?.waiting ?? 0,
-      grains: month?.grains ?? [],
+      grains: month && month.waiting > 0 ? month.grains : [],
     };
     x += room;
     const bulb = glass.neck - glass.top;

@@ -1,7 +1,7 @@
 // The partitions, a lane each: raw rows, parts in memory, small parts, big parts, and the merges between them.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import type { Part, Partition } from "../model/engine";
+import { bigPartBytes, type Part, type Partition } from "../model/engine";
 import { bytes, compact, grouped, month, plural } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
@@ -16,7 +16,7 @@ const CAPTION: Record<ZoneName, { title: string; text: string }> = {
   raw: { title: "Raw rows", text: "just arrived" },
   inmemory: { title: "In memory", text: "searchable after a second" },
   small: { title: "Small parts", text: "durable after five" },
-  big: { title: "Big parts", text: "above 10 MB" },
+  big: { title: "Big parts", text: "merged seldom" },
 };
 
 export function Lanes(props: { session: Session; pointed: Part | undefined; onPoint: (part: Part | undefined) => void }) {
@@ -39,7 +39,7 @@ export function Lanes(props: { session: Session; pointed: Part | undefined; onPo
   const older = partitions.slice(MOST_LANES);
   return (
     <div class={stacked ? "lanes stacked" : "lanes"} ref={frame}>
-      {!stacked && width > 0 && <Captions width={width} />}
+      {!stacked && width > 0 && <Captions width={width} bigFrom={bigPartBytes(session.state.value?.config.memoryBytes ?? 0)} />}
       {width > 0 && shown.map((partition) => <LaneView key={partition.name} partition={partition} lane={layOut(partition, width, stacked, at)} {...props} />)}
       {width > 0 && shown.length === 0 && <div class="lane-empty" />}
       {older.length > 0 && (
@@ -57,14 +57,14 @@ const placed = (box: Box) => ({ left: px(box.x), top: px(box.y), width: px(box.w
 
 const NOTHING: Partition = { name: "", shards: [], parts: new Map(), merges: new Map(), converting: 0, waitingSince: 0 };
 
-function Captions({ width }: { width: number }) {
+function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
   const { zones } = layOut(NOTHING, width, false, 0);
   return (
     <div class="captions" aria-hidden="true">
       {zones.map((zone) => (
         <div key={zone.name} class={`caption stage-${zone.name}`} style={{ left: px(zone.x), width: px(zone.width) }}>
           <strong>{CAPTION[zone.name].title}</strong>
-          <span>{CAPTION[zone.name].text}</span>
+          <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>
         </div>
       ))}
     </div>

@@ -18,6 +18,8 @@ export interface Drawn {
   merging: { sources: readonly HousePart[]; progress: number } | undefined;
   compositions: ReadonlyMap<number, Composition>;
   capacity: number;
+  /** Results of merges that are larger than this are big parts. */
+  bigFrom: number;
   /** Milliseconds until rows leave the shards, and until in-memory parts go to disk. */
   nextFlush: { rawRows: number; disk: number } | undefined;
   reducedMotion: boolean;
@@ -63,7 +65,7 @@ export class Stage {
     const moves = this.#move(passed, jump);
     context.clearRect(0, 0, width, height);
     const { glasses, margin } = this.#scene;
-    if (margin > 0 && glasses[0]) captions(context, glasses[0], width, palette);
+    if (margin > 0 && glasses[0]) captions(context, glasses[0], width, drawn.bigFrom, palette);
     const last = glasses.at(-1);
     if (last && drawn.nextFlush && width - last.x - last.half > 100) countdowns(context, last, drawn.nextFlush, palette);
     let falls = false;
@@ -240,7 +242,7 @@ function drawGlass(context: CanvasRenderingContext2D, glass: Glass, palette: Pal
   context.globalAlpha = 1;
 }
 
-function captions(context: CanvasRenderingContext2D, glass: Glass, width: number, palette: Palette): void {
+function captions(context: CanvasRenderingContext2D, glass: Glass, width: number, bigFrom: number, palette: Palette): void {
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
   const say = (y: number, head: string, text: string, colour: string) => {
@@ -256,7 +258,7 @@ function captions(context: CanvasRenderingContext2D, glass: Glass, width: number
   say(glass.heap.y - 14, "Raw rows", "wait up to a second", palette.raw);
   say(glass.neck - 58, "In-memory parts", "searchable", palette.inmemory);
   say(glass.neck + 78, "Small parts", "durable", palette.small);
-  say(glass.bottom - 40, "Big parts", "above 10 MB", palette.big);
+  say(glass.bottom - 40, "Big parts", `above ${bytes(bigFrom)}`, palette.big);
   context.strokeStyle = palette.muted;
   context.globalAlpha = 0.55;
   context.setLineDash([2, 5]);

@@ -155,7 +155,7 @@ export const CHAPTERS: readonly Chapter[] = [
     id: "a-crash",
     title: "What a crash can take",
     text: [
-      "The engine is dropped without a word. Its storage is as it was: a new engine opens it, finishes or undoes what transactions say, removes what lies below tmp, and goes on.",
+      "The engine is dropped without a word. Its storage is as it was: a new engine opens it, finishes what transaction files say, removes what lies below tmp, and goes on.",
       "Raw rows and in-memory parts are gone; everything below the neck is there. A merge that was cut off has lost nothing: either its sources are still listed, or its result is, never both and never neither.",
     ],
     look: "Compare the numbers before and after. Then press “Crash” yourself, at any instant you like.",

@@ -13,14 +13,15 @@ interface Sums {
   big: number;
   stored: number;
   storedRows: number;
-  flushed: number;
+  /** Rows written to parts on disk, each as often as it was. */
+  written: number;
   merged: number;
   merges: number;
   putOff: number;
 }
 
 function sumsOf(state: EngineState): Sums {
-  const sums: Sums = { rows: state.ingested.rows, waiting: 0, inmemory: 0, small: 0, big: 0, stored: 0, storedRows: 0, flushed: 0, merged: 0, merges: 0, putOff: 0 };
+  const sums: Sums = { rows: state.ingested.rows, waiting: 0, inmemory: 0, small: 0, big: 0, stored: 0, storedRows: 0, written: 0, merged: 0, merges: 0, putOff: 0 };
   for (const { shards, pendingConversionRows, parts, merged } of state.partitions) {
     sums.waiting += pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0);
     for (const part of parts) {
@@ -29,7 +30,7 @@ function sumsOf(state: EngineState): Sums {
       sums.stored += part.bytes;
       sums.storedRows += part.rows;
     }
-    sums.flushed += merged.flushes.bytes;
+    sums.written += merged.flushes.rows + merged.merges.rows;
     sums.merged += merged.merges.bytes;
     sums.merges += merged.merges.done;
     sums.putOff += merged.putOff;
@@ -47,7 +48,12 @@ export function Counters({ player }: { player: Player }) {
     ["rows waiting", grouped(sums.waiting), "not yet searchable"],
     ["parts", `${sums.inmemory} · ${sums.small} · ${sums.big}`, "in memory · small · big"],
     ["bytes a sample", perSample(sums.stored / sums.storedRows), `${bytes(sums.stored)} on disk`],
-    ["write amplification", sums.flushed > 0 ? `${significant((sums.flushed + sums.merged) / sums.flushed)}×` : "–", `${bytes(sums.merged)} rewritten by merges`],
+    [
+      "write amplification",
+      // After a crash the engine counts anew, what it found on disk it has not written.
+      sums.written >= sums.storedRows && sums.storedRows > 0 ? `${significant(sums.written / sums.storedRows)}×` : "–",
+      `rows written to disk for each that is there; merges wrote ${bytes(sums.merged)}`,
+    ],
     [
       "read amplification",
       read && read.samples > 0 ? `${significant(read.rows / read.samples)}×` : "–",

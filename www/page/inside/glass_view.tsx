@@ -4,6 +4,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Palette, readPalette } from "../drawing/palette";
 import { Stage } from "../drawing/stage";
 import { bytes, duration, grouped, month as monthName, plural, significant } from "../model/format";
+import { bigPartBytes } from "../model/engine";
 import type { HousePart } from "../model/house";
 import { CLASS_WORD } from "../model/words";
 import type { Player } from "./player";
@@ -56,6 +57,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
           merging: merge ? { sources: merge.sources, progress: player.progress(at) } : undefined,
           compositions: player.compositions,
           capacity,
+          bigFrom: bigPartBytes(player.state.peek()?.config.memoryBytes ?? 0),
           nextFlush: nextFlush(player),
           reducedMotion: reduced.matches,
         },

@@ -22,7 +22,7 @@ export const STEPS: readonly Step[] = [
   { name: "choose", what: "get parts to merge", says: "the window of like-sized parts with the best gain", file: "src/partition/policy.rs" },
   { name: "streams", what: "merge block streams", says: "a heap walks all sources in order of TSID and time", file: "src/part/merge.rs" },
   { name: "swap", what: "swap source parts for the result", says: "one transaction; a source that leaves the list is counted here", file: "src/partition/mod.rs" },
-  { name: "big", what: "big part", says: "results of more than 10 MB live below data/big", file: "src/partition/merge.rs" },
+  { name: "big", what: "big part", says: "results above a fifteenth of the memory that caches leave, 10 MB at least, go below data/big", file: "src/partition/merge.rs" },
   { name: "remove", what: "remove retired parts", says: "when the last reader has let go", file: "src/partition/parts.rs" },
   { name: "index", what: "mergeset: flush and merge", says: "index items become parts of the index", file: "src/mergeset/table.rs" },
   { name: "select", what: "search: TSIDs, then blocks", says: "only blocks of wanted series and times are read", file: "src/part/search.rs" },

@@ -3,6 +3,9 @@
 
 import type { EngineEvent, EngineState } from "sandglass";
 
+/** From which size on the result of a merge is a big part: a fifteenth of the memory that caches leave, 10 MB at least. */
+export const bigPartBytes = (memoryBytes: number): number => Math.max(1e7, Math.floor((Math.floor(memoryBytes / 100) * 40) / 15));
+
 export type PartClass = "inmemory" | "small" | "big";
 
 export interface Part {
