@@ -16,6 +16,7 @@ use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
 use crate::fs::opfs::OpfsFileSystem;
+use crate::fs::opfs_reader::OpfsReader;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::time::{self, TimeRange, TimestampMs, parse_duration_ms};
 use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Object, Reflect, Uint8Array};
@@ -69,6 +70,8 @@ export interface EngineOptions {
   readonly snapshotAuthKey: string;
   readonly forceFlushAuthKey: string;
   readonly forceMergeAuthKey: string;
+  /** Another tab writes the database: it is only read here. */
+  readonly readOnly: boolean;
 }
 "#;
 
@@ -100,6 +103,8 @@ extern "C" {
     fn force_flush_auth_key(this: &EngineOptions) -> String;
     #[wasm_bindgen(method, getter, js_name = forceMergeAuthKey)]
     fn force_merge_auth_key(this: &EngineOptions) -> String;
+    #[wasm_bindgen(method, getter, js_name = readOnly)]
+    fn read_only(this: &EngineOptions) -> bool;
 }
 
 /// One engine. Calls that submit something return its ticket, whose answer is found with [`EnginePort::take`] once
@@ -155,20 +160,34 @@ impl EnginePort {
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
-        let file_system = IndexedDbFileSystem::open(&name, calls(notify)).await.map_err(thrown)?;
-        Self::open(Box::new(file_system), &options).map_err(thrown)
+        Self::open(
+            if options.read_only() {
+                Box::new(IndexedDbFileSystem::open_for_reading(&name, calls(notify)).await.map_err(thrown)?)
+            } else {
+                Box::new(IndexedDbFileSystem::open(&name, calls(notify)).await.map_err(thrown)?)
+            },
+            &options,
+        )
+        .map_err(thrown)
     }
 
-    /// Starts to open the database in this directory, below `sandglass/` of the origin private file system, in a dedicated worker.
-    /// `notify` as in [`EnginePort::open_indexed_db`].
+    /// Starts to open the database in this directory, below `sandglass/` of the origin private file system: in a dedicated worker,
+    /// unless it is only to be read. `notify` as in [`EnginePort::open_indexed_db`].
     #[wasm_bindgen(js_name = openOpfs)]
     pub async fn open_opfs(
         directory: String,
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
-        let file_system = OpfsFileSystem::open(&directory, calls(notify)).await.map_err(thrown)?;
-        Self::open(Box::new(file_system), &options).map_err(thrown)
+        Self::open(
+            if options.read_only() {
+                Box::new(OpfsReader::open(&directory, calls(notify)).await.map_err(thrown)?)
+            } else {
+                Box::new(OpfsFileSystem::open(&directory, calls(notify)).await.map_err(thrown)?)
+            },
+            &options,
+        )
+        .map_err(thrown)
     }
 
     /// The ticket that is answered when the database is open.
@@ -541,6 +560,7 @@ impl EnginePort {
                 force_flush: options.force_flush_auth_key(),
                 force_merge: options.force_merge_auth_key(),
             },
+            read_only: options.read_only(),
             ..Config::new(options.start_time() as TimestampMs)
         };
         let memory_bytes = options.memory_bytes() as u64;

@@ -7,14 +7,113 @@ mod next_turn;
 use bytes::Bytes;
 use fs_contract::{Driver, Idle, link, path, pattern, publish, put, remove};
 use next_turn::NextTurn;
-use sandglass::error::ErrorKind;
+use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::indexed_db::CHUNK_BYTES;
-use sandglass::fs::{FileSystem, IndexedDbFileSystem, Request};
+use sandglass::fs::{FileSystem, IndexedDbFileSystem, Reply, Request};
 use std::cell::Cell;
 use std::rc::Rc;
+use wasm_bindgen::prelude::*;
 use wasm_bindgen_test::{console_log, wasm_bindgen_test, wasm_bindgen_test_configure};
 
 wasm_bindgen_test_configure!(run_in_browser);
+
+// Another program's hands in the same databases, and a browser with whims.
+#[wasm_bindgen(inline_js = r#"
+const done = (request) => new Promise((resolve, reject) => {
+  request.onsuccess = () => resolve(request.result);
+  request.onerror = () => reject(request.error);
+});
+const connect = (name) => done(indexedDB.open("sandglass:" + name));
+/** A database of any version with any stores. `fill` gets the stores by name. */
+export async function make(name, version, stores, fill) {
+  await done(indexedDB.deleteDatabase("sandglass:" + name));
+  const request = indexedDB.open("sandglass:" + name, version);
+  request.onupgradeneeded = () => {
+    const made = Object.fromEntries(stores.split(" ").map((store) => [store, request.result.createObjectStore(store)]));
+    new Function("stores", fill)(made);
+  };
+  (await done(request)).close();
+}
+/** Changes what is stored. `code` gets the stores by name. */
+export async function meddle(name, code) {
+  const db = await connect(name);
+  const transaction = db.transaction([...db.objectStoreNames], "readwrite");
+  new Function("stores", code)(Object.fromEntries([...db.objectStoreNames].map((store) => [store, transaction.objectStore(store)])));
+  await new Promise((resolve) => (transaction.oncomplete = resolve));
+  db.close();
+}
+/** All that is stored, as text. */
+export async function stored(name) {
+  const db = await connect(name);
+  const found = { version: db.version };
+  const transaction = db.transaction([...db.objectStoreNames]);
+  for (const store of db.objectStoreNames) {
+    const [keys, values] = await Promise.all([done(transaction.objectStore(store).getAllKeys()), done(transaction.objectStore(store).getAll())]);
+    const text = (value) => (value instanceof Uint8Array ? value.length + " bytes, " + value.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0) : value);
+    found[store] = keys.map((key, at) => [key, text(values[at])]);
+  }
+  db.close();
+  return JSON.stringify(found);
+}
+/** One number of `meta`. */
+export async function meta(name, key) {
+  const db = await connect(name);
+  const found = await done(db.transaction("meta").objectStore("meta").get(key));
+  db.close();
+  return found ?? 0;
+}
+/** A tab that holds on to the database while another wants to delete it. The answer lets go. */
+export async function hold(name) {
+  const db = await connect(name);
+  const deleting = done(indexedDB.deleteDatabase("sandglass:" + name));
+  const patient = globalThis.setTimeout;
+  globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 20, ...rest);
+  return async () => {
+    globalThis.setTimeout = patient;
+    db.close();
+    await deleting;
+  };
+}
+/** Puts something else in place of `indexedDB`. The answer takes it back. */
+export function replace(code) {
+  const before = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
+  Object.defineProperty(globalThis, "indexedDB", { get: new Function(code), configurable: true });
+  return () => (before === undefined ? delete globalThis.indexedDB : Object.defineProperty(globalThis, "indexedDB", before));
+}
+export async function call(end) {
+  await end();
+}
+"#)]
+extern "C" {
+    async fn make(name: &str, version: u32, stores: &str, fill: &str);
+    async fn meddle(name: &str, code: &str);
+    async fn stored(name: &str) -> JsValue;
+    async fn meta(name: &str, key: &str) -> JsValue;
+    async fn hold(name: &str) -> JsValue;
+    fn replace(code: &str) -> JsValue;
+    async fn call(end: &JsValue);
+}
+
+const STORES: &str = "entries inodes chunks meta";
+
+async fn dump(name: &str) -> String {
+    stored(name).await.as_string().unwrap()
+}
+
+async fn open_error(name: &str) -> Error {
+    IndexedDbFileSystem::open(name, || ()).await.err().expect("the database was opened")
+}
+
+async fn open_to_read(name: &str) -> Driver<IndexedDbFileSystem> {
+    Driver::new(IndexedDbFileSystem::open_for_reading(name, || ()).await.expect("the database opens"))
+}
+
+async fn refresh(driver: &mut Driver<IndexedDbFileSystem>) -> bool {
+    match driver.run(Request::Refresh, &NextTurn).await {
+        Ok(Reply::Refreshed(has_moved)) => has_moved,
+        other => panic!("a look for news answered {other:?}"),
+    }
+}
 
 async fn open(name: &str) -> Driver<IndexedDbFileSystem> {
     Driver::new(IndexedDbFileSystem::open(name, || ()).await.expect("the database opens"))
@@ -69,28 +168,223 @@ async fn what_was_not_committed_is_gone_and_takes_no_room() {
 async fn a_lost_connection_is_made_anew() {
     let mut driver = open_new("lost").await;
     driver.append("tmp/f", &pattern(5 * CHUNK_BYTES + 9, 1), &NextTurn).await.unwrap();
-    driver.files.disconnect();
+    driver.files.lose_connection(true);
     driver.append("tmp/f", &pattern(7 * CHUNK_BYTES, 2), &NextTurn).await.unwrap();
     let commit = driver.submit(Request::Commit { changes: vec![publish("tmp/f", "f"), link("f", "g")] });
-    driver.files.disconnect();
+    driver.files.lose_connection(true);
     driver.finish(commit, &NextTurn).await.unwrap();
     let whole = [pattern(5 * CHUNK_BYTES + 9, 1), pattern(7 * CHUNK_BYTES, 2)].concat();
-    driver.files.disconnect();
+    driver.files.lose_connection(true);
     assert!(driver.read("g", 0..whole.len() as u64, &NextTurn).await.unwrap() == whole);
 }
 
 #[wasm_bindgen_test]
-async fn the_first_owner_can_write_nothing_after_a_second_has_come() {
-    let mut first = open_new("owners").await;
+async fn what_grew_when_the_page_went_is_cleared() {
+    let mut driver = open_new("growing").await;
+    driver.append("tmp/f", &pattern(9 * CHUNK_BYTES, 1), &NextTurn).await.unwrap();
+    driver.append("tmp/g", &pattern(9 * CHUNK_BYTES, 1), &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/g", "g")], &NextTurn).await.unwrap();
+    assert_eq!(dump("growing").await.matches("131072 bytes").count(), 18);
+    drop(driver);
+    drop(open("growing").await);
+    assert_eq!(dump("growing").await.matches("131072 bytes").count(), 9);
+    drop(open_to_read("growing").await);
+    IndexedDbFileSystem::destroy("growing").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_commit_of_unknown_outcome_takes_place_once() {
+    let mut driver = open_new("doubt").await;
+    for round in 0..10_u8 {
+        let and_undoes = round % 2 == 0;
+        let (tmp, file) = (format!("tmp/{round}"), format!("files/{round}"));
+        driver.append(&tmp, &pattern(5 * CHUNK_BYTES, round), &NextTurn).await.unwrap();
+        let commit = driver.submit(Request::Commit { changes: vec![publish(&tmp, &file), put("last", b"x")] });
+        for _ in 0..round / 2 {
+            NextTurn.idle().await;
+        }
+        driver.files.lose_connection(and_undoes);
+        driver.finish(commit, &NextTurn).await.unwrap();
+        assert_eq!(meta("doubt", "commits").await.as_f64(), Some(f64::from(round) + 1.0), "round {round}");
+        let len = 5 * CHUNK_BYTES as u64;
+        assert!(driver.read(&file, 0..len, &NextTurn).await.unwrap() == pattern(5 * CHUNK_BYTES, round));
+    }
+    let mut notices = Vec::new();
+    driver.files.take_notices(&mut notices);
+    assert!(notices.iter().any(|notice| notice.contains("dropped")), "{notices:?}");
+    assert!(notices.last().is_some_and(|notice| notice.contains("is back")), "{notices:?}");
+    drop(driver);
+    assert_eq!(open("doubt").await.list("files", &NextTurn).await.split(' ').count(), 10);
+}
+
+#[wasm_bindgen_test]
+async fn a_writer_that_was_replaced_is_fenced_for_good() {
+    let mut first = open_new("epochs").await;
+    first.commit(vec![put("f", b"first")], &NextTurn).await.unwrap();
     first.append("tmp/f", b"first", &NextTurn).await.unwrap();
-    let mut second = open("owners").await;
-    let refused = first.commit(vec![publish("tmp/f", "f")], &NextTurn).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
-    let refused = first.append("tmp/f", &pattern(9 * CHUNK_BYTES, 1), &NextTurn).await;
-    assert_eq!(refused.unwrap_err().kind(), ErrorKind::Locked);
-    assert_eq!(first.list("tmp", &NextTurn).await, "f:5");
+    let mut second = open("epochs").await;
     second.commit(vec![put("f", b"second")], &NextTurn).await.unwrap();
+    let before = dump("epochs").await;
+    let refused = first.commit(vec![remove("f"), publish("tmp/f", "g")], &NextTurn).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Locked);
+    assert!(refused.message().contains("a newer writer"), "{refused}");
+    // From then on nothing is done, and nothing is asked of the browser either.
+    for request in [
+        Request::Append { file: path("tmp/h"), bytes: pattern(9 * CHUNK_BYTES, 1).into() },
+        Request::Read { file: path("f"), range: 0..1 },
+        Request::List { dir: path("tmp") },
+        Request::Commit { changes: vec![put("h", b"1")] },
+    ] {
+        assert_eq!(first.run(request, &NextTurn).await.unwrap_err().kind(), ErrorKind::Locked);
+    }
+    assert_eq!(dump("epochs").await, before);
     assert_eq!(second.read("f", 0..6, &NextTurn).await.unwrap(), b"second");
+    // One that lost its connection and its place learns of it when it comes back.
+    let commit = second.submit(Request::Commit { changes: vec![put("f", b"third")] });
+    second.files.lose_connection(true);
+    let mut third = open("epochs").await;
+    assert_eq!(second.finish(commit, &NextTurn).await.unwrap_err().kind(), ErrorKind::Locked);
+    assert_eq!(third.read("f", 0..6, &NextTurn).await.unwrap(), b"second");
+}
+
+#[wasm_bindgen_test]
+async fn a_reader_sees_the_last_commit_and_writes_nothing() {
+    IndexedDbFileSystem::destroy("reader").await.unwrap();
+    let too_early =
+        IndexedDbFileSystem::open_for_reading("reader", || ()).await.err().expect("there is nothing to read");
+    assert_eq!(too_early.kind(), ErrorKind::NotFound);
+    assert!(!IndexedDbFileSystem::list_databases().await.unwrap().contains(&"reader".to_owned()));
+
+    let mut writer = open("reader").await;
+    writer.append("tmp/a", &pattern(6 * CHUNK_BYTES, 1), &NextTurn).await.unwrap();
+    writer.commit(vec![publish("tmp/a", "a"), put("b", b"old")], &NextTurn).await.unwrap();
+    writer.append("tmp/c", &pattern(6 * CHUNK_BYTES, 2), &NextTurn).await.unwrap();
+    let before = dump("reader").await;
+    let mut reader = open_to_read("reader").await;
+    assert_eq!(reader.list("", &NextTurn).await, format!("a:{} b:3", 6 * CHUNK_BYTES));
+    assert!(!refresh(&mut reader).await);
+    // Its own changes are its own.
+    reader.append("tmp/x", &pattern(6 * CHUNK_BYTES, 3), &NextTurn).await.unwrap();
+    reader.commit(vec![publish("tmp/x", "x"), publish("a", "moved"), remove("b")], &NextTurn).await.unwrap();
+    assert!(reader.read("x", 0..9, &NextTurn).await.unwrap() == pattern(9, 3));
+    let moved = reader.read("moved", CHUNK_BYTES as u64..CHUNK_BYTES as u64 * 2, &NextTurn).await.unwrap();
+    assert!(moved == pattern(2 * CHUNK_BYTES, 1)[CHUNK_BYTES..]);
+    assert_eq!(dump("reader").await, before);
+
+    // What the writer does is seen when it is looked for.
+    writer.commit(vec![remove("a"), put("b", b"new"), publish("tmp/c", "c")], &NextTurn).await.unwrap();
+    assert!(reader.read("moved", 0..1, &NextTurn).await.is_err(), "a file that is gone was read");
+    assert!(refresh(&mut reader).await);
+    assert!(!refresh(&mut reader).await);
+    assert_eq!(reader.list("", &NextTurn).await, format!("b:3 c:{}", 6 * CHUNK_BYTES));
+    assert_eq!(reader.read("b", 0..3, &NextTurn).await.unwrap(), b"new");
+    // It goes on over a connection that is lost, and beside a writer that comes after.
+    reader.files.lose_connection(true);
+    drop(writer);
+    let mut writer = open("reader").await;
+    writer.commit(vec![put("d", b"d")], &NextTurn).await.unwrap();
+    assert!(refresh(&mut reader).await);
+    assert_eq!(reader.read("d", 0..1, &NextTurn).await.unwrap(), b"d");
+    writer.commit(vec![remove("d")], &NextTurn).await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn another_versions_database_is_refused_and_left_alone() {
+    for (version, layout, named) in [(7, 1, "7"), (1, 3, "3")] {
+        let fill = format!("stores.meta.put({layout}, 'format'); stores.entries.put({{ of: 'another kind' }}, 'a/b');");
+        make("versions", version, STORES, &fill).await;
+        let before = dump("versions").await;
+        let to_read = IndexedDbFileSystem::open_for_reading("versions", || ()).await.err();
+        for error in [open_error("versions").await, to_read.expect("it was opened for reading")] {
+            assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+            assert!(error.message().contains(&format!("its layout is {named}, this version knows 1")), "{error}");
+        }
+        assert_eq!(dump("versions").await, before);
+    }
+    IndexedDbFileSystem::destroy("versions").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_database_that_lacks_something_is_corrupt_and_left_alone() {
+    make("halves", 1, "entries meta", "stores.meta.put(1, 'format')").await;
+    let before = dump("halves").await;
+    let error = open_error("halves").await;
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.message().contains("inodes"), "{error}");
+    assert_eq!(dump("halves").await, before);
+
+    for (damage, named) in [
+        ("stores.inodes.clear()", "small"),
+        ("stores.inodes.put('much', 77)", "\"much\""),
+        ("stores.inodes.put(-2, 77)", "-2"),
+        ("stores.entries.put(1.5, 'odd')", "1.5"),
+        ("stores.entries.put(0, '../up')", "../up"),
+        ("stores.entries.put(0, 12)", "a path is no text"),
+        ("stores.meta.put('many', 'commits')", "\"many\""),
+        ("stores.meta.delete('format')", "layout"),
+    ] {
+        let mut driver = open_new("halves").await;
+        driver.commit(vec![put("small", b"1")], &NextTurn).await.unwrap();
+        drop(driver);
+        meddle("halves", damage).await;
+        let before = dump("halves").await;
+        let error = open_error("halves").await;
+        let kind = if named == "layout" { ErrorKind::Unsupported } else { ErrorKind::Corrupt };
+        assert_eq!(error.kind(), kind, "{damage}: {error}");
+        assert!(error.message().contains(named), "{damage}: {error}");
+        assert_eq!(dump("halves").await, before, "{damage}");
+    }
+
+    const ALL: u64 = 3 * CHUNK_BYTES as u64 + 9;
+    for damage in [
+        "stores.chunks.clear()",
+        "stores.chunks.delete([ID, 1])",
+        "stores.chunks.delete([ID, 3])",
+        "stores.chunks.put(new Uint8Array(5), [ID, 1])",
+        "stores.chunks.put(new Uint8Array(5), [ID, 3])",
+        "stores.chunks.put(new Uint8Array(300000), [ID, 1])",
+        "stores.chunks.put('text', [ID, 2])",
+    ] {
+        let mut driver = open_new("halves").await;
+        driver.append("tmp/long", &pattern(ALL as usize, 1), &NextTurn).await.unwrap();
+        driver.commit(vec![publish("tmp/long", "long")], &NextTurn).await.unwrap();
+        drop(driver);
+        // The first file of the first epoch.
+        meddle("halves", &damage.replace("ID", "4294967296")).await;
+        let before = dump("halves").await;
+        let mut driver = open("halves").await;
+        let error = driver.read("long", 0..ALL, &NextTurn).await.expect_err(damage);
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{damage}: {error}");
+        assert!(error.message().contains("long"), "{damage}: {error}");
+        drop(driver);
+        let after = dump("halves").await.replace("[\"epoch\",2]", "[\"epoch\",1]");
+        assert_eq!(after, before, "{damage}");
+    }
+    IndexedDbFileSystem::destroy("halves").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_browser_that_keeps_nothing_is_told_from_one_that_fails() {
+    let refuses = "return { open() { throw new DOMException('not here', 'SecurityError'); } }";
+    let denies = "throw new DOMException('denied by policy', 'SecurityError')";
+    for (indexed_db, why) in [("", "no IndexedDB"), (denies, "denied by policy"), (refuses, "not here")] {
+        let back = replace(indexed_db);
+        let error = IndexedDbFileSystem::open("nowhere", || ()).await.err();
+        back.unchecked_ref::<js_sys::Function>().call0(&JsValue::UNDEFINED).unwrap();
+        let error = error.expect("it was opened");
+        assert_eq!(error.kind(), ErrorKind::Unsupported, "{error}");
+        assert!(error.message().contains(why) && error.message().contains("\"memory\""), "{error}");
+    }
+}
+
+#[wasm_bindgen_test]
+async fn opening_behind_another_tab_comes_to_an_end() {
+    drop(open_new("held").await);
+    let let_go = hold("held").await;
+    assert_eq!(open_error("held").await.kind(), ErrorKind::Locked);
+    call(&let_go).await;
+    drop(open("held").await);
+    IndexedDbFileSystem::destroy("held").await.unwrap();
 }
 
 #[wasm_bindgen_test]

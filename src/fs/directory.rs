@@ -95,13 +95,13 @@ impl Directory {
     }
 
     /// What is known of a file.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores files by number"))]
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only browser storages keep directories"))]
     pub fn inode(&self, id: InodeId) -> Option<Inode> {
         self.inodes.get(&id).copied()
     }
 
     /// Gives new files numbers from `next` on.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores files by number"))]
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only browser storages keep directories"))]
     pub fn reserve_inodes(&mut self, next: InodeId) {
         self.next_inode = self.next_inode.max(next);
     }

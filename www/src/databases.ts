@@ -5,7 +5,7 @@ import { SandglassError } from "./errors.js";
 import { acquire, type Release } from "./lock.js";
 import { destroyInOpfs, opfsDatabases } from "./opfs.js";
 
-/** The engine puts this in front of the name (src/fs/indexed_db.rs). */
+/** The engine puts this in front of the name (src/fs/indexed_db/mod.rs). */
 const PREFIX = "sandglass:";
 /** How long a connection that is just being closed may hold up a deletion. */
 const PATIENCE_MS = 10_000;

@@ -2,38 +2,47 @@
 //!
 //! The database `sandglass:<name>` has four object stores:
 //!
-//! | store     | key                | value                                             |
-//! | ---       | ---                | ---                                               |
-//! | `entries` | path               | the inode's number                                |
-//! | `inodes`  | the inode's number | size of the file in bytes                         |
-//! | `chunks`  | [inode, index]     | `Uint8Array` of [`CHUNK_BYTES`], the last shorter |
-//! | `meta`    | `format`, `owner`  | 1; a random number, the last that opened it       |
+//! | store     | key                          | value                                                        |
+//! | ---       | ---                          | ---                                                          |
+//! | `entries` | path                         | the number of the file                                       |
+//! | `inodes`  | the number of the file       | its size in bytes, or -1 while it grows                      |
+//! | `chunks`  | [number of the file, index]  | `Uint8Array` of [`CHUNK_BYTES`], the last shorter            |
+//! | `meta`    | `format`, `epoch`, `commits` | 1; how often a writer has opened it; commits since the first |
 //!
-//! A hard link is a second entry with the same inode. The first two stores are held in memory while the database is open, so
+//! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
 //!
 //! Unpublished files are known in memory alone, their full chunks are stored as they fill. A commit is one transaction:
-//! the tails of the files it publishes, and the entries. Chunks that no entry leads to are cleared at the next start.
-//! An unpublished file is therefore gone after a restart, whether synced or not; nobody could have committed it any more.
+//! the tails of the files it publishes, the entries, and the count of commits. What was still growing when its writer ended is
+//! cleared by the next one: nobody could have committed it any more, whether it was synced or not.
 //!
-//! Every writing transaction checks that the owner is still the one that opened the database here. A second tab that got past
-//! the lock thus can't be overwritten by the first.
+//! Every writing transaction checks that the epoch is still the one that began when the database was opened here. A writer that
+//! was put to sleep and has lost its lock meanwhile thus can't overwrite what its successor did. It is told so once and for all.
+//!
+//! Who opens for reading takes no epoch and writes nothing. It looks at the count of commits to see whether there is news.
+//!
+//! A connection can be lost at any time. It is made anew, and what was under way is tried again. Nobody knows of a commit whether
+//! it took place before the end; the count of commits tells.
+
+mod connect;
 
 use super::directory::{CommitPlan, Directory, InodeId};
 use super::memory::check_range;
+use super::overlay::{self, Overlay};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
-use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
+use connect::{Access, COMMITS, EPOCH, GROWING, Standing, Stored, connect, factory, listing, look, transaction};
+use js_sys::{Array, Function, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{IdbDatabase, IdbFactory, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
+use wasm_bindgen_futures::spawn_local;
+use web_sys::{IdbDatabase, IdbKeyRange, IdbRequest, IdbTransaction};
 
 /// Bytes of a chunk, the unit in which files are stored and read.
 ///
@@ -53,6 +62,11 @@ const STORES: [&str; 4] = [ENTRIES, INODES, CHUNKS, META];
 /// The layout of the stores; also the version of the database.
 const FORMAT: u32 = 1;
 
+/// How often an operation is tried again after the connection was lost.
+const MAX_FAILURES: usize = 5;
+/// How long to wait before each further attempt at a new connection.
+const PAUSES_MS: [i32; 5] = [0, 50, 250, 1_000, 4_000];
+
 /// A database's files in IndexedDB.
 pub struct IndexedDbFileSystem(Rc<Shared>);
 
@@ -68,8 +82,10 @@ struct State {
     is_reopening: bool,
     /// Why nothing can be done any more.
     closed: Option<Error>,
-    owner: f64,
+    standing: Standing,
     directory: Directory,
+    /// What is done to the files of another one, who writes them.
+    overlay: Option<Overlay>,
     growing: SortedMap<InodeId, Growing>,
     /// Operations in the order of submission, those under way among them.
     pending: Vec<Pending>,
@@ -79,6 +95,7 @@ struct State {
     /// Likewise for the handlers of a connection.
     lost_connection: Option<Connection>,
     stats: FileSystemStats,
+    notices: Vec<String>,
 }
 
 /// An unpublished file: how many chunks are stored, and what comes behind them.
@@ -92,7 +109,11 @@ struct Pending {
     op: OpId,
     request: Request,
     flight: Option<Flight>,
-    is_retry: bool,
+    /// The look for news is under way, which takes several transactions.
+    is_looking: bool,
+    failures: usize,
+    /// A commit that may have taken place before the connection was lost.
+    in_doubt: Option<CommitPlan>,
 }
 
 /// An operation that waits for the browser. Its handlers live as long as it does.
@@ -101,7 +122,7 @@ struct Flight {
     request: Option<IdbRequest>,
     handlers: Vec<Handler>,
     effect: Effect,
-    /// The owner has changed.
+    /// The epoch has changed.
     fenced: Rc<Cell<bool>>,
 }
 
@@ -114,14 +135,6 @@ enum Effect {
     Commit(CommitPlan),
 }
 
-/// What a transaction is for. A durable one is on disk when it completes, and so is what was written before it.
-#[derive(Clone, Copy)]
-enum Access {
-    Read,
-    Write,
-    WriteDurably,
-}
-
 enum Step {
     Done(Reply),
     UnderWay(Flight),
@@ -130,8 +143,30 @@ enum Step {
 /// Why a call of the browser failed.
 enum Trouble {
     /// The connection is gone; a new one may do.
-    Lost(Error),
+    Lost,
     Failed(Error),
+    /// What the browser has thrown.
+    Refused(JsValue),
+}
+
+impl Trouble {
+    /// The name and the message of what was thrown.
+    fn describe(thrown: &JsValue) -> String {
+        let message = Reflect::get(thrown, &"message".into()).ok().and_then(|text| text.as_string());
+        format!("{}: {}", connect::name_of(thrown), message.unwrap_or_else(|| format!("{thrown:?}")))
+    }
+
+    /// Whether a new connection may do.
+    fn is_loss(&self) -> bool {
+        match self {
+            Self::Lost => true,
+            Self::Failed(_) => false,
+            Self::Refused(thrown) => matches!(
+                connect::name_of(thrown).as_str(),
+                "InvalidStateError" | "UnknownError" | "AbortError" | "TransactionInactiveError"
+            ),
+        }
+    }
 }
 
 impl From<Error> for Trouble {
@@ -141,50 +176,74 @@ impl From<Error> for Trouble {
 }
 
 impl From<JsValue> for Trouble {
-    fn from(value: JsValue) -> Self {
-        let text = |key: &str| Reflect::get(&value, &key.into()).ok().and_then(|text| text.as_string());
-        let name = text("name").unwrap_or_default();
-        let message = text("message").unwrap_or_else(|| format!("{value:?}"));
-        let error = |kind| Error::new(kind, format!("IndexedDB: {name}: {message}"));
-        match name.as_str() {
-            "QuotaExceededError" => Self::Failed(error(ErrorKind::Quota)),
-            "VersionError" => Self::Failed(error(ErrorKind::Unsupported)),
-            "InvalidStateError" | "UnknownError" | "AbortError" | "TransactionInactiveError" => {
-                Self::Lost(error(ErrorKind::Storage))
-            }
-            _ => Self::Failed(error(ErrorKind::Storage)),
-        }
+    fn from(thrown: JsValue) -> Self {
+        Self::Refused(thrown)
     }
 }
 
 impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
-        match trouble {
-            Trouble::Lost(error) | Trouble::Failed(error) => error,
-        }
+        let thrown = match trouble {
+            Trouble::Lost => return Error::new(ErrorKind::Storage, "IndexedDB: the browser has closed the connection"),
+            Trouble::Failed(error) => return error,
+            Trouble::Refused(thrown) => thrown,
+        };
+        let kind = match connect::name_of(&thrown).as_str() {
+            "QuotaExceededError" => ErrorKind::Quota,
+            // An object store is gone.
+            "NotFoundError" => ErrorKind::Corrupt,
+            _ => ErrorKind::Storage,
+        };
+        Error::new(kind, format!("IndexedDB: {}", Trouble::describe(&thrown)))
     }
 }
 
 type Attempt<T> = std::result::Result<T, Trouble>;
 
 impl IndexedDbFileSystem {
-    /// Opens or creates a database and reads its directory. `notify` is called, from the browser's event loop, whenever
-    /// [`FileSystem::poll`] has something new; it must not call into the file system or the engine, only schedule a call.
+    /// Opens or creates a database to write it, and reads its directory. `notify` is called, from the browser's event loop,
+    /// whenever [`FileSystem::poll`] has something new; it must not call into the file system or the engine, only schedule a call.
     ///
     /// # Errors
-    /// `Unsupported` without IndexedDB or for a database of a later version, `Corrupt` for a directory that is none,
-    /// `Storage` and `Quota` when the browser refuses.
+    /// `Unsupported` where the browser keeps no data and for a database of another version, `Corrupt` for a directory that is
+    /// none, `Locked` when others hold up the browser for too long, `Storage` and `Quota` when it refuses. Nothing is changed then.
     pub async fn open(name: &str, notify: impl Fn() + 'static) -> Result<Self> {
-        let db = connect(name).await?;
-        let owner = js_sys::Math::random();
-        let directory = load(&db, owner).await?;
-        let shared = Rc::new_cyclic(|me| Shared {
+        let db = connect(name, true).await?;
+        match connect::take_over(name, &db).await {
+            Ok(stored) => Ok(Self::over(name, db, stored, false, notify)),
+            Err(error) => {
+                db.close();
+                Err(error)
+            }
+        }
+    }
+
+    /// Opens a database that another one writes. Nothing of it is changed; what [`FileSystem`] is asked to change is changed in
+    /// memory.
+    ///
+    /// # Errors
+    /// As [`IndexedDbFileSystem::open`], `NotFound` when there is no database yet.
+    pub async fn open_for_reading(name: &str, notify: impl Fn() + 'static) -> Result<Self> {
+        let db = connect(name, false).await?;
+        match look(name, &db, None).await.and_then(|stored| stored.ok_or(Trouble::Lost)) {
+            Ok(stored) => Ok(Self::over(name, db, stored, true, notify)),
+            Err(trouble) => {
+                db.close();
+                Err(trouble.into())
+            }
+        }
+    }
+
+    fn over(name: &str, db: IdbDatabase, stored: Stored, for_reading: bool, notify: impl Fn() + 'static) -> Self {
+        let Stored { standing, directory } = stored;
+        Self(Rc::new_cyclic(|me| Shared {
             state: RefCell::new(State {
                 name: name.into(),
                 connection: Some(Connection::new(db, me)),
                 is_reopening: false,
                 closed: None,
-                owner,
+                standing,
+                overlay: for_reading.then(|| Overlay::over(directory.clone())),
                 directory,
                 growing: SortedMap::new(),
                 pending: Vec::new(),
@@ -192,10 +251,10 @@ impl IndexedDbFileSystem {
                 retired: Vec::new(),
                 lost_connection: None,
                 stats: FileSystemStats::default(),
+                notices: Vec::new(),
             }),
             notify: Box::new(notify),
-        });
-        Ok(Self(shared))
+        }))
     }
 
     /// Deletes a database; one that does not exist is deleted already. Waits until other tabs have let go of it.
@@ -204,7 +263,7 @@ impl IndexedDbFileSystem {
     /// `Unsupported` without IndexedDB, `Storage` when the browser refuses.
     pub async fn destroy(name: &str) -> Result<()> {
         let request = factory()?.delete_database(&format!("{PREFIX}{name}")).map_err(Trouble::from)?;
-        finish_request(&request).await.map(drop).map_err(Error::from)
+        connect::finish(&request).await.map(drop).map_err(Error::from)
     }
 
     /// The names of all databases; empty where the browser can't tell.
@@ -212,16 +271,9 @@ impl IndexedDbFileSystem {
     /// # Errors
     /// `Unsupported` without IndexedDB, `Storage` when the browser refuses.
     pub async fn list_databases() -> Result<Vec<String>> {
-        let factory = factory()?;
-        let Some(databases) =
-            Reflect::get(&factory, &"databases".into()).ok().and_then(|found| found.dyn_into::<Function>().ok())
-        else {
-            return Ok(Vec::new());
-        };
-        let promise = databases.call0(&factory).map_err(Trouble::from)?;
-        let found = JsFuture::from(Promise::resolve(&promise)).await.map_err(Trouble::from)?;
         let name_of = |entry| Reflect::get(&entry, &"name".into()).ok()?.as_string();
-        let mut names: Vec<String> = Array::from(&found)
+        let mut names: Vec<String> = listing()
+            .await?
             .iter()
             .filter_map(|entry| Some(name_of(entry)?.strip_prefix(PREFIX)?.to_owned()))
             .collect();
@@ -229,16 +281,26 @@ impl IndexedDbFileSystem {
         Ok(names)
     }
 
-    /// Lets go of the connection, as a browser may at any time. The next operation makes a new one.
-    pub fn disconnect(&self) {
-        self.0.state.borrow_mut().connection = None;
+    /// Lets go of the connection in the midst of all that is under way, as a browser does at times. `and_undoes`: transactions
+    /// that have not completed are undone; else they may complete without telling. The next operation makes a new connection.
+    pub fn lose_connection(&self, and_undoes: bool) {
+        let me = Rc::downgrade(&self.0);
+        with_state(&me, |state, me| {
+            let flights = state.pending.iter().filter_map(|pending| pending.flight.as_ref());
+            for flight in flights.filter(|_| and_undoes) {
+                // It can only fail when the transaction is at its end already.
+                let _ = flight.transaction.abort();
+            }
+            state.lose_connection();
+            state.advance(me);
+        });
     }
 }
 
 impl FileSystem for IndexedDbFileSystem {
     fn submit(&mut self, op: OpId, request: Request) {
         let mut state = self.0.state.borrow_mut();
-        state.pending.push(Pending { op, request, flight: None, is_retry: false });
+        state.pending.push(Pending { op, request, flight: None, is_looking: false, failures: 0, in_doubt: None });
         state.advance(&Rc::downgrade(&self.0));
     }
 
@@ -252,8 +314,15 @@ impl FileSystem for IndexedDbFileSystem {
     fn stats(&self) -> FileSystemStats {
         let state = self.0.state.borrow();
         let mut stats = state.stats;
-        state.directory.count(&mut stats);
+        match &state.overlay {
+            Some(overlay) => overlay.count(&mut stats),
+            None => state.directory.count(&mut stats),
+        }
         stats
+    }
+
+    fn take_notices(&mut self, notices: &mut Vec<String>) {
+        notices.append(&mut self.0.state.borrow_mut().notices);
     }
 }
 
@@ -264,7 +333,7 @@ impl State {
     fn advance(&mut self, me: &Weak<Shared>) {
         let mut at = 0;
         while at < self.pending.len() {
-            if self.pending[at].flight.is_some() || !self.may_start(at) {
+            if self.pending[at].flight.is_some() || self.pending[at].is_looking || !self.may_start(at) {
                 at += 1;
                 continue;
             }
@@ -276,6 +345,11 @@ impl State {
             if self.connection.is_none() {
                 self.reopen(me);
                 return;
+            }
+            if self.overlay.is_some() && matches!(self.pending[at].request, Request::Refresh) {
+                self.start_looking(me, at);
+                at += 1;
+                continue;
             }
             let Pending { op, request, .. } = &self.pending[at];
             let (op, request) = (*op, request.clone());
@@ -306,21 +380,50 @@ impl State {
         self.done.push(Completion { op: pending.op, result });
     }
 
-    /// An operation failed: for good, or the connection did and the operation is tried once more on a new one.
+    /// An operation failed: for good, or the connection did and the operation is tried again on a new one.
     fn stumble(&mut self, at: usize, trouble: Trouble) {
-        match trouble {
-            Trouble::Lost(_) if !self.pending[at].is_retry => {
-                self.pending[at].is_retry = true;
-                self.connection = None;
-            }
-            trouble => self.complete(at, Err(trouble.into())),
+        if trouble.is_loss() && self.pending[at].failures < MAX_FAILURES {
+            self.pending[at].failures += 1;
+            self.connection = None;
+        } else {
+            self.fail(at, trouble.into());
         }
     }
 
+    /// Gives an operation up. After a commit of which nobody knows what has become of it, nothing can be done any more: what
+    /// is known here may not be what is stored.
+    fn fail(&mut self, at: usize, error: Error) {
+        let mut error = error;
+        if self.pending[at].in_doubt.is_some() {
+            error = Error::new(
+                ErrorKind::Closed,
+                format!(
+                    "the connection to IndexedDB was lost during a commit and can't be made anew ({}); open the database again",
+                    error.message()
+                ),
+            );
+            self.closed = Some(error.clone());
+        }
+        self.complete(at, Err(error));
+    }
+
     fn start(&mut self, me: &Weak<Shared>, op: OpId, request: &Request) -> Attempt<Step> {
+        if let Some(overlay) = &mut self.overlay {
+            return match (request, overlay.carry_out(request.clone())?) {
+                (Request::Read { file, range }, overlay::Step::Stored(inode)) => {
+                    self.start_reading(me, op, file, inode, range)
+                }
+                (_, overlay::Step::Stored(_)) => Err(Trouble::Lost),
+                (_, overlay::Step::Done(reply)) => Ok(Step::Done(reply)),
+            };
+        }
         match request {
             Request::List { dir } => Ok(Step::Done(Reply::Entries(self.directory.list(dir)))),
-            Request::Read { file, range } => self.start_read(me, op, file, range),
+            Request::Read { file, range } => {
+                let (inode, known) = self.directory.find(file)?;
+                check_range(file, range, known.size_bytes)?;
+                self.start_reading(me, op, file, inode, range)
+            }
             Request::Append { file, bytes } => {
                 let len = bytes.len() as u64;
                 let created = self.directory.find(file).is_err();
@@ -347,9 +450,14 @@ impl State {
         }
     }
 
-    fn start_read(&mut self, me: &Weak<Shared>, op: OpId, file: &FilePath, range: &Range<u64>) -> Attempt<Step> {
-        let (inode, known) = self.directory.find(file)?;
-        check_range(file, range, known.size_bytes)?;
+    fn start_reading(
+        &mut self,
+        me: &Weak<Shared>,
+        op: OpId,
+        file: &FilePath,
+        inode: InodeId,
+        range: &Range<u64>,
+    ) -> Attempt<Step> {
         let range = range.clone();
         let stored_chunks = self.growing.get(&inode).map_or(u64::MAX, |growing| growing.chunks);
         let first = range.start / CHUNK_BYTES as u64;
@@ -382,8 +490,11 @@ impl State {
         bytes: &Bytes,
     ) -> Attempt<Flight> {
         let before = self.growing.get(&inode).ok_or_else(|| Error::corrupt("a file that does not grow"))?;
-        let transaction = self.transaction(&[CHUNKS, META], Access::Write)?;
+        let transaction = self.transaction(&[CHUNKS, INODES, META], Access::Write)?;
         let chunks = transaction.object_store(CHUNKS)?;
+        if before.chunks == 0 {
+            transaction.object_store(INODES)?.put_with_key(&GROWING.into(), &number(inode))?;
+        }
         let mut index = before.chunks;
         let mut put = |chunk: &[u8]| {
             // The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
@@ -413,7 +524,7 @@ impl State {
         }
         let grown = Growing { chunks: index, tail };
         let mut flight = Flight::new(transaction, Effect::Append { inode, created, grown });
-        flight.settle_when_written(me, op, self.owner)?;
+        flight.settle_when_written(me, op, self.standing.epoch)?;
         Ok(flight)
     }
 
@@ -452,14 +563,16 @@ impl State {
                 None => entries.delete(&path)?,
             };
         }
+        let commits = number(self.standing.commits + 1);
+        transaction.object_store(META)?.put_with_key(&commits, &COMMITS.into())?;
         let mut flight = Flight::new(transaction, Effect::Commit(plan));
-        flight.settle_when_written(me, op, self.owner)?;
+        flight.settle_when_written(me, op, self.standing.epoch)?;
         Ok(flight)
     }
 
     fn transaction(&self, stores: &[&str], access: Access) -> Attempt<IdbTransaction> {
         let Some(connection) = &self.connection else {
-            return Err(Trouble::Lost(Error::new(ErrorKind::Storage, "IndexedDB: the connection is closed")));
+            return Err(Trouble::Lost);
         };
         Ok(transaction(&connection.db, stores, access)?)
     }
@@ -469,6 +582,14 @@ impl State {
         let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { return };
         let Some(mut flight) = self.pending[at].flight.take() else { return };
         let outcome = if success { self.take_effect(at, &mut flight) } else { Err(flight.trouble()) };
+        if flight.fenced.get() {
+            self.closed = Some(fenced());
+        }
+        if let (Err(trouble), Effect::Commit(plan)) = (&outcome, &mut flight.effect)
+            && trouble.is_loss()
+        {
+            self.pending[at].in_doubt = Some(std::mem::take(plan));
+        }
         if outcome.is_err()
             && let (Request::Append { file, bytes }, Effect::Append { inode, created, .. }) =
                 (&self.pending[at].request, &flight.effect)
@@ -508,15 +629,22 @@ impl State {
                 Ok(Reply::Done)
             }
             Effect::Commit(plan) => {
-                self.directory.apply(plan);
-                for id in plan.inodes.keys() {
-                    self.growing.remove(id);
-                }
-                self.stats.written_bytes += plan.written_bytes;
-                self.stats.commits += 1;
+                let plan = std::mem::take(plan);
+                self.committed(&plan);
                 Ok(Reply::Done)
             }
         }
+    }
+
+    /// A commit has taken place.
+    fn committed(&mut self, plan: &CommitPlan) {
+        self.directory.apply(plan);
+        for id in plan.inodes.keys() {
+            self.growing.remove(id);
+        }
+        self.standing.commits += 1;
+        self.stats.written_bytes += plan.written_bytes;
+        self.stats.commits += 1;
     }
 
     /// The bytes of a range, from the chunks that hold its beginning and from the tail of a growing file.
@@ -536,6 +664,11 @@ impl State {
         let mut at = range.start / CHUNK_BYTES as u64 * CHUNK_BYTES as u64;
         for chunk in chunks {
             let chunk_len = u64::from(chunk.length());
+            self.stats.read_bytes += chunk_len;
+            // All but the last one are full, or what follows is not where it seems to be.
+            if chunk_len > CHUNK_BYTES as u64 || (chunk_len < CHUNK_BYTES as u64 && at + chunk_len < range.end) {
+                break;
+            }
             let (start, end) = (range.start.saturating_sub(at).min(chunk_len), (range.end - at).min(chunk_len));
             let old_len = bytes.len();
             bytes.resize(old_len + (end - start) as usize, 0);
@@ -553,12 +686,11 @@ impl State {
         }
         if bytes.len() != len {
             return Err(Error::corrupt(format!(
-                "{file}: {} bytes are stored where {len} were asked for, at {}",
+                "{file}: {} bytes are stored where {len} were asked for, at {}: the browser or another program has removed a part of the database",
                 bytes.len(),
                 range.start
             )));
         }
-        self.stats.read_bytes += len as u64;
         Ok(bytes.into())
     }
 
@@ -576,22 +708,59 @@ impl State {
         if std::mem::replace(&mut self.is_reopening, true) {
             return;
         }
+        self.notices.push("the browser has dropped the connection to IndexedDB; a new one is being made".into());
         let (me, name) = (me.clone(), self.name.clone());
         spawn_local(async move {
-            let connected = connect(&name).await;
+            let mut connected = reconnect(&name).await;
+            for pause_ms in PAUSES_MS {
+                if connected.is_ok() || me.strong_count() == 0 {
+                    break;
+                }
+                connect::sleep(pause_ms).await;
+                connected = reconnect(&name).await;
+            }
             with_state(&me, |state, me| {
                 state.is_reopening = false;
                 match connected {
-                    Ok(db) => state.connection = Some(Connection::new(db, me)),
+                    Ok((db, standing)) => {
+                        state.notices.push("the connection to IndexedDB is back".into());
+                        state.connection = Some(Connection::new(db, me));
+                        state.resume(standing);
+                    }
                     Err(error) => {
-                        while let Some(at) = state.pending.iter().position(|pending| pending.flight.is_none()) {
-                            state.complete(at, Err(error.clone()));
+                        if error.kind() == ErrorKind::NotFound {
+                            let reason = "the browser has removed the database, to make room or at the user's wish";
+                            state.closed = Some(Error::new(ErrorKind::Closed, reason));
+                        }
+                        state.notices.push(format!("there is no new connection to IndexedDB: {error}"));
+                        while let Some(at) = state.pending.iter().position(Pending::waits) {
+                            state.fail(at, error.clone());
                         }
                     }
                 }
                 state.advance(me);
             });
         });
+    }
+
+    /// Finds out what has become of the commit that was under way when the connection was lost.
+    fn resume(&mut self, standing: Standing) {
+        if self.overlay.is_some() {
+            return;
+        }
+        let doubtful =
+            self.pending.iter_mut().enumerate().find_map(|(at, pending)| Some((at, pending.in_doubt.take()?)));
+        let (at, plan) = doubtful.unzip();
+        let expected = Standing { commits: self.standing.commits + 1, ..self.standing };
+        match (at, plan) {
+            (Some(at), Some(plan)) if standing == expected => {
+                self.committed(&plan);
+                self.complete(at, Ok(Reply::Done));
+            }
+            // It has not taken place, and is tried again.
+            _ if standing == self.standing => {}
+            _ => self.closed = Some(fenced()),
+        }
     }
 
     /// The browser has closed the connection: what was under way is tried again.
@@ -603,6 +772,60 @@ impl State {
             self.settle(op, false);
         }
     }
+
+    // ---- reading what another one writes -------------------------------------------------------------------------------
+
+    /// Looks for news in the background.
+    fn start_looking(&mut self, me: &Weak<Shared>, at: usize) {
+        let Some(connection) = &self.connection else { return };
+        self.pending[at].is_looking = true;
+        let (me, op) = (me.clone(), self.pending[at].op);
+        let (name, db, seen) = (self.name.clone(), connection.db.clone(), self.standing);
+        spawn_local(async move {
+            let found = look(&name, &db, Some(seen)).await;
+            with_state(&me, |state, me| {
+                let Some(at) = state.pending.iter().position(|pending| pending.op == op) else { return };
+                state.pending[at].is_looking = false;
+                match found {
+                    Ok(found) => {
+                        let has_moved = found.is_some();
+                        if let Some(Stored { standing, directory }) = found {
+                            state.standing = standing;
+                            state.overlay = Some(Overlay::over(directory));
+                        }
+                        state.complete(at, Ok(Reply::Refreshed(has_moved)));
+                    }
+                    Err(trouble) => state.stumble(at, trouble),
+                }
+                state.advance(me);
+            });
+        });
+    }
+}
+
+impl Pending {
+    /// Whether nothing is being done for it.
+    fn waits(&self) -> bool {
+        self.flight.is_none() && !self.is_looking
+    }
+}
+
+/// A new connection, and what has become of the database meanwhile.
+async fn reconnect(name: &str) -> Result<(IdbDatabase, Standing)> {
+    let db = connect(name, false).await?;
+    match connect::standing(name, &db).await {
+        Ok(standing) => Ok((db, standing)),
+        Err(trouble) => {
+            db.close();
+            Err(trouble.into())
+        }
+    }
+}
+
+/// Why a writer can't write any more.
+fn fenced() -> Error {
+    let message = "a newer writer has taken the database over, while this one was asleep or had lost its lock; nothing that was not durable is kept. Close this database and open it again";
+    Error::new(ErrorKind::Locked, message)
 }
 
 /// Runs one step of the file system from the browser's event loop, and tells the owner when there is something to poll.
@@ -611,7 +834,7 @@ fn with_state(me: &Weak<Shared>, step: impl FnOnce(&mut State, &Weak<Shared>)) {
     let has_done = {
         let mut state = shared.state.borrow_mut();
         step(&mut state, me);
-        !state.done.is_empty()
+        !state.done.is_empty() || !state.notices.is_empty()
     };
     if has_done {
         (shared.notify)();
@@ -640,20 +863,20 @@ impl Flight {
         function
     }
 
-    /// Settles the operation when the transaction has ended, and lets it end well only while the owner is the same.
-    fn settle_when_written(&mut self, me: &Weak<Shared>, op: OpId, owner: f64) -> Attempt<()> {
-        let request = self.transaction.object_store(META)?.get(&"owner".into())?;
-        let on_owner = self.handler({
+    /// Settles the operation when the transaction has ended, and lets it end well only while the epoch is the same.
+    fn settle_when_written(&mut self, me: &Weak<Shared>, op: OpId, epoch: u64) -> Attempt<()> {
+        let request = self.transaction.object_store(META)?.get(&EPOCH.into())?;
+        let on_epoch = self.handler({
             let (request, transaction, fenced) = (request.clone(), self.transaction.clone(), self.fenced.clone());
             move || {
-                if request.result().ok().and_then(|found| found.as_f64()) != Some(owner) {
+                if request.result().ok().and_then(|found| found.as_f64()) != Some(epoch as f64) {
                     fenced.set(true);
                     // An abort can only fail when the transaction is at its end already.
                     let _ = transaction.abort();
                 }
             }
         });
-        request.set_onsuccess(Some(&on_owner));
+        request.set_onsuccess(Some(&on_epoch));
         self.request = Some(request);
         let on_complete = self.handler(settles(me, op, true));
         self.transaction.set_oncomplete(Some(&on_complete));
@@ -665,11 +888,11 @@ impl Flight {
     /// Why the transaction was aborted.
     fn trouble(&self) -> Trouble {
         if self.fenced.get() {
-            return Trouble::Failed(Error::new(ErrorKind::Locked, "the database was opened elsewhere in the meantime"));
+            return Trouble::Failed(fenced());
         }
         match self.transaction.error() {
             Some(error) => JsValue::from(error).into(),
-            None => Trouble::Lost(Error::new(ErrorKind::Storage, "IndexedDB: the browser has aborted a transaction")),
+            None => Trouble::Lost,
         }
     }
 }
@@ -727,109 +950,7 @@ impl Drop for Connection {
     }
 }
 
-// ---- opening -----------------------------------------------------------------------------------------------------------
-
-/// `indexedDB` of the window or the worker.
-fn factory() -> Result<IdbFactory> {
-    match Reflect::get(&js_sys::global(), &"indexedDB".into()) {
-        Ok(found) if found.is_object() => Ok(found.unchecked_into()),
-        _ => Err(Error::new(ErrorKind::Unsupported, "this environment has no IndexedDB")),
-    }
-}
-
-async fn connect(name: &str) -> Result<IdbDatabase> {
-    let request = factory()?.open_with_u32(&format!("{PREFIX}{name}"), FORMAT).map_err(Trouble::from)?;
-    let on_upgrade = Handler::new({
-        let request = request.clone();
-        move || {
-            // Without its stores the database is of no use, and every operation says so.
-            if let Ok(db) = request.result() {
-                for store in STORES {
-                    let _ = db.unchecked_ref::<IdbDatabase>().create_object_store(store);
-                }
-            }
-        }
-    });
-    request.set_onupgradeneeded(Some(on_upgrade.as_ref().unchecked_ref()));
-    let db = finish_request(&request).await;
-    request.set_onupgradeneeded(None);
-    Ok(db?.unchecked_into())
-}
-
-/// Takes the database over and reads its directory; clears what a crash has left.
-async fn load(db: &IdbDatabase, owner: f64) -> Result<Directory> {
-    let take_over = || -> Attempt<_> {
-        let transaction = transaction(db, &STORES, Access::WriteDurably)?;
-        let store = |name| transaction.object_store(name);
-        store(META)?.put_with_key(&owner.into(), &"owner".into())?;
-        let all = |store: IdbObjectStore| Ok::<_, JsValue>((store.get_all_keys()?, store.get_all()?));
-        let (entries, inodes) = (all(store(ENTRIES)?)?, all(store(INODES)?)?);
-        let chunks = store(CHUNKS)?.get_all_keys()?;
-        let format = store(META)?.get(&"format".into())?;
-        Ok((transaction, entries, inodes, chunks, format))
-    };
-    let (transaction, entries, inodes, chunks, format) = take_over()?;
-    finish_transaction(&transaction).await?;
-    let format = format.result().map_err(Trouble::from)?.as_f64();
-    if format.is_some_and(|format| format != f64::from(FORMAT)) {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            format!("the database has layout {format:?}, this version knows {FORMAT}"),
-        ));
-    }
-    let array = |request: &IdbRequest| Ok::<_, Trouble>(Array::from(&request.result()?));
-    let mut sizes = SortedMap::new();
-    for (id, size) in array(&inodes.0)?.iter().zip(array(&inodes.1)?.iter()) {
-        sizes.insert(whole_number(&id, "inode")?, whole_number(&size, "size of a file")?);
-    }
-    let mut paths = SortedMap::new();
-    for (path, id) in array(&entries.0)?.iter().zip(array(&entries.1)?.iter()) {
-        let path = path.as_string().ok_or_else(|| Error::corrupt("a path is no text"))?;
-        let path = FilePath::new(&path).map_err(|error| Error::corrupt(error.message()))?;
-        paths.insert(path, whole_number(&id, "inode")?);
-    }
-    let mut orphans = Vec::new();
-    for key in array(&chunks)?.iter() {
-        let id = whole_number(&Array::from(&key).get(0), "inode of a chunk")?;
-        if !sizes.contains_key(&id) {
-            orphans.push(id);
-        }
-    }
-    // The chunks of a file lie side by side.
-    orphans.dedup();
-    clear(db, &orphans, format.is_none()).await?;
-    Directory::restore(paths, &sizes)
-}
-
-async fn clear(db: &IdbDatabase, orphans: &[InodeId], is_new: bool) -> Result<()> {
-    if orphans.is_empty() && !is_new {
-        return Ok(());
-    }
-    let clear = || -> Attempt<_> {
-        let transaction = transaction(db, &STORES, Access::WriteDurably)?;
-        transaction.object_store(META)?.put_with_key(&FORMAT.into(), &"format".into())?;
-        let chunks = transaction.object_store(CHUNKS)?;
-        for &id in orphans {
-            chunks.delete(chunk_range(id, 0.0, f64::INFINITY)?.as_ref())?;
-        }
-        Ok(transaction)
-    };
-    finish_transaction(&clear()?).await
-}
-
-/// `db.transaction(stores, mode, { durability })`; web-sys has it without durability only. Older browsers ignore that.
-fn transaction(db: &IdbDatabase, stores: &[&str], access: Access) -> std::result::Result<IdbTransaction, JsValue> {
-    let names: Array = stores.iter().map(|store| JsValue::from_str(store)).collect();
-    let (mode, durability) = match access {
-        Access::Read => ("readonly", "default"),
-        Access::Write => ("readwrite", "relaxed"),
-        Access::WriteDurably => ("readwrite", "strict"),
-    };
-    let options = js_sys::Object::new();
-    Reflect::set(&options, &"durability".into(), &durability.into())?;
-    let function: Function = Reflect::get(db, &"transaction".into())?.dyn_into()?;
-    function.call3(db, &names, &mode.into(), &options)?.dyn_into()
-}
+// ---- keys and values ---------------------------------------------------------------------------------------------------
 
 fn chunk_key(inode: InodeId, index: f64) -> JsValue {
     Array::of2(&number(inode), &index.into()).into()
@@ -839,7 +960,7 @@ fn chunk_range(inode: InodeId, first: f64, last: f64) -> std::result::Result<JsV
     IdbKeyRange::bound(&chunk_key(inode, first), &chunk_key(inode, last)).map(JsValue::from)
 }
 
-/// Inodes are counted from 0, so that they stay far below 2^53.
+/// Files and commits are counted, so that their numbers stay below 2^53.
 fn number(inode: InodeId) -> JsValue {
     JsValue::from_f64(inode as f64)
 }
@@ -848,29 +969,5 @@ fn whole_number(value: &JsValue, what: &str) -> Result<u64> {
     match value.as_f64() {
         Some(number) if (0.0..9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0 => Ok(number as u64),
         _ => Err(Error::corrupt(format!("IndexedDB: the {what} is {value:?} and no whole number"))),
-    }
-}
-
-// ---- promises, for opening only ----------------------------------------------------------------------------------------
-
-async fn finish_request(request: &IdbRequest) -> Attempt<JsValue> {
-    let ended = Promise::new(&mut |resolve, reject| {
-        request.set_onsuccess(Some(&resolve));
-        request.set_onerror(Some(&reject));
-    });
-    match JsFuture::from(ended).await {
-        Ok(_) => Ok(request.result()?),
-        Err(event) => Err(request.error()?.map_or(event, JsValue::from).into()),
-    }
-}
-
-async fn finish_transaction(transaction: &IdbTransaction) -> Result<()> {
-    let ended = Promise::new(&mut |resolve, reject| {
-        transaction.set_oncomplete(Some(&resolve));
-        transaction.set_onabort(Some(&reject));
-    });
-    match JsFuture::from(ended).await {
-        Ok(_) => Ok(()),
-        Err(event) => Err(Trouble::from(transaction.error().map_or(event, JsValue::from)).into()),
     }
 }

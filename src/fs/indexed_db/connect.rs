@@ -1,0 +1,363 @@
+//! Opening: a connection within a deadline, a look at what is stored before anything is written, and the taking over.
+
+use super::{CHUNKS, ENTRIES, FORMAT, META, PREFIX, STORES, Trouble, chunk_range, number, whole_number};
+use crate::collections::sorted_map::SortedMap;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::FilePath;
+use crate::fs::directory::{Directory, InodeId};
+use js_sys::{Array, Function, Promise, Reflect};
+use std::cell::Cell;
+use std::rc::Rc;
+use wasm_bindgen::prelude::*;
+use wasm_bindgen_futures::JsFuture;
+use web_sys::{IdbDatabase, IdbFactory, IdbRequest, IdbTransaction};
+
+/// So long the browser may take for one step. Other tabs can hold up any of them: one that deletes the database and waits for
+/// a third, or one that was frozen in the midst of a transaction.
+const DEADLINE_MS: i32 = 10_000;
+
+/// Keys of `meta`.
+pub(super) const EPOCH: &str = "epoch";
+pub(super) const COMMITS: &str = "commits";
+const LAYOUT: &str = "format";
+
+/// Size of a file that still grows. Nothing leads to it; when its writer is gone, it is cleared.
+pub(super) const GROWING: f64 = -1.0;
+
+/// Files of one writer are numbered from its epoch times this on, so that a reader never takes one for another that was
+/// removed.
+const FILES_OF_AN_EPOCH: u64 = 1 << 32;
+/// The last epoch that gets numbers of its own: they have to stay below 2^53.
+const LAST_NUMBERED_EPOCH: u64 = 1 << 20;
+
+/// What a transaction is for. A durable one is on disk when it completes, and so is what was written before it.
+#[derive(Clone, Copy)]
+pub(super) enum Access {
+    Read,
+    Write,
+    WriteDurably,
+}
+
+/// The small numbers of `meta`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) struct Standing {
+    /// How often a writer has opened the database.
+    pub epoch: u64,
+    /// Commits since the database was created.
+    pub commits: u64,
+}
+
+/// A database as one transaction saw it.
+pub(super) struct Stored {
+    pub standing: Standing,
+    pub directory: Directory,
+}
+
+// ---- the connection ----------------------------------------------------------------------------------------------------
+
+/// `indexedDB` of the window or the worker.
+pub(super) fn factory() -> Result<IdbFactory> {
+    match Reflect::get(&js_sys::global(), &"indexedDB".into()) {
+        Ok(found) if found.is_object() => Ok(found.unchecked_into()),
+        Ok(_) => Err(kept_out("it has no IndexedDB")),
+        Err(refused) => Err(kept_out(&format!("{refused:?}"))),
+    }
+}
+
+fn kept_out(why: &str) -> Error {
+    let what_to_do =
+        "allow this site to store data, leave the private window, or open the database with storage \"memory\"";
+    Error::new(ErrorKind::Unsupported, format!("this browser keeps no data for this page ({why}); {what_to_do}"))
+}
+
+/// Connects to the database of this name, and creates it if it may. `NotFound` when it would have to.
+pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase> {
+    let request =
+        factory()?.open_with_u32(&format!("{PREFIX}{name}"), FORMAT).map_err(|refused| open_error(&refused))?;
+    let (may_create, is_missing) = (Rc::new(Cell::new(may_create)), Rc::new(Cell::new(false)));
+    let on_upgrade = Closure::<dyn FnMut()>::new({
+        let (request, may_create, is_missing) = (request.clone(), may_create.clone(), is_missing.clone());
+        move || {
+            // Without its stores the database is of no use, and whoever looks for them says so.
+            let Ok(db) = request.result().map(IdbDatabase::from) else { return };
+            // There is no earlier layout, so that a database without stores is a new one.
+            if may_create.get() {
+                for store in STORES {
+                    let _ = db.create_object_store(store);
+                }
+                if let Some(meta) = request.transaction().and_then(|creating| creating.object_store(META).ok()) {
+                    let _ = meta.put_with_key(&FORMAT.into(), &LAYOUT.into());
+                }
+            } else if let Some(creating) = request.transaction() {
+                is_missing.set(true);
+                let _ = creating.abort();
+            }
+        }
+    });
+    request.set_onupgradeneeded(Some(on_upgrade.as_ref().unchecked_ref()));
+    let outcome = finish(&request).await;
+    let db: IdbDatabase = match outcome {
+        Ok(db) => db.unchecked_into(),
+        Err(Trouble::Refused(refused)) if is_version_error(&refused) => return Err(other_version(name).await),
+        Err(_) if is_missing.get() => {
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no database \"{name}\"")));
+        }
+        Err(Trouble::Refused(refused)) => return Err(open_error(&refused)),
+        Err(trouble) => {
+            // Should it be opened after all, nobody wants it any more, and it would stand in others' way.
+            may_create.set(false);
+            on_upgrade.forget();
+            let close = Closure::once_into_js({
+                let request = request.clone();
+                move || request.result().map(|db| IdbDatabase::from(db).close()).unwrap_or_default()
+            });
+            request.set_onsuccess(Some(close.unchecked_ref()));
+            return Err(trouble.into());
+        }
+    };
+    let there = Reflect::get(&db, &"objectStoreNames".into()).map(|names| Array::from(&names)).unwrap_or_default();
+    match STORES.iter().find(|store| !there.includes(&JsValue::from_str(store), 0)) {
+        None => {
+            request.set_onupgradeneeded(None);
+            Ok(db)
+        }
+        Some(missing) => {
+            db.close();
+            Err(Error::corrupt(format!(
+                "the database \"{name}\" has no object store {missing:?}: the browser or another program has removed a part of it. Nothing was changed; destroy(\"{name}\") begins anew"
+            )))
+        }
+    }
+}
+
+/// Why a browser does not open a database.
+fn open_error(refused: &JsValue) -> Error {
+    match name_of(refused).as_str() {
+        // Sandboxed frames, storage switched off, private windows: browsers differ in the word for it.
+        "SecurityError" | "InvalidStateError" | "NotAllowedError" | "NotSupportedError" => {
+            kept_out(&Trouble::describe(refused))
+        }
+        _ => Trouble::from(refused.clone()).into(),
+    }
+}
+
+fn is_version_error(refused: &JsValue) -> bool {
+    name_of(refused) == "VersionError"
+}
+
+pub(super) fn name_of(thrown: &JsValue) -> String {
+    Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
+}
+
+/// The version of IndexedDB's is the layout's.
+async fn other_version(name: &str) -> Error {
+    let version_of = |entry: JsValue| {
+        let own = Reflect::get(&entry, &"name".into()).ok()?.as_string()?.strip_prefix(PREFIX)? == name;
+        Reflect::get(&entry, &"version".into()).ok()?.as_f64().filter(|_| own)
+    };
+    let layout = listing().await.ok().and_then(|entries| entries.iter().find_map(version_of));
+    other_layout(name, layout)
+}
+
+fn other_layout(name: &str, layout: Option<f64>) -> Error {
+    let layout = layout.map_or_else(|| format!("later than {FORMAT}"), |layout| layout.to_string());
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "the database \"{name}\" was written by another version of this package: its layout is {layout}, this version knows {FORMAT}. Nothing was changed; open it with the version that wrote it"
+        ),
+    )
+}
+
+/// What `indexedDB.databases()` says; nothing where there is no such call.
+pub(super) async fn listing() -> Result<Array> {
+    let factory = factory()?;
+    let Some(databases) =
+        Reflect::get(&factory, &"databases".into()).ok().and_then(|found| found.dyn_into::<Function>().ok())
+    else {
+        return Ok(Array::new());
+    };
+    let promise = databases.call0(&factory).map_err(Trouble::from)?;
+    Ok(Array::from(&in_time(Promise::resolve(&promise)).await?))
+}
+
+// ---- what is stored ----------------------------------------------------------------------------------------------------
+
+/// Makes the database this writer's own, and clears what the last one did not finish.
+pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Result<Stored> {
+    // Relaxed, as an epoch need not outlive the writers that it keeps apart.
+    let transaction = transaction(db, &STORES, Access::Write).map_err(Trouble::from)?;
+    let taken = take_over_within(name, &transaction).await;
+    if taken.is_err() {
+        // It can only fail when the transaction is at its end already.
+        let _ = transaction.abort();
+    }
+    let (standing, (directory, orphans)) = taken?;
+    let clear = || {
+        for orphan in orphans {
+            transaction.object_store(super::INODES)?.delete(&number(orphan))?;
+            transaction.object_store(CHUNKS)?.delete(&chunk_range(orphan, 0.0, f64::INFINITY)?)?;
+        }
+        Ok::<_, JsValue>(())
+    };
+    clear().map_err(Trouble::from)?;
+    finish_transaction(&transaction).await?;
+    Ok(Stored { standing, directory })
+}
+
+async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Result<(Standing, (Directory, Vec<InodeId>))> {
+    let before = standing_within(name, transaction).await?;
+    let standing = Standing { epoch: before.epoch + 1, ..before };
+    let meta = transaction.object_store(META).map_err(Trouble::from)?;
+    meta.put_with_key(&number(standing.epoch), &EPOCH.into()).map_err(Trouble::from)?;
+    let first_file = standing.epoch.min(LAST_NUMBERED_EPOCH) * FILES_OF_AN_EPOCH;
+    Ok((standing, directory_within(transaction, first_file).await?))
+}
+
+/// Reads the directory without changing anything, unless there was no commit since `seen`.
+pub(super) async fn look(name: &str, db: &IdbDatabase, seen: Option<Standing>) -> Attempt<Option<Stored>> {
+    if seen.is_some() && seen.map(|seen| seen.commits) == Some(standing(name, db).await?.commits) {
+        return Ok(None);
+    }
+    // Both of one instant.
+    let transaction = transaction(db, &[META, ENTRIES, super::INODES], Access::Read)?;
+    let standing = standing_within(name, &transaction).await?;
+    let (directory, _) = directory_within(&transaction, 0).await?;
+    Ok(Some(Stored { standing, directory }))
+}
+
+/// Who owns the database, and how many commits there were.
+pub(super) async fn standing(name: &str, db: &IdbDatabase) -> Attempt<Standing> {
+    standing_within(name, &transaction(db, &[META], Access::Read)?).await
+}
+
+type Attempt<T> = std::result::Result<T, Trouble>;
+
+async fn standing_within(name: &str, transaction: &IdbTransaction) -> Attempt<Standing> {
+    let meta = transaction.object_store(META)?;
+    let [layout, epoch, commits] = [meta.get(&LAYOUT.into())?, meta.get(&EPOCH.into())?, meta.get(&COMMITS.into())?];
+    let layout = finish(&layout).await?.as_f64();
+    if layout != Some(f64::from(FORMAT)) {
+        return Err(other_layout(name, layout).into());
+    }
+    let count = |value: JsValue, what| if value.is_undefined() { Ok(0) } else { whole_number(&value, what) };
+    Ok(Standing {
+        epoch: count(finish(&epoch).await?, "epoch")?,
+        commits: count(finish(&commits).await?, "count of commits")?,
+    })
+}
+
+/// The directory, and the files that were still growing.
+async fn directory_within(transaction: &IdbTransaction, first_file: u64) -> Attempt<(Directory, Vec<InodeId>)> {
+    let entries = transaction.object_store(ENTRIES)?;
+    let inodes = transaction.object_store(super::INODES)?;
+    let requests = [entries.get_all_keys()?, entries.get_all()?, inodes.get_all_keys()?, inodes.get_all()?];
+    let mut columns = Vec::new();
+    for request in &requests {
+        columns.push(Array::from(&finish(request).await?));
+    }
+    let mut sizes = SortedMap::new();
+    let mut growing = Vec::new();
+    for (id, size) in columns[2].iter().zip(columns[3].iter()) {
+        let id = whole_number(&id, "number of a file")?;
+        if size.as_f64() == Some(GROWING) {
+            growing.push(id);
+        } else {
+            sizes.insert(id, whole_number(&size, "size of a file")?);
+        }
+    }
+    let mut paths = SortedMap::new();
+    for (path, id) in columns[0].iter().zip(columns[1].iter()) {
+        let path = path.as_string().ok_or_else(|| Error::corrupt("IndexedDB: a path is no text"))?;
+        let path = FilePath::new(&path).map_err(|error| Error::corrupt(error.message()))?;
+        paths.insert(path, whole_number(&id, "number of a file")?);
+    }
+    let mut directory = Directory::restore(paths, &sizes)?;
+    directory.reserve_inodes(first_file);
+    Ok((directory, growing))
+}
+
+/// `db.transaction(stores, mode, { durability })`; web-sys has it without durability only. Older browsers ignore that.
+pub(super) fn transaction(
+    db: &IdbDatabase,
+    stores: &[&str],
+    access: Access,
+) -> std::result::Result<IdbTransaction, JsValue> {
+    let names: Array = stores.iter().map(|store| JsValue::from_str(store)).collect();
+    let (mode, durability) = match access {
+        Access::Read => ("readonly", "default"),
+        Access::Write => ("readwrite", "relaxed"),
+        Access::WriteDurably => ("readwrite", "strict"),
+    };
+    let options = js_sys::Object::new();
+    Reflect::set(&options, &"durability".into(), &durability.into())?;
+    let function: Function = Reflect::get(db, &"transaction".into())?.dyn_into()?;
+    function.call3(db, &names, &mode.into(), &options)?.dyn_into()
+}
+
+// ---- promises with a deadline ------------------------------------------------------------------------------------------
+
+/// The result of a request; an await of it does not end the transaction.
+pub(super) async fn finish(request: &IdbRequest) -> Attempt<JsValue> {
+    let ended = Promise::new(&mut |resolve, reject| {
+        request.set_onsuccess(Some(&resolve));
+        request.set_onerror(Some(&reject));
+    });
+    let outcome = in_time(ended).await;
+    request.set_onsuccess(None);
+    request.set_onerror(None);
+    match outcome {
+        Ok(_) => Ok(request.result()?),
+        Err(Trouble::Refused(event)) => Err(Trouble::Refused(request.error()?.map_or(event, JsValue::from))),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+async fn finish_transaction(transaction: &IdbTransaction) -> Attempt<()> {
+    let ended = Promise::new(&mut |resolve, reject| {
+        transaction.set_oncomplete(Some(&resolve));
+        transaction.set_onabort(Some(&reject));
+    });
+    let outcome = in_time(ended).await;
+    transaction.set_oncomplete(None);
+    transaction.set_onabort(None);
+    match outcome {
+        Ok(_) => Ok(()),
+        Err(Trouble::Refused(event)) => Err(transaction.error().map_or(event, JsValue::from).into()),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// What a promise comes to, unless the browser takes too long.
+async fn in_time(promise: Promise) -> Attempt<JsValue> {
+    // An object that nothing else resolves with.
+    let late: JsValue = js_sys::Object::new().into();
+    let timer = after(DEADLINE_MS, &late);
+    match JsFuture::from(Promise::race(&Array::of2(&promise, &timer))).await {
+        Ok(value) if value == late => Err(Trouble::Failed(Error::new(
+            ErrorKind::Locked,
+            "IndexedDB does not answer: another tab is deleting the database or was put to sleep while it wrote; close the other tabs of this site and try again",
+        ))),
+        Ok(value) => Ok(value),
+        Err(refused) => Err(Trouble::Refused(refused)),
+    }
+}
+
+/// Waits.
+pub(super) async fn sleep(ms: i32) {
+    // It is never rejected.
+    let _ = JsFuture::from(after(ms, &JsValue::UNDEFINED)).await;
+}
+
+/// A promise that resolves with `value` after some time.
+fn after(ms: i32, value: &JsValue) -> Promise {
+    Promise::new(&mut |resolve, _| {
+        let global = js_sys::global();
+        // Windows and workers have it.
+        if let Some(set_timeout) =
+            Reflect::get(&global, &"setTimeout".into()).ok().and_then(|found| found.dyn_into::<Function>().ok())
+        {
+            let _ = set_timeout.call3(&global, &resolve, &ms.into(), value);
+        }
+    })
+}
