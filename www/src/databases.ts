@@ -2,7 +2,7 @@
 // Nothing here needs the engine.
 
 import { SandglassError } from "./errors.js";
-import { acquire, type Release } from "./lock.js";
+import { acquireAlone, type Release } from "./lock.js";
 import { destroyInOpfs, opfsDatabases } from "./opfs.js";
 
 /** The engine puts this in front of the name (src/fs/indexed_db/mod.rs). */
@@ -32,7 +32,10 @@ export async function destroy(name: string): Promise<void> {
   try {
     // Both locks come before either is removed.
     for (const [storage, isThere] of [["indexeddb", hasIndexedDb], ["opfs", isInOpfs]] as const) {
-      if (isThere) releases.push(await acquire(name, storage, { ifLocked: "fail", timeoutMs: 0 }));
+      if (!isThere) continue;
+      const release = await acquireAlone(name, storage);
+      if (release === undefined) throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there and try again`);
+      releases.push(release);
     }
     if (hasIndexedDb) await destroyInIndexedDb(name);
     if (isInOpfs) await destroyInOpfs(name);

@@ -3,7 +3,12 @@
 import type { EngineOptions } from "./glue.js";
 import { InlinePort, type Storage } from "./inline_port.js";
 import { acquire, type LockOptions } from "./lock.js";
-import type { SandglassError } from "./errors.js";
+import { SandglassError } from "./errors.js";
+
+/** Nobody else knows of a database in memory. */
+const ALONE = { role: "writer", release: () => {} } as const;
+/** A reader waits so long for a database whose writer is just about to create it. */
+const CREATION_MS = 3_000;
 
 /** All that it takes, in a form that can be sent to a worker. */
 export interface EngineStart {
@@ -19,14 +24,29 @@ export async function startEngine(
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
 ): Promise<InlinePort> {
-  const release = storage.kind === "memory" ? () => {} : await acquire(storage.name, storage.kind, lock, signal);
-  try {
-    return await InlinePort.start(module, storage, options, (reason) => {
+  const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal);
+  const start = () =>
+    InlinePort.start(module, storage, { ...options, readOnly: role === "reader" }, (reason) => {
       release();
       ended?.(reason);
     });
+  try {
+    return await (role === "reader" ? onceCreated(start) : start());
   } catch (error) {
     release();
     throw error;
+  }
+}
+
+/** The writer has its lock a moment before its database is there. */
+async function onceCreated<T>(start: () => Promise<T>): Promise<T> {
+  for (const deadline = Date.now() + CREATION_MS; ; ) {
+    try {
+      return await start();
+    } catch (cause) {
+      if ((cause as SandglassError).code !== "not_found") throw cause;
+      if (Date.now() > deadline) throw new SandglassError("locked", "another tab or worker holds the database but has not created it yet; try again in a moment", { cause });
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
   }
 }

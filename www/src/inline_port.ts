@@ -20,6 +20,7 @@ const CREDIT = 8_192;
 const CALL_COST = 16;
 
 export class InlinePort implements Port {
+  readonly role: Port["role"];
   readonly #glue: Glue;
   readonly #options: EngineOptions;
   readonly #manualClock: boolean;
@@ -58,6 +59,7 @@ export class InlinePort implements Port {
     this.#glue = glue;
     this.#options = options;
     this.#memory = memory;
+    this.role = options.readOnly ? "reader" : "writer";
     this.#manualClock = options.manualClock;
     this.#staged = glue.EnginePort.stagedSamples();
     this.#lastPanic = glue.lastPanic;

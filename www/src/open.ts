@@ -28,7 +28,7 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
   const { port, thread } = await start({ storage, options: engineOptionsOf(options), lock }, options.wasm, signal);
   const stopWatching = storage.kind === "memory" ? () => {} : onPageHide(() => port.suspend());
-  const opened = await describe({ storage: storage.kind, role: "writer", thread });
+  const opened = await describe({ storage: storage.kind, role: port.role, thread });
   if (signal?.aborted) {
     await port.close().finally(stopWatching);
     checkAborted("open", signal);
@@ -57,10 +57,9 @@ function storageOf({ storage }: OpenOptions, name: string): EngineStart["storage
   }
 }
 
-function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" {
-  if (ifLocked === "fail" || ifLocked === "wait") return ifLocked;
-  if (ifLocked === "readonly") throw new SandglassError("unsupported", 'ifLocked: "readonly" is not built yet; use "fail" or "wait"');
-  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail" or "wait"`);
+function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "readonly" {
+  if (ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
+  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
 }
 
 function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
@@ -76,6 +75,8 @@ function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,
     precisionBits,
+    // The lock decides.
+    readOnly: false,
     memoryBytes: count(options.memoryBytes, "memoryBytes"),
     quotaBytes: count(options.quotaBytes, "quotaBytes"),
     snapshotAuthKey: text(authKeys.snapshot ?? "", "authKeys.snapshot"),

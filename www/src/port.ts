@@ -1,7 +1,7 @@
 // What the database asks of an engine, wherever that runs: one closed list of commands with their answers, and the few calls
 // that are too frequent for messages.
 
-import type { BlockHeader, Course, EngineEvent, EngineState, IngestResult, Labels, PartDetails, PartId, SeriesData } from "./types.js";
+import type { BlockHeader, Course, EngineEvent, EngineState, IngestResult, Labels, Opened, PartDetails, PartId, SeriesData } from "./types.js";
 
 /** Whole milliseconds; infinities are the ends of time. */
 export interface Bounds {
@@ -77,6 +77,8 @@ export type Answer<K extends Kind> = Protocol[K][1];
 
 /** An engine, open. Every failure is a `SandglassError`. */
 export interface Port {
+  /** Whether it may write. */
+  readonly role: Opened["role"];
   /** The handle of a series; `labels` are names and values in turn. */
   series(labels: string[]): number;
   /** Resolves when the samples are accepted. */

@@ -31,8 +31,15 @@ export interface OpenOptions {
   /** Upper bound in bytes for caches of cold data. Default 64 MiB. */
   cacheBytes?: number;
   /**
-   * What happens when another tab holds the database: `"fail"` (default) rejects with the code `locked`, `"wait"` waits until
-   * it is free. `"readonly"` is not built yet; refused with the code `unsupported`.
+   * What happens when another tab or worker holds the database:
+   *
+   * - `"fail"` (default): `open` rejects with the code `locked`.
+   * - `"wait"`: it waits until the database is free, see {@link lockTimeout}.
+   * - `"readonly"`: the database is opened for reading, and {@link Opened.role} is `"reader"`; it is `"writer"` when nobody else
+   *   has it. A reader sees what the writer has made durable, and looks for news before each call, at most five times a second: it is
+   *   about five seconds behind, or as far as the writer's last `sync()`. Queries, exports, `inspect` and the list and the download
+   *   of snapshots work; whatever would change something is refused with the code `locked`. A reader stays one when the writer is
+   *   gone: to write, `close()` it and `open` again.
    */
   ifLocked?: "fail" | "wait" | "readonly";
   /**

@@ -34,6 +34,7 @@ worker.onmessage = ({ data }) => {
           // The page knows of what it has asked for.
           if (reason.code !== "closed") post({ kind: "ended", failure: toFailure(reason) });
         });
+        return port.role;
       });
       break;
     case "series":

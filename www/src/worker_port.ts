@@ -21,6 +21,7 @@ interface Call {
 type Appended = { resolve(): void; reject(error: SandglassError): void }[];
 
 export class WorkerPort implements Port {
+  role: Port["role"] = "writer";
   readonly #worker: Worker;
   readonly #manualClock: boolean;
   #now: number;
@@ -45,7 +46,7 @@ export class WorkerPort implements Port {
     const port = new WorkerPort(worker, start);
     const alive = globalThis.navigator?.locks === undefined ? undefined : `sandglass alive ${randomName()}`;
     try {
-      await abortable("open", signal, () => port.#call((id) => ({ kind: "start", id, start, alive })));
+      port.role = await abortable("open", signal, () => port.#call<Port["role"]>((id) => ({ kind: "start", id, start, alive })));
       return port;
     } catch (error) {
       port.#end(error as SandglassError);

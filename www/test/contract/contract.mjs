@@ -590,7 +590,6 @@ export const TESTS = {
     for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));
     await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
     await fails("invalid", () => db.ingest(7, { format: "jsonl" }));
-    await fails("unsupported", () => sandglass.open({ ifLocked: "readonly" }));
     if (thread === "caller") await fails("unsupported", () => sandglass.open({ storage: "opfs" }), /file system|worker/);
     for (const options of [{ storage: "disk" }, { clock: "fast" }, { retention: "soon" }, { dedupInterval: -1 }, { ifLocked: "?" }, { name: "" }, { startTime: NaN }, { precisionBits: 65 }]) {
       await fails("invalid", () => sandglass.open({ storage: "memory", ...options }));
@@ -673,6 +672,56 @@ export const STORED_TESTS = {
     await next.close();
     await sandglass.destroy(name);
     await sandglass.destroy(`${name}-that-never-was`);
+  },
+
+  async "a reader beside the writer sees what is durable and changes nothing"({ open, sandglass, name }) {
+    const writer = await open({ name });
+    const reader = await open({ name, ifLocked: "readonly" });
+    equal([writer.opened.role, reader.opened.role], ["writer", "reader"]);
+    equal(await reader.select(EVERY_SERIES), []);
+    const everything = await fillStored(writer);
+    equal(await reader.select(EVERY_SERIES), everything);
+    const snapshot = await writer.snapshots.create();
+    equal(await reader.snapshots.list(), [snapshot]);
+    const tarOf = async (db) => readTar(new Uint8Array(await new Response(db.snapshots.download(snapshot)).arrayBuffer()));
+    equal(await tarOf(reader), await tarOf(writer));
+    equal(await text(reader.export()), await text(writer.export()));
+    ok((await reader.inspect()).config.readOnly);
+
+    const refused = {
+      series: () => reader.append({ __name__: "new" }, [START], [1]),
+      ingest: () => reader.ingest("new 1\n", { format: "prometheus" }),
+      flush: () => reader.flush(),
+      sync: () => reader.sync(),
+      forceMerge: () => reader.forceMerge(),
+      create: () => reader.snapshots.create(),
+      delete: () => reader.snapshots.delete(snapshot),
+      deleteAll: () => reader.snapshots.deleteAll(),
+    };
+    for (const change of Object.values(refused)) await fails("locked", change, /for reading only/);
+    equal((await reader.fetch("/snapshot/create")).status, 500);
+    equal((await (await reader.fetch("/snapshot/list")).json()).snapshots, [snapshot]);
+
+    // What it has read from is merged away beneath it.
+    await writer.append({ __name__: "stored", i: "0" }, [START + 1e6], [99]);
+    await writer.forceMerge();
+    await writer.tick(60_000);
+    await writer.sync();
+    const more = await writer.select(EVERY_SERIES);
+    equal(await reader.select(EVERY_SERIES), more);
+    await writer.snapshots.deleteAll();
+    equal(await reader.snapshots.list(), []);
+
+    // It stays what it is when the writer is gone.
+    await writer.close();
+    equal(await reader.select(EVERY_SERIES), more);
+    await fails("locked", refused.sync);
+    await fails("locked", () => sandglass.destroy(name));
+    const next = await open({ name, ifLocked: "readonly" });
+    equal(next.opened.role, "writer");
+    await reader.close();
+    await next.close();
+    await sandglass.destroy(name);
   },
 };
 
