@@ -3,8 +3,9 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { openPage } from "../server/chromium.mjs";
 import { installPackage } from "../server/packed.mjs";
+import { temporaryDirectory } from "../server/victoriametrics.mjs";
+import { serve, visit } from "./persistent.mjs";
 
 const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
@@ -44,10 +45,15 @@ const TAR = `
 
 for (const [where, index] of Object.entries(entries)) {
   describe(`two tabs, engines in the ${where}`, async () => {
-    const browser = await openPage({ mounts: { package: directory } });
-    after(() => browser.close());
-    const one = browser.page;
-    const [other, third] = [await one.context().newPage(), await one.context().newPage()];
+    const server = await serve({ package: directory });
+    const profile = await temporaryDirectory("readers");
+    const { page: one, context, close: quit } = await visit(profile, server.url);
+    after(async () => {
+      await quit();
+      await server.close();
+      await rm(profile, { recursive: true, force: true });
+    });
+    const [other, third] = [await context.newPage(), await context.newPage()];
     for (const tab of [other, third]) await tab.goto(one.url());
 
     it("one writes and merges, the other follows", async () => {
@@ -91,7 +97,7 @@ for (const [where, index] of Object.entries(entries)) {
       assert.equal((await call(other, COUNT)).value, total);
       assert.equal(await open(third, index, { name, ifLocked: "readonly" }), "writer");
       assert.equal((await call(third, COUNT)).value, total);
-      await call(third, `await globalThis.db.append({ __name__: "written", i: "0" }, [1.8e12], [1e8]); await globalThis.db.sync();`);
+      await call(third, `await globalThis.db.append({ __name__: "written", i: "0" }, [1.75e12], [5e7]); await globalThis.db.sync();`);
       await sleep(A_LOOK_MS);
       assert.equal((await call(other, COUNT)).value, total + 1);
       await close(other);
