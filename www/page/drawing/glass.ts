@@ -43,7 +43,7 @@ const CAPTIONS_FROM = 700;
 const CAPTIONS = 150;
 const LEAST_GLASS = 150;
 /** Half of the width of a glass to its height, at the most: it is to look like one. */
-const WIDEST_SHARE = 0.47;
+const WIDEST_SHARE = 0.445;
 const GAP = 3;
 
 /** Half of the inner width of a glass at a height. */
