@@ -1,9 +1,11 @@
 //! Deterministic simulation: a seed becomes a workload, faults, a cache size and a budget, and a database lives through them
 //! on [`sandglass::fs::sim`]. Every answer is compared with a model of what was promised.
 //!
+//! What a seed stands for changes with the workload, so that what one has found is kept as a test of its own in `tests/it/`.
+//!
 //! A failing seed prints what was wrong and the line that replays it. `SIM_VERBOSE=1` adds the log of all operations.
 //!
-//! - `cargo test --test sim`: the named cases, comparisons of runs, and `SIM_SEEDS` seeds (3000) from `SIM_START` (0) on.
+//! - `cargo test --test sim`: comparisons of runs, and `SIM_SEEDS` seeds (3000) from `SIM_START` (0) on.
 //! - `SIM_SEED=7 cargo test --test sim`: one seed.
 //! - `SOAK_SECONDS=3600 cargo test --test sim`: seeds from `SIM_START` (by the clock) on for so long; see `make soak`.
 
@@ -20,9 +22,6 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
 use std::time::{Duration, Instant};
-
-/// Seeds that once found something, and what that was.
-const CASES: &[(u64, &str)] = &[];
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok()?.trim().parse().ok()
@@ -115,19 +114,10 @@ fn spell(figures: &Figures) -> String {
 type Test = (&'static str, fn() -> Result<String, String>);
 
 const TESTS: &[Test] = &[
-    ("named_seeds_stay_mended", named_seeds),
     ("the_same_seed_is_the_same_history", determinism),
     ("budgets_caches_and_merges_change_no_answer", metamorphic),
     ("some_thousand_seeds", many_seeds),
 ];
-
-fn named_seeds() -> Result<String, String> {
-    for (seed, what) in CASES {
-        attempt(Plan::of(*seed), false)
-            .map_err(|wrong| format!("{what}: {wrong}\n  replay: {}", replay_line(*seed)))?;
-    }
-    Ok(format!("{} cases", CASES.len()))
-}
 
 fn determinism() -> Result<String, String> {
     for seed in 0..40 {
