@@ -15,7 +15,7 @@ pub mod text;
 
 use crate::error::{Error, Result};
 use crate::index::Index;
-use crate::partition::IdSource;
+use crate::partition::{IdSource, Partition};
 use crate::runtime::{Context, Signal};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use crate::trace::event::Event;
@@ -199,10 +199,20 @@ impl Storage {
     pub async fn sync(&self) -> Result<()> {
         self.index.flush().await?;
         for partition in self.table.partitions() {
-            partition.flush_raw_rows().await?;
-            partition.flush_to_disk().await?;
+            let flushed = match partition.flush_raw_rows().await {
+                Ok(()) => partition.flush_to_disk().await,
+                Err(error) => Err(error),
+            };
+            self.unless_dropped(&partition, flushed)?;
         }
         Ok(())
+    }
+
+    /// What came of work on a partition; nothing when its month has fallen out of the retention meanwhile, since it has no
+    /// rows then that could be merged or made durable.
+    fn unless_dropped(&self, partition: &Rc<Partition>, result: Result<()>) -> Result<()> {
+        let is_there = self.table.partitions().iter().any(|present| Rc::ptr_eq(present, partition));
+        if is_there { result } else { Ok(()) }
     }
 
     /// Every partition whose name starts with `partition_prefix` ends with one part.
@@ -212,7 +222,8 @@ impl Storage {
     pub async fn force_merge(&self, partition_prefix: &str) -> Result<()> {
         for partition in self.table.partitions() {
             if partition.name().to_string().starts_with(partition_prefix) {
-                partition.force_merge().await?;
+                let merged = partition.force_merge().await;
+                self.unless_dropped(&partition, merged)?;
             }
         }
         Ok(())
