@@ -852,6 +852,9 @@ impl Life {
                 self.world.snapshots.push(snapshot);
             }
             (Ask::SnapshotDelete { name }, Answer::Done) => {
+                // A list under way may have been taken before.
+                let is_listing = self.pending.values().any(|pending| matches!(pending.ask, Ask::SnapshotList));
+                self.world.may_have_unknown_snapshots |= is_listing;
                 self.world.snapshots.retain(|snapshot| snapshot.name != name);
             }
             (Ask::SnapshotList, Answer::Strings(names)) => self.check_snapshot_names(&names).map_err(wrong)?,

@@ -231,7 +231,15 @@ impl Model {
 
     /// What was found after a restart is on disk, so that it must stay; what was not found never comes.
     pub fn adopt(&mut self, found: &[SeriesData]) -> Result<(), Wrong> {
-        self.series.clear();
+        if self.dedup_interval_ms > 0 {
+            // Of samples that share an interval another one may be answered after the next merge.
+            for offer in self.series.values_mut().flatten() {
+                offer.accepted = None;
+                offer.is_uncertain = true;
+            }
+        } else {
+            self.series.clear();
+        }
         self.promises.clear();
         for data in found {
             let series = number(&data.labels)?;
