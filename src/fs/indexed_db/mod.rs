@@ -665,6 +665,7 @@ impl State {
         let mut at = range.start / CHUNK_BYTES as u64 * CHUNK_BYTES as u64;
         for chunk in chunks {
             let chunk_len = u64::from(chunk.length());
+            self.stats.read_bytes += chunk_len;
             // All but the last one are full, or what follows is not where it seems to be.
             if chunk_len > CHUNK_BYTES as u64 || (chunk_len < CHUNK_BYTES as u64 && at + chunk_len < range.end) {
                 break;
@@ -691,7 +692,6 @@ impl State {
                 range.start
             )));
         }
-        self.stats.read_bytes += len as u64;
         Ok(bytes.into())
     }
 
