@@ -143,7 +143,7 @@ for (let round = 0; round < rounds; round++) {
 }
 
 /** Storages that outlive the page. */
-const STORED = ["indexeddb"];
+const STORED = ["indexeddb", "opfs"];
 if (contestants.has("sandglass") && sets.has("cpu-only")) {
   for (const storage of STORED) {
     await record("start", storage, async () => {
