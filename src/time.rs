@@ -24,6 +24,11 @@ pub fn date_of(timestamp: TimestampMs) -> u64 {
     u64::try_from(timestamp / DAY_MS).unwrap_or(0)
 }
 
+/// How long to wait before the next try after so many failures in a row: `first_ms`, doubled each time, up to a minute.
+pub fn back_off_ms(first_ms: i64, failures: u32) -> i64 {
+    (first_ms << failures.saturating_sub(1).min(16)).min(MINUTE_MS)
+}
+
 /// A range of instants, both ends included.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct TimeRange {

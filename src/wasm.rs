@@ -461,6 +461,18 @@ impl EnginePort {
         self.waits_for_storage
     }
 
+    /// Tells how many bytes the storage has left, of how many in all; nothing when it can't tell.
+    #[wasm_bindgen(js_name = setRoomBytes)]
+    pub fn set_room_bytes(&mut self, left_bytes: Option<f64>, quota_bytes: f64) {
+        self.engine.set_room_bytes(left_bytes.map(|left| left as u64), quota_bytes as u64);
+    }
+
+    /// Whether a new report of the room is worth asking for; it counts as asked for then.
+    #[wasm_bindgen(js_name = wantsRoom)]
+    pub fn wants_room(&mut self) -> bool {
+        self.engine.wants_room()
+    }
+
     /// Tickets that were answered since the last call.
     pub fn completed(&mut self) -> Vec<u32> {
         self.engine.completed().into_iter().map(|ticket| ticket.0).collect()

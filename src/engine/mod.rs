@@ -40,7 +40,7 @@ use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
-use crate::trace::event::{Event, StampedEvent};
+use crate::trace::event::StampedEvent;
 use execute::ExportCursor;
 use follow::Following;
 use std::cell::{Cell, RefCell};
@@ -184,7 +184,8 @@ impl Engine {
     /// first samples must look at the index, and a writer who is far ahead of the flush has to wait.
     ///
     /// # Errors
-    /// `Invalid` for columns of different lengths and for an unknown handle.
+    /// `Invalid` for columns of different lengths and for an unknown handle; `Quota` or what else the storage says when it takes
+    /// nothing and as much as may waits for it. Nothing was accepted then.
     pub fn append(&mut self, series: SeriesHandle, timestamps: &[i64], values: &[f64]) -> Result<Option<Ticket>> {
         if timestamps.len() != values.len() {
             return Err(Error::invalid(format!("{} timestamps came with {} values", timestamps.len(), values.len())));
@@ -298,7 +299,7 @@ impl Engine {
         self.scheduler.clear();
         self.ticks.clear();
         self.shared.cursors.borrow_mut().clear();
-        self.context.emit(|| Event::Degraded { message: format!("the database has stopped: {error}") });
+        self.context.degraded(error, format!("the database has stopped: {error}"));
         for ticket in self.shared.unanswered.take() {
             self.shared.answer(ticket, Err(error.clone()));
         }
@@ -380,6 +381,21 @@ impl Engine {
     /// Whether `Close` has been answered, or opening has failed.
     pub fn is_closed(&self) -> bool {
         matches!(&*self.shared.phase.borrow(), Phase::Closed | Phase::Failed(_))
+    }
+
+    // ---- room ---------------------------------------------------------------------------------------------------------
+
+    /// Tells how many bytes the storage has left, of how many in all; `None` when that is not known. Until the next report all
+    /// that is written counts against it. What adds data is refused before the last [`HEAD_ROOM_BYTES`] are touched.
+    ///
+    /// [`HEAD_ROOM_BYTES`]: crate::runtime::room::HEAD_ROOM_BYTES
+    pub fn set_room_bytes(&mut self, left_bytes: Option<u64>, quota_bytes: u64) {
+        self.context.room().report(left_bytes, quota_bytes);
+    }
+
+    /// Whether a new report is worth asking for; it counts as asked for then.
+    pub fn wants_room(&mut self) -> bool {
+        self.context.room().wants_report(self.context.now())
     }
 
     // ---- seeing inside ------------------------------------------------------------------------------------------------

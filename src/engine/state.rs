@@ -1,12 +1,13 @@
 //! The engine's whole state, for people to look at.
 
 use super::{Clock, Config, Engine};
+use crate::error::Error;
 use crate::fs::FileSystemStats;
 use crate::index::IndexState;
 use crate::partition::PartitionState;
 use crate::runtime::scheduler::LaneState;
 use crate::storage::series::SeriesState;
-use crate::storage::{IngestCounters, ReadCounters, Storage};
+use crate::storage::{IngestCounters, RAW_ROW_BYTES, ReadCounters, Storage};
 use crate::time::TimestampMs;
 use crate::trace::event::PartClass;
 use serde::Serialize;
@@ -35,6 +36,8 @@ pub struct EngineState {
     pub scheduler: SchedulerState,
     /// What lies in the storage back end, and the traffic with it.
     pub file_system: FileSystemStats,
+    /// How the storage takes what is written.
+    pub storage: StorageState,
     /// Memory in use.
     pub memory: MemoryState,
     /// Events that were dropped, since the observer did not take them out in time.
@@ -49,6 +52,36 @@ pub struct SchedulerState {
     pub lanes: Vec<LaneState>,
     /// The earliest instant for which a job waits.
     pub next_due: Option<TimestampMs>,
+}
+
+/// How the storage takes what is written.
+#[derive(Clone, Debug, Default, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StorageState {
+    /// Bytes it has left, as far as it has told; absent when it can't tell or has no end.
+    pub room_bytes: Option<u64>,
+    /// Bytes of these that are kept for deletions.
+    pub head_room_bytes: u64,
+    /// Bytes of samples and index entries that are not in it yet.
+    pub waiting_bytes: u64,
+    /// Up to so many of them samples are accepted while it takes nothing.
+    pub waiting_limit_bytes: u64,
+    /// Merges that were not begun for want of room, since the database was opened.
+    pub merges_put_off: u64,
+    /// Whether it refuses to take what waits.
+    pub is_degraded: bool,
+    /// The last write it has refused since the database was opened.
+    pub last_storage_error: Option<ErrorState>,
+}
+
+/// An error that was contained.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ErrorState {
+    /// Its kind, as the errors that are thrown have it.
+    pub code: &'static str,
+    /// What, where and what to do.
+    pub message: String,
 }
 
 /// Memory in use, in bytes.
@@ -68,9 +101,6 @@ pub struct MemoryState {
     /// In-memory parts.
     pub in_memory_part_bytes: u64,
 }
-
-/// A row in a shard: four bytes of series, eight of timestamp, eight of value.
-const RAW_ROW_BYTES: u64 = 20;
 
 impl EngineState {
     pub(super) fn of(engine: &Engine, storage: Option<&Storage>) -> Self {
@@ -101,8 +131,25 @@ impl EngineState {
             last_read: storage.and_then(Storage::last_read),
             scheduler: SchedulerState { lanes: engine.scheduler.lanes(), next_due: engine.scheduler.next_due() },
             file_system: engine.context.file_system_stats(),
+            storage: StorageState::of(engine, storage),
             memory,
             events_dropped: engine.context.with_trace(|trace| trace.dropped()),
+        }
+    }
+}
+
+impl StorageState {
+    fn of(engine: &Engine, storage: Option<&Storage>) -> Self {
+        let (room, health) = (engine.context.room(), engine.context.health());
+        let state = |error: Error| ErrorState { code: error.kind().code(), message: error.message().to_owned() };
+        Self {
+            room_bytes: room.left_bytes(),
+            head_room_bytes: room.head_room_bytes(),
+            waiting_bytes: storage.map_or(0, Storage::waiting_bytes),
+            waiting_limit_bytes: storage.map_or(0, Storage::waiting_limit_bytes),
+            merges_put_off: room.merges_put_off(),
+            is_degraded: health.is_degraded(),
+            last_storage_error: health.last_storage_error().map(state),
         }
     }
 }

@@ -14,7 +14,7 @@ pub mod tag_rows;
 
 use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::mergeset::Table;
 use crate::mergeset::part::Graveyard;
@@ -79,7 +79,7 @@ pub struct GenerationState {
 pub struct IndexState {
     /// The current generation, then the previous one.
     pub tables: Vec<GenerationState>,
-    /// Items that wait for the next flush.
+    /// Items that are not in the storage yet.
     pub pending_items: u64,
     /// Series, deleted ones included; absent until those found at the start are counted.
     pub series: Option<u64>,
@@ -236,15 +236,31 @@ impl Index {
     /// Makes all items that were added before searchable and durable.
     ///
     /// # Errors
-    /// What the storage says; the items are kept.
+    /// What the storage says; the items are kept in memory, and can be searched.
     pub async fn flush(&self) -> Result<()> {
+        let [current, previous] = self.tables();
+        let flushed = current.flush().await;
+        previous.flush().await?;
+        flushed
+    }
+
+    /// Makes all items that were added before searchable. They are durable as well unless the storage refuses to take them.
+    ///
+    /// # Errors
+    /// When items can't be merged; they are kept.
+    pub async fn make_searchable(&self) -> Result<()> {
         for table in self.tables() {
-            table.flush().await?;
+            table.make_searchable().await?;
         }
         Ok(())
     }
 
-    /// Items that wait for the next flush.
+    /// Bytes of items that are not in the storage yet.
+    pub fn pending_bytes(&self) -> u64 {
+        self.tables().iter().map(|table| table.pending_bytes()).sum()
+    }
+
+    /// Items that are not in the storage yet.
     pub fn pending_items(&self) -> u64 {
         self.tables().iter().map(|table| table.pending_items()).sum()
     }
@@ -263,18 +279,23 @@ impl Index {
         if metric_ids.is_empty() {
             return Ok(());
         }
-        let mut item = Vec::new();
-        self.current().add_items(|add| {
+        let add_tombstones = |add: &mut dyn FnMut(&[u8])| {
+            let mut item = Vec::new();
             for &id in metric_ids {
                 schema::metric_id_item(schema::DELETED_METRIC_ID, id, &mut item);
                 add(&item);
             }
-        })?;
+        };
+        self.current().add_items(add_tombstones)?;
         let mut deleted = U64Set::clone(&self.deleted.borrow());
         deleted.extend(metric_ids.iter().copied());
         self.deleted.replace(Rc::new(deleted));
         self.change_generation();
-        self.flush().await
+        match self.flush().await {
+            // The head-room is there for this; what else waits has to go on waiting.
+            Err(error) if error.kind() == ErrorKind::Quota => self.current().write_at_once(add_tombstones).await,
+            flushed => flushed,
+        }
     }
 
     /// What is to be done for a snapshot of both generations, of all items that were added before. Whoever commits it holds

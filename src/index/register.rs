@@ -116,8 +116,7 @@ impl Index {
     pub fn register_date(&self, date: u64, metric_id: u64, name: &MetricName) {
         if let Err(error) = self.current().add_items(|add| schema::date_items(date, metric_id, name, add)) {
             // Only a series of another writer can have a name that fits alone, but not with its date.
-            let message = format!("a series can't be found by day: {error}");
-            self.context.emit(|| Event::Degraded { message });
+            self.context.degraded(&error, format!("a series can't be found by day: {error}"));
         }
     }
 }

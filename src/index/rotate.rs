@@ -53,7 +53,7 @@ impl Index {
     /// registered: whoever remembers TSIDs or days must forget them when [`Index::generation`] changes.
     pub async fn rotate(&self) -> Result<()> {
         // What waits belongs to the generation that was current; as the previous one it goes on flushing.
-        self.current().flush().await?;
+        self.current().make_searchable().await?;
         let now_nanos = u64::try_from(self.context.now()).unwrap_or(0).saturating_mul(1_000_000);
         let generation = self.next_generation.get().max(now_nanos);
         self.next_generation.set(generation.saturating_add(1));
@@ -83,7 +83,9 @@ impl Index {
     /// Rotates when it is due.
     pub(super) async fn run_rotation(self: Rc<Self>) {
         let context = self.context.clone();
-        let mut due = self.next_rotation();
+        let next = || self.next_rotation();
+        let mut due = next();
+        let mut failures = 0;
         loop {
             let seen = self.stop.version();
             if self.is_stopping.get() {
@@ -91,13 +93,20 @@ impl Index {
             }
             if context.now() < due {
                 context.changed_or_until(&self.stop, seen, due).await;
+                // The clock may have been far ahead and be set back.
+                due = due.min(next());
                 continue;
             }
             match self.rotate().await {
-                Ok(()) => due = self.next_rotation(),
+                Ok(()) => {
+                    failures = 0;
+                    due = next();
+                }
                 Err(error) => {
-                    context
-                        .emit(|| Event::Degraded { message: format!("a new index generation can't begin: {error}") });
+                    failures += 1;
+                    if failures == 1 {
+                        context.degraded(&error, format!("a new index generation can't begin yet: {error}"));
+                    }
                     due = context.now() + 60 * SECOND_MS;
                 }
             }

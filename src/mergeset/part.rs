@@ -4,6 +4,7 @@ use super::block::ItemsBlock;
 use super::block_header::{BlockHeader, read_index_block};
 use super::header::PartHeader;
 use super::metaindex::{MetaindexRow, read_metaindex};
+use super::writer::WrittenPart;
 use super::{METADATA_FILE, PartFile};
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
@@ -22,7 +23,10 @@ const MAX_METADATA_LEN: u64 = 1 << 20;
 pub struct Part {
     header: PartHeader,
     metaindex: Vec<MetaindexRow>,
+    /// Where it lies, or would lie if the storage had taken it.
     dir: FilePath,
+    /// The files of a part that the storage did not take yet.
+    files: Option<[Bytes; 4]>,
     sizes: [u64; 4],
     suffix: u64,
     /// Owners of its index blocks and items blocks in the block cache.
@@ -47,6 +51,7 @@ impl Part {
             header,
             metaindex,
             dir,
+            files: None,
             sizes,
             suffix,
             owners: [context.block_cache().new_owner(), context.block_cache().new_owner()],
@@ -54,6 +59,17 @@ impl Part {
             is_suspect: Cell::new(false),
             retirement: OnceCell::new(),
         }
+    }
+
+    /// A part whose files are in memory; `dir` is where they would lie.
+    pub(super) fn in_memory(context: &Context, dir: FilePath, suffix: u64, written: WrittenPart) -> Self {
+        let WrittenPart { header, metaindex, rest, sizes } = written;
+        Self { files: Some(rest), ..Self::published(context, dir, suffix, header, metaindex, sizes) }
+    }
+
+    /// Whether the storage did not take it yet.
+    pub fn is_in_memory(&self) -> bool {
+        self.files.is_some()
     }
 
     /// Opens the part in `dir`. `Ok(None)` when the directory holds no file at all.
@@ -127,7 +143,14 @@ impl Part {
 
     /// Bytes of one of the files.
     pub async fn read(&self, context: &Context, file: PartFile, range: Range<u64>) -> Result<Bytes> {
-        context.read(&self.dir.join(file.name()), range).await
+        let Some(files) = &self.files else { return context.read(&self.dir.join(file.name()), range).await };
+        let bytes = &files[file as usize];
+        if range.start > range.end || range.end > bytes.len() as u64 {
+            let name = self.dir.join(file.name());
+            return Err(Error::corrupt(format!("{name}: {range:?} was asked for of {} bytes in memory", bytes.len())));
+        }
+        // In range, so that both ends fit.
+        Ok(bytes.slice(range.start as usize..range.end as usize))
     }
 
     /// The headers of the index block that the metaindex row `row` describes.
@@ -159,20 +182,23 @@ impl Part {
             return Ok(items);
         }
         let range = |offset: u64, size: u32| offset..offset + u64::from(size);
-        let dir = &self.dir;
         let items_range = range(header.items_block_offset, header.items_block_size);
         let lens_range = range(header.lens_block_offset, header.lens_block_size);
-        // Both are under way at once.
-        let items_read =
-            (!items_range.is_empty()).then(|| context.read(&dir.join(PartFile::Items.name()), items_range));
-        let lens_read = (!lens_range.is_empty()).then(|| context.read(&dir.join(PartFile::Lens.name()), lens_range));
+        // Of a part in the storage both are under way at once.
+        let start = |file: PartFile, range: &Range<u64>| {
+            let has_to_be_read = self.files.is_none() && !range.is_empty();
+            has_to_be_read.then(|| context.read(&self.dir.join(file.name()), range.clone()))
+        };
+        let (items_read, lens_read) = (start(PartFile::Items, &items_range), start(PartFile::Lens, &lens_range));
         let items = match items_read {
             Some(read) => read.await?,
-            None => Bytes::new(),
+            None if items_range.is_empty() => Bytes::new(),
+            None => self.read(context, PartFile::Items, items_range).await?,
         };
         let lens = match lens_read {
             Some(read) => read.await?,
-            None => Bytes::new(),
+            None if lens_range.is_empty() => Bytes::new(),
+            None => self.read(context, PartFile::Lens, lens_range).await?,
         };
         let block = ItemsBlock::decode(header, &items, &lens);
         let block = Rc::new(block.map_err(|error| error.at(self.dir.join(PartFile::Items.name())))?);

@@ -3,6 +3,9 @@
 //! A new part is written below `tmp/` and made visible by one commit. A merge's commit also puts a transaction file that
 //! lists the sources, so that they are removed either when their last reader has let go or when the table is opened again
 //! (data-dir-layout §1.1).
+//!
+//! When the storage does not take a part made of new items, it stays in memory, where it can be searched, and is tried again
+//! together with what has come since.
 
 use super::block::ItemsBlock;
 use super::merge::{PartMerge, PrepareBlock, Source, Step};
@@ -16,8 +19,8 @@ use crate::collections::sort;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, Entry, EntryKind, FilePath};
-use crate::runtime::{Context, Lane, Signal, join_all};
-use crate::time::{SECOND_MS, TimestampMs};
+use crate::runtime::{Context, Lane, Purpose, Reservation, Signal, join_all};
+use crate::time::{MINUTE_MS, SECOND_MS, TimestampMs, back_off_ms};
 use crate::trace::event::Event;
 use bytes::Bytes;
 use serde::Serialize;
@@ -37,6 +40,11 @@ const FINAL_MERGE_DELAY_MS: i64 = 30 * SECOND_MS;
 /// From so many items on compression takes its time.
 const THOROUGH_ITEMS: u64 = 1 << 22;
 
+/// Parts that stay in memory are merged when there are so many.
+const MAX_PARTS_IN_MEMORY: usize = 8;
+/// A merge for which the storage had no room in the end, though nobody had said so before, is not soon tried again.
+const QUOTA_SLEEP_MS: i64 = 10 * MINUTE_MS;
+
 /// The parts of one instant.
 pub type PartList = Vec<Rc<Part>>;
 
@@ -53,7 +61,7 @@ pub struct TableOptions {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PartState {
-    /// Its directory's name.
+    /// Its directory's name; empty while it is in memory alone.
     pub name: String,
     /// Items in it.
     pub items: u64,
@@ -73,7 +81,7 @@ pub struct TableState {
     pub name: String,
     /// Its parts, in the order in which they were made.
     pub parts: Vec<PartState>,
-    /// Items that wait for the next flush.
+    /// Items that are not in the storage yet.
     pub pending_items: u64,
     /// Bytes of these items.
     pub pending_bytes: u64,
@@ -98,9 +106,14 @@ pub struct Table {
     last_flush: Cell<TimestampMs>,
     is_closed: Cell<bool>,
     running_merges: Cell<u64>,
-    /// Counts flushes as they take their items, and says which of these counts is on disk.
+    /// Counts flushes as they take their items, and says which of these counts can be searched.
     flushes_begun: Cell<u64>,
-    flushes_durable: Cell<u64>,
+    flushes_ended: Cell<u64>,
+    /// Flushes that the storage has refused since the last one it took, and when the last of these was.
+    refusals: Cell<u32>,
+    last_refusal: Cell<TimestampMs>,
+    /// Names of the parts of the last merge that was put off for want of room.
+    put_off: RefCell<Vec<String>>,
 }
 
 impl Table {
@@ -147,7 +160,10 @@ impl Table {
             is_closed: Cell::new(false),
             running_merges: Cell::new(0),
             flushes_begun: Cell::new(0),
-            flushes_durable: Cell::new(0),
+            flushes_ended: Cell::new(0),
+            refusals: Cell::new(0),
+            last_refusal: Cell::new(TimestampMs::MIN),
+            put_off: RefCell::default(),
         }))
     }
 
@@ -184,14 +200,22 @@ impl Table {
         self.parts.borrow().clone()
     }
 
-    /// Items that wait for the next flush.
+    /// Items that are not in the storage yet.
     pub fn pending_items(&self) -> u64 {
-        self.raw_items.borrow().items()
+        self.raw_items.borrow().items() + self.parts_in_memory().iter().map(|part| part.header().items).sum::<u64>()
     }
 
     /// Bytes of these items.
     pub fn pending_bytes(&self) -> u64 {
+        self.raw_bytes() + self.parts_in_memory().iter().map(|part| part.size_bytes()).sum::<u64>()
+    }
+
+    fn raw_bytes(&self) -> u64 {
         self.raw_items.borrow().bytes()
+    }
+
+    fn parts_in_memory(&self) -> PartList {
+        self.parts.borrow().iter().filter(|part| part.is_in_memory()).cloned().collect()
     }
 
     /// The flush that items added now have to wait for; see [`Table::is_searchable`].
@@ -201,7 +225,7 @@ impl Table {
 
     /// Whether items that were added while [`Table::flush_number`] had this value can be found.
     pub fn is_searchable(&self, flush_number: u64) -> bool {
-        self.flushes_durable.get() > flush_number
+        self.flushes_ended.get() > flush_number
     }
 
     /// A search over the parts of this instant.
@@ -235,13 +259,56 @@ impl Table {
     /// Makes all items that were added before searchable and durable.
     ///
     /// # Errors
-    /// What the storage says; the items are kept and go with the next flush.
+    /// What the storage says; the items stay in memory, can be searched, and go with the next flush.
     pub async fn flush(&self) -> Result<()> {
         let _turn = self.take_flush_turn().await;
+        self.flush_waiting(true).await?.map_or(Ok(()), Err)
+    }
+
+    /// Makes all items that were added before searchable. They are durable as well unless the storage refuses to take them.
+    ///
+    /// # Errors
+    /// When items can't be merged; they are kept and go with the next flush.
+    pub async fn make_searchable(&self) -> Result<()> {
+        let _turn = self.take_flush_turn().await;
+        if self.raw_items.borrow().is_empty() {
+            return Ok(());
+        }
+        self.flush_waiting(self.is_retry_due()).await.map(drop)
+    }
+
+    /// Writes items into a part of their own, into the head-room if need be.
+    ///
+    /// # Errors
+    /// What the storage says; nothing was added then.
+    pub async fn write_at_once(&self, add_items: impl FnOnce(&mut dyn FnMut(&[u8]))) -> Result<()> {
+        let mut items = RawItems::default();
+        add_items(&mut |item| {
+            // Only items of more than 64 KiB are left out, which nobody writes in a hurry.
+            let _ = items.push(item);
+        });
+        let _turn = self.take_flush_turn().await;
+        let mut blocks = items.take();
+        blocks.iter_mut().for_each(ItemsBlock::sort);
+        let Some(written) = self.merge_waiting(blocks.into_iter().map(Source::Block).collect()).await? else {
+            return Ok(());
+        };
+        let part = self.store(&written, Purpose::Upkeep).await?;
+        self.apply(Some(Rc::new(part)), &[]);
+        Ok(())
+    }
+
+    /// Makes a part of the items that wait, and of parts that had to stay in memory. What the storage refuses to take stays in
+    /// memory, too, and the refusal is the answer; so it does when the storage is not to be asked.
+    async fn flush_waiting(&self, ask_storage: bool) -> Result<Option<Error>> {
         let blocks = self.raw_items.borrow_mut().take();
         self.last_flush.set(self.context.now());
-        if blocks.is_empty() {
-            return Ok(());
+        let mut in_memory = self.parts_in_memory();
+        if !ask_storage && in_memory.len() < MAX_PARTS_IN_MEMORY {
+            in_memory.clear();
+        }
+        if blocks.is_empty() && in_memory.is_empty() {
+            return Ok(None);
         }
         self.flushes_begun.set(self.flushes_begun.get() + 1);
         let flush_number = self.flushes_begun.get();
@@ -250,18 +317,56 @@ impl Table {
             taken.blocks[at].sort();
             self.context.spend(taken.blocks[at].len() as u64 * 3).await;
         }
-        let sources = taken.blocks.iter().cloned().map(Source::Block);
-        let merge = PartMerge::new(sources, self.options.prepare, Effort::Fast);
-        let suffix = self.new_suffix();
-        let Some(written) = self.write_part(suffix, merge, false).await? else { return Ok(()) };
-        let to = written.dir().clone();
-        self.commit_part(suffix, vec![Change::Publish { from: self.tmp_dir(suffix), to }]).await?;
+        let blocks = taken.blocks.iter().cloned().map(Source::Block);
+        let parts = in_memory.iter().map(|part| Source::Part(part.clone(), READ_AHEAD));
+        let Some(written) = self.merge_waiting(blocks.chain(parts).collect()).await? else { return Ok(None) };
+        let (stored, refusal) = match ask_storage {
+            true => match self.store(&written, Purpose::Data).await {
+                Ok(part) => (Some(part), None),
+                Err(error) => (None, Some(error)),
+            },
+            false => (None, None),
+        };
         taken.blocks.clear();
-        let (part, items) = (written.dir().name().to_owned(), written.header().items);
-        self.apply(Some(written), &[]);
-        self.flushes_durable.set(flush_number);
-        self.context.emit(|| Event::IndexFlushed { table: self.dir.name().to_owned(), items, part });
-        Ok(())
+        let is_stored = stored.is_some();
+        let part = Rc::new(stored.unwrap_or_else(|| {
+            let suffix = self.new_suffix();
+            let dir = self.dir.join(&written.header.dir_name(suffix));
+            Part::in_memory(&self.context, dir, suffix, written)
+        }));
+        self.apply(Some(part.clone()), &in_memory);
+        self.flushes_ended.set(flush_number);
+        for owner in owners(&in_memory) {
+            self.context.block_cache().remove_owner(owner);
+        }
+        if is_stored {
+            self.refusals.set(0);
+            self.context.trouble_is_over(&self.place());
+            self.context.emit(|| Event::IndexFlushed {
+                table: self.dir.name().to_owned(),
+                items: part.header().items,
+                part: part.dir().name().to_owned(),
+            });
+        } else if let Some(error) = &refusal {
+            self.refusals.set(self.refusals.get().saturating_add(1));
+            self.last_refusal.set(self.context.now());
+            let consequence = "its last entries stay in memory, can be searched, and are tried again";
+            self.context.trouble(&self.place(), error, consequence);
+        }
+        Ok(refusal)
+    }
+
+    /// Whether the storage is worth being asked again.
+    fn is_retry_due(&self) -> bool {
+        let refusals = self.refusals.get();
+        // A clock that was set back counts as a long time.
+        let since = self.context.now().saturating_sub(self.last_refusal.get());
+        refusals == 0 || !(0..back_off_ms(SECOND_MS, refusals)).contains(&since)
+    }
+
+    /// What its troubles are reported under.
+    fn place(&self) -> String {
+        format!("index {}", self.dir.name())
     }
 
     /// Links all files of the table's parts into a directory of the same name below `snapshot_dir`. The parts must be held
@@ -270,7 +375,8 @@ impl Table {
         let to = snapshot_dir.join(self.dir.name());
         let parts = self.parts();
         let link = |part: &Rc<Part>| Change::Link { from: part.dir().clone(), to: to.join(part.dir().name()) };
-        (parts.iter().map(link).collect(), parts)
+        // What is in memory has come since the flush before the snapshot.
+        (parts.iter().filter(|part| !part.is_in_memory()).map(link).collect(), parts)
     }
 
     /// Takes the whole table out of service: its directory goes when nobody reads its parts any more.
@@ -284,6 +390,7 @@ impl Table {
             part.retire(&retirement);
         }
         self.parts.replace(Rc::default());
+        self.context.trouble_is_over(&self.place());
     }
 
     /// The greatest item that is less than `key`.
@@ -299,7 +406,7 @@ impl Table {
     /// The table for `inspect()`.
     pub fn state(&self) -> TableState {
         let part_state = |part: &Rc<Part>| PartState {
-            name: part.dir().name().to_owned(),
+            name: if part.is_in_memory() { String::new() } else { part.dir().name().to_owned() },
             items: part.header().items,
             blocks: part.header().blocks,
             bytes: part.size_bytes(),
@@ -316,7 +423,7 @@ impl Table {
     // ---- the only place where the list of parts changes ------------------------------------------------------------
 
     /// A new part takes the place of its sources, if they are all still there.
-    fn apply(&self, new_part: Option<Part>, gone: &[Rc<Part>]) {
+    fn apply(&self, new_part: Option<Rc<Part>>, gone: &[Rc<Part>]) {
         let parts = self.parts();
         let stays = |part: &&Rc<Part>| !gone.iter().any(|gone| Rc::ptr_eq(gone, part));
         let mut list: PartList = parts.iter().filter(stays).cloned().collect();
@@ -324,7 +431,7 @@ impl Table {
             self.is_closed.get() || list.len() + gone.len() == parts.len(),
             "a merge's sources left the list"
         );
-        list.extend(new_part.map(Rc::new));
+        list.extend(new_part);
         self.parts.replace(Rc::new(list));
         self.parts_changed.raise();
     }
@@ -348,18 +455,39 @@ impl Table {
         FlushTurn(self)
     }
 
-    /// Runs a merge to its end and writes its result below `tmp/`; the part is what it will be once it is published. `None`
-    /// when there were no items, or when the table is closing and the merge may be given up.
-    async fn write_part(&self, suffix: u64, merge: PartMerge, may_give_up: bool) -> Result<Option<Part>> {
-        let result = self.write_files(suffix, merge, may_give_up).await;
+    /// Runs a merge of parts to its end and writes its result below `tmp/`; the part is what it will be once it is published.
+    /// `None` when there were no items, or when the table is closing.
+    async fn write_part(&self, suffix: u64, merge: PartMerge) -> Result<Option<Part>> {
+        let result = self.write_merged(suffix, merge).await;
         if !matches!(result, Ok(Some(_))) {
             self.remove_tmp(suffix).await;
         }
         result
     }
 
-    async fn write_files(&self, suffix: u64, mut merge: PartMerge, may_give_up: bool) -> Result<Option<Part>> {
+    async fn write_merged(&self, suffix: u64, mut merge: PartMerge) -> Result<Option<Part>> {
         let tmp = self.tmp_dir(suffix);
+        while self.step(&mut merge).await? {
+            if self.context.is_shutting_down() || self.is_closed.get() {
+                return Ok(None);
+            }
+            for (file, bytes) in merge.take_chunks(WRITE_CHUNK) {
+                self.context.append(&tmp.join(file.name()), bytes, Purpose::Data).await?;
+            }
+        }
+        let Some(written) = merge.finish()? else { return Ok(None) };
+        self.append_rest(suffix, &written, Purpose::Data).await.map(Some)
+    }
+
+    /// Merges what waits in memory. `None` when there is nothing.
+    async fn merge_waiting(&self, sources: Vec<Source>) -> Result<Option<WrittenPart>> {
+        let mut merge = PartMerge::new(sources, self.options.prepare, Effort::Fast);
+        while self.step(&mut merge).await? {}
+        merge.finish()
+    }
+
+    /// Passes a block of items on; false at the end.
+    async fn step(&self, merge: &mut PartMerge) -> Result<bool> {
         loop {
             match merge.step()? {
                 Step::Starving { input, file, range } => {
@@ -370,27 +498,52 @@ impl Table {
                     merge.feed(input, file, range.start, bytes);
                 }
                 Step::Progress { items } => {
-                    if may_give_up && (self.context.is_shutting_down() || self.is_closed.get()) {
-                        return Ok(None);
-                    }
-                    for (file, bytes) in merge.take_chunks(WRITE_CHUNK) {
-                        self.context.append(&tmp.join(file.name()), bytes).await?;
-                    }
                     // Decoding, comparing, encoding.
                     self.context.spend(items * 5).await;
+                    return Ok(true);
                 }
-                Step::Done => break,
+                Step::Done => return Ok(false),
             }
         }
-        let Some(WrittenPart { header, metaindex, rest, sizes }) = merge.finish()? else { return Ok(None) };
+    }
+
+    /// Writes and publishes a part that is in memory as a whole.
+    async fn store(&self, written: &WrittenPart, purpose: Purpose) -> Result<Part> {
+        if purpose == Purpose::Data {
+            let what = format!("{}: writing {} entries", self.place(), written.header.items);
+            self.context.room().check(written.sizes.iter().sum(), &what)?;
+        }
+        let suffix = self.new_suffix();
+        let part = match self.append_rest(suffix, written, purpose).await {
+            Ok(part) => part,
+            Err(error) => {
+                self.remove_tmp(suffix).await;
+                return Err(error);
+            }
+        };
+        self.commit_part(suffix, vec![Change::Publish { from: self.tmp_dir(suffix), to: part.dir().clone() }]).await?;
+        Ok(part)
+    }
+
+    /// Appends what was not taken out of a merge's result before, and describes the part.
+    async fn append_rest(&self, suffix: u64, written: &WrittenPart, purpose: Purpose) -> Result<Part> {
+        let WrittenPart { header, metaindex, rest, sizes } = written;
+        let tmp = self.tmp_dir(suffix);
         let metadata = Bytes::from(header.metadata_json());
-        let files = PartFile::ALL.into_iter().map(PartFile::name).zip(rest).chain([(METADATA_FILE, metadata)]);
+        let files = PartFile::ALL.into_iter().map(PartFile::name).zip(rest).chain([(METADATA_FILE, &metadata)]);
         for (file, bytes) in files {
+            let mut rest = bytes.clone();
             // Of no bytes, too: the file has to be there.
-            self.context.append(&tmp.join(file), bytes).await?;
+            loop {
+                let chunk = rest.split_to(rest.len().min(2 * WRITE_CHUNK));
+                self.context.append(&tmp.join(file), chunk, purpose).await?;
+                if rest.is_empty() {
+                    break;
+                }
+            }
         }
         let dir = self.dir.join(&header.dir_name(suffix));
-        Ok(Some(Part::published(&self.context, dir, suffix, header, metaindex, sizes)))
+        Ok(Part::published(&self.context, dir, suffix, header.clone(), metaindex.clone(), *sizes))
     }
 
     async fn commit_part(&self, suffix: u64, changes: Vec<Change>) -> Result<()> {
@@ -411,30 +564,58 @@ impl Table {
     /// Merges the best choice of parts; `false` when there is nothing worth it.
     async fn merge_once(&self, is_final: bool) -> Result<bool> {
         let parts = self.parts();
-        let is_free = |part: &Rc<Part>| !part.is_leased.get() && !part.is_suspect.get();
+        let is_free = |part: &Rc<Part>| !part.is_leased.get() && !part.is_suspect.get() && !part.is_in_memory();
         let sizes: Vec<Option<u64>> = parts.iter().map(|part| is_free(part).then(|| part.size_bytes())).collect();
-        let choice = policy::select(&sizes, MAX_PART_SIZE, is_final);
+        let spare = self.context.room().spare_for_merges();
+        let choice = policy::select(&sizes, MAX_PART_SIZE.min(spare), is_final);
         if choice.is_empty() {
+            // With more room there might be one.
+            if sizes.iter().flatten().sum::<u64>() > spare {
+                let wanted = policy::select(&sizes, MAX_PART_SIZE, is_final);
+                self.put_off(&wanted.into_iter().map(|at| parts[at].clone()).collect::<PartList>());
+            }
             return Ok(false);
         }
         let lease = Lease::new(self, choice.into_iter().map(|at| parts[at].clone()).collect());
         drop(parts);
         let result = self.merge(&lease).await;
-        if let Err(error) = &result
-            && error.kind() == ErrorKind::Corrupt
-        {
-            lease.parts.iter().for_each(|part| part.is_suspect.set(true));
+        match result.as_ref().err().map(Error::kind) {
+            Some(ErrorKind::Corrupt) => lease.parts.iter().for_each(|part| part.is_suspect.set(true)),
+            Some(ErrorKind::Quota) => self.put_off(&lease.parts),
+            _ => {}
         }
         result.map(|()| true)
     }
 
+    /// Tells of a merge that would not fit, or did not; once, as long as it is wanted.
+    fn put_off(&self, parts: &[Rc<Part>]) {
+        if parts.is_empty() {
+            return;
+        }
+        let room = self.context.room();
+        room.falls_short();
+        let sources: Vec<String> = parts.iter().map(|part| part.dir().name().to_owned()).collect();
+        let last = self.put_off.replace(sources.clone());
+        if sources.iter().any(|source| last.contains(source)) {
+            return;
+        }
+        room.put_off_merge();
+        self.context.emit(|| Event::IndexMergePutOff {
+            table: self.dir.name().to_owned(),
+            sources,
+            needed_bytes: bytes_of(parts),
+            room_bytes: room.left_bytes().map_or(0, |_| room.spare_for_merges()),
+        });
+    }
+
     async fn merge(&self, lease: &Lease<'_>) -> Result<()> {
+        let _reservation = Reservation::new(&self.context, bytes_of(&lease.parts));
         let items: u64 = lease.parts.iter().map(|part| part.header().items).sum();
         let effort = if items >= THOROUGH_ITEMS { Effort::Thorough } else { Effort::Fast };
         let sources = lease.parts.iter().map(|part| Source::Part(part.clone(), READ_AHEAD));
         let merge = PartMerge::new(sources, self.options.prepare, effort);
         let suffix = self.new_suffix();
-        let Some(part) = self.write_part(suffix, merge, true).await? else {
+        let Some(part) = self.write_part(suffix, merge).await? else {
             return Err(Error::new(ErrorKind::Aborted, "the table is closing"));
         };
         let transaction = self.dir.join(&format!("txn/{suffix:016X}"));
@@ -452,7 +633,7 @@ impl Table {
         let retirement = Retirement::new(remains, self.graveyard.clone());
         lease.parts.iter().for_each(|source| source.retire(&retirement));
         let (name, items) = (part.dir().name().to_owned(), part.header().items);
-        self.apply(Some(part), &lease.parts);
+        self.apply(Some(Rc::new(part)), &lease.parts);
         self.context.emit(|| Event::IndexMerged {
             table: self.dir.name().to_owned(),
             sources: lease.parts.iter().map(|source| source.dir().name().to_owned()).collect(),
@@ -464,33 +645,54 @@ impl Table {
 
     // ---- jobs ------------------------------------------------------------------------------------------------------
 
-    /// Every second, unless the last flush was less than two seconds ago (engine-behaviour §9). Sleeps while nothing waits.
+    /// Every second, unless the last flush was less than two seconds ago (engine-behaviour §9). Sleeps while nothing waits. What
+    /// the storage has refused is tried ever more rarely, and at once when there is more room.
     async fn run_flusher(self: Rc<Self>) {
         let context = self.context.clone();
+        let room_grown = context.room().grown().clone();
         let mut failures = 0;
         while !self.is_closed.get() {
-            let seen = self.items_arrived.version();
-            if self.raw_items.borrow().is_empty() {
-                context.changed(&self.items_arrived, seen).await;
+            let arrived = (&self.items_arrived, self.items_arrived.version());
+            let grown = (&room_grown, room_grown.version());
+            let has_items = !self.raw_items.borrow().is_empty();
+            if !has_items && self.parts_in_memory().is_empty() {
+                context.changed(&self.items_arrived, arrived.1).await;
                 continue;
             }
-            if self.pending_bytes() < MAX_RAW_BYTES || failures > 0 {
-                let ticks = (context.now() - self.opened_at).div_euclid(SECOND_MS) + 1;
-                let next_tick = self.opened_at + ticks * SECOND_MS;
-                let retry = context.now() + retry_delay_ms(failures);
-                context.changed_or_until(&self.items_arrived, seen, if failures > 0 { retry } else { next_tick }).await;
-                let seconds = |instant: TimestampMs| instant.div_euclid(SECOND_MS);
-                let since = seconds(context.now()).saturating_sub(seconds(self.last_flush.get()));
-                if self.is_closed.get() || (since <= 1 && self.pending_bytes() < MAX_RAW_BYTES) {
-                    continue;
-                }
+            let now = context.now();
+            let has_many = || self.raw_bytes() >= MAX_RAW_BYTES;
+            if failures > 0 {
+                context.changed_or_until(&self.items_arrived, arrived.1, now + back_off_ms(SECOND_MS, failures)).await;
+            } else if !has_items {
+                context.first_of(&[arrived, grown], now + back_off_ms(SECOND_MS, self.refusals.get())).await;
+            } else if !has_many() {
+                let ticks = (now - self.opened_at).div_euclid(SECOND_MS) + 1;
+                context.first_of(&[arrived, grown], self.opened_at + ticks * SECOND_MS).await;
             }
-            match self.flush().await {
-                Ok(()) => failures = 0,
+            if self.is_closed.get() {
+                return;
+            }
+            let seconds = |instant: TimestampMs| instant.div_euclid(SECOND_MS);
+            let since = seconds(context.now()).saturating_sub(seconds(self.last_flush.get()));
+            // Fewer than no seconds have passed when the clock was set back.
+            let is_early = (0..=1).contains(&since) && !has_many();
+            let asks = self.is_retry_due() || room_grown.version() != grown.1;
+            let has_items = !self.raw_items.borrow().is_empty() && !is_early;
+            let has_refused = !self.parts_in_memory().is_empty() && asks;
+            if !has_items && !has_refused {
+                continue;
+            }
+            let result = {
+                let _turn = self.take_flush_turn().await;
+                self.flush_waiting(asks).await
+            };
+            match result {
+                Ok(_) => failures = 0,
                 Err(error) => {
                     failures += 1;
-                    let message = format!("index items wait in memory, since they can't be written: {error}");
-                    context.emit(|| Event::Degraded { message });
+                    if failures == 1 {
+                        context.degraded(&error, format!("{}: {error}; its last entries wait in memory", self.place()));
+                    }
                 }
             }
             while self.parts().len() > MAX_PARTS && matches!(self.merge_once(true).await, Ok(true)) {}
@@ -500,24 +702,29 @@ impl Table {
     /// Merges when the list of parts has changed, and once more, with less to gain, when it has not for a while.
     async fn run_merger(self: Rc<Self>) {
         let context = self.context.clone();
+        let room_grown = context.room().grown().clone();
         let mut last_merge = context.now();
         let mut is_final = false;
         let mut failures = 0;
         while !self.is_closed.get() && !context.is_shutting_down() {
-            let seen = self.parts_changed.version();
-            match self.merge_once(is_final).await {
+            let changed = (&self.parts_changed, self.parts_changed.version());
+            let grown = (&room_grown, room_grown.version());
+            let result = self.merge_once(is_final).await;
+            // The clock may have been set back.
+            last_merge = last_merge.min(context.now());
+            match result {
                 Ok(true) => {
                     (last_merge, is_final, failures) = (context.now(), false, 0);
                     continue;
                 }
                 // Nothing to do until something changes, or until it is time to be content with less.
                 Ok(false) if is_final || self.parts().len() < 2 => {
-                    context.changed(&self.parts_changed, seen).await;
+                    context.first_of(&[changed, grown], TimestampMs::MAX).await;
                     is_final = false;
                 }
                 Ok(false) => {
                     let deadline = last_merge + FINAL_MERGE_DELAY_MS;
-                    context.changed_or_until(&self.parts_changed, seen, deadline).await;
+                    context.first_of(&[changed, grown], deadline).await;
                     is_final = context.now() >= deadline;
                     if is_final {
                         last_merge = context.now();
@@ -526,18 +733,21 @@ impl Table {
                 Err(error) if error.kind() == ErrorKind::Aborted => return,
                 Err(error) => {
                     failures += 1;
-                    context
-                        .emit(|| Event::Degraded { message: format!("parts of the index can't be merged: {error}") });
-                    context.sleep_until(context.now() + retry_delay_ms(failures)).await;
+                    let is_full = error.kind() == ErrorKind::Quota;
+                    if failures == 1 && !is_full {
+                        context.degraded(&error, format!("{}: {error}; its parts stay as they are", self.place()));
+                    }
+                    let delay = if is_full { QUOTA_SLEEP_MS } else { back_off_ms(SECOND_MS, failures) };
+                    context.first_of(&[grown], context.now() + delay).await;
                 }
             }
         }
     }
 }
 
-/// One second, doubled with each failure up to about a minute.
-fn retry_delay_ms(failures: u32) -> i64 {
-    SECOND_MS << failures.min(6)
+/// Sum of the parts' sizes: what a part merged from them takes at the most.
+fn bytes_of(parts: &[Rc<Part>]) -> u64 {
+    parts.iter().map(|part| part.size_bytes()).sum()
 }
 
 fn owners(parts: &[Rc<Part>]) -> Vec<u64> {

@@ -5,18 +5,20 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::metric::row::Rows;
 use crate::part::inmemory::{ConversionOptions, part_from_rows};
 use crate::runtime::Lane;
-use crate::time::{SECOND_MS, TimestampMs};
+use crate::time::{SECOND_MS, TimestampMs, back_off_ms};
 use crate::trace::event::{Event, MergeReason, PartClass, PartId};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
 use super::parts::PartEntry;
-use super::policy::MAX_PARTS_TO_MERGE;
+use super::policy::{self, MAX_PARTS_TO_MERGE};
 
 const RAW_ROWS_INTERVAL_MS: i64 = SECOND_MS;
 const DISK_INTERVAL_MS: i64 = 5 * SECOND_MS;
 /// An in-memory part of this age goes to disk.
 const DISK_AGE_S: i64 = 5;
+/// With so many in-memory parts that the storage does not take, they are merged where they are.
+const MAX_REFUSED_PARTS: usize = 2 * MAX_PARTS_TO_MERGE;
 /// With more small parts than this, conversion helps merging before it goes on.
 const MAX_SMALL_PARTS: usize = 256;
 
@@ -51,7 +53,7 @@ impl PartitionOptions {
 
 /// The first multiple of `interval` after `from` that lies behind `now`.
 fn next_tick(from: TimestampMs, interval: i64, now: TimestampMs) -> TimestampMs {
-    from + (now.saturating_sub(from) / interval + 1) * interval
+    from + (now.saturating_sub(from).div_euclid(interval) + 1) * interval
 }
 
 impl Partition {
@@ -144,7 +146,9 @@ impl Partition {
                         self.raw_rows.borrow_mut().recycle(rows);
                     }
                     Err(error) => {
-                        self.degraded(&error, "rows wait in memory for the next flush");
+                        if self.conversions.borrow().failure.is_none() {
+                            self.degraded(&error, "rows wait in memory until they can be encoded");
+                        }
                         batch.chunks.push_front(rows);
                         let mut conversions = self.conversions.borrow_mut();
                         conversions.queue.push_front(batch);
@@ -180,32 +184,77 @@ impl Partition {
 
     // ---- to disk ---------------------------------------------------------------------------------------------------
 
-    /// Every five seconds, while there are in-memory parts.
+    /// Every five seconds, while there are in-memory parts; ever more rarely while the storage does not take them, and at once
+    /// when it has more room.
     pub(super) async fn run_disk_ticker(self: Rc<Self>) {
+        let mut failures = 0;
+        let grown = self.context.room().grown().clone();
         while !self.is_stopping.get() {
             let seen = self.changed.version();
             if self.free_in_memory_parts(|_| true).is_empty() {
+                if self.in_memory_parts().is_empty() {
+                    // A merge in the background may have taken the last ones.
+                    failures = 0;
+                    self.context.trouble_is_over(&self.place());
+                }
                 self.context.changed(&self.changed, seen).await;
                 continue;
             }
-            let due = next_tick(self.opened_at, DISK_INTERVAL_MS, self.context.now());
-            self.context.changed_or_until(&self.stop, self.stop.version(), due).await;
+            let now = self.context.now();
+            let (due, seen) = if failures == 0 {
+                (next_tick(self.opened_at, DISK_INTERVAL_MS, now), None)
+            } else {
+                (now + back_off_ms(DISK_INTERVAL_MS, failures), Some((&grown, grown.version())))
+            };
+            let stop = (&self.stop, self.stop.version());
+            match seen {
+                Some(seen) => self.context.first_of(&[stop, seen], due).await,
+                None => self.context.first_of(&[stop], due).await,
+            }
             if self.is_stopping.get() {
                 return;
             }
             let now_s = self.context.now().div_euclid(SECOND_MS);
-            let old = self.free_in_memory_parts(|entry| now_s - entry.created().div_euclid(SECOND_MS) >= DISK_AGE_S);
-            // An error is in the trace; the parts stay and are tried again.
-            let _ = self.merge_optimal(old, MergeReason::Flush).await;
+            // One from the future was made before the clock was set back.
+            let is_old =
+                |entry: &PartEntry| !(0..DISK_AGE_S).contains(&(now_s - entry.created().div_euclid(SECOND_MS)));
+            match self.merge_optimal(self.free_in_memory_parts(is_old), MergeReason::Flush).await {
+                Ok(_) => failures = 0,
+                // The parts stay and are tried again.
+                Err(_) => {
+                    failures += 1;
+                    self.merge_refused_parts().await;
+                }
+            }
         }
+    }
+
+    /// As long as the storage takes no part, they must not become too many to be searched quickly.
+    async fn merge_refused_parts(self: &Rc<Self>) {
+        loop {
+            let free = self.free_in_memory_parts(|entry| !entry.is_suspect());
+            if free.len() <= MAX_REFUSED_PARTS || self.is_stopping.get() {
+                return;
+            }
+            let sizes: Vec<_> = free.iter().map(|entry| entry.size()).collect();
+            let choice = policy::select(&sizes, u64::MAX, true);
+            let chosen: Vec<_> = choice.parts.iter().map(|&at| free[at].clone()).collect();
+            if chosen.is_empty() || self.merge_in_memory(self.lease_free(chosen)).await.is_err() {
+                return;
+            }
+        }
+    }
+
+    pub(super) fn in_memory_parts(&self) -> Vec<Rc<PartEntry>> {
+        let list = self.parts.borrow();
+        list.small.iter().filter(|entry| entry.class() == PartClass::InMemory).cloned().collect()
     }
 
     /// In-memory parts that are in no merge.
     fn free_in_memory_parts(&self, filter: impl Fn(&PartEntry) -> bool) -> Vec<Rc<PartEntry>> {
-        let list = self.parts.borrow();
-        let is_free =
-            |entry: &&Rc<PartEntry>| entry.class() == PartClass::InMemory && entry.lease().is_none() && filter(entry);
-        list.small.iter().filter(is_free).cloned().collect()
+        let mut parts = self.in_memory_parts();
+        parts.retain(|entry| entry.lease().is_none() && filter(entry));
+        parts
     }
 
     /// Makes all in-memory parts of this instant durable, whatever their age. Rows that wait in shards are not touched.
@@ -213,12 +262,14 @@ impl Partition {
     /// # Errors
     /// When storage fails; the parts stay in memory.
     pub async fn flush_to_disk(self: &Rc<Self>) -> Result<()> {
-        let wanted: Vec<PartId> = {
-            let list = self.parts.borrow();
-            list.small.iter().filter(|entry| entry.class() == PartClass::InMemory).map(|entry| entry.id()).collect()
-        };
+        let mut wanted: Vec<PartId> = Vec::new();
+        let mut merges_in_memory = None;
         loop {
             let seen = self.changed.version();
+            // What was merged in memory is in memory still, under another name.
+            if merges_in_memory.replace(self.merges_in_memory.get()) != Some(self.merges_in_memory.get()) {
+                wanted = self.in_memory_parts().iter().map(|entry| entry.id()).collect();
+            }
             let free = self.free_in_memory_parts(|entry| wanted.contains(&entry.id()));
             if !free.is_empty() {
                 self.merge_in_job(Lane::Flush, free, MergeReason::Flush).await?;
@@ -239,10 +290,23 @@ impl Partition {
         reason: MergeReason,
     ) -> Result<Vec<Rc<PartEntry>>> {
         let mut waiting = self.lease_free(parts);
+        let has_parts = !waiting.parts.is_empty();
         let mut outputs = Vec::new();
         while !waiting.parts.is_empty() {
             let lease = waiting.take(MAX_PARTS_TO_MERGE, self.options.ids.next_merge());
-            outputs.extend(self.merge(lease, reason, None).await?);
+            match self.merge(lease, reason, None).await {
+                Ok(output) => outputs.extend(output),
+                Err(error) => {
+                    if error.kind() != ErrorKind::Aborted {
+                        let consequence = "its last rows stay in memory, can be searched, and are tried again";
+                        self.context.trouble(&self.place(), &error, consequence);
+                    }
+                    return Err(error);
+                }
+            }
+        }
+        if has_parts {
+            self.context.trouble_is_over(&self.place());
         }
         Ok(outputs)
     }

@@ -10,8 +10,9 @@ use crate::fs::{Change, FilePath};
 use crate::part::merge::{MergeCounts, MergeOptions, PartMerge, Step};
 use crate::part::writer::WrittenPart;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part, PartFile};
-use crate::runtime::{Lane, Signal};
-use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass};
+use crate::runtime::{Lane, Purpose, Reservation, Signal};
+use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
+use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass, PartId};
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -27,6 +28,8 @@ const THOROUGH_FROM_BYTES: u64 = 4 << 20;
 /// The waiting times between two looks for something to merge.
 const MIN_SLEEP_MS: i64 = 10;
 const MAX_SLEEP_MS: i64 = 10_000;
+/// A merge for which the storage had no room in the end, though nobody had said so before, is not soon tried again.
+const QUOTA_SLEEP_MS: i64 = 10 * MINUTE_MS;
 /// Rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 20_000;
 
@@ -39,48 +42,62 @@ impl Partition {
         let mut sleep_ms = MIN_SLEEP_MS;
         let mut is_final = false;
         let mut last_merge = self.context.now();
+        let mut failures = 0;
+        let grown = self.context.room().grown().clone();
         while !self.is_stopping.get() {
-            let seen = self.changed.version();
+            let (changed, grown) = ((&self.changed, self.changed.version()), (&grown, grown.version()));
             let result = match class {
                 PartClass::Big => self.merge_big_parts(is_final).await,
                 _ => self.merge_small_parts(MergeReason::Background, is_final).await,
             };
-            let has_failed = match result {
+            let now = self.context.now();
+            match result {
                 Ok(true) => {
-                    sleep_ms = MIN_SLEEP_MS;
-                    last_merge = self.context.now();
+                    (sleep_ms, failures) = (MIN_SLEEP_MS, 0);
+                    last_merge = now;
                     is_final = false;
                     continue;
                 }
-                Ok(false) => false,
-                // It is in the trace. Whatever the reason is, trying again at once would not help.
-                Err(_) => {
-                    sleep_ms = MAX_SLEEP_MS;
-                    true
+                Ok(false) => failures = 0,
+                // Whatever the reason is, trying again at once would not help.
+                Err(error) => {
+                    failures += 1;
+                    let is_told = matches!(error.kind(), ErrorKind::Aborted | ErrorKind::Quota);
+                    if failures == 1 && !is_told {
+                        self.degraded(&error, "the parts stay as they are, and the merge is tried again");
+                    }
+                    let is_full = error.kind() == ErrorKind::Quota;
+                    let retry_at = now + if is_full { QUOTA_SLEEP_MS } else { back_off_ms(MAX_SLEEP_MS, failures) };
+                    if !self.is_stopping.get() {
+                        let stop = (&self.stop, self.stop.version());
+                        self.context.first_of(&[stop, grown], retry_at).await;
+                    }
+                    continue;
                 }
-            };
+            }
+            // The clock may have been set back.
+            last_merge = last_merge.min(now);
             let delay = self.options.final_merge_delay_ms;
-            if delay > 0 && self.context.now() - last_merge > delay {
-                last_merge = self.context.now();
+            if delay > 0 && now - last_merge > delay {
+                last_merge = now;
                 is_final = true;
                 continue;
             }
-            let mut due = self.context.now() + sleep_ms;
+            let mut due = now + sleep_ms;
             sleep_ms = (2 * sleep_ms).min(MAX_SLEEP_MS);
             // Attempts on an unchanged list would end as this one did, so they are left out; the timer goes on as if not.
-            if !has_failed {
-                if delay > 0 && !is_final {
-                    self.context.changed_or_until(&self.changed, seen, last_merge + delay + 1).await;
-                } else {
-                    self.context.changed(&self.changed, seen).await;
-                }
-                while due < self.context.now() {
-                    due += sleep_ms;
-                    sleep_ms = (2 * sleep_ms).min(MAX_SLEEP_MS);
-                }
+            let next_final = if delay > 0 && !is_final { last_merge + delay + 1 } else { TimestampMs::MAX };
+            self.context.first_of(&[changed, grown], next_final).await;
+            let now = self.context.now();
+            while due < now && sleep_ms < MAX_SLEEP_MS {
+                due += sleep_ms;
+                sleep_ms = (2 * sleep_ms).min(MAX_SLEEP_MS);
+            }
+            if due < now {
+                due = now + (due - now).rem_euclid(sleep_ms);
             }
             if !self.is_stopping.get() {
-                self.context.changed_or_until(&self.stop, self.stop.version(), due).await;
+                self.context.changed_or_until(&self.stop, self.stop.version(), due.min(now + sleep_ms)).await;
             }
         }
     }
@@ -109,13 +126,20 @@ impl Partition {
         let free: Vec<&Rc<PartEntry>> =
             parts.iter().filter(|entry| entry.lease().is_none() && !entry.is_suspect()).collect();
         let sizes: Vec<PartSize> = free.iter().map(|entry| entry.size()).collect();
-        let max_output_bytes = self.options.limits.max_output_bytes;
+        let (limit, spare) = (self.options.limits.max_output_bytes, self.context.room().spare_for_merges());
+        let max_output_bytes = limit.min(spare);
         let choice = policy::select(&sizes, max_output_bytes, is_final);
         self.note_look(class, free.len(), &choice);
+        let chosen = |indices: &[usize]| indices.iter().map(|&at| free[at].clone()).collect::<Vec<_>>();
         if choice.parts.is_empty() {
+            // With more room there might be one.
+            if sizes.iter().map(|size| size.bytes).sum::<u64>() > spare {
+                let wanted = policy::select(&sizes, limit, is_final);
+                self.put_off(&chosen(&wanted.parts));
+            }
             return Ok(false);
         }
-        let chosen = choice.parts.iter().map(|&i| free[i].clone()).collect();
+        let chosen = chosen(&choice.parts);
         let is_watched = self.context.with_trace(|trace| trace.is_enabled());
         let explained = is_watched.then(|| {
             // As the choice sees them.
@@ -129,8 +153,34 @@ impl Partition {
                 max_output_bytes,
             }
         });
-        self.merge(self.lease_free(chosen), reason, explained).await?;
-        Ok(true)
+        let result = self.merge(self.lease_free(chosen.clone()), reason, explained).await;
+        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Quota) {
+            self.put_off(&chosen);
+        }
+        result.map(|_| true)
+    }
+
+    /// Tells of a merge that would not fit, or did not; once, as long as it is wanted.
+    fn put_off(&self, parts: &[Rc<PartEntry>]) {
+        let Some(first) = parts.first() else { return };
+        let room = self.context.room();
+        room.falls_short();
+        let sources: Vec<PartId> = parts.iter().map(|entry| entry.id()).collect();
+        {
+            let last = &mut self.put_off.borrow_mut()[usize::from(first.class() == PartClass::Big)];
+            let is_known = sources.iter().any(|source| last.contains(source));
+            last.clone_from(&sources);
+            if is_known {
+                return;
+            }
+        }
+        room.put_off_merge();
+        self.context.emit(|| Event::MergePutOff {
+            partition: self.label.clone(),
+            sources,
+            needed_bytes: bytes_of(parts),
+            room_bytes: room.left_bytes().map_or(0, |_| room.spare_for_merges()),
+        });
     }
 
     /// Remembers what a merger saw, for those who want to know why nothing is merged.
@@ -162,7 +212,7 @@ impl Partition {
     /// Waits for merges that are under way and then merges all parts of this instant into one.
     ///
     /// # Errors
-    /// When storage fails or a part is corrupt; the parts stay as they are.
+    /// `Quota` when the result would not fit; when storage fails or a part is corrupt; the parts stay as they are.
     pub async fn force_merge(self: &Rc<Self>) -> Result<()> {
         self.merge_all(MergeReason::Forced).await
     }
@@ -186,6 +236,16 @@ impl Partition {
             let _floor = partition.take_floor().await?;
             partition.wait_for_merges().await;
             let mut parts: Vec<Rc<PartEntry>> = partition.parts.borrow().iter().cloned().collect();
+            // Nothing is begun that could not be ended: what is merged in two rounds is there twice beside its sources.
+            let rounds = if parts.len() > MAX_PARTS_TO_MERGE { 2 } else { 1 };
+            let what = format!("merging the {} parts of {}", parts.len(), partition.place());
+            if let Err(error) = partition.context.room().check(bytes_of(&parts).saturating_mul(rounds), &what) {
+                if reason != MergeReason::Deduplication {
+                    return Err(error);
+                }
+                partition.put_off(&parts);
+                return Ok(());
+            }
             // The first round rewrites even a single part.
             let mut is_first_round = true;
             while is_first_round || parts.len() > 1 {
@@ -232,9 +292,32 @@ impl Partition {
     /// Merges leased parts into one on disk, which takes their place. `None` when no row was left.
     ///
     /// # Errors
-    /// When storage fails or a part is corrupt. The parts stay as they are and are free again.
+    /// `Quota` when the result might not fit; when storage fails or a part is corrupt. The parts stay as they are and are free
+    /// again.
     pub(super) async fn merge(
         self: &Rc<Self>,
+        lease: Lease,
+        reason: MergeReason,
+        choice: Option<MergeChoice>,
+    ) -> Result<Option<Rc<PartEntry>>> {
+        let bytes = bytes_of(&lease.parts);
+        let class = self.options.limits.output_class(bytes);
+        let what = || format!("merging {} parts of {}", lease.parts.len(), self.place());
+        self.context.room().check(bytes, &what())?;
+        let _reservation = Reservation::new(&self.context, bytes);
+        self.merge_into(class, lease, reason, choice).await
+    }
+
+    /// Merges leased in-memory parts into one of their kind.
+    pub(super) async fn merge_in_memory(self: &Rc<Self>, lease: Lease) -> Result<Option<Rc<PartEntry>>> {
+        let output = self.merge_into(PartClass::InMemory, lease, MergeReason::Flush, None).await?;
+        self.merges_in_memory.set(self.merges_in_memory.get() + 1);
+        Ok(output)
+    }
+
+    async fn merge_into(
+        self: &Rc<Self>,
+        output_class: PartClass,
         lease: Lease,
         reason: MergeReason,
         choice: Option<MergeChoice>,
@@ -246,9 +329,8 @@ impl Partition {
             return Err(Self::stopped());
         }
         let merge = lease.merge;
-        let bytes_total = lease.parts.iter().map(|entry| entry.part().size_bytes()).sum();
+        let bytes_total = bytes_of(&lease.parts);
         let rows_total = lease.parts.iter().map(|entry| entry.part().header().rows).sum();
-        let output_class = self.options.limits.output_class(bytes_total);
         let sources: Vec<_> = lease.parts.iter().map(|entry| entry.id()).collect();
         self.context.emit(|| Event::MergeStarted {
             merge,
@@ -272,7 +354,8 @@ impl Partition {
             transaction: class_dir.join(&format!("txn/{suffix:016X}")),
             suffix,
         };
-        let error = match self.write_merged(&lease, reason, bytes_total, &files).await {
+        let into = (output_class != PartClass::InMemory).then_some(&files);
+        let error = match self.write_merged(&lease, reason, bytes_total, into).await {
             Ok((output, transaction, counts)) => {
                 let bytes = output.as_ref().map_or(0, Part::size_bytes);
                 self.count(|merged| {
@@ -287,7 +370,9 @@ impl Partition {
             Err(error) => error,
         };
         // What was written so far is of no use. When it can't be removed, the next start does it.
-        let _ = self.context.commit(vec![Change::Remove { path: files.tmp_dir.clone() }]).await;
+        if into.is_some() {
+            let _ = self.context.commit(vec![Change::Remove { path: files.tmp_dir.clone() }]).await;
+        }
         if error.kind() == ErrorKind::Corrupt {
             lease.parts.iter().for_each(|entry| entry.mark_suspect());
         }
@@ -299,20 +384,21 @@ impl Partition {
             partition: self.label.clone(),
             message: error.message().to_owned(),
         });
-        if error.kind() != ErrorKind::Aborted {
-            self.degraded(&error, "the parts stay as they are");
-        }
         Err(error)
     }
 
-    /// All of a merge up to the moment at which it is true on disk.
+    /// All of a merge up to the moment at which it is true on disk; without files it stays in memory.
     async fn write_merged(
         &self,
         lease: &Lease,
         reason: MergeReason,
         bytes_total: u64,
-        files: &OutputFiles,
+        files: Option<&OutputFiles>,
     ) -> Result<(Option<Part>, Option<FilePath>, MergeCounts)> {
+        if files.is_some() {
+            // Before anything is written in vain: the sources' series are all registered by now.
+            (self.options.ensure_index_durable)().await?;
+        }
         let is_thorough =
             matches!(reason, MergeReason::Forced | MergeReason::Deduplication) || bytes_total >= THOROUGH_FROM_BYTES;
         let options = MergeOptions {
@@ -334,9 +420,11 @@ impl Partition {
                     merge.feed(input, file, start, bytes);
                 }
                 Step::Progress { rows } => {
-                    for (file, bytes) in merge.take_chunks(CHUNK_LEN) {
-                        has_file[file as usize] = true;
-                        self.context.append(&files.tmp_dir.join(file.name()), bytes).await?;
+                    if let Some(files) = files {
+                        for (file, bytes) in merge.take_chunks(CHUNK_LEN) {
+                            has_file[file as usize] = true;
+                            self.context.append(&files.tmp_dir.join(file.name()), bytes, Purpose::Data).await?;
+                        }
                     }
                     // A block costs about as much as some twenty rows, however small it is.
                     self.context.spend(rows + 20).await;
@@ -353,6 +441,7 @@ impl Partition {
             }
         }
         let (written, counts) = merge.finish()?;
+        let Some(files) = files else { return Ok((written.map(Part::in_memory), None, counts)) };
         let dst_dir = written.as_ref().map(|written| files.dir.join(&written.header.dir_name(files.suffix)));
         let sources: Vec<&FilePath> = lease.parts.iter().filter_map(|entry| entry.part().dir()).collect();
         let mut changes = Vec::new();
@@ -369,7 +458,6 @@ impl Partition {
             let text = transaction_text(&sources, &files.tmp_dir, dst_dir.as_ref());
             changes.push(Change::Put { file: transaction.clone(), bytes: Bytes::from(text) });
         }
-        (self.options.ensure_index_durable)().await?;
         self.context.commit(changes).await?;
         let part = written.zip(dst_dir).map(|(written, dst_dir)| {
             let WrittenPart { header, metaindex, sizes, .. } = written;
@@ -384,12 +472,12 @@ impl Partition {
         for (file, bytes) in PartFile::ALL.into_iter().zip(&written.rest) {
             if !bytes.is_empty() || !has_file[file as usize] {
                 let path = files.tmp_dir.join(file.name());
-                appends.push(Box::pin(async move { self.context.append(&path, bytes.clone()).await }));
+                appends.push(Box::pin(async move { self.context.append(&path, bytes.clone(), Purpose::Data).await }));
             }
         }
         let interval = Bytes::from(written.header.min_dedup_interval_text());
         let path = files.tmp_dir.join(MIN_DEDUP_INTERVAL_FILE);
-        appends.push(Box::pin(async move { self.context.append(&path, interval).await }));
+        appends.push(Box::pin(async move { self.context.append(&path, interval, Purpose::Data).await }));
         // Each is polled until it is done; the first error counts.
         let mut outcome = Ok(());
         poll_fn(|context| {
@@ -415,6 +503,11 @@ impl Partition {
         let rows_total = running.rows_total;
         self.context.emit(|| Event::MergeProgressed { merge, partition: self.label.clone(), rows_done, rows_total });
     }
+}
+
+/// Sum of the parts' sizes: what a part merged from them takes at the most.
+fn bytes_of(parts: &[Rc<PartEntry>]) -> u64 {
+    parts.iter().map(|entry| entry.part().size_bytes()).sum()
 }
 
 /// Where a merge writes.

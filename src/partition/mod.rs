@@ -31,7 +31,7 @@ use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::part::Part;
 use crate::part::merge::MergeCounts;
 use crate::runtime::{Context, Lane, Signal};
-use crate::time::{PartitionName, TimestampMs};
+use crate::time::{PartitionName, TimestampMs, back_off_ms};
 use crate::trace::event::{Event, MergeId, MergeReason, PartClass, PartId};
 use flush::Conversions;
 use parts::{Anchor, Graveyard, Lease, Remains, Retirement};
@@ -102,6 +102,10 @@ pub struct Partition {
     looks: Cell<[Option<MergeLook>; 2]>,
     /// Background merges hold back: a forced merge has the floor.
     is_forced: Cell<bool>,
+    /// The parts of the last merge that was put off for want of room, of small parts and of big ones.
+    put_off: RefCell<[Vec<PartId>; 2]>,
+    /// Merges whose output stayed in memory.
+    merges_in_memory: Cell<u64>,
     is_stopping: Cell<bool>,
     has_jobs: Cell<bool>,
     stop: Signal,
@@ -178,6 +182,22 @@ impl Partition {
         self.conversions.borrow().pending_rows
     }
 
+    /// Rows that are not durable: those that wait, and those of in-memory parts.
+    pub fn rows_in_memory(&self) -> u64 {
+        self.pending_rows() + self.in_memory_parts().iter().map(|entry| entry.part().header().rows).sum::<u64>()
+    }
+
+    /// Bytes that the above take.
+    pub fn bytes_in_memory(&self) -> u64 {
+        /// Four bytes of series, eight of timestamp, eight of value.
+        const RAW_ROW_BYTES: u64 = 20;
+        /// What a part takes beside its content.
+        const PART_BYTES: u64 = 1 << 10;
+        let parts = self.in_memory_parts();
+        self.pending_rows() * RAW_ROW_BYTES
+            + parts.iter().map(|entry| entry.part().size_bytes() + PART_BYTES).sum::<u64>()
+    }
+
     /// Rows that can't be searched yet.
     pub fn pending_rows(&self) -> u64 {
         self.raw_rows.borrow().len() as u64 + self.pending_conversion_rows()
@@ -206,8 +226,7 @@ impl Partition {
     /// When storage fails; the rows stay in memory then, and closing can be tried again.
     pub async fn shutdown(self: &Rc<Self>) -> Result<()> {
         self.stop_jobs().await;
-        self.flush_raw_rows().await?;
-        self.flush_to_disk().await?;
+        self.make_durable().await?;
         // What the janitor has begun to remove is waited for, too: whoever opens the database next must not see files vanish
         // that it has just listed.
         loop {
@@ -219,6 +238,15 @@ impl Partition {
                 return Ok(());
             }
         }
+    }
+
+    /// Makes all rows that were added before durable.
+    ///
+    /// # Errors
+    /// When storage fails; the rows stay in memory, can be searched, and are tried again.
+    pub async fn make_durable(self: &Rc<Self>) -> Result<()> {
+        self.flush_raw_rows().await?;
+        self.flush_to_disk().await
     }
 
     /// Tells all jobs to end and waits for merges that are under way.
@@ -245,16 +273,23 @@ impl Partition {
     /// Removes files of retired parts that nobody reads, until stopped.
     async fn run_janitor(self: Rc<Self>) {
         const RETRY_DELAY_MS: i64 = 10_000;
+        let mut failures = 0;
         while !self.is_stopping.get() {
             let seen = self.graveyard.arrived.version();
             if self.graveyard.is_empty() {
                 self.context.changed(&self.graveyard.arrived, seen).await;
                 continue;
             }
-            if let Err(error) = self.bury().await {
-                self.degraded(&error, "files of merged parts stay until the next try");
-                let retry_at = self.context.now() + RETRY_DELAY_MS;
-                self.context.changed_or_until(&self.stop, self.stop.version(), retry_at).await;
+            match self.bury().await {
+                Ok(()) => failures = 0,
+                Err(error) => {
+                    failures += 1;
+                    if failures == 1 {
+                        self.degraded(&error, "files of merged parts stay until they can be removed");
+                    }
+                    let retry_at = self.context.now() + back_off_ms(RETRY_DELAY_MS, failures);
+                    self.context.changed_or_until(&self.stop, self.stop.version(), retry_at).await;
+                }
             }
         }
     }
@@ -279,7 +314,12 @@ impl Partition {
     }
 
     fn degraded(&self, error: &Error, consequence: &str) {
-        self.context.emit(|| Event::Degraded { message: format!("partition {}: {error}; {consequence}", self.label) });
+        self.context.degraded(error, format!("{}: {error}; {consequence}", self.place()));
+    }
+
+    /// What its troubles are reported under.
+    fn place(&self) -> String {
+        format!("partition {}", self.label)
     }
 
     fn stopped() -> Error {

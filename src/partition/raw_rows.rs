@@ -122,7 +122,9 @@ impl RawRows {
     pub fn take(&mut self, now: Option<TimestampMs>) -> Rows {
         let mut taken = Rows::default();
         for shard in &mut self.shards {
-            let is_due = now.is_none_or(|now| now.div_euclid(SECOND_MS) - shard.last_overflow_s > 1);
+            // Seconds since then; fewer than none when the clock was set back.
+            let since = |now: TimestampMs| now.div_euclid(SECOND_MS) - shard.last_overflow_s;
+            let is_due = now.is_none_or(|now| !(0..=1).contains(&since(now)));
             if !is_due || shard.rows.is_empty() {
                 continue;
             }

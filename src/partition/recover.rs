@@ -44,6 +44,8 @@ impl Partition {
             merged: Cell::default(),
             looks: Cell::default(),
             is_forced: Cell::new(false),
+            put_off: RefCell::default(),
+            merges_in_memory: Cell::new(0),
             is_stopping: Cell::new(false),
             has_jobs: Cell::new(false),
             stop: Signal::default(),

@@ -53,6 +53,7 @@ impl Partition {
         anchor.weigh(vec![self.small_dir.clone(), self.big_dir.clone()]);
         let is_held = Rc::downgrade(&anchor);
         drop(anchor);
+        self.context.trouble_is_over(&self.place());
         self.context.emit(|| Event::PartitionDropped { partition: self.label.clone() });
         let partition = self.clone();
         self.context.spawn(Lane::Janitor, async move {

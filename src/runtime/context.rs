@@ -4,6 +4,8 @@
 //! scheduler looks at these notes instead of using wakers.
 
 use super::block_cache::BlockCache;
+use super::health::Health;
+use super::room::Room;
 use super::scheduler::Lane;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, Completion, Entry, EntryKind, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
@@ -45,10 +47,20 @@ impl Signal {
     }
 }
 
+/// What bytes are written for, which says whether they may take the head-room.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Purpose {
+    /// They add data: what would eat into the head-room is refused.
+    Data,
+    /// They are needed to get rid of data.
+    Upkeep,
+}
+
 /// What a suspended job waits for. Any one of several suffices.
 #[derive(Debug)]
 pub(super) enum Wait {
     Op(OpId),
+    /// By the steady clock.
     Until(TimestampMs),
     Signal(Signal, u64),
     /// Its share of work is used up; it can go on in its next turn.
@@ -62,7 +74,9 @@ pub(super) struct Shared {
     completed: RefCell<HashMap<OpId, Result<Reply>>>,
     in_flight: RefCell<HashSet<OpId>>,
     scratch: RefCell<Vec<Completion>>,
-    pub(super) now: Cell<TimestampMs>,
+    now: Cell<TimestampMs>,
+    /// As `now` at the start, and ahead of it by as much as that was ever set back. Deadlines count by it, so that none moves away.
+    steady_now: Cell<TimestampMs>,
     /// Units left in the turn of the job that is being polled.
     pub(super) turn_units_left: Cell<i64>,
     pub(super) waits: RefCell<Vec<Wait>>,
@@ -70,6 +84,8 @@ pub(super) struct Shared {
     pub(super) cancelled: RefCell<Vec<TaskId>>,
     trace: RefCell<EventRing>,
     block_cache: BlockCache,
+    room: Room,
+    health: Health,
     shutting_down: Cell<bool>,
     /// Why the storage will never carry out anything again.
     lost: RefCell<Option<Error>>,
@@ -90,20 +106,41 @@ impl Context {
             in_flight: RefCell::default(),
             scratch: RefCell::default(),
             now: Cell::new(now),
+            steady_now: Cell::new(now),
             turn_units_left: Cell::new(0),
             waits: RefCell::default(),
             spawned: RefCell::default(),
             cancelled: RefCell::default(),
             trace: RefCell::default(),
             block_cache: BlockCache::default(),
+            room: Room::default(),
+            health: Health::default(),
             shutting_down: Cell::new(false),
             lost: RefCell::default(),
         }))
     }
 
-    /// The instant at which the present pump began. It does not move while a job runs.
+    /// The instant at which the present pump began. It does not move while a job runs. Between two pumps it may go back: people
+    /// set their clocks.
     pub fn now(&self) -> TimestampMs {
         self.0.now.get()
+    }
+
+    /// A pump begins.
+    pub(super) fn set_now(&self, now: TimestampMs) {
+        let passed = now.saturating_sub(self.now()).max(0);
+        self.0.now.set(now);
+        self.0.steady_now.set(self.0.steady_now.get().saturating_add(passed));
+    }
+
+    /// An instant as the steady clock has it, as seen from now.
+    fn steady(&self, deadline: TimestampMs) -> TimestampMs {
+        self.0.steady_now.get().saturating_add(deadline.saturating_sub(self.now()))
+    }
+
+    /// When a deadline by the steady clock will come, if nobody sets the clock until then.
+    pub(super) fn due(&self, steady_deadline: TimestampMs) -> TimestampMs {
+        self.now().saturating_add(steady_deadline.saturating_sub(self.0.steady_now.get()))
     }
 
     /// Hands a new job to the scheduler; it starts in a later turn of the same pump.
@@ -140,19 +177,26 @@ impl Context {
         Spend { context: self, is_turn_over: left <= 0 }
     }
 
-    /// Waits until the clock has reached `deadline`.
+    /// Waits until the clock has reached `deadline`; as long as that is from now, whatever becomes of the clock.
     pub fn sleep_until(&self, deadline: TimestampMs) -> Changed<'_> {
-        Changed { context: self, signal: None, deadline: Some(deadline) }
+        self.first_of(&[], deadline)
     }
 
     /// Waits until `signal` has been raised since `seen` was read from it.
     pub fn changed<'a>(&'a self, signal: &'a Signal, seen: u64) -> Changed<'a> {
-        Changed { context: self, signal: Some((signal, seen)), deadline: None }
+        self.first_of(&[(signal, seen)], TimestampMs::MAX)
     }
 
     /// Waits until `deadline` or until `signal` has been raised since `seen`, whichever comes first.
     pub fn changed_or_until<'a>(&'a self, signal: &'a Signal, seen: u64, deadline: TimestampMs) -> Changed<'a> {
-        Changed { context: self, signal: Some((signal, seen)), deadline: Some(deadline) }
+        self.first_of(&[(signal, seen)], deadline)
+    }
+
+    /// Waits until `deadline`, or until one of the signals, two at the most, has been raised since its count was read; the end of
+    /// time is no deadline.
+    pub fn first_of<'a>(&'a self, signals: &[(&'a Signal, u64)], deadline: TimestampMs) -> Changed<'a> {
+        let deadline = (deadline != TimestampMs::MAX).then(|| self.steady(deadline));
+        Changed { context: self, signals: [signals.first().copied(), signals.get(1).copied()], deadline }
     }
 
     // ---- storage ---------------------------------------------------------------------------------------------------
@@ -182,18 +226,85 @@ impl Context {
     }
 
     /// Adds bytes to a file below `tmp/`.
-    pub fn append(&self, file: &FilePath, bytes: Bytes) -> Done {
-        Done(self.operation(Request::Append { file: file.clone(), bytes }))
+    ///
+    /// # Errors
+    /// `Quota` when data would eat into the head-room; what the storage says.
+    pub fn append(&self, file: &FilePath, bytes: Bytes, purpose: Purpose) -> Done {
+        let room = &self.0.room;
+        if purpose == Purpose::Data
+            && let Err(refused) = room.check(bytes.len() as u64, file.as_str())
+        {
+            return Done { operation: Err(refused), removes: false };
+        }
+        room.written(bytes.len() as u64);
+        self.write(Request::Append { file: file.clone(), bytes }, false)
     }
 
     /// Waits until what was appended to `file` would survive.
     pub fn sync(&self, file: &FilePath) -> Done {
-        Done(self.operation(Request::Sync { file: file.clone() }))
+        self.write(Request::Sync { file: file.clone() }, false)
     }
 
     /// Carries out all changes or none; they are durable when it returns.
     pub fn commit(&self, changes: Vec<Change>) -> Done {
-        Done(self.operation(Request::Commit { changes }))
+        let mut removes = false;
+        for change in &changes {
+            match change {
+                Change::Put { bytes, .. } => self.0.room.written(bytes.len() as u64),
+                Change::Remove { .. } => removes = true,
+                _ => {}
+            }
+        }
+        self.write(Request::Commit { changes }, removes)
+    }
+
+    fn write(&self, request: Request, removes: bool) -> Done {
+        Done { operation: Ok(self.operation(request)), removes }
+    }
+
+    /// Takes down what became of a write.
+    fn note(&self, result: &Result<Reply>, removes: bool) {
+        match result {
+            Ok(_) if removes => self.0.room.removed(),
+            Ok(_) => {}
+            Err(error) => {
+                self.0.health.storage_failed(error);
+                if error.kind() == ErrorKind::Quota {
+                    self.0.room.falls_short();
+                }
+            }
+        }
+    }
+
+    /// What room the storage has left.
+    pub fn room(&self) -> &Room {
+        &self.0.room
+    }
+
+    /// What keeps data from becoming durable.
+    pub fn health(&self) -> &Health {
+        &self.0.health
+    }
+
+    /// Says that `place` can't write what waits there, and what follows from that. To be said at each failure; observers are told
+    /// once.
+    pub fn trouble(&self, place: &str, error: &Error, consequence: &str) {
+        self.0.health.storage_failed(error);
+        if self.0.health.begin(place, error) {
+            self.degraded(error, format!("{place}: {error}; {consequence}"));
+        }
+    }
+
+    /// Says that nothing waits at `place` any more. May be said at any time.
+    pub fn trouble_is_over(&self, place: &str) {
+        if let Some(kind) = self.0.health.end(place) {
+            self.emit(|| Event::Restored { code: kind.code() });
+        }
+    }
+
+    /// Tells observers of a fault that was contained.
+    pub fn degraded(&self, error: &Error, message: String) {
+        self.emit(|| Event::Degraded { code: error.kind().code(), message });
     }
 
     /// Looks whether the writer of files that are open for reading has committed since; they are what it left from then on.
@@ -233,11 +344,11 @@ impl Context {
     /// Moves what the file system has finished to where jobs find it.
     pub(super) fn collect_completions(&self) {
         let mut scratch = self.0.scratch.take();
-        self.0.fs.borrow_mut().poll(self.now(), &mut scratch);
+        self.0.fs.borrow_mut().poll(self.0.steady_now.get(), &mut scratch);
         let mut notices = Vec::new();
         self.0.fs.borrow_mut().take_notices(&mut notices);
         for message in notices {
-            self.emit(|| Event::Degraded { message });
+            self.emit(|| Event::Degraded { code: ErrorKind::Storage.code(), message });
         }
         let mut in_flight = self.0.in_flight.borrow_mut();
         let mut completed = self.0.completed.borrow_mut();
@@ -258,7 +369,7 @@ impl Context {
     pub(super) fn is_satisfied(&self, wait: &Wait) -> bool {
         match wait {
             Wait::Op(op) => self.0.completed.borrow().contains_key(op),
-            Wait::Until(deadline) => self.now() >= *deadline,
+            Wait::Until(deadline) => self.0.steady_now.get() >= *deadline,
             Wait::Signal(signal, seen) => signal.version() != *seen,
             Wait::Turn => true,
         }
@@ -315,7 +426,8 @@ impl Context {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Changed<'a> {
     context: &'a Context,
-    signal: Option<(&'a Signal, u64)>,
+    signals: [Option<(&'a Signal, u64)>; 2],
+    /// By the steady clock.
     deadline: Option<TimestampMs>,
 }
 
@@ -324,12 +436,13 @@ impl Future for Changed<'_> {
 
     #[inline(never)]
     fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
-        let has_changed = self.signal.is_some_and(|(signal, seen)| signal.version() != seen);
-        if has_changed || self.deadline.is_some_and(|deadline| self.context.now() >= deadline) {
+        let signals = || self.signals.iter().flatten();
+        let has_changed = signals().any(|(signal, seen)| signal.version() != *seen);
+        if has_changed || self.deadline.is_some_and(|deadline| self.context.0.steady_now.get() >= deadline) {
             return Poll::Ready(());
         }
         let mut waits = self.context.0.waits.borrow_mut();
-        waits.extend(self.signal.map(|(signal, seen)| Wait::Signal(signal.clone(), seen)));
+        waits.extend(signals().map(|(signal, seen)| Wait::Signal((*signal).clone(), *seen)));
         waits.extend(self.deadline.map(Wait::Until));
         Poll::Pending
     }
@@ -379,14 +492,25 @@ impl Future for Read {
 
 /// A change of storage, see [`Context::commit`].
 #[must_use = "futures do nothing unless awaited"]
-pub struct Done(Operation);
+pub struct Done {
+    /// What was refused at once is its reason.
+    operation: Result<Operation>,
+    removes: bool,
+}
 
 impl Future for Done {
     type Output = Result<()>;
 
     #[inline(never)]
     fn poll(mut self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<Self::Output> {
-        self.0.poll_reply().map(|reply| reply.map(drop))
+        let removes = self.removes;
+        match &mut self.operation {
+            Err(refused) => Poll::Ready(Err(refused.clone())),
+            Ok(operation) => operation.poll_reply().map(|result| {
+                operation.context.note(&result, removes);
+                result.map(drop)
+            }),
+        }
     }
 }
 

@@ -2,10 +2,14 @@
 
 pub mod block_cache;
 pub mod context;
+pub mod health;
 pub mod join;
+pub mod room;
 pub mod scheduler;
 
 pub use block_cache::{BlockCache, BlockKey};
-pub use context::{Context, Signal, TaskId};
+pub use context::{Context, Purpose, Signal, TaskId};
+pub use health::Health;
 pub use join::join_all;
+pub use room::{Reservation, Room};
 pub use scheduler::{Lane, Pumped, Scheduler};

@@ -96,10 +96,10 @@ impl Scheduler {
         Self { context, tasks: SortedMap::new(), last_turn: [TaskId(u64::MAX); 5], credit: [0; 5], units: [0; 5] }
     }
 
-    /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump.
+    /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump. A jump
+    /// ahead lets all that fell due run, once; a step back delays nothing by more than the time to the next pump.
     pub fn pump(&mut self, now: TimestampMs, budget: Units) -> Pumped {
-        let shared = self.context.0.clone();
-        shared.now.set(now.max(shared.now.get()));
+        self.context.set_now(now);
         self.context.collect_completions();
         self.admit();
         let mut total_spent: Units = 0;
@@ -127,7 +127,7 @@ impl Scheduler {
             Wait::Until(deadline) => Some(*deadline),
             _ => None,
         });
-        deadlines.min()
+        deadlines.min().map(|deadline| self.context.due(deadline))
     }
 
     /// Whether a job could go on at once.
@@ -318,6 +318,32 @@ mod tests {
         for budget in [1, 1_000, 50_000] {
             assert_eq!(run(budget), whole, "budget {budget}");
         }
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_moves_no_deadline_away() {
+        let (context, mut scheduler, log) = scheduler();
+        context.spawn(Lane::Flush, {
+            let (context, log) = (context.clone(), log.clone());
+            async move {
+                loop {
+                    context.sleep_until(context.now() + 5_000).await;
+                    log.borrow_mut().push("tick");
+                }
+            }
+        });
+        let hours = 3 * 3_600_000;
+        assert_eq!(scheduler.pump(hours, 100).next_due, Some(hours + 5_000));
+        scheduler.pump(hours + 4_000, 100);
+        // Four of five seconds have passed when the clock is set back by three hours.
+        assert_eq!(scheduler.pump(0, 100).next_due, Some(1_000));
+        assert_eq!(context.now(), 0);
+        assert_eq!(scheduler.pump(1_000, 100).next_due, Some(6_000));
+        assert_eq!(*log.borrow(), ["tick"]);
+        // A sleep of forty days is one late tick and no more.
+        let days = 40 * 86_400_000;
+        assert_eq!(scheduler.pump(days, 100).next_due, Some(days + 5_000));
+        assert_eq!(*log.borrow(), ["tick", "tick"]);
     }
 
     #[test]

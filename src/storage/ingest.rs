@@ -96,8 +96,14 @@ impl Storage {
     /// Appends samples of one series, if all is known.
     ///
     /// # Errors
-    /// `Invalid` for a handle that was not given out.
+    /// `Invalid` for a handle that was not given out; `Quota` or what else the storage says when it takes nothing and too much
+    /// waits for it. Nothing was accepted then.
     pub fn try_append(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
+        self.check_backlog(timestamps.len())?;
+        self.append_checked(handle, timestamps, values)
+    }
+
+    fn append_checked(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
         self.check_handle(handle)?;
         if timestamps.is_empty() {
             return Ok(Appended::Accepted);
@@ -155,8 +161,13 @@ impl Storage {
     /// Appends one sample to each of many series at one instant, if all is known.
     ///
     /// # Errors
-    /// `Invalid` for a handle that was not given out.
+    /// As [`Storage::try_append`].
     pub fn try_append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
+        self.check_backlog(handles.len())?;
+        self.append_row_checked(handles, timestamp, values)
+    }
+
+    fn append_row_checked(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
         if let Some(&greatest) = handles.iter().max() {
             self.check_handle(greatest)?;
         }
@@ -207,12 +218,13 @@ impl Storage {
     }
 
     /// Appends samples of one series, whatever has to be looked up or created first. Returns how many were refused.
+    /// Rows that [`Storage::try_append`] has let in so far are not counted again as waiting.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
     pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<u64> {
         loop {
-            let (appended, refused) = self.counting_refused(|| self.try_append(handle, timestamps, values))?;
+            let (appended, refused) = self.counting_refused(|| self.append_checked(handle, timestamps, values))?;
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
@@ -226,7 +238,7 @@ impl Storage {
     /// `Invalid` for an unknown handle; what storage says.
     pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<u64> {
         loop {
-            let (appended, refused) = self.counting_refused(|| self.try_append_row(handles, timestamp, values))?;
+            let (appended, refused) = self.counting_refused(|| self.append_row_checked(handles, timestamp, values))?;
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
@@ -244,8 +256,10 @@ impl Storage {
     /// Appends rows of many series and instants, given as columns. Returns how many were refused.
     ///
     /// # Errors
-    /// `Invalid` for an unknown handle; what storage says.
+    /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it, and
+    /// nothing was accepted.
     pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<u64> {
+        self.check_backlog(handles.len())?;
         let mut refused = 0;
         let mut from = 0;
         while from < handles.len() {
@@ -368,7 +382,7 @@ impl Storage {
         let _passage = self.preparing.enter(&self.context).await;
         if self.is_generation_stale() {
             // A rotation or a deletion: names must be looked up again, which also carries them into the current generation.
-            self.index.flush().await?;
+            self.index.make_searchable().await?;
             self.series.borrow_mut().unresolve_all(self.index.generation());
         }
         for &handle in handles {

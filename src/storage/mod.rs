@@ -18,7 +18,6 @@ use crate::index::Index;
 use crate::partition::{IdSource, Partition};
 use crate::runtime::{Context, Signal};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
-use crate::trace::event::Event;
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -104,7 +103,12 @@ pub struct Storage {
     last_read: Cell<Option<ReadCounters>>,
     /// The labels that were added to the texts ingestion remembers.
     last_extra_labels: RefCell<Vec<(String, String)>>,
+    /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
+    backlog_room: Cell<u64>,
 }
+
+/// What a row takes while it waits: four bytes of series, eight of timestamp, eight of value.
+pub const RAW_ROW_BYTES: u64 = 20;
 
 /// What ingestion has counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]
@@ -181,31 +185,70 @@ impl Storage {
         self.series.borrow().state()
     }
 
-    /// Pending rows and index items become searchable, as `/internal/force_flush`. In-memory parts are not written to disk.
+    /// Pending rows and index items become searchable, as `/internal/force_flush`. In-memory parts are not written to disk, and a
+    /// storage that takes nothing is no hindrance.
     ///
     /// # Errors
-    /// What storage says.
+    /// When rows or items can't be encoded.
     pub async fn flush(&self) -> Result<()> {
         for partition in self.table.partitions() {
             partition.flush_raw_rows().await?;
         }
-        self.index.flush().await
+        self.index.make_searchable().await
     }
 
     /// All that was accepted before is durable when this returns: rows in file parts, their series in the index.
     ///
     /// # Errors
-    /// What storage says.
+    /// What storage says. What it did not take stays in memory, can be searched, and is tried again.
     pub async fn sync(&self) -> Result<()> {
-        self.index.flush().await?;
+        let mut result = self.index.flush().await;
         for partition in self.table.partitions() {
-            let flushed = match partition.flush_raw_rows().await {
-                Ok(()) => partition.flush_to_disk().await,
-                Err(error) => Err(error),
-            };
-            self.unless_dropped(&partition, flushed)?;
+            let flushed = partition.make_durable().await;
+            result = result.and(self.unless_dropped(&partition, flushed));
         }
-        Ok(())
+        result
+    }
+
+    /// Bytes of samples and index items that are not in the storage yet.
+    pub fn waiting_bytes(&self) -> u64 {
+        let partitions = self.table.partitions();
+        self.index.pending_bytes() + partitions.iter().map(|partition| partition.bytes_in_memory()).sum::<u64>()
+    }
+
+    /// What [`Storage::waiting_bytes`] may come to while the storage takes nothing: half of what caches may have, at least 4 MiB.
+    /// Beyond it no sample is accepted.
+    pub fn waiting_limit_bytes(&self) -> u64 {
+        (self.options.cache_bytes / 2).max(4 << 20)
+    }
+
+    /// Refuses rows when the storage takes nothing and enough waits in memory.
+    ///
+    /// # Errors
+    /// Of the kind that the storage's refusal is of.
+    #[inline]
+    fn check_backlog(&self, rows: usize) -> Result<()> {
+        if self.context.health().is_degraded() { self.check_backlog_of_degraded(rows) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn check_backlog_of_degraded(&self, rows: usize) -> Result<()> {
+        let needed = rows as u64 * RAW_ROW_BYTES;
+        // Looked up when what is known to be free is used up, since that takes a walk over all parts.
+        if self.backlog_room.get() < needed {
+            self.backlog_room.set(self.waiting_limit_bytes().saturating_sub(self.waiting_bytes()));
+        }
+        if let Some(rest) = self.backlog_room.get().checked_sub(needed) {
+            self.backlog_room.set(rest);
+            return Ok(());
+        }
+        let Some(trouble) = self.context.health().trouble() else { return Ok(()) };
+        let (waiting, limit) = (self.waiting_bytes(), self.waiting_limit_bytes());
+        let message = format!(
+            "no more samples are accepted: {waiting} bytes wait in memory for the storage, at most {limit} may, and it takes \
+             nothing at present: {trouble}"
+        );
+        Err(Error::new(trouble.kind(), message))
     }
 
     /// What came of work on a partition; nothing when its month has fallen out of the retention meanwhile, since it has no
@@ -229,17 +272,19 @@ impl Storage {
         Ok(())
     }
 
-    /// Flushes all, makes it durable and stops the jobs (engine-behaviour §10).
+    /// Flushes all, makes it durable and stops the jobs (engine-behaviour §10). It ends in any case.
     ///
     /// # Errors
-    /// What storage says; what was durable before stays so.
+    /// What storage says, and how many samples it did not take; what was durable before stays so.
     pub async fn close(&self) -> Result<()> {
         self.context.begin_shutdown();
-        self.index.flush().await?;
+        let mut result = self.index.flush().await;
         for partition in self.table.partitions() {
-            partition.shutdown().await?;
+            result = result.and(partition.shutdown().await);
         }
-        self.index.shutdown().await
+        result = result.and(self.index.shutdown().await);
+        let lost: u64 = self.table.partitions().iter().map(|partition| partition.rows_in_memory()).sum();
+        if lost == 0 { result } else { result.map_err(|error| error.at(format!("{lost} samples were not stored"))) }
     }
 
     /// Tells whoever watches that another storage over the same files has taken this one's place. Searches under way go on.
@@ -252,7 +297,7 @@ impl Storage {
 
     /// Tells whoever watches of a fault that was contained.
     pub fn report(&self, error: &Error) {
-        self.context.emit(|| Event::Degraded { message: error.to_string() });
+        self.context.degraded(error, error.to_string());
     }
 }
 

@@ -100,6 +100,7 @@ impl Storage {
             ingested: RefCell::default(),
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
+            backlog_room: Cell::new(0),
             options,
         });
         // Names of snapshots never repeat, whatever the clock says.

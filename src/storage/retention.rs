@@ -11,11 +11,9 @@ impl Storage {
         let storage = Rc::downgrade(self);
         let context = self.context.clone();
         self.context.spawn(Lane::Janitor, async move {
-            let mut due = context.now() + MINUTE_MS;
             loop {
-                context.sleep_until(due).await;
                 // A clock that jumped does not run the checks it has missed.
-                due = context.now() + MINUTE_MS;
+                context.sleep_until(context.now() + MINUTE_MS).await;
                 let Some(storage) = storage.upgrade() else { return };
                 if context.is_shutting_down() {
                     return;

@@ -233,10 +233,41 @@ pub enum Event {
         /// Its name.
         name: String,
     },
-    /// Something went wrong that the engine could contain; nothing that was acknowledged is lost.
+    /// A merge was not begun, since its result would not fit into the room that is left. Told once for a choice of parts; it is
+    /// made up for when there is room.
+    MergePutOff {
+        /// `YYYY_MM`.
+        partition: String,
+        /// The parts it would have read.
+        sources: Vec<PartId>,
+        /// Bytes of the sources: what the result may take at the most.
+        needed_bytes: u64,
+        /// Bytes the storage has left, those that are kept for deleting not counted; 0 when it has refused without telling.
+        room_bytes: u64,
+    },
+    /// As `MergePutOff`, for parts of the index.
+    IndexMergePutOff {
+        /// Generation, 16 hex digits.
+        table: String,
+        /// Names of the parts it would have read.
+        sources: Vec<String>,
+        /// Bytes of the sources.
+        needed_bytes: u64,
+        /// Bytes the storage has left, those that are kept for deleting not counted; 0 when it has refused without telling.
+        room_bytes: u64,
+    },
+    /// Something went wrong that the engine could contain; nothing that was acknowledged is lost. When the storage refuses to
+    /// write, this is told once, and `Restored` when all that waited is written.
     Degraded {
+        /// The `code` that an error of this kind has.
+        code: &'static str,
         /// What, where and what follows.
         message: String,
+    },
+    /// What the storage had refused to write is written.
+    Restored {
+        /// The `code` of what is over.
+        code: &'static str,
     },
 }
 

@@ -46,7 +46,7 @@ fn a_writer_that_was_fenced_stops() {
     assert_eq!(engine.append(series, &[START], &[1.0]).unwrap_err().kind(), ErrorKind::Locked);
     assert_eq!(engine.ask(Command::SnapshotList).unwrap_err().kind(), ErrorKind::Locked);
     assert_eq!(engine.ask(Command::Close).unwrap_err().kind(), ErrorKind::Locked);
-    let says_so = |event: &Event| matches!(event, Event::Degraded { message } if message.contains("has stopped"));
+    let says_so = |event: &Event| matches!(event, Event::Degraded { message, .. } if message.contains("has stopped"));
     assert!(engine.events().iter().any(|stamped| says_so(&stamped.event)), "nobody is told");
 }
 

@@ -1,5 +1,6 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
+mod clock;
 mod commands;
 mod crash;
 mod fenced;
@@ -19,6 +20,7 @@ mod machine;
 mod model;
 mod partition;
 mod partition_crash;
+mod quota;
 mod readers;
 mod side_by_side;
 mod support;

@@ -197,7 +197,7 @@ fn check_lifecycles(context: &Context) {
             Event::PartCreated { part, .. } => (part, 0, 1),
             Event::PartRetired { part, .. } => (part, 1, 2),
             Event::PartRemoved { part, .. } => (part, 2, 3),
-            Event::Degraded { message } => panic!("{message}"),
+            Event::Degraded { message, .. } => panic!("{message}"),
             _ => continue,
         };
         let stage = stages.entry(part).or_insert(0);

@@ -5,6 +5,7 @@
 
 use crate::support::{EngineExt, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
+use sandglass::error::ErrorKind;
 use sandglass::trace::event::{Event, MergeChoice, MergeReason, PartClass, StampedEvent};
 use serde_json::Value;
 use std::fs;
@@ -80,7 +81,10 @@ fn events() -> Vec<Event> {
         Event::SnapshotStarted { name: name() },
         Event::SnapshotCreated { name: name(), parts: 1, files: 1, linked_bytes: 1 },
         Event::SnapshotDeleted { name: name() },
-        Event::Degraded { message: message() },
+        Event::MergePutOff { partition: partition(), sources: vec![1], needed_bytes: 1, room_bytes: 1 },
+        Event::IndexMergePutOff { table: name(), sources: vec![name()], needed_bytes: 1, room_bytes: 1 },
+        Event::Degraded { code: ErrorKind::Quota.code(), message: message() },
+        Event::Restored { code: ErrorKind::Storage.code() },
     ];
     for event in &events {
         match event {
@@ -102,7 +106,10 @@ fn events() -> Vec<Event> {
             | Event::SnapshotStarted { .. }
             | Event::SnapshotCreated { .. }
             | Event::SnapshotDeleted { .. }
-            | Event::Degraded { .. } => {}
+            | Event::MergePutOff { .. }
+            | Event::IndexMergePutOff { .. }
+            | Event::Degraded { .. }
+            | Event::Restored { .. } => {}
         }
     }
     events
@@ -131,6 +138,11 @@ fn states() -> Vec<Value> {
         }
     };
     assert!(matches!(answer, Ok(Answer::Done)));
+    // And of one that is full.
+    engine.set_room_bytes(Some(0), 1 << 40);
+    engine.put(&[("__name__", "down")], &[start], &[0.0]).unwrap();
+    assert!(engine.ask(Command::Sync).is_err());
+    found.push(serde_json::to_value(engine.inspect()).unwrap());
     found
 }
 
@@ -173,7 +185,7 @@ fn inspected() -> (Value, Vec<Value>) {
 }
 
 /// Texts behind these keys are one of a few words; all others may be anything.
-const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock", "kind"];
+const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock", "kind", "code"];
 
 /// What a value looks like: numbers and free texts are alike, and so are the elements of an array that look alike.
 fn shape(key: &str, value: &Value) -> Value {

@@ -280,7 +280,7 @@ impl Life {
         for event in self.engine.events() {
             self.world.figures.events += 1;
             format!("{event:?}").hash(&mut self.world.history);
-            if let Event::Degraded { message } = &event.event {
+            if let Event::Degraded { message, .. } = &event.event {
                 self.world.say(|| format!("    degraded: {message}"));
             }
             self.lifecycle.observe(&event.event).map_err(|why| format!("illegal event: {why}: {event:?}"))?;

@@ -7,6 +7,7 @@ import { copyNumbers } from "./numbers.js";
 import { directoryOf } from "./opfs.js";
 import { type Answer, type Command, type HttpReply, type Kind, latecomer, nameOf, type Port } from "./port.js";
 import { ACCEPTED, Pump } from "./pump.js";
+import { RoomWatch } from "./room.js";
 import type { EngineEvent, EngineState, Labels, SeriesData } from "./types.js";
 
 /** Where the files of a database live. */
@@ -34,6 +35,8 @@ export class InlinePort implements Port {
   #listener: ((events: EngineEvent[]) => void) | undefined;
   /** Called once with the reason when nothing can be done any more. */
   #ended: ((reason: SandglassError) => void) | undefined;
+  /** Absent where there is no end of room, in memory. */
+  #room: RoomWatch | undefined;
   #credit = CREDIT;
   // Views of the staging columns; of length 0 after the memory has grown.
   #timestamps = new Float64Array(0);
@@ -68,7 +71,7 @@ export class InlinePort implements Port {
         pump: (wallNow, budget) => this.#open().pump(wallNow, budget),
         spent: () => this.#open().spent(),
         completed: () => this.#open().completed(),
-        afterSlice: () => this.#handOutEvents(),
+        afterSlice: () => this.#afterSlice(),
       },
       (thrown) => this.#fault(thrown),
     );
@@ -82,6 +85,7 @@ export class InlinePort implements Port {
       this.#free(error);
       throw error;
     }
+    this.#watchRoom(storage);
     await this.#opened();
   }
 
@@ -93,6 +97,19 @@ export class InlinePort implements Port {
       this.#free(error);
       throw error;
     }
+  }
+
+  /** Memory has an end only when it was given one. */
+  #watchRoom({ kind }: Storage): void {
+    const quota = this.#options.quotaBytes;
+    if (kind === "memory" && quota === 0) return;
+    const report = (left: number | undefined, quota: number) => {
+      if (this.#engine === undefined) return;
+      this.#call((engine) => engine.setRoomBytes(left, quota));
+      this.#pump.request();
+    };
+    const ofMemory = async () => ({ quota, usage: this.#call((engine) => engine.inspect() as EngineState).fileSystem.storedBytes });
+    this.#room = new RoomWatch(report, kind === "memory" ? ofMemory : undefined);
   }
 
   // ---- ingestion --------------------------------------------------------------------------------------------------------
@@ -126,7 +143,9 @@ export class InlinePort implements Port {
         appended = this.#appended(ticket, count);
       } catch (thrown) {
         const error = this.#understand(thrown);
-        throw from === 0 || error.code !== "invalid" ? error : new SandglassError(error.code, `in samples ${from} to ${from + count}: ${error.message}`);
+        if (from === 0) throw error;
+        if (error.code === "invalid") throw new SandglassError(error.code, `in samples ${from} to ${from + count}: ${error.message}`);
+        throw new SandglassError(error.code, `the first ${from} of ${timestamps.length} samples were accepted, then: ${error.message}`);
       }
       await appended;
     }
@@ -258,10 +277,16 @@ export class InlinePort implements Port {
     this.#listener = listener;
   }
 
-  #handOutEvents(): void {
+  #afterSlice(): void {
+    if (this.#room !== undefined && !this.#room.isAsking && this.#open().wantsRoom()) this.#room.ask().catch(() => {});
     if (this.#listener === undefined || this.#engine === undefined) return;
     const events = this.#engine.events() as EngineEvent[];
     if (events.length !== 0) this.#listener(events);
+  }
+
+  hidden(): void {
+    // What the storage refuses to take stays where it is; the state and the events tell.
+    this.ask({ kind: "sync" }).catch(() => {});
   }
 
   // ---- the end --------------------------------------------------------------------------------------------------------------
@@ -273,6 +298,7 @@ export class InlinePort implements Port {
     port.#engine = this.#call((ended) => ended.crash(options));
     this.#end(new SandglassError("closed", "this engine was made to crash; go on with the database that crash() has answered"));
     engine.free();
+    port.#watchRoom({ kind: "memory" });
     await port.#opened();
     return port;
   }
@@ -320,6 +346,7 @@ export class InlinePort implements Port {
     this.#memory = undefined;
     this.#lastPanic = undefined;
     this.#listener = undefined;
+    this.#room = undefined;
     this.#timestamps = this.#values = new Float64Array(0);
     this.#timestampBits = new BigInt64Array(0);
     this.#series = new Uint32Array(0);

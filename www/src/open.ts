@@ -28,12 +28,14 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
   const { port, thread } = await start({ storage, options: engineOptionsOf(options), lock }, options.wasm, signal);
   const stopWatching = storage.kind === "memory" ? () => {} : onPageHide(() => port.suspend());
+  const stopLooking = storage.kind === "memory" ? () => {} : onHidden(() => port.hidden());
+  const stopListening = () => (stopWatching(), stopLooking());
   const opened = await describe({ storage: storage.kind, role: port.role, thread });
   if (signal?.aborted) {
-    await port.close().finally(stopWatching);
+    await port.close().finally(stopListening);
     checkAborted("open", signal);
   }
-  return new OpenDatabase(name, opened, port, stopWatching);
+  return new OpenDatabase(name, opened, port, stopListening);
 }
 
 function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
@@ -104,4 +106,14 @@ function onPageHide(hidden: () => void): () => void {
   const target = globalThis as { addEventListener?: typeof addEventListener; removeEventListener?: typeof removeEventListener };
   target.addEventListener?.("pagehide", hidden, { once: true });
   return () => target.removeEventListener?.("pagehide", hidden);
+}
+
+/** Calls each time the page gets out of sight, from which it may never come back. */
+function onHidden(hidden: () => void): () => void {
+  const document = globalThis.document as Document | undefined;
+  const changed = () => {
+    if (document?.visibilityState === "hidden") hidden();
+  };
+  document?.addEventListener("visibilitychange", changed);
+  return () => document?.removeEventListener("visibilitychange", changed);
 }

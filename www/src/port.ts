@@ -96,6 +96,8 @@ export interface Port {
   inspect(signal?: AbortSignal): Promise<EngineState>;
   /** Hands events to `listener` from now on; to nobody without one. */
   observe(listener: ((events: EngineEvent[]) => void) | undefined): void;
+  /** The page can't be seen any more, and the browser may end it without a word: what waits is written now rather than in some seconds. */
+  hidden(): void;
   /** The browser puts the page away: as much as can be done at once is handed to the storage, and nothing is done any more. */
   suspend(): void;
   /** Ends the engine without a word and starts another on the files it leaves; for databases in memory. Only ports in the calling thread can. */

@@ -1,6 +1,8 @@
 // The public types. Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 /// <reference lib="esnext.disposable" preserve="true" />
 
+import type { ErrorCode } from "./errors.js";
+
 // ---- opening ----------------------------------------------------------------------------------------------------------
 
 /** How {@link open} opens a database. */
@@ -185,6 +187,10 @@ export interface Database extends AsyncDisposable {
    * after `flush()`, and durable after about five, or after `sync()`. The arrays stay the caller's; with the engine in the calling
    * thread they must not be changed before the call resolves when they are longer than 32,768.
    *
+   * While the storage takes nothing (it is full, say), samples go on being accepted, wait in memory, can be searched, and are
+   * tried again; from `inspect().storage.waitingLimitBytes` on the call rejects with the storage's code, mostly `quota`, and has
+   * accepted nothing, or, of more than 32,768 samples, the first ones of which the message tells.
+   *
    * Values: NaN is dropped, as on the server, save the staleness marker (a NaN of the bits 0x7FF0000000000002), which only a
    * `Float64Array` carries safely. Samples outside of the retention or more than two days ahead are dropped, as on the server.
    *
@@ -232,11 +238,14 @@ export interface Database extends AsyncDisposable {
   now(): number;
   /** Raw rows -> searchable parts, as `/internal/force_flush`. */
   flush(options?: Abortable): Promise<void>;
-  /** All that was accepted before the call is durable in the chosen storage when it resolves. */
+  /**
+   * All that was accepted before the call is durable in the chosen storage when it resolves. Rejects with the storage's code,
+   * `quota` when it is full; what it did not take stays in memory, can be searched, and is tried again.
+   */
   sync(options?: Abortable): Promise<void>;
   /**
    * As `/internal/force_merge`: every partition whose name (such as `2024_03`) starts with the prefix ends with one part.
-   * Resolves when the merges have run.
+   * Resolves when the merges have run. Rejects with the code `quota` when the result would not fit, and nothing has changed then.
    */
   forceMerge(partitionPrefix?: string, options?: Abortable): Promise<void>;
 
@@ -340,6 +349,9 @@ export interface Database extends AsyncDisposable {
   /**
    * Flushes, makes durable, releases the lock and all memory. Later calls reject with the code `closed`; closing again resolves.
    * Also called by `await using`.
+   *
+   * When the storage does not take what waits, it rejects with the storage's code and tells how many samples were not stored; the
+   * database is closed all the same, and they are lost. Who would rather keep it open calls `sync()` first.
    */
   close(): Promise<void>;
 }
@@ -598,6 +610,8 @@ export interface EngineState {
   scheduler: SchedulerState;
   /** What lies in the storage, and the traffic with it. */
   fileSystem: FileSystemState;
+  /** How the storage takes what is written. */
+  storage: StorageState;
   memory: MemoryState;
   /** Events that were dropped, since they came faster than they could be handed out. */
   eventsDropped: number;
@@ -725,7 +739,7 @@ export interface MergeState {
 export interface IndexState {
   /** Its generations: the current one, then the previous one. */
   tables: IndexTableState[];
-  /** Items that wait for the next flush. */
+  /** Items that are not in the storage yet. */
   pendingItems: number;
   /** Series, deleted ones included; `null` until those found at the start are counted. */
   series: number | null;
@@ -769,7 +783,7 @@ export interface IndexTableState {
   /** 16 hex digits. */
   name: string;
   parts: IndexPartState[];
-  /** Items that are not yet in a part. */
+  /** Items that are not in the storage yet. */
   pendingItems: number;
   /** Bytes of these items. */
   pendingBytes: number;
@@ -777,7 +791,7 @@ export interface IndexTableState {
 
 /** A part of the index. */
 export interface IndexPartState {
-  /** Its directory's name. */
+  /** Its directory's name; empty while it is in memory alone. */
   name: string;
   items: number;
   blocks: number;
@@ -869,6 +883,24 @@ export interface FileSystemState {
   commits: number;
 }
 
+/** How the storage takes what is written. */
+export interface StorageState {
+  /** Bytes it has left, as far as the browser has told; `null` when it can't tell, and in memory. */
+  roomBytes: number | null;
+  /** Bytes of these that are kept for deletions: 2 MiB, or a hundredth of the quota when that is less. */
+  headRoomBytes: number;
+  /** Bytes of samples and index entries that are not in it yet. */
+  waitingBytes: number;
+  /** Up to so many of them samples are accepted while it takes nothing: half of {@link OpenOptions.cacheBytes}, at least 4 MiB. */
+  waitingLimitBytes: number;
+  /** Merges that were not begun for want of room, since the database was opened. */
+  mergesPutOff: number;
+  /** Whether it refuses to take what waits. */
+  isDegraded: boolean;
+  /** The last write it has refused since the database was opened. */
+  lastStorageError: { code: ErrorCode; message: string } | null;
+}
+
 /** Memory in use, in bytes. */
 export interface MemoryState {
   /** Cached blocks of data and index. */
@@ -911,7 +943,10 @@ export type EngineEvent = Stamp &
     | SnapshotStarted
     | SnapshotCreated
     | SnapshotDeleted
+    | MergePutOff
+    | IndexMergePutOff
     | Degraded
+    | Restored
   );
 
 /** The place of an event in the engine's history. */
@@ -1116,9 +1151,49 @@ export interface SnapshotDeleted {
   name: string;
 }
 
-/** Something went wrong that the engine could contain; nothing that was acknowledged is lost. */
+/**
+ * A merge was not begun, since its result would not fit into the room that is left. Told once for a choice of parts; it is made
+ * up for when there is room.
+ */
+export interface MergePutOff {
+  type: "mergePutOff";
+  partition: string;
+  /** The parts it would have read. */
+  sources: PartId[];
+  /** Bytes of the sources: what the result may take at the most. */
+  neededBytes: number;
+  /** Bytes the storage has left, those that are kept for deleting not counted; 0 when it has refused without telling. */
+  roomBytes: number;
+}
+
+/** As {@link MergePutOff}, for parts of the index. */
+export interface IndexMergePutOff {
+  type: "indexMergePutOff";
+  /** Generation, 16 hex digits. */
+  table: string;
+  /** Names of the parts it would have read. */
+  sources: string[];
+  /** Bytes of the sources. */
+  neededBytes: number;
+  /** Bytes the storage has left, those that are kept for deleting not counted; 0 when it has refused without telling. */
+  roomBytes: number;
+}
+
+/**
+ * Something went wrong that the engine could contain; nothing that was acknowledged is lost. When the storage refuses to write,
+ * this is told once, and {@link Restored} when all that waited is written.
+ */
 export interface Degraded {
   type: "degraded";
+  /** The `code` that an error of this kind has. */
+  code: ErrorCode;
   /** What, where and what follows. */
   message: string;
+}
+
+/** What the storage had refused to write is written. */
+export interface Restored {
+  type: "restored";
+  /** The `code` of what is over. */
+  code: ErrorCode;
 }

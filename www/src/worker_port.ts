@@ -257,6 +257,11 @@ export class WorkerPort implements Port {
 
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
+  hidden(): void {
+    // What the storage refuses to take stays where it is; the state and the events tell.
+    this.ask({ kind: "sync" }).catch(() => {});
+  }
+
   suspend(): void {
     if (this.#ended !== undefined) return;
     this.#post({ kind: "suspend" });

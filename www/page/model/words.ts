@@ -48,7 +48,7 @@ export function describe(event: EngineEvent, model: EngineModel): Line | undefin
       const into = output
         ? `into one ${CLASS_WORD[output.class]}: ${compact(output.rows)} rows in ${bytes(output.bytes)}, ${significant(output.bytes / Math.max(1, output.rows))} bytes a sample`
         : "and nothing was left";
-      const durable = merge.reason === "flush" && output ? "; now durable" : "";
+      const durable = merge.reason === "flush" && output && output.class !== "inmemory" ? "; now durable" : "";
       return line(merge.outputClass, `${verb} ${from} ${into}${durable}${lost.length ? `; ${lost.join(", ")}` : ""}`);
     }
     case "mergeAborted":
@@ -78,6 +78,10 @@ export function describe(event: EngineEvent, model: EngineModel): Line | undefin
       );
     case "snapshotDeleted":
       return line("snapshot", `Snapshot ${event.name} deleted`);
+    case "mergePutOff":
+      return line("trouble", `Put off a merge of ${plural(event.sources.length, "part")}: it may take ${bytes(event.neededBytes)}, and there is room for ${bytes(event.roomBytes)}`);
+    case "restored":
+      return line("small", "The storage takes what is written again");
     case "degraded":
       return line("trouble", event.message);
     default:

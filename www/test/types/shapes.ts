@@ -273,10 +273,39 @@ export const events = [
     "type": "snapshotDeleted"
   },
   {
+    "neededBytes": 1,
+    "partition": "text",
+    "roomBytes": 1,
+    "sequence": 1,
+    "sources": [
+      1
+    ],
+    "time": 1,
+    "type": "mergePutOff"
+  },
+  {
+    "neededBytes": 1,
+    "roomBytes": 1,
+    "sequence": 1,
+    "sources": [
+      "text"
+    ],
+    "table": "text",
+    "time": 1,
+    "type": "indexMergePutOff"
+  },
+  {
+    "code": "quota",
     "message": "text",
     "sequence": 1,
     "time": 1,
     "type": "degraded"
+  },
+  {
+    "code": "storage",
+    "sequence": 1,
+    "time": 1,
+    "type": "restored"
   }
 ] satisfies EngineEvent[];
 
@@ -436,6 +465,15 @@ export const states = [
       "rememberedTextBytes": 1,
       "rememberedTexts": 1,
       "resolved": 1
+    },
+    "storage": {
+      "headRoomBytes": 1,
+      "isDegraded": true,
+      "lastStorageError": null,
+      "mergesPutOff": 1,
+      "roomBytes": null,
+      "waitingBytes": 1,
+      "waitingLimitBytes": 1
     }
   },
   {
@@ -631,6 +669,15 @@ export const states = [
       "rememberedTextBytes": 1,
       "rememberedTexts": 1,
       "resolved": 1
+    },
+    "storage": {
+      "headRoomBytes": 1,
+      "isDegraded": true,
+      "lastStorageError": null,
+      "mergesPutOff": 1,
+      "roomBytes": null,
+      "waitingBytes": 1,
+      "waitingLimitBytes": 1
     }
   },
   {
@@ -838,6 +885,15 @@ export const states = [
       "rememberedTextBytes": 1,
       "rememberedTexts": 1,
       "resolved": 1
+    },
+    "storage": {
+      "headRoomBytes": 1,
+      "isDegraded": true,
+      "lastStorageError": null,
+      "mergesPutOff": 1,
+      "roomBytes": null,
+      "waitingBytes": 1,
+      "waitingLimitBytes": 1
     }
   },
   {
@@ -1045,6 +1101,234 @@ export const states = [
       "rememberedTextBytes": 1,
       "rememberedTexts": 1,
       "resolved": 1
+    },
+    "storage": {
+      "headRoomBytes": 1,
+      "isDegraded": true,
+      "lastStorageError": null,
+      "mergesPutOff": 1,
+      "roomBytes": null,
+      "waitingBytes": 1,
+      "waitingLimitBytes": 1
+    }
+  },
+  {
+    "clock": "manual",
+    "config": {
+      "auth": {
+        "forceFlush": "text",
+        "forceMerge": "text",
+        "snapshot": "text"
+      },
+      "cacheBytes": 1,
+      "clock": "manual",
+      "dedupIntervalMs": 1,
+      "finalMergeDelayMs": 1,
+      "memoryBytes": 1,
+      "precisionBits": 1,
+      "readOnly": true,
+      "retentionMs": 1,
+      "startTime": 1
+    },
+    "eventsDropped": 1,
+    "fileSystem": {
+      "commits": 1,
+      "files": 1,
+      "links": 1,
+      "operations": 1,
+      "readBytes": 1,
+      "storedBytes": 1,
+      "writtenBytes": 1
+    },
+    "index": {
+      "blocks": {
+        "blocks": 1,
+        "budgetBytes": 1,
+        "bytes": 1,
+        "evictions": 1,
+        "hits": 1,
+        "misses": 1
+      },
+      "deletedSeries": 1,
+      "names": {
+        "bytes": 1,
+        "hits": 1,
+        "maxBytes": 1,
+        "misses": 1,
+        "names": 1
+      },
+      "nextRotation": 1,
+      "pendingItems": 1,
+      "series": 1,
+      "tables": [
+        {
+          "name": "text",
+          "parts": [
+            {
+              "blocks": 1,
+              "bytes": 1,
+              "isMerging": true,
+              "items": 1,
+              "name": "text"
+            }
+          ],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "current"
+        },
+        {
+          "name": "text",
+          "parts": [],
+          "pendingBytes": 1,
+          "pendingItems": 1,
+          "role": "previous"
+        }
+      ]
+    },
+    "ingested": {
+      "rejectedNan": 1,
+      "rejectedTooNew": 1,
+      "rejectedTooOld": 1,
+      "rows": 1
+    },
+    "lastRead": null,
+    "memory": {
+      "cacheBytes": 1,
+      "cacheHits": 1,
+      "cacheLimitBytes": 1,
+      "cacheMisses": 1,
+      "inMemoryPartBytes": 1,
+      "rawRowsBytes": 1
+    },
+    "now": 1,
+    "partitions": [
+      {
+        "looks": [
+          {
+            "chosenParts": 1,
+            "class": "small",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          },
+          {
+            "chosenParts": 1,
+            "class": "big",
+            "freeParts": 1,
+            "gain": 1,
+            "minGain": 1,
+            "time": 1
+          }
+        ],
+        "maxTimestamp": 1,
+        "merged": {
+          "aborted": 1,
+          "flushes": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "merges": {
+            "bytes": 1,
+            "done": 1,
+            "rows": 1
+          },
+          "putOff": 1
+        },
+        "merges": [],
+        "minTimestamp": 1,
+        "name": "text",
+        "nextDiskFlush": 1,
+        "nextRawRowsFlush": 1,
+        "parts": [
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "small",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "live"
+          },
+          {
+            "blocks": 1,
+            "bytes": 1,
+            "class": "inmemory",
+            "created": 1,
+            "id": 1,
+            "maxTimestamp": 1,
+            "minTimestamp": 1,
+            "name": "text",
+            "rows": 1,
+            "state": "live"
+          }
+        ],
+        "pendingConversionRows": 1,
+        "shards": [
+          {
+            "capacity": 1,
+            "rows": 1
+          }
+        ]
+      }
+    ],
+    "scheduler": {
+      "lanes": [
+        {
+          "jobs": 1,
+          "lane": "query",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "flush",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "smallMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "bigMerge",
+          "ready": 1,
+          "units": 1
+        },
+        {
+          "jobs": 1,
+          "lane": "janitor",
+          "ready": 1,
+          "units": 1
+        }
+      ],
+      "nextDue": 1
+    },
+    "series": {
+      "handles": 1,
+      "rememberedDays": 1,
+      "rememberedTextBytes": 1,
+      "rememberedTexts": 1,
+      "resolved": 1
+    },
+    "storage": {
+      "headRoomBytes": 1,
+      "isDegraded": true,
+      "lastStorageError": {
+        "code": "quota",
+        "message": "text"
+      },
+      "mergesPutOff": 1,
+      "roomBytes": 1,
+      "waitingBytes": 1,
+      "waitingLimitBytes": 1
     }
   }
 ] satisfies StateOfEngine[];
