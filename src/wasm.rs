@@ -469,8 +469,8 @@ impl EnginePort {
 
     /// Whether a new report of the room is worth asking for; it counts as asked for then.
     #[wasm_bindgen(js_name = wantsRoom)]
-    pub fn wants_room(&mut self) -> bool {
-        self.engine.wants_room()
+    pub fn wants_room(&mut self, wall_now: f64) -> bool {
+        self.engine.wants_room(wall_now as TimestampMs)
     }
 
     /// Tickets that were answered since the last call.

@@ -393,9 +393,10 @@ impl Engine {
         self.context.room().report(left_bytes, quota_bytes);
     }
 
-    /// Whether a new report is worth asking for; it counts as asked for then.
-    pub fn wants_room(&mut self) -> bool {
-        self.context.room().wants_report(self.context.now())
+    /// Whether a new report is worth asking for; it counts as asked for then. Room is a matter of the world outside, so that its
+    /// clock counts, whatever clock the engine follows.
+    pub fn wants_room(&mut self, wall_now: TimestampMs) -> bool {
+        self.context.room().wants_report(wall_now)
     }
 
     // ---- seeing inside ------------------------------------------------------------------------------------------------

@@ -101,7 +101,7 @@ impl Life {
     fn pass(&mut self, ms: i64) {
         for _ in 0..ms.div_euclid(500).max(1) {
             self.engine.advance(ms.min(500)).unwrap();
-            if self.engine.wants_room() {
+            if self.engine.wants_room(self.engine.now()) {
                 self.report();
             }
         }

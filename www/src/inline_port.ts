@@ -278,7 +278,7 @@ export class InlinePort implements Port {
   }
 
   #afterSlice(): void {
-    if (this.#room !== undefined && !this.#room.isAsking && this.#open().wantsRoom()) this.#room.ask().catch(() => {});
+    if (this.#room !== undefined && !this.#room.isAsking && this.#open().wantsRoom(Date.now())) this.#room.ask().catch(() => {});
     if (this.#listener === undefined || this.#engine === undefined) return;
     const events = this.#engine.events() as EngineEvent[];
     if (events.length !== 0) this.#listener(events);

@@ -109,4 +109,61 @@ describe("the pump", () => {
     await pause(20);
     assert.equal(driven.pumps.length, 0);
   });
+
+  it("runs what is due once when a timer comes late, and is not held up by a clock that was set back", async () => {
+    const real = { setTimeout: globalThis.setTimeout, clearTimeout: globalThis.clearTimeout, now: Date.now };
+    const HOUR = 3_600_000;
+    let clock = 1_710_000_000_000;
+    let timers = [];
+    Date.now = () => clock;
+    globalThis.setTimeout = (run, ms) => {
+      const timer = { run, ms };
+      timers.push(timer);
+      return timer;
+    };
+    globalThis.clearTimeout = (timer) => (timers = timers.filter((other) => other !== timer));
+    const asleep = async () => {
+      for (let turn = 0; turn < 5; turn++) await nextTask();
+      return timers.map(({ ms }) => ms);
+    };
+    try {
+      const driven = fake();
+      const seen = [];
+      const { pump } = driven;
+      driven.pump = (now, budget) => (seen.push(now), pump(now, budget));
+      driven.due = clock + 5_000;
+      driven.pumper.request();
+      assert.deepEqual(await asleep(), [5_000]);
+
+      // The laptop has slept, or the tab was hidden: much is to be done, once, and in slices.
+      clock += 10 * HOUR;
+      driven.work = 3_000_000;
+      driven.due = Number.POSITIVE_INFINITY;
+      timers.pop().run();
+      assert.ok(driven.work > 0, "not all in one slice");
+      while (driven.work > 0) await nextTask();
+      assert.deepEqual(await asleep(), []);
+      assert.ok(seen.slice(1).every((now) => now === clock));
+
+      // Set back while the timer runs: the engine counts from the new time on.
+      driven.due = clock + 5_000;
+      driven.pumper.request();
+      assert.deepEqual(await asleep(), [5_000]);
+      clock -= 3 * HOUR;
+      driven.due = clock + 4_000;
+      timers.pop().run();
+      assert.deepEqual(await asleep(), [4_000]);
+
+      // What is far away is looked at once a minute, since nobody knows what the clock does until then.
+      driven.due = clock + 3 * HOUR;
+      timers.pop().run();
+      assert.deepEqual(await asleep(), [60_000]);
+      driven.pumper.stop(new Fault("over"));
+      assert.deepEqual(timers, []);
+    } finally {
+      globalThis.setTimeout = real.setTimeout;
+      globalThis.clearTimeout = real.clearTimeout;
+      Date.now = real.now;
+    }
+  });
 });

@@ -1,0 +1,185 @@
+// An origin whose quota is nearly used up, as the browser's own tools can make it: what is refused and how, what goes on, what
+// makes room, and what a page that is loaded again finds.
+import assert from "node:assert/strict";
+import { rm } from "node:fs/promises";
+import { after, describe, it } from "node:test";
+import { installPackage } from "../server/packed.mjs";
+import { temporaryDirectory } from "../server/victoriametrics.mjs";
+import { serve, visit } from "./persistent.mjs";
+
+const QUOTA_BYTES = 24 << 20;
+
+const { project, directory, entry } = await installPackage();
+after(() => rm(project, { recursive: true, force: true }));
+const module = async (name) => `/package/${(await entry(name)).replace("./", "")}`;
+const PLACES = {
+  "IndexedDB, in a worker": { module: await module("."), options: { storage: "indexeddb" } },
+  "IndexedDB, in the page": { module: await module("./inline"), options: { storage: "indexeddb" } },
+  "OPFS, in a worker": { module: await module("."), options: { storage: "opfs" } },
+  "memory with an end": { module: await module("./inline"), options: { storage: "memory", quotaBytes: QUOTA_BYTES } },
+};
+
+/** What runs in the page, where `world` keeps what lasts from one call to the next. */
+const inPage = {
+  async begin({ module, name, options }) {
+    const START = Date.UTC(2024, 2, 10);
+    const DAY = 86_400_000;
+    const SAMPLES = 30_000;
+    const world = (globalThis.world = { START, DAY, SAMPLES, events: [], accepted: [], durable: [], old: [] });
+    const open = (startTime) => import(module).then((sandglass) => sandglass.open({ name, retention: "60d", clock: "manual", startTime, ...options }));
+    world.reopen = open;
+    world.db = await open(START);
+    world.db.observe((event) => (event.type === "degraded" || event.type === "restored") && world.events.push(`${event.type} ${event.code}`));
+    /** Samples that hardly shrink, and can be told from others: the n-th series of them. */
+    world.append = (n, from) => {
+      let state = n * 7919 + 1;
+      const timestamps = Float64Array.from({ length: SAMPLES }, (_, i) => from + i * 1000);
+      const values = timestamps.map(() => (state = (state * 48271) % 2147483647));
+      return world.db.append({ __name__: "fill", n: String(n) }, timestamps, values);
+    };
+    /** Which of the series are not there as they were appended. */
+    world.missing = async (wanted) => {
+      const found = new Map((await world.db.select("fill")).map((series) => [Number(series.labels.n), series]));
+      return wanted.filter((n) => {
+        let state = n * 7919 + 1;
+        const values = found.get(n)?.values ?? [];
+        return values.length !== SAMPLES || values.some((value) => value !== (state = (state * 48271) % 2147483647));
+      });
+    };
+    /** Appends and syncs until that is refused. */
+    world.fill = async () => {
+      for (let turn = 0; turn < 400; turn++) {
+        const n = world.accepted.length;
+        try {
+          await world.append(n, world.START - (n % 5) * 3600_000);
+          world.accepted.push(n);
+          await world.db.sync();
+          world.durable = [...world.accepted];
+        } catch ({ code, message }) {
+          return { code, message };
+        }
+      }
+      return undefined;
+    };
+    /** Tries until everything is durable: the browser does not count what was removed at once. */
+    world.recover = async () => {
+      for (let turn = 0; turn < 150; turn++) {
+        try {
+          await world.db.sync();
+          world.durable = [...world.accepted];
+          return true;
+        } catch {
+          await new Promise((resolve) => setTimeout(resolve, 200));
+        }
+      }
+      return false;
+    };
+  },
+  /** A month that will be too old soon, and a snapshot whose files nobody else has. */
+  async prepare() {
+    for (const n of [9000, 9001, 9002, 9003]) await world.append(n, world.START - 50 * world.DAY);
+    await world.db.sync();
+    await world.db.snapshots.create();
+    await world.db.forceMerge();
+  },
+  async fill() {
+    const refused = await world.fill();
+    await world.db.flush();
+    const { storage } = await world.db.inspect();
+    return { refused, missing: await world.missing(world.accepted), accepted: world.accepted.length, storage, events: world.events };
+  },
+  async forceMerge() {
+    return world.db.forceMerge().then(
+      () => "merged",
+      ({ code }) => code,
+    );
+  },
+  async deleteSnapshots() {
+    await world.db.snapshots.deleteAll();
+    const recovered = await world.recover();
+    const { storage } = await world.db.inspect();
+    return { recovered, storage, events: world.events };
+  },
+  async passTime() {
+    await world.db.tick(30 * world.DAY);
+    const recovered = await world.recover();
+    return { recovered, old: (await world.db.select("fill", { end: world.START - 40 * world.DAY })).length, missing: await world.missing(world.accepted) };
+  },
+  async hide() {
+    await world.append(8000, world.START);
+    Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
+    document.dispatchEvent(new Event("visibilitychange"));
+    for (let turn = 0; turn < 100; turn++) {
+      const { storage } = await world.db.inspect();
+      if (storage.waitingBytes === 0) return true;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return false;
+  },
+  durable: async () => ({ durable: world.durable, start: world.START + 31 * world.DAY }),
+  async check({ durable, start }) {
+    world.db = await world.reopen(start);
+    const missing = await world.missing(durable);
+    await world.db.close();
+    return missing;
+  },
+};
+
+describe("a full origin", async () => {
+  const profile = await temporaryDirectory("full-origin");
+  const server = await serve({ package: directory });
+  const browser = await visit(profile, server.url);
+  after(async () => {
+    await browser.close();
+    await server.close();
+    await rm(profile, { recursive: true, force: true });
+  });
+  const { page, context } = browser;
+  const devTools = await context.newCDPSession(page);
+  const call = (name, argument) => page.evaluate(`(${inPage[name].toString().replace(/^async (\w+)/, "async function $1")})(${JSON.stringify(argument) ?? ""})`);
+
+  for (const [title, { module, options }] of Object.entries(PLACES)) {
+    it(`${title}: refuses, reads, makes room and goes on`, { timeout: 120_000 }, async (test) => {
+      const isStored = options.storage !== "memory";
+      const place = { module, name: title, options };
+      await devTools.send("Storage.overrideQuotaForOrigin", { origin: server.url });
+      await call("begin", place);
+      await call("prepare");
+      const { usage } = await page.evaluate(() => navigator.storage.estimate());
+      if (isStored) await devTools.send("Storage.overrideQuotaForOrigin", { origin: server.url, quotaSize: usage + QUOTA_BYTES });
+
+      const full = await call("fill");
+      assert.equal(full.refused?.code, "quota", full.refused?.message);
+      assert.ok(full.refused.message.length > 20, full.refused.message);
+      assert.deepEqual(full.missing, [], "what was accepted is there, durable or not");
+      assert.ok(full.accepted > 10, `${full.accepted} were accepted`);
+      assert.ok(full.storage.isDegraded && full.storage.waitingBytes > 0, JSON.stringify(full.storage));
+      assert.equal(full.storage.lastStorageError?.code ?? "quota", "quota");
+      assert.deepEqual(full.events, ["degraded quota"]);
+      assert.equal(await call("forceMerge"), "quota");
+
+      const freed = await call("deleteSnapshots");
+      assert.ok(freed.recovered, `room comes back: ${JSON.stringify(freed.storage)}`);
+      assert.ok(!freed.storage.isDegraded);
+      assert.deepEqual(freed.events, ["degraded quota", "restored quota"]);
+
+      assert.equal((await call("fill")).refused?.code, "quota");
+      const aged = await call("passTime");
+      assert.deepEqual(aged, { recovered: true, old: 0, missing: [] });
+      if (!isStored) return;
+
+      assert.ok(await call("hide"), "a page that is hidden writes what waits");
+      const { durable, start } = await call("durable");
+      await page.reload();
+      await devTools.send("Storage.overrideQuotaForOrigin", { origin: server.url });
+      await call("begin", { ...place, name: `${title} (unused)` });
+      await page.evaluate(async ({ module, name, options }) => {
+        await globalThis.world.db.close();
+        globalThis.world.reopen = (startTime) =>
+          import(module).then(({ open }) => open({ name, retention: "60d", clock: "manual", startTime, ...options }));
+      }, place);
+      assert.deepEqual(await call("check", { durable: [...durable, 8000], start }), [], "after the page was loaded again");
+      test.diagnostic(`${durable.length * 30_000} samples; refused with: ${full.refused.message}`);
+    });
+  }
+});
