@@ -227,7 +227,14 @@ impl Disk {
                 pending.due = pending.due.saturating_sub(TimestampMs::MIN).saturating_add(now);
             }
         }
-        self.now = self.now.max(now);
+        // A clock that is set back makes nothing take longer.
+        let set_back = self.now.saturating_sub(now);
+        if set_back > 0 && self.now != TimestampMs::MIN {
+            for pending in &mut self.pending {
+                pending.due = pending.due.saturating_sub(set_back);
+            }
+        }
+        self.now = now;
         while let Some(at) = self.next_to_complete() {
             let Pending { writer, op, number, request, .. } = self.pending.remove(at);
             let result = match self.fault(writer, number, &request) {

@@ -344,7 +344,7 @@ impl Context {
     /// Moves what the file system has finished to where jobs find it.
     pub(super) fn collect_completions(&self) {
         let mut scratch = self.0.scratch.take();
-        self.0.fs.borrow_mut().poll(self.0.steady_now.get(), &mut scratch);
+        self.0.fs.borrow_mut().poll(self.now(), &mut scratch);
         let mut notices = Vec::new();
         self.0.fs.borrow_mut().take_notices(&mut notices);
         for message in notices {
