@@ -174,8 +174,9 @@ pub struct Life {
     open_failure: Option<Error>,
 }
 
-/// How long a command may take, in simulated time: longer than all retries together.
-const PATIENCE_MS: i64 = 15 * MINUTE_MS;
+/// How long a command may take, in simulated time: longer than all retries together, and than an export without a cache whose
+/// every read takes seconds.
+const PATIENCE_MS: i64 = 60 * MINUTE_MS;
 
 const STALE: u64 = 0x7FF0_0000_0000_0002;
 
