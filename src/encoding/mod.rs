@@ -5,7 +5,6 @@
 
 pub mod decimal;
 pub mod int;
-pub mod json;
 pub mod marshal;
 pub mod nearest_delta;
 pub mod nearest_delta2;

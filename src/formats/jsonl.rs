@@ -21,9 +21,9 @@
 use super::number::{put_float, put_integer, take_float, take_integer};
 use super::{Refused, Unexpected, lines};
 use crate::encoding::decimal::STALE_NAN;
-use crate::encoding::json;
 use crate::error::Result;
 use crate::metric::name::MetricName;
+use serde::de::IgnoredAny;
 use std::borrow::Cow;
 
 /// What a line says: `timestamps` and `values` have the same length, which isn't 0.
@@ -269,9 +269,10 @@ fn take_utf16(text: &str) -> Option<(char, usize)> {
 
 /// Skips any value, without recursion.
 fn skip_value(text: &str) -> std::result::Result<&str, Unexpected<'_>> {
-    match json::value_len(text.as_bytes()).and_then(|len| text.get(len..)) {
-        Some(behind) => Ok(behind),
-        None => unexpected("a JSON value", text),
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<IgnoredAny>();
+    match (values.next(), text.get(values.byte_offset()..)) {
+        (Some(Ok(_)), Some(behind)) => Ok(behind),
+        _ => unexpected("a JSON value", text),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What is known of a part as a whole: `metadata.json` and the directory's name (index-format §1).
 
-use crate::encoding::json;
 use crate::error::{Error, Result};
+use serde_json::Value;
 
 /// Counts and bounds of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,11 +38,12 @@ impl PartHeader {
     /// # Errors
     /// `Corrupt` when it can't be read or its counts make no sense.
     pub fn parse_metadata(text: &[u8]) -> Result<Self> {
-        let members = json::members(text).ok_or_else(|| Error::corrupt("metadata.json is no JSON object"))?;
-        let fail =
-            |name: &str| Error::corrupt(format!("metadata.json: {name} is missing, repeated or of another type"));
-        let count = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
-        let item = |name: &str| from_hex(json::string(&members, name).ok_or_else(|| fail(name))?);
+        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
+        let metadata: Value = serde_json::from_slice(text)
+            .map_err(|error| Error::corrupt(format!("metadata.json can't be read: {error}")))?;
+        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or of another type"));
+        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
+        let item = |name: &str| from_hex(metadata[name].as_str().ok_or_else(|| fail(name))?.as_bytes());
         let header = Self {
             items: count("ItemsCount")?,
             blocks: count("BlocksCount")?,

@@ -1,10 +1,10 @@
 //! What is known of a part as a whole, and the directory name that says it (part-format §8).
 
-use crate::encoding::json;
 use crate::error::{Error, Result};
 use crate::time::{
     TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
 };
+use serde_json::Value;
 
 /// Counts and bounds of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,20 +105,21 @@ impl PartHeader {
     /// # Errors
     /// `Corrupt` when it is no such document or breaks a rule.
     pub fn parse_metadata_json(text: &[u8]) -> Result<Self> {
-        let members = json::members(text).ok_or_else(|| Error::corrupt("metadata.json is no JSON object"))?;
-        let fail =
-            |name: &str| Error::corrupt(format!("metadata.json: {name} is missing, repeated or no whole number"));
-        let count = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
-        let timestamp = |name: &str| json::integer(&members, name).ok_or_else(|| fail(name));
+        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
+        let metadata: Value =
+            serde_json::from_slice(text).map_err(|error| Error::corrupt(format!("metadata.json: {error}")))?;
+        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or no whole number"));
+        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
+        let integer = |name: &str| metadata[name].as_i64().ok_or_else(|| fail(name));
         let header = Self {
             rows: count("RowsCount")?,
             blocks: count("BlocksCount")?,
-            min_timestamp: timestamp("MinTimestamp")?,
-            max_timestamp: timestamp("MaxTimestamp")?,
+            min_timestamp: integer("MinTimestamp")?,
+            max_timestamp: integer("MaxTimestamp")?,
             // Older servers don't write it.
-            min_dedup_interval_ms: match members.iter().any(|(key, _)| key == b"MinDedupInterval") {
-                true => timestamp("MinDedupInterval")?,
-                false => 0,
+            min_dedup_interval_ms: match &metadata["MinDedupInterval"] {
+                Value::Null => 0,
+                _ => integer("MinDedupInterval")?,
             },
         };
         header.validate().map_err(|error| error.at("metadata.json"))?;
