@@ -7,7 +7,7 @@
 //! | `entries` | path                         | the number of the file                                       |
 //! | `inodes`  | the number of the file       | its size in bytes, or -1 while it grows                      |
 //! | `chunks`  | [number of the file, index]  | `Uint8Array` of [`CHUNK_BYTES`], the last shorter            |
-//! | `meta`    | `format`, `epoch`, `commits` | 1; how often a writer has opened it; commits since the first |
+//! | `meta`    | `format`, `epoch`, `commits` | 2; how often a writer has opened it; commits since the first |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
@@ -60,8 +60,10 @@ const INODES: &str = "inodes";
 const CHUNKS: &str = "chunks";
 const META: &str = "meta";
 const STORES: [&str; 4] = [ENTRIES, INODES, CHUNKS, META];
-/// The layout of the stores; also the version of the database.
-const FORMAT: u32 = 1;
+/// The layout of what lies in the stores. 1 had larger chunks.
+const FORMAT: u32 = 2;
+/// The version of the database, which stands for the stores there are.
+const VERSION: u32 = 1;
 
 /// How often an operation is tried again after the connection was lost.
 const MAX_FAILURES: usize = 5;
