@@ -114,6 +114,8 @@ pub struct Index {
     previous: RefCell<Rc<Table>>,
     graveyard: Rc<Graveyard>,
     next_generation: Cell<u64>,
+    /// A generation that is stored, but did not become current: its rotation failed behind the commit.
+    unfinished_generation: Cell<Option<u64>>,
     next_metric_id: Cell<u64>,
     /// Ids below were there when the index was opened.
     first_metric_id: u64,
@@ -172,6 +174,7 @@ impl Index {
             previous: RefCell::new(previous_table),
             graveyard,
             next_generation: Cell::new(current.wrapping_add(1).max(options.start_nanos)),
+            unfinished_generation: Cell::new(None),
             next_metric_id: Cell::new(first_metric_id),
             first_metric_id,
             series_found: Cell::new(None),

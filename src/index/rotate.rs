@@ -58,13 +58,19 @@ impl Index {
         let generation = self.next_generation.get().max(now_nanos);
         self.next_generation.set(generation.saturating_add(1));
         let dir = self.dir.join(&generation_name(generation));
-        let converted = Change::Put { file: dir.join(CONVERTED_FILE), bytes: Bytes::from_static(b"ok") };
-        self.context.commit(vec![converted]).await?;
+        // A start takes the two newest generations for what they are and drops all others: one that never became current must
+        // not push out one that holds series.
+        let unfinished = self.unfinished_generation.get().map(|unfinished| self.dir.join(&generation_name(unfinished)));
+        let mut changes: Vec<Change> = unfinished.into_iter().map(|path| Change::Remove { path }).collect();
+        changes.push(Change::Put { file: dir.join(CONVERTED_FILE), bytes: Bytes::from_static(b"ok") });
+        self.context.commit(changes).await?;
+        self.unfinished_generation.set(Some(generation));
         let table = Table::open(&self.context, dir, self.table_options(), self.graveyard.clone()).await?;
         if self.has_jobs.get() {
             table.start_jobs();
         }
         let (current, previous, dropped) = self.apply_rotation(table);
+        self.unfinished_generation.set(None);
         dropped.retire().await;
         let name = |table: &Table| table.dir().name().to_owned();
         let (current, previous, dropped) = (name(&current), name(&previous), name(&dropped));
