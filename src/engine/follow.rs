@@ -16,8 +16,9 @@ use std::rc::Rc;
 /// So long a reader is content with what it saw.
 const PATIENCE_MS: i64 = 200;
 
-/// A writer that commits all the time is not chased for ever.
-const MAX_ATTEMPTS: usize = 10;
+/// A writer that commits all the time is not chased for ever. Opening takes as long as some of its commits, and each of them may
+/// remove what is being opened.
+const MAX_ATTEMPTS: usize = 60;
 
 /// What a reader knows of its writer.
 pub(super) struct Following {

@@ -24,6 +24,7 @@ export function createGlue() {
     }
     pump() { if (globalThis.fault === "pump") throw new WebAssembly.RuntimeError("unreachable"); return Infinity; }
     spent() { return 0; }
+    wantsRoom() { return false; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
     flush() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
