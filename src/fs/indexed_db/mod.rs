@@ -7,7 +7,7 @@
 //! | `entries` | path                         | the number of the file                                       |
 //! | `inodes`  | the number of the file       | its size in bytes, or -1 while it grows                      |
 //! | `chunks`  | [number of the file, index]  | `Uint8Array` of [`CHUNK_BYTES`], the last shorter            |
-//! | `meta`    | `format`, `epoch`, `commits` | 2; how often a writer has opened it; commits since the first |
+//! | `meta`    | `format`, `epoch`, `commits` | 1; how often a writer has opened it; commits since the first |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
@@ -46,13 +46,13 @@ use web_sys::{IdbDatabase, IdbKeyRange, IdbRequest, IdbTransaction};
 
 /// Bytes of a chunk, the unit in which files are stored and read.
 ///
-/// Whoever wants a block of a few kilobytes gets the chunks it lies in. Chromium keeps values up to 64 KiB in its index and larger
-/// ones in files of their own: a chunk of 16 KiB took 0.5 ms to be read and one of 128 KiB 1.4 ms, while writing ran at the same
-/// speed. With 4 and 8 KiB it was slower.
-pub const CHUNK_BYTES: usize = 16 << 10;
+/// Chromium keeps values up to 64 KiB in its log-structured index and larger ones in files of their own. Small chunks would spare
+/// those who want a block of a few kilobytes, but an index that has to be rewritten on a full disk can be lost with all that is in
+/// it: with chunks of 16 KiB Chromium was seen to drop the database. A chunk of 16 KiB took 0.5 ms to be read and one of 128 KiB 1.4 ms.
+pub const CHUNK_BYTES: usize = 128 << 10;
 
 /// An unpublished file's bytes are stored when so many have come together: a transaction costs about as much as 100 KB.
-const PUT_BYTES: usize = 32 * CHUNK_BYTES;
+const PUT_BYTES: usize = 4 * CHUNK_BYTES;
 
 const PREFIX: &str = "sandglass:";
 const ENTRIES: &str = "entries";
@@ -60,8 +60,8 @@ const INODES: &str = "inodes";
 const CHUNKS: &str = "chunks";
 const META: &str = "meta";
 const STORES: [&str; 4] = [ENTRIES, INODES, CHUNKS, META];
-/// The layout of what lies in the stores. 1 had larger chunks.
-const FORMAT: u32 = 2;
+/// The layout of what lies in the stores.
+const FORMAT: u32 = 1;
 /// The version of the database, which stands for the stores there are.
 const VERSION: u32 = 1;
 
