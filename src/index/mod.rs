@@ -122,6 +122,8 @@ pub struct Index {
     series_found: Cell<Option<u64>>,
     registered_series: Cell<u64>,
     deleted: RefCell<Rc<U64Set>>,
+    /// Deleted series whose tombstones the storage has not taken yet.
+    unconfirmed_deletions: RefCell<U64Set>,
     pending_names: RefCell<PendingNames>,
     names: RefCell<NameCache>,
     min_timestamp_for_composite: Cell<i64>,
@@ -180,6 +182,7 @@ impl Index {
             series_found: Cell::new(None),
             registered_series: Cell::new(0),
             deleted: RefCell::new(Rc::new(deleted)),
+            unconfirmed_deletions: RefCell::default(),
             pending_names: RefCell::default(),
             names: RefCell::default(),
             min_timestamp_for_composite: Cell::new(options.min_timestamp_for_composite),
@@ -279,26 +282,30 @@ impl Index {
     /// # Errors
     /// What the storage says; the series count as deleted then, too, and will be durably so after the next flush.
     pub async fn delete_series(&self, metric_ids: &[u64]) -> Result<()> {
-        if metric_ids.is_empty() {
+        if !metric_ids.is_empty() {
+            self.current().add_items(|add| tombstones(metric_ids.iter().copied(), add))?;
+            let mut deleted = U64Set::clone(&self.deleted.borrow());
+            deleted.extend(metric_ids.iter().copied());
+            self.deleted.replace(Rc::new(deleted));
+            self.unconfirmed_deletions.borrow_mut().extend(metric_ids.iter().copied());
+            self.change_generation();
+        }
+        // A deletion that is asked for again finds nothing any more, and must not be confirmed before the first one is durable.
+        let unconfirmed: Vec<u64> = self.unconfirmed_deletions.borrow().iter().collect();
+        if unconfirmed.is_empty() {
             return Ok(());
         }
-        let add_tombstones = |add: &mut dyn FnMut(&[u8])| {
-            let mut item = Vec::new();
-            for &id in metric_ids {
-                schema::metric_id_item(schema::DELETED_METRIC_ID, id, &mut item);
-                add(&item);
-            }
-        };
-        self.current().add_items(add_tombstones)?;
-        let mut deleted = U64Set::clone(&self.deleted.borrow());
-        deleted.extend(metric_ids.iter().copied());
-        self.deleted.replace(Rc::new(deleted));
-        self.change_generation();
         match self.flush().await {
             // The head-room is there for this; what else waits has to go on waiting.
-            Err(error) if error.kind() == ErrorKind::Quota => self.current().write_at_once(add_tombstones).await,
-            flushed => flushed,
+            Err(error) if error.kind() == ErrorKind::Quota => {
+                self.current().write_at_once(|add| tombstones(unconfirmed.iter().copied(), add)).await?;
+            }
+            flushed => flushed?,
         }
+        let mut still = U64Set::clone(&self.unconfirmed_deletions.borrow());
+        still.subtract(&unconfirmed.into_iter().collect());
+        self.unconfirmed_deletions.replace(still);
+        Ok(())
     }
 
     /// What is to be done for a snapshot of both generations, of all items that were added before. Whoever commits it holds
@@ -369,6 +376,15 @@ impl Index {
             }
         }
         self.series_found.set(Some(ids.len() as u64));
+    }
+}
+
+/// The items that say that series are deleted.
+fn tombstones(metric_ids: impl Iterator<Item = u64>, add: &mut dyn FnMut(&[u8])) {
+    let mut item = Vec::new();
+    for id in metric_ids {
+        schema::metric_id_item(schema::DELETED_METRIC_ID, id, &mut item);
+        add(&item);
     }
 }
 

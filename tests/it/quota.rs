@@ -285,6 +285,28 @@ fn series_are_deleted_from_the_head_room() {
 }
 
 #[test]
+fn a_deletion_is_confirmed_once_it_is_durable_and_no_sooner() {
+    // Found by the simulation: asked for again, the deletion found no series any more and was confirmed for that.
+    let files = SimFileSystem::new(1);
+    let mut engine = open(files.clone(), config()).unwrap();
+    engine.put(&[("__name__", "gone")], &[START], &[1.0]).unwrap();
+    engine.ask(Command::Sync).unwrap();
+    files.set_quota_bytes(Some(files.stats().stored_bytes));
+    let delete = || Command::DeleteSeries { selector: "gone".into() };
+    for attempt in 0..2 {
+        let refused = engine.ask(delete());
+        assert_eq!(refused.map_err(|error| error.kind()).err(), Some(ErrorKind::Quota), "attempt {attempt}");
+        assert!(engine.all("gone").unwrap().is_empty());
+    }
+    let mut after_crash = open(files.restarted(), config()).unwrap();
+    assert_eq!(after_crash.all("gone").unwrap().len(), 1);
+    files.set_quota_bytes(None);
+    engine.ask(delete()).unwrap();
+    let mut after_crash = open(files.restarted(), config()).unwrap();
+    assert!(after_crash.all("gone").unwrap().is_empty());
+}
+
+#[test]
 fn too_much_that_waits_is_refused_and_nothing_is_half_accepted() {
     for kind in [ErrorKind::Quota, ErrorKind::Storage] {
         let mut life = Life::begin(4, false, Config { cache_bytes: 0, ..config() });
