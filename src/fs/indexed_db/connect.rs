@@ -1,6 +1,6 @@
 //! Opening: a connection within a deadline, a look at what is stored before anything is written, and the taking over.
 
-use super::{CHUNKS, ENTRIES, FORMAT, META, PREFIX, STORES, Trouble, VERSION, chunk_range, number, whole_number};
+use super::{CHUNKS, ENTRIES, FORMAT, META, PREFIX, STORES, Trouble, chunk_range, number, whole_number};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
@@ -73,7 +73,7 @@ fn kept_out(why: &str) -> Error {
 /// Connects to the database of this name, and creates it if it may. `NotFound` when it would have to.
 pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase> {
     let request =
-        factory()?.open_with_u32(&format!("{PREFIX}{name}"), VERSION).map_err(|refused| open_error(&refused))?;
+        factory()?.open_with_u32(&format!("{PREFIX}{name}"), FORMAT).map_err(|refused| open_error(&refused))?;
     let (may_create, is_missing) = (Rc::new(Cell::new(may_create)), Rc::new(Cell::new(false)));
     let on_upgrade = Closure::<dyn FnMut()>::new({
         let (request, may_create, is_missing) = (request.clone(), may_create.clone(), is_missing.clone());
@@ -149,7 +149,7 @@ pub(super) fn name_of(thrown: &JsValue) -> String {
     Reflect::get(thrown, &"name".into()).ok().and_then(|name| name.as_string()).unwrap_or_default()
 }
 
-/// A later version of the database comes with a later layout.
+/// The version of IndexedDB's is the layout's.
 async fn other_version(name: &str) -> Error {
     let version_of = |entry: JsValue| {
         let own = Reflect::get(&entry, &"name".into()).ok()?.as_string()?.strip_prefix(PREFIX)? == name;

@@ -60,10 +60,8 @@ const INODES: &str = "inodes";
 const CHUNKS: &str = "chunks";
 const META: &str = "meta";
 const STORES: [&str; 4] = [ENTRIES, INODES, CHUNKS, META];
-/// The layout of what lies in the stores.
+/// The layout of the stores; also the version of the database.
 const FORMAT: u32 = 1;
-/// The version of the database, which stands for the stores there are.
-const VERSION: u32 = 1;
 
 /// How often an operation is tried again after the connection was lost.
 const MAX_FAILURES: usize = 5;
