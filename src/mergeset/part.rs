@@ -213,7 +213,7 @@ impl Part {
 
     /// Takes the part out of service. The files go when the last holder of any part of the same retirement has let go.
     pub(super) fn retire(&self, retirement: &Rc<Retirement>) {
-        // One that was retired by a merge may be retired once more with its whole table; the first stays.
+        // Parts leave the list when they are retired, so that it happens once.
         let _ = self.retirement.set(retirement.clone());
     }
 }
@@ -316,11 +316,19 @@ impl Graveyard {
 pub struct Retirement {
     remains: RefCell<Remains>,
     graveyard: Rc<Graveyard>,
+    /// That of the whole table, whose directory must not go before these parts.
+    of_table: OnceCell<Rc<Retirement>>,
 }
 
 impl Retirement {
     pub(super) fn new(remains: Remains, graveyard: Rc<Graveyard>) -> Rc<Self> {
-        Rc::new(Self { remains: RefCell::new(remains), graveyard })
+        Rc::new(Self { remains: RefCell::new(remains), graveyard, of_table: OnceCell::new() })
+    }
+
+    /// Lets the remains of the whole table wait for these.
+    pub(super) fn hold_back(&self, of_table: &Rc<Self>) {
+        // A table is retired once.
+        let _ = self.of_table.set(of_table.clone());
     }
 }
 

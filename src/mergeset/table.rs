@@ -25,7 +25,7 @@ use crate::trace::event::Event;
 use bytes::Bytes;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 
 /// Bytes of items that make the flusher not wait for its ticker. The server lets 32 MiB a shard wait.
 const MAX_RAW_BYTES: u64 = 8 << 20;
@@ -106,6 +106,8 @@ pub struct Table {
     last_flush: Cell<TimestampMs>,
     is_closed: Cell<bool>,
     running_merges: Cell<u64>,
+    /// Of merged parts that somebody may still read.
+    retirements: RefCell<Vec<Weak<Retirement>>>,
     /// Counts flushes as they take their items, and says which of these counts can be searched.
     flushes_begun: Cell<u64>,
     flushes_ended: Cell<u64>,
@@ -159,6 +161,7 @@ impl Table {
             last_flush: Cell::new(TimestampMs::MIN),
             is_closed: Cell::new(false),
             running_merges: Cell::new(0),
+            retirements: RefCell::default(),
             flushes_begun: Cell::new(0),
             flushes_ended: Cell::new(0),
             refusals: Cell::new(0),
@@ -379,17 +382,29 @@ impl Table {
         (parts.iter().filter(|part| !part.is_in_memory()).map(link).collect(), parts)
     }
 
-    /// Takes the whole table out of service: its directory goes when nobody reads its parts any more.
+    /// Takes the whole table out of service: its directory goes when nobody reads its parts any more, nor those that were
+    /// merged before. Merges that are under way give up first. Items that wait are forgotten.
     pub async fn retire(&self) {
         self.close();
         let _turn = self.take_flush_turn().await;
+        loop {
+            let seen = self.parts_changed.version();
+            if !self.is_merging() {
+                break;
+            }
+            self.context.changed(&self.parts_changed, seen).await;
+        }
         let parts = self.parts();
         let remains = Remains { paths: vec![self.dir.clone()], owners: owners(&parts) };
         let retirement = Retirement::new(remains, self.graveyard.clone());
         for part in parts.iter() {
             part.retire(&retirement);
         }
+        for earlier in self.retirements.take().iter().filter_map(Weak::upgrade) {
+            earlier.hold_back(&retirement);
+        }
         self.parts.replace(Rc::default());
+        drop(self.raw_items.borrow_mut().take());
         self.context.trouble_is_over(&self.place());
     }
 
@@ -632,6 +647,8 @@ impl Table {
         let remains = Remains { paths, owners: owners(&lease.parts) };
         let retirement = Retirement::new(remains, self.graveyard.clone());
         lease.parts.iter().for_each(|source| source.retire(&retirement));
+        self.retirements.borrow_mut().retain(|earlier| earlier.strong_count() > 0);
+        self.retirements.borrow_mut().push(Rc::downgrade(&retirement));
         let (name, items) = (part.dir().name().to_owned(), part.header().items);
         self.apply(Some(Rc::new(part)), &lease.parts);
         self.context.emit(|| Event::IndexMerged {

@@ -254,8 +254,12 @@ impl Storage {
     /// What came of work on a partition; nothing when its month has fallen out of the retention meanwhile, since it has no
     /// rows then that could be merged or made durable.
     fn unless_dropped(&self, partition: &Rc<Partition>, result: Result<()>) -> Result<()> {
-        let is_there = self.table.partitions().iter().any(|present| Rc::ptr_eq(present, partition));
-        if is_there { result } else { Ok(()) }
+        if self.is_present(partition) { result } else { Ok(()) }
+    }
+
+    /// Whether the partition is still on the table.
+    fn is_present(&self, partition: &Rc<Partition>) -> bool {
+        self.table.partitions().iter().any(|present| Rc::ptr_eq(present, partition))
     }
 
     /// Every partition whose name starts with `partition_prefix` ends with one part.

@@ -52,7 +52,12 @@ impl Storage {
         let mut parts_held = Vec::new();
         let (mut parts, mut linked_bytes) = (0, 0);
         for partition in self.table.partitions() {
-            let of_partition = partition.snapshot(&name).await?;
+            let of_partition = match partition.snapshot(&name).await {
+                Ok(of_partition) => of_partition,
+                Err(error) if self.is_present(&partition) => return Err(error),
+                // The month has fallen out of the retention meanwhile.
+                Err(_) => continue,
+            };
             parts += of_partition.parts;
             linked_bytes += of_partition.linked_bytes;
             changes.extend(of_partition.changes);

@@ -144,3 +144,36 @@ fn a_late_timer_runs_what_fell_due_once() {
     assert!(events < 10, "{events} events after forty days in which one sample waited");
     assert!(spent < 100_000, "{spent} units of work");
 }
+
+#[test]
+fn a_month_may_fall_out_of_the_retention_while_a_snapshot_is_made() {
+    // As with a forced merge and a sync: the month has nothing to give any more, and the others must not miss the snapshot for it.
+    let start = 1_711_929_600_000 - HOUR_MS;
+    let retention_ms = 31 * DAY_MS;
+    for pumps in 0..20 {
+        let files = SharedFiles::default();
+        let config = Config { retention_ms, ..config(start) };
+        let (mut engine, opened) = Engine::open(Box::new(files), config).unwrap();
+        engine.run(opened).unwrap();
+        let series = engine.series(&[("__name__", "m")]).unwrap();
+        // In the last hour of the month that goes, and in the present one.
+        for from in [start - retention_ms + MINUTE_MS, start - HOUR_MS] {
+            let timestamps: Vec<i64> = (0..8_000).map(|at| from + at * 100).collect();
+            if let Some(ticket) = engine.append(series, &timestamps, &vec![1.0; 8_000]).unwrap() {
+                engine.run(ticket).unwrap();
+            }
+        }
+        let months = engine.inspect().partitions.len();
+        assert_eq!(months, 2);
+        let snapshot = engine.send(Command::SnapshotCreate);
+        for _ in 0..pumps {
+            engine.pump(start, 1);
+        }
+        for _ in 0..1_000 {
+            engine.pump(start + 2 * DAY_MS, 1);
+        }
+        let answer = engine.run(snapshot);
+        assert!(matches!(answer, Ok(Answer::Snapshot(_))), "behind {pumps} pumps: {answer:?}");
+        assert_eq!(engine.inspect().partitions.len(), 1, "the month is still there");
+    }
+}

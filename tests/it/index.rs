@@ -11,8 +11,10 @@ use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Change, FilePath, MemoryFileSystem};
 use sandglass::index::tag_rows::pack_tag_rows;
 use sandglass::index::{Index, IndexOptions};
-use sandglass::mergeset::Part;
 use sandglass::mergeset::merge::{PartMerge, Source, Step};
+use sandglass::mergeset::part::Graveyard;
+use sandglass::mergeset::table::TableOptions;
+use sandglass::mergeset::{Part, Table};
 use sandglass::metric::filter::{Selector, TagFilter};
 use sandglass::metric::name::MetricName;
 use sandglass::metric::tsid::Tsid;
@@ -565,6 +567,56 @@ fn series_survive_one_rotation_and_keep_their_ids() {
     let mut machine = Machine::new(disk.restarted(), NOW);
     let index = open(&mut machine);
     assert!(series_of(&mut machine, &index, "{instance!=\"\"}", TimeRange::ALL).unwrap().iter().eq([&kept]));
+}
+
+#[test]
+fn what_a_search_reads_outlives_a_merge_and_the_end_of_its_generation() {
+    // Found by the simulation: parts that a merge had replaced were held back as long as a search read them, but the directory
+    // of the whole generation was not, so that the search missed its files.
+    for is_merging in [false, true] {
+        let mut machine = Machine::new(SimFileSystem::new(1).with_delays(50), NOW);
+        let graveyard = Rc::new(Graveyard::default());
+        let (context, dir) = (machine.context.clone(), FilePath::new("indexdb/0000000000000001").unwrap());
+        let opening = {
+            let (context, graveyard) = (context.clone(), graveyard.clone());
+            let options = TableOptions { prepare: pack_tag_rows, first_suffix: 1 };
+            async move { Table::open(&context, dir, options, graveyard).await.unwrap() }
+        };
+        let table = machine.run(opening);
+        for item in ["a", "b", "c", "d"] {
+            table.add_items(|add| add(item.as_bytes())).unwrap();
+            let table = table.clone();
+            machine.run(async move { table.flush().await }).unwrap();
+        }
+        context.block_cache().set_budget_bytes(0);
+        let mut search = table.search();
+        table.start_jobs();
+        if is_merging {
+            // The next merge is due, has begun, and is not over when the table is retired.
+            while !table.is_merging() {
+                machine.tick(1);
+                assert!(machine.now < NOW + 100_000, "nothing is merged");
+            }
+        } else {
+            machine.tick(40_000);
+            assert_eq!(table.parts().len(), 1);
+        }
+        let found = machine.run(async move {
+            table.retire().await;
+            graveyard.clear_all(&context).await.unwrap();
+            search.seek(b"").await?;
+            let mut found = Vec::new();
+            while let Some(item) = search.item() {
+                found.push(String::from_utf8_lossy(item).into_owned());
+                search.next().await?;
+            }
+            drop(search);
+            graveyard.clear_all(&context).await?;
+            Ok::<_, sandglass::error::Error>(found)
+        });
+        assert_eq!(found.unwrap(), ["a", "b", "c", "d"]);
+        assert!(machine.names("indexdb").unwrap().is_empty(), "files of a retired table are left");
+    }
 }
 
 #[test]

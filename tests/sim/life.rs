@@ -248,8 +248,13 @@ impl Life {
     }
 
     fn expect(&mut self, ticket: Ticket, ask: Ask, what: String) {
-        self.world.figures.commands += 1;
         let faults_before = all_faults(&self.files);
+        self.expect_since(ticket, ask, what, faults_before);
+    }
+
+    /// As [`Life::expect`], of a command that may have met with faults already.
+    fn expect_since(&mut self, ticket: Ticket, ask: Ask, what: String, faults_before: u64) {
+        self.world.figures.commands += 1;
         self.pending.insert(ticket.0, Pending { ask, what, faults_before });
     }
 
@@ -557,7 +562,8 @@ impl Life {
         faults_before: u64,
     ) -> Result<(), Wrong> {
         match result {
-            Ok(Some(ticket)) => self.expect(ticket, Ask::Append { offers }, what),
+            // Appending gives its job a turn at once, in which an operation of it may have failed.
+            Ok(Some(ticket)) => self.expect_since(ticket, Ask::Append { offers }, what, faults_before),
             Ok(None) => self.world.model.accepted(&offers),
             Err(error) => self.failed(&what, &error, faults_before)?,
         }
