@@ -58,7 +58,8 @@ browser_tests() {
     file=$(basename "$file" .rs)
     [ "$file" = browser ] || names+=(--test "$file")
   done
-  cargo test --target wasm32-unknown-unknown "${names[@]}"
+  # The runner's own patience with all tests of a file is 20 seconds, which is little for a slow disk under a busy machine.
+  WASM_BINDGEN_TEST_TIMEOUT=300 cargo test --target wasm32-unknown-unknown "${names[@]}"
 }
 
 # The last lines; the exit code tells whether all passed. The steps began at second $1.

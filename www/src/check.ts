@@ -8,9 +8,14 @@ export function invalid(message: string): SandglassError {
   return new SandglassError("invalid", message);
 }
 
+/** What was handed in to be read has failed, for a reason of its own. */
+export function unreadable(what: string, cause: unknown): SandglassError {
+  return new SandglassError("invalid", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}
+
 /** Names and values in turn. */
 export function flatten(labels: Labels, what: string): string[] {
-  if (typeof labels !== "object" || labels === null) throw invalid(`${what} must be an object of label names and values`);
+  record(labels, what, "of label names and values");
   const flat: string[] = [];
   for (const [name, value] of Object.entries(labels)) {
     if (typeof value !== "string") throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
@@ -19,8 +24,14 @@ export function flatten(labels: Labels, what: string): string[] {
   return flat;
 }
 
+/** An object that is no array. */
+export function record(value: unknown, what: string, of = "of options"): void {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${what} must be an object ${of}, not ${kindOf(value)}`);
+}
+
 /** Both bounds are included, so fractions are rounded inwards. */
 export function bounds(range: TimeRange | undefined): Bounds {
+  if (range != null) record(range, "the range", "with start and end");
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
   for (const [name, bound] of [["start", start], ["end", end]] as const) {
     if (typeof bound !== "number" || Number.isNaN(bound)) throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
@@ -29,8 +40,12 @@ export function bounds(range: TimeRange | undefined): Bounds {
 }
 
 export function text(value: unknown, what: string): string {
-  if (typeof value !== "string") throw invalid(`${what} must be a string, not ${value === null ? "null" : typeof value}`);
+  if (typeof value !== "string") throw invalid(`${what} must be a string, not ${kindOf(value)}`);
   return value;
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
 }
 
 export function optionalText(value: unknown, what: string): string | undefined {

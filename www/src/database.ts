@@ -1,6 +1,6 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
-import { bounds, flatten, invalid, optionalText, text } from "./check.js";
+import { bounds, flatten, invalid, optionalText, text, unreadable } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
 import { SandglassError } from "./errors.js";
 import { ingest } from "./ingest.js";
@@ -204,7 +204,8 @@ export class OpenDatabase implements Database {
     }
   }
 
-  async inspectPart(part: PartId, { from = 0, count = 1000, signal }: BlockRange & Abortable = {}): Promise<PartDetails> {
+  async inspectPart(part: PartId, blocks?: BlockRange & Abortable): Promise<PartDetails> {
+    const { from = 0, count = 1000, signal } = blocks ?? {};
     return this.#port.ask({ kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") }, signal);
   }
 
@@ -230,7 +231,11 @@ export class OpenDatabase implements Database {
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const request = toRequest(input, init);
     const { pathname, search } = new URL(request.url);
-    const body = new Uint8Array(await request.arrayBuffer());
+    const body = new Uint8Array(
+      await request.arrayBuffer().catch((cause: unknown) => {
+        throw unreadable("the body of the request cannot be read", cause);
+      }),
+    );
     const contentType = request.headers.get("content-type") ?? "";
     const reply = await this.#port.ask({ kind: "http", method: request.method, uri: pathname + search, contentType, body }, request.signal);
     return new Response(reply.body as BodyInit, { status: reply.status, headers: { "content-type": reply.contentType } });
@@ -271,7 +276,7 @@ function toRequest(input: string | URL | Request, init: RequestInit | undefined)
   try {
     return new Request(input instanceof Request ? input : new URL(input, BASE_URL), init);
   } catch (cause) {
-    throw new SandglassError("invalid", `this is no request: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+    throw unreadable("this is no request", cause);
   }
 }
 

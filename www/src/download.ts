@@ -1,5 +1,6 @@
 // Streams out of a database: an export, and a snapshot as a tar. Both read only when they are read.
 
+import { checkSignal } from "./abort.js";
 import { SandglassError } from "./errors.js";
 import { onDemand } from "./on_demand.js";
 import type { Bounds, Port } from "./port.js";
@@ -49,6 +50,7 @@ interface Source {
 
 /** A stream that reads when it is read, and that its reader and a signal may give up. */
 function abortableStream(what: string, signal: AbortSignal | undefined, source: Source): ReadableStream<Uint8Array> {
+  checkSignal(signal);
   const ended = new AbortController();
   let abort = () => {};
   const end = async (): Promise<void> => {

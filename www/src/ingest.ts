@@ -1,7 +1,7 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
 import { abortable, checkAborted } from "./abort.js";
-import { flatten } from "./check.js";
+import { flatten, invalid } from "./check.js";
 import { SandglassError } from "./errors.js";
 import { type Body, pieces } from "./lines.js";
 import type { Port } from "./port.js";
@@ -21,10 +21,10 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     throw new SandglassError("unsupported", `ingest does not read the format "${format}" yet; "prometheus" and "jsonl" are there`);
   }
   if (format !== "prometheus" && format !== "jsonl") {
-    throw new SandglassError("invalid", `ingest knows no format ${JSON.stringify(format)}; write format: "prometheus" or "jsonl"`);
+    throw invalid(`ingest knows no format ${JSON.stringify(format)}; write format: "prometheus" or "jsonl"`);
   }
-  if (!isBody(body)) throw new SandglassError("invalid", "the body to ingest must be a string, bytes, a Blob or a stream of bytes");
-  if (!(Math.abs(timestamp) <= 8.64e15)) throw new SandglassError("invalid", `timestamp is ${timestamp}; milliseconds since the epoch are expected`);
+  if (!isBody(body)) throw invalid("the body to ingest must be a string, bytes, a Blob or a stream of bytes");
+  if (typeof timestamp !== "number" || !(Math.abs(timestamp) <= 8.64e15)) throw invalid(`timestamp is ${String(timestamp)}; milliseconds since the epoch are expected`);
   const labels = flatten(extraLabels, "extraLabels");
 
   return abortable("ingest", signal, async () => {

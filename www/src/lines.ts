@@ -1,5 +1,7 @@
 // Cuts a body into pieces that end at line feeds.
 
+import { invalid, unreadable } from "./check.js";
+
 /** A piece is about so long; longer only when a line is. */
 const PIECE_BYTES = 64 * 1024;
 /** A line beyond this is given up. */
@@ -51,7 +53,7 @@ function* bytePieces(bytes: Uint8Array): Generator<Piece> {
 }
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Piece> {
-  const reader = stream.getReader();
+  const reader = readerOf(stream);
   // Those who wait for the next chunk are told that there is none.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   signal?.addEventListener("abort", abort, { once: true });
@@ -74,9 +76,11 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
   };
   try {
     for (;;) {
-      const { done, value } = await reader.read();
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw unreadable("the body cannot be read to its end; the whole lines before were ingested", cause);
+      });
       if (done) break;
-      let chunk: Uint8Array = value;
+      let chunk = bytesOf(value);
       if (skipping) {
         const end = chunk.indexOf(LINE_FEED) + 1;
         if (end === 0) continue;
@@ -105,6 +109,19 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
     if (!finished) await reader.cancel().catch(() => {});
     reader.releaseLock();
   }
+}
+
+function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
+  try {
+    return stream.getReader();
+  } catch (cause) {
+    throw unreadable("the body cannot be read", cause);
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw invalid(`the body is a stream that brings something of type ${typeof chunk}; bytes are expected, so pipe text through a TextEncoderStream`);
 }
 
 function piece(bytes: Uint8Array): Piece {

@@ -19,9 +19,12 @@ export function copyNumbers(target: Float64Array, at: number, source: Float64Arr
     if (copied < count) target.set(source.subarray(from + copied, from + count), at + copied);
     return;
   }
-  try {
-    for (let i = 0; i < count; i++) target[at + i] = source[from + i]!;
-  } catch (cause) {
-    throw new SandglassError("invalid", `an array holds something that is no number: ${String(cause)}; use a BigInt64Array for big integers`, { cause });
+  for (let i = 0; i < count; i++) {
+    const value: unknown = source[from + i];
+    // JavaScript would make a number of nearly everything, a zero of null.
+    if (typeof value !== "number") {
+      throw new SandglassError("invalid", `an array of numbers holds ${value === null ? "null" : `something of type ${typeof value}`} at ${from + i}; leave out what has no number, and use a BigInt64Array for big integers`);
+    }
+    target[at + i] = value;
   }
 }

@@ -105,6 +105,45 @@ export const TESTS = {
     await db.appendRow([], START, []);
   },
 
+  async "whatever cannot be used is refused with a code, and says what it is"({ open, sandglass }) {
+    for (const options of [null, 5, [], { authKeys: null }, { authKeys: "key" }, { signal: 5 }, { signal: {} }]) {
+      const own = typeof options === "object" && options !== null && !Array.isArray(options) ? { storage: "memory", ...options } : options;
+      await fails("invalid", () => sandglass.open(own), /object|signal/);
+    }
+    const db = await open();
+    const up = db.series({ __name__: "up" });
+    // What JavaScript would make a number of is none: of null it would be a zero.
+    for (const none of [null, undefined, "1", new Date(), {}, true]) {
+      await fails("invalid", () => db.append(up, [START, none], [1, 2]), /at 1/);
+      await fails("invalid", () => db.append(up, [START, START + 1], [1, none]), /at 1/);
+      await fails("invalid", () => db.appendRow([up], START, [none]), /at 0/);
+    }
+    await fails("invalid", () => db.append(up, [START, , START + 2], [1, 2, 3]), /at 1/);
+    for (const signal of [5, {}, "stop"]) {
+      for (const call of [() => db.flush({ signal }), () => db.select("up", { signal }), async () => db.export("up", { signal }), () => db.ingest("", { format: "jsonl", signal })]) {
+        await fails("invalid", call, /signal/);
+      }
+    }
+    await fails("invalid", () => db.select("up", START), /range/);
+    await fails("not_found", () => db.inspectPart(1000, null));
+    await fails("invalid", () => db.ingest("up 1", { format: "prometheus", timestamp: "now" }), /timestamp/);
+    const streamOf = (...chunks) =>
+      new ReadableStream({
+        pull: (controller) => {
+          if (chunks.length > 1) controller.enqueue(chunks.shift());
+          else controller.error(chunks[0]);
+        },
+      });
+    await fails("invalid", () => db.ingest(streamOf("up 1", null), { format: "prometheus" }), /string.*TextEncoderStream/);
+    const broken = streamOf(new TextEncoder().encode("before 1\nbef"), new Error("the line was cut"));
+    await fails("invalid", () => db.ingest(broken, { format: "prometheus", timestamp: START }), /the line was cut/);
+    const taken = streamOf(null);
+    taken.getReader();
+    await fails("invalid", () => db.ingest(taken, { format: "prometheus" }), /locked/i);
+    await db.flush();
+    equal((await db.select(EVERY_SERIES)).map(({ labels, values }) => [labels.__name__, ...values]), [["before", 1]]);
+  },
+
   async "handles belong to one database"({ open }) {
     const [one, other] = [await open(), await open()];
     const handle = one.series({ __name__: "up" });
