@@ -68,7 +68,7 @@ if (existsSync(join(dist, "index.js"))) {
     return gzip;
   };
   script = sum("JavaScript of a page that opens a database, worker included", atOnce);
-  sum("JavaScript loaded on demand (snapshots as tar, destroy, blocks)", [...onDemand].filter((name) => !atOnce.has(name)));
+  sum("JavaScript loaded on demand (texts to ingest, snapshots as tar, destroy, blocks)", [...onDemand].filter((name) => !atOnce.has(name)));
 }
 const packed = join(top, "dist/sandglass.tgz");
 if (existsSync(packed)) console.log(`${relative(top, packed).padEnd(40)}${`${(statSync(packed).size / 1024).toFixed(1)} KB`.padStart(24)}`);

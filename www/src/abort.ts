@@ -4,7 +4,7 @@ import { SandglassError } from "./errors.js";
 
 /** Refuses what is no signal. */
 export function checkSignal(signal: AbortSignal | null | undefined): void {
-  if (signal != null && typeof signal.addEventListener !== "function") throw new SandglassError("invalid", `signal is ${String(signal)}; the signal of an AbortController is expected`);
+  if (signal != null && typeof signal.addEventListener !== "function") throw new SandglassError("invalid", "signal is not an AbortSignal");
 }
 
 function aborted(what: string, signal: AbortSignal): SandglassError {

@@ -15,7 +15,7 @@ export function unreadable(what: string, cause: unknown): SandglassError {
 
 /** Names and values in turn. */
 export function flatten(labels: Labels, what: string): string[] {
-  record(labels, what, "of label names and values");
+  record(labels, what);
   const flat: string[] = [];
   for (const [name, value] of Object.entries(labels)) {
     if (typeof value !== "string") throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
@@ -24,14 +24,13 @@ export function flatten(labels: Labels, what: string): string[] {
   return flat;
 }
 
-/** An object that is no array. */
-export function record(value: unknown, what: string, of = "of options"): void {
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid(`${what} must be an object ${of}, not ${kindOf(value)}`);
+export function record(value: unknown, what: string): void {
+  if (kindOf(value) !== "object") throw invalid(`${what} must be an object, not ${kindOf(value)}`);
 }
 
 /** Both bounds are included, so fractions are rounded inwards. */
 export function bounds(range: TimeRange | undefined): Bounds {
-  if (range != null) record(range, "the range", "with start and end");
+  if (range != null) record(range, "the range");
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
   for (const [name, bound] of [["start", start], ["end", end]] as const) {
     if (typeof bound !== "number" || Number.isNaN(bound)) throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
@@ -45,7 +44,7 @@ export function text(value: unknown, what: string): string {
 }
 
 function kindOf(value: unknown): string {
-  return value === null ? "null" : Array.isArray(value) ? "an array" : typeof value;
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
 }
 
 export function optionalText(value: unknown, what: string): string | undefined {

@@ -3,7 +3,6 @@
 import { bounds, flatten, invalid, optionalText, text, unreadable } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
 import { SandglassError } from "./errors.js";
-import { ingest } from "./ingest.js";
 import type { Body } from "./lines.js";
 import { onDemand } from "./on_demand.js";
 import type { Port } from "./port.js";
@@ -124,6 +123,8 @@ export class OpenDatabase implements Database {
   }
 
   async ingest(body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
+    // Those who append columns read no texts.
+    const { ingest } = await onDemand(import("./ingest.js"));
     return ingest(this.#port, body, options);
   }
 

@@ -77,7 +77,7 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw unreadable("the body cannot be read to its end; the whole lines before were ingested", cause);
+        throw unreadable("the body has failed behind the lines that were ingested", cause);
       });
       if (done) break;
       let chunk = bytesOf(value);
@@ -121,7 +121,7 @@ function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultRead
 
 function bytesOf(chunk: unknown): Uint8Array {
   if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
-  throw invalid(`the body is a stream that brings something of type ${typeof chunk}; bytes are expected, so pipe text through a TextEncoderStream`);
+  throw invalid(`the body is a stream of ${typeof chunk}s; pipe text through a TextEncoderStream to make it bytes`);
 }
 
 function piece(bytes: Uint8Array): Piece {

@@ -23,7 +23,7 @@ export function copyNumbers(target: Float64Array, at: number, source: Float64Arr
     const value: unknown = source[from + i];
     // JavaScript would make a number of nearly everything, a zero of null.
     if (typeof value !== "number") {
-      throw new SandglassError("invalid", `an array of numbers holds ${value === null ? "null" : `something of type ${typeof value}`} at ${from + i}; leave out what has no number, and use a BigInt64Array for big integers`);
+      throw new SandglassError("invalid", `${String(value)} at ${from + i} is no number; leave it out, and use a BigInt64Array for big integers`);
     }
     target[at + i] = value;
   }

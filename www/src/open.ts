@@ -21,7 +21,7 @@ export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: A
 
 /** Opens a database on an engine that `start` brings up. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
-  record(options, "what open is given");
+  record(options, "options");
   const { signal } = options;
   checkAborted("open", signal);
   const name = nameOf(options);
@@ -67,7 +67,7 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
 
 function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   const { retention = "1y", dedupInterval = 0, clock = "real", startTime = Date.now(), cacheBytes = DEFAULT_CACHE_BYTES, precisionBits = 64, authKeys = {} } = options;
-  record(authKeys, "authKeys", "of keys");
+  record(authKeys, "authKeys");
   if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
   if (typeof startTime !== "number" || !Number.isFinite(startTime)) throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);
   if (typeof cacheBytes !== "number" || !(cacheBytes >= 0)) throw invalid(`cacheBytes is ${String(cacheBytes)}; a number of bytes is expected`);
