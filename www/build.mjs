@@ -1,5 +1,6 @@
 // Builds the npm package: src/ and pkg/ (which `make wasm` leaves) into dist/.
 import { execFileSync } from "node:child_process";
+import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -15,6 +16,19 @@ const ENTRIES = ["index", "inline"];
 const DECLARATIONS = [...ENTRIES, "errors", "types"];
 
 if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
+
+/** Names this build: the files of another one may be of the same version, and yet name imports and exports otherwise. */
+const version = JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version;
+const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).digest("hex").slice(0, 12)}`;
+
+/** The module with a section of its own that says of which build it is; src/wasm_module.ts reads it. */
+function stamped() {
+  const [name, value] = ["sandglass", buildName].map((text) => Buffer.from(text));
+  const content = Buffer.concat([Buffer.of(name.length), name, value]);
+  // Lengths below 128 are one byte.
+  if (content.length > 127) throw new Error("the version is too long");
+  return Buffer.concat([readFileSync(wasm), Buffer.of(0, content.length), content]);
+}
 
 /**
  * wasm-bindgen's glue keeps the instance in variables of its module, so that there can be only one. Here the module becomes the
@@ -70,7 +84,7 @@ const common = {
   sourcemap: true,
   legalComments: "none",
   logLevel: "warning",
-  define: { SANDGLASS_VERSION: JSON.stringify(JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version) },
+  define: { SANDGLASS_BUILD: JSON.stringify(buildName) },
   plugins: [
     {
       name: "glue",
@@ -113,5 +127,5 @@ for (const name of DECLARATIONS) {
 }
 rmSync(types, { recursive: true });
 copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
-copyFileSync(wasm, join(dist, "sandglass.wasm"));
-writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(gzipSync(readFileSync(wasm), { level: 9 }).toString("base64"))};\n`);
+writeFileSync(join(dist, "sandglass.wasm"), stamped());
+writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(gzipSync(stamped(), { level: 9 }).toString("base64"))};\n`);

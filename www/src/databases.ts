@@ -15,9 +15,17 @@ const PATIENCE_MS = 10_000;
  * object that `open` returned alone.
  */
 export async function databases(): Promise<string[]> {
-  const [found = [], inOpfs] = await Promise.all([globalThis.indexedDB?.databases?.(), opfsDatabases()]);
+  const [found = [], inOpfs] = await Promise.all([inIndexedDb(), opfsDatabases()]);
   const names = found.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
   return [...new Set([...names, ...inOpfs])].sort();
+}
+
+async function inIndexedDb(): Promise<IDBDatabaseInfo[] | undefined> {
+  try {
+    return await globalThis.indexedDB?.databases?.();
+  } catch (cause) {
+    throw new SandglassError("unsupported", `the browser does not tell which databases there are: ${(cause as Error).message}`, { cause });
+  }
 }
 
 /**
@@ -48,7 +56,8 @@ function destroyInIndexedDb(name: string): Promise<void> {
   return new Promise((resolve, reject) => {
     const request = indexedDB.deleteDatabase(PREFIX + name);
     const timer = setTimeout(
-      () => reject(new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`)),
+      // The browser takes no deletion back.
+      () => reject(new SandglassError("locked", `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`)),
       PATIENCE_MS,
     );
     request.onsuccess = () => {

@@ -29,8 +29,8 @@ export type Request =
 
 /** From the worker. */
 export type Reply =
-  /** The first message: the worker's code runs, and is of this version of the package. */
-  | { kind: "hello"; version: string }
+  /** The first message: the worker's code runs, and is of this build of the package. */
+  | { kind: "hello"; build: string }
   /** The worker holds the lock of this name for as long as it lives. */
   | { kind: "alive"; name: string }
   | { kind: "pong" }

@@ -1,7 +1,7 @@
 // Gets a worker to run, whatever a bundler or a server has made of the package's files.
 
 import type { Reply } from "./protocol.js";
-import { VERSION } from "./version.js";
+import { BUILD } from "./version.js";
 
 /** A worker that has not said a word by then is given up. */
 const HELLO_MS = 15_000;
@@ -52,8 +52,8 @@ function greeted(worker: Worker): Promise<Worker> {
       fail();
     };
     worker.onmessage = ({ data }: MessageEvent<Reply>) => {
-      // A server may still hand out the file of another version.
-      if (data?.kind !== "hello" || data.version !== VERSION) return fail();
+      // A server may still hand out the file of another build.
+      if (data?.kind !== "hello" || data.build !== BUILD) return fail();
       clearTimeout(timer);
       worker.onerror = worker.onmessage = null;
       resolve(worker);

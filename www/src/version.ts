@@ -1,5 +1,5 @@
-// The package's version, which build.mjs writes here. A page and its worker must be of one.
+// Names the build, which build.mjs writes here. The page, its worker and the engine's code must be of one.
 
-declare const SANDGLASS_VERSION: string;
+declare const SANDGLASS_BUILD: string;
 
-export const VERSION = SANDGLASS_VERSION;
+export const BUILD = SANDGLASS_BUILD;

@@ -2,6 +2,7 @@
 
 import { SandglassError } from "./errors.js";
 import type { WasmSource } from "./types.js";
+import { BUILD } from "./version.js";
 
 let shared: Promise<WebAssembly.Module> | undefined;
 
@@ -25,7 +26,7 @@ async function loadOwn(): Promise<WebAssembly.Module> {
     return await compile(new URL("./sandglass.wasm", import.meta.url));
   } catch (error) {
     try {
-      return await WebAssembly.compile(await embedded());
+      return checked(await WebAssembly.compile(await embedded()));
     } catch {
       throw understand(error, undefined);
     }
@@ -40,15 +41,26 @@ async function embedded(): Promise<ArrayBuffer> {
 
 async function compile(source: WasmSource): Promise<WebAssembly.Module> {
   try {
-    if (source instanceof WebAssembly.Module) return source;
-    if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return await WebAssembly.compile(source as BufferSource);
-    if (source instanceof Response) return await compileResponse(source);
-    const url = new URL(source, globalThis.location?.href);
-    if (url.protocol === "file:") return await WebAssembly.compile(await readFile(url));
-    return await compileResponse(await fetch(url, { credentials: "same-origin" }));
+    return checked(await moduleOf(source));
   } catch (cause) {
     throw understand(cause, source);
   }
+}
+
+async function moduleOf(source: WasmSource): Promise<WebAssembly.Module> {
+  if (source instanceof WebAssembly.Module) return source;
+  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return WebAssembly.compile(source as BufferSource);
+  if (source instanceof Response) return compileResponse(source);
+  const url = new URL(source, globalThis.location?.href);
+  if (url.protocol === "file:") return WebAssembly.compile(await readFile(url));
+  return compileResponse(await fetch(url, { credentials: "same-origin" }));
+}
+
+/** A cache may still hold the code of another build, whose imports and exports have the same short names and other meanings. */
+function checked(module: WebAssembly.Module): WebAssembly.Module {
+  const [build] = WebAssembly.Module.customSections(module, "sandglass");
+  if (build === undefined || new TextDecoder().decode(build) !== BUILD) throw new Error(`it is not of the build ${BUILD}, as the JavaScript is`);
+  return module;
 }
 
 function understand(cause: unknown, source: WasmSource | undefined): SandglassError {

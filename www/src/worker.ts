@@ -7,7 +7,7 @@ import type { Command } from "./port.js";
 import { type Failure, type Reply, type Request, toError, toFailure } from "./protocol.js";
 import { ACCEPTED } from "./pump.js";
 import { buffersOfSeries, packSeries } from "./series_pack.js";
-import { VERSION } from "./version.js";
+import { BUILD } from "./version.js";
 
 /** A worker that was put away stays so long for what the storage still has to do. */
 const LAST_WORK_MS = 5_000;
@@ -72,7 +72,7 @@ worker.onmessage = ({ data }) => {
       break;
   }
 };
-post({ kind: "hello", version: VERSION });
+post({ kind: "hello", build: BUILD });
 
 function post(reply: Reply, transfer: Transferable[] = []): void {
   worker.postMessage(reply, transfer);
@@ -162,7 +162,8 @@ async function append(id: number, batch: Packed): Promise<void> {
 
 /** The lock that is free again when this worker is gone, however it went. */
 function holdAlive(name: string | undefined): void {
-  if (name === undefined) return;
+  // A worker of a sandboxed frame has none, though its page has.
+  if (name === undefined || navigator.locks === undefined) return;
   void navigator.locks.request(name, () => {
     post({ kind: "alive", name });
     return new Promise(() => {});

@@ -177,8 +177,8 @@ describe("where workers are restricted", () => {
       assert.deepEqual(await use(page), { memory: "worker, 1 series", indexeddb: "worker, 1 series", opfs: "worker, 1 series" });
     }, (page) => page.route("**/worker.js", (route) => route.fulfill({ status: 404 }))));
 
-  it("a file that is no worker's, or one of another version, is not talked to", async () => {
-    for (const body of ["<!doctype html>", 'postMessage({ kind: "hello", version: "0.0.0" })']) {
+  it("a file that is no worker's, or one of another build, is not talked to", async () => {
+    for (const body of ["<!doctype html>", 'postMessage({ kind: "hello", build: "0.0.0" })']) {
       await withPage(async (page) => assert.equal((await use(page)).memory, "worker, 1 series"), (page) =>
         page.route("**/worker.js", (route) => route.fulfill({ body, contentType: body.startsWith("<") ? "text/html" : "text/javascript" })),
       );
@@ -191,6 +191,52 @@ describe("where workers are restricted", () => {
       assert.deepEqual([found.memory, found.indexeddb], ["caller, 1 series", "caller, 1 series"]);
       assert.match(found.opfs, /^unsupported: .*dedicated worker/);
     }, withPolicy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'")));
+
+  it("a sandboxed frame has a database in memory, and is told that it can keep none", () =>
+    withPage(async (page) => {
+      await page.evaluate(() => {
+        const frame = Object.assign(document.createElement("iframe"), { src: "/blank.html", sandbox: "allow-scripts" });
+        return new Promise((resolve) => {
+          frame.onload = resolve;
+          document.body.append(frame);
+        });
+      });
+      const [frame] = page.mainFrame().childFrames();
+      const found = await frame.evaluate(async (index) => {
+        const { open, databases, destroy } = await import(index);
+        const outcome = (call) => call.then(String, ({ code }) => code);
+        const inMemory = async () => {
+          const db = await open({ storage: "memory" });
+          await db.append({ __name__: "up" }, [Date.now()], [1]);
+          await db.flush();
+          const series = (await db.select("up")).length;
+          await db.close();
+          return `${db.opened.thread}, ${series} series`;
+        };
+        const refused = [open(), open({ storage: "indexeddb", ifLocked: "readonly" }), open({ storage: "opfs" }), databases(), destroy("any")];
+        return [await outcome(inMemory()), ...(await Promise.all(refused.map(outcome)))];
+      }, index);
+      assert.deepEqual(found, ["worker, 1 series", ...Array(5).fill("unsupported")]);
+    }, (page) =>
+      page.route("**/package/**", async (route) => {
+        const response = await route.fetch();
+        await route.fulfill({ response, headers: { ...response.headers(), "access-control-allow-origin": "*" } });
+      })));
+
+  it("an engine of another build is not run", async () => {
+    const otherBuild = (page) =>
+      page.route("**/sandglass.wasm", async (route) => {
+        const response = await route.fetch();
+        const body = await response.body();
+        body[body.length - 1] ^= 1;
+        await route.fulfill({ response, body });
+      });
+    await withPage(async (page) => assert.equal((await use(page)).memory, "worker, 1 series"), otherBuild);
+    await withPage(async (page) => assert.match((await use(page)).memory, /^unsupported: .*sandglass\.wasm: it is not of the build/), async (page) => {
+      await otherBuild(page);
+      await page.route("**/embedded.js", (route) => route.fulfill({ status: 404 }));
+    });
+  });
 
   it("a worker of one's own starts another", () =>
     withPage(async (page) => {
