@@ -167,7 +167,8 @@ export interface Database extends AsyncDisposable {
 
   /**
    * A handle for one series. The same labels give the same handle, whatever their order. Labels with an empty value are
-   * dropped; a series that has no label left is refused with the code `invalid`. Nothing is stored before a sample comes.
+   * dropped; a series that has no label left is refused with the code `invalid`. As on the server, the first 30 labels count, and
+   * names and values are cut at 256 and 16,384 bytes. Nothing is stored before a sample comes.
    *
    * @example
    * ```ts
@@ -192,7 +193,8 @@ export interface Database extends AsyncDisposable {
    * accepted nothing, or, of more than 32,768 samples, the first ones of which the message tells.
    *
    * Values: NaN is dropped, as on the server, save the staleness marker (a NaN of the bits 0x7FF0000000000002), which only a
-   * `Float64Array` carries safely. Samples outside of the retention or more than two days ahead are dropped, as on the server.
+   * `Float64Array` carries safely. Samples outside of the retention, before 1970 or more than two days ahead are dropped, as on the
+   * server; `inspect().ingested` counts them. What is no number, such as `null`, rejects the call.
    *
    * @example
    * ```ts
@@ -217,7 +219,8 @@ export interface Database extends AsyncDisposable {
   appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void>;
 
   /**
-   * Parses and ingests a body. A malformed line never loses its neighbours.
+   * Parses and ingests a body. A malformed line never loses its neighbours. A body that cannot be read to its end rejects the call
+   * with the code `invalid` and the reader's reason; the lines before that are in.
    *
    * @example
    * ```ts
@@ -422,7 +425,7 @@ export interface IngestResult {
   samples: number;
   /** Lines and samples that were not: malformed, NaN, outside of the retention. */
   rejected: number;
-  /** The first ten reasons. Lines are counted from 1. */
+  /** Of the malformed lines the first ten, counted from 1. What was dropped for its value or its time is in `rejected` alone. */
   errors: { line?: number; message: string }[];
 }
 
