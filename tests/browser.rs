@@ -319,6 +319,7 @@ async fn a_database_that_lacks_something_is_corrupt_and_left_alone() {
 
     for (damage, named) in [
         ("stores.inodes.clear()", "small"),
+        ("stores.entries.clear()", "has no name"),
         ("stores.inodes.put('much', 77)", "\"much\""),
         ("stores.inodes.put(-2, 77)", "-2"),
         ("stores.entries.put(1.5, 'odd')", "1.5"),

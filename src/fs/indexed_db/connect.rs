@@ -2,6 +2,7 @@
 
 use super::{CHUNKS, ENTRIES, FORMAT, META, PREFIX, STORES, Trouble, chunk_range, number, whole_number};
 use crate::collections::sorted_map::SortedMap;
+use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::fs::directory::{Directory, InodeId};
@@ -267,10 +268,20 @@ async fn directory_within(transaction: &IdbTransaction, first_file: u64) -> Atte
         }
     }
     let mut paths = SortedMap::new();
+    let mut named = U64Set::new();
     for (path, id) in columns[0].iter().zip(columns[1].iter()) {
         let path = path.as_string().ok_or_else(|| Error::corrupt("IndexedDB: a path is no text"))?;
         let path = FilePath::new(&path).map_err(|error| Error::corrupt(error.message()))?;
-        paths.insert(path, whole_number(&id, "number of a file")?);
+        let id = whole_number(&id, "number of a file")?;
+        named.insert(id);
+        paths.insert(path, id);
+    }
+    // The last name and the size go in one transaction.
+    if let Some((id, size_bytes)) = sizes.iter().find(|(id, _)| !named.contains(**id)) {
+        return Err(Error::corrupt(format!(
+            "IndexedDB: file {id} of {size_bytes} bytes has no name: the browser or another program has removed a part of the database"
+        ))
+        .into());
     }
     let mut directory = Directory::restore(paths, &sizes)?;
     directory.reserve_inodes(first_file);
