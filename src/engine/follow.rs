@@ -106,6 +106,7 @@ impl Shared {
             let mut phase = self.phase.borrow_mut();
             if let Phase::Open(current) = &mut *phase {
                 std::mem::replace(current, storage).leave();
+                current.enter();
             }
         }
         following.looked_at.set(Some(context.now()));

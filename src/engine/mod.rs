@@ -159,6 +159,11 @@ impl Engine {
         let ticket = engine.new_ticket();
         engine.context.spawn(Lane::Query, async move {
             let result = follow::open(&context, &shared.following).await;
+            if let Ok(storage) = &result
+                && shared.config.read_only
+            {
+                storage.enter();
+            }
             let (phase, answer) = match result {
                 Ok(storage) => (Phase::Open(storage), Ok(Answer::Done)),
                 Err(error) => (Phase::Failed(error.clone()), Err(error)),

@@ -4,10 +4,11 @@
 //! overtake each other. At a crash, what was under way is settled by the seed: an append may leave some of its bytes, a commit
 //! has happened or has not, and of an unpublished file anything behind its last sync may be lost or garbled.
 //!
-//! Beyond what the duties of a file system allow, two things can be switched on: the last commits may be lost at a crash, as by
-//! a disk that only says that it has written, and what is read may be damaged.
+//! Beyond what the duties of a file system allow, three things can be switched on: the last commits may be lost at a crash, as by
+//! a disk that only says that it has written, what is read may be damaged, and it may be less than was asked for.
 
 use super::memory::MemoryFileSystem;
+use super::overlay::{Overlay, Step, gone};
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
@@ -35,6 +36,8 @@ pub struct SimFaults {
     pub fenced: u64,
     /// Reads that were answered with a wrong bit.
     pub damaged: u64,
+    /// Reads that were answered with fewer bytes than were asked for.
+    pub cut_short: u64,
 }
 
 #[derive(Debug)]
@@ -53,6 +56,7 @@ struct Disk {
     crash_at: Option<u64>,
     quota_bytes: Option<u64>,
     damage_per_mille: u64,
+    short_per_mille: u64,
     faults: SimFaults,
     /// The writer that may write; operations of earlier ones fail.
     writer: u64,
@@ -96,6 +100,7 @@ impl SimFileSystem {
             crash_at: None,
             quota_bytes: None,
             damage_per_mille: 0,
+            short_per_mille: 0,
             faults: SimFaults::default(),
             writer: 0,
             completed: Vec::new(),
@@ -138,6 +143,27 @@ impl SimFileSystem {
     /// Lets so many of a thousand reads come back with one wrong bit. What is stored stays as it is.
     pub fn damage_reads(&self, per_mille: u64) {
         self.disk.borrow_mut().damage_per_mille = per_mille;
+    }
+
+    /// Lets so many of a thousand reads come back with fewer bytes than were asked for.
+    pub fn shorten_reads(&self, per_mille: u64) {
+        self.disk.borrow_mut().short_per_mille = per_mille;
+    }
+
+    /// The files as somebody sees them who reads beside the writer, until a crash.
+    pub fn reader(&self) -> SimReader {
+        let random = Random(self.disk.borrow().seed ^ self.disk.borrow().submitted.rotate_left(32) ^ 0x9e37_79b9);
+        let mut reader = Reader {
+            disk: self.disk.clone(),
+            random,
+            overlay: Overlay::default(),
+            seen_commits: 0,
+            seen: Vec::new(),
+            pending: VecDeque::new(),
+            stats: FileSystemStats::default(),
+        };
+        reader.look();
+        SimReader(Rc::new(RefCell::new(reader)))
     }
 
     /// What went wrong so far.
@@ -311,6 +337,14 @@ impl Disk {
             *bytes = damaged.into();
             self.faults.damaged += 1;
         }
+        if let Reply::Bytes(bytes) = &mut reply
+            && self.short_per_mille > 0
+            && !bytes.is_empty()
+            && self.random.below(1_000) < self.short_per_mille
+        {
+            bytes.truncate(self.random.below(bytes.len() as u64) as usize);
+            self.faults.cut_short += 1;
+        }
         if synced.is_some() || committed {
             let lengths: BTreeMap<_, _> = self.files.unpublished().into_iter().collect();
             if let Some(file) = synced {
@@ -400,6 +434,101 @@ impl FileSystem for SimFileSystem {
 
     fn stats(&self) -> FileSystemStats {
         self.disk.borrow().files.stats()
+    }
+}
+
+/// A simulated disk, opened for reading beside its writer. Its operations take their time, so that the writer commits in between.
+/// Clones are handles of the same reader.
+#[derive(Clone, Debug)]
+pub struct SimReader(Rc<RefCell<Reader>>);
+
+#[derive(Debug)]
+struct Reader {
+    disk: Rc<RefCell<Disk>>,
+    random: Random,
+    overlay: Overlay,
+    seen_commits: u64,
+    /// What was committed at each look that nobody has asked for yet, and after how many commits.
+    seen: Vec<(u64, MemoryFileSystem)>,
+    /// In the order in which they take effect, each with the instant at which it completes.
+    pending: VecDeque<(TimestampMs, OpId, Request)>,
+    stats: FileSystemStats,
+}
+
+impl SimReader {
+    /// The states it has opened since it was asked last, the oldest first, each with the number of commits that led to it.
+    pub fn take_seen(&self) -> Vec<(u64, MemoryFileSystem)> {
+        std::mem::take(&mut self.0.borrow_mut().seen)
+    }
+
+    /// The instant at which its next operation completes; `None` when there is none or the power is gone.
+    pub fn next_completion(&self) -> Option<TimestampMs> {
+        let reader = self.0.borrow();
+        let has_crashed = reader.disk.borrow().has_crashed();
+        reader.pending.front().filter(|_| !has_crashed).map(|(due, ..)| *due)
+    }
+}
+
+impl Reader {
+    fn look(&mut self) {
+        let disk = self.disk.borrow();
+        self.seen_commits = disk.files.commits();
+        self.overlay = Overlay::over(disk.files.directory().clone());
+        self.seen.push((self.seen_commits, disk.files.clone()));
+    }
+
+    fn carry_out(&mut self, request: Request) -> Result<Reply> {
+        let file = match &request {
+            Request::Refresh => {
+                let has_moved = self.disk.borrow().files.commits() != self.seen_commits;
+                if has_moved {
+                    self.look();
+                }
+                return Ok(Reply::Refreshed(has_moved));
+            }
+            Request::Read { file, range } => Some((file.clone(), range.clone())),
+            _ => None,
+        };
+        match (self.overlay.carry_out(request)?, file) {
+            (Step::Stored(inode), Some((file, range))) => {
+                let bytes = self.disk.borrow().files.content(inode, &range).ok_or_else(|| gone(&file))?;
+                self.stats.read_bytes += bytes.len() as u64;
+                Ok(Reply::Bytes(bytes))
+            }
+            (Step::Stored(_), None) => Err(Error::invalid("only reads name stored files")),
+            (Step::Done(reply), _) => Ok(reply),
+        }
+    }
+}
+
+impl FileSystem for SimReader {
+    fn submit(&mut self, op: OpId, request: Request) {
+        let mut reader = self.0.borrow_mut();
+        let (now, max_delay_ms) = (reader.disk.borrow().now, reader.disk.borrow().max_delay_ms);
+        // As on the disk, but in their order: what overtakes what is the writer's test.
+        let delay_ms = i64::try_from(reader.random.below(max_delay_ms.saturating_add(1))).unwrap_or(i64::MAX);
+        let earliest = reader.pending.back().map_or(TimestampMs::MIN, |(due, ..)| *due);
+        // Several at once are under way side by side.
+        reader.pending.push_back((now.saturating_add(delay_ms).max(earliest), op, request));
+    }
+
+    /// Time is the disk's, which the writer's clock moves.
+    fn poll(&mut self, _: TimestampMs, done: &mut Vec<Completion>) {
+        let mut reader = self.0.borrow_mut();
+        let (now, has_crashed) = (reader.disk.borrow().now, reader.disk.borrow().has_crashed());
+        while reader.pending.front().is_some_and(|(due, ..)| *due <= now && !has_crashed) {
+            let Some((_, op, request)) = reader.pending.pop_front() else { return };
+            reader.stats.operations += 1;
+            let result = reader.carry_out(request);
+            done.push(Completion { op, result });
+        }
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        let reader = self.0.borrow();
+        let mut stats = reader.stats;
+        reader.overlay.count(&mut stats);
+        stats
     }
 }
 

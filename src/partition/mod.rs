@@ -3,7 +3,7 @@
 //! Rows wait in shards, become in-memory parts within a second, are on disk some seconds later, and are merged into fewer,
 //! larger parts from then on.
 //!
-//! All changes of the list of parts happen in three synchronous functions of this file: [`Partition::apply_created`],
+//! All changes of the list of parts happen in three synchronous functions of this file: [`Partition::apply_found`],
 //! [`Partition::apply_merged`] and [`Partition::apply_retired`]. Disk comes first, then memory, then the event.
 
 mod flush;
@@ -23,6 +23,7 @@ pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState, ShardState};
 
 use crate::block::dedup::Dedup;
+use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
@@ -328,15 +329,20 @@ impl Partition {
 
     // ---- the three changes of the list -------------------------------------------------------------------------------
 
-    /// A part joins the list: made from raw rows, or found when the partition was opened.
+    /// A part joins the list, made from raw rows.
     fn apply_created(&self, class: PartClass, part: Part) -> PartId {
+        let entry = self.apply_found(class, part);
+        self.emit_created(&entry, None);
+        entry.id()
+    }
+
+    /// A part joins the list, found when the partition is opened; see [`Partition::announce`].
+    fn apply_found(&self, class: PartClass, part: Part) -> Rc<PartEntry> {
         let entry = PartEntry::new(self.options.ids.next_part(), class, part, self.context.now());
-        let id = entry.id();
-        assert!(!self.parts.borrow().contains(id), "part {id} exists already");
+        assert!(!self.parts.borrow().contains(entry.id()), "part {} exists already", entry.id());
         let list = self.parts.borrow().with(entry.clone());
         self.replace_parts(list);
-        self.emit_created(&entry, None);
-        id
+        entry
     }
 
     /// A merge's output takes its sources' place. The disk has it so already.
@@ -424,13 +430,31 @@ impl Partition {
         });
     }
 
-    /// Tells whoever watches that these parts are seen through another list from now on.
+    /// Tells whoever watches of partitions and the parts in them, in the order of the parts' numbers. Not while they are opened,
+    /// which may fail halfway.
+    pub fn announce(partitions: &[Rc<Self>]) {
+        let parts_of = |partition: &Rc<Self>| {
+            let parts = partition.parts();
+            parts.iter().map(|entry| (entry.clone(), partition.clone())).collect::<Vec<_>>()
+        };
+        let mut parts: Vec<(Rc<PartEntry>, Rc<Self>)> = partitions.iter().flat_map(parts_of).collect();
+        sort::sort_by_key(&mut parts, |(entry, _)| entry.id());
+        for (entry, partition) in &parts {
+            partition.emit_created(entry, None);
+        }
+        for partition in partitions {
+            partition.context.emit(|| Event::PartitionCreated { partition: partition.label.clone() });
+        }
+    }
+
+    /// Tells whoever watches that the partition and its parts are seen through other lists from now on.
     pub fn leave(&self) {
         let parts = self.parts();
         for entry in parts.iter() {
             self.context.emit(|| Event::PartRetired { part: entry.id(), partition: self.label.clone() });
             self.context.emit(|| Event::PartRemoved { part: entry.id(), partition: self.label.clone() });
         }
+        self.context.emit(|| Event::PartitionDropped { partition: self.label.clone() });
     }
 
     fn emit_retired(&self, gone: &[Rc<PartEntry>]) {

@@ -58,12 +58,17 @@ impl Partition {
             small_dir,
             big_dir,
         });
-        partition.open_parts(PartClass::Small, &partition.small_dir).await?;
-        partition.open_parts(PartClass::Big, &partition.big_dir).await?;
+        let mut parts = Vec::new();
+        partition.open_parts(PartClass::Small, &partition.small_dir, &mut parts).await?;
+        partition.open_parts(PartClass::Big, &partition.big_dir, &mut parts).await?;
+        // All at once, so that their numbers are in the order in which observers are told of them.
+        for (class, part) in parts {
+            partition.apply_found(class, part);
+        }
         Ok(partition)
     }
 
-    async fn open_parts(&self, class: PartClass, dir: &FilePath) -> Result<()> {
+    async fn open_parts(&self, class: PartClass, dir: &FilePath, parts: &mut Vec<(PartClass, Part)>) -> Result<()> {
         // Plain files are none of our business, and a directory without files is as good as none.
         let mut entries = self.context.list(dir).await?;
         entries.retain(|entry| entry.kind == EntryKind::Directory && !is_service_dir(&entry.name));
@@ -76,7 +81,7 @@ impl Partition {
             if let Ok((_, Some(suffix))) = PartHeader::parse_dir_name(&entry.name) {
                 self.next_suffix.set(self.next_suffix.get().max(suffix.saturating_add(1)));
             }
-            self.apply_created(class, part);
+            parts.push((class, part));
         }
         Ok(())
     }

@@ -14,7 +14,7 @@ pub const HEAD_ROOM_BYTES: u64 = 2 << 20;
 /// After so many bytes a new report is wanted, and after so long while there is writing at all.
 const REPORT_BYTES: u64 = 4 << 20;
 const REPORT_INTERVAL_MS: i64 = 30 * SECOND_MS;
-/// As long as something was refused, room that comes from elsewhere is looked for so often.
+/// As long as something was refused, or little is left, room that comes from elsewhere is looked for so often.
 const SHORT_INTERVAL_MS: i64 = 5 * SECOND_MS;
 
 /// The room that is left, and what was put off for want of it.
@@ -29,7 +29,7 @@ pub struct Room {
     written_bytes: Cell<u64>,
     /// What the above was when a report was last asked for, and when that was.
     asked: Cell<Option<(u64, TimestampMs)>>,
-    /// Something was refused or put off since the last report.
+    /// Something was refused or put off since the last report, or that has told of little.
     is_short: Cell<bool>,
     /// Something was removed since the last report was asked for.
     has_removed: Cell<bool>,
@@ -46,7 +46,9 @@ impl Room {
         let before = self.spare_bytes();
         self.left_bytes.set(left_bytes.map(|left| left.saturating_sub(since)));
         self.head_room_bytes.set(HEAD_ROOM_BYTES.min(quota_bytes / 100));
-        self.is_short.set(false);
+        // Where little is left room is looked for as if something had been refused already: nobody must be refused in the name of a
+        // report that is long out of date.
+        self.is_short.set(self.spare_bytes() < REPORT_BYTES);
         if self.spare_bytes() > before {
             self.grown.raise();
         }
@@ -201,6 +203,17 @@ mod tests {
         room.falls_short();
         assert!(room.wants_report(31_000) && !room.wants_report(35_999) && room.wants_report(36_000));
         assert!(room.wants_report(0), "the clock was set back");
+    }
+
+    #[test]
+    fn where_little_is_left_more_is_looked_for_before_anything_is_refused() {
+        // Found by the simulation: nothing had come for a while, and the next snapshot was refused though there was room again.
+        let room = Room::default();
+        assert!(room.wants_report(0));
+        room.report(Some(HEAD_ROOM_BYTES + 100), 1 << 40);
+        assert!(!room.wants_report(4_999) && room.wants_report(5_000));
+        room.report(Some(1 << 30), 1 << 40);
+        assert!(!room.wants_report(1_000_000), "there is room enough");
     }
 
     #[test]

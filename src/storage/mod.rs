@@ -291,6 +291,12 @@ impl Storage {
         if lost == 0 { result } else { result.map_err(|error| error.at(format!("{lost} samples were not stored"))) }
     }
 
+    /// Tells whoever watches that this storage, which only reads, is looked at from now on. It could have failed to open until
+    /// then, of which nobody needs to know.
+    pub fn enter(&self) {
+        Partition::announce(&self.table.partitions());
+    }
+
     /// Tells whoever watches that another storage over the same files has taken this one's place. Searches under way go on.
     pub fn leave(&self) {
         for partition in self.table.partitions() {

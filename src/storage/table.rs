@@ -5,7 +5,6 @@ use crate::error::Result;
 use crate::partition::{Partition, PartitionOptions};
 use crate::runtime::Context;
 use crate::time::{PartitionName, TimeRange, TimestampMs};
-use crate::trace::event::Event;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -48,18 +47,18 @@ impl Table {
         Some(found)
     }
 
-    /// Opens the partition of a month, which is created when it does not exist, and starts its jobs unless
-    /// there are to be none.
+    /// Opens the partition of a month, which is created when it does not exist, tells whoever watches and starts its jobs. A
+    /// reader has no jobs, and tells when its storage takes its place.
     pub(super) async fn open_partition(&self, name: PartitionName) -> Result<Rc<Partition>> {
         if let Some(partition) = self.partitions.borrow().get(&name) {
             return Ok(partition.clone());
         }
         let partition = Partition::open(&self.context, self.partition_options.clone(), name).await?;
+        self.partitions.borrow_mut().insert(name, partition.clone());
         if self.has_jobs {
+            Partition::announce(std::slice::from_ref(&partition));
             partition.start_jobs();
         }
-        self.partitions.borrow_mut().insert(name, partition.clone());
-        self.context.emit(|| Event::PartitionCreated { partition: name.to_string() });
         Ok(partition)
     }
 

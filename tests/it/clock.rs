@@ -150,25 +150,28 @@ fn a_month_may_fall_out_of_the_retention_while_a_snapshot_is_made() {
     // As with a forced merge and a sync: the month has nothing to give any more, and the others must not miss the snapshot for it.
     let start = 1_711_929_600_000 - HOUR_MS;
     let retention_ms = 31 * DAY_MS;
-    for pumps in 0..20 {
+    for pumps in [0, 1, 5, 20] {
         let files = SharedFiles::default();
         let config = Config { retention_ms, ..config(start) };
         let (mut engine, opened) = Engine::open(Box::new(files), config).unwrap();
         engine.run(opened).unwrap();
-        let series = engine.series(&[("__name__", "m")]).unwrap();
-        // In the last hour of the month that goes, and in the present one.
-        for from in [start - retention_ms + MINUTE_MS, start - HOUR_MS] {
-            let timestamps: Vec<i64> = (0..8_000).map(|at| from + at * 100).collect();
-            if let Some(ticket) = engine.append(series, &timestamps, &vec![1.0; 8_000]).unwrap() {
-                engine.run(ticket).unwrap();
+        for series in 0..40 {
+            let handle = engine.series(&[("__name__", "m"), ("series", &series.to_string())]).unwrap();
+            // In the last hour of the month that goes, and in the present one.
+            for from in [start - retention_ms + MINUTE_MS, start - HOUR_MS] {
+                let timestamps: Vec<i64> = (0..2_000).map(|at| from + at * SECOND_MS).collect();
+                if let Some(ticket) = engine.append(handle, &timestamps, &[1.0; 2_000]).unwrap() {
+                    engine.run(ticket).unwrap();
+                }
             }
         }
         let months = engine.inspect().partitions.len();
         assert_eq!(months, 2);
-        let snapshot = engine.send(Command::SnapshotCreate);
+        // What is due by then competes with the snapshot.
         for _ in 0..pumps {
-            engine.pump(start, 1);
+            engine.pump(start + 2 * DAY_MS, 1);
         }
+        let snapshot = engine.send(Command::SnapshotCreate);
         for _ in 0..1_000 {
             engine.pump(start + 2 * DAY_MS, 1);
         }

@@ -47,7 +47,9 @@ pub fn options() -> PartitionOptions {
 
 pub fn open(machine: &mut Machine, options: PartitionOptions) -> Result<Rc<Partition>> {
     let context = machine.context.clone();
-    machine.run(async move { Partition::open(&context, Rc::new(options), month()).await })
+    let partition = machine.run(async move { Partition::open(&context, Rc::new(options), month()).await })?;
+    Partition::announce(std::slice::from_ref(&partition));
+    Ok(partition)
 }
 
 pub fn tsid(n: u64) -> Tsid {

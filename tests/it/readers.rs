@@ -2,13 +2,14 @@
 //! follows what is committed, and changes nothing.
 
 use crate::crash::{Ledger, live, small};
-use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
+use crate::support::{EngineExt, Random, START, SharedFiles, config, open, watch};
 use bytes::Bytes;
 use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, SeriesData};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::fs::{MemoryFileSystem, MemoryReader, SimFileSystem};
 use sandglass::http::HttpRequest;
 use sandglass::time::{DAY_MS, TimeRange};
+use sandglass::trace::lifecycle::Lifecycle;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -125,6 +126,30 @@ fn a_reader_follows_its_writer() {
         let before = stored(&pair.store);
         pair.reader.ask(Command::Close).unwrap();
         assert!(stored(&pair.store) == before);
+    }
+}
+
+#[test]
+fn an_observer_of_a_reader_sees_one_storage_at_a_time() {
+    // Found by the simulation: months were created again with each look for news, and never dropped.
+    let mut pair = Pair::new(small());
+    let mut lifecycle = Lifecycle::default();
+    pair.put(1, START, 10);
+    pair.writer.ask(Command::Sync).unwrap();
+    let config = Config { read_only: true, ..small() };
+    let (mut reader, opened) = Engine::open(Box::new(MemoryReader::open(pair.store.clone())), config).unwrap();
+    reader.set_observed(true);
+    reader.run(opened).unwrap();
+    for round in 0..5 {
+        pair.put(round, START + 2_000_000, 10);
+        pair.writer.ask(Command::Sync).unwrap();
+        reader.all("m").unwrap();
+        watch(&mut reader, &mut lifecycle);
+        let state = reader.inspect();
+        let listed = state.partitions.iter().flat_map(|partition| partition.parts.iter().map(|part| part.id));
+        let (live, mut listed): (Vec<_>, Vec<_>) = (lifecycle.live_parts().collect(), listed.collect());
+        listed.sort_unstable();
+        assert_eq!(live, listed, "round {round}");
     }
 }
 

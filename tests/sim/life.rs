@@ -2,10 +2,12 @@
 
 use crate::model::{Bounds, Chosen, Model, OfferId, Tick, Wrong, labels, number};
 use crate::plan::{Budget, Plan, Random};
+use crate::reader::Reader;
 use sandglass::engine::{Answer, BodyFormat, Clock, Command, Engine, SeriesHandle, SnapshotFile, Ticket};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{FileSystem, MemoryFileSystem};
+use sandglass::runtime::room::HEAD_ROOM_BYTES;
 use sandglass::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimeRange};
 use sandglass::trace::event::Event;
 use sandglass::trace::lifecycle::Lifecycle;
@@ -29,6 +31,9 @@ pub struct Figures {
     pub out_of_room: u64,
     pub fenced: u64,
     pub damaged_reads: u64,
+    pub short_reads: u64,
+    pub readers: u64,
+    pub reader_answers: u64,
     pub damaged_files: u64,
     pub lost_commits: u64,
     pub zombies: u64,
@@ -49,6 +54,9 @@ impl Figures {
         self.out_of_room += other.out_of_room;
         self.fenced += other.fenced;
         self.damaged_reads += other.damaged_reads;
+        self.short_reads += other.short_reads;
+        self.readers += other.readers;
+        self.reader_answers += other.reader_answers;
         self.damaged_files += other.damaged_files;
         self.lost_commits += other.lost_commits;
         self.zombies += other.zombies;
@@ -61,6 +69,7 @@ impl Figures {
         self.out_of_room += faults.out_of_room;
         self.fenced += faults.fenced;
         self.damaged_reads += faults.damaged;
+        self.short_reads += faults.cut_short;
     }
 }
 
@@ -130,6 +139,7 @@ enum Ask {
     Merge,
     Snapshot { mark: Tick, began: Tick },
     SnapshotDelete { name: String },
+    SnapshotDeleteAll { names: Vec<String> },
     SnapshotList { there: Vec<String> },
     SnapshotFiles { name: String },
     SnapshotRead { name: String, path: String },
@@ -159,6 +169,7 @@ struct Pending {
     what: String,
     /// Faults the disk had had when it was sent: without a new one it must not fail.
     faults_before: u64,
+    sent_at: i64,
 }
 
 pub struct Life {
@@ -172,17 +183,30 @@ pub struct Life {
     exports: BTreeMap<u32, Export>,
     downloads: BTreeMap<String, MemoryFileSystem>,
     open_failure: Option<Error>,
+    reader: Option<Reader>,
+    /// How many bytes the disk takes, if there is an end.
+    quota_bytes: Option<u64>,
+    /// When there last was one.
+    last_short: Option<i64>,
+    /// How often the disk had refused something for want of room when it was limited.
+    out_of_room_before: u64,
+    /// How often it was told that the storage writes again.
+    restored: u64,
 }
 
-/// How long a command may take, in simulated time: longer than all retries together, and than an export without a cache whose
-/// every read takes seconds.
-const PATIENCE_MS: i64 = 60 * MINUTE_MS;
+/// How long a command may take in simulated time, beside what the disk takes for its operations: longer than all retries together.
+const PATIENCE_MS: i64 = 15 * MINUTE_MS;
+
+/// What all of the origin may take, in a browser that tells.
+const ORIGINS_BYTES: u64 = 1 << 40;
+/// So long after there is room again the engine may not know of it.
+const REPORT_MS: i64 = 10 * SECOND_MS;
 
 const STALE: u64 = 0x7FF0_0000_0000_0002;
 
 pub fn all_faults(files: &SimFileSystem) -> u64 {
     let faults = files.faults();
-    faults.failed + faults.out_of_room + faults.fenced + faults.damaged
+    faults.failed + faults.out_of_room + faults.fenced + faults.damaged + faults.cut_short
 }
 
 /// What came of an attempt to open.
@@ -210,6 +234,11 @@ impl Life {
             exports: BTreeMap::new(),
             downloads: BTreeMap::new(),
             open_failure: None,
+            reader: None,
+            quota_bytes: None,
+            last_short: None,
+            out_of_room_before: 0,
+            restored: 0,
         };
         Ok((life, opened))
     }
@@ -217,8 +246,12 @@ impl Life {
     /// Opens the database, trying again after faults.
     pub fn open(mut world: Box<World>, files: &SimFileSystem, start_time: i64) -> Result<Opened, Wrong> {
         let mut now = start_time;
-        for _ in 0..300 {
+        for attempt in 0..300 {
             let handle = files.next_writer();
+            if attempt > 10 {
+                // With every tenth read it might never come to an end.
+                handle.shorten_reads(0);
+            }
             let faults_before = all_faults(&handle);
             let (mut life, ticket) = Self::begin(world, &handle, now)?;
             life.expect(ticket, Ask::Open, "open".into());
@@ -255,7 +288,7 @@ impl Life {
     /// As [`Life::expect`], of a command that may have met with faults already.
     fn expect_since(&mut self, ticket: Ticket, ask: Ask, what: String, faults_before: u64) {
         self.world.figures.commands += 1;
-        self.pending.insert(ticket.0, Pending { ask, what, faults_before });
+        self.pending.insert(ticket.0, Pending { ask, what, faults_before, sent_at: self.now });
     }
 
     fn send(&mut self, command: Command, ask: Ask) {
@@ -272,14 +305,103 @@ impl Life {
             Budget::Fixed(units) => units,
             Budget::UpTo(units) => 1 + self.world.random.below(units),
         };
+        self.report_room();
         let pumped = self.engine.pump(self.now, budget);
         self.collect()?;
-        let next = if pumped.has_work {
-            None
-        } else {
-            [pumped.next_due, self.files.next_completion()].into_iter().flatten().min()
-        };
-        Ok((pumped.has_work, next))
+        let (mut has_work, mut next) = (pumped.has_work, pumped.next_due);
+        if let Some(mut reader) = self.reader.take().filter(|_| !self.has_crashed())
+            && let Some((reader_has_work, reader_next)) = reader.pump(self.now, budget, self.files.stats().commits)?
+        {
+            has_work |= reader_has_work;
+            next = [next, reader_next].into_iter().flatten().min();
+            self.reader = Some(reader);
+        }
+        let next = if has_work { None } else { [next, self.files.next_completion()].into_iter().flatten().min() };
+        Ok((has_work, next))
+    }
+
+    /// What the edge does for an engine that wants to know how much room there is.
+    fn report_room(&mut self) {
+        if self.quota_bytes.is_some() {
+            self.last_short = Some(self.now);
+        }
+        if self.world.plan.tells_room && self.engine.wants_room(self.now) {
+            let stored_bytes = self.files.stats().stored_bytes;
+            let left = self.quota_bytes.map(|quota| quota.saturating_sub(stored_bytes));
+            self.engine.set_room_bytes(left, left.map_or(0, |_| ORIGINS_BYTES));
+        }
+    }
+
+    /// Leaves so many bytes from now on. Who is told of it has the head-room beside.
+    pub fn limit(&mut self, room: u64) {
+        let head_room = if self.world.plan.tells_room { HEAD_ROOM_BYTES } else { 0 };
+        let left = room + head_room;
+        self.quota_bytes = Some(self.files.stats().stored_bytes + left);
+        self.files.set_quota_bytes(self.quota_bytes);
+        self.last_short = Some(self.now);
+        self.out_of_room_before = self.files.faults().out_of_room;
+        if self.world.plan.tells_room {
+            self.engine.set_room_bytes(Some(left), ORIGINS_BYTES);
+        }
+    }
+
+    /// There is room again: all that waited becomes durable by itself, and whoever watches is told.
+    pub fn unlimit(&mut self) -> Result<(), Wrong> {
+        if self.quota_bytes.take().is_none() {
+            return Ok(());
+        }
+        self.world.say(|| format!("{}: there is room again", self.now));
+        self.files.set_quota_bytes(None);
+        let refused = self.files.faults().out_of_room - self.out_of_room_before;
+        if self.world.plan.tells_room && refused > 0 {
+            return Err(format!("the disk refused {refused} operations that the engine knew not to fit"));
+        }
+        let (restored, was_degraded) = (self.restored, self.engine.inspect().storage.is_degraded);
+        self.settle()?;
+        let (mark, faults_before) = (self.world.model.tick(), all_faults(&self.files));
+        let restored = restored + u64::from(was_degraded);
+        // The next attempt may come a minute after the last one, and then again.
+        for _ in 0..8 {
+            self.advance(20 * SECOND_MS + 5 * self.world.plan.max_delay_ms as i64)?;
+        }
+        if self.has_crashed() || all_faults(&self.files) != faults_before {
+            return Ok(());
+        }
+        let storage = self.engine.inspect().storage;
+        if storage.is_degraded || storage.waiting_bytes > 0 {
+            return Err(format!("there is room again, and not all is written: {storage:?}"));
+        }
+        if self.restored < restored {
+            return Err("there is room again, and nobody was told".into());
+        }
+        let commits = self.files.stats().commits;
+        self.world.model.visible(mark);
+        self.world.model.durable(mark, commits);
+        Ok(())
+    }
+
+    /// Opens, asks or closes somebody who reads beside the writer.
+    fn step_reader(&mut self) -> Result<(), Wrong> {
+        if !self.world.plan.has_readers || self.has_crashed() {
+            return Ok(());
+        }
+        let commits = self.files.stats().commits;
+        let is_leaving = self.world.random.chance(10);
+        match &mut self.reader {
+            Some(reader) if !reader.is_idle() => {}
+            Some(reader) => {
+                self.world.figures.reader_answers += 1;
+                if is_leaving { reader.close(commits) } else { reader.select(commits) }
+            }
+            None => {
+                let clock = self.world.random.of(&[Clock::Manual, Clock::Real]);
+                self.world.say(|| format!("{}: a reader comes, clock {clock:?}", self.now));
+                let config = sandglass::engine::Config { clock, ..self.world.plan.config(self.now) };
+                self.reader = Some(Reader::open(self.files.reader(), config, commits)?);
+                self.world.figures.readers += 1;
+            }
+        }
+        Ok(())
     }
 
     fn collect(&mut self) -> Result<(), Wrong> {
@@ -289,6 +411,7 @@ impl Life {
             if let Event::Degraded { message, .. } = &event.event {
                 self.world.say(|| format!("    degraded: {message}"));
             }
+            self.restored += u64::from(matches!(event.event, Event::Restored { .. }));
             self.lifecycle.observe(&event.event).map_err(|why| format!("illegal event: {why}: {event:?}"))?;
         }
         for ticket in self.engine.completed() {
@@ -300,11 +423,19 @@ impl Life {
         Ok(())
     }
 
+    /// Until when an answer must have come that was asked for at `begin`, when the disk had seen so many operations. An export without
+    /// a cache reads thousands of times, on a disk that takes seconds for each; whoever only waits has no part in that.
+    fn patience_ends(&self, begin: i64, operations_before: u64) -> i64 {
+        let disk_ms = (self.files.operations() - operations_before) * self.world.plan.max_delay_ms;
+        begin + PATIENCE_MS + disk_ms as i64
+    }
+
     /// Pumps until every command is answered; time passes only when nothing else can happen.
     pub fn settle(&mut self) -> Result<(), Wrong> {
-        let until = self.now + PATIENCE_MS;
+        let (begin, operations) = (self.now, self.files.operations());
         loop {
             let (has_work, next) = self.pump()?;
+            let until = self.patience_ends(begin, operations);
             if self.has_crashed() || self.pending.is_empty() {
                 return Ok(());
             }
@@ -368,9 +499,34 @@ impl Life {
         self.pump().map(drop)
     }
 
+    /// A hidden tab: the storage is heard of as ever, but timers come once a minute.
+    fn hide(&mut self, minutes: u64) -> Result<(), Wrong> {
+        if self.world.plan.clock == Clock::Manual {
+            return self.advance(minutes as i64 * MINUTE_MS);
+        }
+        for _ in 0..minutes {
+            let wake = self.now + MINUTE_MS;
+            while !self.has_crashed() {
+                if self.pump()?.0 {
+                    continue;
+                }
+                match self.files.next_completion().filter(|next| *next < wake) {
+                    Some(next) => self.set_now(next.max(self.now + 1)),
+                    None => break,
+                }
+            }
+            self.set_now(wake);
+        }
+        while !self.has_crashed() && self.pump()?.0 {}
+        Ok(())
+    }
+
     // ---- the workload -------------------------------------------------------------------------------------------------
 
     pub fn step(&mut self) -> Result<(), Wrong> {
+        if self.world.random.chance(12) {
+            self.step_reader()?;
+        }
         match self.world.random.below(200) {
             0..50 => self.append_run()?,
             50..70 => self.append_row()?,
@@ -402,11 +558,17 @@ impl Life {
             142..160 => self.select()?,
             160..168 => self.ask_labels(),
             168..178 => self.export(),
-            178..192 => {
+            178 => self.delete_all_snapshots()?,
+            179..181 => self.cancel(),
+            181..192 => {
                 let ms = self.world.random.of(&[1, 300, 1_100, 2_500, 6_000, 12_000, 70_000]);
                 self.advance(ms)?;
             }
-            192..195 => self.rest()?,
+            192..194 => self.rest()?,
+            194 => {
+                let minutes = 1 + self.world.random.below(12);
+                self.hide(minutes)?;
+            }
             _ => {
                 let wild: &[i64] = &[MINUTE_MS, HOUR_MS, DAY_MS, 9 * DAY_MS, 40 * DAY_MS];
                 let tame: &[i64] = &[MINUTE_MS, 10 * MINUTE_MS, HOUR_MS, 6 * HOUR_MS];
@@ -565,15 +727,20 @@ impl Life {
             // Appending gives its job a turn at once, in which an operation of it may have failed.
             Ok(Some(ticket)) => self.expect_since(ticket, Ask::Append { offers }, what, faults_before),
             Ok(None) => self.world.model.accepted(&offers),
-            Err(error) => self.failed(&what, &error, faults_before)?,
+            Err(error) => self.failed(&what, &error, faults_before, self.now)?,
         }
         Ok(())
     }
 
     /// A command that failed must have a reason.
-    fn failed(&mut self, what: &str, error: &Error, faults_before: u64) -> Result<(), Wrong> {
+    fn failed(&mut self, what: &str, error: &Error, faults_before: u64, sent_at: i64) -> Result<(), Wrong> {
         self.world.say(|| format!("    failed: {} {error}", what.chars().take(80).collect::<String>()));
         if all_faults(&self.files) > faults_before || self.has_crashed() {
+            return Ok(());
+        }
+        // The engine itself refuses what would not fit, as far as it knows.
+        let was_short = self.last_short.is_some_and(|last_short| last_short >= sent_at - REPORT_MS);
+        if error.kind() == ErrorKind::Quota && self.world.plan.tells_room && was_short {
             return Ok(());
         }
         Err(format!(
@@ -756,6 +923,31 @@ impl Life {
         Ok(())
     }
 
+    fn delete_all_snapshots(&mut self) -> Result<(), Wrong> {
+        // One that is being made may be met or not.
+        self.settle()?;
+        let names = self.world.snapshots.iter().map(|snapshot| snapshot.name.clone()).collect();
+        self.world.snapshots.iter_mut().for_each(|snapshot| snapshot.is_uncertain = true);
+        self.send(Command::SnapshotDeleteAll, Ask::SnapshotDeleteAll { names });
+        Ok(())
+    }
+
+    /// Gives up what only reads and is under way.
+    fn cancel(&mut self) {
+        let tickets: Vec<u32> = self.pending.keys().copied().collect();
+        for ticket in tickets {
+            if !self.engine.cancel(Ticket(ticket)) {
+                continue;
+            }
+            let given_up = self.pending.remove(&ticket);
+            self.world.say(|| format!("{}: given up: {:?}", self.now, given_up.as_ref().map(|pending| &pending.what)));
+            // What was being read is gone with whoever read it.
+            if let Some(Pending { ask: Ask::ExportNext { cursor }, .. }) = given_up {
+                self.exports.remove(&cursor);
+            }
+        }
+    }
+
     /// Downloads a snapshot and opens it elsewhere.
     pub fn check_snapshot(&mut self) -> Result<(), Wrong> {
         self.settle()?;
@@ -815,11 +1007,14 @@ impl Life {
     // ---- answers ------------------------------------------------------------------------------------------------------
 
     fn answered(&mut self, pending: Pending, answer: Result<Answer, Error>) -> Result<(), Wrong> {
-        let Pending { ask, what, faults_before } = pending;
+        let Pending { ask, what, faults_before, sent_at } = pending;
         let answer = match answer {
             Ok(answer) => answer,
             Err(error) => {
                 format!("{what} {error}").hash(&mut self.world.history);
+                let is_deletion =
+                    matches!(ask, Ask::Delete { .. } | Ask::SnapshotDelete { .. } | Ask::SnapshotDeleteAll { .. })
+                        && all_faults(&self.files) == faults_before;
                 match ask {
                     Ask::Open => {
                         self.world.say(|| format!("    open failed: {error}"));
@@ -831,7 +1026,10 @@ impl Life {
                     Ask::ExportNext { cursor } => drop(self.exports.remove(&cursor)),
                     _ => {}
                 }
-                return self.failed(&what, &error, faults_before);
+                if is_deletion && self.world.plan.tells_room && error.kind() == ErrorKind::Quota {
+                    return Err(format!("{what} was refused, though the head-room is kept for it: {error}"));
+                }
+                return self.failed(&what, &error, faults_before, sent_at);
             }
         };
         let commits = self.files.stats().commits;
@@ -868,6 +1066,11 @@ impl Life {
                 let is_listing = self.pending.values().any(|pending| matches!(pending.ask, Ask::SnapshotList { .. }));
                 self.world.may_have_unknown_snapshots |= is_listing;
                 self.world.snapshots.retain(|snapshot| snapshot.name != name);
+            }
+            (Ask::SnapshotDeleteAll { names }, Answer::Done) => {
+                let is_listing = self.pending.values().any(|pending| matches!(pending.ask, Ask::SnapshotList { .. }));
+                self.world.may_have_unknown_snapshots |= is_listing;
+                self.world.snapshots.retain(|snapshot| !names.contains(&snapshot.name));
             }
             (Ask::SnapshotList { there }, Answer::Strings(names)) => {
                 self.check_snapshot_names(&names, &there).map_err(wrong)?;
@@ -1027,14 +1230,15 @@ impl Life {
         let faults_before = all_faults(&self.files);
         let what = "select of everything".to_owned();
         let ticket = self.engine.send(Command::Select { selector: Chosen::All.selector(), range: TimeRange::ALL });
-        let until = self.now + PATIENCE_MS;
+        let (begin, operations) = (self.now, self.files.operations());
         loop {
             let (has_work, next) = self.pump()?;
+            let until = self.patience_ends(begin, operations);
             match self.engine.take(ticket) {
                 Some(Ok(Answer::Series(found))) => return Ok(Some(found)),
                 Some(Ok(other)) => return Err(format!("{what} was answered with {other:?}")),
                 Some(Err(error)) => {
-                    self.failed(&what, &error, faults_before)?;
+                    self.failed(&what, &error, faults_before, begin)?;
                     return Ok(None);
                 }
                 None if self.has_crashed() => return Ok(None),
@@ -1132,7 +1336,9 @@ impl Life {
 
     /// Nothing more is heard of this engine; the world goes on without it.
     pub fn end(mut self) -> Box<World> {
-        let is_snapshot = |pending: &Pending| matches!(pending.ask, Ask::Snapshot { .. } | Ask::SnapshotDelete { .. });
+        let is_snapshot = |pending: &Pending| {
+            matches!(pending.ask, Ask::Snapshot { .. } | Ask::SnapshotDelete { .. } | Ask::SnapshotDeleteAll { .. })
+        };
         if self.pending.values().any(is_snapshot) {
             self.world.may_have_unknown_snapshots = true;
         }
@@ -1144,7 +1350,9 @@ impl Life {
     pub fn into_zombie(self) -> (Box<World>, Zombie) {
         let zombie = Zombie { engine: self.engine, has_accepted: false, is_promising: BTreeSet::new() };
         let mut world = self.world;
-        let is_snapshot = |pending: &Pending| matches!(pending.ask, Ask::Snapshot { .. } | Ask::SnapshotDelete { .. });
+        let is_snapshot = |pending: &Pending| {
+            matches!(pending.ask, Ask::Snapshot { .. } | Ask::SnapshotDelete { .. } | Ask::SnapshotDeleteAll { .. })
+        };
         if self.pending.values().any(is_snapshot) {
             world.may_have_unknown_snapshots = true;
         }

@@ -13,6 +13,7 @@ mod damage;
 mod life;
 mod model;
 mod plan;
+mod reader;
 mod run;
 
 use life::Figures;
@@ -89,7 +90,7 @@ fn spell(figures: &Figures) -> String {
     format!(
         "{} seeds, {} lives, {} commands, {} storage operations, {} events, {} samples checked, {} snapshots opened; \
          {} power cuts and {} more while opening, {} commits taken back, {} operations failed, {} without room, \
-         {} second writers, {} operations fenced off, {} damaged reads, {} damaged files",
+         {} second writers, {} readers asked {} times, {} operations fenced off, {} damaged reads, {} short reads, {} damaged files",
         figures.seeds,
         figures.lives,
         figures.commands,
@@ -103,8 +104,11 @@ fn spell(figures: &Figures) -> String {
         figures.failed_operations,
         figures.out_of_room,
         figures.zombies,
+        figures.readers,
+        figures.reader_answers,
         figures.fenced,
         figures.damaged_reads,
+        figures.short_reads,
         figures.damaged_files,
     )
 }

@@ -59,6 +59,8 @@ pub struct Faults {
     pub zombie_percent: u64,
     /// Commits that a crash may take back.
     pub relaxed_commits: usize,
+    /// Of a hundred lives, in how many some reads come back with fewer bytes than were asked for.
+    pub short_read_percent: u64,
 }
 
 /// A seed, spelled out.
@@ -83,6 +85,10 @@ pub struct Plan {
     pub series: u64,
     /// Whether clocks may stand back at a reopening, and jump by days.
     pub wild_clock: bool,
+    /// Others read beside the writer.
+    pub has_readers: bool,
+    /// The engine is told how much room there is, as far as anybody knows.
+    pub tells_room: bool,
     pub faults: Faults,
     /// Every life ends with `close`.
     pub is_orderly: bool,
@@ -103,19 +109,21 @@ impl Plan {
             8 => DAY_MS + random.below(40) as i64 * HOUR_MS,
             _ => (30 + random.below(60) as i64) * DAY_MS,
         };
-        let faults = match random.below(10) {
+        let faults = match random.below(11) {
             0 => Faults::default(),
             1..4 => Faults { crash_percent: 80, ..Faults::default() },
             4 => Faults { failure_percent: 90, crash_percent: 20, ..Faults::default() },
             5 => Faults { quota_percent: 90, crash_percent: 20, ..Faults::default() },
             6 => Faults { zombie_percent: 80, crash_percent: 30, ..Faults::default() },
             7 => Faults { crash_percent: 90, relaxed_commits: 1 + random.below(12) as usize, ..Faults::default() },
+            8 => Faults { short_read_percent: 90, crash_percent: 20, ..Faults::default() },
             _ => Faults {
                 crash_percent: 50,
                 failure_percent: 40,
                 quota_percent: 20,
                 zombie_percent: 20,
                 relaxed_commits: 0,
+                short_read_percent: 10,
             },
         };
         // Months end, and index generations change, four hours behind midnight.
@@ -143,6 +151,8 @@ impl Plan {
             settle_percent: random.of(&[100, 100, 70, 30]),
             series: 1 + random.below(random.of(&[3, 12, 40])),
             wild_clock: random.chance(30),
+            has_readers: random.chance(40),
+            tells_room: random.chance(60),
             faults,
             is_orderly: false,
             merge_often: false,
@@ -153,7 +163,7 @@ impl Plan {
     pub fn quiet(seed: u64) -> Self {
         let plan = Self::of(seed);
         let (faults, budget) = (Faults::default(), Budget::Unlimited);
-        Self { max_delay_ms: 0, settle_percent: 100, faults, is_orderly: true, budget, ..plan }
+        Self { max_delay_ms: 0, settle_percent: 100, faults, is_orderly: true, budget, has_readers: false, ..plan }
     }
 
     pub fn config(&self, start_time: TimestampMs) -> Config {

@@ -57,6 +57,7 @@ fn arm(world: &mut World, disk: &SimFileSystem) {
         world.say(|| format!("crash at operation {number}"));
     }
     let random = &world.random;
+    disk.shorten_reads(if random.chance(faults.short_read_percent) { random.of(&[3, 30, 100]) } else { 0 });
     if random.chance(faults.failure_percent) {
         disk.fail_with(random.of(&[ErrorKind::Storage, ErrorKind::Quota, ErrorKind::NotFound]));
         let within = random.of(&[30, 150, 600]);
@@ -111,12 +112,12 @@ fn live(
         }
         if has_quota && step == quota_from {
             let room = life.world.random.of(&[0, 200, 2_000, 20_000]);
-            let quota_bytes = life.files.stats().stored_bytes + life.world.random.below(room + 1);
-            life.world.say(|| format!("a quota of {quota_bytes} bytes"));
-            life.files.set_quota_bytes(Some(quota_bytes));
+            let room = life.world.random.below(room + 1);
+            life.world.say(|| format!("{room} bytes are left"));
+            life.limit(room);
         }
         if has_quota && life.world.random.chance(8) {
-            life.files.set_quota_bytes(None);
+            life.unlimit()?;
         }
         life.step()?;
         if let Some(zombie) = &mut zombie {
