@@ -185,10 +185,11 @@ impl Partition {
     // ---- to disk ---------------------------------------------------------------------------------------------------
 
     /// Every five seconds, while there are in-memory parts; ever more rarely while the storage does not take them, and at once
-    /// when it has more room.
+    /// when it has more room or has taken what somebody else wrote here.
     pub(super) async fn run_disk_ticker(self: Rc<Self>) {
         let mut failures = 0;
         let grown = self.context.room().grown().clone();
+        let recovered = self.context.health().recovered().clone();
         while !self.is_stopping.get() {
             let seen = self.changed.version();
             if self.free_in_memory_parts(|_| true).is_empty() {
@@ -201,18 +202,20 @@ impl Partition {
                 continue;
             }
             let now = self.context.now();
-            let (due, seen) = if failures == 0 {
-                (next_tick(self.opened_at, DISK_INTERVAL_MS, now), None)
-            } else {
-                (now + back_off_ms(DISK_INTERVAL_MS, failures), Some((&grown, grown.version())))
-            };
             let stop = (&self.stop, self.stop.version());
-            match seen {
-                Some(seen) => self.context.first_of(&[stop, seen], due).await,
-                None => self.context.first_of(&[stop], due).await,
+            if failures == 0 {
+                self.context.first_of(&[stop], next_tick(self.opened_at, DISK_INTERVAL_MS, now)).await;
+            } else {
+                let seen = [stop, (&grown, grown.version()), (&recovered, recovered.version())];
+                self.context.first_of(&seen, now + back_off_ms(DISK_INTERVAL_MS, failures)).await;
             }
             if self.is_stopping.get() {
                 return;
+            }
+            if failures > 0 && !self.context.health().is_in_trouble(&self.place()) {
+                // What has come since goes when it would have gone without all this.
+                failures = 0;
+                continue;
             }
             let now_s = self.context.now().div_euclid(SECOND_MS);
             // One from the future was made before the clock was set back.

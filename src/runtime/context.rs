@@ -192,11 +192,11 @@ impl Context {
         self.first_of(&[(signal, seen)], deadline)
     }
 
-    /// Waits until `deadline`, or until one of the signals, two at the most, has been raised since its count was read; the end of
+    /// Waits until `deadline`, or until one of the signals, three at the most, has been raised since its count was read; the end of
     /// time is no deadline.
     pub fn first_of<'a>(&'a self, signals: &[(&'a Signal, u64)], deadline: TimestampMs) -> Changed<'a> {
         let deadline = (deadline != TimestampMs::MAX).then(|| self.steady(deadline));
-        Changed { context: self, signals: [signals.first().copied(), signals.get(1).copied()], deadline }
+        Changed { context: self, signals: std::array::from_fn(|at| signals.get(at).copied()), deadline }
     }
 
     // ---- storage ---------------------------------------------------------------------------------------------------
@@ -426,7 +426,7 @@ impl Context {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Changed<'a> {
     context: &'a Context,
-    signals: [Option<(&'a Signal, u64)>; 2],
+    signals: [Option<(&'a Signal, u64)>; 3],
     /// By the steady clock.
     deadline: Option<TimestampMs>,
 }

@@ -1,6 +1,7 @@
 //! What keeps accepted data from becoming durable, and where. Observers are told when that begins and when it is over, not at
 //! each try in between.
 
+use super::context::Signal;
 use crate::error::{Error, ErrorKind};
 use std::cell::{Cell, RefCell};
 
@@ -10,6 +11,7 @@ pub struct Health {
     troubles: RefCell<Vec<(String, Error)>>,
     is_degraded: Cell<bool>,
     last_storage_error: RefCell<Option<Error>>,
+    recovered: Signal,
 }
 
 impl Health {
@@ -27,6 +29,16 @@ impl Health {
     /// What the storage has refused last since the start.
     pub fn last_storage_error(&self) -> Option<Error> {
         self.last_storage_error.borrow().clone()
+    }
+
+    /// Whether this place can't write.
+    pub fn is_in_trouble(&self, place: &str) -> bool {
+        self.troubles.borrow().iter().any(|(known, _)| known == place)
+    }
+
+    /// Raised when a place writes again.
+    pub fn recovered(&self) -> &Signal {
+        &self.recovered
     }
 
     pub(super) fn storage_failed(&self, error: &Error) {
@@ -50,6 +62,7 @@ impl Health {
         let mut troubles = self.troubles.borrow_mut();
         let at = troubles.iter().position(|(known, _)| known == place)?;
         let (_, error) = troubles.remove(at);
+        self.recovered.raise();
         if !troubles.is_empty() {
             return None;
         }

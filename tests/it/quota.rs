@@ -225,6 +225,21 @@ fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_comes_after_a_full_storage_is_durable_as_soon_as_ever() {
+    // Found by the simulation: once a sync had got through, what came next still waited as long as the attempts before had become rare.
+    let mut life = Life::begin(3, false, config());
+    life.put(1, START, 10).unwrap();
+    life.leave(0);
+    life.pass(10 * MINUTE_MS);
+    assert!(life.engine.inspect().storage.is_degraded);
+    life.leave(1 << 20);
+    life.sync().unwrap();
+    life.put(1, START + MINUTE_MS, 10).unwrap();
+    life.pass(11_000);
+    assert_eq!(life.after_a_kill(), life.accepted);
+}
+
+#[test]
 fn what_falls_out_of_the_retention_makes_room() {
     let config = Config { retention_ms: 60 * DAY_MS, memory_bytes: 1 << 20, ..config() };
     for is_asked in [false, true] {
