@@ -8,7 +8,7 @@ use bytes::Bytes;
 use fs_contract::{Driver, Idle, link, path, pattern, publish, put, remove};
 use next_turn::NextTurn;
 use sandglass::error::{Error, ErrorKind};
-use sandglass::fs::indexed_db::CHUNK_BYTES as STORED_CHUNK_BYTES;
+use sandglass::fs::indexed_db::{BLOB_BYTES, CHUNK_BYTES as STORED_CHUNK_BYTES};
 use sandglass::fs::{FileSystem, IndexedDbFileSystem, Reply, Request};
 use std::cell::Cell;
 use std::rc::Rc;
@@ -50,10 +50,14 @@ export async function stored(name) {
   const db = await connect(name);
   const found = { version: db.version };
   const transaction = db.transaction([...db.objectStoreNames]);
-  for (const store of db.objectStoreNames) {
-    const [keys, values] = await Promise.all([done(transaction.objectStore(store).getAllKeys()), done(transaction.objectStore(store).getAll())]);
-    const text = (value) => (value instanceof Uint8Array ? value.length + " bytes, " + value.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0) : value);
-    found[store] = keys.map((key, at) => [key, text(values[at])]);
+  const read = [...db.objectStoreNames].map((store) => [done(transaction.objectStore(store).getAllKeys()), done(transaction.objectStore(store).getAll())]);
+  const text = async (value) => {
+    const bytes = value instanceof Blob ? new Uint8Array(await value.arrayBuffer()) : value;
+    return bytes instanceof Uint8Array ? bytes.length + " bytes, " + bytes.reduce((sum, byte) => (sum * 31 + byte) >>> 0, 0) : value;
+  };
+  for (const [at, store] of [...db.objectStoreNames].entries()) {
+    const [keys, values] = await Promise.all(read[at]);
+    found[store] = await Promise.all(keys.map(async (key, at) => [key, await text(values[at])]));
   }
   db.close();
   return JSON.stringify(found);
@@ -179,6 +183,46 @@ async fn a_lost_connection_is_made_anew() {
     let whole = [pattern(5 * CHUNK_BYTES + 9, 1), pattern(7 * CHUNK_BYTES, 2)].concat();
     driver.files.lose_connection(true);
     assert!(driver.read("g", 0..whole.len() as u64, &NextTurn).await.unwrap() == whole);
+}
+
+#[wasm_bindgen_test]
+async fn a_range_is_read_without_the_rest_of_its_chunk() {
+    const EVEN: usize = 5 * CHUNK_BYTES;
+    for (name, tail) in [("small tail", 9), ("large tail", BLOB_BYTES + 9), ("no tail", 0)] {
+        let whole = pattern(EVEN + tail, 1);
+        let mut driver = open_new("ranges").await;
+        driver.append("tmp/f", &whole, &NextTurn).await.unwrap();
+        driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+        drop(driver);
+        let mut driver = open("ranges").await;
+        let end = whole.len();
+        for range in
+            [0..0, 0..1, 7..4_000, CHUNK_BYTES - 1..CHUNK_BYTES + 1, EVEN - 300_000..EVEN, EVEN - 3..end, end..end]
+        {
+            let before = driver.files.stats().read_bytes;
+            let read = driver.read("f", range.start as u64..range.end as u64, &NextTurn).await.unwrap();
+            assert!(read == whole[range.clone()], "{name}: {range:?}");
+            let fetched = driver.files.stats().read_bytes - before;
+            // Only a small piece, which is no `Blob`, is fetched whole.
+            assert!(fetched <= (range.len() + 9) as u64, "{name}: {fetched} bytes were fetched for {range:?}");
+        }
+        // Ranges that overlap, while the connection goes, and while the file is removed behind them.
+        driver.files.lose_connection(true);
+        assert!(driver.read("f", 1..EVEN as u64, &NextTurn).await.unwrap() == whole[1..EVEN]);
+        let reads: Vec<_> = (0..20)
+            .map(|n| (n * 1_000, n * 20_000 + 20_000))
+            .map(|(start, end)| {
+                (driver.submit(Request::Read { file: path("f"), range: start..end }), start as usize..end as usize)
+            })
+            .collect();
+        let removal = driver.submit(Request::Commit { changes: vec![remove("f")] });
+        for (op, range) in reads {
+            let Ok(Reply::Bytes(read)) = driver.finish(op, &NextTurn).await else { panic!("{name}: {range:?}") };
+            assert!(read[..] == whole[range.clone()], "{name}: {range:?}");
+        }
+        assert!(matches!(driver.finish(removal, &NextTurn).await, Ok(Reply::Done)));
+    }
+    IndexedDbFileSystem::destroy("ranges").await.unwrap();
 }
 
 #[wasm_bindgen_test]
@@ -348,6 +392,10 @@ async fn a_database_that_lacks_something_is_corrupt_and_left_alone() {
         "stores.chunks.put(new Uint8Array(5), [ID, 1])",
         "stores.chunks.put(new Uint8Array(5), [ID, 3])",
         "stores.chunks.put(new Uint8Array(300000), [ID, 1])",
+        "stores.chunks.put(new Blob(['short']), [ID, 1])",
+        "stores.chunks.put(new Blob([]), [ID, 3])",
+        "stores.chunks.put(new Blob([new Uint8Array(300000)]), [ID, 1])",
+        "stores.chunks.put({ size: 131072 }, [ID, 1])",
         "stores.chunks.put('text', [ID, 2])",
     ] {
         let mut driver = open_new("halves").await;

@@ -6,7 +6,7 @@
 //! | ---       | ---                          | ---                                                          |
 //! | `entries` | path                         | the number of the file                                       |
 //! | `inodes`  | the number of the file       | its size in bytes, or -1 while it grows                      |
-//! | `chunks`  | [number of the file, index]  | `Uint8Array` of [`CHUNK_BYTES`], the last shorter            |
+//! | `chunks`  | [number of the file, index]  | [`CHUNK_BYTES`] as a `Blob`, the last shorter; `Uint8Array` below [`BLOB_BYTES`] |
 //! | `meta`    | `format`, `epoch`, `commits` | 1; how often a writer has opened it; commits since the first |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
@@ -36,20 +36,23 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use connect::{Access, COMMITS, EPOCH, GROWING, Standing, Stored, connect, factory, listing, look, transaction};
-use js_sys::{Array, Function, Reflect, Uint8Array};
+use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
-use wasm_bindgen_futures::spawn_local;
-use web_sys::{IdbDatabase, IdbKeyRange, IdbRequest, IdbTransaction};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::{Blob, IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
 
-/// Bytes of a chunk, the unit in which files are stored and read.
-///
-/// Chromium keeps values up to 64 KiB in its log-structured index and larger ones in files of their own. Small chunks would spare
-/// those who want a block of a few kilobytes, but an index that has to be rewritten on a full disk can be lost with all that is in
-/// it: with chunks of 16 KiB Chromium was seen to drop the database. A chunk of 16 KiB took 0.5 ms to be read and one of 128 KiB 1.4 ms.
+/// Bytes of a chunk, the unit in which files are stored.
 pub const CHUNK_BYTES: usize = 128 << 10;
+
+/// Chunks from this size on are stored as a `Blob`, of which a range can be read without the rest, at the price of a second step.
+/// Whoever wants a block of a few kilobytes gets no more than that.
+///
+/// Browsers keep a `Blob` in a file of its own, where Chromium keeps other values of up to 64 KiB in its log-structured index. An
+/// index that has to be rewritten on a full disk can be lost with all that is in it, so only small pieces may go there.
+pub const BLOB_BYTES: usize = 16 << 10;
 
 /// An unpublished file's bytes are stored when so many have come together: a transaction costs about as much as 100 KB.
 const PUT_BYTES: usize = 4 * CHUNK_BYTES;
@@ -110,8 +113,8 @@ struct Pending {
     op: OpId,
     request: Request,
     flight: Option<Flight>,
-    /// The look for news is under way, which takes several transactions.
-    is_looking: bool,
+    /// Something is awaited that is no transaction: the look for news, which takes several, or the bytes of a `Blob`.
+    is_awaited: bool,
     failures: usize,
     /// A commit that may have taken place before the connection was lost.
     in_doubt: Option<CommitPlan>,
@@ -292,7 +295,7 @@ impl IndexedDbFileSystem {
                 // It can only fail when the transaction is at its end already.
                 let _ = flight.transaction.abort();
             }
-            state.lose_connection();
+            state.lose_connection(me);
             state.advance(me);
         });
     }
@@ -301,7 +304,7 @@ impl IndexedDbFileSystem {
 impl FileSystem for IndexedDbFileSystem {
     fn submit(&mut self, op: OpId, request: Request) {
         let mut state = self.0.state.borrow_mut();
-        state.pending.push(Pending { op, request, flight: None, is_looking: false, failures: 0, in_doubt: None });
+        state.pending.push(Pending { op, request, flight: None, is_awaited: false, failures: 0, in_doubt: None });
         state.advance(&Rc::downgrade(&self.0));
     }
 
@@ -334,7 +337,7 @@ impl State {
     fn advance(&mut self, me: &Weak<Shared>) {
         let mut at = 0;
         while at < self.pending.len() {
-            if self.pending[at].flight.is_some() || self.pending[at].is_looking || !self.may_start(at) {
+            if self.pending[at].flight.is_some() || self.pending[at].is_awaited || !self.may_start(at) {
                 at += 1;
                 continue;
             }
@@ -352,9 +355,8 @@ impl State {
                 at += 1;
                 continue;
             }
-            let Pending { op, request, .. } = &self.pending[at];
-            let (op, request) = (*op, request.clone());
-            match self.start(me, op, &request) {
+            let request = self.pending[at].request.clone();
+            match self.start(me, at, &request) {
                 Ok(Step::Done(reply)) => self.complete(at, Ok(reply)),
                 Ok(Step::UnderWay(flight)) => {
                     self.pending[at].flight = Some(flight);
@@ -408,12 +410,11 @@ impl State {
         self.complete(at, Err(error));
     }
 
-    fn start(&mut self, me: &Weak<Shared>, op: OpId, request: &Request) -> Attempt<Step> {
+    fn start(&mut self, me: &Weak<Shared>, at: usize, request: &Request) -> Attempt<Step> {
+        let op = self.pending[at].op;
         if let Some(overlay) = &mut self.overlay {
             return match (request, overlay.carry_out(request.clone())?) {
-                (Request::Read { file, range }, overlay::Step::Stored(inode)) => {
-                    self.start_reading(me, op, file, inode, range)
-                }
+                (Request::Read { range, .. }, overlay::Step::Stored(inode)) => self.start_reading(me, at, inode, range),
                 (_, overlay::Step::Stored(_)) => Err(Trouble::Lost),
                 (_, overlay::Step::Done(reply)) => Ok(Step::Done(reply)),
             };
@@ -423,7 +424,7 @@ impl State {
             Request::Read { file, range } => {
                 let (inode, known) = self.directory.find(file)?;
                 check_range(file, range, known.size_bytes)?;
-                self.start_reading(me, op, file, inode, range)
+                self.start_reading(me, at, inode, range)
             }
             Request::Append { file, bytes } => {
                 let len = bytes.len() as u64;
@@ -451,20 +452,14 @@ impl State {
         }
     }
 
-    fn start_reading(
-        &mut self,
-        me: &Weak<Shared>,
-        op: OpId,
-        file: &FilePath,
-        inode: InodeId,
-        range: &Range<u64>,
-    ) -> Attempt<Step> {
+    fn start_reading(&mut self, me: &Weak<Shared>, at: usize, inode: InodeId, range: &Range<u64>) -> Attempt<Step> {
+        let op = self.pending[at].op;
         let range = range.clone();
         let stored_chunks = self.growing.get(&inode).map_or(u64::MAX, |growing| growing.chunks);
         let first = range.start / CHUNK_BYTES as u64;
         let end = range.end.div_ceil(CHUNK_BYTES as u64).min(stored_chunks);
         if range.is_empty() || first >= end {
-            return Ok(Step::Done(Reply::Bytes(self.assemble(file, inode, &range, &[])?)));
+            return Ok(Step::Done(Reply::Bytes(self.assemble(at, inode, &range, &[])?)));
         }
         let transaction = self.transaction(&[CHUNKS], Access::Read)?;
         let chunks = transaction.object_store(CHUNKS)?;
@@ -498,10 +493,9 @@ impl State {
         }
         let mut index = before.chunks;
         let mut put = |chunk: &[u8]| {
-            // The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
-            let put = chunks.put_with_key(&Uint8Array::from(chunk), &chunk_key(inode, index as f64));
+            let put = put_chunk(&chunks, inode, index, chunk);
             index += 1;
-            put.map(drop)
+            put
         };
         let whole = before.tail.chunks_exact(CHUNK_BYTES);
         let mut tail = whole.remainder().to_vec();
@@ -533,9 +527,6 @@ impl State {
         let transaction = self.transaction(&STORES, Access::WriteDurably)?;
         let chunks = transaction.object_store(CHUNKS)?;
         let inodes = transaction.object_store(INODES)?;
-        let put_chunk = |id, index: f64, bytes: &[u8]| {
-            chunks.put_with_key(&Uint8Array::from(bytes), &chunk_key(id, index)).map(drop)
-        };
         for (&id, inode) in &plan.inodes {
             let Some(inode) = inode else {
                 inodes.delete(&number(id))?;
@@ -544,11 +535,11 @@ impl State {
             };
             if let Some(growing) = self.growing.get(&id) {
                 for (index, chunk) in growing.tail.chunks(CHUNK_BYTES).enumerate() {
-                    put_chunk(id, growing.chunks as f64 + index as f64, chunk)?;
+                    put_chunk(&chunks, id, growing.chunks + index as u64, chunk)?;
                 }
             } else if let Some(content) = plan.contents.get(&id) {
                 for (index, chunk) in content.chunks(CHUNK_BYTES).enumerate() {
-                    put_chunk(id, index as f64, chunk)?;
+                    put_chunk(&chunks, id, index as u64, chunk)?;
                 }
             } else {
                 // Only the count of its names has changed, which is not stored.
@@ -579,10 +570,10 @@ impl State {
     }
 
     /// The browser has done its part of an operation, or has given it up.
-    fn settle(&mut self, op: OpId, success: bool) {
+    fn settle(&mut self, me: &Weak<Shared>, op: OpId, success: bool) {
         let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { return };
         let Some(mut flight) = self.pending[at].flight.take() else { return };
-        let outcome = if success { self.take_effect(at, &mut flight) } else { Err(flight.trouble()) };
+        let outcome = if success { self.take_effect(me, at, &mut flight) } else { Err(flight.trouble()) };
         if flight.fenced.get() {
             self.closed = Some(fenced());
         }
@@ -600,41 +591,76 @@ impl State {
         }
         self.retired.push(flight);
         match outcome {
-            Ok(reply) => self.complete(at, Ok(reply)),
+            Ok(Some(reply)) => self.complete(at, Ok(reply)),
+            Ok(None) => {}
             Err(trouble) => self.stumble(at, trouble),
         }
     }
 
-    fn take_effect(&mut self, at: usize, flight: &mut Flight) -> Attempt<Reply> {
+    /// What an operation answers; nothing yet when bytes are still to be fetched.
+    fn take_effect(&mut self, me: &Weak<Shared>, at: usize, flight: &mut Flight) -> Attempt<Option<Reply>> {
         match &mut flight.effect {
             Effect::Read { inode, range } => {
                 let result = flight.request.as_ref().map_or(Ok(JsValue::UNDEFINED), IdbRequest::result)?;
-                let chunks: Vec<Uint8Array> = if result.is_undefined() {
-                    Vec::new()
-                } else if Array::is_array(&result) {
-                    Array::from(&result).iter().filter_map(|chunk| chunk.dyn_into().ok()).collect()
-                } else {
-                    result.dyn_into().into_iter().collect()
-                };
-                let Request::Read { file, .. } = &self.pending[at].request else {
-                    return Err(Error::new(ErrorKind::Storage, "the operation has changed its kind").into());
-                };
-                let file = file.clone();
-                self.assemble(&file, *inode, range, &chunks).map(Reply::Bytes).map_err(Trouble::from)
+                let chunks = if Array::is_array(&result) { Array::from(&result) } else { Array::of1(&result) };
+                let (pieces, fetching) = pieces(&chunks, range)?;
+                if fetching.length() == 0 {
+                    return self
+                        .assemble(at, *inode, range, &pieces)
+                        .map(Reply::Bytes)
+                        .map(Some)
+                        .map_err(Trouble::from);
+                }
+                self.start_fetching(me, at, *inode, range.clone(), pieces, &fetching);
+                Ok(None)
             }
             Effect::Append { inode, grown, .. } => {
                 if let Request::Append { bytes, .. } = &self.pending[at].request {
                     self.stats.written_bytes += bytes.len() as u64;
                 }
                 self.growing.insert(*inode, std::mem::take(grown));
-                Ok(Reply::Done)
+                Ok(Some(Reply::Done))
             }
             Effect::Commit(plan) => {
                 let plan = std::mem::take(plan);
                 self.committed(&plan);
-                Ok(Reply::Done)
+                Ok(Some(Reply::Done))
             }
         }
+    }
+
+    /// Waits for what is wanted of stored `Blob`s. Their transaction has ended; a `Blob` can be read as long as it is held.
+    fn start_fetching(
+        &mut self,
+        me: &Weak<Shared>,
+        at: usize,
+        inode: InodeId,
+        range: Range<u64>,
+        mut pieces: Vec<Piece>,
+        fetching: &Array,
+    ) {
+        self.pending[at].is_awaited = true;
+        let (me, op) = (me.clone(), self.pending[at].op);
+        let fetched = JsFuture::from(Promise::all(fetching));
+        spawn_local(async move {
+            let fetched = fetched.await;
+            with_state(&me, |state, me| {
+                let Some(at) = state.pending.iter().position(|pending| pending.op == op) else { return };
+                state.pending[at].is_awaited = false;
+                match fetched {
+                    Ok(buffers) => {
+                        let missing = pieces.iter_mut().filter(|piece| piece.bytes.is_none());
+                        for (piece, buffer) in missing.zip(Array::from(&buffers).iter()) {
+                            piece.bytes = Some(Uint8Array::new(&buffer));
+                        }
+                        let bytes = state.assemble(at, inode, &range, &pieces);
+                        state.complete(at, bytes.map(Reply::Bytes));
+                    }
+                    Err(refused) => state.stumble(at, refused.into()),
+                }
+                state.advance(me);
+            });
+        });
     }
 
     /// A commit has taken place.
@@ -648,37 +674,23 @@ impl State {
         self.stats.commits += 1;
     }
 
-    /// The bytes of a range, from the chunks that hold its beginning and from the tail of a growing file.
-    fn assemble(
-        &mut self,
-        file: &FilePath,
-        inode: InodeId,
-        range: &Range<u64>,
-        chunks: &[Uint8Array],
-    ) -> Result<Bytes> {
+    /// The bytes of a range that an operation wants, from what is stored of its beginning and from the tail of a growing file.
+    fn assemble(&mut self, at: usize, inode: InodeId, range: &Range<u64>, pieces: &[Piece]) -> Result<Bytes> {
+        let Request::Read { file, .. } = &self.pending[at].request else {
+            return Err(Error::new(ErrorKind::Storage, "the operation has changed its kind"));
+        };
         let len = usize::try_from(range.end - range.start).unwrap_or(usize::MAX);
         let mut bytes = Vec::new();
         bytes
             .try_reserve_exact(len)
             .map_err(|_| Error::new(ErrorKind::Limit, format!("{file}: {len} bytes don't fit into memory")))?;
-        // Where in the file the next piece begins.
-        let mut at = range.start / CHUNK_BYTES as u64 * CHUNK_BYTES as u64;
-        for chunk in chunks {
-            let chunk_len = u64::from(chunk.length());
-            self.stats.read_bytes += chunk_len;
-            // All but the last one are full, or what follows is not where it seems to be.
-            if chunk_len > CHUNK_BYTES as u64 || (chunk_len < CHUNK_BYTES as u64 && at + chunk_len < range.end) {
-                break;
-            }
-            let (start, end) = (range.start.saturating_sub(at).min(chunk_len), (range.end - at).min(chunk_len));
+        for piece in pieces {
+            let Some(stored) = &piece.bytes else { break };
+            self.stats.read_bytes += u64::from(stored.length());
+            let wanted = stored.subarray(piece.wanted.start, piece.wanted.end);
             let old_len = bytes.len();
-            bytes.resize(old_len + (end - start) as usize, 0);
-            // Below the chunk's length, which is a u32.
-            chunk.subarray(start as u32, end as u32).copy_to(&mut bytes[old_len..]);
-            at += chunk_len;
-            if at >= range.end {
-                break;
-            }
+            bytes.resize(old_len + wanted.length() as usize, 0);
+            wanted.copy_to(&mut bytes[old_len..]);
         }
         if let Some(growing) = self.growing.get(&inode) {
             let tail_at = growing.chunks * CHUNK_BYTES as u64;
@@ -765,12 +777,12 @@ impl State {
     }
 
     /// The browser has closed the connection: what was under way is tried again.
-    fn lose_connection(&mut self) {
+    fn lose_connection(&mut self, me: &Weak<Shared>) {
         self.lost_connection = self.connection.take();
         let under_way: Vec<OpId> =
             self.pending.iter().filter(|pending| pending.flight.is_some()).map(|pending| pending.op).collect();
         for op in under_way {
-            self.settle(op, false);
+            self.settle(me, op, false);
         }
     }
 
@@ -779,14 +791,14 @@ impl State {
     /// Looks for news in the background.
     fn start_looking(&mut self, me: &Weak<Shared>, at: usize) {
         let Some(connection) = &self.connection else { return };
-        self.pending[at].is_looking = true;
+        self.pending[at].is_awaited = true;
         let (me, op) = (me.clone(), self.pending[at].op);
         let (name, db, seen) = (self.name.clone(), connection.db.clone(), self.standing);
         spawn_local(async move {
             let found = look(&name, &db, Some(seen)).await;
             with_state(&me, |state, me| {
                 let Some(at) = state.pending.iter().position(|pending| pending.op == op) else { return };
-                state.pending[at].is_looking = false;
+                state.pending[at].is_awaited = false;
                 match found {
                     Ok(found) => {
                         let has_moved = found.is_some();
@@ -807,7 +819,7 @@ impl State {
 impl Pending {
     /// Whether nothing is being done for it.
     fn waits(&self) -> bool {
-        self.flight.is_none() && !self.is_looking
+        self.flight.is_none() && !self.is_awaited
     }
 }
 
@@ -846,7 +858,7 @@ fn settles(me: &Weak<Shared>, op: OpId, success: bool) -> impl FnMut() + 'static
     let me = me.clone();
     move || {
         with_state(&me, |state, me| {
-            state.settle(op, success);
+            state.settle(me, op, success);
             state.advance(me);
         });
     }
@@ -920,7 +932,7 @@ impl Connection {
             let me = me.clone();
             move || {
                 with_state(&me, |state, me| {
-                    state.lose_connection();
+                    state.lose_connection(me);
                     state.advance(me);
                 });
             }
@@ -955,6 +967,61 @@ impl Drop for Connection {
 
 fn chunk_key(inode: InodeId, index: f64) -> JsValue {
     Array::of2(&number(inode), &index.into()).into()
+}
+
+/// Stores a chunk. The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
+fn put_chunk(chunks: &IdbObjectStore, inode: InodeId, index: u64, bytes: &[u8]) -> std::result::Result<(), JsValue> {
+    let copy = Uint8Array::from(bytes);
+    let value = if bytes.len() < BLOB_BYTES {
+        copy.into()
+    } else {
+        Blob::new_with_u8_array_sequence(&Array::of1(&copy))?.into()
+    };
+    chunks.put_with_key(&value, &chunk_key(inode, index as f64)).map(drop)
+}
+
+/// What is wanted of a stored chunk.
+struct Piece {
+    /// What was read of it; nothing while it is fetched.
+    bytes: Option<Uint8Array>,
+    /// Where in that the wanted bytes lie.
+    wanted: Range<u32>,
+}
+
+/// What a range wants of the chunks from its first one on, and the promises of what is in `Blob`s. It ends early where a chunk
+/// is none, or where what follows is not where it seems to be.
+fn pieces(chunks: &Array, range: &Range<u64>) -> Attempt<(Vec<Piece>, Array)> {
+    let (mut pieces, fetching) = (Vec::new(), Array::new());
+    let mut chunk_at = range.start / CHUNK_BYTES as u64 * CHUNK_BYTES as u64;
+    for chunk in chunks.iter() {
+        let blob = chunk.dyn_ref::<Blob>();
+        let bytes = chunk.dyn_ref::<Uint8Array>();
+        let len = match (blob, bytes) {
+            (Some(blob), _) if blob.size() <= CHUNK_BYTES as f64 => blob.size() as u64,
+            (_, Some(bytes)) if bytes.length() as usize <= CHUNK_BYTES => u64::from(bytes.length()),
+            _ => break,
+        };
+        // All but the last one are full.
+        if len < CHUNK_BYTES as u64 && chunk_at + len < range.end {
+            break;
+        }
+        // Below the chunk's length.
+        let start = range.start.saturating_sub(chunk_at).min(len) as u32;
+        let end = (range.end - chunk_at).min(len) as u32;
+        pieces.push(match blob {
+            Some(blob) => {
+                let slice = blob.slice_with_f64_and_f64(f64::from(start), f64::from(end))?;
+                fetching.push(&slice.array_buffer());
+                Piece { bytes: None, wanted: 0..end - start }
+            }
+            None => Piece { bytes: bytes.cloned(), wanted: start..end },
+        });
+        chunk_at += len;
+        if chunk_at >= range.end {
+            break;
+        }
+    }
+    Ok((pieces, fetching))
 }
 
 fn chunk_range(inode: InodeId, first: f64, last: f64) -> std::result::Result<JsValue, JsValue> {
