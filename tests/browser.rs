@@ -87,6 +87,15 @@ export function replace(code) {
   Object.defineProperty(globalThis, "indexedDB", { get: new Function(code), configurable: true });
   return () => (before === undefined ? delete globalThis.indexedDB : Object.defineProperty(globalThis, "indexedDB", before));
 }
+/** Lets the next `times` readings of a `Blob` fail, as when the browser's storage process dies. The answer takes it back. */
+export function deny(times) {
+  const { slice } = Blob.prototype;
+  Blob.prototype.slice = function (...range) {
+    if (times-- > 0) return { arrayBuffer: () => Promise.reject(new DOMException("it can't be read", "NotReadableError")) };
+    return slice.apply(this, range);
+  };
+  return () => (Blob.prototype.slice = slice);
+}
 export async function call(end) {
   await end();
 }
@@ -98,6 +107,7 @@ extern "C" {
     async fn meta(name: &str, key: &str) -> JsValue;
     async fn hold(name: &str) -> JsValue;
     fn replace(code: &str) -> JsValue;
+    fn deny(times: u32) -> JsValue;
     async fn call(end: &JsValue);
 }
 
@@ -223,6 +233,26 @@ async fn a_range_is_read_without_the_rest_of_its_chunk() {
         assert!(matches!(driver.finish(removal, &NextTurn).await, Ok(Reply::Done)));
     }
     IndexedDbFileSystem::destroy("ranges").await.unwrap();
+}
+
+#[wasm_bindgen_test]
+async fn a_chunk_that_can_not_be_read_is_tried_again() {
+    let whole = pattern(3 * CHUNK_BYTES, 1);
+    let mut driver = open_new("denied").await;
+    driver.append("tmp/f", &whole, &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f"), put("small", b"1")], &NextTurn).await.unwrap();
+    for (times, is_read) in [(1, true), (2, true), (u32::MAX, false), (0, true)] {
+        let back = deny(times);
+        let read = driver.read("f", 0..10, &NextTurn).await;
+        let small = driver.read("small", 0..1, &NextTurn).await;
+        back.unchecked_ref::<js_sys::Function>().call0(&JsValue::UNDEFINED).unwrap();
+        assert_eq!(small.unwrap(), b"1", "{times}");
+        match read {
+            Ok(read) => assert!(is_read && read == whole[..10], "{times}"),
+            Err(error) => assert!(!is_read && error.kind() == ErrorKind::Storage, "{times}: {error}"),
+        }
+    }
+    IndexedDbFileSystem::destroy("denied").await.unwrap();
 }
 
 #[wasm_bindgen_test]

@@ -167,7 +167,7 @@ impl Trouble {
             Self::Failed(_) => false,
             Self::Refused(thrown) => matches!(
                 connect::name_of(thrown).as_str(),
-                "InvalidStateError" | "UnknownError" | "AbortError" | "TransactionInactiveError"
+                "InvalidStateError" | "UnknownError" | "AbortError" | "TransactionInactiveError" | "NotReadableError"
             ),
         }
     }
