@@ -97,9 +97,9 @@ impl Shared {
         if !even_if_just_looked && self.has_just_looked(context.now()) {
             return Ok(());
         }
-        if context.refresh().await? {
-            following.is_behind.set(true);
-        }
+        // The files may have moved on though nobody waits for the answer any more: a command that looks can be given up.
+        let was_behind = following.is_behind.replace(true);
+        following.is_behind.set(context.refresh().await? || was_behind);
         if following.is_behind.get() {
             let storage = open(context, following).await?;
             following.is_behind.set(false);

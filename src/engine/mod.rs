@@ -259,6 +259,7 @@ impl Engine {
     pub fn cancel(&mut self, ticket: Ticket) -> bool {
         let Some(job) = self.shared.reads_under_way.borrow_mut().remove(&ticket) else { return false };
         self.context.cancel(job);
+        self.shared.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
         self.shared.command_ended();
         true
     }

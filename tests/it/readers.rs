@@ -5,12 +5,14 @@ use crate::crash::{Ledger, live, small};
 use crate::support::{EngineExt, Random, START, SharedFiles, config, open, watch};
 use bytes::Bytes;
 use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, SeriesData};
-use sandglass::error::{ErrorKind, Result};
-use sandglass::fs::{MemoryFileSystem, MemoryReader, SimFileSystem};
+use sandglass::error::{Error, ErrorKind, Result};
+use sandglass::fs::{
+    Completion, FileSystem, FileSystemStats, MemoryFileSystem, MemoryReader, OpId, Request, SimFileSystem,
+};
 use sandglass::http::HttpRequest;
-use sandglass::time::{DAY_MS, TimeRange};
+use sandglass::time::{DAY_MS, TimeRange, TimestampMs};
 use sandglass::trace::lifecycle::Lifecycle;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 type Store = Rc<RefCell<MemoryFileSystem>>;
@@ -259,4 +261,68 @@ fn a_reader_is_refused_what_would_change_something() {
     assert!(status == 200 && body.contains(&name), "{body}");
     assert_eq!(snapshot_files(reader, &name), snapshot_files(&mut pair.writer, &name));
     assert!(stored(&pair.store) == before);
+}
+
+/// A reader's files whose answers come when the test lets them.
+struct SlowReader {
+    files: MemoryReader,
+    is_held: Rc<Cell<bool>>,
+    is_lost: Rc<Cell<bool>>,
+    done: Vec<Completion>,
+}
+
+impl FileSystem for SlowReader {
+    fn submit(&mut self, op: OpId, request: Request) {
+        if self.is_lost.get() {
+            self.done.push(Completion { op, result: Err(Error::new(ErrorKind::Locked, "the files are gone")) });
+        } else {
+            self.files.submit(op, request);
+        }
+    }
+
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.files.poll(now, &mut self.done);
+        if !self.is_held.get() {
+            done.append(&mut self.done);
+        }
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn what_a_search_that_was_given_up_has_looked_for_is_not_missed() {
+    let files = SharedFiles::default();
+    let mut writer = open(files.clone(), small()).unwrap();
+    let (is_held, is_lost) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
+    let slow = SlowReader {
+        files: MemoryReader::open(files.0.clone()),
+        is_held: is_held.clone(),
+        is_lost: is_lost.clone(),
+        done: Vec::new(),
+    };
+    let mut reader = open(slow, Config { read_only: true, ..small() }).unwrap();
+    assert_eq!(reader.all("m").unwrap(), []);
+    writer.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
+    writer.ask(Command::Sync).unwrap();
+
+    is_held.set(true);
+    let given_up = reader.send(Command::Select { selector: "m".into(), range: TimeRange::ALL });
+    for _ in 0..10 {
+        reader.pump(START, 1000);
+    }
+    assert!(reader.cancel(given_up));
+    is_held.set(false);
+    let seen = reader.all("m").unwrap();
+    assert_eq!(seen.len(), 1, "the reader has stayed with what it saw before");
+    assert_eq!(seen, writer.all("m").unwrap());
+
+    // Nothing is found under its ticket, not even when all others are told of an end.
+    is_lost.set(true);
+    let told = reader.send(Command::Select { selector: "m".into(), range: TimeRange::ALL });
+    assert_eq!(reader.run(told).unwrap_err().kind(), ErrorKind::Locked);
+    assert_eq!(reader.completed(), []);
+    assert!(reader.take(given_up).is_none());
 }
