@@ -346,7 +346,8 @@ impl Partition {
         self.running.borrow_mut().insert(merge, running);
         self.changed.raise();
 
-        let suffix = self.next_suffix.replace(self.next_suffix.get() + 1);
+        // A stored part may have the greatest of all suffixes.
+        let suffix = self.next_suffix.replace(self.next_suffix.get().wrapping_add(1));
         let class_dir = if output_class == PartClass::Big { &self.big_dir } else { &self.small_dir };
         let files = OutputFiles {
             dir: class_dir.clone(),

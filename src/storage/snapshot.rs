@@ -40,11 +40,18 @@ impl Storage {
     /// samples has its index entries.
     ///
     /// # Errors
-    /// What storage says; then nothing of the snapshot remains.
+    /// `Corrupt` when the number in a stored snapshot's name leaves none for this one; what storage says. Nothing of the snapshot
+    /// remains then.
     pub async fn create_snapshot(&self) -> Result<String> {
         let _passage = self.snapshotting.enter(&self.context).await;
         let counter = self.next_snapshot.get();
-        self.next_snapshot.set(counter + 1);
+        // The greatest number comes from the name of a stored snapshot.
+        let next = counter.checked_add(1).ok_or_else(|| {
+            Error::corrupt(
+                "a snapshot has the greatest of all numbers, so that no other can follow; delete it and open the database again",
+            )
+        })?;
+        self.next_snapshot.set(next);
         let name = format!("{}-{counter:08X}", format_seconds(self.context.now()));
         self.context.emit(|| Event::SnapshotStarted { name: name.clone() });
         // The table: its partitions by counted reference, so that data may go on changing.

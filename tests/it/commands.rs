@@ -1,8 +1,11 @@
 //! Commands that their caller gives up.
 
+use super::support::SharedFiles;
 use super::support::{EngineExt, START, config, open};
 use sandglass::engine::{Answer, Command, Engine};
+use sandglass::error::ErrorKind;
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::fs::{Change, FilePath, FileSystem, OpId, Request};
 use sandglass::time::TimeRange;
 
 /// A database with more samples than one turn reads.
@@ -74,4 +77,42 @@ fn an_export_that_is_given_up_is_over() {
     engine.pump(START, u64::MAX);
     engine.ask(Command::ExportClose { cursor }).unwrap();
     assert!(engine.ask(Command::ExportNext { cursor }).is_err());
+}
+
+fn commit(files: &SharedFiles, change: Change) {
+    let mut done = Vec::new();
+    let mut files = files.clone();
+    files.submit(OpId(1 << 40), Request::Commit { changes: vec![change] });
+    files.poll(START, &mut done);
+    done.remove(0).result.unwrap();
+}
+
+#[test]
+fn the_greatest_numbers_that_stored_names_can_have_do_no_harm() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), config()).unwrap();
+    engine.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
+    engine.ask(Command::Close).unwrap();
+    let metadata = |path: &&str| path.starts_with("data/small/") && path.ends_with("/metaindex.bin");
+    let part = files.0.borrow().paths().find(metadata).unwrap().replace("/metaindex.bin", "");
+    let renamed = format!("{}FFFFFFFFFFFFFFFF", &part[..part.len() - 16]);
+    let [from, to] = [&part, &renamed].map(|path| FilePath::new(path).unwrap());
+    commit(&files, Change::Publish { from, to });
+    let snapshot = "20240101000000-FFFFFFFFFFFFFFFF";
+    let file = FilePath::new(&format!("snapshots/{snapshot}/metadata/file")).unwrap();
+    commit(&files, Change::Put { file, bytes: "content".into() });
+
+    let mut engine = open(files.clone(), config()).unwrap();
+    for timestamp in [START + 1, START + 2] {
+        engine.put(&[("__name__", "m")], &[timestamp], &[2.0]).unwrap();
+        engine.ask(Command::Sync).unwrap();
+        engine.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+    }
+    assert_eq!(engine.all("m").unwrap()[0].timestamps, [START, START + 1, START + 2]);
+    assert_eq!(engine.ask(Command::SnapshotCreate).unwrap_err().kind(), ErrorKind::Corrupt);
+    engine.ask(Command::SnapshotDelete { name: snapshot.into() }).unwrap();
+    engine.ask(Command::Close).unwrap();
+    let mut engine = open(files, config()).unwrap();
+    assert!(engine.ask(Command::SnapshotCreate).is_ok());
+    assert_eq!(engine.all("m").unwrap()[0].timestamps.len(), 3);
 }
