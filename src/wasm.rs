@@ -139,6 +139,15 @@ impl EnginePort {
         Self::open_files(files, options).map_err(thrown)
     }
 
+    /// Puts a file among those of this database in memory, for an engine that [`EnginePort::crash`] makes to find.
+    #[wasm_bindgen(js_name = putFile)]
+    pub fn put_file(&self, path: &str, bytes: Vec<u8>) -> std::result::Result<(), JsValue> {
+        let files = self.files.as_ref().ok_or_else(|| {
+            thrown(Error::new(ErrorKind::Unsupported, "files can be put into a database in memory alone"))
+        })?;
+        files.borrow_mut().put(path, bytes).map_err(thrown)
+    }
+
     /// Starts to open what this engine, whose database is in memory, would leave behind if it ended right now without a word.
     /// This one is of no use from then on.
     pub fn crash(&self, options: &EngineOptions) -> std::result::Result<EnginePort, JsValue> {
@@ -541,6 +550,12 @@ impl EnginePort {
         self.send(Command::InspectBlock { part: part as u64, block: block as u64 })
     }
 
+    /// Submits [`Command::InspectIndexBlock`].
+    #[wasm_bindgen(js_name = inspectIndexBlock)]
+    pub fn inspect_index_block(&mut self, table: f64, part: f64, block: f64) -> u32 {
+        self.send(Command::InspectIndexBlock { table: table as usize, part: part as usize, block: block as u64 })
+    }
+
     /// Turns the trace on or off.
     #[wasm_bindgen(js_name = setObserved)]
     pub fn set_observed(&mut self, observed: bool) {
@@ -659,6 +674,7 @@ fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
         Answer::Count(count) => JsValue::from(count as f64),
         Answer::Part(part) => json(&part)?,
+        Answer::IndexBlock(block) => json(&block)?,
         Answer::Block(block, record) => {
             let mut header = Vec::new();
             block.header.marshal(&mut header);

@@ -4,7 +4,10 @@ use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::collections::sort;
 use crate::encoding::marshal::Course;
+use crate::fs::FilePath;
 use crate::http::HttpResponse;
+use crate::mergeset::ItemsBlock;
+use crate::mergeset::block_header::{self, MarshalType};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
 use crate::storage::text::TextIngested;
@@ -85,6 +88,38 @@ pub struct PartRecord {
     pub headers: Vec<HeaderRecord>,
 }
 
+/// A block of the index.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct IndexBlockRecord {
+    /// The directory of the part it is in; where it would be, while the part is in memory alone.
+    pub dir: String,
+    /// Whether the items are compressed by ZSTD, with what they share left out.
+    pub is_zstd: bool,
+    /// How many bytes all its items begin with.
+    pub common_prefix_bytes: u64,
+    /// Where its items begin in `items.bin`, and how many bytes they take.
+    pub items_at: [u64; 2],
+    /// Where the items' lengths begin in `lens.bin`, and how many bytes they take.
+    pub lens_at: [u64; 2],
+    /// The items in order, as hex digits.
+    pub items: Vec<String>,
+}
+
+impl IndexBlockRecord {
+    /// The record of a block in the part of this directory.
+    pub fn of(dir: &FilePath, header: &block_header::BlockHeader, block: &ItemsBlock) -> Self {
+        Self {
+            dir: dir.to_string(),
+            is_zstd: header.marshal_type == MarshalType::Zstd,
+            common_prefix_bytes: header.common_prefix.len() as u64,
+            items_at: [header.items_block_offset, u64::from(header.items_block_size)],
+            lens_at: [header.lens_block_offset, u64::from(header.lens_block_size)],
+            items: block.iter().map(hex).collect(),
+        }
+    }
+}
+
 /// The header of a block. 64-bit numbers that JavaScript's can't hold are hex digits or decimal text.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -138,7 +173,7 @@ impl HeaderRecord {
         let mut tsid = Vec::with_capacity(Tsid::SIZE);
         header.tsid.marshal(&mut tsid);
         Self {
-            tsid: tsid.iter().map(|byte| format!("{byte:02x}")).collect(),
+            tsid: hex(&tsid),
             labels: name.map(text_labels),
             rows: header.rows_count,
             min_timestamp: header.min_timestamp,
@@ -202,6 +237,12 @@ pub enum Answer {
     Part(PartRecord),
     /// To `InspectBlock`.
     Block(Box<BlockDetails>, BlockRecord),
+    /// To `InspectIndexBlock`.
+    IndexBlock(IndexBlockRecord),
     /// To `Http`.
     Http(HttpResponse),
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

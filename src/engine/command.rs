@@ -142,6 +142,15 @@ pub enum Command {
         /// Position of the block, counted from 0 in the part's order.
         block: u64,
     },
+    /// One block of the index. Answered by `IndexBlock`.
+    InspectIndexBlock {
+        /// Position of the table in the index's state.
+        table: usize,
+        /// Position of the part in the table's state.
+        part: usize,
+        /// Position of the block, counted from 0 in the part's order.
+        block: u64,
+    },
     /// A request as the server would get it. Answered by `Http`.
     Http(HttpRequest),
     /// Flushes all, makes it durable and stops. Answered by `Done`; every later command fails with `Closed`.
@@ -164,6 +173,7 @@ impl Command {
                 | Self::SnapshotRead { .. }
                 | Self::InspectPart { .. }
                 | Self::InspectBlock { .. }
+                | Self::InspectIndexBlock { .. }
         )
     }
 }

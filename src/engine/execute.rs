@@ -1,6 +1,6 @@
 //! Carries out one command against the open storage.
 
-use super::answer::{BlockRecord, HeaderRecord, PartRecord, text_labels};
+use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
 use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
 use crate::error::{Error, Result};
@@ -157,6 +157,10 @@ pub(super) async fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: C
                 values_course: block.mantissas.course,
             };
             Answer::Block(Box::new(block), record)
+        }
+        Command::InspectIndexBlock { table, part, block } => {
+            let (part, header, items) = storage.inspect_index_block(table, part, block).await?;
+            Answer::IndexBlock(IndexBlockRecord::of(part.dir(), &header, &items))
         }
         Command::Http(request) => Answer::Http(respond(&storage, &shared, &request).await),
         // `Engine::send` takes it out before.

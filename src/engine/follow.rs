@@ -77,6 +77,7 @@ fn changes_something(command: &Command) -> bool {
         | Command::SnapshotRead { .. }
         | Command::InspectPart { .. }
         | Command::InspectBlock { .. }
+        | Command::InspectIndexBlock { .. }
         // What a request wants is seen when it has been understood.
         | Command::Http(_)
         | Command::Close => false,

@@ -16,9 +16,10 @@ use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
-use crate::mergeset::Table;
+use crate::mergeset::block_header::BlockHeader;
 use crate::mergeset::part::Graveyard;
 use crate::mergeset::table::{PartList, TableOptions, TableState};
+use crate::mergeset::{ItemsBlock, Part, Table};
 use crate::runtime::block_cache::BlockCacheStats;
 use crate::runtime::{Context, Lane, Signal};
 use bytes::Bytes;
@@ -343,6 +344,21 @@ impl Index {
             blocks: self.context.block_cache().stats(),
             next_rotation: self.next_rotation(),
         }
+    }
+
+    /// A block of the index, with the part it is in: of the table and the part at these positions in [`Index::state`].
+    ///
+    /// # Errors
+    /// `NotFound` where there is none (any more), `Corrupt` where it can't be read; what storage says.
+    pub async fn block(&self, table: usize, part: usize, at: u64) -> Result<(Rc<Part>, BlockHeader, Rc<ItemsBlock>)> {
+        let found = self.tables().get(table).and_then(|table| table.parts().get(part).cloned());
+        let part = found.ok_or_else(|| {
+            let message =
+                format!("the index has no table {table} with a part {part}; ask inspect() for those there are");
+            Error::new(ErrorKind::NotFound, message)
+        })?;
+        let (header, items) = part.block(&self.context, at).await?;
+        Ok((part, header, items))
     }
 
     fn current(&self) -> Rc<Table> {

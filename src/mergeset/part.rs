@@ -6,7 +6,7 @@ use super::header::PartHeader;
 use super::metaindex::{MetaindexRow, read_metaindex};
 use super::writer::WrittenPart;
 use super::{METADATA_FILE, PartFile};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::runtime::block_cache::BlockKey;
 use crate::runtime::{Context, Signal};
@@ -205,6 +205,25 @@ impl Part {
         context.spend(block.len() as u64 * 2).await;
         context.block_cache().insert(key, block.clone(), block.memory_bytes() as u64);
         Ok(block)
+    }
+
+    /// The block at position `at`, counted from 0 in the part's order: its header and its items. For people to look at.
+    ///
+    /// # Errors
+    /// `NotFound` behind the last block, `Corrupt` where it can't be read; what storage says.
+    pub async fn block(&self, context: &Context, at: u64) -> Result<(BlockHeader, Rc<ItemsBlock>)> {
+        let mut before = 0;
+        for (row, described) in self.metaindex.iter().enumerate() {
+            let here = at - before;
+            if here < u64::from(described.block_headers_count) {
+                let headers = self.headers(context, row).await?;
+                // The index block was checked to hold as many headers as its row says.
+                let Some(header) = headers.get(here as usize) else { break };
+                return Ok((header.clone(), self.items(context, row, here as usize, header).await?));
+            }
+            before += u64::from(described.block_headers_count);
+        }
+        Err(Error::new(ErrorKind::NotFound, format!("there is no block {at}; {} has {before}", self.dir)))
     }
 
     pub(super) fn block_file_sizes(&self) -> [u64; 2] {

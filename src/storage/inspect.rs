@@ -4,6 +4,8 @@ use super::Storage;
 use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::error::{Error, ErrorKind, Result};
+use crate::mergeset::block_header::BlockHeader as IndexBlockHeader;
+use crate::mergeset::{ItemsBlock, Part as IndexPart};
 use crate::metric::name::MetricName;
 use crate::part::inspect::{block_headers, inspect_block};
 use crate::part::{Part, PartFile};
@@ -58,6 +60,19 @@ impl Storage {
         let block = inspect_block(&self.context, part, at).await.map_err(|error| error.at(place(part)))?;
         let names = self.index.metric_names(&[block.header.tsid.metric_id]).await?;
         Ok((block, names.into_iter().next().flatten()))
+    }
+
+    /// A block of the index, with the part it is in: of the table and the part at these positions in its state.
+    ///
+    /// # Errors
+    /// As [`crate::index::Index::block`].
+    pub async fn inspect_index_block(
+        &self,
+        table: usize,
+        part: usize,
+        at: u64,
+    ) -> Result<(Rc<IndexPart>, IndexBlockHeader, Rc<ItemsBlock>)> {
+        self.index.block(table, part, at).await
     }
 
     fn find_part(&self, id: PartId) -> Result<(String, Rc<PartEntry>)> {

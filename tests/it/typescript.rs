@@ -146,8 +146,8 @@ fn states() -> Vec<Value> {
     found
 }
 
-/// A part and blocks of all courses.
-fn inspected() -> (Value, Vec<Value>) {
+/// A part, blocks of all courses, and a block of the index.
+fn inspected() -> (Value, Vec<Value>, Value) {
     let mut engine = open(SharedFiles::default(), config()).unwrap();
     let start = config().start_time;
     let timestamps: Vec<i64> = (0..60).map(|i| start + i * i).collect();
@@ -181,7 +181,13 @@ fn inspected() -> (Value, Vec<Value>) {
     assert_eq!(missing.kind(), sandglass::error::ErrorKind::NotFound);
     let missing = engine.ask(Command::InspectPart { part: part + 100, from: 0, count: 1 }).unwrap_err();
     assert_eq!(missing.kind(), sandglass::error::ErrorKind::NotFound);
-    (serde_json::to_value(record).unwrap(), blocks)
+    let index = |part, block| Command::InspectIndexBlock { table: 0, part, block };
+    let Answer::IndexBlock(items) = engine.ask(index(0, 0)).unwrap() else { panic!() };
+    assert!(items.items.is_sorted() && items.items.iter().any(|item| item.starts_with("00")));
+    for missing in [index(0, 1), index(9, 0)] {
+        assert_eq!(engine.ask(missing).unwrap_err().kind(), sandglass::error::ErrorKind::NotFound);
+    }
+    (serde_json::to_value(record).unwrap(), blocks, serde_json::to_value(items).unwrap())
 }
 
 /// Texts behind these keys are one of a few words; all others may be anything.
@@ -218,25 +224,27 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let stamped = |event| serde_json::to_value(StampedEvent { sequence: 1, time: 1, event }).unwrap();
     let error = |line| IngestError { line, message: "text".into() };
     let ingested = IngestResult { series: 1, samples: 1, rejected: 1, errors: vec![error(Some(1)), error(None)] };
-    let (part, blocks) = inspected();
+    let (part, blocks, index_block) = inspected();
     let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
     let text = format!(
         "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
          import type {{ BlockRecord, SnapshotFile }} from \"../../src/port.js\";\n\
          import type {{ EngineEvent }} from \"../../src/types.js\";\n\
-         import type {{ IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
+         import type {{ IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
          export const events = {} satisfies EngineEvent[];\n\n\
          export const states = {} satisfies StateOfEngine[];\n\n\
          export const ingested = {} satisfies IngestedByEngine[];\n\n\
          export const files = {} satisfies SnapshotFile[];\n\n\
          export const parts = {} satisfies PartOfEngine[];\n\n\
-         export const blocks = {} satisfies BlockRecord[];\n",
+         export const blocks = {} satisfies BlockRecord[];\n\n\
+         export const indexBlocks = {} satisfies IndexBlockOfEngine[];\n",
         shapes(events().into_iter().map(stamped)),
         shapes(states()),
         shapes([serde_json::to_value(ingested).unwrap()]),
         shapes([serde_json::to_value(file).unwrap()]),
         shapes([part]),
         shapes(blocks),
+        shapes([index_block]),
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("UPDATE_SHAPES").is_some() {

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Charts } from "./charts";
 import type { Player } from "./inside/player";
 import type { Place } from "./model/history";
+import { closeOpened, hovering, opened, opening } from "./opening";
 import { place } from "./rooms";
 import type { Session } from "./session";
 import { Header } from "./views/header";
@@ -26,13 +27,41 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
       player.value = loaded.enter(place.peek());
     });
   }, [room, place.value, session]);
+  // Whoever goes through a door of the page leaves the snapshot behind.
+  useEffect(closeOpened, [room]);
   const Inside = inside.value?.Room;
+  const guest = opened.value;
   return (
     <>
-      {!embedded && <Header room={room} />}
+      {!embedded && <Header room={guest ? undefined : room} onLeave={closeOpened} />}
+      {hovering.value && <div class="drop-hint">Drop a snapshot: a tar, or its folder</div>}
       <main id="content">
-        {room === "live" ? <LiveRoom session={session} charts={charts} /> : Inside && player.value && <Inside player={player.value} />}
+        <Opening />
+        {guest ? (
+          <guest.Room snapshot={guest.snapshot} onClose={closeOpened} />
+        ) : room === "live" ? <LiveRoom session={session} charts={charts} /> : Inside && player.value && <Inside player={player.value} />}
       </main>
     </>
+  );
+}
+
+/** The way from a dropped file to what it shows, or why it shows nothing. */
+function Opening() {
+  const state = opening.value;
+  if (!state) return null;
+  return (
+    <section class={state.problem ? "card trouble" : "card"} role={state.problem ? "alert" : "status"}>
+      <h2>{state.problem ? `“${state.name}” cannot be opened` : `Opening “${state.name}”…`}</h2>
+      {state.problem && (
+        <>
+          <p class="detail">{state.problem}</p>
+          <div class="actions">
+            <button type="button" onClick={() => (opening.value = undefined)}>
+              All right
+            </button>
+          </div>
+        </>
+      )}
+    </section>
   );
 }

@@ -10,10 +10,12 @@ import type {
   Abortable,
   BlockDetails,
   BlockRange,
+  Checkpoint,
   Database,
   DownloadOptions,
   EngineEvent,
   EngineState,
+  IndexBlockDetails,
   IngestOptions,
   IngestResult,
   Labels,
@@ -216,11 +218,31 @@ export class OpenDatabase implements Database {
     return blockDetails(part, block, pieces);
   }
 
+  async inspectIndexBlock(table: number, part: number, block: number, options?: Abortable): Promise<IndexBlockDetails> {
+    return this.#port.ask({ kind: "inspectIndexBlock", table: position(table, "table"), part: position(part, "part"), block: position(block, "block") }, options?.signal);
+  }
+
+  async checkpoint(): Promise<Checkpoint> {
+    this.#ofMemory();
+    const { checkpoint } = await onDemand(import("./checkpoint.js"));
+    const { memory } = this.#ofMemory();
+    if (memory === undefined) throw new SandglassError("closed", "the database is closed; open it again");
+    const count = this.#handles.length;
+    return checkpoint(memory, () => {
+      if (this.#port.memory !== memory) throw new SandglassError("closed", "this engine has ended since; only an open one can be what it was");
+      this.#handles.length = count;
+    });
+  }
+
+  /** The port of a database whose end can be played, and whose past. */
+  #ofMemory(): Port & Required<Pick<Port, "crash">> {
+    const port = this.#port;
+    if (this.storage === "memory" && port.crash !== undefined) return port as Port & Required<Pick<Port, "crash">>;
+    throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can do this; open one with "sandglass/inline" and storage: "memory"');
+  }
+
   async crash(): Promise<Database> {
-    if (this.storage !== "memory" || this.#port.crash === undefined) {
-      throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can be made to crash; open one with "sandglass/inline" and storage: "memory"');
-    }
-    const port = await this.#port.crash();
+    const port = await this.#ofMemory().crash();
     this.#listeners.clear();
     this.#handles.length = 0;
     this.#closing = Promise.resolve();

@@ -11,7 +11,7 @@ import { RoomWatch } from "./room.js";
 import type { EngineEvent, EngineState, Labels, SeriesData } from "./types.js";
 
 /** Where the files of a database live. */
-export type Storage = { kind: "memory" } | { kind: "indexeddb" | "opfs"; name: string };
+export type Storage = { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined } | { kind: "indexeddb" | "opfs"; name: string };
 
 /** Samples that are turned into typed arrays in one go. */
 const SERIES_PIECE_SAMPLES = 250_000;
@@ -291,6 +291,10 @@ export class InlinePort implements Port {
 
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
+  get memory(): WebAssembly.Memory | undefined {
+    return this.#memory;
+  }
+
   async crash(): Promise<InlinePort> {
     const engine = this.#open();
     const options = { ...this.#options, startTime: this.now() };
@@ -410,11 +414,23 @@ function toReply([status, contentType, body]: HttpAnswer): HttpReply {
 function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => void, options: EngineOptions): EnginePort | Promise<EnginePort> {
   switch (storage.kind) {
     case "memory":
-      return ports.openMemory(options);
+      return openMemory(ports, storage.files, options);
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
       return ports.openOpfs(directoryOf(storage.name), notify, options);
+  }
+}
+
+function openMemory(ports: Glue["EnginePort"], files: (readonly [string, Uint8Array])[] | undefined, options: EngineOptions): EnginePort {
+  const empty = ports.openMemory(options);
+  if (files === undefined) return empty;
+  // This one has not begun to open: it only holds the files for the next.
+  try {
+    for (const [path, content] of files) empty.putFile(path, content);
+    return empty.crash(options);
+  } finally {
+    empty.free();
   }
 }
 
@@ -460,6 +476,8 @@ function submit(engine: EnginePort, command: Command): number {
       return engine.inspectPart(command.part, command.from, command.count);
     case "inspectBlock":
       return engine.inspectBlock(command.part, command.block);
+    case "inspectIndexBlock":
+      return engine.inspectIndexBlock(command.table, command.part, command.block);
     case "http":
       return engine.http(command.method, command.uri, command.contentType, command.body);
   }

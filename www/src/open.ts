@@ -44,11 +44,12 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
   return name;
 }
 
-function storageOf({ storage }: OpenOptions, name: string): EngineStart["storage"] {
+function storageOf({ storage, files }: OpenOptions, name: string): EngineStart["storage"] {
+  if (files !== undefined && storage !== "memory") throw invalid('files go with storage: "memory" alone');
   const hasIndexedDb = globalThis.indexedDB !== undefined && globalThis.indexedDB !== null;
   switch (storage ?? (hasIndexedDb ? "indexeddb" : "memory")) {
     case "memory":
-      return { kind: "memory" };
+      return { kind: "memory", files: files && [...files] };
     case "indexeddb":
       if (hasIndexedDb) return { kind: "indexeddb", name };
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');

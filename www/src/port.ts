@@ -1,7 +1,7 @@
 // What the database asks of an engine, wherever that runs: one closed list of commands with their answers, and the few calls
 // that are too frequent for messages.
 
-import type { BlockHeader, Course, EngineEvent, EngineState, IngestResult, Labels, Opened, PartDetails, PartId, SeriesData } from "./types.js";
+import type { BlockHeader, Course, EngineEvent, EngineState, IndexBlockDetails, IngestResult, Labels, Opened, PartDetails, PartId, SeriesData } from "./types.js";
 
 /** Whole milliseconds; infinities are the ends of time. */
 export interface Bounds {
@@ -68,6 +68,7 @@ interface Protocol {
   snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
   inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
   inspectBlock: [{ part: PartId; block: number }, BlockPieces];
+  inspectIndexBlock: [{ table: number; part: number; block: number }, IndexBlockDetails];
   http: [{ method: string; uri: string; contentType: string; body: Uint8Array }, HttpReply];
 }
 
@@ -102,6 +103,8 @@ export interface Port {
   suspend(): void;
   /** Ends the engine without a word and starts another on the files it leaves; for databases in memory. Only ports in the calling thread can. */
   crash?(): Promise<Port>;
+  /** The memory of an engine in the calling thread. */
+  readonly memory?: WebAssembly.Memory | undefined;
   /** Flushes, makes durable, and frees all, the lock too. */
   close(): Promise<void>;
 }

@@ -58,6 +58,13 @@ export interface OpenOptions {
   memoryBytes?: number;
   /** For `"memory"` alone: how many bytes the files may take, so that a full disk can be tried. Default: any number. */
   quotaBytes?: number;
+  /**
+   * For `"memory"` alone: files that the database is opened with, by their paths below the data directory, such as
+   * `data/small/2024_03/…/index.bin` and `indexdb/…/metaindex.bin`: a server's stopped data directory, or an unpacked snapshot.
+   * Mind {@link retention}: months that are older than it are dropped. A part that can't be read rejects with the code `corrupt`
+   * and its path.
+   */
+  files?: Iterable<readonly [path: string, content: Uint8Array]>;
   /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
   authKeys?: AuthKeys;
   /**
@@ -326,6 +333,32 @@ export interface Database extends AsyncDisposable {
   inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails>;
 
   /**
+   * One block of the index: items in their order. `table` and `part` are positions in {@link EngineState.index}, `block` is one in
+   * the part, all counted from 0. What is not there (any more) rejects with the code `not_found`.
+   *
+   * @example
+   * ```ts
+   * const { items } = await db.inspectIndexBlock(0, 0, 0);
+   * console.log(items.filter((item) => item.startsWith("01")).length, "rows lead from labels to series"); // index-format §5
+   * ```
+   */
+  inspectIndexBlock(table: number, part: number, block: number, options?: Abortable): Promise<IndexBlockDetails>;
+
+  /**
+   * For tests and teaching: holds all that this engine is at this instant, to come back to. Nothing may be under way, neither now nor
+   * when it comes back. Calls on this object alone can be taken back: not `crash()` and `close()`, nor what listeners were told.
+   * Where {@link crash} works; elsewhere it rejects with the code `unsupported`.
+   *
+   * @example
+   * ```ts
+   * const before = await db.checkpoint();
+   * await db.tick(60_000);
+   * before.rewind(); // as if that minute had not been
+   * ```
+   */
+  checkpoint(): Promise<Checkpoint>;
+
+  /**
    * For tests and teaching: ends the engine as `kill -9` ends a server, and opens what it leaves in its storage. Rows in shards and
    * in-memory parts are lost, as on the server. This object and its handles are of no use from then on; the answer takes its place.
    * Only for databases in memory whose engine runs in the calling thread (`sandglass/inline`); others reject with the code
@@ -467,6 +500,30 @@ export interface PartDetails {
   fileBytes: [timestamps: number, values: number, index: number, metaindex: number];
   /** The headers of the blocks that were asked for. */
   headers: BlockHeader[];
+}
+
+/** An engine as it was at one instant, see {@link Database.checkpoint}. */
+export interface Checkpoint {
+  /** Memory that this one takes beside the one before it. */
+  readonly bytes: number;
+  /** Lets the engine be as it was. Handles of series that were new since are of no use any more. */
+  rewind(): void;
+}
+
+/** A block of the index: up to 64 KiB of items. */
+export interface IndexBlockDetails {
+  /** The directory of the part it is in; where it would be, while the part is in memory alone. */
+  dir: string;
+  /** Whether the items are compressed by ZSTD, with what they share left out. */
+  isZstd: boolean;
+  /** How many bytes all its items begin with. */
+  commonPrefixBytes: number;
+  /** Where its items begin in `items.bin`, and how many bytes they take there. */
+  itemsAt: [offset: number, bytes: number];
+  /** Where the items' lengths begin in `lens.bin`, and how many bytes they take there. */
+  lensAt: [offset: number, bytes: number];
+  /** The items in order, as hex digits; the first byte tells what each is. */
+  items: string[];
 }
 
 /** The header of a block: 81 bytes in an index block. */

@@ -1,4 +1,5 @@
-// Plays a history: lets the engine's time pass, folds what happens into the house, goes back by running the same history again.
+// Plays a history: lets the engine's time pass, folds what happens into the house, goes back by living through it again from a
+// checkpoint.
 
 import { signal } from "@preact/signals";
 import type { BlockDetails, EngineState, PartDetails } from "sandglass/inline";
@@ -17,7 +18,7 @@ const MERGE_MS = 1100;
 const SHOW_MERGES_UP_TO = 16;
 const STATE_MS = 90;
 const ADDRESS_MS = 400;
-const RERUN_AFTER_MS = 120;
+const RERUN_AFTER_MS = 40;
 /** Parts whose blocks are asked for at a time. */
 const LOOKS_AT_ONCE = 8;
 /** How far a step looks for the next event. */
@@ -57,6 +58,10 @@ export class Player {
   embedded = false;
 
   #world: World | undefined;
+  /** The one that a rerun lets time pass in. */
+  #underway: World | undefined;
+  /** The history that the known parts belong to. */
+  #shownHistory: History | undefined;
   /** Counts histories that were begun: what belongs to an older one is not taken any more. */
   #run = 0;
   #cursor = 0;
@@ -218,8 +223,8 @@ export class Player {
     try {
       if (part === undefined) this.part.value = this.block.value = undefined;
       else {
-        const details = await world.database.inspectPart(Number(part), { count: 2000 });
-        const decoded = block === undefined ? undefined : await world.database.inspectBlock(Number(part), Number(block));
+        const details = await world.ask((database) => database.inspectPart(Number(part), { count: 2000 }));
+        const decoded = block === undefined ? undefined : await world.ask((database) => database.inspectBlock(Number(part), Number(block)));
         if (this.zoom.value !== path) return;
         this.part.value = details;
         this.block.value = decoded;
@@ -249,7 +254,7 @@ export class Player {
 
   /** Another block of the part that is looked into, for comparing. */
   async blockOf(part: number, block: number): Promise<BlockDetails | undefined> {
-    return this.#world?.database.inspectBlock(part, block).catch(() => undefined);
+    return this.#world?.ask((database) => database.inspectBlock(part, block)).catch(() => undefined);
   }
 
   // ---- inside ---------------------------------------------------------------------------------------------------------
@@ -350,29 +355,39 @@ export class Player {
     this.house.apply(happening);
   }
 
-  /** Runs the history from its beginning to an instant, with an engine of its own. */
+  /** Lives through the history to an instant, from the nearest instant before it that the engine can go back to. */
   #rerun(to: number): Promise<void> {
     const run = ++this.#run;
     this.#stopShowing();
+    this.#underway?.halt();
+    const before = this.#rerunning;
     const rerunning = (async () => {
+      await before;
+      if (run !== this.#run) return;
       try {
-        const world = await World.open(this.history.value);
-        await world.advance(to);
-        if (run !== this.#run) {
-          await world.close();
-          return;
-        }
+        const history = this.history.value;
         const old = this.#world;
+        const isSame = this.#shownHistory === history;
+        let world = old && (await old.rewind(to, history)) ? old : undefined;
+        if (run !== this.#run) return;
+        world ??= await World.open(history);
+        this.#underway = world;
         this.#world = world;
+        if (old !== world) void old?.close();
+        // Another target may have come up while it was opened.
+        if (run === this.#run) await world.advance(to);
+        if (run !== this.#run) return;
+        this.#shownHistory = history;
         this.#target = to;
-        this.compositions.clear();
-        this.#headers.clear();
-        this.#keys = new Map(seriesKeys(world.situation).map((key, i) => [key, i]));
+        if (old !== world || !isSame) {
+          this.compositions.clear();
+          this.#headers.clear();
+          this.#keys = new Map(seriesKeys(world.situation).map((key, i) => [key, i]));
+        }
         this.#refold(world, to);
         this.trouble.value = "";
         this.ready.value = true;
         await this.#rest();
-        void old?.close();
       } catch (error) {
         if (run === this.#run) this.#fail(error);
       }
@@ -416,8 +431,8 @@ export class Player {
       if (this.compositions.has(part.id)) continue;
       this.compositions.set(part.id, []);
       this.#looking++;
-      world.database
-        .inspectPart(part.id, { count: 1200 })
+      world
+        .ask((database) => database.inspectPart(part.id, { count: 1200 }))
         .then(({ headers }) => {
           if (world !== this.#world) return;
           this.compositions.set(part.id, this.#compose(headers));

@@ -7,6 +7,9 @@ import { CLASS_WORD } from "../model/words";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
 import type { Player } from "./player";
 
+/** What is looked into: a history that is played, or a snapshot. */
+export type Looker = Pick<Player, "zoom" | "part" | "block" | "zoomFrom" | "zoomTo" | "seriesNumber">;
+
 export function ZoomPath({ player }: { player: Player }) {
   const [month, part, block] = player.zoom.value;
   player.beat.value;
@@ -38,7 +41,7 @@ export function ZoomPath({ player }: { player: Player }) {
   );
 }
 
-export function ZoomView({ player }: { player: Player }) {
+export function ZoomView({ player }: { player: Looker }) {
   const [, partId, blockId] = player.zoom.value;
   const part = player.part.value;
   const block = player.block.value;
@@ -64,7 +67,7 @@ const swatch = (series: number) => ({ background: `var(--series-${(((series % 12
 const FILES = ["timestamps.bin", "values.bin", "index.bin", "metaindex.bin"] as const;
 const FILE_SAYS = ["encoded timestamps, shared by neighbours that have the same", "encoded mantissas", "block headers, ZSTD", "one row for each index block"] as const;
 
-function PartView({ player, part, id }: { player: Player; part: PartDetails; id: number }) {
+function PartView({ player, part, id }: { player: Looker; part: PartDetails; id: number }) {
   const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
   const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
   const few = part.headers.length <= 30;
@@ -136,7 +139,7 @@ function BlockFacts({ header }: { header: BlockHeader }) {
 
 // ---- a block ----------------------------------------------------------------------------------------------------------
 
-function BlockView({ block, player }: { block: BlockDetails; player: Player }) {
+function BlockView({ block, player }: { block: BlockDetails; player: Looker }) {
   const { header } = block;
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;

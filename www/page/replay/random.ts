@@ -5,6 +5,8 @@ export interface Random {
   uniform(): number;
   /** Normal: mean 0, deviation 1. */
   normal(): number;
+  /** Where it is; whoever calls what is answered has it go on from there. */
+  hold(): () => void;
 }
 
 /** SplitMix32-like mixing of a counter: a few operations a number, plenty for a drawing. */
@@ -36,5 +38,11 @@ export function seeded(seed: number): Random {
       }
     }
   };
-  return { uniform, normal };
+  const hold = () => {
+    const held = [state, spare] as const;
+    return () => {
+      [state, spare] = held;
+    };
+  };
+  return { uniform, normal, hold };
 }

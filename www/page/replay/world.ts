@@ -1,7 +1,7 @@
 // The engine that is shown: a real one, in memory, on a clock that is moved by hand. It does what its history says and nothing
 // else, so that it can be run again from the start and will be the same.
 
-import { type Database, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass/inline";
+import { type Checkpoint, type Database, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass/inline";
 import type { Action, History } from "../model/history";
 import { type Random, seeded } from "./random";
 import { type Situation, situationOf } from "./situations";
@@ -29,6 +29,23 @@ const FEBRUARY = Date.UTC(2024, 1, 29, 23, 59, 20);
 
 const partitionOf = (time: number): string => new Date(time).toISOString().slice(0, 7).replace("-", "_");
 
+/** A checkpoint is made whenever so much has been worked since the last one: what it takes to live through that again. */
+const KEEP_EVERY_MS = 100;
+/** What all checkpoints may take; when it is more, every other one goes. */
+const KEPT_BYTES = 256 * 1024 * 1024;
+/** An engine's memory never shrinks, and what is lived through again may take more of it: from here on another engine is better. */
+const MOST_MEMORY_BYTES = 768 * 1024 * 1024;
+
+/** All that belongs to an instant: to come back to it is to be there. */
+interface Kept {
+  at: number;
+  /** What had been done by then, as text. */
+  past: string;
+  engine: Checkpoint;
+  /** Gives back what is beside the engine. */
+  restore: () => void;
+}
+
 export class World {
   readonly situation: Situation;
   /** Milliseconds since the history began. */
@@ -43,6 +60,16 @@ export class World {
   #done = 0;
   #stop: () => void;
   #closed = false;
+  /** Oldest first. */
+  #kept: Kept[] = [];
+  /** Work since the last checkpoint, in milliseconds. */
+  #worked = 0;
+  /** Merges that were asked for and are not over. */
+  readonly #merging = new Set<object>();
+  /** Questions that were not answered yet. */
+  readonly #asked = new Set<Promise<unknown>>();
+  #advancing: Promise<void> = Promise.resolve();
+  #halted = false;
 
   static async open(history: History): Promise<World> {
     const situation = situationOf(history.situation);
@@ -56,10 +83,6 @@ export class World {
     this.situation = situation;
     this.#writer = new Writer(situation, history.seed);
     this.#stop = this.#observe();
-  }
-
-  get database(): Database {
-    return this.#database;
   }
 
   get script(): readonly Action[] {
@@ -78,9 +101,21 @@ export class World {
   }
 
   /** Lets time pass until `to`. Who writes, writes; what is due, happens. */
-  async advance(to: number): Promise<void> {
+  advance(to: number): Promise<void> {
+    this.#halted = false;
+    this.#advancing = this.#advance(to);
+    return this.#advancing;
+  }
+
+  /** Whoever lets time pass stops soon. */
+  halt(): void {
+    this.#halted = true;
+  }
+
+  async #advance(to: number): Promise<void> {
     const script = this.script;
-    for (;;) {
+    let began = performance.now();
+    while (!this.#closed && !this.#halted) {
       const scrape = this.#scrapes * this.situation.everyMs;
       const action = script[this.#done];
       const next = Math.min(scrape, action?.at ?? Number.POSITIVE_INFINITY);
@@ -98,17 +133,76 @@ export class World {
         this.#done++;
         await this.#perform(action);
         // Those of one instant happen at once: a merge that has begun is still under way.
-        if (script[this.#done]?.at !== action.at) await this.#settle();
+        if (script[this.#done]?.at === action.at) continue;
+        await this.#settle();
       }
+      const now = performance.now();
+      this.#worked += now - began;
+      began = now;
+      if (this.#worked >= KEEP_EVERY_MS && this.#merging.size === 0 && this.#asked.size === 0) await this.#keep();
     }
+  }
+
+  /**
+   * Goes back to the latest instant it knows that is not after `to` and belongs to this history; whether there is one. Where it is
+   * already is one, too.
+   */
+  async rewind(to: number, history: History): Promise<boolean> {
+    this.halt();
+    await this.#advancing.catch(() => {});
+    if (this.#closed || history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
+    const future = script(this.situation, history);
+    const belongs = ({ at, past }: Kept) => past === pastOf(future, past) && at <= to && !((future[countOf(past)]?.at ?? at) < at);
+    const best = this.#kept.findLast(belongs);
+    if (this.at <= to && this.canBecome(history) && !(best && best.at > this.at)) {
+      this.become(history);
+      return true;
+    }
+    if (!best || (await this.state()).memory.wasmBytes > MOST_MEMORY_BYTES) return false;
+    // Nothing may be under way: an answer of another time would never come.
+    while (this.#asked.size > 0) await Promise.allSettled([...this.#asked]);
+    best.engine.rewind();
+    best.restore();
+    this.at = best.at;
+    this.#done = countOf(best.past);
+    this.#worked = 0;
+    this.#merging.clear();
+    this.become(history);
+    return true;
+  }
+
+  async #keep(): Promise<void> {
+    this.#worked = 0;
+    const at = this.at;
+    if (this.#kept.some((kept) => kept.at === at)) return;
+    const engine = await this.#database.checkpoint();
+    if (this.#asked.size > 0) return;
+    const [happened, calls, scrapes, writer] = [this.happened.slice(), this.calls, this.#scrapes, this.#writer.hold()];
+    const restore = () => {
+      this.happened.length = 0;
+      for (const happening of happened) this.happened.push(happening);
+      [this.calls, this.#scrapes] = [calls, scrapes];
+      writer();
+    };
+    this.#kept.push({ at, past: JSON.stringify(this.script.slice(0, this.#done)), engine, restore });
+    this.#kept.sort((a, b) => a.at - b.at);
+    while (this.#kept.length > 2 && this.#kept.reduce((sum, kept) => sum + kept.engine.bytes, 0) > KEPT_BYTES) this.#kept = this.#kept.filter((_, i) => i % 2 === 1);
   }
 
   async state(): Promise<EngineState> {
     return this.#database.inspect();
   }
 
+  /** Asks the engine something that changes nothing. */
+  ask<T>(question: (database: Database) => Promise<T>): Promise<T> {
+    const asked = question(this.#database);
+    this.#asked.add(asked);
+    return asked.finally(() => this.#asked.delete(asked));
+  }
+
   async close(): Promise<void> {
     this.#closed = true;
+    this.#kept.length = 0;
     this.#stop();
     // To crash is quicker than to close: nothing of it is needed any more. A second engine on its files is closed at once.
     await this.#database.close().catch(() => {});
@@ -158,7 +252,7 @@ export class World {
           return await this.#database.flush();
         case "merge":
           // Not waited for: whatever comes next happens while it runs.
-          this.#database.forceMerge().catch((error) => this.#refused("merge", error));
+          this.#mergeAll();
           return;
         case "snapshot":
           await this.#database.snapshots.create();
@@ -180,6 +274,9 @@ export class World {
   async #crash(): Promise<void> {
     const before = rowsOf(await this.#database.inspect());
     this.#stop();
+    // What was before is in an engine that is no more.
+    this.#kept.length = 0;
+    this.#merging.clear();
     this.#database = await this.#database.crash();
     this.#stop = this.#observe();
     this.#writer.forgetHandles();
@@ -187,11 +284,24 @@ export class World {
     this.happened.push({ at: this.at, what: { type: "crashed", lostRows: before - rowsOf(state), state } });
   }
 
+  #mergeAll(): void {
+    const merge = {};
+    this.#merging.add(merge);
+    this.#database
+      .forceMerge()
+      .catch((error) => this.#refused("merge", error))
+      .finally(() => this.#merging.delete(merge));
+  }
+
   #refused(what: string, error: unknown): void {
     if (this.#closed) return;
     this.happened.push({ at: this.at, what: { type: "refused", what, message: error instanceof Error ? error.message : String(error) } });
   }
 }
+
+/** The past as text, and as much of another script as it is long. */
+const countOf = (past: string): number => (JSON.parse(past) as Action[]).length;
+const pastOf = (actions: readonly Action[], past: string): string => JSON.stringify(actions.slice(0, countOf(past)));
 
 /** What happens by the situation and by the visitor, in order of time. */
 function script(situation: Situation, history: History): Action[] {
@@ -254,6 +364,16 @@ class Writer {
       const { first } = this.#metric(i);
       return Number.isInteger(first) && first > 1 ? first + i * 7 : first;
     });
+  }
+
+  /** As it is now; whoever calls what is answered has it so again. */
+  hold(): () => void {
+    const [values, handles, generation, scrapes, random] = [this.#values.slice(), this.#handles, this.#generation, this.#scrapes, this.#random.hold()];
+    return () => {
+      this.#values.set(values);
+      [this.#handles, this.#generation, this.#scrapes] = [handles, generation, scrapes];
+      random();
+    };
   }
 
   forgetHandles(): void {

@@ -88,7 +88,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
   );
 }
 
-function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HTMLElement | null } }) {
+export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HTMLElement | null } }) {
   const [busy, setBusy] = useState(false);
   const take = (make: () => Promise<void>) => () => {
     setBusy(true);
@@ -115,7 +115,7 @@ function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HTMLEleme
 }
 
 /** What it took to make the picture; and, for listeners, that there is one. */
-function ReadingLine({ feed }: { feed: ChartFeed }) {
+export function ReadingLine({ feed }: { feed: ChartFeed }) {
   const drawn = feed.drawn.value;
   const problem = feed.problem.value;
   const [slow, setSlow] = useState(false);

@@ -19,7 +19,8 @@ const ROOMS: readonly [RoomName, string][] = [
   ["chapters", "Chapters"],
 ];
 
-export function Header({ room }: { room: RoomName }) {
+/** `room` is the one that is open; none while a snapshot is. */
+export function Header({ room, onLeave }: { room: RoomName | undefined; onLeave: () => void }) {
   return (
     <header class="top">
       <a
@@ -42,7 +43,7 @@ export function Header({ room }: { room: RoomName }) {
       <p class="tagline">time series, in the browser</p>
       <nav class="rooms" aria-label="Rooms">
         {ROOMS.map(([name, text]) => (
-          <a key={name} href={`#${name}`} aria-current={name === room ? "page" : undefined}>
+          <a key={name} href={`#${name}`} aria-current={name === room ? "page" : undefined} onClick={onLeave}>
             {text}
           </a>
         ))}

@@ -1,5 +1,6 @@
 import { useState } from "preact/hooks";
 import { bytes, moment, plural } from "../model/format";
+import { openFiles } from "../opening";
 import { save } from "../save";
 import type { Session } from "../session";
 import type { SnapshotFacts } from "../snapshots";
@@ -55,7 +56,34 @@ export function SnapshotCard({ session }: { session: Session }) {
           </li>
         </ol>
       </div>
+      <Bring />
     </section>
+  );
+}
+
+/** The other way: a server's snapshot into the page. */
+function Bring() {
+  const choose = (event: Event) => {
+    const input = event.currentTarget as HTMLInputElement;
+    if (input.files) openFiles(input.files);
+    input.value = "";
+  };
+  return (
+    <div class="bring">
+      <p>
+        <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, as a tar or as its folder, to see its months, parts, blocks and series. It is read in this tab’s memory, and nothing is sent.
+      </p>
+      <div class="controls">
+        <label class="button">
+          Open a tar…
+          <input type="file" class="hidden" accept=".tar,.gz,.tgz" onChange={choose} />
+        </label>
+        <label class="button">
+          Open a folder…
+          <input type="file" class="hidden" onChange={choose} {...{ webkitdirectory: true }} />
+        </label>
+      </div>
+    </div>
   );
 }
 

@@ -194,6 +194,23 @@ export const TESTS = {
     await fails("invalid", () => db.inspectPart("first"), /part/);
   },
 
+  async "a block of the index shows its items"({ open }) {
+    const db = await open();
+    await db.append({ __name__: "up", job: "node" }, [START], [1]);
+    await db.flush();
+    const { tables } = (await db.inspect()).index;
+    const block = await db.inspectIndexBlock(0, 0, 0);
+    equal([block.items.length, tables[0].parts[0].blocks], [tables[0].parts[0].items, 1]);
+    ok(block.dir.includes(tables[0].name));
+    equal(block.items, block.items.toSorted());
+    const text = (word) => [...new TextEncoder().encode(word)].map((byte) => byte.toString(16)).join("");
+    // Tag rows of all days and of one (index-format §5): label, value, metric id.
+    equal(block.items.filter((item) => item.includes(`${text("job")}01${text("node")}01`) && !item.includes("fe")).map((item) => item.slice(0, 2)), ["01", "06"]);
+    await fails("not_found", () => db.inspectIndexBlock(0, 0, 1), /block 1/);
+    await fails("not_found", () => db.inspectIndexBlock(0, 99, 0), /part 99/);
+    await fails("invalid", () => db.inspectIndexBlock(0, 0, "x"), /block/);
+  },
+
   async "the state tells what a reading has cost and what merging has written"({ open }) {
     const db = await open();
     const started = [];
@@ -589,6 +606,7 @@ export const TESTS = {
       inspect: (options) => db.inspect(options),
       inspectPart: (options) => db.inspectPart(part, options),
       inspectBlock: (options) => db.inspectBlock(part, 0, options),
+      inspectIndexBlock: (options) => db.inspectIndexBlock(0, 0, 0, options),
     };
     const changes = {
       flush: (options) => db.flush(options),

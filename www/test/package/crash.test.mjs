@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { pathToFileURL } from "node:url";
 import { rm } from "node:fs/promises";
 import { after, it } from "node:test";
+import { unpackTar } from "modern-tar";
 import { installPackage } from "../server/packed.mjs";
 
 const { project, entry } = await installPackage();
@@ -72,3 +73,58 @@ it("little memory makes small shards", async () => {
   await db.close();
   await assert.rejects(open({ ...options, memoryBytes: -1 }), { code: "invalid" });
 });
+
+it("comes back to a checkpoint, and lives through the same again", async () => {
+  const db = await open(options);
+  const live = async (from, to) => {
+    for (let n = from; n < to; n++) {
+      await db.append({ __name__: "up", n: String(n % 7) }, [START + n * 500], [n]);
+      await db.tick(500);
+    }
+  };
+  const state = async () => {
+    const { scheduler: _, memory: __, ...rest } = await db.inspect();
+    return rest;
+  };
+  await live(0, 30);
+  const before = await state();
+  const early = await db.checkpoint();
+  await live(30, 90);
+  const late = await db.checkpoint();
+  const after = await state();
+  assert.notDeepEqual(after.partitions, before.partitions);
+  early.rewind();
+  assert.deepEqual(await state(), before);
+  assert.equal((await values(db)).length, 30);
+  await live(30, 90);
+  assert.deepEqual((await state()).partitions, after.partitions);
+  early.rewind();
+  late.rewind();
+  assert.deepEqual(await state(), after);
+  assert.ok(late.bytes < early.bytes, `${late.bytes} bytes beside ${early.bytes}`);
+  const next = await db.crash();
+  assert.throws(() => early.rewind(), { code: "closed" });
+  await next.close();
+  await assert.rejects(next.checkpoint(), { code: "closed" });
+});
+
+it("opens files that were written elsewhere, and names those that are bad", async () => {
+  const source = await open(options);
+  await source.append({ __name__: "up" }, [START, START + 1000], [1, 2]);
+  const name = await source.snapshots.create();
+  const files = [];
+  for await (const entry of entriesOf(await new Response(source.snapshots.download(name)).arrayBuffer())) files.push(entry);
+  await source.close();
+  const db = await open({ ...options, files });
+  assert.deepEqual(await values(db), [1, 2]);
+  await db.close();
+  const broken = files.map(([path, content]) => (/data.*\/metaindex\.bin$/.test(path) ? [path, content.subarray(1)] : [path, content]));
+  await assert.rejects(open({ ...options, files: broken }), (error) => error.code === "corrupt" && /data\/small\/2024_03\/\S+/.test(error.message));
+  await assert.rejects(open({ ...options, files: [["../x", new Uint8Array()]] }), { code: "invalid" });
+  await assert.rejects(open({ storage: "indexeddb", files }), { code: "invalid" });
+});
+
+/** The files of a tar. */
+async function* entriesOf(tar) {
+  for (const { header, data } of await unpackTar(tar)) if (header.type === "file") yield [header.name, data];
+}

@@ -1,5 +1,5 @@
 // Compiled, never run: the public types hold exactly what the engine serialises (shapes.ts), and nothing that it does not.
-import type { EngineEvent, EngineState, IngestResult, MemoryState, PartDetails, SchedulerState } from "../../src/types.js";
+import type { EngineEvent, EngineState, IndexBlockDetails, IngestResult, MemoryState, PartDetails, SchedulerState } from "../../src/types.js";
 import type { events } from "./shapes.js";
 
 /** What the calling thread adds to the engine's own state. */
@@ -10,6 +10,8 @@ export type StateOfEngine = Omit<EngineState, "scheduler" | "memory"> & {
 
 /** The compiler takes a list of four numbers for any list. */
 export type PartOfEngine = Omit<PartDetails, "fileBytes"> & { fileBytes: number[] };
+
+export type IndexBlockOfEngine = Omit<IndexBlockDetails, "itemsAt" | "lensAt"> & { itemsAt: number[]; lensAt: number[] };
 
 /** `null` becomes an absent line on the way. */
 export type IngestedByEngine = Omit<IngestResult, "errors"> & { errors: { line: number | null; message: string }[] };

@@ -1,7 +1,7 @@
 // Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.
 import type { BlockRecord, SnapshotFile } from "../../src/port.js";
 import type { EngineEvent } from "../../src/types.js";
-import type { IngestedByEngine, PartOfEngine, StateOfEngine } from "./check.js";
+import type { IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine } from "./check.js";
 
 export const events = [
   {
@@ -1565,3 +1565,20 @@ export const blocks = [
     }
   }
 ] satisfies BlockRecord[];
+
+export const indexBlocks = [
+  {
+    "commonPrefixBytes": 1,
+    "dir": "text",
+    "isZstd": true,
+    "items": [
+      "text"
+    ],
+    "itemsAt": [
+      1
+    ],
+    "lensAt": [
+      1
+    ]
+  }
+] satisfies IndexBlockOfEngine[];

@@ -1,0 +1,65 @@
+// What was dropped into the page, or chosen, is opened beside the page's own database. The code for it is fetched only then.
+
+import { signal } from "@preact/signals";
+import { messageOf } from "./model/trouble";
+import type { Given } from "./snapshot/files";
+import type { OpenedSnapshot } from "./snapshot/opened";
+
+type Loaded = typeof import("./snapshot/room");
+
+export const opened = signal<{ snapshot: OpenedSnapshot; Room: Loaded["SnapshotRoom"] } | undefined>(undefined);
+/** What is being done, or why it could not be. */
+export const opening = signal<{ name: string; problem: string } | undefined>(undefined);
+/** Something is held above the page. */
+export const hovering = signal(false);
+
+let asked = 0;
+
+export async function openGiven(name: string, give: () => Promise<readonly Given[]>): Promise<void> {
+  const turn = ++asked;
+  opening.value = { name, problem: "" };
+  try {
+    const given = give();
+    const { OpenedSnapshot: Opened, SnapshotRoom } = await import("./snapshot/room");
+    const snapshot = await Opened.open(await given);
+    if (turn !== asked) return void snapshot.close();
+    closeOpened();
+    opened.value = { snapshot, Room: SnapshotRoom };
+    opening.value = undefined;
+    scrollTo(0, 0);
+  } catch (error) {
+    if (turn === asked) opening.value = { name, problem: messageOf(error) };
+  }
+}
+
+export function openFiles(list: FileList): void {
+  const given = [...list].map((file) => ({ path: file.webkitRelativePath || file.name, file }));
+  if (given[0]) void openGiven(given[0].path.split("/")[0] ?? "", async () => given);
+}
+
+export function closeOpened(): void {
+  void opened.value?.snapshot.close();
+  opened.value = undefined;
+}
+
+const hasFiles = (event: DragEvent): boolean => event.dataTransfer?.types.includes("Files") ?? false;
+
+/** A snapshot can be dropped anywhere. */
+export function listen(): void {
+  addEventListener("dragover", (event) => {
+    if (!hasFiles(event)) return;
+    event.preventDefault();
+    hovering.value = true;
+  });
+  addEventListener("dragleave", (event) => {
+    if (event.relatedTarget === null) hovering.value = false;
+  });
+  addEventListener("drop", (event) => {
+    const transfer = event.dataTransfer;
+    hovering.value = false;
+    if (!transfer || !hasFiles(event)) return;
+    event.preventDefault();
+    const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
+    void openGiven(entries[0]?.name ?? "", async () => (await import("./snapshot/files")).below(entries));
+  });
+}

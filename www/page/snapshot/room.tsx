@@ -1,0 +1,261 @@
+// A snapshot that was dropped into the page: what is in it, down to its bytes, and what is wrong with it.
+
+import "../inside/style.css";
+import "./style.css";
+import { useEffect, useState } from "preact/hooks";
+import { Chart } from "../drawing/chart";
+import { ZoomView } from "../inside/zoom_view";
+import { bytes, grouped, month as monthName, moment, perSample, plural } from "../model/format";
+import { exactly } from "../model/selector";
+import { messageOf } from "../model/trouble";
+import { save } from "../save";
+import { ReadingLine, TakeAlong } from "../views/chart_card";
+import { Segmented } from "../views/segmented";
+import { SelectorInput } from "../views/selector_input";
+import { useRef } from "preact/hooks";
+import type { OpenedSnapshot } from "./opened";
+
+export { OpenedSnapshot } from "./opened";
+
+export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; onClose: () => void }) {
+  const state = snapshot.state.value;
+  const parts = state?.partitions.flatMap((partition) => partition.parts) ?? [];
+  const rows = parts.reduce((sum, part) => sum + part.rows, 0);
+  const size = parts.reduce((sum, part) => sum + part.bytes, 0);
+  const { start, end } = snapshot.whole();
+  return (
+    <>
+      <section class="intro opened-intro" aria-labelledby="opened-title">
+        <div>
+          <h1 id="opened-title">{snapshot.name}</h1>
+          <p>
+            A snapshot of a server {snapshot.layout}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
+          </p>
+        </div>
+        <button type="button" onClick={onClose}>
+          Close it
+        </button>
+      </section>
+      <dl class="figures" aria-label="What is in it">
+        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${moment(start)} – ${moment(end)}` : "no part holds any"} />
+        <Figure name="series" value={grouped(snapshot.series.value)} note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`} />
+        <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
+        <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
+      </dl>
+      <Health snapshot={snapshot} />
+      {parts.length > 0 && <Look snapshot={snapshot} />}
+      <Parts snapshot={snapshot} />
+    </>
+  );
+}
+
+function Figure({ name, value, note }: { name: string; value: string; note: string }) {
+  return (
+    <div class="figure">
+      <dt>{name}</dt>
+      <dd class="value">{value}</dd>
+      <dd class="note">{note}</dd>
+    </div>
+  );
+}
+
+function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
+  const bad = snapshot.bad.value;
+  const checking = snapshot.checking.value;
+  const checked = snapshot.checked.value;
+  return (
+    <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
+      <div class="card-head">
+        <div>
+          <h2 id="health-title">{bad.length > 0 ? `${plural(bad.length, "part")} cannot be read` : "Is it whole?"}</h2>
+          <p class="hint" role="status">
+            {checking
+              ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
+              : checked
+                ? bad.length > 0
+                  ? "All blocks were read; what is shown below are the others."
+                  : "Every block of every part was read and decoded: all are whole."
+                : "The headers and the index of every part were read when it was opened; the blocks are read when they are wanted."}
+          </p>
+        </div>
+        <div class="controls">
+          <button type="button" disabled={checking !== undefined || checked} onClick={() => void snapshot.check()}>
+            Read every block
+          </button>
+        </div>
+      </div>
+      {bad.length > 0 && (
+        <ul class="bad-parts">
+          {bad.map(({ path, message }) => (
+            <li key={path}>
+              <code>{path}</code>
+              <span class="note">{message.replace(`${path}/`, "")}</span>
+            </li>
+          ))}
+        </ul>
+      )}
+    </section>
+  );
+}
+
+/** Series that are listed. */
+const MOST_LISTED = 100;
+
+function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
+  const { feed } = snapshot;
+  const card = useRef<HTMLElement>(null);
+  const selector = feed.selector.value;
+  const [found, setFound] = useState<{ labels: string[]; all: number } | undefined>();
+  const [problem, setProblem] = useState("");
+  const [saving, setSaving] = useState("");
+  useEffect(() => {
+    let here = true;
+    snapshot.database.value
+      ?.labels(selector)
+      .then((sets) => here && setFound({ labels: sets.slice(0, MOST_LISTED).map(exactly), all: sets.length }))
+      .catch(() => here && setFound(undefined));
+    return () => {
+      here = false;
+    };
+  }, [selector, snapshot]);
+  const exportLines = async () => {
+    const database = snapshot.database.value;
+    if (!database) return;
+    setProblem("");
+    const pieces: Uint8Array<ArrayBuffer>[] = [];
+    let length = 0;
+    try {
+      const reader = database.export(selector).getReader();
+      for (;;) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        pieces.push(new Uint8Array(value));
+        length += value.length;
+        setSaving(bytes(length));
+      }
+      save(new Blob(pieces, { type: "application/x-ndjson" }), `${snapshot.name.replace(/\.(tar(\.gz)?|tgz)$/, "")}.jsonl`);
+    } catch (error) {
+      setProblem(messageOf(error));
+    } finally {
+      setSaving("");
+    }
+  };
+  return (
+    <section class="card" aria-labelledby="look-title" ref={card}>
+      <div class="card-head">
+        <div>
+          <h2 id="look-title">What it says</h2>
+          <p class="hint">A selector as in a query: names and values come from its own index. Drag over the chart to look closer.</p>
+        </div>
+        <div class="controls">
+          <button type="button" onClick={() => (feed.fixed.value = snapshot.whole())}>
+            All its time
+          </button>
+        </div>
+      </div>
+      <div class="query">
+        <SelectorInput feed={feed} database={snapshot.database} />
+        <Segmented
+          label="What to draw of each series"
+          choices={[
+            { value: "value", name: "Value" },
+            { value: "rate", name: "Per second" },
+          ]}
+          chosen={feed.rate.value ? "rate" : "value"}
+          onChoose={(mode) => (feed.rate.value = mode === "rate")}
+        />
+      </div>
+      <Chart feed={feed} />
+      <div class="chart-foot">
+        <ReadingLine feed={feed} />
+        <div class="controls">
+          <TakeAlong feed={feed} card={card} />
+          <button type="button" disabled={saving !== ""} title="All samples of the selected series, as /api/v1/export writes them" onClick={() => void exportLines()}>
+            {saving ? `${saving}…` : "JSON lines"}
+          </button>
+        </div>
+      </div>
+      {problem && (
+        <p class="reading problem" role="alert">
+          {problem}
+        </p>
+      )}
+      {found && (
+        <details class="found">
+          <summary>
+            {plural(found.all, "series", "series")} match{found.all === 1 ? "es" : ""}
+          </summary>
+          <ul>
+            {found.labels.map((labels) => (
+              <li key={labels}>
+                <button type="button" class="link" onClick={() => (feed.selector.value = labels)}>
+                  <code>{labels}</code>
+                </button>
+              </li>
+            ))}
+            {found.all > MOST_LISTED && <li class="note">and {grouped(found.all - MOST_LISTED)} more</li>}
+          </ul>
+        </details>
+      )}
+    </section>
+  );
+}
+
+function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
+  const partitions = (snapshot.state.value?.partitions ?? []).filter(({ parts }) => parts.length > 0);
+  const [, chosen, block] = snapshot.zoom.value;
+  const largest = Math.max(1, ...partitions.flatMap(({ parts }) => parts.map((part) => part.bytes)));
+  const part = partitions.flatMap(({ parts }) => parts).find(({ id }) => String(id) === chosen);
+  return (
+    <section class="card" aria-labelledby="parts-title">
+      <h2 id="parts-title">Months and parts</h2>
+      <p class="hint">Each bar is a part, its length its bytes. Choose one to see its blocks, and a block to see its bytes.</p>
+      <ul class="months">
+        {partitions.map(({ name, parts }) => (
+          <li key={name}>
+            <strong>
+              {monthName(name).month} {monthName(name).year}
+            </strong>
+            <span class="note">
+              {plural(parts.reduce((sum, { rows }) => sum + rows, 0), "sample")}, {bytes(parts.reduce((sum, { bytes: size }) => sum + size, 0))}
+            </span>
+            <div class="month-parts">
+              {parts.map((one) => (
+                <button
+                  key={one.id}
+                  type="button"
+                  class={`part-bar stage-${one.class}`}
+                  aria-pressed={String(one.id) === chosen}
+                  title={`${one.name}: ${plural(one.rows, "sample")} in ${plural(one.blocks, "block")}, ${bytes(one.bytes)}`}
+                  aria-label={`${one.class} part ${one.name}, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}`}
+                  onClick={() => void snapshot.zoomTo([name, String(one.id)])}
+                >
+                  <span style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
+                </button>
+              ))}
+            </div>
+          </li>
+        ))}
+      </ul>
+      {snapshot.gone.value && (
+        <p class="reading problem" role="alert">
+          {snapshot.gone.value}
+        </p>
+      )}
+      {part && (
+        <div class="opened-part">
+          <p class="part-name">
+            {block === undefined ? (
+              <code>{part.name}</code>
+            ) : (
+              <button type="button" class="link" onClick={() => void snapshot.zoomTo(snapshot.zoom.value.slice(0, 2))}>
+                ‹ all blocks of <code>{part.name}</code>
+              </button>
+            )}
+          </p>
+          <ZoomView player={snapshot} />
+        </div>
+      )}
+    </section>
+  );
+}
