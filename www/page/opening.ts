@@ -60,6 +60,8 @@ export function listen(): void {
     if (!transfer || !hasFiles(event)) return;
     event.preventDefault();
     const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? []);
-    void openGiven(entries[0]?.name ?? "", async () => (await import("./snapshot/files")).below(entries));
+    // What comes from a program and not from a disk is no entry of one.
+    if (entries.length === 0) openFiles(transfer.files);
+    else void openGiven(entries[0]?.name ?? "", async () => (await import("./snapshot/files")).below(entries));
   });
 }

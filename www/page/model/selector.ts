@@ -6,6 +6,9 @@ export type Place =
   | { kind: "value"; typed: string; from: number; to: number; metric: string; label: string }
   | { kind: "none" };
 
+/** A name that is a selector as it stands. */
+export const PLAIN_NAME = /^[a-zA-Z_:][a-zA-Z0-9_:]*$/;
+
 /** What the cursor is in: the metric's name, a label's name or a label's value. */
 export function placeOf(text: string, cursor: number): Place {
   const before = text.slice(0, cursor);
@@ -47,7 +50,12 @@ export function complete(text: string, place: Place, chosen: string): { text: st
   if (place.kind === "none") return { text, cursor: text.length };
   const before = text.slice(0, place.from);
   const after = text.slice(place.to);
-  if (place.kind === "metric") return { text: chosen + after, cursor: chosen.length };
+  if (place.kind === "metric") {
+    if (PLAIN_NAME.test(chosen)) return { text: chosen + after, cursor: chosen.length };
+    // A name of other characters can be asked for as a label alone.
+    const named = `{__name__="${escaped(chosen)}"`;
+    return { text: named + (after.startsWith("{") && !/^\{\s*\}/.test(after) ? `,${after.slice(1)}` : "}"), cursor: named.length };
+  }
   if (place.kind === "label") {
     const inserted = `${chosen}="`;
     return { text: `${before}${inserted}${after.startsWith("=") ? after.slice(1) : after}`, cursor: before.length + inserted.length };

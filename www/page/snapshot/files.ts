@@ -56,7 +56,7 @@ async function untar(file: File): Promise<Map<string, Uint8Array>> {
     const entries = await unpackTar(plain, { strict: true });
     return new Map(entries.flatMap(({ header, data }) => (header.type === "file" && data ? [[header.name, data] as const] : [])));
   } catch (error) {
-    throw new Error(`“${file.name}” cannot be unpacked as a tar: ${error instanceof Error ? error.message : String(error)}. A snapshot is a folder: pack it with tar -chf snapshot.tar -C snapshots/NAME . or drop the folder itself`);
+    throw new Error(`“${file.name}” cannot be unpacked as a tar (${(error instanceof Error ? error.message : String(error)).replace(/\.$/, "")}). A snapshot is a folder: pack it with tar -chf snapshot.tar -C snapshots/NAME . or drop the folder itself`);
   }
 }
 

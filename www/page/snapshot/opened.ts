@@ -2,8 +2,8 @@
 
 import { signal } from "@preact/signals";
 import { type BlockDetails, type Database, type EngineState, open, type PartDetails } from "sandglass";
-import { ChartFeed } from "../chart_feed";
-import { exactly } from "../model/selector";
+import { ChartFeed, MOST_LINES } from "../chart_feed";
+import { exactly, PLAIN_NAME } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
 import { type Archive, type Given, read } from "./files";
@@ -17,7 +17,7 @@ export interface BadPart {
 /** Parts that are left out before a snapshot counts as broken beyond looking at. */
 const MOST_BAD_PARTS = 200;
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
-/** Blocks that are read while the page may not answer. */
+/** Headers that are asked for at a time. */
 const HEADERS_AT_ONCE = 5000;
 
 export class OpenedSnapshot {
@@ -74,7 +74,10 @@ export class OpenedSnapshot {
       this.feed.fixed.value = this.whole();
       const first = labels[0];
       // All series of one name, if they can be told apart in a picture.
-      if (first) this.feed.selector.value = labels.filter((other) => other.__name__ === first.__name__).length <= 8 && first.__name__ ? first.__name__ : exactly(first);
+      const counts = new Map<string, number>();
+      for (const { __name__: name = "" } of labels) counts.set(name, (counts.get(name) ?? 0) + 1);
+      const name = [...counts].find(([name, count]) => PLAIN_NAME.test(name) && count > 1 && count <= MOST_LINES)?.[0];
+      if (first) this.feed.selector.value = name ?? exactly(first);
     }
     this.database.value = database;
     this.feed.use(database);

@@ -2,7 +2,7 @@
 
 import "../inside/style.css";
 import "./style.css";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart } from "../drawing/chart";
 import { ZoomView } from "../inside/zoom_view";
 import { bytes, grouped, month as monthName, moment, perSample, plural } from "../model/format";
@@ -12,7 +12,6 @@ import { save } from "../save";
 import { ReadingLine, TakeAlong } from "../views/chart_card";
 import { Segmented } from "../views/segmented";
 import { SelectorInput } from "../views/selector_input";
-import { useRef } from "preact/hooks";
 import type { OpenedSnapshot } from "./opened";
 
 export { OpenedSnapshot } from "./opened";
@@ -29,7 +28,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            A snapshot of a server {snapshot.layout}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
+            Written by VictoriaMetrics {snapshot.layout}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
           </p>
         </div>
         <button type="button" onClick={onClose}>
@@ -37,7 +36,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         </button>
       </section>
       <dl class="figures" aria-label="What is in it">
-        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${moment(start)} – ${moment(end)}` : "no part holds any"} />
+        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${day(start)} – ${day(end)}` : "no part holds any"} />
         <Figure name="series" value={grouped(snapshot.series.value)} note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`} />
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
@@ -48,6 +47,9 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
     </>
   );
 }
+
+/** With its year: a snapshot may be of any time. */
+const day = (time: number): string => `${moment(time).replace(/ \S+$/, "")} ${new Date(time).getFullYear()}`;
 
 function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
