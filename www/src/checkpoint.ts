@@ -1,6 +1,8 @@
 // The engine as it is at one instant, to come back to: its memory, page by page. What did not change since the last checkpoint
 // is held once for both.
 
+import { SandglassError } from "./errors.js";
+import type { Port } from "./port.js";
 import type { Checkpoint } from "./types.js";
 
 /** Of WebAssembly's memory. */
@@ -9,15 +11,18 @@ const PAGE_BYTES = 65_536;
 /** The pages of each memory as the last checkpoint of it has them; one of zeros is left out. */
 const latest = new WeakMap<WebAssembly.Memory, (Uint32Array | undefined)[]>();
 
-/** Holds the memory as it is now. `prepare` is called before it comes back, and may refuse that. */
-export function checkpoint(memory: WebAssembly.Memory, prepare: () => void): Checkpoint {
+/** Holds the memory of this port's engine as it is now, and how many handles were known. */
+export function checkpoint(port: Port, handles: unknown[]): Checkpoint {
+  const { memory } = port;
+  if (memory === undefined) throw new SandglassError("closed", "the database is closed; open it again");
+  const known = handles.length;
   const before = latest.get(memory) ?? [];
   const pages: (Uint32Array | undefined)[] = [];
   let bytes = 0;
   for (let at = 0; at < memory.buffer.byteLength; at += PAGE_BYTES) {
     const now = new Uint32Array(memory.buffer, at, PAGE_BYTES / 4);
-    const known = before[pages.length];
-    if (isSame(now, known)) pages.push(known);
+    const held = before[pages.length];
+    if (isSame(now, held)) pages.push(held);
     else {
       bytes += PAGE_BYTES;
       pages.push(now.slice());
@@ -27,7 +32,8 @@ export function checkpoint(memory: WebAssembly.Memory, prepare: () => void): Che
   return {
     bytes,
     rewind() {
-      prepare();
+      if (port.memory !== memory) throw new SandglassError("closed", "this engine has ended since; only an open one can be what it was");
+      handles.length = known;
       // Memory never shrinks; what has grown since is not looked at by an engine that does not know of it.
       pages.forEach((page, number) => {
         const now = new Uint32Array(memory.buffer, number * PAGE_BYTES, PAGE_BYTES / 4);
@@ -39,8 +45,8 @@ export function checkpoint(memory: WebAssembly.Memory, prepare: () => void): Che
   };
 }
 
-function isSame(now: Uint32Array, known: Uint32Array | undefined): boolean {
-  if (known === undefined) return now.every((word) => word === 0);
-  for (let i = 0; i < now.length; i++) if (now[i] !== known[i]) return false;
+function isSame(now: Uint32Array, held: Uint32Array | undefined): boolean {
+  if (held === undefined) return now.every((word) => word === 0);
+  for (let i = 0; i < now.length; i++) if (now[i] !== held[i]) return false;
   return true;
 }

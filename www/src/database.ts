@@ -223,21 +223,14 @@ export class OpenDatabase implements Database {
   }
 
   async checkpoint(): Promise<Checkpoint> {
-    this.#ofMemory();
+    const port = this.#ofMemory();
     const { checkpoint } = await onDemand(import("./checkpoint.js"));
-    const { memory } = this.#ofMemory();
-    if (memory === undefined) throw new SandglassError("closed", "the database is closed; open it again");
-    const count = this.#handles.length;
-    return checkpoint(memory, () => {
-      if (this.#port.memory !== memory) throw new SandglassError("closed", "this engine has ended since; only an open one can be what it was");
-      this.#handles.length = count;
-    });
+    return checkpoint(port, this.#handles);
   }
 
   /** The port of a database whose end can be played, and whose past. */
   #ofMemory(): Port & Required<Pick<Port, "crash">> {
-    const port = this.#port;
-    if (this.storage === "memory" && port.crash !== undefined) return port as Port & Required<Pick<Port, "crash">>;
+    if (this.storage === "memory" && this.#port.crash) return this.#port as Port & Required<Pick<Port, "crash">>;
     throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can do this; open one with "sandglass/inline" and storage: "memory"');
   }
 

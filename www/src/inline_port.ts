@@ -423,15 +423,13 @@ function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => v
 }
 
 function openMemory(ports: Glue["EnginePort"], files: (readonly [string, Uint8Array])[] | undefined, options: EngineOptions): EnginePort {
-  const empty = ports.openMemory(options);
-  if (files === undefined) return empty;
-  // This one has not begun to open: it only holds the files for the next.
-  try {
-    for (const [path, content] of files) empty.putFile(path, content);
-    return empty.crash(options);
-  } finally {
-    empty.free();
-  }
+  const holder = ports.openMemory(options);
+  if (files === undefined) return holder;
+  // It has not begun to open, and only holds the files for the next one; its instance goes with it when one of them is refused.
+  for (const [path, content] of files) holder.putFile(path, content);
+  const engine = holder.crash(options);
+  holder.free();
+  return engine;
 }
 
 function submit(engine: EnginePort, command: Command): number {

@@ -257,8 +257,11 @@ function captions(context: CanvasRenderingContext2D, glass: Glass, width: number
   };
   say(glass.heap.y - 14, "Raw rows", "wait up to a second", palette.raw);
   say(glass.neck - 58, "In-memory parts", "searchable", palette.inmemory);
-  say(glass.neck + 78, "Small parts", "durable", palette.small);
-  say(glass.bottom - 40, "Big parts", `above ${bytes(bigFrom)}`, palette.big);
+  // Each stands beside what it names: the largest parts lie lowest.
+  if (glass.bricks.some(({ part }) => part.class === "big")) {
+    say(glass.neck + 78, "Small parts", "durable", palette.small);
+    say(glass.bottom - 40, "Big parts", `above ${bytes(bigFrom)}`, palette.big);
+  } else say(glass.bottom - 40, "Small parts", `durable; big: ${bytes(bigFrom)} on`, palette.small);
   context.strokeStyle = palette.muted;
   context.globalAlpha = 0.55;
   context.setLineDash([2, 5]);

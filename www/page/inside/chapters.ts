@@ -18,6 +18,8 @@ export interface Chapter {
   speed: number;
   /** What is looked into at its end: the largest part, and a block of it. */
   zoom?: "part" | number;
+  /** Whether the index is shown below the picture. */
+  index?: true;
 }
 
 const steady: History = { situation: "steady", seed: SEED, actions: [] };
@@ -130,10 +132,11 @@ export const CHAPTERS: readonly Chapter[] = [
       "The index is a mergeset: sorted byte strings in immutable parts, flushed and merged much as data is. Some say which metric ids carry a label, for all days and for each day; some lead from a metric id to its TSID, some to its name.",
       "A select intersects these lists and sorts the TSIDs it has found. In each part it then needs only index blocks that can hold one of them, and only blocks whose time it wants. That is what the read counter shows.",
     ],
-    look: "Every four seconds all pods are replaced. Then the last ten seconds are read: see how many blocks of how many parts that took.",
+    look: "Every four seconds all pods are replaced. Then the last ten seconds are read: see how many blocks of how many parts that took. Below the picture is the index itself, with the very items by which a series is found.",
     files: ["src/index/search.rs", "src/index/schema.rs", "src/part/search.rs"],
     history: { situation: "churn", seed: SEED, actions: [{ at: 26_500, kind: "ask" }] },
     from: 22_000,
+    index: true,
     to: 27_500,
     speed: 1,
   },

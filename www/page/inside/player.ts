@@ -2,13 +2,14 @@
 // checkpoint.
 
 import { signal } from "@preact/signals";
-import type { BlockDetails, EngineState, PartDetails } from "sandglass/inline";
+import type { BlockDetails, EngineState, IndexBlockDetails, PartDetails } from "sandglass/inline";
 import type { Composition } from "../drawing/stage";
 import { type ActionKind, fingerprint, fork, type History, hashOf, type Place } from "../model/history";
 import { House, type HouseMerge } from "../model/house";
 import { messageOf } from "../model/trouble";
 import { type Situation, situationOf } from "../replay/situations";
 import { colourKey, seriesKeys, World } from "../replay/world";
+import type { IndexPart } from "./index_view";
 
 export const SPEEDS = [0.1, 0.5, 1, 2, 4, 8, 30, 100, 1000] as const;
 
@@ -21,6 +22,8 @@ const ADDRESS_MS = 400;
 const RERUN_AFTER_MS = 40;
 /** Parts whose blocks are asked for at a time. */
 const LOOKS_AT_ONCE = 8;
+/** Blocks of the index that are looked at. */
+const MOST_INDEX_BLOCKS = 40;
 /** How far a step looks for the next event. */
 const STEP_LOOK_MS = 60_000;
 
@@ -250,6 +253,25 @@ export class Player {
   /** The blocks of a part that was seen, though it may be merged away since. */
   headersOf(part: number): PartDetails["headers"] {
     return this.#headers.get(part) ?? [];
+  }
+
+  /** The parts of the index with their blocks, as many as can be looked at. */
+  async indexParts(): Promise<IndexPart[]> {
+    const world = this.#world;
+    if (!world) return [];
+    return world.ask(async (database) => {
+      const { index } = await database.inspect();
+      const found: IndexPart[] = [];
+      let left = MOST_INDEX_BLOCKS;
+      for (const [table, { parts }] of (index?.tables ?? []).entries()) {
+        for (const [part, { name, items, bytes, blocks: count }] of parts.entries()) {
+          const blocks: IndexBlockDetails[] = [];
+          for (; blocks.length < count && left > 0; left--) blocks.push(await database.inspectIndexBlock(table, part, blocks.length));
+          found.push({ table, part, name, items, bytes, blocks });
+        }
+      }
+      return found;
+    });
   }
 
   /** Another block of the part that is looked into, for comparing. */

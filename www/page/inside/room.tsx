@@ -10,6 +10,7 @@ import { CHAPTERS, type Chapter, chapterOf, sourceOf } from "./chapters";
 import { Counters, MergePanel } from "./counters";
 import { GlassView } from "./glass_view";
 import { HeapWalk } from "./heap_walk";
+import { IndexView } from "./index_view";
 import { type KeyLine, Keys } from "./keys";
 import { Player, SPEEDS } from "./player";
 import { SOURCES, STEPS } from "./steps";
@@ -84,6 +85,7 @@ export function Room({ player }: { player: Player }) {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [player, keysShown]);
+  const showsIndex = inChapters && chapterOf(chapterId.value).index === true;
   const zoomed = player.zoom.value.length > 1;
   const situation = player.situation.value;
   const { x, y } = player.zoomFrom;
@@ -120,6 +122,7 @@ export function Room({ player }: { player: Player }) {
         <HeapWalk player={player} />
       </aside>
       {!inChapters && <Situations player={player} />}
+      {(!player.embedded || showsIndex) && <Index player={player} open={showsIndex} />}
       {!player.embedded && <Pipeline player={player} />}
       <p class="keys-hint">
         <button type="button" class="link" onClick={() => setKeysShown(true)} aria-keyshortcuts="?">
@@ -336,6 +339,20 @@ function Situations({ player }: { player: Player }) {
         ))}
       </div>
     </section>
+  );
+}
+
+/** Nothing of it is asked for before somebody wants to see it. */
+function Index({ player, open }: { player: Player; open: boolean }) {
+  const [shown, setShown] = useState(open);
+  useEffect(() => setShown(open), [open]);
+  return (
+    <details class="card index-card" open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
+      <summary>
+        <h2>The index</h2> <span class="hint">How labels lead to series: items, blocks and parts, down to their bytes</span>
+      </summary>
+      {shown && <IndexView player={player} />}
+    </details>
   );
 }
 

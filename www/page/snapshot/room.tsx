@@ -75,7 +75,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
               : checked
                 ? bad.length > 0
-                  ? "All blocks were read; what is shown below are the others."
+                  ? "Every block was read. A part whose headers are bad is left out below; of the others, each block that is whole can be looked at."
                   : "Every block of every part was read and decoded: all are whole."
                 : "The headers and the index of every part were read when it was opened; the blocks are read when they are wanted."}
           </p>
@@ -91,7 +91,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
           {bad.map(({ path, message }) => (
             <li key={path}>
               <code>{path}</code>
-              <span class="note">{message.replace(`${path}/`, "")}</span>
+              <span class="note">{message.replace(`${path}/`, "").replace(`${path}: `, "")}</span>
             </li>
           ))}
         </ul>
