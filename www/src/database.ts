@@ -231,7 +231,7 @@ export class OpenDatabase implements Database {
   /** The port of a database whose end can be played, and whose past. */
   #ofMemory(): Port & Required<Pick<Port, "crash">> {
     if (this.storage === "memory" && this.#port.crash) return this.#port as Port & Required<Pick<Port, "crash">>;
-    throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can do this; open one with "sandglass/inline" and storage: "memory"');
+    throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can do this; import "sandglass/inline" for one');
   }
 
   async crash(): Promise<Database> {

@@ -45,7 +45,7 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
 }
 
 function storageOf({ storage, files }: OpenOptions, name: string): EngineStart["storage"] {
-  if (files !== undefined && storage !== "memory") throw invalid('files go with storage: "memory" alone');
+  if (files !== undefined && storage !== "memory") throw invalid('files need storage: "memory"');
   const hasIndexedDb = globalThis.indexedDB !== undefined && globalThis.indexedDB !== null;
   switch (storage ?? (hasIndexedDb ? "indexeddb" : "memory")) {
     case "memory":

@@ -310,6 +310,32 @@ function title(context: CanvasRenderingContext2D, glass: Glass, drawn: Drawn, pa
   }
 }
 
+/** From so many series on a part's stripe is drawn once, as a picture of so many pixels: hundreds of stripes a frame are too many. */
+const FINE_FROM = 30;
+const STRIP_PIXELS = 128;
+const strips = new WeakMap<Composition, { palette: Palette; strip: HTMLCanvasElement }>();
+
+function fineStrip(composition: Composition, palette: Palette): HTMLCanvasElement {
+  const known = strips.get(composition);
+  if (known?.palette === palette) return known.strip;
+  const strip = document.createElement("canvas");
+  strip.width = STRIP_PIXELS;
+  strip.height = 1;
+  const context = strip.getContext("2d");
+  let from = 0;
+  for (const [series, share] of composition) {
+    // A pixel has the colour of the series in its middle.
+    const to = from + share * STRIP_PIXELS;
+    if (context && Math.round(to) > Math.round(from)) {
+      context.fillStyle = seriesColour(palette, series);
+      context.fillRect(Math.round(from), 0, Math.round(to) - Math.round(from), 1);
+    }
+    from = to;
+  }
+  strips.set(composition, { palette, strip });
+  return strip;
+}
+
 function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Moving, drawn: Drawn, palette: Palette, merging: boolean): void {
   const { x, y, width, height } = now;
   context.globalAlpha = alpha;
@@ -323,16 +349,17 @@ function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Movi
     const band = Math.max(2, Math.min(7, height * 0.32));
     const inset = Math.min(3, width * 0.08);
     const top = y + height - band - Math.min(3, height * 0.15);
-    const most = Math.max(1, Math.floor((width - 2 * inset) / 1.2));
-    let from = x + inset;
-    const every = Math.ceil(composition.length / most);
-    for (let i = 0; i < composition.length; i += every) {
-      let share = 0;
-      for (let k = i; k < Math.min(i + every, composition.length); k++) share += (composition[k] as readonly [number, number])[1];
-      const long = share * (width - 2 * inset);
-      context.fillStyle = seriesColour(palette, (composition[i] as readonly [number, number])[0]);
-      context.fillRect(from, top, Math.max(0.6, long - (composition.length < 30 ? 0.7 : 0)), band);
-      from += long;
+    const long = width - 2 * inset;
+    if (composition.length >= FINE_FROM) {
+      context.imageSmoothingEnabled = false;
+      context.drawImage(fineStrip(composition, palette), x + inset, top, long, band);
+    } else {
+      let from = x + inset;
+      for (const [series, share] of composition) {
+        context.fillStyle = seriesColour(palette, series);
+        context.fillRect(from, top, Math.max(0.6, share * long - 0.7), band);
+        from += share * long;
+      }
     }
   }
   if (width > 62 && height > 15) {

@@ -40,40 +40,57 @@ export function HeapWalk({ player }: { player: Player }) {
     const context = element?.getContext("2d");
     if (!element || !context || !known) return;
     const palette = readPalette(element);
+    // The place of each block in its source, and the longest source.
+    const column = new Array<number>(known.sources).fill(0);
+    const places = known.heads.map(({ source }) => (column[source] = (column[source] as number) + 1) - 1);
+    const longest = Math.max(1, ...column);
+    const row = 11;
     let asked = 0;
+    /** Blocks that are drawn as taken; what was drawn stays, so that a frame costs what is new in it. */
+    let drawn = -1;
     const draw = (at: number) => {
       const width = element.clientWidth;
-      const row = 11;
       const height = known.sources * row + 46;
       const ratio = Math.min(2, devicePixelRatio);
-      if (element.width !== Math.round(width * ratio) || element.height !== Math.round(height * ratio)) {
-        element.width = Math.round(width * ratio);
-        element.height = Math.round(height * ratio);
-        element.style.height = `${height}px`;
-      }
-      context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      context.clearRect(0, 0, width, height);
       const shown = player.shown.peek();
       const progress = shown?.id === known.id ? player.progress(at) : 1;
       const done = Math.round(progress * known.heads.length);
-      const longest = Math.max(...Array.from({ length: known.sources }, (_, source) => known.heads.filter((head) => head.source === source).length));
-      const step = Math.min(row - 1, (width - 16) / Math.max(1, longest));
-      const column = new Array<number>(known.sources).fill(0);
+      const step = Math.min(row - 1, (width - 16) / longest);
       const out = Math.min(row - 1, width / known.heads.length);
-      context.fillStyle = palette.sunk;
-      for (let source = 0; source < known.sources; source++) context.fillRect(0, source * row, width, row - 2);
-      known.heads.forEach((head, i) => {
-        const place = column[head.source] as number;
-        column[head.source] = place + 1;
+      if (element.width !== Math.round(width * ratio) || element.height !== Math.round(height * ratio) || done < drawn) {
+        element.width = Math.round(width * ratio);
+        element.height = Math.round(height * ratio);
+        element.style.height = `${height}px`;
+        drawn = -1;
+      }
+      context.setTransform(ratio, 0, 0, ratio, 0, 0);
+      const block = (i: number, alpha: number) => {
+        const head = known.heads[i] as Head;
         context.fillStyle = seriesColour(palette, head.series);
-        context.globalAlpha = i < done ? 0.22 : 1;
-        context.fillRect(place * step, head.source * row, Math.max(0.8, step - 1), row - 2);
-        if (i < done) {
-          context.globalAlpha = 1;
-          context.fillRect(i * out, known.sources * row + 24, Math.max(0.8, out - (out > 4 ? 1 : 0)), 15);
-        }
-      });
+        context.globalAlpha = alpha;
+        context.fillRect((places[i] as number) * step, head.source * row, Math.max(0.8, step - 1), row - 2);
+      };
+      if (drawn < 0) {
+        context.clearRect(0, 0, width, height);
+        context.globalAlpha = 1;
+        context.fillStyle = palette.sunk;
+        for (let source = 0; source < known.sources; source++) context.fillRect(0, source * row, width, row - 2);
+        for (let i = done; i < known.heads.length; i++) block(i, 1);
+        drawn = 0;
+      }
+      for (let i = drawn; i < done; i++) {
+        const { source, series } = known.heads[i] as Head;
+        context.globalAlpha = 1;
+        context.fillStyle = palette.sunk;
+        context.fillRect((places[i] as number) * step, source * row, Math.max(0.8, step - 1), row - 2);
+        block(i, 0.22);
+        context.globalAlpha = 1;
+        context.fillStyle = seriesColour(palette, series);
+        context.fillRect(i * out, known.sources * row + 24, Math.max(0.8, out - (out > 4 ? 1 : 0)), 15);
+      }
+      drawn = done;
       context.globalAlpha = 1;
+      context.clearRect(0, known.sources * row, width, 23);
       context.fillStyle = palette.muted;
       context.font = `11px ${palette.font}`;
       context.fillText(`↓ ${done} of ${known.heads.length} blocks, the smallest (TSID, time) first`, 0, known.sources * row + 15);

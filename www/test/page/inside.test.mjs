@@ -115,6 +115,19 @@ describe("time", () => {
     assert.deepEqual(complaints(), []);
   });
 
+  test("back and forth over a million samples leads to the same state, too", async () => {
+    await open("#inside?s=import&at=14");
+    const prints = [await atRest(14_000)];
+    for (const at of [13_000, 12_000, 4_000, 14_000]) {
+      await seek(at);
+      prints.push(await atRest(at));
+    }
+    assert.equal(prints.at(-1), prints[0]);
+    await open("#inside?s=import&at=12");
+    assert.equal(await atRest(12_000), prints[2]);
+    assert.deepEqual(complaints(), []);
+  });
+
   test("one event, one second, and a fork that the way back undoes", async () => {
     await open("#inside?s=steady&at=6.5");
     await atRest(6_500);
@@ -157,6 +170,23 @@ test("from the picture down to the bytes, by keys", async () => {
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
+  assert.deepEqual(complaints(), []);
+});
+
+test("the index is shown with its items, and how a selector finds a series in it", async () => {
+  await open("#inside?s=steady&at=12");
+  await atRest(12_000);
+  await page.locator(".index-card summary").click();
+  await page.waitForSelector(".walk-steps .item");
+  const walk = await page.locator(".walk-steps .item").allTextContents();
+  assert.deepEqual(walk.map((item) => item.slice(0, 2)), ["06", "02", "03"]);
+  const [row, tsid, name] = walk;
+  const id = /metric id …([0-9a-f]{6})/.exec(row)[1];
+  assert.ok(tsid.includes(id) && name.includes(id));
+  await page.getByRole("button", { name: "metric id → name", exact: true }).click();
+  const names = await page.locator(".items").first().locator(".item").allTextContents();
+  assert.equal(names.length, 12);
+  assert.ok(names.every((item) => item.startsWith("03")));
   assert.deepEqual(complaints(), []);
 });
 

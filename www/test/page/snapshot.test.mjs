@@ -1,0 +1,101 @@
+// Snapshots of real servers dropped into the page: all layouts, and broken ones.
+import assert from "node:assert/strict";
+import { readFile } from "node:fs/promises";
+import { after, before, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { gunzipSync } from "node:zlib";
+import { packTar, unpackTar } from "modern-tar";
+import { openPage } from "../server/chromium.mjs";
+
+const GOLDEN = fileURLToPath(new URL("../../../tests/golden/", import.meta.url));
+
+let visit;
+let page;
+before(async () => {
+  visit = await openPage({ mounts: { page: fileURLToPath(new URL("../../../dist/page", import.meta.url)) } });
+  page = visit.page;
+  await page.goto(`${visit.url}/page/index.html#live`);
+  await page.waitForSelector(".bring");
+});
+after(() => visit?.close());
+
+const choose = (name, buffer) => page.setInputFiles(".bring input >> nth=0", { name, mimeType: "application/x-tar", buffer });
+/** Closes what is open, and opens another. */
+async function open(name, buffer) {
+  const close = page.getByRole("button", { name: "Close it" });
+  if (await close.count()) await close.click();
+  await page.waitForSelector(".bring");
+  await choose(name, buffer);
+  await page.waitForFunction((name) => document.querySelector("#opened-title")?.textContent === name, name, { timeout: 20_000 });
+}
+const figure = (name) =>
+  page.evaluate((name) => [...document.querySelectorAll(".figure")].find((one) => one.querySelector("dt").textContent === name).querySelector(".value").textContent, name);
+async function check() {
+  await page.getByRole("button", { name: "Read every block" }).click();
+  await page.waitForFunction(() => /(was|were) read/.test(document.querySelector(".health .hint").textContent) && document.querySelector(".health button").disabled);
+  await page.waitForFunction(() => /Every block/.test(document.querySelector(".health .hint").textContent), null, { timeout: 60_000 });
+  return page.textContent(".health");
+}
+
+for (const [name, layout, samples, series] of [
+  ["tiny", "up to 1.89", "12", "3"],
+  ["deleted", "up to 1.89", "5,660", "48"],
+  ["tiny_v1.150.0", "1.133 and later", "12", "3"],
+  ["upgraded_1.79.5_to_v1.150.0", "1.133 and later", "25,084", "104"],
+]) {
+  test(`opens ${name}, whole`, async () => {
+    await open(`${name}.tar.gz`, await readFile(`${GOLDEN}${name}.tar.gz`));
+    assert.ok((await page.textContent(".opened-intro")).includes(layout));
+    assert.deepEqual([await figure("samples"), await figure("series")], [samples, series]);
+    assert.match(await check(), /all are whole/);
+    assert.deepEqual(visit.errors, []);
+  });
+}
+
+test("searches, draws, hands out, and goes down to the bytes", async () => {
+  await open("tiny.tar.gz", await readFile(`${GOLDEN}tiny.tar.gz`));
+  await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
+  const input = page.getByRole("combobox", { name: "Selector" });
+  await input.fill('{__name__!=""}');
+  await input.press("Enter");
+  await page.waitForFunction(() => /^3 series match/.test(document.querySelector(".found summary").textContent));
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON lines" }).click()]);
+  assert.equal(download.suggestedFilename(), "tiny.jsonl");
+  const lines = (await readFile(await download.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
+  assert.equal(lines.reduce((sum, { timestamps }) => sum + timestamps.length, 0), 12);
+  await page.locator(".part-bar").first().click();
+  await page.locator(".blocks button").first().click();
+  await page.waitForSelector(".hex");
+  assert.deepEqual(visit.errors, []);
+});
+
+test("names the parts that are bad, and shows the rest", async () => {
+  const entries = (await unpackTar(gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`)))).filter(({ header }) => header.type === "file");
+  const of = (pattern) => entries.find(({ header }) => pattern.test(header.name));
+  // One can't be opened, of the other a block can't be decoded.
+  const metaindex = of(/data\/small\/2024_02\/[^/]+_18EA[^/]+\/metaindex\.bin/);
+  metaindex.data = metaindex.data.slice(1);
+  of(/data\/small\/2024_03\/[^/]+_18EA[^/]+\/values\.bin/).data.fill(0x11);
+  const tar = await packTar(entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })));
+  await open("broken.tar", Buffer.from(tar));
+  const bad = () => page.locator(".bad-parts code").allTextContents();
+  const [unopened, undecoded] = [/^data\/small\/2024_02\/8974_85_/, /^data\/small\/2024_03\/3440_76_/];
+  assert.equal((await bad()).length, 1);
+  assert.match((await bad())[0], unopened);
+  assert.equal(await figure("samples"), "16,110");
+  await check();
+  assert.equal((await bad()).length, 2);
+  assert.match((await bad())[1], undecoded);
+  assert.equal(await page.locator(".part-bar").count(), 3);
+});
+
+test("says of what is no snapshot why it cannot be opened", async () => {
+  await page.getByRole("button", { name: "Close it" }).click();
+  await choose("photo.png", Buffer.from("this is no tar, and not even a picture"));
+  await page.getByRole("alert").filter({ hasText: "cannot be unpacked as a tar" }).waitFor();
+  await choose("other.tar", Buffer.from(await packTar([{ header: { name: "notes/a.txt", size: 1, type: "file" }, body: "a" }])));
+  await page.getByRole("alert").filter({ hasText: "no data/small or data/big in it, but “notes/a.txt”" }).waitFor();
+  await page.getByRole("button", { name: "All right" }).click();
+  assert.equal(await page.locator(".card.trouble").count(), 0);
+  assert.deepEqual(visit.errors, []);
+});
