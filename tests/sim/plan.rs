@@ -151,7 +151,7 @@ impl Plan {
             settle_percent: random.of(&[100, 100, 70, 30]),
             series: 1 + random.below(random.of(&[3, 12, 40])),
             wild_clock: random.chance(30),
-            has_readers: random.chance(15),
+            has_readers: random.chance(40),
             tells_room: random.chance(60),
             faults,
             is_orderly: false,
