@@ -94,7 +94,7 @@ pub struct Table {
     options: TableOptions,
     graveyard: Rc<Graveyard>,
     raw_items: RefCell<RawItems>,
-    /// Raised when the first items arrive, and when too many have.
+    /// Raised when the first items arrive, when too many have, and when some have to stay in memory.
     items_arrived: Signal,
     /// Held by one flush at a time.
     is_flushing: Cell<bool>,
@@ -350,7 +350,11 @@ impl Table {
                 items: part.header().items,
                 part: part.dir().name().to_owned(),
             });
-        } else if let Some(error) = &refusal {
+        } else {
+            // Whoever asked for this flush may have taken the items before the flusher saw them; it is the one who tries again.
+            self.items_arrived.raise();
+        }
+        if let Some(error) = &refusal {
             self.refusals.set(self.refusals.get().saturating_add(1));
             self.last_refusal.set(self.context.now());
             let consequence = "its last entries stay in memory, can be searched, and are tried again";

@@ -225,6 +225,24 @@ fn a_full_disk_loses_nothing_and_goes_on_when_there_is_room() {
 }
 
 #[test]
+fn what_a_deletion_left_waiting_is_written_without_anything_new() {
+    // Found by the simulation: the refused flush was the command's own, and nobody else knew of what it left in memory.
+    let mut life = Life::begin(4, false, config());
+    life.put(1, START, 10).unwrap();
+    life.put(2, START, 10).unwrap();
+    life.sync().unwrap();
+    life.leave(0);
+    life.engine.ask(Command::DeleteSeries { selector: "m{series=\"1\"}".into() }).unwrap_err();
+    assert!(life.engine.inspect().storage.is_degraded);
+    life.leave(1 << 20);
+    life.pass(3 * MINUTE_MS);
+    let storage = life.engine.inspect().storage;
+    assert!(!storage.is_degraded && storage.waiting_bytes == 0, "{storage:?}");
+    life.accepted.retain(|(series, ..)| *series == 2);
+    assert_eq!(life.after_a_kill(), life.accepted);
+}
+
+#[test]
 fn what_comes_after_a_full_storage_is_durable_as_soon_as_ever() {
     // Found by the simulation: once a sync had got through, what came next still waited as long as the attempts before had become rare.
     let mut life = Life::begin(3, false, config());

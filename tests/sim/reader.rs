@@ -47,6 +47,16 @@ fn bits(series: &[SeriesData]) -> Vec<(&SeriesData, Vec<u64>)> {
     series.iter().map(|data| (data, data.values.iter().map(|value| value.to_bits()).collect())).collect()
 }
 
+/// What is not too old at an instant: time goes on between a search and its answer.
+fn since(oldest: i64, series: &[SeriesData]) -> Vec<SeriesData> {
+    let young = |data: &SeriesData| {
+        let kept = data.timestamps.iter().zip(&data.values).filter(|(at, _)| **at >= oldest);
+        let (timestamps, values) = kept.unzip();
+        SeriesData { labels: data.labels.clone(), timestamps, values }
+    };
+    series.iter().map(young).filter(|data| !data.timestamps.is_empty()).collect()
+}
+
 fn is_same(one: &[SeriesData], other: &[SeriesData]) -> bool {
     // Staleness markers are no numbers, and these are never equal.
     let parts = |(data, bits): (&SeriesData, Vec<u64>)| (data.labels.clone(), data.timestamps.clone(), bits);
@@ -163,6 +173,7 @@ impl Reader {
                 "reader: it has seen {newest} commits, and there were {commits_before} when it was asked"
             ));
         }
+        let oldest = start_time.saturating_sub(config.retention_ms);
         let mut differing = Vec::new();
         for at in 0..self.states.len() {
             let (commits, files) = &self.states[at];
@@ -171,7 +182,7 @@ impl Reader {
             }
             let expected = select_all(Box::new(files.clone()), config.clone())
                 .map_err(|error| format!("reader: what was stored after {commits} commits can't be read: {error}"))?;
-            if is_same(found, &expected) {
+            if is_same(&since(oldest, found), &since(oldest, &expected)) {
                 self.states.drain(..at);
                 return Ok(());
             }
