@@ -311,7 +311,7 @@ function snapshotsOf(port: Port): Snapshots {
       return snapshotStream(port, text(name, "name"), options?.signal);
     },
     async restore(): Promise<RestoreResult> {
-      throw new SandglassError("unsupported", "snapshots.restore is not built yet; samples of another database come in through ingest() of its export as JSON lines");
+      throw new SandglassError("unsupported", "snapshots.restore is not built yet; open() takes a snapshot's files in memory, ingest() an export");
     },
   };
 }

@@ -45,7 +45,7 @@ async function onceCreated<T>(start: () => Promise<T>): Promise<T> {
       return await start();
     } catch (cause) {
       if ((cause as SandglassError).code !== "not_found") throw cause;
-      if (Date.now() > deadline) throw new SandglassError("locked", "another tab or worker holds the database but has not created it yet; try again in a moment", { cause });
+      if (Date.now() > deadline) throw new SandglassError("locked", "another tab or worker is creating the database; try again in a moment", { cause });
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

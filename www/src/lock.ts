@@ -85,7 +85,7 @@ async function request(locks: LockManager, name: string, lock: string, { mode, p
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
     if (giveUp.signal.aborted) return undefined;
     if ((cause as Error).name === "SecurityError") {
-      throw new SandglassError("unsupported", "the browser keeps no data for this page, which is in a sandboxed frame, or whose data its user has blocked; use storage: \"memory\"", { cause });
+      throw new SandglassError("unsupported", "the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: \"memory\"", { cause });
     }
     throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
   } finally {
