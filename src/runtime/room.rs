@@ -23,6 +23,8 @@ pub struct Room {
     /// Absent: nobody has told, or there is no end.
     left_bytes: Cell<Option<u64>>,
     head_room_bytes: Cell<u64>,
+    /// What data might take by the last report.
+    reported_spare_bytes: Cell<Option<u64>>,
     /// Promised to merges under way.
     reserved_bytes: Cell<u64>,
     /// Handed to the storage since the start.
@@ -43,13 +45,14 @@ impl Room {
     pub fn report(&self, left_bytes: Option<u64>, quota_bytes: u64) {
         let since =
             self.written_bytes.get() - self.asked.get().map_or(self.written_bytes.get(), |(written, _)| written);
-        let before = self.spare_bytes();
         self.left_bytes.set(left_bytes.map(|left| left.saturating_sub(since)));
         self.head_room_bytes.set(HEAD_ROOM_BYTES.min(quota_bytes / 100));
         // Where little is left room is looked for as if something had been refused already: nobody must be refused in the name of a
         // report that is long out of date.
         self.is_short.set(self.spare_bytes() < REPORT_BYTES);
-        if self.spare_bytes() > before {
+        // Compared with the report before, since an attempt that came to nothing has counted its bytes and removed them again.
+        if self.reported_spare_bytes.replace(Some(self.spare_bytes())).is_some_and(|before| self.spare_bytes() > before)
+        {
             self.grown.raise();
         }
     }
@@ -214,6 +217,22 @@ mod tests {
         assert!(!room.wants_report(4_999) && room.wants_report(5_000));
         room.report(Some(1 << 30), 1 << 40);
         assert!(!room.wants_report(1_000_000), "there is room enough");
+    }
+
+    #[test]
+    fn an_attempt_that_came_to_nothing_is_no_growth() {
+        // Found by the simulation: what was written, refused and removed was tried again at once, without end.
+        let room = Room::default();
+        room.report(Some(HEAD_ROOM_BYTES + 1_000), 1 << 40);
+        let seen = room.grown().version();
+        room.written(900);
+        assert!(room.check(200, "the rest").is_err());
+        room.removed();
+        assert!(room.wants_report(0));
+        room.report(Some(HEAD_ROOM_BYTES + 1_000), 1 << 40);
+        assert_eq!(room.grown().version(), seen);
+        room.report(Some(HEAD_ROOM_BYTES + 2_000), 1 << 40);
+        assert_eq!(room.grown().version(), seen + 1);
     }
 
     #[test]
