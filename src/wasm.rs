@@ -5,8 +5,8 @@
 //! Small records cross as JSON text, which both sides handle faster than objects that are put together property by
 //! property, and whose keys may be called anything, `__proto__` too.
 //!
-//! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic traps: the instance must be thrown
-//! away then, and [`last_panic`] tells why.
+//! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic traps at once, without a word
+//! (docs/decisions/wasm-size.md): the instance must be thrown away then, and the numbers of functions in the trace tell where.
 
 use crate::engine::{
     Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, Labels, SeriesData, SeriesHandle, Ticket,
@@ -29,25 +29,6 @@ use wasm_bindgen::prelude::*;
 
 /// Length of the staging columns: what one call can add at most.
 const STAGED_SAMPLES: usize = 32 * 1024;
-
-thread_local! {
-    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
-}
-
-/// Runs once for each instance, before anything else.
-#[wasm_bindgen(start)]
-pub fn start() {
-    std::panic::set_hook(Box::new(|info| {
-        LAST_PANIC.with(|last| last.replace(Some(info.to_string())));
-        console_error_panic_hook::hook(info);
-    }));
-}
-
-/// What went wrong when a call trapped; nothing when the trap was none of the engine's own checks.
-#[wasm_bindgen(js_name = lastPanic)]
-pub fn last_panic() -> Option<String> {
-    LAST_PANIC.with(|last| last.borrow().clone())
-}
 
 #[wasm_bindgen(typescript_custom_section)]
 const ENGINE_OPTIONS: &str = r#"

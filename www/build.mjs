@@ -1,4 +1,4 @@
-// Builds the npm package: src/ and pkg/ (which `make wasm` leaves) into dist/.
+// Builds the npm package: src/ and pkg/ (which `make wasm` leaves) into dist/. Usage: node build.mjs [PKG DIST]
 import { execFileSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -8,9 +8,10 @@ import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
 
 const www = dirname(fileURLToPath(import.meta.url));
-const dist = join(www, "dist");
-const glue = join(www, "pkg/sandglass.js");
-const wasm = join(www, "pkg/sandglass_bg.wasm");
+const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
+const glue = join(pkg, "sandglass.js");
+const wasm = join(pkg, "sandglass_bg.wasm");
+const restOfWasm = join(pkg, "sandglass_rest.wasm");
 const ENTRIES = ["index", "inline"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [...ENTRIES, "errors", "types"];
@@ -19,15 +20,15 @@ if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` firs
 
 /** Names this build: the files of another one may be of the same version, and yet name imports and exports otherwise. */
 const version = JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version;
-const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).digest("hex").slice(0, 12)}`;
+const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).update(readFileSync(restOfWasm)).digest("hex").slice(0, 12)}`;
 
-/** The module with a section of its own that says of which build it is; src/wasm_module.ts reads it. */
-function stamped() {
+/** A module with a section of its own that says of which build it is; src/engine_code.ts reads it. */
+function stamped(file) {
   const [name, value] = ["sandglass", buildName].map((text) => Buffer.from(text));
   const content = Buffer.concat([Buffer.of(name.length), name, value]);
   // Lengths below 128 are one byte.
   if (content.length > 127) throw new Error("the version is too long");
-  return Buffer.concat([readFileSync(wasm), Buffer.of(0, content.length), content]);
+  return Buffer.concat([readFileSync(file), Buffer.of(0, content.length), content]);
 }
 
 /**
@@ -42,14 +43,18 @@ async function glueFactory() {
   const { name: memory } = WebAssembly.Module.exports(await WebAssembly.compile(readFileSync(wasm))).find(({ kind }) => kind === "memory");
   // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
   source += `
-export async function instantiate(module) {
-  __wbg_finalize_init(await WebAssembly.instantiate(module, __wbg_get_imports()), module);
+export async function instantiate(core, rest, load) {
+  const imports = __wbg_get_imports();
+  const ofRest = () => ({ ...imports, core: wasm });
+  imports.rest = { load: () => void new WebAssembly.Instance(load(), ofRest()) };
+  __wbg_finalize_init(await WebAssembly.instantiate(core, imports), core);
+  if (rest) await WebAssembly.instantiate(rest, ofRest());
   return wasm[${JSON.stringify(memory)}];
 }
 `;
   // What the package does not ask for is left behind.
   const { outputFiles } = await build({
-    stdin: { contents: 'export { EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
+    stdin: { contents: 'export { EnginePort, instantiate } from "glue";', loader: "js" },
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -127,5 +132,7 @@ for (const name of DECLARATIONS) {
 }
 rmSync(types, { recursive: true });
 copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
-writeFileSync(join(dist, "sandglass.wasm"), stamped());
-writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(gzipSync(stamped(), { level: 9 }).toString("base64"))};\n`);
+writeFileSync(join(dist, "sandglass.wasm"), stamped(wasm));
+writeFileSync(join(dist, "sandglass_rest.wasm"), stamped(restOfWasm));
+const zipped = [wasm, restOfWasm].map((file) => gzipSync(stamped(file), { level: 9 }).toString("base64"));
+writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(zipped)};\n`);

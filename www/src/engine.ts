@@ -1,5 +1,6 @@
 // Starts the engine of a database in this thread: its lock, then the engine. The two end together.
 
+import type { EngineCode } from "./engine_code.js";
 import type { EngineOptions } from "./glue.js";
 import { InlinePort, type Storage } from "./inline_port.js";
 import { acquire, type LockOptions } from "./lock.js";
@@ -12,7 +13,7 @@ const CREATION_MS = 3_000;
 
 /** All that it takes, in a form that can be sent to a worker. */
 export interface EngineStart {
-  module: WebAssembly.Module;
+  code: EngineCode;
   storage: Storage;
   options: EngineOptions;
   lock: LockOptions;
@@ -20,13 +21,13 @@ export interface EngineStart {
 
 /** Takes the lock and opens the database. `ended` is called once with the reason when the open database can do nothing any more. */
 export async function startEngine(
-  { module, storage, options, lock }: EngineStart,
+  { code, storage, options, lock }: EngineStart,
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
 ): Promise<InlinePort> {
   const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal);
   const start = () =>
-    InlinePort.start(module, storage, { ...options, readOnly: role === "reader" }, (reason) => {
+    InlinePort.start(code, storage, { ...options, readOnly: role === "reader" }, (reason) => {
       release();
       ended?.(reason);
     });

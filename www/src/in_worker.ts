@@ -3,21 +3,27 @@
 import { abortable } from "./abort.js";
 import type { Starter } from "./open.js";
 import { spawn } from "./spawn.js";
-import { loadModule } from "./wasm_module.js";
+import { loadCore, loadRest, restUrl } from "./wasm_module.js";
 import { WorkerPort } from "./worker_port.js";
 
 export const startInWorker: Starter = async (wish, wasm, signal) => {
   const spawning = spawn();
-  let module: WebAssembly.Module;
+  // The core is enough to write and read what is in IndexedDB; the rest comes behind it.
+  const url = wish.storage.kind === "indexeddb" && wish.lock.ifLocked !== "readonly" ? restUrl(wasm) : undefined;
   try {
     // The code is compiled here, where it can be handed in, and once for all databases; the worker gets it compiled.
-    const [worker, compiled] = await abortable("open", signal, () => Promise.all([spawning, loadModule(wasm)]));
-    module = compiled;
-    if (worker !== undefined) return { port: await WorkerPort.start(worker, { ...wish, module }, signal), thread: "worker" };
+    const rest = url === undefined ? loadRest(wasm) : undefined;
+    const [worker, core, early] = await abortable("open", signal, () => Promise.all([spawning, loadCore(wasm), rest]));
+    if (worker !== undefined) {
+      const starting = WorkerPort.start(worker, { ...wish, code: { core, rest: early, restUrl: url } }, signal);
+      // The worker fetches it by itself, when it needs what could not be loaded here.
+      if (url !== undefined) void loadRest(wasm).then((late) => WorkerPort.attach(worker, late)).catch(() => {});
+      return { port: await starting, thread: "worker" };
+    }
   } catch (error) {
     void spawning.then((worker) => worker?.terminate());
     throw error;
   }
   const { startHere } = await import("./here.js");
-  return startHere(wish, module, signal);
+  return startHere(wish, wasm, signal);
 };

@@ -1,5 +1,6 @@
 // The engine in the calling thread.
 
+import { type EngineCode, restNow } from "./engine_code.js";
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "./abort.js";
 import { SandglassError } from "./errors.js";
@@ -28,10 +29,9 @@ export class InlinePort implements Port {
   #holdsHandles = false;
   readonly #pump: Pump;
   readonly #staged: number;
-  // These three hold the instance with all its memory; they are gone once it was closed or has failed.
+  // These two hold the instance with all its memory; they are gone once it was closed or has failed.
   #engine: EnginePort | undefined;
   #memory: WebAssembly.Memory | undefined;
-  #lastPanic: (() => string | undefined) | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
   /** Called once with the reason when nothing can be done any more. */
   #ended: ((reason: SandglassError) => void) | undefined;
@@ -45,12 +45,12 @@ export class InlinePort implements Port {
   #series = new Uint32Array(0);
 
   /**
-   * Starts an engine of its own from the compiled module, so that closing it gives its memory back. `ended` is called once with
+   * Starts an engine of its own from the compiled code, so that closing it gives its memory back. `ended` is called once with
    * the reason when the open database can do nothing any more.
    */
-  static async start(module: WebAssembly.Module, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
+  static async start(code: EngineCode, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
     const glue = createGlue();
-    const memory = await glue.instantiate(module);
+    const memory = await glue.instantiate(code.core, code.rest, () => restNow(code));
     const port = new InlinePort(glue, memory, options);
     port.#holdsHandles = storage.kind === "opfs";
     await port.#start(glue, storage, options);
@@ -65,7 +65,6 @@ export class InlinePort implements Port {
     this.role = options.readOnly ? "reader" : "writer";
     this.#manualClock = options.manualClock;
     this.#staged = glue.EnginePort.stagedSamples();
-    this.#lastPanic = glue.lastPanic;
     this.#pump = new Pump(
       {
         pump: (wallNow, budget) => this.#open().pump(wallNow, budget),
@@ -348,7 +347,6 @@ export class InlinePort implements Port {
     this.#ended = undefined;
     this.#engine = undefined;
     this.#memory = undefined;
-    this.#lastPanic = undefined;
     this.#listener = undefined;
     this.#room = undefined;
     this.#timestamps = this.#values = new Float64Array(0);
@@ -388,21 +386,22 @@ export class InlinePort implements Port {
 
   #fault(thrown: unknown): SandglassError {
     if (thrown instanceof SandglassError) return thrown;
-    let why: string | undefined;
-    try {
-      why = this.#lastPanic?.();
-    } catch {
-      // A module that has trapped may not answer any more.
-    }
     // What is left behind must not be freed when it is collected: its state is not to be trusted.
     (this.#engine as { __destroy_into_raw?: () => void } | undefined)?.__destroy_into_raw?.();
     this.#engine = undefined;
     return new SandglassError(
       "internal",
-      `the engine has stopped: ${why ?? (thrown instanceof Error ? thrown.message : String(thrown))}; what was durable is untouched, open the database again and please report this`,
+      `the engine has stopped: ${wordsOf(thrown)}; what was durable is untouched, open the database again and please report this`,
       { cause: thrown },
     );
   }
+}
+
+/** What was thrown, and where: the numbers of the innermost functions of the engine's code, and the places in it. */
+function wordsOf(thrown: unknown): string {
+  if (!(thrown instanceof Error)) return String(thrown);
+  const places = thrown.stack?.match(/wasm-function\[\d+\]:0x\w+/g)?.slice(0, 5) ?? [];
+  return [thrown.message, ...places].join(" < ");
 }
 
 type HttpAnswer = [status: number, contentType: string, body: Uint8Array];

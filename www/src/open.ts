@@ -7,17 +7,17 @@ import type { EngineStart } from "./engine.js";
 import { SandglassError } from "./errors.js";
 import { describe } from "./opened.js";
 import type { Port } from "./port.js";
-import type { Database, OpenOptions, Opened, WasmSource } from "./types.js";
+import type { Database, OpenOptions, Opened, WasmOption } from "./types.js";
 
 const DEFAULT_NAME = "sandglass";
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 
 /** What an engine is to be started with, when its code is there. */
-export type EngineWish = Omit<EngineStart, "module">;
+export type EngineWish = Omit<EngineStart, "code">;
 
 /** Starts an engine, in one thread or another. */
-export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
+export type Starter = (wish: EngineWish, wasm: WasmOption | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
 
 /** Opens a database on an engine that `start` brings up. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {

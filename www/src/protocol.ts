@@ -14,6 +14,8 @@ import type { EngineEvent } from "./types.js";
 export type Request =
   /** Takes the lock and opens the database. `alive` names another lock, which the worker holds for as long as it lives. */
   | { kind: "start"; id: number; start: EngineStart; alive: string | undefined }
+  /** The rest of the engine's code. */
+  | { kind: "rest"; module: WebAssembly.Module }
   /** The labels, names and values in turn, of the next handles of series, which the page numbers from 0 on. */
   | { kind: "series"; labels: string[][] }
   | { kind: "append"; id: number; batch: Packed }

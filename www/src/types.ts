@@ -68,10 +68,10 @@ export interface OpenOptions {
   /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
   authKeys?: AuthKeys;
   /**
-   * The engine's code, for those who load it themselves: bytes, a compiled module, or where to fetch it. Default: the file
-   * `sandglass.wasm` beside this module.
+   * The engine's code, for those who load it themselves: `sandglass/wasm` or, with both its halves, `sandglass/wasm` and
+   * `sandglass/wasm/rest`. Default: the files `sandglass.wasm` and `sandglass_rest.wasm` beside this module.
    */
-  wasm?: WasmSource;
+  wasm?: WasmOption;
   /** Gives up opening, with the code `aborted`. */
   signal?: AbortSignal;
 }
@@ -86,7 +86,10 @@ export interface AuthKeys {
   forceMerge?: string;
 }
 
-/** Where the engine's code comes from. */
+/** The half of the engine's code that is loaded first, or both. */
+export type WasmOption = WasmSource | { core: WasmSource; rest: WasmSource };
+
+/** Where a half of the engine's code comes from: bytes, a compiled module, or where to fetch it. */
 export type WasmSource = ArrayBuffer | ArrayBufferView | WebAssembly.Module | URL | string | Response;
 
 // ---- database ---------------------------------------------------------------------------------------------------------

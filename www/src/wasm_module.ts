@@ -1,49 +1,84 @@
-// Where the engine's code comes from: compiled once, shared by all databases, each of which makes an instance of its own.
+// Where the engine's code comes from.
 
+import { type EngineCode, ofThisBuild } from "./engine_code.js";
 import { SandglassError } from "./errors.js";
-import type { WasmSource } from "./types.js";
-import { BUILD } from "./version.js";
+import type { WasmOption, WasmSource } from "./types.js";
 
-let shared: Promise<WebAssembly.Module> | undefined;
+/** One half of the code. */
+interface Half {
+  file: string;
+  /** Its place in the module that holds both, for those who lose the files. */
+  place: 0 | 1;
+  own: () => URL;
+  shared: Promise<WebAssembly.Module> | undefined;
+}
 
-/** The compiled engine; loaded when it is first asked for. */
-export function loadModule(source: WasmSource | undefined): Promise<WebAssembly.Module> {
-  if (source !== undefined) return compile(source);
+const CORE: Half = { file: "sandglass.wasm", place: 0, own: () => new URL("./sandglass.wasm", import.meta.url), shared: undefined };
+const REST: Half = { file: "sandglass_rest.wasm", place: 1, own: () => new URL("./sandglass_rest.wasm", import.meta.url), shared: undefined };
+
+/** The compiled core. */
+export function loadCore(option: WasmOption | undefined): Promise<WebAssembly.Module> {
+  return load(CORE, isPair(option) ? option.core : option);
+}
+
+/** The compiled rest. */
+export function loadRest(option: WasmOption | undefined): Promise<WebAssembly.Module> {
+  return load(REST, isPair(option) ? option.rest : undefined);
+}
+
+/** Both, for a thread that cannot wait for the rest in the midst of a call. */
+export async function loadCode(option: WasmOption | undefined): Promise<EngineCode> {
+  const [core, rest] = await Promise.all([loadCore(option), loadRest(option)]);
+  return { core, rest, restUrl: undefined };
+}
+
+/** Where a worker finds the rest by itself: where the package's own is, as long as nobody says otherwise. */
+export function restUrl(option: WasmOption | undefined): string | undefined {
+  const url = REST.own();
+  return option === undefined && url.protocol.startsWith("http") ? url.href : undefined;
+}
+
+function isPair(option: WasmOption | undefined): option is { core: WasmSource; rest: WasmSource } {
+  return typeof option === "object" && "core" in option && "rest" in option;
+}
+
+function load(half: Half, source: WasmSource | undefined): Promise<WebAssembly.Module> {
+  if (source !== undefined) return compile(half, source);
   // A load that has failed is tried again by the next open.
-  shared ??= loadOwn().catch((error: unknown) => {
-    shared = undefined;
+  half.shared ??= loadOwn(half).catch((error: unknown) => {
+    half.shared = undefined;
     throw error;
   });
-  return shared;
+  return half.shared;
 }
 
 /**
  * The file beside this module. Not every bundler takes it along (esbuild does not), and not every server keeps it there: then
  * the copy in a module of its own is taken, which nobody loads otherwise.
  */
-async function loadOwn(): Promise<WebAssembly.Module> {
+async function loadOwn(half: Half): Promise<WebAssembly.Module> {
   try {
-    return await compile(new URL("./sandglass.wasm", import.meta.url));
+    return await compile(half, half.own());
   } catch (error) {
     try {
-      return checked(await WebAssembly.compile(await embedded()));
+      return ofThisBuild(await WebAssembly.compile(await embedded(half)));
     } catch {
-      throw understand(error, undefined);
+      throw understand(half, error, undefined);
     }
   }
 }
 
-async function embedded(): Promise<ArrayBuffer> {
-  const { default: base64 } = await import("./embedded.js");
-  const zipped = Uint8Array.from(atob(base64), (character) => character.charCodeAt(0));
+async function embedded({ place }: Half): Promise<ArrayBuffer> {
+  const { default: halves } = await import("./embedded.js");
+  const zipped = Uint8Array.from(atob(halves[place]), (character) => character.charCodeAt(0));
   return new Response(new Blob([zipped]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
-async function compile(source: WasmSource): Promise<WebAssembly.Module> {
+async function compile(half: Half, source: WasmSource): Promise<WebAssembly.Module> {
   try {
-    return checked(await moduleOf(source));
+    return ofThisBuild(await moduleOf(source));
   } catch (cause) {
-    throw understand(cause, source);
+    throw understand(half, cause, source);
   }
 }
 
@@ -56,20 +91,13 @@ async function moduleOf(source: WasmSource): Promise<WebAssembly.Module> {
   return compileResponse(await fetch(url, { credentials: "same-origin" }));
 }
 
-/** A cache may still hold the code of another build, whose imports and exports have the same short names and other meanings. */
-function checked(module: WebAssembly.Module): WebAssembly.Module {
-  const [build] = WebAssembly.Module.customSections(module, "sandglass");
-  if (build === undefined || new TextDecoder().decode(build) !== BUILD) throw new Error(`it is not of the build ${BUILD}, as the JavaScript is`);
-  return module;
-}
-
-function understand(cause: unknown, source: WasmSource | undefined): SandglassError {
+function understand({ file }: Half, cause: unknown, source: WasmSource | undefined): SandglassError {
   if (cause instanceof SandglassError) return cause;
   const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
   const why = cause instanceof Error ? cause.message : String(cause);
   return new SandglassError(
     "unsupported",
-    `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
+    `cannot load the engine${where}: ${why}; check that the file ${file} is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
     { cause },
   );
 }

@@ -2,6 +2,7 @@
 
 import { type Packed, unpack } from "./batch.js";
 import { startEngine } from "./engine.js";
+import type { EngineCode } from "./engine_code.js";
 import type { InlinePort } from "./inline_port.js";
 import type { Command } from "./port.js";
 import { type Failure, type Reply, type Request, toError, toFailure } from "./protocol.js";
@@ -18,6 +19,7 @@ const worker = globalThis as unknown as {
   close(): void;
 };
 let port: InlinePort;
+let code: EngineCode;
 /** For the page's handles of series those of the engine, or why there is none. */
 const handles: (number | Failure)[] = [];
 /** Answers that have not been sent yet. */
@@ -30,12 +32,16 @@ worker.onmessage = ({ data }) => {
     case "start":
       answer(data.id, async () => {
         holdAlive(data.alive);
+        code = data.start.code;
         port = await startEngine(data.start, undefined, (reason) => {
           // The page knows of what it has asked for.
           if (reason.code !== "closed") post({ kind: "ended", failure: toFailure(reason) });
         });
         return port.role;
       });
+      break;
+    case "rest":
+      code.rest = data.module;
       break;
     case "series":
       for (const labels of data.labels) handles.push(define(labels));

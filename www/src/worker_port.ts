@@ -58,6 +58,11 @@ export class WorkerPort implements Port {
     }
   }
 
+  /** Hands the rest of the code to a worker that was started without. */
+  static attach(worker: Worker, module: WebAssembly.Module): void {
+    worker.postMessage({ kind: "rest", module } satisfies Request);
+  }
+
   private constructor(worker: Worker, { options }: EngineStart) {
     this.#worker = worker;
     this.#manualClock = options.manualClock;

@@ -32,7 +32,7 @@ export function createGlue() {
     free() { globalThis.freed = true; }
     __destroy_into_raw() { globalThis.abandoned = true; }
   }
-  return { instantiate: async () => memory, EnginePort, lastPanic: () => globalThis.panicked };
+  return { instantiate: async () => memory, EnginePort };
 }`;
 const { InlinePort } = await source("inline_port", { "./glue.js": GLUE });
 const start = () => InlinePort.start(undefined, { kind: "memory" }, { manualClock: false });

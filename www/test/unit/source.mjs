@@ -15,6 +15,7 @@ export async function source(name, replaced = {}) {
     format: "esm",
     write: false,
     logLevel: "error",
+    define: { SANDGLASS_BUILD: '"test"' },
     plugins: [
       {
         name: "replaced",

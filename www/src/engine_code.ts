@@ -1,0 +1,38 @@
+// The engine's code is one module in two halves: the core works by itself for what most pages do, and what is seldom called is in
+// the rest (docs/decisions/wasm-size.md). Both are compiled once and shared by all databases, each of which makes instances of its own.
+
+import { SandglassError } from "./errors.js";
+import { BUILD } from "./version.js";
+
+export interface EngineCode {
+  core: WebAssembly.Module;
+  /** Absent while it is on its way. */
+  rest: WebAssembly.Module | undefined;
+  /** Where a worker fetches the rest, at once, when it needs it before it has come. */
+  restUrl: string | undefined;
+}
+
+/** A cache may still hold the code of another build, whose imports and exports have the same short names and other meanings. */
+export function ofThisBuild(module: WebAssembly.Module): WebAssembly.Module {
+  const [build] = WebAssembly.Module.customSections(module, "sandglass");
+  if (build === undefined || new TextDecoder().decode(build) !== BUILD) throw new Error(`it is not of the build ${BUILD}, as the JavaScript is`);
+  return module;
+}
+
+/** The rest, when a call is in the midst of it: only workers may wait for a server like that. */
+export function restNow(code: EngineCode): WebAssembly.Module {
+  try {
+    return (code.rest ??= ofThisBuild(new WebAssembly.Module(fetchNow(code.restUrl!))));
+  } catch (cause) {
+    throw new SandglassError("closed", `${code.restUrl} cannot be loaded: ${String(cause)}; what was durable is untouched, see that the file is served and open the database again`, { cause });
+  }
+}
+
+function fetchNow(url: string): ArrayBuffer {
+  const request = new XMLHttpRequest();
+  request.open("GET", url, false);
+  request.responseType = "arraybuffer";
+  request.send();
+  if (request.status !== 200) throw new Error(`the answer was ${request.status}`);
+  return request.response;
+}
