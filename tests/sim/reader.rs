@@ -4,14 +4,16 @@
 //! The reader gets its files from [`SimReader`], which has no way to change what is stored.
 
 use crate::life::select_all;
-use crate::model::{Chosen, Wrong};
-use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData, Ticket};
+use crate::model::{Chosen, Point, Wrong};
+use sandglass::engine::{Answer, Clock, Command, Config, Engine, Labels, SeriesData, Ticket};
 use sandglass::error::{Error, ErrorKind};
-use sandglass::fs::MemoryFileSystem;
 use sandglass::fs::sim::SimReader;
+use sandglass::fs::{FileSystem, MemoryFileSystem, MemoryReader};
 use sandglass::time::TimeRange;
 use sandglass::trace::lifecycle::Lifecycle;
+use std::cell::RefCell;
 use std::collections::{BTreeSet, VecDeque};
+use std::rc::Rc;
 
 /// Jobs that a reader may have when it waits for nothing: the count of its series, and a look for news.
 const MAX_IDLE_JOBS: u64 = 4;
@@ -43,8 +45,14 @@ enum Question {
     Close,
 }
 
-fn bits(series: &[SeriesData]) -> Vec<(&SeriesData, Vec<u64>)> {
-    series.iter().map(|data| (data, data.values.iter().map(|value| value.to_bits()).collect())).collect()
+/// Labels and points. A merge changes the order of samples with the same timestamp, which is promised to nobody, and a recovery begins
+/// to merge at once.
+fn points(data: &SeriesData) -> (&Labels, Vec<Point>) {
+    // Staleness markers are no numbers, and these are never equal.
+    let mut points: Vec<Point> =
+        data.timestamps.iter().zip(&data.values).map(|(at, value)| (*at, value.to_bits())).collect();
+    points.sort_unstable();
+    (&data.labels, points)
 }
 
 /// What is not too old at an instant: time goes on between a search and its answer.
@@ -58,9 +66,7 @@ fn since(oldest: i64, series: &[SeriesData]) -> Vec<SeriesData> {
 }
 
 fn is_same(one: &[SeriesData], other: &[SeriesData]) -> bool {
-    // Staleness markers are no numbers, and these are never equal.
-    let parts = |(data, bits): (&SeriesData, Vec<u64>)| (data.labels.clone(), data.timestamps.clone(), bits);
-    bits(one).into_iter().map(parts).eq(bits(other).into_iter().map(parts))
+    one.iter().map(points).eq(other.iter().map(points))
 }
 
 impl Reader {
@@ -165,7 +171,10 @@ impl Reader {
         let is_manual = self.config.clock == Clock::Manual;
         let required = if is_manual { commits_before } else { 0 };
         let start_time = if is_manual { self.config.start_time } else { now };
-        let config = Config { read_only: false, clock: Clock::Manual, start_time, ..self.config.clone() };
+        // Of samples with the same timestamp de-duplication keeps one, and which one may change with each merge. A recovery begins to
+        // merge at once, a reader never does.
+        let read_only = self.config.dedup_interval_ms > 0;
+        let config = Config { read_only, clock: Clock::Manual, start_time, ..self.config.clone() };
         let newest = self.states.back().map_or(0, |(commits, _)| *commits);
         let required = required.min(newest);
         if newest < commits_before && is_manual {
@@ -180,7 +189,12 @@ impl Reader {
             if *commits < required {
                 continue;
             }
-            let expected = select_all(Box::new(files.clone()), config.clone())
+            let recovered: Box<dyn FileSystem> = if config.read_only {
+                Box::new(MemoryReader::open(Rc::new(RefCell::new(files.clone()))))
+            } else {
+                Box::new(files.clone())
+            };
+            let expected = select_all(recovered, config.clone())
                 .map_err(|error| format!("reader: what was stored after {commits} commits can't be read: {error}"))?;
             if is_same(&since(oldest, found), &since(oldest, &expected)) {
                 self.states.drain(..at);
