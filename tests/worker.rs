@@ -142,6 +142,25 @@ async fn opfs_keeps_the_contract() {
 }
 
 #[wasm_bindgen_test]
+async fn a_file_that_somebody_else_has_open_ends_nothing() {
+    let mut driver = open_new("open elsewhere").await;
+    driver.append("tmp/f", &pattern(1 << 20, 1), &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    let files = stored_files("open elsewhere").await;
+    let elsewhere = handle(&files_directory("open elsewhere").await, &files[0]).await;
+    let read = driver.submit(Request::Read { file: path("f"), range: 0..9 });
+    let mut done = Vec::new();
+    while done.is_empty() {
+        NextTurn.idle().await;
+        driver.files.poll(0, &mut done);
+    }
+    assert_eq!(done[0].op, read);
+    assert_eq!(done[0].result.as_ref().map(drop).unwrap_err().kind(), ErrorKind::Storage);
+    elsewhere.close();
+    assert!(driver.read("f", 0..9, &NextTurn).await.unwrap() == pattern(9, 1));
+}
+
+#[wasm_bindgen_test]
 async fn what_was_not_committed_is_gone_and_takes_no_room() {
     let mut driver = open_new("orphans").await;
     driver.append("tmp/whole", &pattern(1 << 20, 1), &NextTurn).await.unwrap();

@@ -602,6 +602,10 @@ async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Slot::Failed(half_deleted(format!("files/{number} is missing")))
             }
+            // The database is ours all the same, and whoever has this file may let go of it.
+            Err(error) if error.kind() == ErrorKind::Locked => {
+                Slot::Failed(Error::new(ErrorKind::Storage, error.message()))
+            }
             Err(error) => Slot::Failed(error),
         };
     });
