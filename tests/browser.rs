@@ -81,6 +81,31 @@ export async function hold(name) {
     await deleting;
   };
 }
+/** A tab that was put to sleep in the midst of a transaction. Timers are faster meanwhile. The answer lets go. */
+export async function occupy(name) {
+  const db = await connect(name);
+  const transaction = db.transaction([...db.objectStoreNames], "readwrite");
+  const ended = new Promise((resolve) => (transaction.oncomplete = resolve));
+  let asleep = true;
+  const goOn = () => {
+    if (asleep) transaction.objectStore("meta").get("format").onsuccess = goOn;
+  };
+  goOn();
+  await done(transaction.objectStore("meta").get("format"));
+  const patient = globalThis.setTimeout;
+  globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 50, ...rest);
+  return async () => {
+    asleep = false;
+    globalThis.setTimeout = patient;
+    await ended;
+    db.close();
+  };
+}
+/** A pause of 5 ms, whatever timers there are. */
+export const nap = (() => {
+  const patient = globalThis.setTimeout;
+  return () => new Promise((resolve) => patient(resolve, 5));
+})();
 /** Puts something else in place of `indexedDB`. The answer takes it back. */
 export function replace(code) {
   const before = Object.getOwnPropertyDescriptor(globalThis, "indexedDB");
@@ -106,9 +131,20 @@ extern "C" {
     async fn stored(name: &str) -> JsValue;
     async fn meta(name: &str, key: &str) -> JsValue;
     async fn hold(name: &str) -> JsValue;
+    async fn occupy(name: &str) -> JsValue;
+    async fn nap();
     fn replace(code: &str) -> JsValue;
     fn deny(times: u32) -> JsValue;
     async fn call(end: &JsValue);
+}
+
+/// Lets what takes seconds go on.
+struct Nap;
+
+impl Idle for Nap {
+    async fn idle(&self) {
+        nap().await;
+    }
 }
 
 const STORES: &str = "entries inodes chunks meta";
@@ -293,6 +329,52 @@ async fn a_commit_of_unknown_outcome_takes_place_once() {
     assert!(notices.last().is_some_and(|notice| notice.contains("is back")), "{notices:?}");
     drop(driver);
     assert_eq!(open("doubt").await.list("files", &NextTurn).await.split(' ').count(), 10);
+}
+
+#[wasm_bindgen_test]
+async fn a_commit_that_fails_again_and_again_ends_nothing() {
+    let mut driver = open_new("again").await;
+    driver.append("tmp/f", &pattern(5 * CHUNK_BYTES, 1), &NextTurn).await.unwrap();
+    for round in 1..=2 {
+        let before = dump("again").await;
+        let commit = driver.submit(Request::Commit { changes: vec![publish("tmp/f", "f"), put("last", b"x")] });
+        let mut done = Vec::new();
+        while done.is_empty() {
+            driver.files.lose_connection(true);
+            NextTurn.idle().await;
+            driver.files.poll(0, &mut done);
+        }
+        assert_eq!(done[0].op, commit);
+        assert_eq!(done[0].result.as_ref().map(drop).unwrap_err().kind(), ErrorKind::Storage, "round {round}");
+        assert_eq!(dump("again").await, before, "round {round}");
+    }
+    // What it would have published is still there, and can be.
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    assert_eq!(meta("again", "commits").await.as_f64(), Some(1.0));
+    drop(driver);
+    let len = 5 * CHUNK_BYTES as u64;
+    assert!(open("again").await.read("f", 0..len, &NextTurn).await.unwrap() == pattern(5 * CHUNK_BYTES, 1));
+}
+
+#[wasm_bindgen_test]
+async fn a_connection_that_comes_late_ends_nothing() {
+    let mut driver = open_new("late").await;
+    driver.commit(vec![put("f", b"1")], &NextTurn).await.unwrap();
+    let mut reader = open_to_read("late").await;
+    let let_go = occupy("late").await;
+    // Nobody knows of the commit before there is a connection; what comes behind it is told that there is none.
+    let commit = driver.submit(Request::Commit { changes: vec![put("g", b"2")] });
+    driver.files.lose_connection(true);
+    let error = driver.read("f", 0..1, &Nap).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+    let error = reader.run(Request::Refresh, &Nap).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+    call(&let_go).await;
+    driver.finish(commit, &Nap).await.unwrap();
+    assert_eq!(meta("late", "commits").await.as_f64(), Some(2.0));
+    assert_eq!(driver.read("f", 0..1, &Nap).await.unwrap(), b"1");
+    assert!(refresh(&mut reader).await);
+    assert_eq!(reader.read("g", 0..1, &NextTurn).await.unwrap(), b"2");
 }
 
 #[wasm_bindgen_test]

@@ -72,7 +72,7 @@ fn kept_out(why: &str) -> Error {
 }
 
 /// Connects to the database of this name, and creates it if it may. `NotFound` when it would have to.
-pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase> {
+pub(super) async fn connect(name: &str, may_create: bool) -> Attempt<IdbDatabase> {
     let request =
         factory()?.open_with_u32(&format!("{PREFIX}{name}"), FORMAT).map_err(|refused| open_error(&refused))?;
     let (may_create, is_missing) = (Rc::new(Cell::new(may_create)), Rc::new(Cell::new(false)));
@@ -99,11 +99,11 @@ pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase>
     let outcome = finish(&request).await;
     let db: IdbDatabase = match outcome {
         Ok(db) => db.unchecked_into(),
-        Err(Trouble::Refused(refused)) if is_version_error(&refused) => return Err(other_version(name).await),
+        Err(Trouble::Refused(refused)) if is_version_error(&refused) => return Err(other_version(name).await.into()),
         Err(_) if is_missing.get() => {
-            return Err(Error::new(ErrorKind::NotFound, format!("there is no database \"{name}\"")));
+            return Err(Error::new(ErrorKind::NotFound, format!("there is no database \"{name}\"")).into());
         }
-        Err(Trouble::Refused(refused)) => return Err(open_error(&refused)),
+        Err(Trouble::Refused(refused)) => return Err(open_error(&refused).into()),
         Err(trouble) => {
             // Should it be opened after all, nobody wants it any more, and it would stand in others' way.
             may_create.set(false);
@@ -113,7 +113,7 @@ pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase>
                 move || request.result().map(|db| IdbDatabase::from(db).close()).unwrap_or_default()
             });
             request.set_onsuccess(Some(close.unchecked_ref()));
-            return Err(trouble.into());
+            return Err(trouble);
         }
     };
     let there = Reflect::get(&db, &"objectStoreNames".into()).map(|names| Array::from(&names)).unwrap_or_default();
@@ -126,7 +126,8 @@ pub(super) async fn connect(name: &str, may_create: bool) -> Result<IdbDatabase>
             db.close();
             Err(Error::corrupt(format!(
                 "the database \"{name}\" has no object store {missing:?}: the browser or another program has removed a part of it. Nothing was changed; destroy(\"{name}\") begins anew"
-            )))
+            ))
+            .into())
         }
     }
 }
@@ -185,9 +186,9 @@ pub(super) async fn listing() -> Result<Array> {
 // ---- what is stored ----------------------------------------------------------------------------------------------------
 
 /// Makes the database this writer's own, and clears what the last one did not finish.
-pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Result<Stored> {
+pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Attempt<Stored> {
     // Relaxed, as an epoch need not outlive the writers that it keeps apart.
-    let transaction = transaction(db, &STORES, Access::Write).map_err(Trouble::from)?;
+    let transaction = transaction(db, &STORES, Access::Write)?;
     let taken = take_over_within(name, &transaction).await;
     if taken.is_err() {
         // It can only fail when the transaction is at its end already.
@@ -201,16 +202,15 @@ pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Result<Stored> {
         }
         Ok::<_, JsValue>(())
     };
-    clear().map_err(Trouble::from)?;
+    clear()?;
     finish_transaction(&transaction).await?;
     Ok(Stored { standing, directory })
 }
 
-async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Result<(Standing, (Directory, Vec<InodeId>))> {
+async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Attempt<(Standing, (Directory, Vec<InodeId>))> {
     let before = standing_within(name, transaction).await?;
     let standing = Standing { epoch: before.epoch + 1, ..before };
-    let meta = transaction.object_store(META).map_err(Trouble::from)?;
-    meta.put_with_key(&number(standing.epoch), &EPOCH.into()).map_err(Trouble::from)?;
+    transaction.object_store(META)?.put_with_key(&number(standing.epoch), &EPOCH.into())?;
     let first_file = standing.epoch.min(LAST_NUMBERED_EPOCH) * FILES_OF_AN_EPOCH;
     Ok((standing, directory_within(transaction, first_file).await?))
 }
@@ -345,10 +345,7 @@ async fn in_time(promise: Promise) -> Attempt<JsValue> {
     let late: JsValue = js_sys::Object::new().into();
     let timer = after(DEADLINE_MS, &late);
     match JsFuture::from(Promise::race(&Array::of2(&promise, &timer))).await {
-        Ok(value) if value == late => Err(Trouble::Failed(Error::new(
-            ErrorKind::Locked,
-            "IndexedDB does not answer: another tab is deleting the database or was put to sleep while it wrote; close the other tabs of this site and try again",
-        ))),
+        Ok(value) if value == late => Err(Trouble::Stalled),
         Ok(value) => Ok(value),
         Err(refused) => Err(Trouble::Refused(refused)),
     }

@@ -66,6 +66,8 @@ const STORES: [&str; 4] = [ENTRIES, INODES, CHUNKS, META];
 /// The layout of the stores; also the version of the database.
 const FORMAT: u32 = 1;
 
+const STALLED: &str = "IndexedDB does not answer: another tab is deleting the database or was put to sleep while it used it; close the other tabs of this site and try again";
+
 /// How often an operation is tried again after the connection was lost.
 const MAX_FAILURES: usize = 5;
 /// How long to wait before each further attempt at a new connection.
@@ -84,6 +86,8 @@ struct State {
     name: String,
     connection: Option<Connection>,
     is_reopening: bool,
+    /// How often in a row there was no new connection, for all pauses and attempts.
+    rounds_in_vain: usize,
     /// Why nothing can be done any more.
     closed: Option<Error>,
     standing: Standing,
@@ -118,6 +122,8 @@ struct Pending {
     failures: usize,
     /// A commit that may have taken place before the connection was lost.
     in_doubt: Option<CommitPlan>,
+    /// What it fails with if it turns out not to have taken place: it was tried often enough.
+    given_up: Option<Error>,
 }
 
 /// An operation that waits for the browser. Its handlers live as long as it does.
@@ -148,6 +154,8 @@ enum Step {
 enum Trouble {
     /// The connection is gone; a new one may do.
     Lost,
+    /// The browser does not answer, most likely since another tab stands in the way. It may answer later.
+    Stalled,
     Failed(Error),
     /// What the browser has thrown.
     Refused(JsValue),
@@ -160,11 +168,20 @@ impl Trouble {
         format!("{}: {}", connect::name_of(thrown), message.unwrap_or_else(|| format!("{thrown:?}")))
     }
 
+    /// As an error of who opens or deletes a database: what stands in the way is for people to remove. Later on it is no reason
+    /// to end the database, and only `Storage`.
+    fn at_opening(self) -> Error {
+        match self {
+            Self::Stalled => Error::new(ErrorKind::Locked, STALLED),
+            trouble => trouble.into(),
+        }
+    }
+
     /// Whether a new connection may do.
     fn is_loss(&self) -> bool {
         match self {
             Self::Lost => true,
-            Self::Failed(_) => false,
+            Self::Stalled | Self::Failed(_) => false,
             Self::Refused(thrown) => matches!(
                 connect::name_of(thrown).as_str(),
                 "InvalidStateError" | "UnknownError" | "AbortError" | "TransactionInactiveError" | "NotReadableError"
@@ -189,6 +206,7 @@ impl From<Trouble> for Error {
     fn from(trouble: Trouble) -> Self {
         let thrown = match trouble {
             Trouble::Lost => return Error::new(ErrorKind::Storage, "IndexedDB: the browser has closed the connection"),
+            Trouble::Stalled => return Error::new(ErrorKind::Storage, STALLED),
             Trouble::Failed(error) => return error,
             Trouble::Refused(thrown) => thrown,
         };
@@ -212,12 +230,12 @@ impl IndexedDbFileSystem {
     /// `Unsupported` where the browser keeps no data and for a database of another version, `Corrupt` for a directory that is
     /// none, `Locked` when others hold up the browser for too long, `Storage` and `Quota` when it refuses. Nothing is changed then.
     pub async fn open(name: &str, notify: impl Fn() + 'static) -> Result<Self> {
-        let db = connect(name, true).await?;
+        let db = connect(name, true).await.map_err(Trouble::at_opening)?;
         match connect::take_over(name, &db).await {
             Ok(stored) => Ok(Self::over(name, db, stored, false, notify)),
-            Err(error) => {
+            Err(trouble) => {
                 db.close();
-                Err(error)
+                Err(trouble.at_opening())
             }
         }
     }
@@ -228,12 +246,12 @@ impl IndexedDbFileSystem {
     /// # Errors
     /// As [`IndexedDbFileSystem::open`], `NotFound` when there is no database yet.
     pub async fn open_for_reading(name: &str, notify: impl Fn() + 'static) -> Result<Self> {
-        let db = connect(name, false).await?;
+        let db = connect(name, false).await.map_err(Trouble::at_opening)?;
         match look(name, &db, None).await.and_then(|stored| stored.ok_or(Trouble::Lost)) {
             Ok(stored) => Ok(Self::over(name, db, stored, true, notify)),
             Err(trouble) => {
                 db.close();
-                Err(trouble.into())
+                Err(trouble.at_opening())
             }
         }
     }
@@ -245,6 +263,7 @@ impl IndexedDbFileSystem {
                 name: name.into(),
                 connection: Some(Connection::new(db, me)),
                 is_reopening: false,
+                rounds_in_vain: 0,
                 closed: None,
                 standing,
                 overlay: for_reading.then(|| Overlay::over(directory.clone())),
@@ -264,10 +283,10 @@ impl IndexedDbFileSystem {
     /// Deletes a database; one that does not exist is deleted already. Waits until other tabs have let go of it.
     ///
     /// # Errors
-    /// `Unsupported` without IndexedDB, `Storage` when the browser refuses.
+    /// `Unsupported` without IndexedDB, `Locked` when other tabs don't let go of it, `Storage` when the browser refuses.
     pub async fn destroy(name: &str) -> Result<()> {
         let request = factory()?.delete_database(&format!("{PREFIX}{name}")).map_err(Trouble::from)?;
-        connect::finish(&request).await.map(drop).map_err(Error::from)
+        connect::finish(&request).await.map(drop).map_err(Trouble::at_opening)
     }
 
     /// The names of all databases; empty where the browser can't tell.
@@ -304,7 +323,15 @@ impl IndexedDbFileSystem {
 impl FileSystem for IndexedDbFileSystem {
     fn submit(&mut self, op: OpId, request: Request) {
         let mut state = self.0.state.borrow_mut();
-        state.pending.push(Pending { op, request, flight: None, is_awaited: false, failures: 0, in_doubt: None });
+        state.pending.push(Pending {
+            op,
+            request,
+            flight: None,
+            is_awaited: false,
+            failures: 0,
+            in_doubt: None,
+            given_up: None,
+        });
         state.advance(&Rc::downgrade(&self.0));
     }
 
@@ -385,29 +412,17 @@ impl State {
 
     /// An operation failed: for good, or the connection did and the operation is tried again on a new one.
     fn stumble(&mut self, at: usize, trouble: Trouble) {
-        if trouble.is_loss() && self.pending[at].failures < MAX_FAILURES {
-            self.pending[at].failures += 1;
+        let pending = &mut self.pending[at];
+        if trouble.is_loss() && pending.failures < MAX_FAILURES {
+            pending.failures += 1;
+            self.connection = None;
+        } else if pending.in_doubt.is_some() {
+            // It can't be said to have failed before a new connection has told.
+            pending.given_up = Some(trouble.into());
             self.connection = None;
         } else {
-            self.fail(at, trouble.into());
+            self.complete(at, Err(trouble.into()));
         }
-    }
-
-    /// Gives an operation up. After a commit of which nobody knows what has become of it, nothing can be done any more: what
-    /// is known here may not be what is stored.
-    fn fail(&mut self, at: usize, error: Error) {
-        let mut error = error;
-        if self.pending[at].in_doubt.is_some() {
-            error = Error::new(
-                ErrorKind::Closed,
-                format!(
-                    "the connection to IndexedDB was lost during a commit and can't be made anew ({}); open the database again",
-                    error.message()
-                ),
-            );
-            self.closed = Some(error.clone());
-        }
-        self.complete(at, Err(error));
     }
 
     fn start(&mut self, me: &Weak<Shared>, at: usize, request: &Request) -> Attempt<Step> {
@@ -738,22 +753,38 @@ impl State {
                     Ok((db, standing)) => {
                         state.notices.push("the connection to IndexedDB is back".into());
                         state.connection = Some(Connection::new(db, me));
+                        state.rounds_in_vain = 0;
                         state.resume(standing);
                     }
-                    Err(error) => {
-                        if error.kind() == ErrorKind::NotFound {
-                            let reason = "the browser has removed the database, to make room or at the user's wish";
-                            state.closed = Some(Error::new(ErrorKind::Closed, reason));
-                        }
-                        state.notices.push(format!("there is no new connection to IndexedDB: {error}"));
-                        while let Some(at) = state.pending.iter().position(Pending::waits) {
-                            state.fail(at, error.clone());
-                        }
-                    }
+                    Err(trouble) => state.remain_unconnected(trouble.into()),
                 }
                 state.advance(me);
             });
         });
+    }
+
+    /// Gives up all that waits, but for a commit of which nobody knows what has become of it: what is known here may not be what is
+    /// stored until that is found out. When it can't be found out for minutes, nothing can be done any more.
+    fn remain_unconnected(&mut self, error: Error) {
+        self.notices.push(format!("there is no new connection to IndexedDB: {error}"));
+        if error.kind() == ErrorKind::NotFound {
+            let reason = "the browser has removed the database, to make room or at the user's wish";
+            self.closed = Some(Error::new(ErrorKind::Closed, reason));
+            return;
+        }
+        self.rounds_in_vain += 1;
+        let is_over = self.rounds_in_vain > MAX_FAILURES;
+        if is_over && self.pending.iter().any(|pending| pending.in_doubt.is_some()) {
+            let reason = format!(
+                "the connection to IndexedDB was lost during a commit and can't be made anew ({}); open the database again",
+                error.message()
+            );
+            self.closed = Some(Error::new(ErrorKind::Closed, reason));
+            return;
+        }
+        while let Some(at) = self.pending.iter().position(|pending| pending.waits() && pending.in_doubt.is_none()) {
+            self.complete(at, Err(error.clone()));
+        }
     }
 
     /// Finds out what has become of the commit that was under way when the connection was lost.
@@ -770,7 +801,12 @@ impl State {
                 self.committed(&plan);
                 self.complete(at, Ok(Reply::Done));
             }
-            // It has not taken place, and is tried again.
+            // It has not taken place, and is tried again, if not for too long.
+            (Some(at), _) if standing == self.standing => {
+                if let Some(error) = self.pending[at].given_up.take() {
+                    self.complete(at, Err(error));
+                }
+            }
             _ if standing == self.standing => {}
             _ => self.closed = Some(fenced()),
         }
@@ -824,13 +860,13 @@ impl Pending {
 }
 
 /// A new connection, and what has become of the database meanwhile.
-async fn reconnect(name: &str) -> Result<(IdbDatabase, Standing)> {
+async fn reconnect(name: &str) -> Attempt<(IdbDatabase, Standing)> {
     let db = connect(name, false).await?;
     match connect::standing(name, &db).await {
         Ok(standing) => Ok((db, standing)),
         Err(trouble) => {
             db.close();
-            Err(trouble.into())
+            Err(trouble)
         }
     }
 }
