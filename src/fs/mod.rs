@@ -34,7 +34,7 @@ pub use overlay::MemoryReader;
 pub use path::FilePath;
 pub use sim::SimFileSystem;
 
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use serde::Serialize;
@@ -214,6 +214,15 @@ pub struct FileSystemStats {
     pub commits: u64,
 }
 
+/// What people should know of a storage's health.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// It does not answer, or its connection is gone, for this reason. What waits is tried again or fails.
+    Trouble(Error),
+    /// It answers again.
+    Over,
+}
+
 /// A place where a database's files live.
 pub trait FileSystem {
     /// Hands over one operation. Its completion is given out by a later (or the next) [`FileSystem::poll`].
@@ -226,5 +235,5 @@ pub trait FileSystem {
     fn stats(&self) -> FileSystemStats;
 
     /// Moves what people should know of the storage's health, such as a connection that was lost or is back, to `notices`.
-    fn take_notices(&mut self, _notices: &mut Vec<String>) {}
+    fn take_notices(&mut self, _notices: &mut Vec<Notice>) {}
 }

@@ -8,7 +8,9 @@ use super::health::Health;
 use super::room::Room;
 use super::scheduler::Lane;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Change, Completion, Entry, EntryKind, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use crate::fs::{
+    Change, Completion, Entry, EntryKind, FilePath, FileSystem, FileSystemStats, Notice, OpId, Reply, Request,
+};
 use crate::time::TimestampMs;
 use crate::trace::event::Event;
 use crate::trace::ring::EventRing;
@@ -26,6 +28,9 @@ pub type Units = u64;
 
 /// A job: it owns all it touches.
 pub type Job = Pin<Box<dyn Future<Output = ()>>>;
+
+/// The place that is in trouble when the storage itself says so.
+const STORAGE: &str = "storage";
 
 /// Names a job for the lifetime of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -347,8 +352,11 @@ impl Context {
         self.0.fs.borrow_mut().poll(self.now(), &mut scratch);
         let mut notices = Vec::new();
         self.0.fs.borrow_mut().take_notices(&mut notices);
-        for message in notices {
-            self.emit(|| Event::Degraded { code: ErrorKind::Storage.code(), message });
+        for notice in notices {
+            match notice {
+                Notice::Trouble(error) => self.trouble(STORAGE, &error, "it is tried again"),
+                Notice::Over => self.trouble_is_over(STORAGE),
+            }
         }
         let mut in_flight = self.0.in_flight.borrow_mut();
         let mut completed = self.0.completed.borrow_mut();

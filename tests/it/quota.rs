@@ -4,11 +4,11 @@ use crate::support::{EngineExt, Random, START, config, open};
 use sandglass::engine::{Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::sim::SimFileSystem;
-use sandglass::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
+use sandglass::fs::{Completion, FileSystem, FileSystemStats, Notice, OpId, Request};
 use sandglass::runtime::room::HEAD_ROOM_BYTES;
 use sandglass::time::{DAY_MS, MINUTE_MS, TimestampMs};
 use sandglass::trace::event::{Event, PartClass};
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -486,4 +486,50 @@ fn in_memory_parts_are_no_file_parts() {
     life.leave(1 << 20);
     life.engine.ask(Command::SnapshotCreate).unwrap();
     assert!(life.after_a_kill() == life.accepted);
+}
+
+/// A disk that says how it is, as one does whose connection may break.
+struct Telling {
+    files: SimFileSystem,
+    notices: Rc<RefCell<Vec<Notice>>>,
+}
+
+impl FileSystem for Telling {
+    fn submit(&mut self, op: OpId, request: Request) {
+        self.files.submit(op, request);
+    }
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.files.poll(now, done);
+    }
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+    fn take_notices(&mut self, notices: &mut Vec<Notice>) {
+        notices.append(&mut self.notices.borrow_mut());
+    }
+}
+
+#[test]
+fn what_a_storage_says_of_itself_is_told_when_it_begins_and_when_it_is_over() {
+    let notices = Rc::new(RefCell::new(Vec::new()));
+    let mut engine = open(Telling { files: SimFileSystem::new(1), notices: notices.clone() }, config()).unwrap();
+    engine.set_observed(true);
+    for round in 0..2 {
+        for what in ["the connection is gone", "there is no new one"] {
+            notices.borrow_mut().push(Notice::Trouble(Error::new(ErrorKind::Storage, what)));
+            engine.advance(500).unwrap();
+        }
+        let state = engine.inspect().storage;
+        assert!(state.is_degraded, "round {round}");
+        notices.borrow_mut().push(Notice::Over);
+        engine.advance(500).unwrap();
+        assert!(!engine.inspect().storage.is_degraded, "round {round}");
+        let told: Vec<Event> = engine.events().into_iter().map(|stamped| stamped.event).collect();
+        let told: Vec<&Event> =
+            told.iter().filter(|event| is_degraded(event) || matches!(event, Event::Restored { .. })).collect();
+        let [Event::Degraded { code: "storage", message }, Event::Restored { code: "storage" }] = told[..] else {
+            panic!("round {round}: {told:?}")
+        };
+        assert!(message.contains("the connection is gone"), "round {round}: {message}");
+    }
 }

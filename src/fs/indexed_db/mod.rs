@@ -29,7 +29,7 @@ mod connect;
 use super::directory::{CommitPlan, Directory, InodeId};
 use super::memory::check_range;
 use super::overlay::{self, Overlay};
-use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use super::{Completion, FilePath, FileSystem, FileSystemStats, Notice, OpId, Reply, Request};
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -103,7 +103,9 @@ struct State {
     /// Likewise for the handlers of a connection.
     lost_connection: Option<Connection>,
     stats: FileSystemStats,
-    notices: Vec<String>,
+    /// Observers were told that something is wrong with the storage, and not yet that it is over.
+    is_in_trouble: bool,
+    notices: Vec<Notice>,
 }
 
 /// An unpublished file: how many chunks are stored, and what comes behind them.
@@ -274,6 +276,7 @@ impl IndexedDbFileSystem {
                 retired: Vec::new(),
                 lost_connection: None,
                 stats: FileSystemStats::default(),
+                is_in_trouble: false,
                 notices: Vec::new(),
             }),
             notify: Box::new(notify),
@@ -352,7 +355,7 @@ impl FileSystem for IndexedDbFileSystem {
         stats
     }
 
-    fn take_notices(&mut self, notices: &mut Vec<String>) {
+    fn take_notices(&mut self, notices: &mut Vec<Notice>) {
         notices.append(&mut self.0.state.borrow_mut().notices);
     }
 }
@@ -736,7 +739,7 @@ impl State {
         if std::mem::replace(&mut self.is_reopening, true) {
             return;
         }
-        self.notices.push("the browser has dropped the connection to IndexedDB; a new one is being made".into());
+        self.trouble(Trouble::Lost.into());
         let (me, name) = (me.clone(), self.name.clone());
         spawn_local(async move {
             let mut connected = reconnect(&name).await;
@@ -751,10 +754,10 @@ impl State {
                 state.is_reopening = false;
                 match connected {
                     Ok((db, standing)) => {
-                        state.notices.push("the connection to IndexedDB is back".into());
                         state.connection = Some(Connection::new(db, me));
                         state.rounds_in_vain = 0;
                         state.resume(standing);
+                        state.answers_again();
                     }
                     Err(trouble) => state.remain_unconnected(trouble.into()),
                 }
@@ -766,7 +769,7 @@ impl State {
     /// Gives up all that waits, but for a commit of which nobody knows what has become of it: what is known here may not be what is
     /// stored until that is found out. When it can't be found out for minutes, nothing can be done any more.
     fn remain_unconnected(&mut self, error: Error) {
-        self.notices.push(format!("there is no new connection to IndexedDB: {error}"));
+        self.trouble(Error::new(error.kind(), format!("there is no new connection to IndexedDB: {}", error.message())));
         if error.kind() == ErrorKind::NotFound {
             let reason = "the browser has removed the database, to make room or at the user's wish";
             self.closed = Some(Error::new(ErrorKind::Closed, reason));
@@ -784,6 +787,17 @@ impl State {
         }
         while let Some(at) = self.pending.iter().position(|pending| pending.waits() && pending.in_doubt.is_none()) {
             self.complete(at, Err(error.clone()));
+        }
+    }
+
+    fn trouble(&mut self, error: Error) {
+        self.is_in_trouble = true;
+        self.notices.push(Notice::Trouble(error));
+    }
+
+    fn answers_again(&mut self) {
+        if std::mem::take(&mut self.is_in_trouble) {
+            self.notices.push(Notice::Over);
         }
     }
 
