@@ -73,15 +73,20 @@ export async function meta(name, key) {
 export async function hold(name) {
   const db = await connect(name);
   const deleting = done(indexedDB.deleteDatabase("sandglass:" + name));
-  const patient = globalThis.setTimeout;
-  globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 20, ...rest);
+  const back = hasten();
   return async () => {
-    globalThis.setTimeout = patient;
+    back();
     db.close();
     await deleting;
   };
 }
-/** A tab that was put to sleep in the midst of a transaction. Timers are faster meanwhile. The answer lets go. */
+/** Makes timers twenty times as fast. The answer takes it back. */
+export function hasten() {
+  const patient = globalThis.setTimeout;
+  globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 20, ...rest);
+  return () => (globalThis.setTimeout = patient);
+}
+/** A tab that was put to sleep in the midst of a transaction. The answer lets go. */
 export async function occupy(name) {
   const db = await connect(name);
   const transaction = db.transaction([...db.objectStoreNames], "readwrite");
@@ -92,11 +97,8 @@ export async function occupy(name) {
   };
   goOn();
   await done(transaction.objectStore("meta").get("format"));
-  const patient = globalThis.setTimeout;
-  globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 50, ...rest);
   return async () => {
     asleep = false;
-    globalThis.setTimeout = patient;
     await ended;
     db.close();
   };
@@ -121,6 +123,12 @@ export function deny(times) {
   };
   return () => (Blob.prototype.slice = slice);
 }
+/** Lets no `Blob` be read, nor refused. The answer takes it back. */
+export function silence() {
+  const { slice } = Blob.prototype;
+  Blob.prototype.slice = () => ({ arrayBuffer: () => new Promise(() => {}) });
+  return () => (Blob.prototype.slice = slice);
+}
 export async function call(end) {
   await end();
 }
@@ -135,6 +143,8 @@ extern "C" {
     async fn nap();
     fn replace(code: &str) -> JsValue;
     fn deny(times: u32) -> JsValue;
+    fn silence() -> JsValue;
+    fn hasten() -> JsValue;
     async fn call(end: &JsValue);
 }
 
@@ -361,10 +371,68 @@ async fn a_commit_that_fails_again_and_again_ends_nothing() {
 }
 
 #[wasm_bindgen_test]
+async fn what_another_tab_holds_up_fails_and_works_when_it_lets_go() {
+    let whole = pattern(9 * CHUNK_BYTES, 1);
+    let mut driver = open_new("stalled").await;
+    let mut reader = open_to_read("stalled").await;
+    let timers_back = hasten();
+    driver.append("tmp/f", &whole, &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    driver.append("tmp/g", &whole, &NextTurn).await.unwrap();
+    assert!(refresh(&mut reader).await);
+    let before = dump("stalled").await;
+    let let_go = occupy("stalled").await;
+    let requests = [
+        Request::Read { file: path("f"), range: 0..10 },
+        Request::Append { file: path("tmp/g"), bytes: whole.clone().into() },
+        Request::Append { file: path("tmp/h"), bytes: whole.clone().into() },
+        Request::Commit { changes: vec![put("small", b"1"), remove("f")] },
+    ];
+    let ops = requests.clone().map(|request| driver.submit(request));
+    let read = reader.submit(Request::Read { file: path("f"), range: 0..10 });
+    for op in ops {
+        assert_eq!(driver.finish(op, &Nap).await.unwrap_err().kind(), ErrorKind::Storage, "{op:?}");
+    }
+    assert_eq!(reader.finish(read, &Nap).await.unwrap_err().kind(), ErrorKind::Storage);
+    call(&timers_back).await;
+    call(&let_go).await;
+    // Nothing of it has come true, and nothing does later.
+    assert_eq!(dump("stalled").await, before);
+    for request in requests {
+        driver.run(request, &NextTurn).await.unwrap();
+    }
+    driver.commit(vec![publish("tmp/g", "g"), publish("tmp/h", "h")], &NextTurn).await.unwrap();
+    let mut notices = Vec::new();
+    driver.files.take_notices(&mut notices);
+    assert!(matches!(&notices[..], [Notice::Trouble(_), .., Notice::Over]), "{notices:?}");
+    assert!(refresh(&mut reader).await);
+    let twice = [&whole[..], &whole[..]].concat();
+    for (file, expected) in [("g", &twice), ("h", &whole)] {
+        assert!(reader.read(file, 0..expected.len() as u64, &NextTurn).await.unwrap() == *expected, "{file}");
+    }
+    assert_eq!(meta("stalled", "commits").await.as_f64(), Some(3.0));
+}
+
+#[wasm_bindgen_test]
+async fn a_chunk_that_never_comes_fails() {
+    let mut driver = open_new("silent").await;
+    let timers_back = hasten();
+    driver.append("tmp/f", &pattern(CHUNK_BYTES, 1), &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    let back = silence();
+    let error = driver.read("f", 0..10, &Nap).await.unwrap_err();
+    back.unchecked_ref::<js_sys::Function>().call0(&JsValue::UNDEFINED).unwrap();
+    call(&timers_back).await;
+    assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+    assert_eq!(driver.read("f", 0..10, &NextTurn).await.unwrap(), pattern(10, 1));
+}
+
+#[wasm_bindgen_test]
 async fn a_connection_that_comes_late_ends_nothing() {
     let mut driver = open_new("late").await;
     driver.commit(vec![put("f", b"1")], &NextTurn).await.unwrap();
     let mut reader = open_to_read("late").await;
+    let timers_back = hasten();
     let let_go = occupy("late").await;
     // Nobody knows of the commit before there is a connection; what comes behind it is told that there is none.
     let commit = driver.submit(Request::Commit { changes: vec![put("g", b"2")] });
@@ -373,6 +441,7 @@ async fn a_connection_that_comes_late_ends_nothing() {
     assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
     let error = reader.run(Request::Refresh, &Nap).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Storage, "{error}");
+    call(&timers_back).await;
     call(&let_go).await;
     driver.finish(commit, &Nap).await.unwrap();
     assert_eq!(meta("late", "commits").await.as_f64(), Some(2.0));

@@ -203,16 +203,17 @@ pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Attempt<Stored> {
         Ok::<_, JsValue>(())
     };
     clear()?;
+    end(&transaction)?;
     finish_transaction(&transaction).await?;
     Ok(Stored { standing, directory })
 }
 
 async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Attempt<(Standing, (Directory, Vec<InodeId>))> {
-    let before = standing_within(name, transaction).await?;
+    let before = standing_of(name, ask_standing(transaction)?).await?;
     let standing = Standing { epoch: before.epoch + 1, ..before };
     transaction.object_store(META)?.put_with_key(&number(standing.epoch), &EPOCH.into())?;
     let first_file = standing.epoch.min(LAST_NUMBERED_EPOCH) * FILES_OF_AN_EPOCH;
-    Ok((standing, directory_within(transaction, first_file).await?))
+    Ok((standing, directory_of(ask_directory(transaction)?, first_file).await?))
 }
 
 /// Reads the directory without changing anything, unless there was no commit since `seen`.
@@ -220,23 +221,28 @@ pub(super) async fn look(name: &str, db: &IdbDatabase, seen: Option<Standing>) -
     if seen.is_some() && seen.map(|seen| seen.commits) == Some(standing(name, db).await?.commits) {
         return Ok(None);
     }
-    // Both of one instant.
+    // Both of one instant, and all asked for at once, so that the writer need not wait for this tab, should it be put to sleep.
     let transaction = transaction(db, &[META, ENTRIES, super::INODES], Access::Read)?;
-    let standing = standing_within(name, &transaction).await?;
-    let (directory, _) = directory_within(&transaction, 0).await?;
+    let (numbers, columns) = (ask_standing(&transaction)?, ask_directory(&transaction)?);
+    end(&transaction)?;
+    let standing = standing_of(name, numbers).await?;
+    let (directory, _) = directory_of(columns, 0).await?;
     Ok(Some(Stored { standing, directory }))
 }
 
 /// Who owns the database, and how many commits there were.
 pub(super) async fn standing(name: &str, db: &IdbDatabase) -> Attempt<Standing> {
-    standing_within(name, &transaction(db, &[META], Access::Read)?).await
+    standing_of(name, ask_standing(&transaction(db, &[META], Access::Read)?)?).await
 }
 
 type Attempt<T> = std::result::Result<T, Trouble>;
 
-async fn standing_within(name: &str, transaction: &IdbTransaction) -> Attempt<Standing> {
+fn ask_standing(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 3]> {
     let meta = transaction.object_store(META)?;
-    let [layout, epoch, commits] = [meta.get(&LAYOUT.into())?, meta.get(&EPOCH.into())?, meta.get(&COMMITS.into())?];
+    Ok([meta.get(&LAYOUT.into())?, meta.get(&EPOCH.into())?, meta.get(&COMMITS.into())?])
+}
+
+async fn standing_of(name: &str, [layout, epoch, commits]: [IdbRequest; 3]) -> Attempt<Standing> {
     let layout = finish(&layout).await?.as_f64();
     if layout != Some(f64::from(FORMAT)) {
         return Err(other_layout(name, layout).into());
@@ -248,11 +254,14 @@ async fn standing_within(name: &str, transaction: &IdbTransaction) -> Attempt<St
     })
 }
 
-/// The directory, and the files that were still growing.
-async fn directory_within(transaction: &IdbTransaction, first_file: u64) -> Attempt<(Directory, Vec<InodeId>)> {
+fn ask_directory(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 4]> {
     let entries = transaction.object_store(ENTRIES)?;
     let inodes = transaction.object_store(super::INODES)?;
-    let requests = [entries.get_all_keys()?, entries.get_all()?, inodes.get_all_keys()?, inodes.get_all()?];
+    Ok([entries.get_all_keys()?, entries.get_all()?, inodes.get_all_keys()?, inodes.get_all()?])
+}
+
+/// The directory, and the files that were still growing.
+async fn directory_of(requests: [IdbRequest; 4], first_file: u64) -> Attempt<(Directory, Vec<InodeId>)> {
     let mut columns = Vec::new();
     for request in &requests {
         columns.push(Array::from(&finish(request).await?));
@@ -304,6 +313,13 @@ pub(super) fn transaction(
     Reflect::set(&options, &"durability".into(), &durability.into())?;
     let function: Function = Reflect::get(db, &"transaction".into())?.dyn_into()?;
     function.call3(db, &names, &mode.into(), &options)?.dyn_into()
+}
+
+/// Lets a transaction that has made all its requests come to its end. It would wait for this tab to look at each answer else, and all
+/// that need the same stores with it, however long the tab is put to sleep.
+#[expect(deprecated, reason = "an early draft had no such method; all browsers with wasm SIMD have it")]
+pub(super) fn end(transaction: &IdbTransaction) -> std::result::Result<(), JsValue> {
+    transaction.commit()
 }
 
 // ---- promises with a deadline ------------------------------------------------------------------------------------------

@@ -68,6 +68,11 @@ const FORMAT: u32 = 1;
 
 const STALLED: &str = "IndexedDB does not answer: another tab is deleting the database or was put to sleep while it used it; close the other tabs of this site and try again";
 
+/// How often it is looked whether the browser gets on with what is under way, and how many looks an operation outlives. A timer that
+/// counts looks is not misled by a computer that was put to sleep, as a clock would be. It is longer than a busy disk takes.
+const LOOK_MS: i32 = 10_000;
+const MAX_LOOKS: usize = 3;
+
 /// How often an operation is tried again after the connection was lost.
 const MAX_FAILURES: usize = 5;
 /// How long to wait before each further attempt at a new connection.
@@ -86,6 +91,8 @@ struct State {
     name: String,
     connection: Option<Connection>,
     is_reopening: bool,
+    /// Somebody looks from time to time whether the browser gets on.
+    is_watched: bool,
     /// How often in a row there was no new connection, for all pauses and attempts.
     rounds_in_vain: usize,
     /// Why nothing can be done any more.
@@ -121,6 +128,8 @@ struct Pending {
     flight: Option<Flight>,
     /// Something is awaited that is no transaction: the look for news, which takes several, or the bytes of a `Blob`.
     is_awaited: bool,
+    /// So often it was found to be under way.
+    looks: usize,
     failures: usize,
     /// A commit that may have taken place before the connection was lost.
     in_doubt: Option<CommitPlan>,
@@ -134,8 +143,18 @@ struct Flight {
     request: Option<IdbRequest>,
     handlers: Vec<Handler>,
     effect: Effect,
-    /// The epoch has changed.
-    fenced: Rc<Cell<bool>>,
+    epoch: Rc<Cell<Epoch>>,
+}
+
+/// What a writing transaction has found of the epoch.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Epoch {
+    /// Nothing yet: the transaction is not at its end.
+    Unknown,
+    /// This writer's, so that nothing stands in the way of its end.
+    Own,
+    /// That of another one.
+    Others,
 }
 
 type Handler = Closure<dyn FnMut()>;
@@ -265,6 +284,7 @@ impl IndexedDbFileSystem {
                 name: name.into(),
                 connection: Some(Connection::new(db, me)),
                 is_reopening: false,
+                is_watched: false,
                 rounds_in_vain: 0,
                 closed: None,
                 standing,
@@ -331,6 +351,7 @@ impl FileSystem for IndexedDbFileSystem {
             request,
             flight: None,
             is_awaited: false,
+            looks: 0,
             failures: 0,
             in_doubt: None,
             given_up: None,
@@ -390,6 +411,8 @@ impl State {
                 Ok(Step::Done(reply)) => self.complete(at, Ok(reply)),
                 Ok(Step::UnderWay(flight)) => {
                     self.pending[at].flight = Some(flight);
+                    self.pending[at].looks = 0;
+                    self.watch(me);
                     at += 1;
                 }
                 Err(trouble) => self.stumble(at, trouble),
@@ -413,8 +436,53 @@ impl State {
         self.done.push(Completion { op: pending.op, result });
     }
 
+    /// Looks from time to time whether the browser gets on, as long as something is under way. A transaction that another tab began
+    /// before it was put to sleep holds up all that need the same stores.
+    fn watch(&mut self, me: &Weak<Shared>) {
+        if std::mem::replace(&mut self.is_watched, true) {
+            return;
+        }
+        let me = me.clone();
+        spawn_local(async move {
+            let mut goes_on = true;
+            while std::mem::take(&mut goes_on) {
+                connect::sleep(LOOK_MS).await;
+                with_state(&me, |state, me| {
+                    state.give_up_what_stalls();
+                    state.advance(me);
+                    state.is_watched = state.pending.iter().any(|pending| !pending.waits());
+                    goes_on = state.is_watched;
+                });
+            }
+        });
+    }
+
+    fn give_up_what_stalls(&mut self) {
+        let mut stalled = Vec::new();
+        for pending in self.pending.iter_mut().filter(|pending| !pending.waits()) {
+            pending.looks += 1;
+            if pending.looks >= MAX_LOOKS {
+                stalled.push(pending.op);
+            }
+        }
+        for op in stalled {
+            let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { continue };
+            self.pending[at].is_awaited = false;
+            let Some(mut flight) = self.pending[at].flight.take() else {
+                self.stumble(at, Trouble::Stalled);
+                continue;
+            };
+            // Before the epoch is known a transaction can't come to its end, and so not behind our back either.
+            let is_undone = flight.transaction.abort().is_ok() && flight.epoch.get() == Epoch::Unknown;
+            self.conclude(at, &mut flight, Err(Trouble::Stalled), !is_undone);
+        }
+    }
+
     /// An operation failed: for good, or the connection did and the operation is tried again on a new one.
     fn stumble(&mut self, at: usize, trouble: Trouble) {
+        if matches!(trouble, Trouble::Stalled) {
+            self.trouble(Trouble::Stalled.into());
+        }
         let pending = &mut self.pending[at];
         if trouble.is_loss() && pending.failures < MAX_FAILURES {
             pending.failures += 1;
@@ -592,11 +660,21 @@ impl State {
         let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { return };
         let Some(mut flight) = self.pending[at].flight.take() else { return };
         let outcome = if success { self.take_effect(me, at, &mut flight) } else { Err(flight.trouble()) };
-        if flight.fenced.get() {
+        if flight.epoch.get() == Epoch::Others {
             self.closed = Some(fenced());
         }
-        if let (Err(trouble), Effect::Commit(plan)) = (&outcome, &mut flight.effect)
-            && trouble.is_loss()
+        if outcome.is_ok() {
+            self.answers_again();
+        }
+        let leaves_doubt = matches!(&outcome, Err(trouble) if trouble.is_loss());
+        self.conclude(at, &mut flight, outcome, leaves_doubt);
+        self.retired.push(flight);
+    }
+
+    /// Draws the consequences. `leaves_doubt`: what failed may have taken place all the same.
+    fn conclude(&mut self, at: usize, flight: &mut Flight, outcome: Attempt<Option<Reply>>, leaves_doubt: bool) {
+        if let Effect::Commit(plan) = &mut flight.effect
+            && leaves_doubt
         {
             self.pending[at].in_doubt = Some(std::mem::take(plan));
         }
@@ -607,7 +685,6 @@ impl State {
             let (file, len) = (file.clone(), bytes.len() as u64);
             self.take_back_append(&file, *inode, len, *created);
         }
-        self.retired.push(flight);
         match outcome {
             Ok(Some(reply)) => self.complete(at, Ok(reply)),
             Ok(None) => {}
@@ -856,6 +933,7 @@ impl State {
                             state.standing = standing;
                             state.overlay = Some(Overlay::over(directory));
                         }
+                        state.answers_again();
                         state.complete(at, Ok(Reply::Refreshed(has_moved)));
                     }
                     Err(trouble) => state.stumble(at, trouble),
@@ -916,7 +994,7 @@ fn settles(me: &Weak<Shared>, op: OpId, success: bool) -> impl FnMut() + 'static
 
 impl Flight {
     fn new(transaction: IdbTransaction, effect: Effect) -> Self {
-        Self { transaction, request: None, handlers: Vec::new(), effect, fenced: Rc::default() }
+        Self { transaction, request: None, handlers: Vec::new(), effect, epoch: Rc::new(Cell::new(Epoch::Unknown)) }
     }
 
     fn handler(&mut self, handle: impl FnMut() + 'static) -> Function {
@@ -930,13 +1008,16 @@ impl Flight {
     fn settle_when_written(&mut self, me: &Weak<Shared>, op: OpId, epoch: u64) -> Attempt<()> {
         let request = self.transaction.object_store(META)?.get(&EPOCH.into())?;
         let on_epoch = self.handler({
-            let (request, transaction, fenced) = (request.clone(), self.transaction.clone(), self.fenced.clone());
+            let (request, transaction, found) = (request.clone(), self.transaction.clone(), self.epoch.clone());
             move || {
-                if request.result().ok().and_then(|found| found.as_f64()) != Some(epoch as f64) {
-                    fenced.set(true);
-                    // An abort can only fail when the transaction is at its end already.
-                    let _ = transaction.abort();
-                }
+                // This was its last request. Both can only fail when it is at its end already.
+                let _ = if request.result().ok().and_then(|stored| stored.as_f64()) == Some(epoch as f64) {
+                    found.set(Epoch::Own);
+                    connect::end(&transaction)
+                } else {
+                    found.set(Epoch::Others);
+                    transaction.abort()
+                };
             }
         });
         request.set_onsuccess(Some(&on_epoch));
@@ -950,7 +1031,7 @@ impl Flight {
 
     /// Why the transaction was aborted.
     fn trouble(&self) -> Trouble {
-        if self.fenced.get() {
+        if self.epoch.get() == Epoch::Others {
             return Trouble::Failed(fenced());
         }
         match self.transaction.error() {
