@@ -101,6 +101,7 @@ fn live(
             return Ok((world, disk, start_time));
         }
     };
+    check_files_after_opening(&mut life)?;
     life.check_all(true)?;
     let steps = 1 + life.world.random.below(life.world.plan.steps);
     let quota_from = life.world.random.below(steps);
@@ -138,10 +139,19 @@ fn live(
                     return Ok((world, disk, now));
                 }
             };
+            check_files_after_opening(&mut life)?;
             life.check_all(true)?;
         }
     }
     end(life)
+}
+
+/// What an earlier life has left, however it ended, is cleared by the next opening, unless that has met with faults of its own.
+fn check_files_after_opening(life: &mut Life) -> Result<(), Wrong> {
+    if life.has_crashed() || all_faults(&life.files) > 0 {
+        return Ok(());
+    }
+    life.check_files().map_err(|wrong| format!("after opening: {wrong}"))
 }
 
 fn end(mut life: Box<Life>) -> Result<(Box<World>, SimFileSystem, i64), Wrong> {
