@@ -142,6 +142,39 @@ async fn opfs_keeps_the_contract() {
 }
 
 #[wasm_bindgen_test]
+async fn a_file_that_does_not_get_open_fails_and_is_let_go_of_later() {
+    let run = |code: &str| Function::new_no_args(code).call0(&JsValue::UNDEFINED).unwrap().unchecked_into::<Function>();
+    let timers_back = run("const patient = globalThis.setTimeout;
+        globalThis.setTimeout = (call, ms, ...rest) => patient(call, ms / 20, ...rest);
+        return () => (globalThis.setTimeout = patient);");
+    let mut driver = open_new("silent").await;
+    driver.append("tmp/f", &pattern(1 << 20, 1), &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    let files = stored_files("silent").await;
+    let open_at_last =
+        run("const { prototype } = FileSystemFileHandle, { createSyncAccessHandle } = prototype, late = [];
+        prototype.createSyncAccessHandle = function () {
+          return new Promise((resolve) => late.push(() => resolve(createSyncAccessHandle.call(this))));
+        };
+        return () => {
+          prototype.createSyncAccessHandle = createSyncAccessHandle;
+          late.forEach((open) => open());
+        };");
+    let read = driver.submit(Request::Read { file: path("f"), range: 0..9 });
+    let mut done = Vec::new();
+    while done.is_empty() {
+        NextTurn.idle().await;
+        driver.files.poll(0, &mut done);
+    }
+    assert_eq!(done[0].op, read);
+    assert_eq!(done[0].result.as_ref().map(drop).unwrap_err().kind(), ErrorKind::Storage);
+    timers_back.call0(&JsValue::UNDEFINED).unwrap();
+    open_at_last.call0(&JsValue::UNDEFINED).unwrap();
+    assert!(driver.read("f", 0..9, &NextTurn).await.unwrap() == pattern(9, 1));
+    assert_eq!(stored_files("silent").await, files);
+}
+
+#[wasm_bindgen_test]
 async fn a_file_that_somebody_else_has_open_ends_nothing() {
     let mut driver = open_new("open elsewhere").await;
     driver.append("tmp/f", &pattern(1 << 20, 1), &NextTurn).await.unwrap();

@@ -50,6 +50,10 @@ const READ_BYTES: u64 = 1 << 20;
 const PATIENCE_MS: u32 = 750;
 const PAUSE_MS: u32 = 50;
 
+/// How often it is looked whether handles get open, and how many looks an opening outlives. It is longer than a busy disk takes.
+const LOOK_MS: u32 = 10_000;
+const MAX_LOOKS: usize = 3;
+
 /// A database's files in the origin private file system.
 pub struct OpfsFileSystem(Rc<Shared>);
 
@@ -174,7 +178,7 @@ impl OpfsFileSystem {
                 growing: SortedMap::new(),
                 locations,
                 stored,
-                handles: Handles { files, slots: SortedMap::new(), uses: 0 },
+                handles: Handles { files, slots: SortedMap::new(), uses: 0, openings: 0, is_watched: false },
                 pending: Vec::new(),
                 done: Vec::new(),
                 stats,
@@ -499,10 +503,20 @@ struct Handles {
     files: FileSystemDirectoryHandle,
     slots: SortedMap<u64, Slot>,
     uses: u64,
+    openings: u64,
+    /// Somebody looks from time to time whether the browser gets on with opening.
+    is_watched: bool,
 }
 
 enum Slot {
-    Opening,
+    Opening {
+        /// Which of all openings it is: one that was given up may still come to its end.
+        opening: u64,
+        /// So often it was found to be under way.
+        looks: usize,
+        /// Nothing leads to the file any more: it is removed when it is open.
+        is_wanted: bool,
+    },
     /// The next that asks is told why.
     Failed(Error),
     Open {
@@ -516,8 +530,11 @@ enum Slot {
 impl Handles {
     /// The stored file of a number; `None` while it is being opened or waits for its turn. Asked again after each opening.
     fn get(&mut self, me: &Weak<Shared>, number: u64, create: bool) -> Result<Option<&SyncFile>> {
-        match self.slots.get(&number) {
-            Some(Slot::Opening) => return Ok(None),
+        match self.slots.get_mut(&number) {
+            Some(Slot::Opening { is_wanted, .. }) => {
+                *is_wanted = true;
+                return Ok(None);
+            }
             Some(Slot::Failed(error)) => {
                 let error = error.clone();
                 self.slots.remove(&number);
@@ -526,8 +543,13 @@ impl Handles {
             Some(Slot::Open { .. }) => {}
             None => {
                 if self.slots.len() < MAX_HANDLES || self.close_least_used() {
-                    self.slots.insert(number, Slot::Opening);
-                    spawn_local(open_slot(me.clone(), self.files.clone(), number, create));
+                    self.openings += 1;
+                    let opening = self.openings;
+                    self.slots.insert(number, Slot::Opening { opening, looks: 0, is_wanted: true });
+                    spawn_local(open_slot(me.clone(), self.files.clone(), number, create, opening));
+                    if !std::mem::replace(&mut self.is_watched, true) {
+                        spawn_local(watch(me.clone()));
+                    }
                 }
                 return Ok(None);
             }
@@ -570,34 +592,69 @@ impl Handles {
         });
     }
 
+    /// Lets fail what the browser has not opened for too long.
+    fn give_up_what_stalls(&mut self) {
+        let mut is_watched = false;
+        self.slots.retain(|_, slot| {
+            if let Slot::Opening { looks, .. } = slot {
+                *looks += 1;
+                is_watched |= *looks < MAX_LOOKS;
+                if *looks >= MAX_LOOKS {
+                    *slot = Slot::Failed(Error::new(ErrorKind::Storage, "OPFS: the browser does not open the file"));
+                }
+            }
+            true
+        });
+        self.is_watched = is_watched;
+    }
+
     /// Removes a file that nothing leads to any more. What is left is removed at the next start.
     fn remove_file(&mut self, number: u64) {
-        // One that is being opened is removed when it is open.
-        if !matches!(self.slots.remove(&number), Some(Slot::Opening)) {
-            let removed = self.files.remove_entry(&number.to_string());
-            spawn_local(async move {
-                let _ = JsFuture::from(removed).await;
-            });
+        if let Some(Slot::Opening { is_wanted, .. }) = self.slots.get_mut(&number) {
+            *is_wanted = false;
+            return;
         }
+        self.slots.remove(&number);
+        let removed = self.files.remove_entry(&number.to_string());
+        spawn_local(async move {
+            let _ = JsFuture::from(removed).await;
+        });
     }
 }
 
-async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u64, create: bool) {
+/// Looks from time to time whether the browser gets on with opening, as long as there is something to open.
+async fn watch(me: Weak<Shared>) {
+    let mut goes_on = true;
+    while std::mem::take(&mut goes_on) {
+        pause(LOOK_MS).await;
+        with_state(&me, |state| {
+            state.handles.give_up_what_stalls();
+            goes_on = state.handles.is_watched;
+        });
+    }
+}
+
+async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u64, create: bool, opening: u64) {
     let opened = open_file(&files, &number.to_string(), create).await;
     with_state(&me, move |state| {
-        let Some(slot) = state.handles.slots.get_mut(&number) else {
-            // It was removed in the meantime.
+        let is_wanted = match state.handles.slots.get(&number) {
+            Some(Slot::Opening { opening: current, is_wanted, .. }) if *current == opening => *is_wanted,
+            // It was given up, and is let go of.
+            _ => return,
+        };
+        if !is_wanted {
             drop(opened);
+            state.handles.slots.remove(&number);
             state.handles.remove_file(number);
             return;
-        };
+        }
         // What was published can't be less than was flushed then.
         let expected = state.stored.get(&number).map_or(0, |stored| stored.end);
         let checked = opened.and_then(|file| match file.len()? {
             len if len < expected => Err(half_deleted(format!("files/{number} has {len} bytes instead of {expected}"))),
             _ => Ok(file),
         });
-        *slot = match checked {
+        let slot = match checked {
             Ok(file) => Slot::Open { file, last_use: 0, is_new: true },
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Slot::Failed(half_deleted(format!("files/{number} is missing")))
@@ -608,6 +665,7 @@ async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u
             }
             Err(error) => Slot::Failed(error),
         };
+        state.handles.slots.insert(number, slot);
     });
 }
 
@@ -740,7 +798,7 @@ async fn open_file(dir: &FileSystemDirectoryHandle, name: &str, create: bool) ->
         match opened.map_err(error_of) {
             Ok(handle) => return Ok(SyncFile(handle.unchecked_into())),
             Err(error) if error.kind() != ErrorKind::Locked || waited_ms >= PATIENCE_MS => return Err(error.at(name)),
-            Err(_) => pause().await,
+            Err(_) => pause(PAUSE_MS).await,
         }
         waited_ms += PAUSE_MS;
     }
@@ -763,11 +821,11 @@ async fn stored_numbers(files: &FileSystemDirectoryHandle) -> Result<Vec<u64>> {
     Ok(numbers)
 }
 
-async fn pause() {
+async fn pause(ms: u32) {
     let passed = Promise::new(&mut |resolve, _| {
         let set_timeout = Reflect::get(&js_sys::global(), &"setTimeout".into()).ok();
         match set_timeout.and_then(|found| found.dyn_into::<Function>().ok()) {
-            Some(set_timeout) => drop(set_timeout.call2(&JsValue::UNDEFINED, &resolve, &PAUSE_MS.into())),
+            Some(set_timeout) => drop(set_timeout.call2(&JsValue::UNDEFINED, &resolve, &ms.into())),
             None => drop(resolve.call0(&JsValue::UNDEFINED)),
         }
     });
