@@ -1,7 +1,6 @@
 // The engine's code is one module in two halves: the core works by itself for what most pages do, and what is seldom called is in
 // the rest (docs/decisions/wasm-size.md). Both are compiled once and shared by all databases, each of which makes instances of its own.
 
-import { SandglassError } from "./errors.js";
 import { BUILD } from "./version.js";
 
 export interface EngineCode {
@@ -24,7 +23,8 @@ export function restNow(code: EngineCode): WebAssembly.Module {
   try {
     return (code.rest ??= ofThisBuild(new WebAssembly.Module(fetchNow(code.restUrl!))));
   } catch (cause) {
-    throw new SandglassError("closed", `${code.restUrl} cannot be loaded: ${String(cause)}; what was durable is untouched, see that the file is served and open the database again`, { cause });
+    // No refusal: the call that needs it has no way back, and the engine ends with it.
+    throw new Error(`${code.restUrl} cannot be loaded (${String(cause)}), see that it is served`, { cause });
   }
 }
 

@@ -23,13 +23,16 @@ const CALL_COST = 16;
 
 export class InlinePort implements Port {
   readonly role: Port["role"];
-  readonly #glue: Glue;
   readonly #options: EngineOptions;
   readonly #manualClock: boolean;
   #holdsHandles = false;
+  /** Whether others may take what is stored away from the engine. */
+  #isStored = false;
+  #isClosing = false;
   readonly #pump: Pump;
   readonly #staged: number;
-  // These two hold the instance with all its memory; they are gone once it was closed or has failed.
+  // These three hold the instance with all its memory, and what it has open; they are gone once it was closed or has failed.
+  #glue: Glue | undefined;
   #engine: EnginePort | undefined;
   #memory: WebAssembly.Memory | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
@@ -38,6 +41,8 @@ export class InlinePort implements Port {
   /** Absent where there is no end of room, in memory. */
   #room: RoomWatch | undefined;
   #credit = CREDIT;
+  /** When the engine wants to be called again, as it has said last. */
+  #due = 0;
   // Views of the staging columns; of length 0 after the memory has grown.
   #timestamps = new Float64Array(0);
   #timestampBits = new BigInt64Array(0);
@@ -53,6 +58,7 @@ export class InlinePort implements Port {
     const memory = await glue.instantiate(code.core, code.rest, () => restNow(code));
     const port = new InlinePort(glue, memory, options);
     port.#holdsHandles = storage.kind === "opfs";
+    port.#isStored = storage.kind !== "memory";
     await port.#start(glue, storage, options);
     port.#ended = ended;
     return port;
@@ -67,12 +73,12 @@ export class InlinePort implements Port {
     this.#staged = glue.EnginePort.stagedSamples();
     this.#pump = new Pump(
       {
-        pump: (wallNow, budget) => this.#open().pump(wallNow, budget),
+        pump: (wallNow, budget) => (this.#due = this.#open().pump(wallNow, budget)),
         spent: () => this.#open().spent(),
         completed: () => this.#open().completed(),
         afterSlice: () => this.#afterSlice(),
       },
-      (thrown) => this.#fault(thrown),
+      (thrown) => this.#fail(thrown),
     );
   }
 
@@ -278,9 +284,24 @@ export class InlinePort implements Port {
 
   #afterSlice(): void {
     if (this.#room !== undefined && !this.#room.isAsking && this.#open().wantsRoom(Date.now())) this.#room.ask().catch(() => {});
-    if (this.#listener === undefined || this.#engine === undefined) return;
-    const events = this.#engine.events() as EngineEvent[];
-    if (events.length !== 0) this.#listener(events);
+    if (this.#listener !== undefined) {
+      const events = this.#open().events() as EngineEvent[];
+      if (events.length !== 0) this.#listener(events);
+    }
+    if (this.#isStored && this.#due === Number.POSITIVE_INFINITY) this.#lookWhetherStopped();
+  }
+
+  /** An engine that has lost its storage to another one does nothing any more, and tells only those who ask for something. */
+  #lookWhetherStopped(): void {
+    if (this.#isClosing || this.#engine === undefined) return;
+    try {
+      // There is no series without labels, so this is refused whatever happens; the reason is what counts.
+      this.series([]);
+    } catch (refused) {
+      const reason = refused as SandglassError;
+      // A reader is refused with "locked" as long as it lives.
+      if (reason.code === "closed" || (reason.code === "locked" && this.role === "writer")) this.#free(reason);
+    }
   }
 
   hidden(): void {
@@ -297,7 +318,7 @@ export class InlinePort implements Port {
   async crash(): Promise<InlinePort> {
     const engine = this.#open();
     const options = { ...this.#options, startTime: this.now() };
-    const port = new InlinePort(this.#glue, this.#memory!, options);
+    const port = new InlinePort(this.#glue!, this.#memory!, options);
     port.#engine = this.#call((ended) => ended.crash(options));
     this.#end(new SandglassError("closed", "this engine was made to crash; go on with the database that crash() has answered"));
     engine.free();
@@ -327,6 +348,7 @@ export class InlinePort implements Port {
   async close(): Promise<void> {
     if (this.#pump.stopped?.code === "closed") return;
     const closed = new SandglassError("closed", "the database is closed; open it again");
+    this.#isClosing = true;
     try {
       await this.#answer(this.#call((engine) => engine.close()));
     } finally {
@@ -346,6 +368,7 @@ export class InlinePort implements Port {
     this.#ended?.(reason);
     this.#ended = undefined;
     this.#engine = undefined;
+    this.#glue = undefined;
     this.#memory = undefined;
     this.#listener = undefined;
     this.#room = undefined;
@@ -379,16 +402,19 @@ export class InlinePort implements Port {
     if (thrown instanceof SandglassError) return thrown;
     const { code, message } = thrown as { code?: unknown; message?: unknown };
     if (thrown instanceof Error && typeof code === "string") return new SandglassError(code as SandglassError["code"], String(message));
-    const fault = this.#fault(thrown);
+    return this.#fail(thrown);
+  }
+
+  /** The engine can't go on. Answers what everybody is told. */
+  #fail(thrown: unknown): SandglassError {
+    const fault = thrown instanceof SandglassError ? thrown : this.#fault(thrown);
     this.#end(fault);
     return fault;
   }
 
   #fault(thrown: unknown): SandglassError {
-    if (thrown instanceof SandglassError) return thrown;
     // What is left behind must not be freed when it is collected: its state is not to be trusted.
     (this.#engine as { __destroy_into_raw?: () => void } | undefined)?.__destroy_into_raw?.();
-    this.#engine = undefined;
     return new SandglassError(
       "internal",
       `the engine has stopped: ${wordsOf(thrown)}; what was durable is untouched, open the database again and please report this`,

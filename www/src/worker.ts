@@ -24,6 +24,8 @@ let code: EngineCode;
 const handles: (number | Failure)[] = [];
 /** Answers that have not been sent yet. */
 const answering = new Set<Promise<void>>();
+/** The page has asked for the end. */
+let isLeaving = false;
 /** Calls that can be given up. */
 const underWay = new Map<number, AbortController>();
 
@@ -33,10 +35,7 @@ worker.onmessage = ({ data }) => {
       answer(data.id, async () => {
         holdAlive(data.alive);
         code = data.start.code;
-        port = await startEngine(data.start, undefined, (reason) => {
-          // The page knows of what it has asked for.
-          if (reason.code !== "closed") post({ kind: "ended", failure: toFailure(reason) });
-        });
+        port = await startEngine(data.start, undefined, end);
         return port.role;
       });
       break;
@@ -65,10 +64,12 @@ worker.onmessage = ({ data }) => {
       post({ kind: "pong" });
       break;
     case "suspend":
+      isLeaving = true;
       port.suspend();
       setTimeout(() => worker.close(), LAST_WORK_MS);
       break;
     case "close":
+      isLeaving = true;
       answer(data.id, async () => {
         const before = [...answering];
         await port.close();
@@ -82,6 +83,11 @@ post({ kind: "hello", build: BUILD });
 
 function post(reply: Reply, transfer: Transferable[] = []): void {
   worker.postMessage(reply, transfer);
+}
+
+/** The engine has stopped by itself. */
+function end(reason: unknown): void {
+  if (!isLeaving) post({ kind: "ended", failure: toFailure(reason) });
 }
 
 function keep(sent: Promise<void>): void {

@@ -1,6 +1,6 @@
 // What happens when the engine fails where it must not, shown with a port that does so when told.
 import assert from "node:assert/strict";
-import { it } from "node:test";
+import { beforeEach, it } from "node:test";
 import { source } from "./source.mjs";
 
 const GLUE = `
@@ -9,13 +9,18 @@ export function createGlue() {
   class EnginePort {
     static stagedSamples() { return 1024; }
     static openMemory() { return new EnginePort(); }
+    static async openIndexedDb(_name, notify) { globalThis.notify = notify; return new EnginePort(); }
     done = []; freed = false; tickets = 1;
     #ticket() { this.done.push(++this.tickets); return this.tickets; }
     opening() { this.done.push(1); return 1; }
     stagedTimestamps() { return 0; }
     stagedValues() { return 8192; }
     stagedSeries() { return 16384; }
-    series() { return 0; }
+    series(labels) {
+      if (globalThis.stopped) throw Object.assign(new Error("it was taken over"), { code: globalThis.stopped });
+      if (labels.length === 0) throw Object.assign(new Error("no labels"), { code: globalThis.refusal });
+      return 0;
+    }
     append(series, count) {
       globalThis.staged = new Float64Array(memory.buffer, 0, count).slice();
       if (globalThis.fault === "append") { globalThis.fault = ""; throw new WebAssembly.RuntimeError("unreachable"); }
@@ -35,12 +40,15 @@ export function createGlue() {
   return { instantiate: async () => memory, EnginePort };
 }`;
 const { InlinePort } = await source("inline_port", { "./glue.js": GLUE });
-const start = () => InlinePort.start(undefined, { kind: "memory" }, { manualClock: false });
+const { startEngine } = await source("engine", { "./glue.js": GLUE });
+const start = (ended) => InlinePort.start(undefined, { kind: "memory" }, { manualClock: false }, ended);
+beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false }));
 
 for (const where of ["append", "pump", "take"]) {
   it(`a fault in ${where} fails all that waits and all that comes, with the engine's last words`, async () => {
-    Object.assign(globalThis, { fault: "never", freed: false, abandoned: false, panicked: "panicked at src/part/merge.rs:7: oh" });
-    const port = await start();
+    Object.assign(globalThis, { fault: "never", panicked: "panicked at src/part/merge.rs:7: oh" });
+    const ends = [];
+    const port = await start((reason) => ends.push(reason));
     const waiting = port.ask({ kind: "flush" });
     globalThis.fault = where;
     const failing = where === "append" ? port.append(0, [1], [1]) : port.ask({ kind: "flush" });
@@ -51,11 +59,73 @@ for (const where of ["append", "pump", "take"]) {
     assert.throws(() => port.series(["a", "b"]), { code: "internal" });
     await assert.rejects(port.close(), { code: "internal" });
     assert.deepEqual([globalThis.freed, globalThis.abandoned], [false, true], "what has failed is not touched again");
+    assert.deepEqual(ends.map(({ code, message }) => [code, /oh/.test(message)]), [["internal", true]], "who has the lock is told, once");
+    assert.equal(port.memory, undefined, "the memory is let go of");
+  });
+
+  it(`after a fault in ${where} another one gets the lock at once`, async () => {
+    globalThis.fault = "never";
+    const held = new Set();
+    const request = async (name, _, held_) => {
+      held.add(name);
+      await held_();
+      held.delete(name);
+    };
+    Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
+    const ends = [];
+    const options = { manualClock: false, readOnly: false };
+    const port = await startEngine({ storage: { kind: "indexeddb", name: "x" }, options, lock: { ifLocked: "fail", timeoutMs: 0 } }, undefined, ({ code }) => ends.push(code));
+    assert.deepEqual([...held], ["sandglass/x"]);
+    globalThis.fault = where;
+    await assert.rejects(where === "append" ? port.append(0, [1], [1]) : port.ask({ kind: "flush" }), { code: "internal" });
+    await new Promise((resolve) => setImmediate(resolve));
+    assert.deepEqual([[...held], ends], [[], ["internal"]]);
   });
 }
 
+/** A port of what is stored, and the codes that it has ended with. */
+async function startStored(readOnly = false) {
+  const ends = [];
+  const port = await InlinePort.start(undefined, { kind: "indexeddb", name: "x" }, { manualClock: false, readOnly }, ({ code }) => ends.push(code));
+  return { port, ends };
+}
+const slices = async () => {
+  for (let n = 0; n < 5; n++) await new Promise((resolve) => setImmediate(resolve));
+};
+
+for (const code of ["locked", "closed"]) {
+  it(`an engine that has stopped for good (${code}) ends its port, though nobody has asked it for anything`, async () => {
+    const { port, ends } = await startStored();
+    globalThis.notify();
+    await slices();
+    assert.deepEqual(ends, [], "a healthy one goes on");
+    globalThis.stopped = code;
+    globalThis.notify();
+    await slices();
+    assert.deepEqual([ends, globalThis.freed], [[code], true]);
+    await assert.rejects(port.ask({ kind: "flush" }), { code, message: "it was taken over" });
+  });
+}
+
+it("a reader, which may add no series, does not take that for its end", async () => {
+  globalThis.refusal = "locked";
+  const { port, ends } = await startStored(true);
+  globalThis.notify();
+  await slices();
+  assert.deepEqual(ends, []);
+  await port.close();
+  assert.deepEqual(ends, ["closed"]);
+});
+
+it("a database that is being closed is not taken for one that has stopped", async () => {
+  const { port, ends } = await startStored();
+  const closing = port.close();
+  globalThis.stopped = "closed";
+  await closing;
+  assert.deepEqual(ends, ["closed"]);
+});
+
 it("columns are staged anew after the memory has grown", async () => {
-  globalThis.fault = "";
   const port = await start();
   await port.append(0, [1, 2], [1, 2]);
   globalThis.grow = true;
@@ -67,7 +137,6 @@ it("columns are staged anew after the memory has grown", async () => {
 });
 
 it("who is put away by the browser is closed", async () => {
-  globalThis.fault = "";
   const port = await start();
   port.suspend();
   await assert.rejects(port.ask({ kind: "flush" }), { code: "closed", message: /page away/ });
