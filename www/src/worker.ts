@@ -15,6 +15,7 @@ const LAST_WORK_MS = 5_000;
 
 const worker = globalThis as unknown as {
   onmessage: ((message: { data: Request }) => void) | null;
+  onmessageerror: (() => void) | null;
   postMessage(reply: Reply, transfer: Transferable[]): void;
   close(): void;
 };
@@ -46,7 +47,7 @@ worker.onmessage = ({ data }) => {
       for (const labels of data.labels) handles.push(define(labels));
       break;
     case "append":
-      keep(append(data.id, data.batch));
+      keep(append(data.id, data.batch).catch(end));
       break;
     case "ask":
       answer(data.id, () => ask(data.id, data.command));
@@ -79,6 +80,7 @@ worker.onmessage = ({ data }) => {
       break;
   }
 };
+worker.onmessageerror = () => end("a message from the page cannot be read");
 post({ kind: "hello", build: BUILD });
 
 function post(reply: Reply, transfer: Transferable[] = []): void {
@@ -100,14 +102,13 @@ function answer(id: number, run: () => Promise<unknown>): void {
 }
 
 async function outcome(id: number, run: () => Promise<unknown>): Promise<void> {
-  let reply: Reply;
   try {
     const value = await run();
-    reply = { kind: "answer", id, value, now: port.isOpen ? port.now() : 0 };
+    // There may be too little memory to hand it over.
+    post({ kind: "answer", id, value, now: port.isOpen ? port.now() : 0 }, buffersOf(value));
   } catch (error) {
-    reply = { kind: "failed", id, failure: toFailure(error) };
+    post({ kind: "failed", id, failure: toFailure(error) });
   }
-  post(reply, reply.kind === "answer" ? buffersOf(reply.value) : []);
 }
 
 async function ask(id: number, command: Command): Promise<unknown> {
