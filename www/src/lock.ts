@@ -19,7 +19,7 @@ export interface Lock {
 
 /** What happens when somebody else has the lock. */
 export interface LockOptions {
-  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite; "readonly" is content with reading after a moment. */
+  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite, and not before that moment; "readonly" is content with reading after a moment. */
   ifLocked: "fail" | "wait" | "readonly";
   timeoutMs: number;
 }
@@ -38,14 +38,15 @@ export async function acquire(name: string, storage: string, { ifLocked, timeout
       `storage "${storage}" needs the Web Locks of a secure context, so that two tabs can't write at once; serve the page from https or localhost, or use storage: "memory"`,
     );
   }
-  const patienceMs = ifLocked === "wait" ? timeoutMs : PATIENCE_MS;
+  // The browser takes a moment to give out a lock that is free.
+  const patienceMs = ifLocked === "wait" ? Math.max(timeoutMs, PATIENCE_MS) : PATIENCE_MS;
   const release = await request(locks, name, lockName(name, storage), { mode: "exclusive", patienceMs, signal });
   if (release !== undefined) return { role: "writer", release };
   if (ifLocked === "readonly") {
     const shared = await request(locks, name, readersLock(name, storage), { mode: "shared", patienceMs, signal });
     if (shared !== undefined) return { role: "reader", release: shared };
   }
-  const advice = ifLocked === "wait" ? `or wait longer than the ${patienceMs} ms of lockTimeout` : 'or open it with ifLocked: "wait" or "readonly"';
+  const advice = ifLocked === "wait" ? `or wait longer than the ${timeoutMs} ms of lockTimeout` : 'or open it with ifLocked: "wait" or "readonly"';
   throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, ${advice}`);
 }
 

@@ -36,11 +36,10 @@ export class Watch {
     this.#silenceMs = SILENCE_MS;
   }
 
-  /** Somebody waits from now on. */
+  /** Somebody is about to wait. A silence counts from the instant on at which the first of those who wait began to. */
   begin(): void {
-    if (this.#timer !== undefined) return;
-    this.heard();
-    this.#wait(this.#silenceMs);
+    if (this.#timer === undefined || !this.#watched.isAwaited()) this.heard();
+    if (this.#timer === undefined) this.#wait(this.#silenceMs);
   }
 
   /** Something has come. */

@@ -156,10 +156,10 @@ export class WorkerPort implements Port {
 
   #sendAppends(batch: Packed, appended: Appended): void {
     const id = ++this.#lastId;
+    this.#watch.begin();
     this.#appends.set(id, appended);
     const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
     this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
-    this.#watch.begin();
   }
 
   // ---- commands -----------------------------------------------------------------------------------------------------------
@@ -193,9 +193,9 @@ export class WorkerPort implements Port {
     return new Promise((resolve, reject) => {
       this.#check();
       const id = ++this.#lastId;
+      this.#watch.begin();
       this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject });
       this.#post(request(id), transfer);
-      this.#watch.begin();
     });
   }
 

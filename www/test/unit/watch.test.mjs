@@ -67,6 +67,27 @@ describe("the watch", () => {
     assert.equal(seen.lost, 1);
   });
 
+  it("counts the silence from the first of those who wait, not from what was heard before", () => {
+    const seen = watched();
+    seen.watch.begin();
+    pass(100);
+    seen.watch.heard();
+    seen.awaited = false;
+    pass(19_800);
+    // The timer of the last call is still running.
+    seen.watch.begin();
+    seen.awaited = true;
+    pass(19_900);
+    assert.deepEqual([seen.pings, seen.lost], [0, 0]);
+    for (let n = 0; n < 10; n++) {
+      // Those who come later don't put it off.
+      pass(1_000);
+      seen.watch.begin();
+    }
+    pass(1_500);
+    assert.deepEqual([seen.pings, seen.lost], [2, 1]);
+  });
+
   it("is quick to ask where no lock tells of the end", () => {
     const seen = watched();
     const quick = new Watch({ isAwaited: () => true, ping: () => seen.pings++, lost: () => seen.lost++ });
