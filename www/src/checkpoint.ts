@@ -1,7 +1,7 @@
 // The engine as it is at one instant, to come back to: its memory, page by page. What did not change since the last checkpoint
 // is held once for both.
 
-import { SandglassError } from "./errors.js";
+import { SandglassError } from "./core.js";
 import type { Port } from "./port.js";
 import type { Checkpoint } from "./types.js";
 

@@ -1,6 +1,6 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
-import { bounds, flatten, invalid, optionalText, text, unreadable } from "./check.js";
+import { bounds, flatten, invalid, optionalText, text } from "./check.js";
 import { exportStream, snapshotStream } from "./download.js";
 import { SandglassError } from "./errors.js";
 import type { Body } from "./lines.js";
@@ -28,9 +28,6 @@ import type {
   SeriesHandle,
   Snapshots,
 } from "./types.js";
-
-/** The base of requests that have none; nobody looks at it. */
-const BASE_URL = "http://sandglass.invalid";
 
 class Handle implements SeriesHandle {
   constructor(
@@ -208,18 +205,15 @@ export class OpenDatabase implements Database {
   }
 
   async inspectPart(part: PartId, blocks?: BlockRange & Abortable): Promise<PartDetails> {
-    const { from = 0, count = 1000, signal } = blocks ?? {};
-    return this.#port.ask({ kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") }, signal);
+    return (await inside()).inspectPart(this.#port, part, blocks ?? {});
   }
 
   async inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails> {
-    const pieces = await this.#port.ask({ kind: "inspectBlock", part: position(part, "part"), block: position(block, "block") }, options?.signal);
-    const { blockDetails } = await onDemand(import("./block_details.js"));
-    return blockDetails(part, block, pieces);
+    return (await inside()).inspectBlock(this.#port, part, block, options?.signal);
   }
 
   async inspectIndexBlock(table: number, part: number, block: number, options?: Abortable): Promise<IndexBlockDetails> {
-    return this.#port.ask({ kind: "inspectIndexBlock", table: position(table, "table"), part: position(part, "part"), block: position(block, "block") }, options?.signal);
+    return (await inside()).inspectIndexBlock(this.#port, table, part, block, options?.signal);
   }
 
   async checkpoint(): Promise<Checkpoint> {
@@ -245,16 +239,8 @@ export class OpenDatabase implements Database {
   // ---- HTTP -------------------------------------------------------------------------------------------------------------------
 
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
-    const request = toRequest(input, init);
-    const { pathname, search } = new URL(request.url);
-    const body = new Uint8Array(
-      await request.arrayBuffer().catch((cause: unknown) => {
-        throw unreadable("the body of the request cannot be read", cause);
-      }),
-    );
-    const contentType = request.headers.get("content-type") ?? "";
-    const reply = await this.#port.ask({ kind: "http", method: request.method, uri: pathname + search, contentType, body }, request.signal);
-    return new Response(reply.body as BodyInit, { status: reply.status, headers: { "content-type": reply.contentType } });
+    const { fetchFrom } = await onDemand(import("./http.js"));
+    return fetchFrom(this.#port, input, init);
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------------------
@@ -279,21 +265,11 @@ export class OpenDatabase implements Database {
   }
 }
 
-function position(number: unknown, what: string): number {
-  if (typeof number === "number" && Number.isInteger(number) && number >= 0) return number;
-  throw invalid(`${what} is ${String(number)}; a whole number from 0 on is expected`);
-}
+/** Few look there. */
+const inside = () => onDemand(import("./inside.js"));
 
 function isColumn(column: unknown): column is Float64Array | readonly number[] {
   return column instanceof Float64Array || Array.isArray(column);
-}
-
-function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {
-  try {
-    return new Request(input instanceof Request ? input : new URL(input, BASE_URL), init);
-  } catch (cause) {
-    throw unreadable("this is no request", cause);
-  }
 }
 
 function snapshotsOf(port: Port): Snapshots {
@@ -304,10 +280,10 @@ function snapshotsOf(port: Port): Snapshots {
     deleteAll: async (options?: Abortable) => port.ask({ kind: "snapshotDeleteAll" }, options?.signal),
     download(name, options?: DownloadOptions & Abortable) {
       const layout = options?.layout ?? "v1.72";
-      if (layout === "v1.93" || layout === "v1.150") {
-        throw new SandglassError("unsupported", `snapshots are not written in the layout "${layout}" yet; leave the option out: every server since v1.72 opens the layout "v1.72", newer ones too`);
+      if (layout !== "v1.72") {
+        const code = layout === "v1.93" || layout === "v1.150" ? "unsupported" : "invalid";
+        throw new SandglassError(code, `snapshots are not written in the layout ${JSON.stringify(layout)}; leave it out: every server since v1.72 opens "v1.72"`);
       }
-      if (layout !== "v1.72") throw invalid(`there is no layout ${JSON.stringify(layout)}; "v1.72" is the one to use`);
       return snapshotStream(port, text(name, "name"), options?.signal);
     },
     async restore(): Promise<RestoreResult> {

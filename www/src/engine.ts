@@ -4,7 +4,7 @@ import type { EngineCode } from "./engine_code.js";
 import type { EngineOptions } from "./glue.js";
 import { InlinePort, type Storage } from "./inline_port.js";
 import { acquire, type LockOptions } from "./lock.js";
-import { SandglassError } from "./errors.js";
+import { SandglassError } from "./core.js";
 
 /** Nobody else knows of a database in memory. */
 const ALONE = { role: "writer", release: () => {} } as const;

@@ -1,8 +1,6 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
-import { abortable, checkAborted } from "./abort.js";
-import { flatten, invalid } from "./check.js";
-import { SandglassError } from "./errors.js";
+import { abortable, checkAborted, flatten, invalid, SandglassError } from "./core.js";
 import { type Body, pieces } from "./lines.js";
 import type { Port } from "./port.js";
 import type { Abortable, IngestOptions, IngestResult } from "./types.js";

@@ -2,7 +2,7 @@
 
 import { startHere } from "./here.js";
 import { onDemand } from "./on_demand.js";
-import { openDatabase } from "./open.js";
+import { openDatabase } from "./core.js";
 import type { Database, OpenOptions } from "./types.js";
 
 export { type ErrorCode, SandglassError } from "./errors.js";

@@ -457,51 +457,39 @@ function openMemory(ports: Glue["EnginePort"], files: (readonly [string, Uint8Ar
   return engine;
 }
 
+type Fields<K extends Kind> = Omit<Extract<Command, { kind: K }>, "kind">;
+/** For each parameter the name of a field that fits. */
+type Names<Parameters extends unknown[], Fields> = { readonly [I in keyof Parameters]: { [N in keyof Fields]: Fields[N] extends Parameters[I] ? N : never }[keyof Fields] };
+
+const RANGE = ["start", "end"] as const;
+/** The fields of each command in the order in which the engine's method of that name takes them. */
+const FIELDS: { [K in Kind]: Names<Parameters<EnginePort[K]>, Fields<K>> } = {
+  flush: [],
+  sync: [],
+  forceMerge: ["partitionPrefix"],
+  tick: ["ms"],
+  ingest: ["format", "body", "timestamp", "extraLabels", "firstLine", "bodyNumber"],
+  select: ["selector", ...RANGE],
+  labels: ["selector", ...RANGE],
+  labelNames: ["selector", ...RANGE],
+  labelValues: ["name", "selector", ...RANGE],
+  exportOpen: ["selector", ...RANGE],
+  exportNext: ["cursor"],
+  exportClose: ["cursor"],
+  snapshotCreate: [],
+  snapshotList: [],
+  snapshotDelete: ["name"],
+  snapshotDeleteAll: [],
+  snapshotFiles: ["name"],
+  snapshotRead: ["source", "offset", "length"],
+  inspectPart: ["part", "from", "count"],
+  inspectBlock: ["part", "block"],
+  inspectIndexBlock: ["table", "part", "block"],
+  http: ["method", "uri", "contentType", "body"],
+};
+
 function submit(engine: EnginePort, command: Command): number {
-  switch (command.kind) {
-    case "flush":
-      return engine.flush();
-    case "sync":
-      return engine.sync();
-    case "forceMerge":
-      return engine.forceMerge(command.partitionPrefix);
-    case "tick":
-      return engine.tick(command.ms);
-    case "ingest":
-      return engine.ingest(command.format, command.body, command.timestamp, command.extraLabels, command.firstLine, command.bodyNumber);
-    case "select":
-      return engine.select(command.selector, command.start, command.end);
-    case "labels":
-      return engine.labels(command.selector, command.start, command.end);
-    case "labelNames":
-      return engine.labelNames(command.selector, command.start, command.end);
-    case "labelValues":
-      return engine.labelValues(command.name, command.selector, command.start, command.end);
-    case "exportOpen":
-      return engine.exportOpen(command.selector, command.start, command.end);
-    case "exportNext":
-      return engine.exportNext(command.cursor);
-    case "exportClose":
-      return engine.exportClose(command.cursor);
-    case "snapshotCreate":
-      return engine.snapshotCreate();
-    case "snapshotList":
-      return engine.snapshotList();
-    case "snapshotDelete":
-      return engine.snapshotDelete(command.name);
-    case "snapshotDeleteAll":
-      return engine.snapshotDeleteAll();
-    case "snapshotFiles":
-      return engine.snapshotFiles(command.name);
-    case "snapshotRead":
-      return engine.snapshotRead(command.source, command.offset, command.length);
-    case "inspectPart":
-      return engine.inspectPart(command.part, command.from, command.count);
-    case "inspectBlock":
-      return engine.inspectBlock(command.part, command.block);
-    case "inspectIndexBlock":
-      return engine.inspectIndexBlock(command.table, command.part, command.block);
-    case "http":
-      return engine.http(command.method, command.uri, command.contentType, command.body);
-  }
+  const methods = engine as unknown as Record<Kind, (...values: unknown[]) => number>;
+  const fields: readonly string[] = FIELDS[command.kind];
+  return methods[command.kind](...fields.map((field) => (command as unknown as Record<string, unknown>)[field]));
 }
