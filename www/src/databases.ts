@@ -1,7 +1,7 @@
 // The databases of this origin: each is an IndexedDB database of its own, or a directory in the origin private file system.
 // Nothing here needs the engine.
 
-import { SandglassError } from "./errors.js";
+import { indexedDb, SandglassError } from "./core.js";
 import { acquireAlone, type Release } from "./lock.js";
 import { destroyInOpfs, opfsDatabases } from "./opfs.js";
 
@@ -22,8 +22,9 @@ export async function databases(): Promise<string[]> {
 
 async function inIndexedDb(): Promise<IDBDatabaseInfo[] | undefined> {
   try {
-    return await globalThis.indexedDB?.databases?.();
+    return await indexedDb()?.databases?.();
   } catch (cause) {
+    if (cause instanceof SandglassError) throw cause;
     throw new SandglassError("unsupported", `the browser does not tell which databases there are: ${(cause as Error).message}`, { cause });
   }
 }
@@ -34,27 +35,36 @@ async function inIndexedDb(): Promise<IDBDatabaseInfo[] | undefined> {
  */
 export async function destroy(name: string): Promise<void> {
   if (typeof name !== "string" || name === "") throw new SandglassError("invalid", "destroy needs the name of a database");
-  const hasIndexedDb = globalThis.indexedDB !== undefined;
+  const factory = indexedDb();
   const isInOpfs = (await opfsDatabases()).includes(name);
   const releases: Release[] = [];
   try {
     // Both locks come before either is removed.
-    for (const [storage, isThere] of [["indexeddb", hasIndexedDb], ["opfs", isInOpfs]] as const) {
+    for (const [storage, isThere] of [["indexeddb", factory !== undefined], ["opfs", isInOpfs]] as const) {
       if (!isThere) continue;
       const release = await acquireAlone(name, storage);
       if (release === undefined) throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there and try again`);
       releases.push(release);
     }
-    if (hasIndexedDb) await destroyInIndexedDb(name);
+    if (factory !== undefined) await destroyInIndexedDb(factory, name);
     if (isInOpfs) await destroyInOpfs(name);
   } finally {
     for (const release of releases) release();
   }
 }
 
-function destroyInIndexedDb(name: string): Promise<void> {
+function destroyInIndexedDb(factory: IDBFactory, name: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const request = indexedDB.deleteDatabase(PREFIX + name);
+    const refused = (cause: unknown) => {
+      const reason = (cause as Error | null)?.message ?? "the browser gives no reason";
+      reject(new SandglassError("storage", `the database "${name}" cannot be removed: ${reason}`, { cause }));
+    };
+    let request: IDBOpenDBRequest;
+    try {
+      request = factory.deleteDatabase(PREFIX + name);
+    } catch (cause) {
+      return refused(cause);
+    }
     const timer = setTimeout(
       // The browser takes no deletion back.
       () => reject(new SandglassError("locked", `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`)),
@@ -66,7 +76,7 @@ function destroyInIndexedDb(name: string): Promise<void> {
     };
     request.onerror = () => {
       clearTimeout(timer);
-      reject(new SandglassError("storage", `the database "${name}" cannot be removed: ${request.error?.message ?? "the browser gives no reason"}`, { cause: request.error }));
+      refused(request.error);
     };
   });
 }

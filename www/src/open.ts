@@ -1,10 +1,12 @@
 // From options to an open database: storage, lock, engine, and what happens when the page goes away.
 
-import { checkAborted } from "./abort.js";
+import { abortable, checkAborted } from "./abort.js";
 import { durationMs, invalid, record, text } from "./check.js";
 import { OpenDatabase } from "./database.js";
 import type { EngineStart } from "./engine.js";
 import { SandglassError } from "./errors.js";
+import { indexedDb } from "./indexed_db.js";
+import { onDemand } from "./on_demand.js";
 import { describe } from "./opened.js";
 import type { Port } from "./port.js";
 import type { Database, OpenOptions, Opened, WasmOption } from "./types.js";
@@ -25,18 +27,36 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   const { signal } = options;
   checkAborted("open", signal);
   const name = nameOf(options);
-  const storage = storageOf(options, name);
+  const storage = await storageOf(options, name);
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
-  const { port, thread } = await start({ storage, options: engineOptionsOf(options), lock }, options.wasm, signal);
-  const stopWatching = storage.kind === "memory" ? () => {} : onPageHide(() => port.suspend());
-  const stopLooking = storage.kind === "memory" ? () => {} : onHidden(() => port.hidden());
-  const stopListening = () => (stopWatching(), stopLooking());
-  const opened = await describe({ storage: storage.kind, role: port.role, thread });
-  if (signal?.aborted) {
-    await port.close().finally(stopListening);
+  const wish = { storage, options: engineOptionsOf(options), lock };
+  const opening = new AbortController();
+  const giveUp = () => opening.abort();
+  signal?.addEventListener("abort", giveUp);
+  let port: Port | undefined;
+  let isPutAway = false;
+  const putAway = () => {
+    isPutAway = true;
+    if (port === undefined) giveUp();
+    else port.suspend();
+  };
+  const stopListening = storage.kind === "memory" ? () => {} : onLeaving(putAway, () => port?.hidden());
+  const begin = async () => {
+    const started = await start(wish, options.wasm, opening.signal);
+    ({ port } = started);
+    const opened = await describe({ storage: storage.kind, role: port.role, thread: started.thread });
+    return new OpenDatabase(name, opened, port, stopListening);
+  };
+  try {
+    return await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+  } catch (error) {
+    stopListening();
     checkAborted("open", signal);
+    if (isPutAway) throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", { cause: error });
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
   }
-  return new OpenDatabase(name, opened, port, stopListening);
 }
 
 function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
@@ -44,17 +64,18 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
   return name;
 }
 
-function storageOf({ storage, files }: OpenOptions, name: string): EngineStart["storage"] {
-  if (files !== undefined && storage !== "memory") throw invalid('files need storage: "memory"');
-  const hasIndexedDb = globalThis.indexedDB !== undefined && globalThis.indexedDB !== null;
-  switch (storage ?? (hasIndexedDb ? "indexeddb" : "memory")) {
+async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: string): Promise<EngineStart["storage"]> {
+  const kind = storage ?? (indexedDb() ? "indexeddb" : "memory");
+  if (kind !== "memory" && (files ?? quotaBytes) !== undefined) throw invalid('files and quotaBytes need storage: "memory"');
+  switch (kind) {
     case "memory":
-      return { kind: "memory", files: files && [...files] };
+      // Few open a database with files.
+      return { kind, files: files && (await onDemand(import("./files.js"))).filesOf(files) };
     case "indexeddb":
-      if (hasIndexedDb) return { kind: "indexeddb", name };
+      if (indexedDb()) return { kind, name };
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
     case "opfs":
-      if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind: "opfs", name };
+      if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
       throw new SandglassError("unsupported", 'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"');
     default:
       throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
@@ -104,19 +125,20 @@ function durationText(duration: unknown, what: string): string {
   throw invalid(`${what} is ${String(duration)}; write milliseconds or a text such as "30d"`);
 }
 
-/** Calls once when the page is about to go away or to be frozen, from which it may come back. */
-function onPageHide(hidden: () => void): () => void {
-  const target = globalThis as { addEventListener?: typeof addEventListener; removeEventListener?: typeof removeEventListener };
-  target.addEventListener?.("pagehide", hidden, { once: true });
-  return () => target.removeEventListener?.("pagehide", hidden);
-}
-
-/** Calls each time the page gets out of sight, from which it may never come back. */
-function onHidden(hidden: () => void): () => void {
-  const document = globalThis.document as Document | undefined;
+/**
+ * Calls `putAway` once when the page is about to go away or to be frozen, from which it may come back, and `hidden` each time it
+ * gets out of sight, from which it may never come back. Returns the function that ends this.
+ */
+function onLeaving(putAway: () => void, hidden: () => void): () => void {
+  const { document } = globalThis as { document?: Document };
   const changed = () => {
     if (document?.visibilityState === "hidden") hidden();
   };
+  const target = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "removeEventListener">>;
+  target.addEventListener?.("pagehide", putAway, { once: true });
   document?.addEventListener("visibilitychange", changed);
-  return () => document?.removeEventListener("visibilitychange", changed);
+  return () => {
+    target.removeEventListener?.("pagehide", putAway);
+    document?.removeEventListener("visibilitychange", changed);
+  };
 }

@@ -17,16 +17,21 @@ export function directoryOf(name: string): string {
 
 /** Names of the databases, in no order; none where there is no such file system. */
 export async function opfsDatabases(): Promise<string[]> {
-  const names: string[] = [];
-  for await (const directory of (await parent())?.keys() ?? []) {
+  const directories: string[] = [];
+  try {
+    for await (const directory of (await parent())?.keys() ?? []) directories.push(directory);
+  } catch (cause) {
+    throw new SandglassError("storage", `the browser does not tell which databases there are in the origin private file system: ${(cause as Error).message}`, { cause });
+  }
+  return directories.flatMap((directory) => {
     try {
       const name = decodeURIComponent(directory);
-      if (directoryOf(name) === directory) names.push(name);
+      return directoryOf(name) === directory ? [name] : [];
     } catch {
       // Not ours.
+      return [];
     }
-  }
-  return names;
+  });
 }
 
 /** Removes a database. One that is not there is no error. The handles of one that has just been closed may still be open for a moment. */
