@@ -13,12 +13,14 @@ const entries = {
   worker: `/package/${(await entry(".")).replace("./", "")}`,
   page: `/package/${(await entry("./inline")).replace("./", "")}`,
 };
+/** OPFS is written from a worker alone. */
+const PLACES = [["worker", "indexeddb"], ["worker", "opfs"], ["page", "indexeddb"]];
 
 /** Longer than a reader is content with what it has seen. */
 const A_LOOK_MS = 250;
 
 /** Opens a database in a tab, as `globalThis.db`. Answers its role, or the code of the error. */
-const open = (tab, index, options) =>
+const openIn = (tab, index, options) =>
   tab.evaluate(
     async ({ index, options }) => {
       globalThis.sandglass = await import(index);
@@ -43,8 +45,10 @@ const TAR = `
   const digest = await crypto.subtle.digest("SHA-256", tar);
   return [tar.length, ...new Uint8Array(digest)].join(" ");`;
 
-for (const [where, index] of Object.entries(entries)) {
-  describe(`two tabs, engines in the ${where}`, async () => {
+for (const [where, storage] of PLACES) {
+  const index = entries[where];
+  const open = (tab, options) => openIn(tab, index, { storage, ...options });
+  describe(`two tabs, engines in the ${where}, storage: ${storage}`, async () => {
     const server = await serve({ package: directory });
     const profile = await temporaryDirectory("readers");
     const { page: one, context, close: quit } = await visit(profile, server.url);
@@ -58,8 +62,8 @@ for (const [where, index] of Object.entries(entries)) {
 
     it("one writes and merges, the other follows", async () => {
       const name = `followed in the ${where}`;
-      assert.equal(await open(one, index, { name }), "writer");
-      assert.equal(await open(other, index, { name, ifLocked: "readonly" }), "reader");
+      assert.equal(await open(one, { name }), "writer");
+      assert.equal(await open(other, { name, ifLocked: "readonly" }), "reader");
       await one.evaluate(() => {
         globalThis.synced = 0;
         globalThis.stop = false;
@@ -95,7 +99,7 @@ for (const [where, index] of Object.entries(entries)) {
 
       await close(one);
       assert.equal((await call(other, COUNT)).value, total);
-      assert.equal(await open(third, index, { name, ifLocked: "readonly" }), "writer");
+      assert.equal(await open(third, { name, ifLocked: "readonly" }), "writer");
       assert.equal((await call(third, COUNT)).value, total);
       await call(third, `await globalThis.db.append({ __name__: "written", i: "0" }, [1.75e12], [5e7]); await globalThis.db.sync();`);
       await sleep(A_LOOK_MS);
@@ -104,13 +108,51 @@ for (const [where, index] of Object.entries(entries)) {
       await close(third);
     });
 
+    /** A browser that has put a tab to sleep, or lost the process with its locks. */
+    const steal = (lock) => third.evaluate((lock) => navigator.locks.request(lock, { steal: true }, () => {}), lock);
+
+    if (storage === "opfs") {
+      it("a writer whose lock was taken away still has its files, and nobody else gets them before it closes", async () => {
+        const name = `kept in the ${where}`;
+        assert.equal(await open(one, { name }), "writer");
+        await call(one, `await globalThis.db.append({ __name__: "written", i: "1" }, [1.7e12], [1e6]); await globalThis.db.sync();`);
+        await steal(`sandglass-opfs/${name}`);
+        await assert.rejects(open(other, { name }), /another tab|still open/);
+        assert.equal((await call(one, `await globalThis.db.append({ __name__: "written", i: "2" }, [1.7e12], [2e6]); await globalThis.db.sync();`)).code, undefined);
+        assert.equal((await call(one, COUNT)).value, 2);
+        await close(one);
+        assert.equal(await open(third, { name }), "writer");
+        assert.equal((await call(third, COUNT)).value, 2);
+        await close(third);
+      });
+      return;
+    }
+
+    it("a writer that is fenced while nobody asks it for anything says so, and ends", async () => {
+      const name = `fenced at rest in the ${where}`;
+      assert.equal(await open(one, { name }), "writer");
+      await steal(`sandglass/${name}`);
+      assert.equal(await open(other, { name }), "writer");
+      await call(one, `globalThis.events = []; globalThis.db.observe((event) => globalThis.events.push(event));`);
+      // It is accepted, and what is known of it is only written some seconds later.
+      await call(one, `await globalThis.db.append({ __name__: "written", i: "3" }, [1.7e12], [3e6]);`);
+      for (const deadline = Date.now() + 20_000; !(await one.evaluate(() => globalThis.events.some(({ type }) => type === "degraded"))); await sleep(100)) {
+        assert.ok(Date.now() < deadline, "nothing was told in 20 s");
+      }
+      assert.equal((await call(one, "globalThis.db.series({ __name__: 'any' })")).code, "locked");
+      assert.equal((await call(one, "globalThis.db.now()")).code, "locked");
+      for (const deadline = Date.now() + 10_000; one.workers().length > 0; await sleep(20)) assert.ok(Date.now() < deadline, "its worker lives on");
+      await close(other);
+      assert.equal(await open(other, { name }), "writer");
+      await close(other);
+    });
+
     it("a writer whose lock was taken away is fenced, says so ever after, and harms nothing", async () => {
       const name = `fenced in the ${where}`;
-      assert.equal(await open(one, index, { name }), "writer");
+      assert.equal(await open(one, { name }), "writer");
       await call(one, `await globalThis.db.append({ __name__: "written", i: "1" }, [1.7e12], [1e6]); await globalThis.db.sync();`);
-      // A browser that has put a tab to sleep, or lost the process with its locks.
-      await third.evaluate((lock) => navigator.locks.request(lock, { steal: true }, () => {}), `sandglass/${name}`);
-      assert.equal(await open(other, index, { name }), "writer");
+      await steal(`sandglass/${name}`);
+      assert.equal(await open(other, { name }), "writer");
       await call(other, `await globalThis.db.append({ __name__: "written", i: "2" }, [1.7e12], [2e6]); await globalThis.db.sync();`);
       await call(one, `globalThis.events = []; globalThis.db.observe((event) => globalThis.events.push(event));`);
       const late = `await globalThis.db.append({ __name__: "written", i: "3" }, [1.7e12], [3e6]); await globalThis.db.sync();`;
@@ -119,8 +161,12 @@ for (const [where, index] of Object.entries(entries)) {
       assert.match(refused.message, /a newer writer has taken the database over/);
       for (const work of [late, COUNT, "await globalThis.db.snapshots.list()", "await globalThis.db.close()"]) assert.equal((await call(one, work)).code, "locked", work);
       assert.equal((await call(other, COUNT)).value, 2);
+      const { value: events } = await call(one, "return globalThis.events");
+      const degraded = events.filter(({ type }) => type === "degraded");
+      assert.deepEqual([...new Set(degraded.map(({ code }) => code))], ["locked"], JSON.stringify(events));
+      assert.match(degraded.at(-1).message, /^the database has stopped: a newer writer/);
       await close(other);
-      assert.equal(await open(third, index, { name }), "writer");
+      assert.equal(await open(third, { name }), "writer");
       assert.equal((await call(third, COUNT)).value, 2);
       await close(third);
     });
