@@ -119,8 +119,10 @@ describe("the watch", () => {
 describe("a worker that says nothing", () => {
   class Silent {
     said = [];
-    postMessage(message) {
+    handedOver = [];
+    postMessage(message, transfer = []) {
       this.said.push(message);
+      this.handedOver.push(transfer);
       if (message.kind === "start") queueMicrotask(() => this.onmessage({ data: { kind: "answer", id: message.id, value: undefined, now: 0 } }));
     }
     terminate() {
@@ -174,5 +176,26 @@ describe("a worker that says nothing", () => {
     assert.deepEqual([batch.calls.length, batch.timestamps.length, batch.values.length, batch.series.length], [3003, 2001, 2001, 1]);
     assert.equal(new BigInt64Array(batch.timestamps.buffer)[1999], 2n ** 60n + 1n);
     assert.equal(new BigUint64Array(batch.values.buffer)[1998], 0x7ff0000000000002n);
+    assert.deepEqual(new Set(worker.handedOver[2]), new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]));
+  });
+
+  it("is handed long columns and bodies, not clones of them, and the caller's own stay whole", async () => {
+    const worker = new Silent();
+    const port = await start(worker);
+    const series = port.series(["__name__", "up"]);
+    const column = new Float64Array(20_000);
+    void port.append(series, column, column);
+    void port.appendRow((target) => target.fill(series), 7, column);
+    const body = new TextEncoder().encode("up 1");
+    void port.ask({ kind: "ingest", format: "prometheus", body, timestamp: 0, extraLabels: [], firstLine: 1, bodyNumber: 1 });
+    assert.deepEqual(worker.said.slice(1).map(({ kind }) => kind), ["series", "append", "append", "ask"]);
+    for (const at of [2, 3]) {
+      const { batch } = worker.said[at];
+      assert.deepEqual(new Set(worker.handedOver[at]), new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]));
+      assert.ok(!worker.handedOver[at].includes(column.buffer));
+    }
+    const { command } = worker.said[4];
+    assert.deepEqual(worker.handedOver[4], [command.body.buffer]);
+    assert.deepEqual([command.body, command.body.buffer === body.buffer], [body, false]);
   });
 });

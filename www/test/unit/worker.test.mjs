@@ -19,6 +19,8 @@ export function createGlue() {
     flush() { return this.#ticket(); }
     snapshotRead() { return this.#ticket(); }
     http() { return this.#ticket(); }
+    select() { return this.#ticket(); }
+    takeSeries() { return globalThis.series.shift(); }
     close() { return this.#ticket(); }
     free() {}
   }
@@ -99,6 +101,16 @@ it("bytes are handed over and not cloned", async () => {
   const [{ value, transfer }] = await tell({ kind: "ask", id: 2, command: { kind: "snapshotRead", source: "x", offset: 0, length: 5 } });
   assert.equal(value, globalThis.taken);
   assert.deepEqual(transfer, [globalThis.taken.buffer]);
+  globalThis.taken = 2;
+  const [short, long] = [new Float64Array(3), new Float64Array(5_000)];
+  const longTimes = new Float64Array(5_000);
+  globalThis.series = [[[{ a: "1" }, { a: "2" }], short, short, longTimes, long]];
+  await tell({ kind: "ask", id: 4, command: { kind: "select", selector: "x", start: 0, end: 1 } });
+  while (said.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
+  const [piece, { kind }] = said;
+  assert.deepEqual([piece.kind, kind], ["piece", "answer"]);
+  // Short series lie together in one column.
+  assert.deepEqual(piece.transfer, [piece.series.lengths.buffer, piece.series.columns.buffer, longTimes.buffer, long.buffer]);
   globalThis.taken = [200, "text/plain", new Uint8Array(3)];
   const [reply] = await tell({ kind: "ask", id: 3, command: { kind: "http", method: "GET", uri: "/", contentType: "", body: new Uint8Array() } });
   assert.deepEqual(reply.transfer, [globalThis.taken[2].buffer]);
