@@ -12,7 +12,7 @@ const PATIENCE_MS = 10_000;
 
 /**
  * Names of the databases that are stored in this origin, sorted. Databases in memory are not among them: they are known to the
- * object that `open` returned alone.
+ * object that `open` returned alone. It takes as long as the browser takes to list them.
  */
 export async function databases(): Promise<string[]> {
   const [found = [], inOpfs] = await Promise.all([inIndexedDb(), opfsDatabases()]);
@@ -32,6 +32,7 @@ async function inIndexedDb(): Promise<IDBDatabaseInfo[] | undefined> {
 /**
  * Removes a stored database with all its samples and snapshots, in each storage that has one of this name. One that does not exist
  * is no error; one that is open, here or in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
+ * It waits 0.75 seconds for each lock, and up to ten seconds for a connection that something else than this package keeps.
  */
 export async function destroy(name: string): Promise<void> {
   if (typeof name !== "string" || name === "") throw new SandglassError("invalid", "destroy needs the name of a database");

@@ -12,7 +12,11 @@ export type * from "./types.js";
  * Opens a database, or makes a new one. The engine runs in a worker that belongs to this database alone; where there is none
  * (in Node), and where none can be started, it runs in the calling thread, and `opened.thread` of the database tells so.
  *
- * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`.
+ * In a browser what was accepted before a `sync()` or `close()` that has resolved outlives the page; the rest is durable about
+ * five seconds after it was appended. What each storage makes of that is said at {@link OpenOptions.storage}.
+ *
+ * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`, or `closed` when
+ * the browser puts the page away meanwhile.
  *
  * @example
  * ```ts
@@ -25,7 +29,7 @@ export function open(options?: OpenOptions): Promise<Database> {
 
 /**
  * Names of the databases that are stored in this origin, sorted. Databases in memory are not among them: they are known to the
- * object that `open` returned alone.
+ * object that `open` returned alone. It takes as long as the browser takes to list them.
  */
 export async function databases(): Promise<string[]> {
   return (await onDemand(import("./databases.js"))).databases();
@@ -34,6 +38,7 @@ export async function databases(): Promise<string[]> {
 /**
  * Removes a stored database with all its samples and snapshots, in each storage that has one of this name. One that does not exist
  * is no error; one that is open, here or in another tab, is refused with the code `locked`. Databases in memory end by `close()`.
+ * It waits 0.75 seconds for each lock, and up to ten seconds for a connection that something else than this package keeps.
  */
 export async function destroy(name: string): Promise<void> {
   return (await onDemand(import("./databases.js"))).destroy(name);

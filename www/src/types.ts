@@ -10,13 +10,21 @@ export interface OpenOptions {
   /** Name of the database within this origin. Default `"sandglass"`. */
   name?: string;
   /**
-   * Where parts live. Default: `"indexeddb"` where it exists, else `"memory"`.
+   * Where parts live, and what that promises. Default: `"indexeddb"` where it exists, else `"memory"`.
    *
-   * - `"memory"`: in this object alone. It is in no list, several of one name do not know each other, and `close()` ends it.
-   * - `"indexeddb"`: in the browser. What `sync()` has confirmed outlives the end of the browser's processes. The rest becomes
-   *   durable by itself within about five seconds.
-   * - `"opfs"`: in the browser's origin private file system, which is faster. It needs the engine in a worker, which `sandglass`
-   *   starts, and is refused with the code `unsupported` where there is none. It promises what `"indexeddb"` does.
+   * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved. Without them samples become
+   * durable about five seconds after they were appended, so that these few seconds are what an end without a word may cost; half a
+   * part is never left.
+   *
+   * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
+   *   not know each other.
+   * - `"indexeddb"`: in the browser; what is durable outlives a killed tab and a killed browser, and a power cut as far as the
+   *   browser keeps the word `strict` that every commit asks for.
+   * - `"opfs"`: in the browser's origin private file system, which is faster; what is durable outlives a killed tab and a killed
+   *   browser, too, but a power cut may cost files of the last moments, which the next `open` tells with the code `corrupt`. It needs
+   *   the engine in a worker, which `sandglass` starts, and is refused with the code `unsupported` where there is none.
+   *
+   * Unless the origin is persistent, the browser may remove all of it when the disk runs short, see {@link Opened.persistence}.
    */
   storage?: "memory" | "indexeddb" | "opfs";
   /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */
@@ -46,7 +54,7 @@ export interface OpenOptions {
   ifLocked?: "fail" | "wait" | "readonly";
   /**
    * How long `ifLocked: "wait"` waits before it gives up with the code `locked`: milliseconds, which may be `Infinity`, or a text
-   * such as `"90s"`. Default `"60s"`.
+   * such as `"90s"`. Default `"60s"`. Less than 750 ms count as these, which a browser may take to give out a lock that is free.
    */
   lockTimeout?: number | string;
   /** Significant bits kept of each value, 1 to 64. Default 64: what the format's decimal numbers keep, 12 to 15 digits. */
@@ -56,7 +64,7 @@ export interface OpenOptions {
    * from which size on a part is a big one. Default 4 GiB.
    */
   memoryBytes?: number;
-  /** For `"memory"` alone: how many bytes the files may take, so that a full disk can be tried. Default: any number. */
+  /** For `"memory"` alone, others refuse it: how many bytes the files may take, so that a full disk can be tried. Default: any number. */
   quotaBytes?: number;
   /**
    * For `"memory"` alone: files that the database is opened with, by their paths below the data directory, such as
@@ -72,7 +80,7 @@ export interface OpenOptions {
    * `sandglass/wasm/rest`. Default: the files `sandglass.wasm` and `sandglass_rest.wasm` beside this module.
    */
   wasm?: WasmOption;
-  /** Gives up opening, with the code `aborted`. */
+  /** Gives up opening, with the code `aborted`, at once; what has been opened nevertheless is closed again. */
   signal?: AbortSignal;
 }
 
@@ -197,6 +205,10 @@ export interface Database extends AsyncDisposable {
    * appends cost little when their promises are awaited together (`Promise.all`). Samples are searchable after about a second, or
    * after `flush()`, and durable after about five, or after `sync()`. The arrays stay the caller's; with the engine in the calling
    * thread they must not be changed before the call resolves when they are longer than 32,768.
+   *
+   * Who appends faster than it can be flushed waits for that, so that no more than a part of `cacheBytes` waits in memory. No signal
+   * takes a call back: what was handed in may have been accepted already. It ends when the engine has caught up or been refused by
+   * the storage, and with the database.
    *
    * While the storage takes nothing (it is full, say), samples go on being accepted, wait in memory, can be searched, and are
    * tried again; from `inspect().storage.waitingLimitBytes` on the call rejects with the storage's code, mostly `quota`, and has
@@ -350,7 +362,8 @@ export interface Database extends AsyncDisposable {
   /**
    * For tests and teaching: holds all that this engine is at this instant, to come back to. Nothing may be under way, neither now nor
    * when it comes back. Calls on this object alone can be taken back: not `crash()` and `close()`, nor what listeners were told.
-   * Where {@link crash} works; elsewhere it rejects with the code `unsupported`.
+   * Where {@link crash} works; elsewhere it rejects with the code `unsupported`. It compares and copies the engine's whole memory in one go,
+   * which is all that it waits for.
    *
    * @example
    * ```ts
@@ -391,6 +404,9 @@ export interface Database extends AsyncDisposable {
    *
    * When the storage does not take what waits, it rejects with the storage's code and tells how many samples were not stored; the
    * database is closed all the same, and they are lost. Who would rather keep it open calls `sync()` first.
+   *
+   * It waits for the calls that are under way, merges among them, and for what has to be written; abort those that are not worth it.
+   * There is no signal for the end itself. A worker that falls silent meanwhile is ended after half a minute.
    */
   close(): Promise<void>;
 }
