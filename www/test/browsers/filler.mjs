@@ -20,10 +20,41 @@ export default class Filler {
   #db;
   #appended = 0;
   #durable = 0;
+  /** What observers were told of the storage. */
+  #told = [];
 
   async open({ entry, name, options }) {
     const { open } = await import(new URL(entry, location.href));
     this.#db = await open({ name, retention: "100y", clock: "manual", startTime: NOW, ...options });
+    this.#db.observe(({ type, code }) => (type === "degraded" || type === "restored") && this.#told.push(`${type} ${code}`));
+  }
+
+  /** Takes a snapshot of what is there, whose files nobody else has then. */
+  async keepSnapshot() {
+    await this.#db.snapshots.create();
+    await this.#db.forceMerge();
+  }
+
+  /**
+   * Deletes all snapshots. Chromium was seen to refuse even that for some seconds after IndexedDB was full: a commit that removes
+   * writes some bytes, too. Answers how many milliseconds that took.
+   */
+  async deleteSnapshots(patienceMs) {
+    for (const began = Date.now(); ; await new Promise((resolve) => setTimeout(resolve, 250))) {
+      try {
+        await this.#db.snapshots.deleteAll();
+        return Date.now() - began;
+      } catch (error) {
+        if (error.code !== "quota" || Date.now() - began > patienceMs) throw error;
+      }
+    }
+  }
+
+  /** What observers were told since the last call, and the engine's view of its storage. */
+  async told() {
+    const told = this.#told.splice(0);
+    const { isDegraded, waitingBytes } = (await this.#db.inspect()).storage;
+    return { told, isDegraded, waitingBytes };
   }
 
   /** Appends and syncs up to so many times. Answers what was acknowledged, and the error that ended it. */
