@@ -12,6 +12,7 @@ after(() => rm(package_.project, { recursive: true, force: true }));
 crashRounds({
   title: "Chromium is killed",
   count: ROUNDS,
+  drips: 2,
   package_,
   start: visit,
   crash: async (browser) => {

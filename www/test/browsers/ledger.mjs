@@ -20,6 +20,8 @@ export class Ledger {
   #roundBegan = 0;
   #snapshots = new Map();
   #heardOfRound = false;
+  /** When it was heard that the rows below some were accepted. */
+  #accepted = [];
   #found;
   #failure;
   /** Samples that were acknowledged or found, of all rounds, and what the last look has found. */
@@ -52,6 +54,9 @@ export class Ledger {
         this.#heardOfRound = true;
         break;
       }
+      case "accepted":
+        this.#accepted.push([Date.now(), Number(body)]);
+        break;
       case "snapshot":
         this.#snapshots.set(String(body), "there");
         break;
@@ -75,6 +80,13 @@ export class Ledger {
   /** Whether anything was acknowledged since the last check. */
   get hasHeard() {
     return this.#heardOfRound;
+  }
+
+  /** What was accepted before an instant was promised to be durable by itself. Answers the number of rows. */
+  promise(instant) {
+    const covered = this.#accepted.reduce((most, [heard, row]) => (heard <= instant ? row : most), this.#roundBegan);
+    this.receive("durable", String(covered));
+    return covered - this.#roundBegan;
   }
 
   /** Compares what was found with what was promised, and takes over what it was. Returns what is wrong. */
@@ -111,6 +123,7 @@ export class Ledger {
     this.#checkSnapshots(snapshots, wrong);
     this.#roundBegan = this.#announced;
     this.#heardOfRound = false;
+    this.#accepted = [];
     return wrong.length > TOLD ? [...wrong.slice(0, TOLD), `and ${wrong.length - TOLD} more`] : wrong;
   }
 

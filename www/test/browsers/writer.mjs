@@ -27,13 +27,13 @@ export default class Writer {
   #random;
   #accepted = 0;
 
-  /** Opens the database. `entry` is the package's; `options` go to `open`. */
-  async open({ entry, name, seed, options }) {
+  /** Opens the database. `entry` is the package's; `options` go to `open`; `isReal` asks for the wall clock. */
+  async open({ entry, name, seed, isReal, options }) {
     const sandglass = await import(new URL(entry, location.href));
     this.#name = name;
     this.#random = random(seed);
     // Half of the rounds live by the wall clock, the others have days pass within seconds.
-    const clock = this.#random() < 0.5 ? { clock: "real" } : { clock: "manual", startTime: NOW };
+    const clock = this.#random() < 0.5 || isReal ? { clock: "real" } : { clock: "manual", startTime: NOW };
     this.#db = await sandglass.open({ name, retention: "100y", ...clock, ...options });
     this.isManual = clock.clock === "manual";
   }
@@ -58,6 +58,19 @@ export default class Writer {
     Promise.all(activities).catch((error) => {
       if (!(error instanceof Leaving) && !(isLeaving && error.code === "closed")) void this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`);
     });
+  }
+
+  /** Goes on from a row, a few rows at a time, and never asks for anything to be written. Answers at once; a failure is posted. */
+  drip(firstRow) {
+    const append = async () => {
+      for (let announced = firstRow, row = firstRow; row < firstRow + ROUND_ROWS; await pause(100)) {
+        if (row === announced) await this.#post("announced", String((announced += ANNOUNCED_ROWS)));
+        const end = Math.min(row + 5, announced, epochEnd(row));
+        await appendColumns(this.#db, row, end);
+        await this.#post("accepted", String((row = end)));
+      }
+    };
+    append().catch((error) => error instanceof Leaving || this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`));
   }
 
   close() {
