@@ -93,6 +93,8 @@ pub struct Partition {
     burials: Cell<usize>,
     /// Raised when one of them has ended.
     buried: Signal,
+    /// Of a partition that was dropped: that its files are gone, or why they are not.
+    departure: RefCell<Option<Result<()>>>,
     /// `None` once the partition was dropped.
     anchor: RefCell<Option<Rc<Anchor>>>,
     /// Suffix of the next part's name, which also names its temporary directory and its transaction file.

@@ -39,6 +39,7 @@ impl Partition {
             graveyard,
             burials: Cell::new(0),
             buried: Signal::default(),
+            departure: RefCell::default(),
             next_suffix: Cell::new(options.start_nanos),
             running: RefCell::new(SortedMap::new()),
             merged: Cell::default(),

@@ -2,6 +2,7 @@
 
 use super::Partition;
 use super::parts::PartEntry;
+use crate::error::Result;
 use crate::runtime::Lane;
 use crate::time::MINUTE_MS;
 use crate::trace::event::Event;
@@ -61,14 +62,41 @@ impl Partition {
                 let seen = partition.graveyard.arrived.version();
                 if let Err(error) = partition.bury().await {
                     partition.degraded(&error, "files of a dropped month stay until the next try");
+                    partition.departs(Some(Err(error)));
                     partition.context.sleep_until(partition.context.now() + MINUTE_MS).await;
                     continue;
                 }
                 if is_held.strong_count() == 0 && partition.graveyard.is_empty() {
+                    partition.departs(Some(Ok(())));
                     return;
                 }
+                partition.departs(None);
                 partition.context.changed(&partition.graveyard.arrived, seen).await;
             }
         });
+    }
+
+    fn departs(&self, state: Option<Result<()>>) {
+        self.departure.replace(state);
+        self.buried.raise();
+    }
+
+    /// Whether it was dropped and its directories are gone.
+    pub fn is_gone(&self) -> bool {
+        matches!(*self.departure.borrow(), Some(Ok(())))
+    }
+
+    /// Waits until the directories of a partition that was dropped are gone.
+    ///
+    /// # Errors
+    /// What the storage says when it does not remove them.
+    pub async fn wait_until_gone(&self) -> Result<()> {
+        loop {
+            let seen = self.buried.version();
+            if let Some(state) = &*self.departure.borrow() {
+                return state.clone().map_err(|error| error.at(self.place()));
+            }
+            self.context.changed(&self.buried, seen).await;
+        }
     }
 }

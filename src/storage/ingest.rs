@@ -379,6 +379,11 @@ impl Storage {
 
     /// Looks up or creates series, loads days and opens partitions, until the `try_` half can succeed.
     async fn prepare(&self, handles: &[u32], timestamps: &[i64]) -> Result<()> {
+        let is_accepted = |timestamp: &i64| self.gate().range.contains(*timestamp);
+        // Not inside, as that may take as long as somebody searches, and other months have nothing to do with it.
+        for month in distinct(timestamps.iter().copied().filter(is_accepted).map(PartitionName::of)) {
+            self.table.wait_until_left(month).await?;
+        }
         let _passage = self.preparing.enter(&self.context).await;
         if self.is_generation_stale() {
             // A rotation or a deletion: names must be looked up again, which also carries them into the current generation.
@@ -416,7 +421,10 @@ impl Storage {
             }
         }
         for month in distinct(accepted().map(PartitionName::of)) {
-            self.table.open_partition(month).await?;
+            // One that was dropped in the meantime is waited for when the rows are tried again.
+            if !self.table.is_leaving(month) {
+                self.table.open_partition(month).await?;
+            }
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ impl Storage {
     pub async fn drop_expired_partitions(&self) {
         for partition in self.table.partitions() {
             if partition.is_over() {
-                self.table.remove(partition.name());
+                self.table.leave(&partition);
                 partition.drop_partition().await;
             }
         }

@@ -14,13 +14,22 @@ pub struct Table {
     partition_options: Rc<PartitionOptions>,
     has_jobs: bool,
     partitions: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
+    /// Months that were dropped and whose files may still be there.
+    leaving: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
     /// The partition of the last sample: most samples go where the one before went.
     last_used: RefCell<Option<(TimeRange, Rc<Partition>)>>,
 }
 
 impl Table {
     pub(super) fn new(context: Context, partition_options: Rc<PartitionOptions>, has_jobs: bool) -> Self {
-        Self { context, partition_options, has_jobs, partitions: RefCell::default(), last_used: RefCell::default() }
+        Self {
+            context,
+            partition_options,
+            has_jobs,
+            partitions: RefCell::default(),
+            leaving: RefCell::default(),
+            last_used: RefCell::default(),
+        }
     }
 
     /// The partitions of this instant, oldest month first. Holding one keeps its files.
@@ -48,7 +57,7 @@ impl Table {
     }
 
     /// Opens the partition of a month, which is created when it does not exist, tells whoever watches and starts its jobs. A
-    /// reader has no jobs, and tells when its storage takes its place.
+    /// reader has no jobs, and tells when its storage takes its place. The month must not be [leaving](Table::is_leaving).
     pub(super) async fn open_partition(&self, name: PartitionName) -> Result<Rc<Partition>> {
         if let Some(partition) = self.partitions.borrow().get(&name) {
             return Ok(partition.clone());
@@ -62,10 +71,31 @@ impl Table {
         Ok(partition)
     }
 
-    /// Takes a partition off the table. Whoever holds it may finish.
-    pub(super) fn remove(&self, name: PartitionName) -> Option<Rc<Partition>> {
+    /// Takes a partition that will be dropped off the table. Whoever holds it may finish.
+    pub(super) fn leave(&self, partition: &Rc<Partition>) {
         self.last_used.replace(None);
-        self.partitions.borrow_mut().remove(&name)
+        self.partitions.borrow_mut().remove(&partition.name());
+        let mut leaving = self.leaving.borrow_mut();
+        leaving.retain(|_, partition| !partition.is_gone());
+        leaving.insert(partition.name(), partition.clone());
+    }
+
+    /// Whether the month was dropped and its files may still be there. A clock that is set back can bring it to life again, but
+    /// not before they are gone: its new parts would be removed with the old ones.
+    pub(super) fn is_leaving(&self, name: PartitionName) -> bool {
+        self.leaving.borrow().get(&name).is_some_and(|partition| !partition.is_gone())
+    }
+
+    /// Waits until the files of a month that was dropped are gone.
+    ///
+    /// # Errors
+    /// What the storage says when it does not remove them, which is tried again all the same.
+    pub(super) async fn wait_until_left(&self, name: PartitionName) -> Result<()> {
+        let leaving = self.leaving.borrow().get(&name).cloned();
+        match leaving {
+            Some(partition) => partition.wait_until_gone().await,
+            None => Ok(()),
+        }
     }
 
     /// Rows that a shard holds at most.

@@ -1,10 +1,17 @@
 //! Clocks that jump: a tab whose timers come once a minute, a laptop that slept, a clock that somebody set back.
 
+use crate::machine::Machine;
 use crate::support::{Random, START, SharedFiles};
 use sandglass::engine::{Answer, Clock, Command, Config, Engine};
+use sandglass::error::{Error, ErrorKind};
+use sandglass::fs::{Change, Completion, FileSystem, FileSystemStats, OpId, Request};
+use sandglass::runtime::Lane;
+use sandglass::storage::{Storage, StorageOptions};
 use sandglass::time::{DAY_MS, HOUR_MS, MAX_RETENTION_MS, MINUTE_MS, SECOND_MS, TimeRange, TimestampMs};
 use sandglass::trace::event::PartClass;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// Samples by series and time.
 type Model = BTreeMap<(u64, i64), u64>;
@@ -178,5 +185,114 @@ fn a_month_may_fall_out_of_the_retention_while_a_snapshot_is_made() {
         let answer = engine.run(snapshot);
         assert!(matches!(answer, Ok(Answer::Snapshot(_))), "behind {pumps} pumps: {answer:?}");
         assert_eq!(engine.inspect().partitions.len(), 1, "the month is still there");
+    }
+}
+
+/// A storage on a machine whose clock can be set, over files that may refuse to be removed.
+struct Months {
+    machine: Machine,
+    storage: Rc<Storage>,
+    files: SharedFiles,
+    keeps_files: Rc<Cell<bool>>,
+}
+
+/// Files that can't be removed for a while.
+struct Stubborn {
+    files: SharedFiles,
+    keeps_files: Rc<Cell<bool>>,
+    refused: Vec<Completion>,
+}
+
+impl FileSystem for Stubborn {
+    fn submit(&mut self, op: OpId, request: Request) {
+        let removes = |change: &Change| matches!(change, Change::Remove { .. });
+        match &request {
+            Request::Commit { changes } if self.keeps_files.get() && changes.iter().any(removes) => {
+                self.refused.push(Completion { op, result: Err(Error::new(ErrorKind::Storage, "it stays")) });
+            }
+            _ => self.files.submit(op, request),
+        }
+    }
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        done.append(&mut self.refused);
+        self.files.poll(now, done);
+    }
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+impl Months {
+    fn open(files: SharedFiles, now: TimestampMs) -> Self {
+        let keeps_files = Rc::<Cell<bool>>::default();
+        let stubborn = Stubborn { files: files.clone(), keeps_files: keeps_files.clone(), refused: Vec::new() };
+        let mut machine = Machine::new(stubborn, now);
+        let options = StorageOptions::from_config(31 * DAY_MS, 0, now).unwrap();
+        let context = machine.context.clone();
+        let storage = machine.run(async move { Storage::open(&context, options).await }).unwrap();
+        Self { machine, storage, files, keeps_files }
+    }
+
+    /// Appends a sample of the present month. What became of it is there once it is settled.
+    fn append(&mut self, value: f64) -> Rc<RefCell<Option<Result<u64, Error>>>> {
+        let (storage, appended) = (self.storage.clone(), Rc::<RefCell<_>>::default());
+        let handle = storage.series_handle(&[("__name__", "m")]).unwrap();
+        let (settled, now) = (appended.clone(), self.machine.now);
+        self.machine.context.spawn(Lane::Query, async move {
+            settled.replace(Some(storage.append_run(handle, &[now], &[value]).await));
+        });
+        self.machine.tick(1_000);
+        appended
+    }
+
+    fn sync(&mut self) {
+        let storage = self.storage.clone();
+        self.machine.run(async move { storage.sync().await }).unwrap();
+    }
+
+    fn values(&mut self) -> Vec<f64> {
+        let storage = self.storage.clone();
+        let found = self.machine.run(async move {
+            let series = storage.find_series(None, TimeRange::ALL).await?;
+            storage.read_all(&series, TimeRange::ALL).await
+        });
+        found.unwrap().into_iter().flat_map(|samples| samples.values).collect()
+    }
+
+    /// As a restart finds it.
+    fn reopened(self) -> Self {
+        Self::open(self.files, self.machine.now)
+    }
+}
+
+#[test]
+fn a_month_that_comes_back_before_it_is_buried_loses_nothing_new() {
+    for is_held in [true, false] {
+        let mut months = Months::open(SharedFiles::default(), START);
+        assert!(months.append(1.0).take().unwrap().is_ok());
+        months.sync();
+        // A long search, or a storage that does not remove what it is told to.
+        let mut holder = is_held.then(|| months.storage.table().partitions()[0].parts());
+        months.keeps_files.set(!is_held);
+        months.machine.now += 60 * DAY_MS;
+        months.machine.tick(MINUTE_MS);
+        assert!(months.storage.table().partitions().is_empty(), "the month is dropped");
+        months.machine.now -= 60 * DAY_MS;
+        let appended = months.append(2.0);
+        if !is_held {
+            // Nobody is left to wait for ever: a database that is to be closed waits for its commands.
+            let refused = appended.take().expect("the append ends").unwrap_err();
+            assert!(refused.kind() == ErrorKind::Storage && refused.message().contains("2024_03"), "{refused}");
+        }
+        holder.take();
+        months.keeps_files.set(false);
+        months.machine.tick(2 * MINUTE_MS);
+        let appended = if is_held { appended } else { months.append(2.0) };
+        assert_eq!(appended.take(), Some(Ok(0)), "held: {is_held}");
+        months.sync();
+        months.machine.tick(2 * MINUTE_MS);
+        assert_eq!(months.values(), [2.0], "held: {is_held}");
+        let mut months = months.reopened();
+        assert_eq!(months.values(), [2.0], "held: {is_held}, after a restart");
     }
 }
