@@ -25,6 +25,8 @@
 //! record was never acknowledged and is ignored. A record that is broken while the head of a later one is whole can only be
 //! damage. Bytes of an older generation may follow the end; their checksums have another seed.
 //!
+//! Who opens a journal flushes what was found before anything else, as the process before may have been killed ahead of its flush.
+//!
 //! When the log has grown, a checkpoint goes to the other file, with the next generation, and is flushed; then the head of the old file
 //! is overwritten with zeros and flushed; only then may commits follow in the new file. So whichever file is found whole holds everything that
 //! was acknowledged. Files keep their room: a checkpoint needs none as long as the directory has not grown, and
@@ -299,6 +301,9 @@ impl<F: JournalFile> Journal<F> {
         let place = replayed.map_or(Place { slot: 1, ..Place::default() }, |replayed| replayed.place);
         let mut journal = Self { files, place, last_generation: place.generation, broken: None };
         if replayed.is_some() {
+            // A process that was killed may have written what is gone on from and not flushed it: the system still shows it. It must
+            // outlive a power cut before the other file, which may be all that is durable, goes, and before another record follows.
+            journal.files[place.slot].flush()?;
             // What a process that ended during a checkpoint has left: the old file, or half of the new one.
             journal.erase_head(1 - place.slot)?;
         } else {
@@ -577,7 +582,7 @@ mod tests {
     fn a_crash_between_any_two_steps_or_within_one_loses_nothing_acknowledged() {
         let (disk, acknowledged) = history();
         let steps = disk.borrow().steps.clone();
-        let mut outcomes = 0;
+        let (mut outcomes, mut second_cuts) = (0, 0);
         for crash in 0..=steps.len() {
             let known = acknowledged.iter().rposition(|(until, _)| *until <= crash);
             let mut flushed = [Vec::new(), Vec::new()];
@@ -608,19 +613,71 @@ mod tests {
                             overwrite(&mut contents[*slot], *at, &bytes[..if is_last { torn_at } else { bytes.len() }]);
                         }
                     }
-                    check_recovery(
-                        contents,
-                        known.map(|known| &acknowledged[known..(known + 2).min(acknowledged.len())]),
-                    );
+                    let possible = known.map(|known| &acknowledged[known..(known + 2).min(acknowledged.len())]);
+                    let steps = check_recovery(contents.clone(), possible);
                     outcomes += 1;
+                    // A process that was killed leaves all it has written to the system, until the power goes as well.
+                    if survivors + 1 == 1_usize << loose.len() && torn_at == last_len {
+                        second_cuts += check_second_cut(flushed.clone(), &loose, &steps, possible);
+                    }
                 }
             }
         }
         assert!(outcomes > 5_000, "only {outcomes} crashes were tried");
+        assert!(second_cuts > 1_000, "only {second_cuts} second crashes were tried");
+    }
+
+    /// A restart has made `steps` when the power is cut, or fewer of them; what came before it was in part not flushed either.
+    fn check_second_cut(
+        mut flushed: [Vec<u8>; 2],
+        before: &[&Step],
+        steps: &[Step],
+        possible: Option<&[(usize, Model)]>,
+    ) -> u64 {
+        let mut killed = flushed.clone();
+        for step in before {
+            let Step::Write { slot, at, bytes } = step else { continue };
+            overwrite(&mut killed[*slot], *at, bytes);
+        }
+        let adopted = replay_pair(&killed).unwrap().as_ref().map(model_of);
+        let committed = commit(1000, &adopted.clone().unwrap_or_default()).1;
+        let (mut loose, mut cuts) = (before.to_vec(), 0);
+        for made in 0..=steps.len() {
+            if let Some(step) = made.checked_sub(1).map(|last| &steps[last]) {
+                loose.push(step);
+                if let Step::Flush { slot } = step {
+                    let is_flushed = |step: &&Step| matches!(step, Step::Write { slot: of, .. } if of == slot);
+                    for step in loose.iter().copied().filter(is_flushed) {
+                        let Step::Write { slot, at, bytes } = step else { continue };
+                        overwrite(&mut flushed[*slot], *at, bytes);
+                    }
+                    loose.retain(|step| matches!(step, Step::Write { slot: of, .. } if of != slot));
+                }
+            }
+            for survivors in 0..1_usize << loose.len() {
+                let mut contents = flushed.clone();
+                for (_, step) in loose.iter().enumerate().filter(|(number, _)| survivors >> number & 1 == 1) {
+                    let Step::Write { slot, at, bytes } = step else { continue };
+                    overwrite(&mut contents[*slot], *at, bytes);
+                }
+                let found = replay_pair(&contents).unwrap().as_ref().map(model_of);
+                let is_possible = match possible {
+                    _ if found.as_ref() == Some(&committed) => true,
+                    // It was acknowledged.
+                    _ if made == steps.len() => false,
+                    Some(possible) => possible.iter().any(|(_, possible)| found.as_ref() == Some(possible)),
+                    None => found.as_ref().is_none_or(|found| found.is_empty()),
+                };
+                assert!(is_possible, "{made} steps behind a kill: {found:?}");
+                cuts += 1;
+            }
+        }
+        cuts
     }
 
     /// What a crash has left is the last acknowledged state or the one that was being committed, and the journal goes on from it.
-    fn check_recovery(contents: [Vec<u8>; 2], possible: Option<&[(usize, Model)]>) {
+    /// Answers with the steps of that.
+    fn check_recovery(contents: [Vec<u8>; 2], possible: Option<&[(usize, Model)]>) -> Vec<Step> {
         let found = replay_pair(&contents).unwrap();
         let model = found.as_ref().map(model_of);
         match possible {
@@ -637,6 +694,8 @@ mod tests {
         let again = replay_pair(&disk.borrow().contents).unwrap().unwrap();
         assert_eq!(model_of(&again), after);
         assert_ne!(found.map(|found| found.version()), Some(again.version()));
+        let steps = disk.borrow().steps.clone();
+        steps
     }
 
     #[test]
