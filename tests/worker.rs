@@ -512,6 +512,27 @@ async fn a_full_storage_refuses_what_does_not_fit_and_keeps_the_rest() {
 }
 
 #[wasm_bindgen_test]
+async fn a_commit_that_can_not_be_taken_back_keeps_its_content() {
+    let mut driver = open_new("uncertain").await;
+    driver.commit(vec![put("a", b"aaaa")], &NextTurn).await.unwrap();
+    // The content is stored, the record is as well, but said to be not, and nothing can be erased.
+    let body = "if (bytes.length === 2000) return this.goodWrite(bytes, options);
+                if (bytes.length > 32) this.goodWrite(bytes, options);
+                return 4294967288;";
+    let bad = BadWrites::begin(4, body);
+    let large = |byte| Change::Put { file: path("large"), bytes: Bytes::from(pattern(2000, byte)) };
+    let refused = driver.commit(vec![large(1)], &NextTurn).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Quota, "{refused}");
+    let refused = driver.commit(vec![large(2)], &NextTurn).await.unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Storage, "{refused}");
+    drop(bad);
+    drop(driver);
+    let mut driver = open("uncertain").await;
+    assert_eq!(driver.list("", &NextTurn).await, "a:4 large:2000");
+    assert!(driver.read("large", 0..2000, &NextTurn).await.unwrap() == pattern(2000, 1));
+}
+
+#[wasm_bindgen_test]
 async fn the_owner_is_told_once_there_is_something_to_poll() {
     destroy("told").await;
     let told = Rc::new(Cell::new(0));

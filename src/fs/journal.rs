@@ -347,6 +347,12 @@ impl<F: JournalFile> Journal<F> {
         Ok(())
     }
 
+    /// Whether a commit could not be taken back, so that it may be found at the next start.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores contents beside a journal"))]
+    pub fn is_broken(&self) -> bool {
+        self.broken.is_some()
+    }
+
     /// Writes the whole directory to the other file and goes on there.
     fn checkpoint(&mut self, directory: &Record) -> Result<()> {
         let (slot, sequence) = (1 - self.place.slot, self.place.sequence);

@@ -387,7 +387,10 @@ impl State {
         }
         let new_locations = content.locations(plan);
         if let Some(error) = failure.or_else(|| self.log(plan, &new_locations).err()) {
-            if let Some(number) = content.small.first() {
+            // A record that could not be taken back may still lead here at the next start, which removes what it does not lead to.
+            if let Some(number) = content.small.first()
+                && !self.journal.is_broken()
+            {
                 self.handles.remove_file(*number);
             }
             return Err(error);
