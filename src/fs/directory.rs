@@ -203,11 +203,11 @@ impl Directory {
             .map(|(path, id)| (path, *id))
     }
 
-    /// The paths of files that went through a commit, with their numbers and sizes.
+    /// The paths of files that went through a commit, with their numbers.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS writes the whole directory down"))]
-    pub fn published(&self) -> impl Iterator<Item = (&FilePath, InodeId, u64)> {
-        let published = |id| self.inodes.get(id).filter(|inode| inode.published);
-        self.paths.iter().filter_map(move |(path, id)| Some((path, *id, published(id)?.size_bytes)))
+    pub fn published(&self) -> impl Iterator<Item = (&FilePath, InodeId)> {
+        let is_published = |id| self.inodes.get(id).is_some_and(|inode| inode.published);
+        self.paths.iter().filter(move |(_, id)| is_published(id)).map(|(path, id)| (path, *id))
     }
 
     /// Fills in what is stored now.

@@ -41,8 +41,9 @@ use xxhash_rust::xxh64::xxh64;
 /// The layout that this version reads and writes: the journal's records, and the stored files that they point into.
 pub(super) const LAYOUT: u32 = 1;
 
-/// A longer journal is not read: it would be a directory of half a million files.
-pub(super) const MAX_JOURNAL_BYTES: u64 = 64 << 20;
+/// Nothing is added to a longer journal: it would be a directory of half a million files. Up to twice as much, things can be
+/// removed, which is what makes it shorter again; no file that is longer than that is read.
+pub(super) const MAX_JOURNAL_BYTES: u64 = if cfg!(test) { 8 << 10 } else { 64 << 20 };
 
 /// Room that is kept ahead of the log's end.
 const ROOM_BYTES: u64 = if cfg!(test) { 128 } else { 64 << 10 };
@@ -82,14 +83,19 @@ pub(super) struct Location {
 
 /// What a commit or a checkpoint says, as it is put together.
 #[derive(Default)]
-pub(super) struct Record(Vec<u8>);
+pub(super) struct Record {
+    content: Vec<u8>,
+    /// The directory becomes larger by it.
+    adds: bool,
+}
 
 impl Record {
     /// A file that the record makes known: its length, and where its bytes lie.
     pub fn file(&mut self, inode: InodeId, size_bytes: u64, location: Location) {
-        self.0.push(TAG_FILE);
+        self.adds = true;
+        self.content.push(TAG_FILE);
         for number in [inode, size_bytes, location.stored, location.offset] {
-            self.0.extend_from_slice(&number.to_le_bytes());
+            self.content.extend_from_slice(&number.to_le_bytes());
         }
     }
 
@@ -97,14 +103,15 @@ impl Record {
     pub fn entry(&mut self, path: &FilePath, inode: Option<InodeId>) {
         match inode {
             Some(inode) => {
-                self.0.push(TAG_ENTRY);
-                self.0.extend_from_slice(&inode.to_le_bytes());
+                self.adds = true;
+                self.content.push(TAG_ENTRY);
+                self.content.extend_from_slice(&inode.to_le_bytes());
             }
-            None => self.0.push(TAG_GONE),
+            None => self.content.push(TAG_GONE),
         }
         let path = path.as_str().as_bytes();
-        self.0.extend_from_slice(&(path.len() as u64).to_le_bytes());
-        self.0.extend_from_slice(path);
+        self.content.extend_from_slice(&(path.len() as u64).to_le_bytes());
+        self.content.extend_from_slice(path);
     }
 }
 
@@ -321,9 +328,12 @@ impl<F: JournalFile> Journal<F> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        let record_bytes = (HEAD_BYTES + record.0.len()).next_multiple_of(8) as u64;
+        let record_bytes = (HEAD_BYTES + record.content.len()).next_multiple_of(8) as u64;
+        // As far as the log goes with the room ahead of it, it is read.
+        let limit = if record.adds { MAX_JOURNAL_BYTES } else { 2 * (MAX_JOURNAL_BYTES - ROOM_BYTES) };
+        let fits = self.place.end + record_bytes <= limit;
         let has_grown = self.place.end - self.place.checkpoint_end >= LOG_BYTES;
-        if (has_grown || !self.make_room(self.place.end + record_bytes))
+        if (has_grown || (fits && !self.make_room(self.place.end + record_bytes)))
             && let Err(error) = self.checkpoint(&directory())
             && self.broken.is_some()
         {
@@ -332,9 +342,10 @@ impl<F: JournalFile> Journal<F> {
         // Without room for a checkpoint the log just goes on, as long as it can.
         let Place { slot, generation, sequence, end, .. } = self.place;
         let new_end = end + record_bytes;
-        if new_end > MAX_JOURNAL_BYTES {
-            let why =
-                format!("the commit would make the journal {new_end} bytes long; at most {MAX_JOURNAL_BYTES} are read");
+        if new_end > limit {
+            let why = format!(
+                "the commit would make the journal {new_end} bytes long, and {limit} are the most: there are too many files"
+            );
             return Err(Error::new(ErrorKind::Limit, why));
         }
         let bytes = bytes_of(record, sequence + 1, generation);
@@ -348,7 +359,6 @@ impl<F: JournalFile> Journal<F> {
     }
 
     /// Whether a commit could not be taken back, so that it may be found at the next start.
-    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS stores contents beside a journal"))]
     pub fn is_broken(&self) -> bool {
         self.broken.is_some()
     }
@@ -436,7 +446,7 @@ fn head_bytes(generation: u64) -> Vec<u8> {
     bytes
 }
 
-fn bytes_of(Record(content): &Record, sequence: u64, generation: u64) -> Vec<u8> {
+fn bytes_of(Record { content, .. }: &Record, sequence: u64, generation: u64) -> Vec<u8> {
     let mut bytes = Vec::with_capacity((HEAD_BYTES + content.len()).next_multiple_of(8));
     for number in [sequence, content.len() as u64, xxh64(content, generation)] {
         bytes.extend_from_slice(&number.to_le_bytes());
@@ -773,7 +783,7 @@ mod tests {
                             assert!(uncertain.is_none(), "a broken journal goes on");
                             model = after;
                         }
-                        Err(error) if journal.broken.is_none() => assert_eq!(error.kind(), ErrorKind::Quota),
+                        Err(error) if !journal.is_broken() => assert_eq!(error.kind(), ErrorKind::Quota),
                         Err(error) => {
                             assert!(uncertain.is_none() || error.kind() == ErrorKind::Storage);
                             uncertain.get_or_insert(after);
@@ -812,6 +822,55 @@ mod tests {
     }
 
     #[test]
+    fn too_many_files_can_be_removed_again() {
+        // At once, as a deleted snapshot goes or what a restart finds to be removed, and one by one.
+        for at_once in [true, false] {
+            let (disk, files) = pair(Default::default());
+            let mut journal = Journal::start(files, None).unwrap();
+            let mut model = Model::new();
+            let add = |number: u64| {
+                let mut record = Record::default();
+                record.file(number, number, location(number));
+                record.entry(&FilePath::new(&format!("data/{number}")).unwrap(), Some(number));
+                record
+            };
+            let refused = loop {
+                let number = model.len() as u64;
+                match journal.commit(&add(number), || whole(&model)) {
+                    Ok(()) => drop(model.insert(format!("data/{number}"), (number, number))),
+                    Err(error) => break error,
+                }
+            };
+            assert_eq!(refused.kind(), ErrorKind::Limit, "{refused}");
+            assert!(model.len() > 100, "only {} files", model.len());
+            // What is refused leaves no trace either.
+            let mut huge = add(5_000);
+            huge.entry(&FilePath::new(&"x".repeat(3 * MAX_JOURNAL_BYTES as usize)).unwrap(), Some(5_000));
+            assert_eq!(journal.commit(&huge, || whole(&model)).unwrap_err().kind(), ErrorKind::Limit);
+
+            let contents = disk.borrow().contents.clone();
+            let found = replay_pair(&contents).unwrap();
+            assert_eq!(found.as_ref().map(model_of), Some(model.clone()));
+            let (disk, files) = pair(contents);
+            let mut journal = Journal::start(files, found.as_ref()).unwrap();
+            while !model.is_empty() {
+                let paths: Vec<_> = model.keys().take(if at_once { usize::MAX } else { 1 }).cloned().collect();
+                let mut record = Record::default();
+                for path in &paths {
+                    record.entry(&FilePath::new(path).unwrap(), None);
+                }
+                journal.commit(&record, || whole(&model)).unwrap();
+                model.retain(|path, _| !paths.contains(path));
+            }
+            journal.commit(&add(6_000), || whole(&model)).unwrap();
+            let contents = &disk.borrow().contents;
+            assert_eq!(replay_pair(contents).unwrap().map(|found| found.paths.len()), Some(1));
+            let longest = contents.iter().map(Vec::len).max().unwrap() as u64;
+            assert!(longest <= 2 * MAX_JOURNAL_BYTES, "{longest} bytes are not read");
+        }
+    }
+
+    #[test]
     fn another_versions_journal_is_left_alone() {
         let (disk, _) = history();
         let mut contents = disk.borrow().contents.clone();
@@ -843,7 +902,7 @@ mod tests {
             [vec![TAG_GONE], (NUMBERS_END - 1).to_le_bytes().to_vec(), b"a".to_vec()].concat(),
         ] {
             let mut file = head_bytes(3);
-            file.extend_from_slice(&bytes_of(&Record(content.clone()), 5, 3));
+            file.extend_from_slice(&bytes_of(&Record { content: content.clone(), adds: true }, 5, 3));
             assert_eq!(replay([&file, &[]]).unwrap_err().kind(), ErrorKind::Corrupt, "{content:?}");
         }
         // A length far beyond the file is no record.

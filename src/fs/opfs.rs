@@ -159,7 +159,7 @@ impl OpfsFileSystem {
         directory.reserve_inodes(found.last().map_or(0, |last| last + 1));
         locations.retain(|id, _| directory.inode(*id).is_some());
         let is_missing = |id| locations.get(&id).is_none_or(|location| found.binary_search(&location.stored).is_err());
-        if let Some((path, id, _)) = directory.published().find(|(_, id, _)| is_missing(*id)) {
+        if let Some((path, id)) = directory.published().find(|(_, id)| is_missing(*id)) {
             let number = locations.get(&id).map_or(id, |location| location.stored);
             return Err(half_deleted(format!("the file {path} is missing, which was stored in files/{number}")));
         }
@@ -447,11 +447,12 @@ impl State {
         let (directory, locations) = (&self.directory, &self.locations);
         self.journal.commit(&record, || {
             let mut record = Record::default();
-            for (path, id, size_bytes) in directory.published() {
-                if let Some(location) = locations.get(&id) {
-                    record.file(id, size_bytes, *location);
-                    record.entry(path, Some(id));
-                }
+            // Each file once, whatever its names: a checkpoint is no longer than the log that it takes the place of.
+            for (id, location) in locations {
+                record.file(*id, directory.inode(*id).map_or(0, |inode| inode.size_bytes), *location);
+            }
+            for (path, id) in directory.published().filter(|(_, id)| locations.contains_key(id)) {
+                record.entry(path, Some(id));
             }
             record
         })
