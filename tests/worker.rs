@@ -512,6 +512,29 @@ async fn a_full_storage_refuses_what_does_not_fit_and_keeps_the_rest() {
 }
 
 #[wasm_bindgen_test]
+async fn numbers_of_files_are_not_given_out_again() {
+    let mut driver = open_new("numbers").await;
+    driver.commit(vec![put("stays", b"0")], &NextTurn).await.unwrap();
+    driver.commit(vec![put("goes", b"1")], &NextTurn).await.unwrap();
+    driver.commit(vec![remove("goes")], &NextTurn).await.unwrap();
+    drop(driver);
+    let mut driver = open("numbers").await;
+    driver.commit(vec![put("second", b"2")], &NextTurn).await.unwrap();
+    assert_eq!(stored_files("numbers").await, ["0", "2"]);
+    // And when a checkpoint has come since.
+    driver.commit(vec![remove("second")], &NextTurn).await.unwrap();
+    for number in 0..100 {
+        let name = |number| format!("{}/{number}", "x".repeat(1_500));
+        let from = if number == 0 { "stays".to_owned() } else { name(number - 1) };
+        driver.commit(vec![publish(&from, &name(number))], &NextTurn).await.unwrap();
+    }
+    drop(driver);
+    let mut driver = open("numbers").await;
+    driver.commit(vec![put("third", b"3")], &NextTurn).await.unwrap();
+    assert_eq!(stored_files("numbers").await, ["0", "3"]);
+}
+
+#[wasm_bindgen_test]
 async fn a_commit_that_can_not_be_taken_back_keeps_its_content() {
     let mut driver = open_new("uncertain").await;
     driver.commit(vec![put("a", b"aaaa")], &NextTurn).await.unwrap();

@@ -106,6 +106,12 @@ impl Directory {
         self.next_inode = self.next_inode.max(next);
     }
 
+    /// The greatest number that was given out, whatever has become of it.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS writes the whole directory down"))]
+    pub fn last_inode(&self) -> Option<InodeId> {
+        self.next_inode.checked_sub(1)
+    }
+
     /// Makes an unpublished file longer, and the file itself when it is not there.
     pub fn append(&mut self, file: &FilePath, len: u64) -> Result<InodeId> {
         if !file.parent().as_str().split('/').any(|component| component == "tmp") {

@@ -155,8 +155,10 @@ impl OpfsFileSystem {
         let journal = Journal::start(journals, replayed.as_ref())?;
         let journal::Replayed { paths, sizes, mut locations, .. } = replayed.unwrap_or_default();
         let mut directory = Directory::restore(paths, &sizes)?;
-        // Whatever can't be removed now will be another time.
-        directory.reserve_inodes(found.last().map_or(0, |last| last + 1));
+        // No number stands for another content later: readers may still ask for the first. What is stored and was never published
+        // counts as well, since it can't always be removed now.
+        let last = found.last().copied().max(sizes.last().map(|(last, _)| *last));
+        directory.reserve_inodes(last.map_or(0, |last| last + 1));
         locations.retain(|id, _| directory.inode(*id).is_some());
         let is_missing = |id| locations.get(&id).is_none_or(|location| found.binary_search(&location.stored).is_err());
         if let Some((path, id)) = directory.published().find(|(_, id)| is_missing(*id)) {
@@ -453,6 +455,9 @@ impl State {
             }
             for (path, id) in directory.published().filter(|(_, id)| locations.contains_key(id)) {
                 record.entry(path, Some(id));
+            }
+            if let Some(last) = directory.last_inode().filter(|last| !locations.contains_key(last)) {
+                record.number_used(last);
             }
             record
         })
