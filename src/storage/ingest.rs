@@ -11,7 +11,7 @@ use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
 use crate::metric::name::MetricName;
 use crate::metric::row::survey;
-use crate::time::{DAY_MS, PartitionName, TimeRange, TimestampMs, date_of};
+use crate::time::{DAY_MS, MAX_TIMESTAMP_MS, PartitionName, TimeRange, TimestampMs, date_of};
 
 /// While so many full shards' worth of rows wait to become parts, writers wait.
 const PENDING_SHARDS_LIMIT: u64 = 2;
@@ -312,7 +312,8 @@ impl Storage {
         Gate {
             range: TimeRange {
                 min: (now - self.options.retention_ms).max(0),
-                max: now.saturating_add(FUTURE_LIMIT_MS),
+                // Behind it there is no month that a sample could go to.
+                max: now.saturating_add(FUTURE_LIMIT_MS).min(MAX_TIMESTAMP_MS),
             },
         }
     }

@@ -81,9 +81,9 @@ impl StorageOptions {
         })
     }
 
-    /// Nanoseconds of the start, from which ids and suffixes count.
+    /// Nanoseconds of the start, from which ids and suffixes count; from the year 2262 on some that leave room for counting.
     pub fn start_nanos(&self) -> u64 {
-        (self.start_time as u64).saturating_mul(1_000_000)
+        (self.start_time as u64).saturating_mul(1_000_000).min(u64::MAX / 2)
     }
 }
 

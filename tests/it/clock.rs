@@ -1,13 +1,15 @@
 //! Clocks that jump: a tab whose timers come once a minute, a laptop that slept, a clock that somebody set back.
 
 use crate::machine::Machine;
-use crate::support::{Random, START, SharedFiles};
+use crate::support::{EngineExt, Random, START, SharedFiles, open};
 use sandglass::engine::{Answer, Clock, Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::{Change, Completion, FileSystem, FileSystemStats, OpId, Request};
 use sandglass::runtime::Lane;
 use sandglass::storage::{Storage, StorageOptions};
-use sandglass::time::{DAY_MS, HOUR_MS, MAX_RETENTION_MS, MINUTE_MS, SECOND_MS, TimeRange, TimestampMs};
+use sandglass::time::{
+    DAY_MS, HOUR_MS, MAX_RETENTION_MS, MAX_TIMESTAMP_MS, MINUTE_MS, SECOND_MS, TimeRange, TimestampMs,
+};
 use sandglass::trace::event::PartClass;
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -185,6 +187,31 @@ fn a_month_may_fall_out_of_the_retention_while_a_snapshot_is_made() {
         let answer = engine.run(snapshot);
         assert!(matches!(answer, Ok(Answer::Snapshot(_))), "behind {pumps} pumps: {answer:?}");
         assert_eq!(engine.inspect().partitions.len(), 1, "the month is still there");
+    }
+}
+
+#[test]
+fn at_the_end_of_time_samples_behind_it_are_refused() {
+    let files = SharedFiles::default();
+    let config = Config { clock: Clock::Manual, ..config(MAX_TIMESTAMP_MS) };
+    let mut engine = open(files.clone(), config.clone()).unwrap();
+    let names = ["a", "b"];
+    let handles = names.map(|name| engine.series(&[("__name__", name)]).unwrap());
+    // Within the two days that samples may be ahead.
+    let timestamps = [MAX_TIMESTAMP_MS - 1, MAX_TIMESTAMP_MS, MAX_TIMESTAMP_MS + 1, MAX_TIMESTAMP_MS + DAY_MS];
+    engine.put(&[("__name__", names[0])], &timestamps, &[1.0; 4]).unwrap();
+    for timestamp in timestamps {
+        if let Some(ticket) = engine.append_row(&handles.map(|handle| handle.0), timestamp, &[2.0; 2]).unwrap() {
+            engine.run(ticket).unwrap();
+        }
+    }
+    assert_eq!(engine.inspect().ingested.rejected_too_new, 2 + 2 * 2);
+    engine.ask(Command::Close).unwrap();
+    let mut engine = open(files, config).unwrap();
+    for (name, value) in [("a", 2.0), ("b", 2.0)] {
+        let found = engine.all(name).unwrap();
+        assert_eq!(found[0].timestamps, [MAX_TIMESTAMP_MS - 1, MAX_TIMESTAMP_MS], "{name}");
+        assert_eq!(found[0].values, [value; 2], "{name}");
     }
 }
 
