@@ -26,7 +26,9 @@ const REMEMBERED_DAYS: usize = 128;
 /// What is known of one series. Kept small: the hot path reads `row_series` and `registered_date` of each sample's series.
 struct Entry {
     name: Rc<MetricName>,
-    tsid: Option<Tsid>,
+    /// What the index said of the series last, and the number that rows carry for it. Kept when all is looked up anew, which mostly
+    /// finds the same: numbers are never taken back, so that a new one each time would let their table grow without end.
+    numbered: Option<(Tsid, SeriesIndex)>,
 }
 
 /// Handles are dense numbers, given out in order and valid until the database is closed.
@@ -149,7 +151,7 @@ impl SeriesRegistry {
         }
         let handle = self.entries.len() as u32;
         self.by_name.insert(key.into(), handle);
-        self.entries.push(Entry { name: Rc::new(name), tsid: None });
+        self.entries.push(Entry { name: Rc::new(name), numbered: None });
         self.row_series.push(UNRESOLVED);
         self.registered_date.push(0);
         Ok(handle)
@@ -207,15 +209,21 @@ impl SeriesRegistry {
         self.entries[handle as usize].name.clone()
     }
 
+    /// Of a series that was looked up.
     pub(super) fn tsid(&self, handle: u32) -> Option<Tsid> {
-        self.entries[handle as usize].tsid
+        let is_resolved = self.row_series(handle) != UNRESOLVED;
+        self.entries[handle as usize].numbered.filter(|_| is_resolved).map(|(tsid, _)| tsid)
     }
 
     /// Takes down what the index said of a series.
     pub(super) fn resolve(&mut self, handle: u32, tsid: Tsid) {
         let entry = &mut self.entries[handle as usize];
-        entry.tsid = Some(tsid);
-        self.row_series[handle as usize] = self.table.push(tsid);
+        let number = match entry.numbered {
+            Some((known, number)) if known == tsid => number,
+            _ => self.table.push(tsid),
+        };
+        entry.numbered = Some((tsid, number));
+        self.row_series[handle as usize] = number;
         self.registered_date[handle as usize] = 0;
     }
 
@@ -248,8 +256,7 @@ impl SeriesRegistry {
 
     /// Notes that a resolved series has samples on a remembered `date`. True when the index does not know it yet.
     pub(super) fn is_new_on_day(&mut self, handle: u32, date: u64) -> bool {
-        let (Some(tsid), Some((metric_ids, used))) = (self.entries[handle as usize].tsid, self.days.get_mut(&date))
-        else {
+        let (Some(tsid), Some((metric_ids, used))) = (self.tsid(handle), self.days.get_mut(&date)) else {
             debug_assert!(false, "handle {handle} or day {date} was not prepared");
             return false;
         };
@@ -265,9 +272,6 @@ impl SeriesRegistry {
         self.days.clear();
         self.row_series.fill(UNRESOLVED);
         self.registered_date.fill(0);
-        for entry in &mut self.entries {
-            entry.tsid = None;
-        }
     }
 
     pub(super) fn generation(&self) -> u64 {
@@ -282,5 +286,32 @@ impl SeriesRegistry {
             remembered_text_bytes: self.texts.bytes as u64,
             remembered_days: self.days.len() as u64,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_series_that_is_looked_up_anew_keeps_its_number() {
+        let table = Rc::<SeriesTable>::default();
+        let mut registry = SeriesRegistry::new(table.clone(), 0);
+        let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
+        let handles: Vec<u32> = (0..1_000)
+            .map(|n: u32| registry.handle(MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())])).unwrap())
+            .collect();
+        for deletion in 0..500 {
+            registry.unresolve_all(deletion);
+            assert!(handles.iter().all(|&handle| registry.tsid(handle).is_none()));
+            for &handle in &handles {
+                // The first series is deleted each time, and comes again as another.
+                let metric_id = if handle == 0 { 10_000 + deletion } else { u64::from(handle) };
+                registry.resolve(handle, tsid(metric_id));
+                assert_eq!(registry.tsid(handle), Some(tsid(metric_id)));
+                assert_eq!(table.tsid(registry.row_series(handle)), tsid(metric_id));
+            }
+        }
+        assert_eq!(table.len(), 999 + 500);
     }
 }
