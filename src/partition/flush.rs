@@ -4,9 +4,9 @@ use super::{Partition, PartitionOptions};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::row::Rows;
 use crate::part::inmemory::{ConversionOptions, part_from_rows};
-use crate::runtime::Lane;
+use crate::runtime::{Lane, beside};
 use crate::time::{SECOND_MS, TimestampMs, back_off_ms};
-use crate::trace::event::{Event, MergeReason, PartClass, PartId};
+use crate::trace::event::{Event, MergeId, MergeReason, PartClass, PartId};
 use std::collections::VecDeque;
 use std::rc::Rc;
 
@@ -17,6 +17,9 @@ const RAW_ROWS_INTERVAL_MS: i64 = SECOND_MS;
 const DISK_INTERVAL_MS: i64 = 5 * SECOND_MS;
 /// An in-memory part of this age goes to disk.
 const DISK_AGE_S: i64 = 5;
+/// A merge that has not moved at so many looks in a row, with so much time before each, is stuck.
+const LOOKS_AT_STUCK: u32 = 3;
+const LOOK_INTERVAL_MS: i64 = 10 * SECOND_MS;
 /// With so many in-memory parts that the storage does not take, they are merged where they are.
 const MAX_REFUSED_PARTS: usize = 2 * MAX_PARTS_TO_MERGE;
 /// With more small parts than this, conversion helps merging before it goes on.
@@ -297,7 +300,8 @@ impl Partition {
         let mut outputs = Vec::new();
         while !waiting.parts.is_empty() {
             let lease = waiting.take(MAX_PARTS_TO_MERGE, self.options.ids.next_merge());
-            match self.merge(lease, reason, None).await {
+            let watched = self.tell_when_stuck(lease.merge);
+            match beside(self.merge(lease, reason, None), watched).await {
                 Ok(output) => outputs.extend(output),
                 Err(error) => {
                     if error.kind() != ErrorKind::Aborted {
@@ -312,6 +316,22 @@ impl Partition {
             self.context.trouble_is_over(&self.place());
         }
         Ok(outputs)
+    }
+
+    /// Says that a merge is stuck when it has not moved for half a minute: a storage that never answers fails nothing, and what
+    /// waits for it must not become more without end. The merge goes on should the answer come after all. Looks are counted and not
+    /// only time, as a clock that jumps ahead proves nothing.
+    async fn tell_when_stuck(&self, merge: MergeId) {
+        let rows_done = || self.running.borrow().get(&merge).map(|running| running.rows_done);
+        let (mut looks, mut seen) = (0, Some(0));
+        while looks < LOOKS_AT_STUCK {
+            self.context.sleep_until(self.context.now() + LOOK_INTERVAL_MS).await;
+            let now_done = rows_done();
+            looks = if seen == now_done { looks + 1 } else { 0 };
+            seen = now_done;
+        }
+        let error = Error::new(ErrorKind::Storage, "the storage has not answered for half a minute");
+        self.context.trouble(&self.place(), &error, "its last rows wait in memory and can be searched");
     }
 
     /// As [`Partition::merge_optimal`], in a job of its own: a merge that has begun to commit must not be dropped with the

@@ -10,6 +10,6 @@ pub mod scheduler;
 pub use block_cache::{BlockCache, BlockKey};
 pub use context::{Context, Purpose, Signal, TaskId};
 pub use health::Health;
-pub use join::join_all;
+pub use join::{beside, join_all};
 pub use room::{Reservation, Room};
 pub use scheduler::{Lane, Pumped, Scheduler};

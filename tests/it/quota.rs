@@ -1,7 +1,7 @@
 //! A storage that is full: what is refused and how, what goes on, and what becomes of all that waits once there is room.
 
 use crate::support::{EngineExt, Random, START, config, open};
-use sandglass::engine::{Command, Config, Engine};
+use sandglass::engine::{Clock, Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, Notice, OpId, Request};
@@ -15,12 +15,14 @@ use std::rc::Rc;
 /// A sample as (series, timestamp, value bits).
 type Sample = (u64, i64, u64);
 
-/// A disk that may refuse to write for a reason of its own.
+/// A disk that may refuse to write for a reason of its own, or not answer to commits until it is itself again.
 #[derive(Clone)]
 struct Moody {
     files: SimFileSystem,
     refuses_with: Rc<Cell<Option<ErrorKind>>>,
     refused: Vec<Completion>,
+    hangs: Rc<Cell<bool>>,
+    hanging: Vec<(OpId, Request)>,
 }
 
 impl FileSystem for Moody {
@@ -29,11 +31,15 @@ impl FileSystem for Moody {
             Some(kind) if matches!(request, Request::Append { .. } | Request::Commit { .. }) => {
                 self.refused.push(Completion { op, result: Err(Error::new(kind, "the disk is in a mood")) });
             }
+            _ if self.hangs.get() && matches!(request, Request::Commit { .. }) => self.hanging.push((op, request)),
             _ => self.files.submit(op, request),
         }
     }
     fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
         done.append(&mut self.refused);
+        if !self.hangs.get() {
+            self.hanging.drain(..).for_each(|(op, request)| self.files.submit(op, request));
+        }
         self.files.poll(now, done);
     }
     fn stats(&self) -> FileSystemStats {
@@ -46,6 +52,7 @@ struct Life {
     engine: Engine,
     files: SimFileSystem,
     refuses_with: Rc<Cell<Option<ErrorKind>>>,
+    hangs: Rc<Cell<bool>>,
     random: Random,
     quota_bytes: u64,
     /// Whether the disk is asked what it has left, as a browser is.
@@ -58,7 +65,14 @@ impl Life {
     fn begin(seed: u64, is_asked: bool, config: Config) -> Self {
         let files = SimFileSystem::new(seed);
         let refuses_with = Rc::default();
-        let disk = Moody { files: files.clone(), refuses_with: Rc::clone(&refuses_with), refused: Vec::new() };
+        let hangs = Rc::default();
+        let disk = Moody {
+            files: files.clone(),
+            refuses_with: Rc::clone(&refuses_with),
+            refused: Vec::new(),
+            hangs: Rc::clone(&hangs),
+            hanging: Vec::new(),
+        };
         let mut engine = open(disk, config).unwrap();
         engine.set_observed(true);
         let random = Random::new(seed);
@@ -66,6 +80,7 @@ impl Life {
             engine,
             files,
             refuses_with,
+            hangs,
             random,
             quota_bytes: u64::MAX,
             is_asked,
@@ -104,6 +119,15 @@ impl Life {
             if self.engine.wants_room(self.engine.now()) {
                 self.report();
             }
+        }
+        self.take_events();
+    }
+
+    /// Lets seconds of a real clock pass.
+    fn wake_for(&mut self, seconds: i64) {
+        for _ in 0..seconds {
+            let now = self.engine.now() + 1_000;
+            while self.engine.pump(now, 1_000_000).has_work {}
         }
         self.take_events();
     }
@@ -389,6 +413,44 @@ fn too_much_that_waits_is_refused_and_nothing_is_half_accepted() {
         life.sync().unwrap();
         assert!(life.after_a_kill() == life.accepted);
     }
+}
+
+#[test]
+fn a_disk_that_does_not_answer_is_told_of_and_does_not_fill_the_memory() {
+    let mut life = Life::begin(9, false, Config { clock: Clock::Real, cache_bytes: 0, ..config() });
+    life.put(1, START, 10).unwrap();
+    life.wake_for(20);
+    assert!(life.after_a_kill() == life.accepted);
+    life.hangs.set(true);
+    life.put(1, START + MINUTE_MS, 10).unwrap();
+    life.wake_for(12);
+    // Who has slept for a night knows nothing of the disk.
+    let morning = life.engine.now() + DAY_MS / 2;
+    life.engine.pump(morning, 1_000_000);
+    life.wake_for(8);
+    assert_eq!(life.count(is_degraded), 0);
+    life.wake_for(40);
+    assert_eq!(life.count(is_degraded), 1);
+    assert_eq!(life.engine.inspect().storage.last_storage_error.unwrap().code, "storage");
+    let mut at = START;
+    let refused = loop {
+        at += 10_000_000;
+        match life.put(1, at - 100 * DAY_MS, 10_000) {
+            Ok(()) => life.wake_for(1),
+            Err(error) => break error,
+        }
+        assert!(at < START + 1_000 * 10_000_000, "nothing is ever refused");
+    };
+    assert_eq!(refused.kind(), ErrorKind::Storage, "{refused}");
+    assert!(refused.message().contains("4194304"), "{refused}");
+    assert!(contents(&mut life.engine) == life.accepted, "what waits can't be read");
+
+    life.hangs.set(false);
+    life.wake_for(30);
+    let state = life.engine.inspect().storage;
+    assert!(!state.is_degraded && state.waiting_bytes == 0, "{state:?}");
+    assert_eq!(life.count(|event| matches!(event, Event::Restored { code: "storage" })), 1);
+    assert!(life.after_a_kill() == life.accepted);
 }
 
 #[test]
