@@ -717,8 +717,7 @@ mod tests {
         let again = replay_pair(&disk.borrow().contents).unwrap().unwrap();
         assert_eq!(model_of(&again), after);
         assert_ne!(found.map(|found| found.version()), Some(again.version()));
-        let steps = disk.borrow().steps.clone();
-        steps
+        disk.borrow().steps.clone()
     }
 
     #[test]
