@@ -1,14 +1,14 @@
-// The size of what a reader's browser downloads, and the budget that the core module must keep.
+// The size of what a reader's browser downloads, and the budgets that it must keep.
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 
-/** What the core module should weigh after gzip, in bytes. Not reached: docs/decisions/wasm-size.md says where the weight is. */
-const WASM_GZIP_TARGET = 250 * 1024;
+/** What the core of the engine's code may weigh after gzip, in bytes. `make profile` helps when new code has landed in the wrong half. */
+const CORE_GZIP_BUDGET = 250 * 1024;
 
-/** What it must not exceed until then: a little more than it weighs, so that it does not grow unnoticed. Lower it with each gain. */
-const WASM_GZIP_CEILING = 486 * 1024;
+/** What the rest may weigh, so that it does not grow unnoticed: a little more than it does. */
+const REST_GZIP_CEILING = 156 * 1024;
 
 /** What all JavaScript together may weigh after gzip, in bytes, that a page gets which opens a database, that of the worker included. */
 const JS_GZIP_BUDGET = 20 * 1024;
@@ -18,6 +18,7 @@ const FALLBACKS = /^(worker_source|embedded|here)\b/;
 
 const top = fileURLToPath(new URL("..", import.meta.url));
 const core = join(top, "www/pkg/sandglass_bg.wasm");
+const rest = join(top, "www/pkg/sandglass_rest.wasm");
 
 function sizes(path) {
   const bytes = readFileSync(path);
@@ -38,8 +39,10 @@ if (!existsSync(core)) {
   process.exit(1);
 }
 console.log(`${"".padEnd(40)}${["raw", "gzip", "brotli"].map((title) => title.padStart(12)).join("")}`);
-const wasm = sizes(core);
-print(relative(top, core), wasm);
+const ofCore = sizes(core);
+print(relative(top, core), ofCore);
+const ofRest = sizes(rest);
+print(relative(top, rest), ofRest);
 const kilobytes = (bytes) => `${(bytes / 1024).toFixed(1)} KB`;
 const dist = join(top, "www/dist");
 let script = 0;
@@ -72,11 +75,13 @@ if (existsSync(join(dist, "index.js"))) {
 }
 const packed = join(top, "dist/sandglass.tgz");
 if (existsSync(packed)) console.log(`${relative(top, packed).padEnd(40)}${`${(statSync(packed).size / 1024).toFixed(1)} KB`.padStart(24)}`);
-if (wasm.gzip > WASM_GZIP_TARGET) {
-  console.log(`TARGET NOT REACHED: the core module is ${kilobytes(wasm.gzip)} after gzip; it should be ${kilobytes(WASM_GZIP_TARGET)}`);
+console.log(`WebAssembly loaded first: ${kilobytes(ofCore.gzip)} after gzip; the rest, which comes behind it: ${kilobytes(ofRest.gzip)}`);
+if (ofCore.gzip > CORE_GZIP_BUDGET) {
+  console.error(`the core weighs ${kilobytes(ofCore.gzip)} after gzip; the budget is ${kilobytes(CORE_GZIP_BUDGET)}`);
+  process.exit(1);
 }
-if (wasm.gzip > WASM_GZIP_CEILING) {
-  console.error(`the core module has grown to ${kilobytes(wasm.gzip)} after gzip; the ceiling is ${kilobytes(WASM_GZIP_CEILING)}`);
+if (ofRest.gzip > REST_GZIP_CEILING) {
+  console.error(`the rest weighs ${kilobytes(ofRest.gzip)} after gzip; the ceiling is ${kilobytes(REST_GZIP_CEILING)}`);
   process.exit(1);
 }
 if (script > JS_GZIP_BUDGET) {

@@ -44,6 +44,8 @@ features=(--enable-bulk-memory --enable-bulk-memory-opt --enable-multivalue --en
 # What the numbers of functions in a browser's trace stand for is left in target/.
 optimise -O1 "${features[@]}" --reorder-functions-by-name --symbolmap=target/core.names "$work/core.wasm" -o "$work/${name}_bg.wasm" >/dev/null
 optimise -O1 "${features[@]}" --reorder-functions-by-name --symbolmap=target/rest.names "$work/rest.wasm" -o "$work/${name}_rest.wasm" >/dev/null
+# The numbers that functions were sorted by go again.
+sed -i -E 's/^([0-9]+:)[0-9]{6} /\1/' target/core.names target/rest.names
 rm "$work"/{whole,core,rest}.wasm
 
 # Only a whole build replaces the last one.

@@ -9,9 +9,9 @@ use wasmparser::{Parser, Payload};
 /// So many bytes in a row make two functions alike.
 const RUN_BYTES: usize = 5;
 /// Runs that more functions have say nothing of any of them.
-const MAX_SHARED_BY: usize = 80;
+const MAX_SHARED_BY: usize = 300;
 /// How much likeness to the function before counts, to the one before that, and so on.
-const WEIGHTS: [f64; 6] = [1.0, 0.7, 0.5, 0.4, 0.3, 0.2];
+const WEIGHTS: [f64; 12] = [1.0, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.35, 0.3, 0.25, 0.2, 0.15];
 /// Short functions would win by what all functions have.
 const SHORT_BYTES: f64 = 30.0;
 

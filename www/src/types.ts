@@ -13,7 +13,7 @@ export interface OpenOptions {
    * Where parts live, and what that promises. Default: `"indexeddb"` where it exists, else `"memory"`.
    *
    * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved. Without them samples become
-   * durable about five seconds after they were appended, so that these few seconds are what an end without a word may cost; half a
+   * durable five to eleven seconds after they were appended, so that an end without a word costs the last twelve at most; half a
    * part is never left.
    *
    * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
@@ -47,7 +47,7 @@ export interface OpenOptions {
    * - `"wait"`: it waits until the database is free, see {@link lockTimeout}.
    * - `"readonly"`: the database is opened for reading, and {@link Opened.role} is `"reader"`; it is `"writer"` when nobody else
    *   has it. A reader sees what the writer has made durable, and looks for news before each call, at most five times a second: it is
-   *   about five seconds behind, or as far as the writer's last `sync()`. Queries, exports, `inspect` and the list and the download
+   *   five to eleven seconds behind, or as far as the writer's last `sync()`. Queries, exports, `inspect` and the list and the download
    *   of snapshots work; whatever would change something is refused with the code `locked`. A reader stays one when the writer is
    *   gone: to write, `close()` it and `open` again.
    */
@@ -203,7 +203,7 @@ export interface Database extends AsyncDisposable {
    * Resolves when the engine has accepted the samples; those who append much should wait for that, since what is not accepted yet
    * takes memory. With the engine in a worker all calls of one task travel together and resolve together, so that many small
    * appends cost little when their promises are awaited together (`Promise.all`). Samples are searchable after about a second, or
-   * after `flush()`, and durable after about five, or after `sync()`. The arrays stay the caller's; with the engine in the calling
+   * after `flush()`, and durable after five to eleven, or after `sync()`. The arrays stay the caller's; with the engine in the calling
    * thread they must not be changed before the call resolves when they are longer than 32,768.
    *
    * Who appends faster than it can be flushed waits for that, so that no more than a part of `cacheBytes` waits in memory. No signal

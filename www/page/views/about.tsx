@@ -18,7 +18,7 @@ export function About({ session }: { session: Session }) {
         <h2 id="kept-title">What is kept</h2>
         <p>
           Everything stays in this browser, and nothing is sent anywhere. Samples can be searched about a second after they arrive and are
-          durable within five; a crash can cost those last seconds, as with the server. The browser may drop the data of pages that were not visited for
+          durable within five to eleven; a crash can cost those last seconds, as with the server. The browser may drop the data of pages that were not visited for
           long.
         </p>
         <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>

@@ -14,7 +14,7 @@ export const ROUNDS = Number(process.env.ROUNDS ?? 20);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
 /**
  * What was accepted so long before the end is there, though nobody has asked for it. The engine makes parts each second, and looks
- * every five seconds for those that are five seconds old (src/partition/flush.rs), so that up to eleven go by, not about five.
+ * every five seconds for those that are five seconds old (src/partition/flush.rs), so that up to eleven go by; the twelfth is for the writing itself.
  */
 const BY_ITSELF_MS = 12_000;
 /** How long rounds go on that rely on that. */
