@@ -8,7 +8,7 @@ import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 const CORE_GZIP_BUDGET = 250 * 1024;
 
 /** What the rest may weigh, so that it does not grow unnoticed: a little more than it does. */
-const REST_GZIP_CEILING = 156 * 1024;
+const REST_GZIP_CEILING = 162 * 1024;
 
 /** What all JavaScript together may weigh after gzip, in bytes, that a page gets which opens a database, that of the worker included. */
 const JS_GZIP_BUDGET = 20 * 1024;

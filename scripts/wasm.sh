@@ -13,7 +13,7 @@ target_dir=${CARGO_TARGET_DIR:-target}/wasm
 # are told that this is meant (docs/decisions/wasm-size.md).
 export RUSTC_BOOTSTRAP=1
 flags=(-C target-feature=+simd128 -C link-arg=-zstack-size=2097152 -C symbol-mangling-version=v0
-  -Z unstable-options -C panic=immediate-abort -Z location-detail=none -Z fmt-debug=none)
+  -Z unstable-options -C panic=immediate-abort -Z location-detail=none)
 CARGO_TARGET_WASM32_UNKNOWN_UNKNOWN_RUSTFLAGS="${flags[*]}" \
   cargo build --release --target wasm32-unknown-unknown --lib --target-dir "$target_dir" -Z build-std=std -Z build-std-features=optimize_for_size
 unset RUSTC_BOOTSTRAP

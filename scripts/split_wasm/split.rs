@@ -13,6 +13,9 @@ use walrus::{
 /// The global that tells whether the rest is there.
 const IS_ATTACHED: &str = "rest";
 
+/// The rest has its own copy of a function of the core that has no more instructions: a slot would take as much room in the core.
+const COPIED_INSTRUCTIONS: u64 = 30;
+
 /// A function by its place in the module, which is the same in both copies of it.
 type Place = usize;
 
@@ -55,17 +58,22 @@ fn plan(module: &Module, deferred: &HashSet<&str>) -> Result<Plan> {
     };
     let rest: BTreeSet<Place> = (0..functions.len()).filter(is_deferred).collect();
 
+    let callees = |place: Place| local(place).map(named_in).unwrap_or_default().into_iter().map(|id| place_of[&id]);
     let mut entered = BTreeSet::new();
-    let mut left_for = BTreeSet::new();
+    let mut called_by_rest = Vec::new();
     for place in 0..functions.len() {
-        for callee in local(place).map(named_in).unwrap_or_default() {
-            let callee = place_of[&callee];
-            match (rest.contains(&place), rest.contains(&callee)) {
-                (false, true) => entered.insert(callee),
-                // Imports are given to both.
-                (true, false) if local(callee).is_some() => left_for.insert(callee),
-                _ => continue,
-            };
+        let is_in_rest = rest.contains(&place);
+        let other_half = callees(place).filter(|callee| rest.contains(callee) != is_in_rest);
+        if is_in_rest { called_by_rest.extend(other_half) } else { entered.extend(other_half) }
+    }
+    let (mut left_for, mut seen) = (BTreeSet::new(), HashSet::new());
+    while let Some(place) = called_by_rest.pop() {
+        // Imports are given to both.
+        let Some(function) = local(place).filter(|_| seen.insert(place)) else { continue };
+        if function.size() > COPIED_INSTRUCTIONS {
+            left_for.insert(place);
+        } else {
+            called_by_rest.extend(callees(place).filter(|callee| !rest.contains(callee)));
         }
     }
     for element in module.elements.iter() {
