@@ -43,6 +43,14 @@ pub(super) struct CommitPlan {
     pub written_bytes: u64,
 }
 
+impl CommitPlan {
+    /// Whether nothing is added, neither a file nor a name.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only IndexedDB makes a difference"))]
+    pub fn only_removes(&self) -> bool {
+        self.paths.values().all(Option::is_none)
+    }
+}
+
 impl Directory {
     /// A directory as it was stored.
     #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only a browser's storages keep directories"))]

@@ -17,8 +17,15 @@ use web_sys::{IdbDatabase, IdbFactory, IdbRequest, IdbTransaction};
 /// a third, or one that was frozen in the midst of a transaction.
 const DEADLINE_MS: i32 = 10_000;
 
+/// Storages refuse with `quota` for a while after files were removed from them, as some browsers remove them later: so often, and
+/// after such a pause, a database is taken over again.
+const ATTEMPTS_WITHOUT_ROOM: usize = 10;
+const PAUSE_WITHOUT_ROOM_MS: i32 = 500;
+
 /// Keys of `meta`.
 pub(super) const EPOCH: &str = "epoch";
+/// The greatest epoch there has been. It stays when the other is removed, so that none comes twice.
+const LAST_EPOCH: &str = "lastEpoch";
 pub(super) const COMMITS: &str = "commits";
 const LAYOUT: &str = "format";
 
@@ -31,7 +38,7 @@ const FILES_OF_AN_EPOCH: u64 = 1 << 32;
 /// The last epoch that gets numbers of its own: they have to stay below 2^53.
 const LAST_NUMBERED_EPOCH: u64 = 1 << 20;
 
-/// What a transaction is for. A durable one is on disk when it completes, and so is what was written before it.
+/// What a transaction is for. A durable one is on disk when it completes.
 #[derive(Clone, Copy)]
 pub(super) enum Access {
     Read,
@@ -44,8 +51,10 @@ pub(super) enum Access {
 pub(super) struct Standing {
     /// How often a writer has opened the database.
     pub epoch: u64,
-    /// Commits since the database was created.
+    /// Commits since the database was created, but for those that only removed and found no room for the count.
     pub commits: u64,
+    /// Names of files. Between two equal counts of commits they only become fewer.
+    pub entries: u64,
 }
 
 /// A database as one transaction saw it.
@@ -185,25 +194,27 @@ pub(super) async fn listing() -> Result<Array> {
 
 // ---- what is stored ----------------------------------------------------------------------------------------------------
 
-/// Makes the database this writer's own, and clears what the last one did not finish.
+/// Makes the database this writer's own, and clears what the last one did not finish. What that left may be all that fills the
+/// storage, so that there is no room for the new epoch before it is cleared.
 pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Attempt<Stored> {
+    let mut taken = take_over_once(name, db).await;
+    for _ in 0..ATTEMPTS_WITHOUT_ROOM {
+        if !taken.as_ref().is_err_and(Trouble::is_want_of_room) {
+            break;
+        }
+        clear_without_room(db).await?;
+        sleep(PAUSE_WITHOUT_ROOM_MS).await;
+        taken = take_over_once(name, db).await;
+    }
+    taken
+}
+
+async fn take_over_once(name: &str, db: &IdbDatabase) -> Attempt<Stored> {
     // Relaxed, as an epoch need not outlive the writers that it keeps apart.
     let transaction = transaction(db, &STORES, Access::Write)?;
     let taken = take_over_within(name, &transaction).await;
-    if taken.is_err() {
-        // It can only fail when the transaction is at its end already.
-        let _ = transaction.abort();
-    }
-    let (standing, (directory, orphans)) = taken?;
-    let clear = || {
-        for orphan in orphans {
-            transaction.object_store(super::INODES)?.delete(&number(orphan))?;
-            transaction.object_store(CHUNKS)?.delete(&chunk_range(orphan, 0.0, f64::INFINITY)?)?;
-        }
-        Ok::<_, JsValue>(())
-    };
-    clear()?;
-    end(&transaction)?;
+    let (standing, (directory, orphans)) = unless_failed(&transaction, taken)?;
+    unless_failed(&transaction, clear(&transaction, orphans))?;
     finish_transaction(&transaction).await?;
     Ok(Stored { standing, directory })
 }
@@ -211,15 +222,56 @@ pub(super) async fn take_over(name: &str, db: &IdbDatabase) -> Attempt<Stored> {
 async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Attempt<(Standing, (Directory, Vec<InodeId>))> {
     let before = standing_of(name, ask_standing(transaction)?).await?;
     let standing = Standing { epoch: before.epoch + 1, ..before };
-    transaction.object_store(META)?.put_with_key(&number(standing.epoch), &EPOCH.into())?;
+    let meta = transaction.object_store(META)?;
+    for key in [EPOCH, LAST_EPOCH] {
+        meta.put_with_key(&number(standing.epoch), &key.into())?;
+    }
     let first_file = standing.epoch.min(LAST_NUMBERED_EPOCH) * FILES_OF_AN_EPOCH;
     Ok((standing, directory_of(ask_directory(transaction)?, first_file).await?))
 }
 
+/// Clears what the last writer did not finish, in a transaction that only removes, which browsers let pass without any room. Its
+/// epoch goes with it: should that writer wake up, it must not commit files that have lost their chunks.
+async fn clear_without_room(db: &IdbDatabase) -> Attempt<()> {
+    let transaction = transaction(db, &STORES, Access::Write)?;
+    let meta = transaction.object_store(META)?;
+    let (last_epoch, columns) = (meta.get(&LAST_EPOCH.into())?, ask_directory(&transaction)?);
+    // The count of epochs has no second place in databases of earlier builds.
+    if finish(&last_epoch).await?.is_undefined() {
+        return Ok(());
+    }
+    let found = directory_of(columns, 0).await;
+    let (_, orphans) = unless_failed(&transaction, found)?;
+    let cleared = meta.delete(&EPOCH.into()).map_err(Trouble::from).and_then(|_| clear(&transaction, orphans));
+    unless_failed(&transaction, cleared)?;
+    finish_transaction(&transaction).await
+}
+
+/// The last requests of a taking over.
+fn clear(transaction: &IdbTransaction, orphans: Vec<InodeId>) -> Attempt<()> {
+    for orphan in orphans {
+        transaction.object_store(super::INODES)?.delete(&number(orphan))?;
+        transaction.object_store(CHUNKS)?.delete(&chunk_range(orphan, 0.0, f64::INFINITY)?)?;
+    }
+    Ok(end(transaction)?)
+}
+
+/// Undoes a transaction that was not put together as a whole. What there is of it would come to its end by itself else.
+pub(super) fn unless_failed<T>(transaction: &IdbTransaction, outcome: Attempt<T>) -> Attempt<T> {
+    if outcome.is_err() {
+        // It can only fail when the transaction is at its end already.
+        let _ = transaction.abort();
+    }
+    outcome
+}
+
 /// Reads the directory without changing anything, unless there was no commit since `seen`.
 pub(super) async fn look(name: &str, db: &IdbDatabase, seen: Option<Standing>) -> Attempt<Option<Stored>> {
-    if seen.is_some() && seen.map(|seen| seen.commits) == Some(standing(name, db).await?.commits) {
-        return Ok(None);
+    if let Some(seen) = seen {
+        let now = standing(name, db).await?;
+        if (now.commits, now.entries) == (seen.commits, seen.entries) {
+            return Ok(None);
+        }
     }
     // Both of one instant, and all asked for at once, so that the writer need not wait for this tab, should it be put to sleep.
     let transaction = transaction(db, &[META, ENTRIES, super::INODES], Access::Read)?;
@@ -232,25 +284,30 @@ pub(super) async fn look(name: &str, db: &IdbDatabase, seen: Option<Standing>) -
 
 /// Who owns the database, and how many commits there were.
 pub(super) async fn standing(name: &str, db: &IdbDatabase) -> Attempt<Standing> {
-    standing_of(name, ask_standing(&transaction(db, &[META], Access::Read)?)?).await
+    standing_of(name, ask_standing(&transaction(db, &[META, ENTRIES], Access::Read)?)?).await
 }
 
 type Attempt<T> = std::result::Result<T, Trouble>;
 
-fn ask_standing(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 3]> {
+fn ask_standing(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 5]> {
     let meta = transaction.object_store(META)?;
-    Ok([meta.get(&LAYOUT.into())?, meta.get(&EPOCH.into())?, meta.get(&COMMITS.into())?])
+    let get = |key: &str| meta.get(&key.into());
+    // Answers come in this order, and are waited for in it.
+    let entries = transaction.object_store(ENTRIES)?;
+    Ok([get(LAYOUT)?, get(EPOCH)?, get(LAST_EPOCH)?, get(COMMITS)?, entries.count()?])
 }
 
-async fn standing_of(name: &str, [layout, epoch, commits]: [IdbRequest; 3]) -> Attempt<Standing> {
+async fn standing_of(name: &str, [layout, epoch, last_epoch, commits, entries]: [IdbRequest; 5]) -> Attempt<Standing> {
     let layout = finish(&layout).await?.as_f64();
     if layout != Some(f64::from(FORMAT)) {
         return Err(other_layout(name, layout).into());
     }
     let count = |value: JsValue, what| if value.is_undefined() { Ok(0) } else { whole_number(&value, what) };
+    let (epoch, last_epoch) = (finish(&epoch).await?, finish(&last_epoch).await?);
     Ok(Standing {
-        epoch: count(finish(&epoch).await?, "epoch")?,
+        epoch: count(if epoch.is_undefined() { last_epoch } else { epoch }, "epoch")?,
         commits: count(finish(&commits).await?, "count of commits")?,
+        entries: count(finish(&entries).await?, "count of names")?,
     })
 }
 

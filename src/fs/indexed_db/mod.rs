@@ -7,7 +7,8 @@
 //! | `entries` | path                         | the number of the file                                       |
 //! | `inodes`  | the number of the file       | its size in bytes, or -1 while it grows                      |
 //! | `chunks`  | [number of the file, index]  | [`CHUNK_BYTES`] as a `Blob`, the last shorter; `Uint8Array` below [`BLOB_BYTES`] |
-//! | `meta`    | `format`, `epoch`, `commits` | 1; how often a writer has opened it; commits since the first |
+//! | `meta`    | `format`, `commits`          | 1; commits since the first                                   |
+//! |           | `epoch`, `lastEpoch`         | how often a writer has opened it; the same (`connect.rs`)    |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
@@ -19,7 +20,11 @@
 //! Every writing transaction checks that the epoch is still the one that began when the database was opened here. A writer that
 //! was put to sleep and has lost its lock meanwhile thus can't overwrite what its successor did. It is told so once and for all.
 //!
-//! Who opens for reading takes no epoch and writes nothing. It looks at the count of commits to see whether there is news.
+//! Who opens for reading takes no epoch and writes nothing. It looks at the counts of commits and of entries to see whether there
+//! is news.
+//!
+//! A full storage still lets things be removed, if nothing at all is written with it. So a commit that only removes goes without its
+//! count when there is no room for that.
 //!
 //! A connection can be lost at any time. It is made anew, and what was under way is tried again. Nobody knows of a commit whether
 //! it took place before the end; the count of commits tells.
@@ -35,14 +40,16 @@ use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
-use connect::{Access, COMMITS, EPOCH, GROWING, Standing, Stored, connect, factory, listing, look, transaction};
+use connect::{
+    Access, COMMITS, EPOCH, GROWING, Standing, Stored, connect, factory, listing, look, transaction, unless_failed,
+};
 use js_sys::{Array, Function, Promise, Reflect, Uint8Array};
 use std::cell::{Cell, RefCell};
 use std::ops::Range;
 use std::rc::{Rc, Weak};
 use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
-use web_sys::{Blob, IdbDatabase, IdbKeyRange, IdbObjectStore, IdbRequest, IdbTransaction};
+use web_sys::{Blob, IdbDatabase, IdbKeyRange, IdbRequest, IdbTransaction};
 
 /// Bytes of a chunk, the unit in which files are stored.
 pub const CHUNK_BYTES: usize = 128 << 10;
@@ -131,6 +138,8 @@ struct Pending {
     /// So often it was found to be under way.
     looks: usize,
     failures: usize,
+    /// A commit that only removes, and that the storage has refused for want of room. It is not counted, since that would write.
+    is_uncounted: bool,
     /// A commit that may have taken place before the connection was lost.
     in_doubt: Option<CommitPlan>,
     /// What it fails with if it turns out not to have taken place: it was tried often enough.
@@ -198,6 +207,14 @@ impl Trouble {
         }
     }
 
+    fn is_want_of_room(&self) -> bool {
+        match self {
+            Self::Failed(error) => error.kind() == ErrorKind::Quota,
+            Self::Refused(thrown) => is_want_of_room(thrown),
+            Self::Lost | Self::Stalled => false,
+        }
+    }
+
     /// Whether a new connection may do.
     fn is_loss(&self) -> bool {
         match self {
@@ -232,12 +249,21 @@ impl From<Trouble> for Error {
             Trouble::Refused(thrown) => thrown,
         };
         let kind = match connect::name_of(&thrown).as_str() {
-            "QuotaExceededError" => ErrorKind::Quota,
+            _ if is_want_of_room(&thrown) => ErrorKind::Quota,
             // An object store is gone.
             "NotFoundError" => ErrorKind::Corrupt,
             _ => ErrorKind::Storage,
         };
         Error::new(kind, format!("IndexedDB: {}", Trouble::describe(&thrown)))
+    }
+}
+
+/// Chromium has another name for it when it finds the disk full while it writes the file of a `Blob`.
+fn is_want_of_room(thrown: &JsValue) -> bool {
+    match connect::name_of(thrown).as_str() {
+        "QuotaExceededError" => true,
+        "DataError" => Trouble::describe(thrown).contains("(IOError)"),
+        _ => false,
     }
 }
 
@@ -353,6 +379,7 @@ impl FileSystem for IndexedDbFileSystem {
             is_awaited: false,
             looks: 0,
             failures: 0,
+            is_uncounted: false,
             in_doubt: None,
             given_up: None,
         });
@@ -533,7 +560,7 @@ impl State {
             Request::Sync { file } => self.directory.find(file).map(|_| Step::Done(Reply::Done)).map_err(Trouble::from),
             Request::Commit { changes } => {
                 let plan = self.directory.plan(changes)?;
-                self.start_commit(me, op, plan).map(Step::UnderWay)
+                self.start_commit(me, op, plan, !self.pending[at].is_uncounted).map(Step::UnderWay)
             }
         }
     }
@@ -572,14 +599,14 @@ impl State {
         bytes: &Bytes,
     ) -> Attempt<Flight> {
         let before = self.growing.get(&inode).ok_or_else(|| Error::corrupt("a file that does not grow"))?;
-        let transaction = self.transaction(&[CHUNKS, INODES, META], Access::Write)?;
-        let chunks = transaction.object_store(CHUNKS)?;
+        let mut writes = Vec::new();
         if before.chunks == 0 {
-            transaction.object_store(INODES)?.put_with_key(&GROWING.into(), &number(inode))?;
+            writes.push(Write::put(INODES, number(inode), GROWING.into()));
         }
         let mut index = before.chunks;
         let mut put = |chunk: &[u8]| {
-            let put = put_chunk(&chunks, inode, index, chunk);
+            let put =
+                chunk_value(chunk).map(|value| writes.push(Write::put(CHUNKS, chunk_key(inode, index as f64), value)));
             index += 1;
             put
         };
@@ -604,47 +631,63 @@ impl State {
             put(chunk)?;
         }
         let grown = Growing { chunks: index, tail };
-        let mut flight = Flight::new(transaction, Effect::Append { inode, created, grown });
-        flight.settle_when_written(me, op, self.standing.epoch)?;
-        Ok(flight)
+        self.start_writing(
+            me,
+            op,
+            &[CHUNKS, INODES, META],
+            Access::Write,
+            &writes,
+            Effect::Append { inode, created, grown },
+        )
     }
 
-    fn start_commit(&self, me: &Weak<Shared>, op: OpId, plan: CommitPlan) -> Attempt<Flight> {
-        let transaction = self.transaction(&STORES, Access::WriteDurably)?;
-        let chunks = transaction.object_store(CHUNKS)?;
-        let inodes = transaction.object_store(INODES)?;
+    fn start_commit(&self, me: &Weak<Shared>, op: OpId, plan: CommitPlan, is_counted: bool) -> Attempt<Flight> {
+        let mut writes = Vec::new();
         for (&id, inode) in &plan.inodes {
             let Some(inode) = inode else {
-                inodes.delete(&number(id))?;
-                chunks.delete(chunk_range(id, 0.0, f64::INFINITY)?.as_ref())?;
+                writes.push(Write::delete(INODES, number(id)));
+                writes.push(Write::delete(CHUNKS, chunk_range(id, 0.0, f64::INFINITY)?));
                 continue;
             };
-            if let Some(growing) = self.growing.get(&id) {
-                for (index, chunk) in growing.tail.chunks(CHUNK_BYTES).enumerate() {
-                    put_chunk(&chunks, id, growing.chunks + index as u64, chunk)?;
-                }
-            } else if let Some(content) = plan.contents.get(&id) {
-                for (index, chunk) in content.chunks(CHUNK_BYTES).enumerate() {
-                    put_chunk(&chunks, id, index as u64, chunk)?;
-                }
-            } else {
+            let (first, content) = match (self.growing.get(&id), plan.contents.get(&id)) {
+                (Some(growing), _) => (growing.chunks, &growing.tail[..]),
+                (None, Some(content)) => (0, &content[..]),
                 // Only the count of its names has changed, which is not stored.
-                continue;
-            }
-            inodes.put_with_key(&JsValue::from_f64(inode.size_bytes as f64), &number(id))?;
-        }
-        let entries = transaction.object_store(ENTRIES)?;
-        for (path, id) in &plan.paths {
-            let path = JsValue::from_str(path.as_str());
-            match id {
-                Some(id) => entries.put_with_key(&number(*id), &path)?,
-                None => entries.delete(&path)?,
+                (None, None) => continue,
             };
+            for (index, chunk) in content.chunks(CHUNK_BYTES).enumerate() {
+                writes.push(Write::put(CHUNKS, chunk_key(id, first as f64 + index as f64), chunk_value(chunk)?));
+            }
+            writes.push(Write::put(INODES, number(id), JsValue::from_f64(inode.size_bytes as f64)));
         }
-        let commits = number(self.standing.commits + 1);
-        transaction.object_store(META)?.put_with_key(&commits, &COMMITS.into())?;
-        let mut flight = Flight::new(transaction, Effect::Commit(plan));
-        flight.settle_when_written(me, op, self.standing.epoch)?;
+        for (path, id) in &plan.paths {
+            writes.push(Write { store: ENTRIES, key: JsValue::from_str(path.as_str()), value: id.map(number) });
+        }
+        if is_counted {
+            writes.push(Write::put(META, COMMITS.into(), number(self.standing.commits + 1)));
+        }
+        self.start_writing(me, op, &STORES, Access::WriteDurably, &writes, Effect::Commit(plan))
+    }
+
+    /// Begins a transaction when all that goes into it has been made: making a value may fail, in ways that no code here sees, and the
+    /// browser would store what it had got until then.
+    fn start_writing(
+        &self,
+        me: &Weak<Shared>,
+        op: OpId,
+        stores: &[&str],
+        access: Access,
+        writes: &[Write],
+        effect: Effect,
+    ) -> Attempt<Flight> {
+        let transaction = self.transaction(stores, access)?;
+        let mut flight = Flight::new(transaction.clone(), effect);
+        let written = writes
+            .iter()
+            .try_for_each(|write| write.carry_out(&transaction))
+            .map_err(Trouble::from)
+            .and_then(|()| flight.settle_when_written(me, op, self.standing.epoch));
+        unless_failed(&transaction, written)?;
         Ok(flight)
     }
 
@@ -685,10 +728,16 @@ impl State {
             let (file, len) = (file.clone(), bytes.len() as u64);
             self.take_back_append(&file, *inode, len, *created);
         }
-        match outcome {
-            Ok(Some(reply)) => self.complete(at, Ok(reply)),
-            Ok(None) => {}
-            Err(trouble) => self.stumble(at, trouble),
+        match (outcome, &flight.effect) {
+            (Ok(Some(reply)), _) => self.complete(at, Ok(reply)),
+            (Ok(None), _) => {}
+            // It is tried again at once.
+            (Err(trouble), Effect::Commit(plan))
+                if trouble.is_want_of_room() && plan.only_removes() && !self.pending[at].is_uncounted =>
+            {
+                self.pending[at].is_uncounted = true;
+            }
+            (Err(trouble), _) => self.stumble(at, trouble),
         }
     }
 
@@ -718,7 +767,7 @@ impl State {
             }
             Effect::Commit(plan) => {
                 let plan = std::mem::take(plan);
-                self.committed(&plan);
+                self.committed(&plan, !self.pending[at].is_uncounted);
                 Ok(Some(Reply::Done))
             }
         }
@@ -759,12 +808,12 @@ impl State {
     }
 
     /// A commit has taken place.
-    fn committed(&mut self, plan: &CommitPlan) {
+    fn committed(&mut self, plan: &CommitPlan, is_counted: bool) {
         self.directory.apply(plan);
         for id in plan.inodes.keys() {
             self.growing.remove(id);
         }
-        self.standing.commits += 1;
+        self.standing.commits += u64::from(is_counted);
         self.stats.written_bytes += plan.written_bytes;
         self.stats.commits += 1;
     }
@@ -855,11 +904,7 @@ impl State {
         self.rounds_in_vain += 1;
         let is_over = self.rounds_in_vain > MAX_FAILURES;
         if is_over && self.pending.iter().any(|pending| pending.in_doubt.is_some()) {
-            let reason = format!(
-                "the connection to IndexedDB was lost during a commit and can't be made anew ({}); open the database again",
-                error.message()
-            );
-            self.closed = Some(Error::new(ErrorKind::Closed, reason));
+            self.closed = Some(unknown_outcome(&error));
             return;
         }
         while let Some(at) = self.pending.iter().position(|pending| pending.waits() && pending.in_doubt.is_none()) {
@@ -883,19 +928,24 @@ impl State {
         if self.overlay.is_some() {
             return;
         }
+        // Only who reads counts names.
+        let standing = Standing { entries: self.standing.entries, ..standing };
         let doubtful =
             self.pending.iter_mut().enumerate().find_map(|(at, pending)| Some((at, pending.in_doubt.take()?)));
         let (at, plan) = doubtful.unzip();
         let expected = Standing { commits: self.standing.commits + 1, ..self.standing };
         match (at, plan) {
             (Some(at), Some(plan)) if standing == expected => {
-                self.committed(&plan);
+                self.committed(&plan, true);
                 self.complete(at, Ok(Reply::Done));
             }
             // It has not taken place, and is tried again, if not for too long.
             (Some(at), _) if standing == self.standing => {
-                if let Some(error) = self.pending[at].given_up.take() {
-                    self.complete(at, Err(error));
+                match self.pending[at].given_up.take() {
+                    // Nobody counted: it may have removed what it was to remove, or not.
+                    Some(error) if self.pending[at].is_uncounted => self.closed = Some(unknown_outcome(&error)),
+                    Some(error) => self.complete(at, Err(error)),
+                    None => {}
                 }
             }
             _ if standing == self.standing => {}
@@ -961,6 +1011,15 @@ async fn reconnect(name: &str) -> Attempt<(IdbDatabase, Standing)> {
             Err(trouble)
         }
     }
+}
+
+/// Why a writer can't go on that does not know what is stored.
+fn unknown_outcome(error: &Error) -> Error {
+    let reason = format!(
+        "the connection to IndexedDB was lost during a commit, of which nobody knows what has become ({}); open the database again",
+        error.message()
+    );
+    Error::new(ErrorKind::Closed, reason)
 }
 
 /// Why a writer can't write any more.
@@ -1100,15 +1159,40 @@ fn chunk_key(inode: InodeId, index: f64) -> JsValue {
     Array::of2(&number(inode), &index.into()).into()
 }
 
-/// Stores a chunk. The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
-fn put_chunk(chunks: &IdbObjectStore, inode: InodeId, index: u64, bytes: &[u8]) -> std::result::Result<(), JsValue> {
+/// What is stored of a chunk. The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
+fn chunk_value(bytes: &[u8]) -> std::result::Result<JsValue, JsValue> {
     let copy = Uint8Array::from(bytes);
-    let value = if bytes.len() < BLOB_BYTES {
-        copy.into()
-    } else {
-        Blob::new_with_u8_array_sequence(&Array::of1(&copy))?.into()
-    };
-    chunks.put_with_key(&value, &chunk_key(inode, index as f64)).map(drop)
+    if bytes.len() < BLOB_BYTES {
+        return Ok(copy.into());
+    }
+    Blob::new_with_u8_array_sequence(&Array::of1(&copy)).map(JsValue::from)
+}
+
+/// One step of a transaction.
+struct Write {
+    store: &'static str,
+    /// One key, or a range of keys of what is removed.
+    key: JsValue,
+    /// Absent when it is removed.
+    value: Option<JsValue>,
+}
+
+impl Write {
+    fn put(store: &'static str, key: JsValue, value: JsValue) -> Self {
+        Self { store, key, value: Some(value) }
+    }
+
+    fn delete(store: &'static str, key: JsValue) -> Self {
+        Self { store, key, value: None }
+    }
+
+    fn carry_out(&self, transaction: &IdbTransaction) -> std::result::Result<(), JsValue> {
+        let store = transaction.object_store(self.store)?;
+        match &self.value {
+            Some(value) => store.put_with_key(value, &self.key).map(drop),
+            None => store.delete(&self.key).map(drop),
+        }
+    }
 }
 
 /// What is wanted of a stored chunk.

@@ -19,8 +19,6 @@ const SIZE_MIB = 64;
 const BALLAST_MIB = 12;
 /** What the snapshot holds that is deleted later: about six MiB. */
 const SNAPSHOT_APPENDS = 50;
-/** IndexedDB in Chromium may refuse a deletion for so long. */
-const DELETION_MS = 10_000;
 
 const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
@@ -121,7 +119,7 @@ describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
         await call("keepSnapshot");
         assert.deepEqual(await call("told"), { told: [], isDegraded: false, waitingBytes: 0 });
         const full = await fill(call);
-        const deletedMs = await call("deleteSnapshots", options.storage === "opfs" ? 0 : DELETION_MS);
+        const deletedMs = await call("deleteSnapshots");
         assert.ok(await call("recover", 100), "sync() ends well when a snapshot is gone");
         assert.deepEqual(await call("told"), restored);
         assert.deepEqual(await call("check", full.durable), [], "when a snapshot is gone");
