@@ -296,6 +296,8 @@ impl Context {
     pub fn trouble(&self, place: &str, error: &Error, consequence: &str) {
         self.0.health.storage_failed(error);
         if self.0.health.begin(place, error) {
+            let is_over = self.0.lost.borrow().is_some();
+            let consequence = if is_over { "what waits is not stored, and nothing is done again" } else { consequence };
             self.degraded(error, format!("{place}: {error}; {consequence}"));
         }
     }

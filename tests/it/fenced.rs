@@ -47,7 +47,10 @@ fn a_writer_that_was_fenced_stops() {
     assert_eq!(engine.ask(Command::SnapshotList).unwrap_err().kind(), ErrorKind::Locked);
     assert_eq!(engine.ask(Command::Close).unwrap_err().kind(), ErrorKind::Locked);
     let says_so = |event: &Event| matches!(event, Event::Degraded { message, .. } if message.contains("has stopped"));
-    assert!(engine.events().iter().any(|stamped| says_so(&stamped.event)), "nobody is told");
+    let events = engine.events();
+    assert!(events.iter().any(|stamped| says_so(&stamped.event)), "nobody is told");
+    let promises = |event: &Event| matches!(event, Event::Degraded { message, .. } if message.contains("tried again"));
+    assert!(!events.iter().any(|stamped| promises(&stamped.event)), "{events:?}");
 }
 
 #[test]
