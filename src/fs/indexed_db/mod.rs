@@ -61,8 +61,8 @@ pub const CHUNK_BYTES: usize = 128 << 10;
 /// index that has to be rewritten on a full disk can be lost with all that is in it, so only small pieces may go there.
 pub const BLOB_BYTES: usize = 16 << 10;
 
-/// An unpublished file's bytes are stored when so many have come together: a transaction costs about as much as 100 KB.
-const PUT_BYTES: usize = 4 * CHUNK_BYTES;
+/// An unpublished file's bytes are stored when so many have come together: a transaction costs about as much as 100 KB, and a flush.
+const PUT_BYTES: usize = 8 * CHUNK_BYTES;
 
 const PREFIX: &str = "sandglass:";
 const ENTRIES: &str = "entries";
@@ -631,11 +631,12 @@ impl State {
             put(chunk)?;
         }
         let grown = Growing { chunks: index, tail };
+        // Durably: browsers flush the file of a `Blob` with the transaction that puts it, and not with the commit that leads to it.
         self.start_writing(
             me,
             op,
             &[CHUNKS, INODES, META],
-            Access::Write,
+            Access::WriteDurably,
             &writes,
             Effect::Append { inode, created, grown },
         )
