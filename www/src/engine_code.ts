@@ -20,19 +20,15 @@ export function ofThisBuild(module: WebAssembly.Module): WebAssembly.Module {
 
 /** The rest, when a call is in the midst of it: only workers may wait for a server like that. */
 export function restNow(code: EngineCode): WebAssembly.Module {
+  if (code.rest) return code.rest;
+  const request = new XMLHttpRequest();
   try {
-    return (code.rest ??= ofThisBuild(new WebAssembly.Module(fetchNow(code.restUrl!))));
+    request.open("GET", code.restUrl!, false);
+    request.responseType = "arraybuffer";
+    request.send();
+    return (code.rest = ofThisBuild(new WebAssembly.Module(request.response)));
   } catch (cause) {
     // No refusal: the call that needs it has no way back, and the engine ends with it.
-    throw new Error(`${code.restUrl} cannot be loaded (${String(cause)}), see that it is served`, { cause });
+    throw new Error(`${code.restUrl} cannot be loaded, see that it is served (${request.status || cause})`);
   }
-}
-
-function fetchNow(url: string): ArrayBuffer {
-  const request = new XMLHttpRequest();
-  request.open("GET", url, false);
-  request.responseType = "arraybuffer";
-  request.send();
-  if (request.status !== 200) throw new Error(`the answer was ${request.status}`);
-  return request.response;
 }

@@ -425,9 +425,8 @@ export class InlinePort implements Port {
 
 /** What was thrown, and where: the numbers of the innermost functions of the engine's code, and the places in it. */
 function wordsOf(thrown: unknown): string {
-  if (!(thrown instanceof Error)) return String(thrown);
-  const places = thrown.stack?.match(/wasm-function\[\d+\]:0x\w+/g)?.slice(0, 5) ?? [];
-  return [thrown.message, ...places].join(" < ");
+  const { message, stack } = thrown as Partial<Error>;
+  return [message ?? thrown, ...(stack?.match(/wasm-function\[\d+\]:0x\w+/g) ?? [])].slice(0, 6).join(" < ");
 }
 
 type HttpAnswer = [status: number, contentType: string, body: Uint8Array];

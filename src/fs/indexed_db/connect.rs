@@ -430,15 +430,40 @@ pub(super) async fn sleep(ms: i32) {
     let _ = JsFuture::from(after(ms, &JsValue::UNDEFINED)).await;
 }
 
+/// A timer that ends with this value: one that is set keeps all of a database's memory, though the database was closed.
+pub(super) struct Timer(JsValue);
+
+impl Timer {
+    /// Starts a timer, and a promise that resolves when it is due.
+    pub(super) fn start(ms: i32) -> (Self, Promise) {
+        let mut id = JsValue::UNDEFINED;
+        let passed = Promise::new(&mut |resolve, _| {
+            if let Some(set_timeout) = global_function("setTimeout") {
+                id = set_timeout.call2(&js_sys::global(), &resolve, &ms.into()).unwrap_or_default();
+            }
+        });
+        (Self(id), passed)
+    }
+}
+
+impl Drop for Timer {
+    fn drop(&mut self) {
+        if let Some(clear_timeout) = global_function("clearTimeout") {
+            let _ = clear_timeout.call1(&js_sys::global(), &self.0);
+        }
+    }
+}
+
+/// Windows and workers have it.
+fn global_function(name: &str) -> Option<Function> {
+    Reflect::get(&js_sys::global(), &name.into()).ok().and_then(|found| found.dyn_into::<Function>().ok())
+}
+
 /// A promise that resolves with `value` after some time.
 fn after(ms: i32, value: &JsValue) -> Promise {
     Promise::new(&mut |resolve, _| {
-        let global = js_sys::global();
-        // Windows and workers have it.
-        if let Some(set_timeout) =
-            Reflect::get(&global, &"setTimeout".into()).ok().and_then(|found| found.dyn_into::<Function>().ok())
-        {
-            let _ = set_timeout.call3(&global, &resolve, &ms.into(), value);
+        if let Some(set_timeout) = global_function("setTimeout") {
+            let _ = set_timeout.call3(&js_sys::global(), &resolve, &ms.into(), value);
         }
     })
 }

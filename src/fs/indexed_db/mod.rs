@@ -99,7 +99,7 @@ struct State {
     connection: Option<Connection>,
     is_reopening: bool,
     /// Somebody looks from time to time whether the browser gets on.
-    is_watched: bool,
+    watch: Option<connect::Timer>,
     /// How often in a row there was no new connection, for all pauses and attempts.
     rounds_in_vain: usize,
     /// Why nothing can be done any more.
@@ -310,7 +310,7 @@ impl IndexedDbFileSystem {
                 name: name.into(),
                 connection: Some(Connection::new(db, me)),
                 is_reopening: false,
-                is_watched: false,
+                watch: None,
                 rounds_in_vain: 0,
                 closed: None,
                 standing,
@@ -466,19 +466,26 @@ impl State {
     /// Looks from time to time whether the browser gets on, as long as something is under way. A transaction that another tab began
     /// before it was put to sleep holds up all that need the same stores.
     fn watch(&mut self, me: &Weak<Shared>) {
-        if std::mem::replace(&mut self.is_watched, true) {
+        if self.watch.is_some() {
             return;
         }
+        let (timer, passed) = connect::Timer::start(LOOK_MS);
+        self.watch = Some(timer);
         let me = me.clone();
         spawn_local(async move {
-            let mut goes_on = true;
-            while std::mem::take(&mut goes_on) {
-                connect::sleep(LOOK_MS).await;
+            let mut next = Some(passed);
+            while let Some(passed) = next.take() {
+                // It is never rejected.
+                let _ = JsFuture::from(passed).await;
                 with_state(&me, |state, me| {
                     state.give_up_what_stalls();
                     state.advance(me);
-                    state.is_watched = state.pending.iter().any(|pending| !pending.waits());
-                    goes_on = state.is_watched;
+                    state.watch = None;
+                    if state.pending.iter().any(|pending| !pending.waits()) {
+                        let (timer, passed) = connect::Timer::start(LOOK_MS);
+                        state.watch = Some(timer);
+                        next = Some(passed);
+                    }
                 });
             }
         });

@@ -70,7 +70,7 @@ describe("a project in a browser", async () => {
     await build({ root: join(project, "vite"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite") } });
     assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples, worker");
     const assets = await readdir(join(project, "built/vite/assets"));
-    assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, "the engine's file was taken along, once");
+    assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 2, "both halves of the engine's code were taken along, once");
   });
 
   it("Vite, while developing", async () => {

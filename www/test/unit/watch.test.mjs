@@ -129,7 +129,7 @@ describe("a worker that says nothing", () => {
       this.terminated = true;
     }
   }
-  const start = (worker, signal) => WorkerPort.start(worker, { options: { manualClock: false, startTime: 0 }, storage: { kind: "memory" }, lock: {}, module: undefined }, signal);
+  const start = (worker, signal) => WorkerPort.start(worker, { options: { manualClock: false, startTime: 0 }, storage: { kind: "memory" }, lock: {}, code: {} }, signal);
 
   it("is ended, and all that waits is rejected with the code closed", async () => {
     const worker = new Silent();

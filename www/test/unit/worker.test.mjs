@@ -24,7 +24,7 @@ export function createGlue() {
     close() { return this.#ticket(); }
     free() {}
   }
-  return { instantiate: async () => new WebAssembly.Memory({ initial: 1 }), EnginePort, lastPanic: () => "oh" };
+  return { instantiate: async () => new WebAssembly.Memory({ initial: 1 }), EnginePort };
 }`;
 
 /** What the worker has said, and what it has handed over with it. */
@@ -48,7 +48,7 @@ async function start() {
     for (const deadline = Date.now() + 5_000; said.length === 0 && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 1));
     return said;
   };
-  const start = { storage: { kind: "memory" }, options: { manualClock: false, readOnly: false, quotaBytes: 0 }, lock: {} };
+  const start = { code: {}, storage: { kind: "memory" }, options: { manualClock: false, readOnly: false, quotaBytes: 0 }, lock: {} };
   const [answer] = await tell({ kind: "start", id: 1, start, alive: undefined });
   assert.deepEqual([answer.kind, answer.value], ["answer", "writer"]);
   return tell;
@@ -86,7 +86,7 @@ it("an engine that has failed is told of once, and a call that was under way is 
   await tell({ kind: "ask", id: 2, command: { kind: "flush" } });
   await new Promise((resolve) => setTimeout(resolve, 5));
   assert.deepEqual(said.map(({ kind, id, failure: [code] }) => [kind, id, code]), [["ended", undefined, "internal"], ["failed", 2, "internal"]]);
-  assert.match(said[0].failure[1], /oh/);
+  assert.match(said[0].failure[1], /unreachable/);
 });
 
 it("an end that the page has asked for is no news", async () => {
