@@ -1,7 +1,8 @@
 // Crashes again and again, at random instants, while databases are being written; after each one everything that was acknowledged
 // must be there. ROUNDS= and SEED= choose how often and which instants; a failure prints both, and keeps the profile.
 import assert from "node:assert/strict";
-import { rm } from "node:fs/promises";
+import { readFile, readdir, rm } from "node:fs/promises";
+import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { serve } from "../server/chromium.mjs";
@@ -45,6 +46,7 @@ export function crashRounds({ title, count, drips = 0, package_: { directory, en
     const server = await serve({ package: directory, ...MOUNTS }, undefined, "", ([name, what], body) => ledgers[name].receive(what, body));
     const profile = await temporaryDirectory("killed");
     let browser;
+    let begunAnew = 0;
     let failed = false;
     let written = 0;
     after(async () => {
@@ -86,10 +88,19 @@ export function crashRounds({ title, count, drips = 0, package_: { directory, en
           return;
         }
         const found = await opened;
-        names.forEach((name, i) => {
-          const wrong = ledgers[name].check(found[i]);
-          assert.deepEqual(wrong, [], `${name}, round ${round}, seed ${SEED}`);
-        });
+        const wrong = names.map((name, i) => ledgers[name].check(found[i]));
+        if (wrong.some(({ length }) => length !== 0) && (await hasBegunAnew(profile))) {
+          // No part of it is left then, and nothing else is touched.
+          assert.equal(++begunAnew, 1, "the browser has thrown away its IndexedDB more than once");
+          names.forEach((name, i) => {
+            if (combinations[name].options.storage !== "indexeddb") return;
+            assert.equal(ledgers[name].foundSamples, 0, `${name}, round ${round}, seed ${SEED}`);
+            ledgers[name].beginAnew();
+            wrong[i] = [];
+          });
+          test.diagnostic("THE BROWSER HAS THROWN AWAY ITS WHOLE INDEXEDDB, as its own log says (docs/STORAGE.md): what was in it is lost, and the rounds go on");
+        }
+        names.forEach((name, i) => assert.deepEqual(wrong[i], [], `${name}, round ${round}, seed ${SEED}`));
         const told = names.map((name) => `${name} ${ledgers[name].foundSamples} found, ${ledgers[name].acknowledged} acknowledged so far, ${ledgers[name].snapshotsFound} snapshots`);
         if (isLast) {
           await page.evaluate((names) => Promise.all(names.map((name) => globalThis.places.call(name, "close"))), names);
@@ -141,4 +152,15 @@ function plan(count, drips, next) {
     if (!isEarly) writes++;
   }
   return [...kinds, ...Array(drips).fill("drip"), "last"];
+}
+
+/**
+ * Whether Chromium found no IndexedDB of the origin when it was last started and made a new one, for all databases of all pages: it
+ * says so in its log, and nothing that a page can do has that effect.
+ */
+async function hasBegunAnew(profile) {
+  const stores = join(profile, "Default/IndexedDB");
+  const logs = (await readdir(stores).catch(() => [])).filter((name) => name.endsWith(".leveldb")).map((name) => join(stores, name, "LOG"));
+  const texts = await Promise.all(logs.map((log) => readFile(log, "latin1").catch(() => "")));
+  return texts.some((text) => text.includes("since it was missing"));
 }

@@ -89,6 +89,11 @@ export class Ledger {
     return covered - this.#roundBegan;
   }
 
+  /** What there was is gone, and known to be. */
+  beginAnew() {
+    this.#snapshots.clear();
+  }
+
   /** Compares what was found with what was promised, and takes over what it was. Returns what is wrong. */
   check(snapshots) {
     const wrong = [];
