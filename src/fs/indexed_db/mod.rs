@@ -58,8 +58,9 @@ pub const CHUNK_BYTES: usize = 128 << 10;
 /// Whoever wants a block of a few kilobytes gets no more than that.
 ///
 /// Browsers keep a `Blob` in a file of its own, where Chromium keeps other values of up to 64 KiB in its log-structured index. An
-/// index that has to be rewritten on a full disk can be lost with all that is in it, so only small pieces may go there.
-pub const BLOB_BYTES: usize = 16 << 10;
+/// index that has to be rewritten on a full disk can be lost with all that is in it, and so can one whose writer is killed in the midst
+/// of a long record, so only small pieces may go there.
+pub const BLOB_BYTES: usize = 4 << 10;
 
 /// An unpublished file's bytes are stored when so many have come together: a transaction costs about as much as 100 KB, and a flush.
 const PUT_BYTES: usize = 8 * CHUNK_BYTES;
