@@ -11,15 +11,15 @@ ROUNDS ?= 100
 SEED ?= $(shell date +%s)
 
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
-engine_sources := $(shell find src scripts/split_wasm -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
+engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
-.PHONY: help demo page test test-firefox kill-loop soak package wasm profile bench screenshots clean
+.PHONY: help demo page test test-firefox kill-loop soak package wasm bench screenshots clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 23
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{ printf "%-22s %s\n", $$1, $$2 }'
 
 demo: page ## builds all and serves the page on http://localhost:8080 (PORT= changes it)
 	@scripts/demo.sh $(PORT)
@@ -40,9 +40,6 @@ soak: ## simulates databases on failing disks for SOAK_SECONDS (3600), from the 
 package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 
 wasm: www/pkg/sandglass_bg.wasm ## builds the engine for the web into www/pkg/
-
-profile: ## finds out anew which half of the engine's code a function belongs to, after much has changed in it
-	@scripts/profile.sh
 
 page: dist/page/index.html ## builds the page into dist/page/
 

@@ -66,11 +66,6 @@ need_rust() {
     say "adding the Rust target wasm32-unknown-unknown"
     rustup target add wasm32-unknown-unknown >&2
   fi
-  if [ ! -d "$(rustc --print sysroot)/lib/rustlib/src/rust/library" ]; then
-    have rustup || fail "the sources of the standard library are missing (component rust-src), and there is no rustup to add them"
-    say "adding the Rust component rust-src"
-    rustup component add rust-src >&2
-  fi
 }
 
 need_lints() {

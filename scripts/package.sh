@@ -12,5 +12,7 @@ trap 'rm -rf "$packed"' EXIT
 (cd www && npm pack --silent --ignore-scripts --pack-destination "$packed" >/dev/null)
 mkdir -p dist
 mv "$packed"/sandglass-*.tgz dist/sandglass.tgz
+# The functions' names of this very build, for the numbers in a user's trace.
+cp www/pkg/sandglass.debug.wasm dist/sandglass.debug.wasm
 touch dist/sandglass.tgz
 echo "dist/sandglass.tgz: $(wc -c <dist/sandglass.tgz) bytes"

@@ -5,8 +5,8 @@
 //! Small records cross as JSON text, which both sides handle faster than objects that are put together property by
 //! property, and whose keys may be called anything, `__proto__` too.
 //!
-//! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic traps at once, without a word
-//! (docs/decisions/wasm-size.md): the instance must be thrown away then, and the numbers of functions in the trace tell where.
+//! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic leaves its message and place in
+//! [`last_panic`] and traps: the instance must be thrown away then.
 
 use crate::engine::{
     Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, Labels, SeriesData, SeriesHandle, Ticket,
@@ -19,8 +19,8 @@ use crate::fs::opfs::OpfsFileSystem;
 use crate::fs::opfs_reader::OpfsReader;
 use crate::http::{HttpRequest, HttpResponse};
 use crate::time::{self, TimeRange, TimestampMs, parse_duration_ms};
-use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Object, Reflect, Uint8Array};
-use serde::Serialize;
+use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Reflect, Uint8Array};
+use serde::{Deserialize, Serialize};
 use serde::ser::{SerializeSeq, Serializer};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -29,6 +29,33 @@ use wasm_bindgen::prelude::*;
 
 /// Length of the staging columns: what one call can add at most.
 const STAGED_SAMPLES: usize = 32 * 1024;
+
+thread_local! {
+    /// What the panic that has ended this instance said, and where it came from.
+    static LAST_PANIC: RefCell<Option<String>> = const { RefCell::new(None) };
+}
+
+/// Makes panics speak; called by the glue once for each instance.
+#[wasm_bindgen(start)]
+pub fn start() {
+    std::panic::set_hook(Box::new(|info| {
+        let message = info.payload_as_str().unwrap_or("a panic without words");
+        let place = info.location().map_or(String::new(), |at| format!(" ({}:{})", source_name(at.file()), at.line()));
+        LAST_PANIC.with_borrow_mut(|last| *last = Some(format!("{message}{place}")));
+    }));
+}
+
+/// The message and place of the panic that has ended this instance.
+#[wasm_bindgen(js_name = lastPanic)]
+pub fn last_panic() -> Option<String> {
+    LAST_PANIC.with_borrow_mut(Option::take)
+}
+
+/// A source file without the folder in which the builder's machine keeps the crates.
+fn source_name(file: &str) -> &str {
+    let file = file.rsplit_once("/registry/src/").map_or(file, |(_, crates)| crates);
+    file.split_once("/").filter(|(folder, _)| folder.contains("crates.io")).map_or(file, |(_, name)| name)
+}
 
 #[wasm_bindgen(typescript_custom_section)]
 const ENGINE_OPTIONS: &str = r#"
@@ -61,31 +88,50 @@ extern "C" {
     /// The interface `EngineOptions` above.
     #[wasm_bindgen(typescript_type = "EngineOptions")]
     pub type EngineOptions;
+}
 
-    #[wasm_bindgen(method, getter)]
-    fn retention(this: &EngineOptions) -> String;
-    #[wasm_bindgen(method, getter, js_name = dedupInterval)]
-    fn dedup_interval(this: &EngineOptions) -> String;
-    #[wasm_bindgen(method, getter, js_name = manualClock)]
-    fn manual_clock(this: &EngineOptions) -> bool;
-    #[wasm_bindgen(method, getter, js_name = startTime)]
-    fn start_time(this: &EngineOptions) -> f64;
-    #[wasm_bindgen(method, getter, js_name = cacheBytes)]
-    fn cache_bytes(this: &EngineOptions) -> f64;
-    #[wasm_bindgen(method, getter, js_name = precisionBits)]
-    fn precision_bits(this: &EngineOptions) -> u8;
-    #[wasm_bindgen(method, getter, js_name = memoryBytes)]
-    fn memory_bytes(this: &EngineOptions) -> f64;
-    #[wasm_bindgen(method, getter, js_name = quotaBytes)]
-    fn quota_bytes(this: &EngineOptions) -> f64;
-    #[wasm_bindgen(method, getter, js_name = snapshotAuthKey)]
-    fn snapshot_auth_key(this: &EngineOptions) -> String;
-    #[wasm_bindgen(method, getter, js_name = forceFlushAuthKey)]
-    fn force_flush_auth_key(this: &EngineOptions) -> String;
-    #[wasm_bindgen(method, getter, js_name = forceMergeAuthKey)]
-    fn force_merge_auth_key(this: &EngineOptions) -> String;
-    #[wasm_bindgen(method, getter, js_name = readOnly)]
-    fn read_only(this: &EngineOptions) -> bool;
+/// What the interface `EngineOptions` above says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Options {
+    retention: String,
+    dedup_interval: String,
+    manual_clock: bool,
+    start_time: f64,
+    cache_bytes: f64,
+    precision_bits: u8,
+    memory_bytes: f64,
+    quota_bytes: f64,
+    snapshot_auth_key: String,
+    force_flush_auth_key: String,
+    force_merge_auth_key: String,
+    read_only: bool,
+}
+
+impl Options {
+    fn read(options: EngineOptions) -> Result<Self> {
+        serde_wasm_bindgen::from_value(options.into())
+            .map_err(|error| Error::invalid(format!("the engine's options cannot be read: {error}")))
+    }
+
+    fn config(self) -> Result<Config> {
+        let config = Config {
+            retention_ms: parse_duration_ms(&self.retention).map_err(|error| error.at("retention"))?,
+            dedup_interval_ms: parse_duration_ms(&self.dedup_interval).map_err(|error| error.at("dedupInterval"))?,
+            clock: if self.manual_clock { Clock::Manual } else { Clock::Real },
+            cache_bytes: self.cache_bytes as u64,
+            precision_bits: self.precision_bits,
+            auth: AuthKeys {
+                snapshot: self.snapshot_auth_key,
+                force_flush: self.force_flush_auth_key,
+                force_merge: self.force_merge_auth_key,
+            },
+            read_only: self.read_only,
+            ..Config::new(self.start_time as TimestampMs)
+        };
+        let memory_bytes = self.memory_bytes as u64;
+        Ok(if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } })
+    }
 }
 
 /// One engine. Calls that submit something return its ticket, whose answer is found with [`EnginePort::take`] once
@@ -114,8 +160,9 @@ impl EnginePort {
 
     /// Starts to open a database in memory.
     #[wasm_bindgen(js_name = openMemory)]
-    pub fn open_memory(options: &EngineOptions) -> std::result::Result<EnginePort, JsValue> {
-        let quota = options.quota_bytes() as u64;
+    pub fn open_memory(options: EngineOptions) -> std::result::Result<EnginePort, JsValue> {
+        let options = Options::read(options).map_err(thrown)?;
+        let quota = options.quota_bytes as u64;
         let files = if quota == 0 { MemoryFileSystem::new() } else { MemoryFileSystem::with_quota(quota) };
         Self::open_files(files, options).map_err(thrown)
     }
@@ -131,7 +178,7 @@ impl EnginePort {
 
     /// Starts to open what this engine, whose database is in memory, would leave behind if it ended right now without a word.
     /// This one is of no use from then on.
-    pub fn crash(&self, options: &EngineOptions) -> std::result::Result<EnginePort, JsValue> {
+    pub fn crash(&self, options: EngineOptions) -> std::result::Result<EnginePort, JsValue> {
         let files = self.files.as_ref().map(|files| files.borrow().after_crash());
         let files = files.ok_or_else(|| {
             thrown(Error::new(
@@ -139,7 +186,7 @@ impl EnginePort {
                 "only a database in memory can be made to crash; end the process",
             ))
         })?;
-        Self::open_files(files, options).map_err(thrown)
+        Options::read(options).and_then(|options| Self::open_files(files, options)).map_err(thrown)
     }
 
     /// Starts to open the database of this name in IndexedDB. `notify` is called, from the browser's event loop, when the
@@ -150,13 +197,14 @@ impl EnginePort {
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
+        let options = Options::read(options).map_err(thrown)?;
         Self::open(
-            if options.read_only() {
+            if options.read_only {
                 Box::new(IndexedDbFileSystem::open_for_reading(&name, calls(notify)).await.map_err(thrown)?)
             } else {
                 Box::new(IndexedDbFileSystem::open(&name, calls(notify)).await.map_err(thrown)?)
             },
-            &options,
+            options,
         )
         .map_err(thrown)
     }
@@ -169,13 +217,14 @@ impl EnginePort {
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
+        let options = Options::read(options).map_err(thrown)?;
         Self::open(
-            if options.read_only() {
+            if options.read_only {
                 Box::new(OpfsReader::open(&directory, calls(notify)).await.map_err(thrown)?)
             } else {
                 Box::new(OpfsFileSystem::open(&directory, calls(notify)).await.map_err(thrown)?)
             },
-            &options,
+            options,
         )
         .map_err(thrown)
     }
@@ -230,7 +279,7 @@ impl EnginePort {
             let (index, timestamp) = bad.map_or((0, f64::NAN), |(index, timestamp)| (index, *timestamp));
             return self.fail(Error::invalid(format!(
                 "timestamps[{index}] is {}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15",
-                spelled(timestamp)
+                timestamp
             )));
         }
         self.append_converted(series, count)
@@ -251,7 +300,7 @@ impl EnginePort {
         if !is_timestamp(timestamp) {
             return self.fail(Error::invalid(format!(
                 "the timestamp is {}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15",
-                spelled(timestamp)
+                timestamp
             )));
         }
         let count = count.min(STAGED_SAMPLES);
@@ -550,30 +599,13 @@ impl EnginePort {
 }
 
 impl EnginePort {
-    fn open_files(files: MemoryFileSystem, options: &EngineOptions) -> Result<Self> {
+    fn open_files(files: MemoryFileSystem, options: Options) -> Result<Self> {
         let files = Rc::new(RefCell::new(files));
         Ok(Self { files: Some(files.clone()), ..Self::open(Box::new(files), options)? })
     }
 
-    fn open(file_system: Box<dyn FileSystem>, options: &EngineOptions) -> Result<Self> {
-        let config = Config {
-            retention_ms: parse_duration_ms(&options.retention()).map_err(|error| error.at("retention"))?,
-            dedup_interval_ms: parse_duration_ms(&options.dedup_interval())
-                .map_err(|error| error.at("dedupInterval"))?,
-            clock: if options.manual_clock() { Clock::Manual } else { Clock::Real },
-            cache_bytes: options.cache_bytes() as u64,
-            precision_bits: options.precision_bits(),
-            auth: AuthKeys {
-                snapshot: options.snapshot_auth_key(),
-                force_flush: options.force_flush_auth_key(),
-                force_merge: options.force_merge_auth_key(),
-            },
-            read_only: options.read_only(),
-            ..Config::new(options.start_time() as TimestampMs)
-        };
-        let memory_bytes = options.memory_bytes() as u64;
-        let config = if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } };
-        let (engine, opening) = Engine::open(file_system, config)?;
+    fn open(file_system: Box<dyn FileSystem>, options: Options) -> Result<Self> {
+        let (engine, opening) = Engine::open(file_system, options.config()?)?;
         Ok(Self {
             engine,
             files: None,
@@ -620,12 +652,6 @@ fn calls(notify: Function) -> impl Fn() + 'static {
 
 fn is_timestamp(timestamp: f64) -> bool {
     time::are_dates(&[timestamp])
-}
-
-/// A number as JavaScript spells it, without the standard library's printer of floats, which weighs 6 KB.
-#[cold]
-fn spelled(number: f64) -> String {
-    Object::from(JsValue::from(number)).to_string().into()
 }
 
 /// Casts from floats saturate, so that infinities become the ends of time.

@@ -11,7 +11,6 @@ const www = dirname(fileURLToPath(import.meta.url));
 const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
-const restOfWasm = join(pkg, "sandglass_rest.wasm");
 const ENTRIES = ["index", "inline"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [...ENTRIES, "errors", "types"];
@@ -20,9 +19,9 @@ if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` firs
 
 /** Names this build: the files of another one may be of the same version, and yet name imports and exports otherwise. */
 const version = JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version;
-const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).update(readFileSync(restOfWasm)).digest("hex").slice(0, 12)}`;
+const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).digest("hex").slice(0, 12)}`;
 
-/** A module with a section of its own that says of which build it is; src/engine_code.ts reads it. */
+/** A module with a section of its own that says of which build it is; src/wasm_module.ts reads it. */
 function stamped(file) {
   const [name, value] = ["sandglass", buildName].map((text) => Buffer.from(text));
   const content = Buffer.concat([Buffer.of(name.length), name, value]);
@@ -40,21 +39,16 @@ async function glueFactory() {
   if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source)) {
     throw new Error("the glue of wasm-bindgen has changed: what starts an instance was not found");
   }
-  const { name: memory } = WebAssembly.Module.exports(await WebAssembly.compile(readFileSync(wasm))).find(({ kind }) => kind === "memory");
   // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
   source += `
-export async function instantiate(core, rest, load) {
-  const imports = __wbg_get_imports();
-  const ofRest = () => ({ ...imports, core: wasm });
-  imports.rest = { load: () => void new WebAssembly.Instance(load(), ofRest()) };
-  __wbg_finalize_init(await WebAssembly.instantiate(core, imports), core);
-  if (rest) await WebAssembly.instantiate(rest, ofRest());
-  return wasm[${JSON.stringify(memory)}];
+export async function instantiate(code) {
+  __wbg_finalize_init(await WebAssembly.instantiate(code, __wbg_get_imports()), code);
+  return wasm.memory;
 }
 `;
   // What the package does not ask for is left behind.
   const { outputFiles } = await build({
-    stdin: { contents: 'export { EnginePort, instantiate } from "glue";', loader: "js" },
+    stdin: { contents: 'export { EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -133,6 +127,5 @@ for (const name of DECLARATIONS) {
 rmSync(types, { recursive: true });
 copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
 writeFileSync(join(dist, "sandglass.wasm"), stamped(wasm));
-writeFileSync(join(dist, "sandglass_rest.wasm"), stamped(restOfWasm));
-const zipped = [wasm, restOfWasm].map((file) => gzipSync(stamped(file), { level: 9 }).toString("base64"));
+const zipped = gzipSync(stamped(wasm), { level: 9 }).toString("base64");
 writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(zipped)};\n`);

@@ -3,7 +3,7 @@
 import { copyNumbers } from "./numbers.js";
 
 /** Samples of one message; a call with more has a message of its own. */
-export const BATCH_SAMPLES = 8_192;
+export const BATCH_SAMPLES = 16_384;
 
 /**
  * Calls in a row. A call is three entries of `calls`: its kind, the handle of its series, and how many samples it has. The samples

@@ -1,3 +1,3 @@
-// What build.mjs writes: both halves of the engine's code, zipped, as base64.
-declare const halves: readonly [core: string, rest: string];
-export default halves;
+// What build.mjs writes: the engine's code, zipped, as base64.
+declare const zipped: string;
+export default zipped;

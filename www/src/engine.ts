@@ -1,6 +1,5 @@
 // Starts the engine of a database in this thread: its lock, then the engine. The two end together.
 
-import type { EngineCode } from "./engine_code.js";
 import type { EngineOptions } from "./glue.js";
 import { InlinePort, type Storage } from "./inline_port.js";
 import { acquire, type LockOptions } from "./lock.js";
@@ -13,7 +12,8 @@ const CREATION_MS = 3_000;
 
 /** All that it takes, in a form that can be sent to a worker. */
 export interface EngineStart {
-  code: EngineCode;
+  /** The compiled engine. */
+  code: WebAssembly.Module;
   storage: Storage;
   options: EngineOptions;
   lock: LockOptions;

@@ -32,8 +32,12 @@ export class SandglassError extends Error {
   /** What kind of error it is. */
   readonly code: ErrorCode;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown }) {
+  /** Where samples were appended before and not taken, or are in doubt: how many. */
+  readonly samples?: number;
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; samples?: number }) {
     super(message, options);
     this.code = code;
+    if (options?.samples !== undefined) this.samples = options.samples;
   }
 }

@@ -3,8 +3,8 @@
 import type * as Module from "../pkg/sandglass.js";
 
 export type { EngineOptions, EnginePort } from "../pkg/sandglass.js";
-export interface Glue extends Pick<typeof Module, "EnginePort"> {
-  /** Makes the instance; its memory is the answer. `load` is asked for the rest when it is needed and was not given. */
-  instantiate(core: WebAssembly.Module, rest: WebAssembly.Module | undefined, load: () => WebAssembly.Module): Promise<WebAssembly.Memory>;
+export interface Glue extends Pick<typeof Module, "EnginePort" | "lastPanic"> {
+  /** Makes the instance; its memory is the answer. */
+  instantiate(code: WebAssembly.Module): Promise<WebAssembly.Memory>;
 }
 export function createGlue(): Glue;

@@ -3,7 +3,7 @@
 import { startEngine } from "./engine.js";
 import { SandglassError } from "./errors.js";
 import type { Starter } from "./open.js";
-import { loadCode } from "./wasm_module.js";
+import { loadEngine } from "./wasm_module.js";
 
 export const startHere: Starter = async (wish, wasm, signal) => {
   if (wish.storage.kind === "opfs" && !hasSyncAccess()) {
@@ -12,7 +12,7 @@ export const startHere: Starter = async (wish, wasm, signal) => {
       'storage "opfs" works in a dedicated worker alone, and the engine is in the calling thread here: import "sandglass", which starts a worker where dist/worker.js can be loaded, or import "sandglass/inline" in a worker of your own; or use storage: "indexeddb"',
     );
   }
-  const port = await startEngine({ ...wish, code: await loadCode(wasm) }, signal);
+  const port = await startEngine({ ...wish, code: await loadEngine(wasm) }, signal);
   return { port, thread: "caller" };
 };
 

@@ -1,6 +1,5 @@
 // The engine in the calling thread.
 
-import { type EngineCode, restNow } from "./engine_code.js";
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "./abort.js";
 import { SandglassError } from "./errors.js";
@@ -53,9 +52,9 @@ export class InlinePort implements Port {
    * Starts an engine of its own from the compiled code, so that closing it gives its memory back. `ended` is called once with
    * the reason when the open database can do nothing any more.
    */
-  static async start(code: EngineCode, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
+  static async start(code: WebAssembly.Module, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
     const glue = createGlue();
-    const memory = await glue.instantiate(code.core, code.rest, () => restNow(code));
+    const memory = await glue.instantiate(code);
     const port = new InlinePort(glue, memory, options);
     port.#holdsHandles = storage.kind === "opfs";
     port.#isStored = storage.kind !== "memory";
@@ -413,20 +412,30 @@ export class InlinePort implements Port {
   }
 
   #fault(thrown: unknown): SandglassError {
+    const words = wordsOf(thrown, this.#glue);
     // What is left behind must not be freed when it is collected: its state is not to be trusted.
     (this.#engine as { __destroy_into_raw?: () => void } | undefined)?.__destroy_into_raw?.();
     return new SandglassError(
       "internal",
-      `the engine has stopped: ${wordsOf(thrown)}; what was durable is untouched, open the database again and please report this`,
+      `the engine has stopped: ${words}; what was durable is untouched: open the database again, and please report this message with what the page did`,
       { cause: thrown },
     );
   }
 }
 
-/** What was thrown, and where: the numbers of the innermost functions of the engine's code, and the places in it. */
-function wordsOf(thrown: unknown): string {
+/**
+ * What went wrong, and where: the words of the engine's panic, or what was thrown, and the numbers of the innermost functions, whose
+ * names are in the file `sandglass.debug.wasm` of the release.
+ */
+function wordsOf(thrown: unknown, glue: Glue | undefined): string {
   const { message, stack } = thrown as Partial<Error>;
-  return [message ?? thrown, ...(stack?.match(/wasm-function\[\d+\]:0x\w+/g) ?? [])].slice(0, 6).join(" < ");
+  let panic: string | undefined;
+  try {
+    panic = glue?.lastPanic();
+  } catch {
+    // The instance is past telling; the trap itself has to do.
+  }
+  return [panic ?? message ?? thrown, ...(stack?.match(/wasm-function\[\d+\]:0x\w+/g) ?? [])].slice(0, 6).join(" < ");
 }
 
 type HttpAnswer = [status: number, contentType: string, body: Uint8Array];

@@ -22,9 +22,12 @@ export function copyNumbers(target: Float64Array, at: number, source: Float64Arr
   for (let i = 0; i < count; i++) {
     const value: unknown = source[from + i];
     // JavaScript would make a number of nearly everything, a zero of null.
-    if (typeof value !== "number") {
-      throw new SandglassError("invalid", `${String(value)} at ${from + i} is no number; leave it out, and use a BigInt64Array for big integers`);
-    }
+    if (typeof value !== "number") throw notANumber(value, from + i);
     target[at + i] = value;
   }
+}
+
+/** What is said of a value at that place of a column. */
+export function notANumber(value: unknown, at: number): SandglassError {
+  return new SandglassError("invalid", `${String(value)} at ${at} is no number; leave it out, and use a BigInt64Array for big integers`);
 }

@@ -9,7 +9,7 @@ import { indexedDb } from "./indexed_db.js";
 import { onDemand } from "./on_demand.js";
 import { describe } from "./opened.js";
 import type { Port } from "./port.js";
-import type { Database, OpenOptions, Opened, WasmOption } from "./types.js";
+import type { Database, OpenOptions, Opened, WasmSource } from "./types.js";
 
 const DEFAULT_NAME = "sandglass";
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
@@ -19,7 +19,7 @@ const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 export type EngineWish = Omit<EngineStart, "code">;
 
 /** Starts an engine, in one thread or another. */
-export type Starter = (wish: EngineWish, wasm: WasmOption | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
+export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
 
 /** Opens a database on an engine that `start` brings up. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {

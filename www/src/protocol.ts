@@ -14,8 +14,6 @@ import type { EngineEvent } from "./types.js";
 export type Request =
   /** Takes the lock and opens the database. `alive` names another lock, which the worker holds for as long as it lives. */
   | { kind: "start"; id: number; start: EngineStart; alive: string | undefined }
-  /** The rest of the engine's code. */
-  | { kind: "rest"; module: WebAssembly.Module }
   /** The labels, names and values in turn, of the next handles of series, which the page numbers from 0 on. */
   | { kind: "series"; labels: string[][] }
   | { kind: "append"; id: number; batch: Packed }
@@ -40,8 +38,8 @@ export type Reply =
   | { kind: "answer"; id: number; value: unknown; now: number }
   /** Some of the series of an answer, before it. */
   | { kind: "piece"; id: number; series: PackedSeries }
-  /** What became of a batch: the calls in it that were refused, by their place in it. */
-  | { kind: "appended"; id: number; refused: [number, Failure][] }
+  /** What became of a batch: how many samples of it were refused, and the first reason. */
+  | { kind: "appended"; id: number; refused: { samples: number; failure: Failure } | undefined }
   | { kind: "failed"; id: number; failure: Failure }
   | { kind: "events"; events: EngineEvent[] }
   /** The engine has stopped by itself. */

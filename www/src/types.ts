@@ -76,10 +76,10 @@ export interface OpenOptions {
   /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
   authKeys?: AuthKeys;
   /**
-   * The engine's code, for those who load it themselves: `sandglass/wasm` or, with both its halves, `sandglass/wasm` and
-   * `sandglass/wasm/rest`. Default: the files `sandglass.wasm` and `sandglass_rest.wasm` beside this module.
+   * The engine's code, for those who load it themselves: the file `sandglass/wasm`. Default: the file `sandglass.wasm` beside this
+   * module.
    */
-  wasm?: WasmOption;
+  wasm?: WasmSource;
   /** Gives up opening, with the code `aborted`, at once; what has been opened nevertheless is closed again. */
   signal?: AbortSignal;
 }
@@ -94,10 +94,7 @@ export interface AuthKeys {
   forceMerge?: string;
 }
 
-/** The half of the engine's code that is loaded first, or both. */
-export type WasmOption = WasmSource | { core: WasmSource; rest: WasmSource };
-
-/** Where a half of the engine's code comes from: bytes, a compiled module, or where to fetch it. */
+/** Where the engine's code comes from: bytes, a compiled module, or where to fetch it. */
 export type WasmSource = ArrayBuffer | ArrayBufferView | WebAssembly.Module | URL | string | Response;
 
 // ---- database ---------------------------------------------------------------------------------------------------------
@@ -200,9 +197,12 @@ export interface Database extends AsyncDisposable {
    * milliseconds are cut off. A timestamp that is no instant (NaN, an infinity, beyond ±8.64e15) rejects the call, with its
    * index in the message.
    *
-   * Resolves when the engine has accepted the samples; those who append much should wait for that, since what is not accepted yet
-   * takes memory. With the engine in a worker all calls of one task travel together and resolve together, so that many small
-   * appends cost little when their promises are awaited together (`Promise.all`). Samples are searchable after about a second, or
+   * Resolves when the samples are on their way to the engine and there is room for more; those who append much should wait for that.
+   * With the engine in a worker no call waits for an answer of the worker's: up to 262,144 samples are on their way at once, and calls
+   * travel together. Every later call sees what was appended before it. What the engine refuses (its storage is full, its database
+   * lost) rejects the next append, which is not carried out then, and the next `flush()`, `sync()` or `close()`, each once; the error's
+   * `samples` says how many were not taken. When the worker dies, every later call rejects, and `samples` says how many are in doubt.
+   * Samples are searchable after about a second, or
    * after `flush()`, and durable after five to eleven, or after `sync()`. The arrays stay the caller's; with the engine in the calling
    * thread they must not be changed before the call resolves when they are longer than 32,768.
    *

@@ -1,6 +1,6 @@
 /**
- * The entries `sandglass/wasm` and `sandglass/wasm/rest` are the raw WebAssembly files, for bundlers and CDNs that need their URLs:
- * `import url from "sandglass/wasm?url"` with Vite, `new URL("sandglass/wasm", import.meta.url)` with webpack. Hand them to `open`
+ * The entry `sandglass/wasm` is the raw WebAssembly file, for bundlers and CDNs that need its URL:
+ * `import url from "sandglass/wasm?url"` with Vite, `new URL("sandglass/wasm", import.meta.url)` with webpack. Hand it to `open`
  * as the option `wasm`.
  */
 declare const url: string;

@@ -2,7 +2,6 @@
 
 import { type Packed, unpack } from "./batch.js";
 import { startEngine } from "./engine.js";
-import type { EngineCode } from "./engine_code.js";
 import type { InlinePort } from "./inline_port.js";
 import type { Command } from "./port.js";
 import { type Failure, type Reply, type Request, toError, toFailure } from "./protocol.js";
@@ -20,11 +19,12 @@ const worker = globalThis as unknown as {
   close(): void;
 };
 let port: InlinePort;
-let code: EngineCode;
 /** For the page's handles of series those of the engine, or why there is none. */
 const handles: (number | Failure)[] = [];
 /** Answers that have not been sent yet. */
 const answering = new Set<Promise<void>>();
+/** Appends that the engine has neither taken nor refused yet. */
+const arriving = new Set<Promise<void>>();
 /** The page has asked for the end. */
 let isLeaving = false;
 /** Calls that can be given up. */
@@ -35,25 +35,24 @@ worker.onmessage = ({ data }) => {
     case "start":
       answer(data.id, async () => {
         holdAlive(data.alive);
-        code = data.start.code;
         port = await startEngine(data.start, undefined, end);
         return port.role;
       });
-      break;
-    case "rest":
-      code.rest = data.module;
       break;
     case "series":
       for (const labels of data.labels) handles.push(define(labels));
       break;
     case "append":
-      keep(append(data.id, data.batch).catch(end));
+      arrive(append(data.id, data.batch).catch(end));
       break;
     case "ask":
       answer(data.id, () => ask(data.id, data.command));
       break;
     case "inspect":
-      answer(data.id, () => port.inspect());
+      answer(data.id, async () => {
+        await afterAppends();
+        return port.inspect();
+      });
       break;
     case "cancel":
       underWay.get(data.id)?.abort();
@@ -73,6 +72,7 @@ worker.onmessage = ({ data }) => {
       isLeaving = true;
       answer(data.id, async () => {
         const before = [...answering];
+        await afterAppends();
         await port.close();
         // The page ends this worker when it learns of that, and has to learn of what came before.
         await Promise.allSettled(before);
@@ -97,6 +97,12 @@ function keep(sent: Promise<void>): void {
   void sent.finally(() => answering.delete(sent));
 }
 
+function arrive(appended: Promise<void>): void {
+  keep(appended);
+  arriving.add(appended);
+  void appended.finally(() => arriving.delete(appended));
+}
+
 function answer(id: number, run: () => Promise<unknown>): void {
   keep(outcome(id, run));
 }
@@ -115,6 +121,7 @@ async function ask(id: number, command: Command): Promise<unknown> {
   const control = new AbortController();
   underWay.set(id, control);
   try {
+    await afterAppends();
     if (command.kind !== "select") return await port.ask(command, control.signal);
     await port.select(command, control.signal, (piece) => {
       const series = packSeries(piece);
@@ -147,12 +154,13 @@ function handleOf(series: number): number {
 }
 
 async function append(id: number, batch: Packed): Promise<void> {
-  const refused: [number, Failure][] = [];
+  let refused: { samples: number; failure: Failure } | undefined;
   const waiting: Promise<void>[] = [];
-  let calls = 0;
-  const carryOut = (call: () => Promise<void>) => {
-    const place = calls++;
-    const refuse = (error: unknown) => void refused.push([place, toFailure(error)]);
+  const carryOut = (samples: number, call: () => Promise<void>) => {
+    const refuse = (error: unknown) => {
+      refused ??= { samples: 0, failure: toFailure(error) };
+      refused.samples += samples;
+    };
     try {
       const accepted = call();
       if (accepted !== ACCEPTED) waiting.push(accepted.catch(refuse));
@@ -162,15 +170,21 @@ async function append(id: number, batch: Packed): Promise<void> {
   };
   unpack(
     batch,
-    (series, timestamps, values) => carryOut(() => port.append(handleOf(series), timestamps, values)),
+    (series, timestamps, values) => carryOut(values.length, () => port.append(handleOf(series), timestamps, values)),
     (series, timestamp, values) =>
-      carryOut(() => {
+      carryOut(values.length, () => {
         const own = series.map(handleOf);
         return port.appendRow((target, from, count) => target.set(own.subarray(from, from + count)), timestamp, values);
       }),
   );
   await Promise.all(waiting);
   post({ kind: "appended", id, refused });
+}
+
+/** Appends that came before this call have been taken, or refused, when it goes on: what comes behind them finds them. */
+async function afterAppends(): Promise<void> {
+  // Not those that come meanwhile: a stream of appends would hold up the rest for ever.
+  if (arriving.size > 0) await Promise.allSettled([...arriving]);
 }
 
 /** The lock that is free again when this worker is gone, however it went. */

@@ -1,9 +1,12 @@
 // The engine in a worker of its own.
 
 import { abortable } from "./abort.js";
+import { AppendWindow } from "./append_window.js";
 import { BATCH_SAMPLES, Batch, type Packed, packLong, packLongRow, type Timestamps, type Values } from "./batch.js";
 import type { EngineStart } from "./engine.js";
+import { checkNameSize, checkTimestamp, checkTimestamps } from "./check.js";
 import { SandglassError } from "./errors.js";
+import { Macrotask } from "./macrotask.js";
 import { type Answer, type Command, type Kind, latecomer, nameOf, type Port } from "./port.js";
 import { type Reply, type Request, toError } from "./protocol.js";
 import { unpackSeries } from "./series_pack.js";
@@ -17,8 +20,11 @@ interface Call {
   found?: SeriesData[];
 }
 
-/** Appends of one message. */
-type Appended = { resolve(): void; reject(error: SandglassError): void }[];
+/** Samples that the engine has not taken, and the first reason that it gave. */
+interface Refused {
+  samples: number;
+  reason: SandglassError;
+}
 
 export class WorkerPort implements Port {
   role: Port["role"] = "writer";
@@ -27,14 +33,22 @@ export class WorkerPort implements Port {
   #now: number;
   #lastId = 0;
   readonly #calls = new Map<number, Call>();
-  readonly #appends = new Map<number, Appended>();
+  /** How many samples each message had that the worker has not answered. */
+  readonly #appends = new Map<number, number>();
+  readonly #window = new AppendWindow();
+  /** What the next append, and what the next flush or its like, has to tell. */
+  #untoldToAppend: Refused | undefined;
+  #untoldToFlush: Refused | undefined;
   /** Handles of series by their labels in canonical form. */
   readonly #handles = new Map<string, number>();
   /** What the next message has to tell before anything else. */
   #newSeries: string[][] = [];
   readonly #batch = new Batch();
-  #batched: Appended = [];
-  #isFlushDue = false;
+  /** Sends what the task that is running now has appended. */
+  readonly #flushTask = new Macrotask(() => {
+    this.#flush();
+    this.#window.endTurn();
+  });
   #listener: ((events: EngineEvent[]) => void) | undefined;
   readonly #watch: Watch;
   /** Takes back the request for the lock that tells of the worker's end. */
@@ -56,11 +70,6 @@ export class WorkerPort implements Port {
     function randomName(): string {
       return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
     }
-  }
-
-  /** Hands the rest of the code to a worker that was started without. */
-  static attach(worker: Worker, module: WebAssembly.Module): void {
-    worker.postMessage({ kind: "rest", module } satisfies Request);
   }
 
   private constructor(worker: Worker, { options }: EngineStart) {
@@ -87,6 +96,7 @@ export class WorkerPort implements Port {
     const key = canonical(labels);
     let handle = this.#handles.get(key);
     if (handle === undefined) {
+      checkNameSize(labels);
       handle = this.#handles.size;
       this.#handles.set(key, handle);
       this.#newSeries.push(labels);
@@ -97,9 +107,11 @@ export class WorkerPort implements Port {
 
   append(series: number, timestamps: Timestamps, values: Values): Promise<void> {
     try {
-      if (!this.#makeRoom(values.length)) return this.#sendLong(packLong(series, timestamps, values));
-      this.#batch.add(series, timestamps, values);
-      return this.#batchedCall();
+      this.#checkAppend();
+      checkTimestamps(timestamps);
+      if (this.#makeRoom(values.length)) this.#batch.add(series, timestamps, values);
+      else this.#sendAppends(packLong(series, timestamps, values));
+      return this.#onItsWay(values.length);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -107,40 +119,45 @@ export class WorkerPort implements Port {
 
   appendRow(fill: (target: Uint32Array, from: number, count: number) => void, timestamp: number, values: Values): Promise<void> {
     try {
-      if (!this.#makeRoom(values.length)) return this.#sendLong(packLongRow(fill, timestamp, values));
-      this.#batch.addRow(fill, timestamp, values);
-      return this.#batchedCall();
+      this.#checkAppend();
+      checkTimestamp(timestamp, "the timestamp");
+      if (this.#makeRoom(values.length)) this.#batch.addRow(fill, timestamp, values);
+      else this.#sendAppends(packLongRow(fill, timestamp, values));
+      return this.#onItsWay(values.length);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
+  /** Throws what has become of earlier appends, once; this one is not carried out then. */
+  #checkAppend(): void {
+    this.#check();
+    if (this.role === "reader") throw new SandglassError("locked", "the database was opened for reading only, since another tab or worker writes it; open it again when that is closed");
+    const refused = this.#untoldToAppend;
+    this.#untoldToAppend = undefined;
+    if (refused !== undefined) throw told(refused);
+  }
+
   /** Whether a call of so many samples goes with others; there is room for it then. */
   #makeRoom(samples: number): boolean {
-    this.#check();
-    if (samples > BATCH_SAMPLES) return false;
+    if (samples > BATCH_SAMPLES) {
+      this.#flush();
+      return false;
+    }
     if (!this.#batch.hasRoom(samples)) this.#flush();
     return true;
   }
 
-  #batchedCall(): Promise<void> {
+  #onItsWay(samples: number): Promise<void> {
     this.#flushSoon();
-    return new Promise((resolve, reject) => this.#batched.push({ resolve, reject }));
-  }
-
-  #sendLong(packed: Packed): Promise<void> {
-    this.#flush();
-    return new Promise((resolve, reject) => this.#sendAppends(packed, [{ resolve, reject }]));
+    return this.#window.add(samples);
   }
 
   /** All calls of one task go together. */
   #flushSoon(): void {
-    if (this.#isFlushDue) return;
-    this.#isFlushDue = true;
-    queueMicrotask(() => {
-      this.#isFlushDue = false;
-      if (this.#ended === undefined) this.#flush();
-    });
+    if (this.#flushTask.requested) return;
+    this.#flushTask.request();
+    this.#window.beginTurn();
   }
 
   #flush(): void {
@@ -148,16 +165,13 @@ export class WorkerPort implements Port {
       this.#worker.postMessage({ kind: "series", labels: this.#newSeries } satisfies Request);
       this.#newSeries = [];
     }
-    if (this.#batched.length === 0) return;
-    const appended = this.#batched;
-    this.#batched = [];
-    this.#sendAppends(this.#batch.take(), appended);
+    if (!this.#batch.isEmpty) this.#sendAppends(this.#batch.take());
   }
 
-  #sendAppends(batch: Packed, appended: Appended): void {
+  #sendAppends(batch: Packed): void {
     const id = ++this.#lastId;
     this.#watch.begin();
-    this.#appends.set(id, appended);
+    this.#appends.set(id, batch.values.length);
     const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
     this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
   }
@@ -169,7 +183,16 @@ export class WorkerPort implements Port {
     // The caller keeps what he has handed in.
     const body = "body" in asked ? new Uint8Array(asked.body) : undefined;
     const sent = body === undefined ? asked : ({ ...asked, body } as Command);
-    return this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), body && [body.buffer], latecomer(this, asked)) as Promise<Answer<K>>;
+    const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), body && [body.buffer], latecomer(this, asked));
+    if (asked.kind === "flush" || asked.kind === "sync") this.#tellFlush();
+    return answer as Answer<K>;
+  }
+
+  /** Throws what has become of appends since the last call of its kind. */
+  #tellFlush(): void {
+    const refused = this.#untoldToFlush;
+    this.#untoldToFlush = undefined;
+    if (refused !== undefined) throw told(refused);
   }
 
   async inspect(signal?: AbortSignal): Promise<EngineState> {
@@ -241,13 +264,11 @@ export class WorkerPort implements Port {
         if (call !== undefined) for (const one of unpackSeries(reply.series)) (call.found ??= []).push(one);
         break;
       }
-      case "appended": {
-        const appended = this.#appends.get(reply.id);
+      case "appended":
+        this.#window.give(this.#appends.get(reply.id) ?? 0);
         this.#appends.delete(reply.id);
-        for (const [place, failure] of reply.refused) appended?.[place]?.reject(toError(failure));
-        for (const { resolve } of appended ?? []) resolve();
+        if (reply.refused !== undefined) this.#refused(reply.refused.samples, toError(reply.refused.failure));
         break;
-      }
       case "events":
         this.#listener?.(reply.events);
         break;
@@ -260,11 +281,20 @@ export class WorkerPort implements Port {
     }
   }
 
+  #refused(samples: number, reason: SandglassError): void {
+    this.#untoldToAppend = add(this.#untoldToAppend);
+    this.#untoldToFlush = add(this.#untoldToFlush);
+
+    function add(earlier: Refused | undefined): Refused {
+      return { samples: (earlier?.samples ?? 0) + samples, reason: earlier?.reason ?? reason };
+    }
+  }
+
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
   hidden(): void {
     // What the storage refuses to take stays where it is; the state and the events tell.
-    this.ask({ kind: "sync" }).catch(() => {});
+    if (this.#ended === undefined) this.#call((id) => ({ kind: "ask", id, command: { kind: "sync" } })).catch(() => {});
   }
 
   suspend(): void {
@@ -278,6 +308,7 @@ export class WorkerPort implements Port {
     if (this.#ended?.code === "closed") return;
     try {
       await this.#call((id) => ({ kind: "close", id }));
+      this.#tellFlush();
     } finally {
       this.#end(new SandglassError("closed", "the database is closed; open it again"));
     }
@@ -299,17 +330,21 @@ export class WorkerPort implements Port {
 
   #end(reason: SandglassError, terminate = true): void {
     if (this.#ended !== undefined) return;
+    this.#flushTask.stop();
+    const inDoubt = this.#window.samples;
+    if (inDoubt > 0 && reason.samples === undefined) {
+      reason = new SandglassError(reason.code, `${reason.message}; ${inDoubt} samples were on their way, and may be lost`, { cause: reason, samples: inDoubt });
+    }
     this.#ended = reason;
+    this.#window.end(reason);
     if (terminate) this.#worker.terminate();
     this.#worker.onmessage = this.#worker.onmessageerror = this.#worker.onerror = null;
     this.#watch.stop();
     this.#mourning.abort();
     for (const call of this.#calls.values()) call.reject(reason);
-    for (const { reject } of [...this.#appends.values(), this.#batched].flat()) reject(reason);
     this.#calls.clear();
     this.#appends.clear();
     this.#handles.clear();
-    this.#batched = [];
     this.#newSeries = [];
     this.#listener = undefined;
   }
@@ -317,6 +352,11 @@ export class WorkerPort implements Port {
   #check(): void {
     if (this.#ended !== undefined) throw this.#ended;
   }
+}
+
+/** How appends that were not taken are told to who comes next. */
+function told({ samples, reason }: Refused): SandglassError {
+  return new SandglassError(reason.code, `${samples} samples that were appended before were not taken: ${reason.message}`, { cause: reason, samples });
 }
 
 /** Labels, names and values in turn, as the engine understands them: without empty ones, in one order. */

@@ -2,10 +2,9 @@
 import { type Database, databases, destroy, type EngineEvent, type EngineState, open, SandglassError, type SeriesData, type SeriesHandle } from "sandglass";
 import * as inline from "sandglass/inline";
 import wasmUrl from "sandglass/wasm";
-import restUrl from "sandglass/wasm/rest";
 
 export async function use(): Promise<number> {
-  const db: Database = await open({ name: "typed", storage: "memory", retention: "30d", clock: "manual", startTime: 0, wasm: { core: wasmUrl, rest: restUrl } });
+  const db: Database = await open({ name: "typed", storage: "memory", retention: "30d", clock: "manual", startTime: 0, wasm: new URL(wasmUrl, "https://example.org") });
   await (await open({ storage: "memory", wasm: wasmUrl })).close();
   const handle: SeriesHandle = db.series({ __name__: "up" });
   await db.append(handle, new Float64Array(1), [1]);

@@ -134,7 +134,9 @@ describe("a worker that says nothing", () => {
   it("is ended, and all that waits is rejected with the code closed", async () => {
     const worker = new Silent();
     const port = await start(worker);
-    const waiting = [port.ask({ kind: "flush" }), port.append(port.series(["a", "b"]), [1], [1]), port.inspect(), port.close()];
+    // As many samples as may be on their way: who appends them waits for an answer.
+    const long = new Float64Array(256 * 1024);
+    const waiting = [port.ask({ kind: "flush" }), port.append(port.series(["a", "b"]), long, long), port.inspect(), port.close()];
     const outcomes = Promise.all(waiting.map((one) => one.then(() => "fulfilled", ({ code, message }) => `${code}: ${message}`)));
     await new Promise((resolve) => setImmediate(resolve));
     mock.timers.tick(2_000);
