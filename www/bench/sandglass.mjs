@@ -38,7 +38,7 @@ async function callRates(db, samples, calls, ingest) {
   globalThis.gc?.();
   const begin = now();
   await ingest();
-  const accepted = now() - begin;
+  const resolved = now() - begin;
   await db.flush();
   await db.forceMerge();
   const merged = now() - begin;
@@ -46,7 +46,7 @@ async function callRates(db, samples, calls, ingest) {
   const found = now() - begin;
   if (count !== samples) throw new Error(`Sandglass holds ${count} samples of ${samples}`);
   const rate = (milliseconds) => (samples / milliseconds) * 1000;
-  return { callsPerSecond: (calls / accepted) * 1000, acceptedRate: rate(accepted), mergedRate: rate(merged), foundRate: rate(found) };
+  return { callsPerSecond: (calls / resolved) * 1000, resolvedRate: rate(resolved), mergedRate: rate(merged), foundRate: rate(found) };
 }
 
 const appendBySeriesAndHour = (db, dataSet) => {
