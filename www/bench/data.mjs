@@ -61,6 +61,9 @@ export function cpuOnly(hosts = 100, hours = 24, decimals = 0) {
 /** Data sets that are exports of a real server's snapshots, and the files that hold them. */
 export const RECORDED = ["node_exporter", "nab", "mixed"];
 
+/** The bits of the staleness marker. */
+const STALE = 0x7ff0000000000002n;
+
 /**
  * @param {string} name
  * @param {ReadableStream<Uint8Array>} gzipped the recorded export
@@ -68,11 +71,14 @@ export const RECORDED = ["node_exporter", "nab", "mixed"];
  */
 export async function fromExport(name, gzipped) {
   const recorded = [...(await readExport(gzipped.pipeThrough(new DecompressionStream("gzip")))).values()];
-  // Staleness markers, a sample in a thousand, are left out: a NaN's bits don't survive JavaScript's plain arrays.
-  const series = recorded.map(({ labels, timestamps, values }) => {
-    const kept = Array.from(values, (_, i) => i).filter((i) => !Number.isNaN(values[i]));
-    return { labels, timestamps: Float64Array.from(kept, (i) => timestamps[i]), values: Float64Array.from(kept, (i) => values[i]) };
-  });
+  // An export prints the staleness marker as `null`. It is one exact NaN, which is put back by its bits: assigned as a number it
+  // might become another NaN, and the server, which holds the markers, would be measured with more samples than the others.
+  for (const { values } of recorded) {
+    const bits = new BigUint64Array(values.buffer, values.byteOffset, values.length);
+    for (let i = 0; i < values.length; i++) if (Number.isNaN(values[i])) bits[i] = STALE;
+  }
+  // What has no sample cannot be put in.
+  const series = recorded.filter(({ timestamps }) => timestamps.length > 0);
   return { name, series, samples: series.reduce((sum, { timestamps }) => sum + timestamps.length, 0) };
 }
 
@@ -117,11 +123,14 @@ export async function eachSeriesHour({ series }, visit) {
   let first = Infinity;
   let last = -Infinity;
   for (const { timestamps } of series) {
+    // One without samples has no bounds, and would make the loop below endless.
+    if (timestamps.length === 0) continue;
     first = Math.min(first, timestamps[0]);
     last = Math.max(last, timestamps[timestamps.length - 1]);
   }
   // Long and sparse data goes in by larger steps, so that a call has some samples to take.
   const step = Math.max(HOUR, (last - first) / 100);
+  if (last === -Infinity) return;
   for (let end = first + step; ; end += step) {
     for (let s = 0; s < series.length; s++) {
       const { timestamps, values } = series[s];

@@ -5,9 +5,9 @@ import { pathToFileURL } from "node:url";
 import { cpuOnly, fromExport } from "./data.mjs";
 import { TASKS, warmUp } from "./sandglass.mjs";
 
-const { entry, task, data, file } = JSON.parse(process.argv[2]);
+const { entry, task, data, file, hours } = JSON.parse(process.argv[2]);
 const sandglass = await import(pathToFileURL(entry).href);
-const dataSet = file ? await fromExport(data, Readable.toWeb(createReadStream(file))) : cpuOnly();
+const dataSet = file ? await fromExport(data, Readable.toWeb(createReadStream(file))) : cpuOnly(100, hours);
 await warmUp(sandglass);
 globalThis.gc?.();
 console.log(JSON.stringify(await TASKS[task](sandglass, dataSet)));

@@ -1,9 +1,10 @@
 // In the page: one measurement of DuckDB-wasm.
-import { measureInsert, measureStored } from "./peer-duckdb.mjs";
+import { measureDurable, measureInsert, measureStored } from "./peer-duckdb.mjs";
 import { loadInPage } from "./page-data.mjs";
 
-export async function run({ data, what, rows }) {
-  const dataSet = await loadInPage(data);
+export async function run({ data, what, rows, hours }) {
+  const dataSet = await loadInPage(data, hours);
   globalThis.gc?.();
+  if (what === "durable") return measureDurable(dataSet);
   return what === "stored" ? measureStored(dataSet) : measureInsert(dataSet, rows);
 }

@@ -55,17 +55,21 @@ async function insertAll(connection, { series, samples, times }, rows) {
   if (count !== samples) throw new Error(`DuckDB holds ${count} samples of ${samples}`);
 }
 
+/** A tenth to warm up with, as the engine it is compared with gets some too. */
+async function warmUp(connection, prepared, rows) {
+  const series = prepared.series.slice(0, Math.ceil(prepared.series.length / 10));
+  const samples = series.reduce((sum, { timestamps }) => sum + timestamps.length, 0);
+  await insertAll(connection, { ...prepared, series, samples }, rows);
+  await connection.query("DROP TABLE samples");
+}
+
 /** @returns samples a second into a database in memory */
 export async function measureInsert(dataSet, rows = ROWS) {
   const database = await openDatabase({ path: ":memory:" });
   try {
     const connection = await database.connect();
     const prepared = prepare(dataSet);
-    // A tenth to warm up with, as the engine it is compared with gets some too.
-    const series = prepared.series.slice(0, Math.ceil(prepared.series.length / 10));
-    const samples = series.reduce((sum, { timestamps }) => sum + timestamps.length, 0);
-    await insertAll(connection, { ...prepared, series, samples }, rows);
-    await connection.query("DROP TABLE samples");
+    await warmUp(connection, prepared, rows);
     const begin = performance.now();
     await insertAll(connection, prepared, rows);
     return { importRate: (dataSet.samples / (performance.now() - begin)) * 1000 };
@@ -89,4 +93,23 @@ export async function measureStored(dataSet) {
   }
   const { size } = await (await root.getFileHandle(name)).getFile();
   return { dataBytes: size / dataSet.samples };
+}
+
+/** @returns samples a second until they are in the origin private file system, which a checkpoint sees to */
+export async function measureDurable(dataSet) {
+  const database = await openDatabase({ path: "opfs://durable.db", accessMode: duckdb.DuckDBAccessMode.READ_WRITE });
+  try {
+    const connection = await database.connect();
+    const prepared = prepare(dataSet);
+    await warmUp(connection, prepared, ROWS);
+    await connection.query("CHECKPOINT");
+    const begin = performance.now();
+    await insertAll(connection, prepared, ROWS);
+    await connection.query("CHECKPOINT");
+    const took = performance.now() - begin;
+    await connection.close();
+    return { durableRate: (dataSet.samples / took) * 1000 };
+  } finally {
+    await database.terminate();
+  }
 }

@@ -52,10 +52,12 @@ const seconds = async (work) => {
  * @param {number} input.samples
  * @param {{ body: Uint8Array, samples: number }} [input.text] part of it as Prometheus text
  * @param {string[]} input.prefix the command that pins a process to a core
+ * @param {AbortSignal} [input.signal] ends the server, and with it what waits for an answer
  */
-export async function measure({ native, samples, text, prefix }) {
+export async function measure({ native, samples, text, prefix, signal }) {
   const found = {};
   let server = await VictoriaMetrics.start({ environment: ONE_CORE, prefix });
+  signal?.addEventListener("abort", () => server.kill().catch(() => {}));
   try {
     const took = await seconds(async () => {
       await server.importNative(native);

@@ -8,7 +8,7 @@ const now = () => performance.now();
 const pause = (ms) => new Promise((resolve) => setTimeout(resolve, ms));
 
 let opened = 0;
-const open = (sandglass) => sandglass.open({ ...OPTIONS, name: `bench-${opened++}` });
+const open = (sandglass, storage = OPTIONS.storage) => sandglass.open({ ...OPTIONS, storage, name: `bench-${opened++}` });
 
 /** Resolves when no merge is under way and none is about to begin. */
 async function mergesAreIdle(db) {
@@ -28,6 +28,25 @@ async function ingestRate(db, samples, ingest) {
   await db.flush();
   const waited = await mergesAreIdle(db);
   return samples / ((now() - begin - waited) / 1000);
+}
+
+/**
+ * Makes the calls, then waits until all is flushed, merged into one part a partition, and found. Returns samples a second until
+ * the last call has resolved, until the merge has, and until all were read back; what is not all there is an error.
+ */
+async function callRates(db, samples, calls, ingest) {
+  globalThis.gc?.();
+  const begin = now();
+  await ingest();
+  const resolved = now() - begin;
+  await db.flush();
+  await db.forceMerge();
+  const merged = now() - begin;
+  const count = countSamples(await db.select(EVERY_SERIES));
+  const found = now() - begin;
+  if (count !== samples) throw new Error(`Sandglass holds ${count} samples of ${samples}`);
+  const rate = (milliseconds) => (samples / milliseconds) * 1000;
+  return { callsPerSecond: (calls / resolved) * 1000, resolvedRate: rate(resolved), mergedRate: rate(merged), foundRate: rate(found) };
 }
 
 const appendBySeriesAndHour = (db, dataSet) => {
@@ -134,5 +153,73 @@ export const TASKS = {
     if (!(await db.snapshots.list()).includes(name)) throw new Error(`the snapshot ${name} is not listed`);
     await db.close();
     return { milliseconds: took, writtenBytes: after - before };
+  },
+
+  /** Arrays of an hour, 360 samples, one awaited call after the other; until all are found. */
+  async calls360(sandglass, dataSet) {
+    const db = await open(sandglass);
+    const handles = dataSet.series.map(({ labels }) => db.series(labels));
+    let calls = 0;
+    const rates = await callRates(db, dataSet.samples, dataSet.samples / 360, () =>
+      eachSeriesHour(dataSet, (s, timestamps, values) => {
+        calls++;
+        return db.append(handles[s], timestamps, values);
+      }),
+    );
+    if (calls !== dataSet.samples / 360) throw new Error(`${calls} calls are not of 360 samples each`);
+    await db.close();
+    return rates;
+  },
+
+  /** Rows of a thousand series, one awaited call after the other; until all are found. */
+  async callsRow(sandglass, dataSet) {
+    const rows = rowsOf(dataSet);
+    const db = await open(sandglass);
+    const handles = dataSet.series.map(({ labels }) => db.series(labels));
+    const rates = await callRates(db, dataSet.samples, rows.length, async () => {
+      for (const { timestamp, values } of rows) await db.appendRow(handles, timestamp, values);
+    });
+    await db.close();
+    return rates;
+  },
+
+  /** One sample a call, each call awaited, a thousand series in turn; until all are found. */
+  async calls1(sandglass, dataSet) {
+    const rows = rowsOf(dataSet).slice(0, 50);
+    const db = await open(sandglass);
+    const handles = dataSet.series.map(({ labels }) => db.series(labels));
+    // The arrays of all calls are made before the clock runs, as those of the other measurements are.
+    const times = rows.map(({ timestamp }) => Float64Array.of(timestamp));
+    const values = rows.map((row) => Array.from(row.values, (value) => Float64Array.of(value)));
+    const calls = rows.length * handles.length;
+    const rates = await callRates(db, calls, calls, async () => {
+      for (let i = 0; i < rows.length; i++) {
+        for (let s = 0; s < handles.length; s++) await db.append(handles[s], times[i], values[i][s]);
+      }
+    });
+    await db.close();
+    return rates;
+  },
+
+  /** An hour of scrapes as Prometheus text in one call; until all are found. */
+  async callsText(sandglass, dataSet) {
+    const { body, samples } = prometheusText(dataSet, 1);
+    const db = await open(sandglass);
+    const rates = await callRates(db, samples, 1, () => db.ingest(body, { format: "prometheus" }));
+    await db.close();
+    return rates;
+  },
+
+  /** Arrays of an hour, one awaited call after the other, until a `sync()` has made all of them durable. */
+  async durable(sandglass, dataSet, storage) {
+    const db = await open(sandglass, storage);
+    const begin = now();
+    await appendBySeriesAndHour(db, dataSet);
+    await db.sync();
+    const took = now() - begin;
+    const count = countSamples(await db.select(EVERY_SERIES));
+    if (count !== dataSet.samples) throw new Error(`Sandglass holds ${count} samples of ${dataSet.samples}`);
+    await db.close();
+    return { durableRate: (dataSet.samples / took) * 1000 };
   },
 };

@@ -18,14 +18,16 @@ const SELECTOR = 'cpu_usage_user{hostname="host_42"}';
  * @param {string} options.entry within the package
  * @param {"indexeddb" | "opfs"} options.storage
  * @param {number} options.opens
+ * @param {AbortSignal} [options.signal] ends the browser
  * @returns {Promise<{ samples: number, series: number, starts: object[] }>} `starts` are what `start` of page-start.mjs answers
  */
-export async function measureStart({ directory, entry, storage, opens }) {
+export async function measureStart({ directory, entry, storage, opens, signal }) {
   const profile = await temporaryDirectory("start");
   const server = await serve({ package: directory, www: fileURLToPath(new URL("..", import.meta.url)) });
   let browser;
   try {
     browser = await visit(profile, server.url);
+    signal?.addEventListener("abort", () => browser.close().catch(() => {}));
     const { page } = browser;
     page.setDefaultTimeout(0);
     const call = (name, argument) => page.evaluate(async ([name, argument]) => (await import("/www/bench/page-start.mjs"))[name](argument), [name, argument]);
