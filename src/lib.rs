@@ -15,24 +15,27 @@ pub mod fs;
 pub mod runtime;
 
 // Floor 6
-pub mod mergeset;
+pub mod transaction;
 
 // Floor 7
+pub mod mergeset;
+
+// Floor 8
 pub mod index;
 pub mod part;
 
-// Floor 8
+// Floor 9
 pub mod partition;
 
-// Floor 9
+// Floor 10
 pub mod http;
 
-// Floor 10
+// Floor 11
 pub mod storage;
 
-// Floor 11
+// Floor 12
 pub mod engine;
 
-// Floor 12
+// Floor 13
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

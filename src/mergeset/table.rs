@@ -22,6 +22,7 @@ use crate::fs::{Change, Entry, EntryKind, FilePath};
 use crate::runtime::{Context, Lane, Purpose, Reservation, Signal, join_all};
 use crate::time::{MINUTE_MS, SECOND_MS, TimestampMs, back_off_ms};
 use crate::trace::event::Event;
+use crate::transaction::{Home, Transaction, is_service_dir};
 use bytes::Bytes;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
@@ -130,7 +131,7 @@ impl Table {
         options: TableOptions,
         graveyard: Rc<Graveyard>,
     ) -> Result<Rc<Self>> {
-        replay_transactions(context, &dir).await?;
+        Home { dirs: std::slice::from_ref(&dir), may_lose_all: false }.recover(context).await?;
         let mut parts = PartList::new();
         let mut next_suffix = options.first_suffix;
         let mut entries = context.list(&dir).await?;
@@ -638,15 +639,10 @@ impl Table {
             return Err(Error::new(ErrorKind::Aborted, "the table is closing"));
         };
         let transaction = self.dir.join(&format!("txn/{suffix:016X}"));
-        let (tmp, dst) = (self.tmp_dir(suffix), part.dir().clone());
-        let mut text: String = lease.parts.iter().map(|source| format!("{}\n", source.dir().as_str())).collect();
-        text.push_str(&format!("{} -> {}\n", tmp.as_str(), dst.as_str()));
-        let changes = vec![
-            Change::Publish { from: tmp, to: dst },
-            Change::Put { file: transaction.clone(), bytes: Bytes::from(text) },
-        ];
-        self.commit_part(suffix, changes).await?;
-        let mut paths: Vec<FilePath> = lease.parts.iter().map(|source| source.dir().clone()).collect();
+        let old_parts: Vec<FilePath> = lease.parts.iter().map(|source| source.dir().clone()).collect();
+        let announced = Transaction { old_parts, tmp: self.tmp_dir(suffix), dst: Some(part.dir().clone()) };
+        self.commit_part(suffix, announced.changes(&transaction)).await?;
+        let mut paths = announced.old_parts;
         paths.push(transaction);
         let remains = Remains { paths, owners: owners(&lease.parts) };
         let retirement = Retirement::new(remains, self.graveyard.clone());
@@ -824,85 +820,5 @@ impl Drop for Lease<'_> {
         if self.table.is_closed.get() {
             self.table.parts_changed.raise();
         }
-    }
-}
-
-// ---- opening -------------------------------------------------------------------------------------------------------
-
-fn is_service_dir(name: &str) -> bool {
-    name == "tmp" || name == "txn"
-}
-
-/// Finishes what transaction files announce, and removes what was being written.
-async fn replay_transactions(context: &Context, dir: &FilePath) -> Result<()> {
-    let (tmp_dir, txn_dir) = (dir.join("tmp"), dir.join("txn"));
-    for entry in context.list(&txn_dir).await? {
-        let EntryKind::File { size_bytes } = entry.kind else { continue };
-        let is_unfinished = entry
-            .name
-            .rsplit_once(".tmp.")
-            .is_some_and(|(_, number)| !number.is_empty() && number.bytes().all(|byte| byte.is_ascii_digit()));
-        if is_unfinished {
-            continue;
-        }
-        let file = txn_dir.join(&entry.name);
-        let text = context.read(&file, 0..size_bytes).await?;
-        let transaction = Transaction::parse(&text, dir).map_err(|error| error.at(&file))?;
-        let mut changes: Vec<Change> = transaction.old_parts.into_iter().map(|path| Change::Remove { path }).collect();
-        // Our own commits publish and write this file at once; only another writer leaves the part to be moved.
-        let (tmp, dst) = (transaction.tmp, transaction.dst);
-        if !context.list(&tmp).await?.is_empty() && context.list(&dst).await?.is_empty() {
-            changes.push(Change::Publish { from: tmp, to: dst });
-        }
-        changes.push(Change::Remove { path: file });
-        context.commit(changes).await?;
-    }
-    let mut leftovers = Vec::new();
-    for path in [tmp_dir, txn_dir] {
-        if !context.list(&path).await?.is_empty() {
-            leftovers.push(Change::Remove { path });
-        }
-    }
-    if leftovers.is_empty() { Ok(()) } else { context.commit(leftovers).await }
-}
-
-/// What a transaction file says.
-#[derive(Debug, PartialEq, Eq)]
-struct Transaction {
-    old_parts: Vec<FilePath>,
-    tmp: FilePath,
-    dst: FilePath,
-}
-
-impl Transaction {
-    /// Reads a transaction file of the table in `dir`. A server writes absolute paths, of which the end counts.
-    fn parse(text: &[u8], dir: &FilePath) -> Result<Self> {
-        let fail = |why: &str| Error::corrupt(format!("this is no transaction file: {why}"));
-        let text = str::from_utf8(text).map_err(|_| fail("it is no text"))?;
-        let text = text.strip_suffix('\n').ok_or_else(|| fail("its last line has no end"))?;
-        let (old_parts, renaming) = match text.rsplit_once('\n') {
-            Some((old_parts, renaming)) => (old_parts.split('\n').collect(), renaming),
-            None => (Vec::new(), text),
-        };
-        // The last `depth` names of a path, which must lie in a directory of the table's name.
-        let inside = |path: &str, depth: usize| {
-            let mut names: Vec<&str> = path.rsplit('/').take(depth + 1).collect();
-            if names.len() != depth + 1 || names.pop() != Some(dir.name()) {
-                return Err(fail(&format!("{path:?} is not in the table's directory")));
-            }
-            names.reverse();
-            FilePath::new(&format!("{}/{}", dir.as_str(), names.join("/")))
-        };
-        let (tmp, dst) = renaming.split_once(" -> ").ok_or_else(|| fail("its last line is not \"from -> to\""))?;
-        let old_parts: Result<Vec<FilePath>> = old_parts.into_iter().map(|path| inside(path, 1)).collect();
-        let transaction = Self { old_parts: old_parts?, tmp: inside(tmp, 2)?, dst: inside(dst, 1)? };
-        let touches_service = |path: &FilePath| is_service_dir(path.name());
-        if transaction.old_parts.iter().any(touches_service)
-            || touches_service(&transaction.dst)
-            || transaction.tmp.parent().name() != "tmp"
-        {
-            return Err(fail("it names something that is no part"));
-        }
-        Ok(transaction)
     }
 }

@@ -13,6 +13,7 @@ use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part, PartFile};
 use crate::runtime::{Lane, Purpose, Reservation, Signal};
 use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
 use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass, PartId};
+use crate::transaction::Transaction;
 use bytes::Bytes;
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -444,22 +445,15 @@ impl Partition {
         let (written, counts) = merge.finish()?;
         let Some(files) = files else { return Ok((written.map(Part::in_memory), None, counts)) };
         let dst_dir = written.as_ref().map(|written| files.dir.join(&written.header.dir_name(files.suffix)));
-        let sources: Vec<&FilePath> = lease.parts.iter().filter_map(|entry| entry.part().dir()).collect();
-        let mut changes = Vec::new();
-        if let (Some(written), Some(dst_dir)) = (&written, &dst_dir) {
+        if let Some(written) = &written {
             self.append_rest(files, written, has_file).await?;
-            changes.push(Change::Publish { from: files.tmp_dir.clone(), to: dst_dir.clone() });
-        } else {
-            changes.push(Change::Remove { path: files.tmp_dir.clone() });
         }
         // In-memory sources vanish by themselves when the process ends. Those on disk are listed, so that a new start
         // removes them if this process does not live to do it.
-        let transaction = (!sources.is_empty()).then(|| files.transaction.clone());
-        if let Some(transaction) = &transaction {
-            let text = transaction_text(&sources, &files.tmp_dir, dst_dir.as_ref());
-            changes.push(Change::Put { file: transaction.clone(), bytes: Bytes::from(text) });
-        }
-        self.context.commit(changes).await?;
+        let old_parts: Vec<FilePath> = lease.parts.iter().filter_map(|entry| entry.part().dir().cloned()).collect();
+        let transaction = (!old_parts.is_empty()).then(|| files.transaction.clone());
+        let announced = Transaction { old_parts, tmp: files.tmp_dir.clone(), dst: dst_dir.clone() };
+        self.context.commit(announced.changes(&files.transaction)).await?;
         let part = written.zip(dst_dir).map(|(written, dst_dir)| {
             let WrittenPart { header, metaindex, sizes, .. } = written;
             Part::published(dst_dir, header, metaindex, sizes)
@@ -528,10 +522,4 @@ impl Drop for Floor {
         let changed: &Signal = &self.0.changed;
         changed.raise();
     }
-}
-
-/// The text of a transaction file (data-dir-layout §1.1), with paths relative to the database.
-pub fn transaction_text(old_parts: &[&FilePath], tmp: &FilePath, dst: Option<&FilePath>) -> String {
-    let old: String = old_parts.iter().map(|path| format!("{path}\n")).collect();
-    format!("{old}{tmp} -> {}\n", dst.map_or("", FilePath::as_str))
 }

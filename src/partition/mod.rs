@@ -17,7 +17,6 @@ mod search;
 mod snapshot;
 mod state;
 
-pub use merge::transaction_text;
 pub use parts::{IdSource, PartEntry, PartList};
 pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState, ShardState};

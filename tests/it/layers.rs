@@ -12,6 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["metric", "trace"],
     &["fs"],
     &["runtime"],
+    &["transaction"],
     &["block", "mergeset"],
     &["index", "part"],
     &["partition"],

@@ -24,4 +24,5 @@ mod quota;
 mod readers;
 mod side_by_side;
 mod support;
+mod transaction;
 mod typescript;

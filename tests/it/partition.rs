@@ -17,6 +17,7 @@ use sandglass::partition::{IdSource, Partition, PartitionOptions};
 use sandglass::runtime::Context;
 use sandglass::time::{DAY_MS, MINUTE_MS, PartitionName, TimeRange};
 use sandglass::trace::event::{Event, PartClass};
+use sandglass::transaction::Transaction;
 
 use crate::golden_part::{data_files, part_dirs};
 use crate::machine::Machine;
@@ -357,7 +358,7 @@ fn what_an_interrupted_process_left_is_set_right() {
     }
     let old = FilePath::new(&dir.as_str().replace("18EA4AA891B8650A", "00000000000000AA")).unwrap();
     let tmp = FilePath::new("data/big/2024_03/tmp/00000000000000AB").unwrap();
-    let text = sandglass::partition::transaction_text(&[&old], &tmp, Some(&dir));
+    let text = Transaction { old_parts: vec![old], tmp, dst: Some(dir.clone()) }.text();
     fs.put("data/big/2024_03/txn/00000000000000AB", text).unwrap();
     fs.put("data/big/2024_03/txn/00000000000000AC.tmp.1", "half a li").unwrap();
     fs.put("data/small/2024_03/tmp/00000000000000AD/index.bin", "half").unwrap();
