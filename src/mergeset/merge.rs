@@ -211,11 +211,6 @@ impl PartMerge {
         Ok(has_written)
     }
 
-    /// Items written so far.
-    pub fn items_written(&self) -> u64 {
-        self.writer.items()
-    }
-
     /// Takes out what was written to those files of which at least `min_len` bytes wait.
     pub fn take_chunks(&mut self, min_len: usize) -> Vec<(PartFile, Bytes)> {
         self.writer.take_chunks(min_len)

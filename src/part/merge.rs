@@ -1,7 +1,6 @@
 //! Merges parts into one (engine-behaviour §5). Free of waiting: every step says which bytes it misses.
 
 use super::PartFile;
-use super::header::PartHeader;
 use super::reader::{BlockStreamReader, EncodedBlock, Part, Pull};
 use super::writer::{BlockStreamWriter, WrittenPart};
 use crate::block::dedup::Dedup;
@@ -207,11 +206,6 @@ impl PartMerge {
     /// What became of the rows so far.
     pub fn counts(&self) -> MergeCounts {
         self.counts
-    }
-
-    /// Counts and bounds of an input.
-    pub fn input_header(&self, input: usize) -> Option<&PartHeader> {
-        self.inputs.get(input).map(|input| input.reader.header())
     }
 
     /// Takes out what was written to those files of which at least `min_len` bytes wait.

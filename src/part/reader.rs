@@ -257,11 +257,6 @@ impl BlockStreamReader {
         })
     }
 
-    /// Counts and bounds of the part.
-    pub fn header(&self) -> &PartHeader {
-        &self.header
-    }
-
     /// Hands over bytes that begin at `start` of a file.
     pub fn feed(&mut self, file: PartFile, start: u64, bytes: Bytes) {
         if let Some(window) = self.windows.get_mut(file as usize) {
