@@ -219,7 +219,7 @@ impl PartMerge {
     /// Ends the merge after [`Step::Done`]. There is no part when there was no item.
     pub fn finish(mut self) -> Result<Option<WrittenPart>> {
         if !self.heap.is_empty() {
-            return Err(Error::invalid("a merge was ended before its inputs were"));
+            return Err(Error::internal("a merge was ended before its inputs were"));
         }
         write_output(&mut self.output, self.prepare, &mut self.writer)?;
         self.writer.finish()

@@ -216,7 +216,7 @@ impl PartMerge {
     /// Ends the merge after [`Step::Done`]. There is no part when no row was left.
     pub fn finish(mut self) -> Result<(Option<WrittenPart>, MergeCounts)> {
         if !self.heap.0.is_empty() {
-            return Err(Error::invalid("a merge was ended before its inputs were"));
+            return Err(Error::internal("a merge was ended before its inputs were"));
         }
         self.write_pending()?;
         let interval = self.options.dedup.map_or(0, |dedup| dedup.interval_ms);
