@@ -25,6 +25,8 @@ pub enum ErrorKind {
     Aborted,
     /// A limit on series, samples or bytes was reached.
     Limit,
+    /// The engine found a rule of its own broken, which nothing that was handed in can have caused.
+    Internal,
 }
 
 impl ErrorKind {
@@ -41,6 +43,7 @@ impl ErrorKind {
             Self::NotFound => "not_found",
             Self::Aborted => "aborted",
             Self::Limit => "limit",
+            Self::Internal => "internal",
         }
     }
 }
@@ -77,6 +80,12 @@ impl Error {
     #[cold]
     pub fn invalid(message: impl Into<String>) -> Self {
         Self::new(ErrorKind::Invalid, message)
+    }
+
+    /// A rule of the engine's own is broken.
+    #[cold]
+    pub fn internal(message: impl Into<String>) -> Self {
+        Self::new(ErrorKind::Internal, message)
     }
 
     /// What this error is about.

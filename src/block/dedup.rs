@@ -10,9 +10,8 @@ pub enum DedupRule {
     KeepFirst,
     /// The last of `((k-1)·D, k·D]`: v1.77.0 and later.
     KeepLast,
-    /// As [`DedupRule::KeepLast`], but the largest value among samples that share the kept timestamp: v1.85.0 and later.
-    KeepLastLargest,
-    /// As [`DedupRule::KeepLastLargest`], but a stale marker never wins over another value: v1.134.0 and later.
+    /// As [`DedupRule::KeepLast`], but the largest value among samples that share the kept timestamp, and a stale marker never
+    /// wins over another value: v1.134.0 and later.
     KeepLastLargestNotStale,
 }
 
@@ -44,7 +43,6 @@ impl Dedup {
         let kept = match self.rule {
             DedupRule::KeepFirst => keep_first(timestamps, values, self.interval_ms),
             DedupRule::KeepLast => keep_last(timestamps, values, self.interval_ms, |_, last| last),
-            DedupRule::KeepLastLargest => keep_last(timestamps, values, self.interval_ms, larger),
             DedupRule::KeepLastLargestNotStale => keep_last(timestamps, values, self.interval_ms, larger_not_stale),
         };
         timestamps.truncate(kept);
@@ -69,17 +67,13 @@ impl Value for f64 {
     }
 }
 
-fn larger<V: Value>(earlier: V, later: V) -> V {
-    if earlier > later { earlier } else { later }
-}
-
 fn larger_not_stale<V: Value>(earlier: V, later: V) -> V {
     if later.is_stale() {
         earlier
-    } else if earlier.is_stale() {
-        later
+    } else if !earlier.is_stale() && earlier > later {
+        earlier
     } else {
-        larger(earlier, later)
+        later
     }
 }
 

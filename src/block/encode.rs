@@ -134,7 +134,7 @@ impl Block {
             return Ok(());
         }
         if self.timestamps.is_empty() {
-            return Err(Error::invalid("a block without samples can't be encoded"));
+            return Err(Error::internal("a block without samples can't be encoded"));
         }
         let bits = self.header.precision_bits;
         self.values_data.clear();

@@ -117,27 +117,3 @@ impl Block {
         self.header.rows_count = u32::try_from(self.timestamps.len()).unwrap_or(u32::MAX);
     }
 }
-
-/// Emptied blocks with their buffers, for reuse by flushes, merges and queries.
-#[derive(Debug, Default)]
-pub struct BlockPool {
-    free: Vec<Block>,
-}
-
-impl BlockPool {
-    /// How many blocks are kept; a block's buffers are up to 260 KiB.
-    pub const CAPACITY: usize = 32;
-
-    /// An empty block, with buffers from earlier use when there are any.
-    pub fn take(&mut self) -> Block {
-        self.free.pop().unwrap_or_default()
-    }
-
-    /// Hands a block back.
-    pub fn put(&mut self, mut block: Block) {
-        if self.free.len() < Self::CAPACITY {
-            block.reset();
-            self.free.push(block);
-        }
-    }
-}

@@ -224,6 +224,9 @@ pub enum Notice {
 }
 
 /// A place where a database's files live.
+///
+/// An operation may fail with `Locked` or `Closed` only when that is final: the engine takes the first such error as the loss of
+/// the storage, whatever the operation was, and never comes back from it. What may pass is `Storage`, with a [`Notice`].
 pub trait FileSystem {
     /// Hands over one operation. Its completion is given out by a later (or the next) [`FileSystem::poll`].
     fn submit(&mut self, op: OpId, request: Request);

@@ -495,7 +495,7 @@ impl Reader {
                 self.stats.read_bytes += bytes.len() as u64;
                 Ok(Reply::Bytes(bytes))
             }
-            (Step::Stored(_), None) => Err(Error::invalid("only reads name stored files")),
+            (Step::Stored(_), None) => Err(Error::internal("only reads name stored files")),
             (Step::Done(reply), _) => Ok(reply),
         }
     }

@@ -127,7 +127,7 @@ pub struct Index {
     unconfirmed_deletions: RefCell<U64Set>,
     pending_names: RefCell<PendingNames>,
     names: RefCell<NameCache>,
-    min_timestamp_for_composite: Cell<i64>,
+    min_timestamp_for_composite: i64,
     generation: Cell<u64>,
     has_jobs: Cell<bool>,
     is_stopping: Cell<bool>,
@@ -186,7 +186,7 @@ impl Index {
             unconfirmed_deletions: RefCell::default(),
             pending_names: RefCell::default(),
             names: RefCell::default(),
-            min_timestamp_for_composite: Cell::new(options.min_timestamp_for_composite),
+            min_timestamp_for_composite: options.min_timestamp_for_composite,
             generation: Cell::new(0),
             has_jobs: Cell::new(false),
             is_stopping: Cell::new(false),
@@ -233,11 +233,6 @@ impl Index {
     /// when series were deleted.
     pub fn generation(&self) -> u64 {
         self.generation.get()
-    }
-
-    /// Queries that begin at or after `timestamp` may ask the composite rows.
-    pub fn set_min_timestamp_for_composite(&self, timestamp: i64) {
-        self.min_timestamp_for_composite.set(timestamp);
     }
 
     /// Makes all items that were added before searchable and durable.

@@ -224,7 +224,7 @@ impl Index {
     /// The ids of one table that pass, deleted ones among them.
     async fn search_table(&self, table: &Table, filters: &[TagFilter], range: TimeRange) -> Result<Postings> {
         let mut ids = Postings::default();
-        let may_be_composite = range.min.max(0) >= self.min_timestamp_for_composite.get();
+        let may_be_composite = range.min.max(0) >= self.min_timestamp_for_composite;
         for date in days(table, range).await? {
             let query = Query { index: self, table, date, conditions: conditions(filters, may_be_composite) };
             ids.union(query.run().await?);

@@ -211,11 +211,6 @@ impl PartMerge {
         Ok(has_written)
     }
 
-    /// Items written so far.
-    pub fn items_written(&self) -> u64 {
-        self.writer.items()
-    }
-
     /// Takes out what was written to those files of which at least `min_len` bytes wait.
     pub fn take_chunks(&mut self, min_len: usize) -> Vec<(PartFile, Bytes)> {
         self.writer.take_chunks(min_len)
@@ -224,7 +219,7 @@ impl PartMerge {
     /// Ends the merge after [`Step::Done`]. There is no part when there was no item.
     pub fn finish(mut self) -> Result<Option<WrittenPart>> {
         if !self.heap.is_empty() {
-            return Err(Error::invalid("a merge was ended before its inputs were"));
+            return Err(Error::internal("a merge was ended before its inputs were"));
         }
         write_output(&mut self.output, self.prepare, &mut self.writer)?;
         self.writer.finish()

@@ -512,7 +512,7 @@ impl Table {
             match merge.step()? {
                 Step::Starving { input, file, range } => {
                     let Some(part) = merge.input_part(input) else {
-                        return Err(Error::invalid("a merge wants bytes of a block that is in memory"));
+                        return Err(Error::internal("a merge wants bytes of a block that is in memory"));
                     };
                     let bytes = part.read(&self.context, file, range.clone()).await?;
                     merge.feed(input, file, range.start, bytes);

@@ -114,11 +114,6 @@ impl PartWriter {
         Ok(())
     }
 
-    /// Items written so far.
-    pub fn items(&self) -> u64 {
-        self.header.items
-    }
-
     /// Takes out what was written to those files of which at least `min_len` bytes wait.
     pub fn take_chunks(&mut self, min_len: usize) -> Vec<(PartFile, Bytes)> {
         let streams =

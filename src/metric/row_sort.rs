@@ -21,7 +21,7 @@ pub const NO_SLOT: u32 = u32::MAX;
 /// Counts the rows of each series: `slot_of` has an entry for every series of the table, `counts` one for every slot.
 ///
 /// # Errors
-/// `Invalid` for a series that is not in the table.
+/// `Internal` for a series that is not in the table.
 pub fn count(
     chunk: &[SeriesIndex],
     series: &SeriesTable,
@@ -32,7 +32,7 @@ pub fn count(
     for &index in chunk {
         let slot = slot_of
             .get_mut(index as usize)
-            .ok_or_else(|| Error::invalid(format!("series {index} is not in the table")))?;
+            .ok_or_else(|| Error::internal(format!("series {index} is not in the table")))?;
         if *slot == NO_SLOT {
             *slot = slots.len() as u32;
             slots.push(Slot { tsid: series.tsid(index), series: index });

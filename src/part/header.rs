@@ -4,7 +4,6 @@ use crate::error::{Error, Result};
 use crate::time::{
     TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
 };
-use serde_json::Value;
 
 /// Counts and bounds of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,40 +90,6 @@ impl PartHeader {
             .map_err(|_| Error::corrupt("min_dedup_interval is a duration such as 30s, found binary data"))?;
         parse_duration_ms(text).map_err(|error| Error::corrupt(error.message()).at("min_dedup_interval"))
     }
-
-    /// The content of `metadata.json`, which describes parts since v1.90 (part-format §8.2).
-    pub fn metadata_json(&self) -> String {
-        format!(
-            "{{\"RowsCount\":{},\"BlocksCount\":{},\"MinTimestamp\":{},\"MaxTimestamp\":{},\"MinDedupInterval\":{}}}",
-            self.rows, self.blocks, self.min_timestamp, self.max_timestamp, self.min_dedup_interval_ms
-        )
-    }
-
-    /// Reads `metadata.json`.
-    ///
-    /// # Errors
-    /// `Corrupt` when it is no such document or breaks a rule.
-    pub fn parse_metadata_json(text: &[u8]) -> Result<Self> {
-        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
-        let metadata: Value =
-            serde_json::from_slice(text).map_err(|error| Error::corrupt(format!("metadata.json: {error}")))?;
-        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or no whole number"));
-        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
-        let integer = |name: &str| metadata[name].as_i64().ok_or_else(|| fail(name));
-        let header = Self {
-            rows: count("RowsCount")?,
-            blocks: count("BlocksCount")?,
-            min_timestamp: integer("MinTimestamp")?,
-            max_timestamp: integer("MaxTimestamp")?,
-            // Older servers don't write it.
-            min_dedup_interval_ms: match &metadata["MinDedupInterval"] {
-                Value::Null => 0,
-                _ => integer("MinDedupInterval")?,
-            },
-        };
-        header.validate().map_err(|error| error.at("metadata.json"))?;
-        Ok(header)
-    }
 }
 
 #[cfg(test)]
@@ -153,18 +118,11 @@ mod tests {
     }
 
     #[test]
-    fn metadata_is_compact_and_comes_back() {
-        let text = r#"{"RowsCount":12,"BlocksCount":3,"MinTimestamp":5,"MaxTimestamp":9,"MinDedupInterval":1000}"#;
-        let header = PartHeader::parse_metadata_json(text.as_bytes()).unwrap();
-        assert_eq!(header.metadata_json(), text);
+    fn the_deduplication_interval_is_a_go_duration() {
+        let (mut header, _) =
+            PartHeader::parse_dir_name("12_3_20191231235230.012_20191231235945.908_18EA49F6C41E3204").unwrap();
+        header.min_dedup_interval_ms = 1000;
         assert_eq!(header.min_dedup_interval_text(), "1s");
         assert_eq!(PartHeader::parse_min_dedup_interval(b"1s"), Ok(1000));
-        let older = text.replace(",\"MinDedupInterval\":1000", "");
-        assert_eq!(PartHeader::parse_metadata_json(older.as_bytes()).map(|header| header.min_dedup_interval_ms), Ok(0));
-        for bad in
-            ["{}", "", "[]", &text.replace("12", "1.2"), &text.replace("3", "-3"), &text.replace("1000", "\"1s\"")]
-        {
-            assert!(PartHeader::parse_metadata_json(bad.as_bytes()).is_err(), "{bad}");
-        }
     }
 }

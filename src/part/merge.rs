@@ -1,7 +1,6 @@
 //! Merges parts into one (engine-behaviour §5). Free of waiting: every step says which bytes it misses.
 
 use super::PartFile;
-use super::header::PartHeader;
 use super::reader::{BlockStreamReader, EncodedBlock, Part, Pull};
 use super::writer::{BlockStreamWriter, WrittenPart};
 use crate::block::dedup::Dedup;
@@ -209,11 +208,6 @@ impl PartMerge {
         self.counts
     }
 
-    /// Counts and bounds of an input.
-    pub fn input_header(&self, input: usize) -> Option<&PartHeader> {
-        self.inputs.get(input).map(|input| input.reader.header())
-    }
-
     /// Takes out what was written to those files of which at least `min_len` bytes wait.
     pub fn take_chunks(&mut self, min_len: usize) -> Vec<(PartFile, Bytes)> {
         if self.writer.pending_len() < min_len { Vec::new() } else { self.writer.take_chunks(min_len) }
@@ -222,7 +216,7 @@ impl PartMerge {
     /// Ends the merge after [`Step::Done`]. There is no part when no row was left.
     pub fn finish(mut self) -> Result<(Option<WrittenPart>, MergeCounts)> {
         if !self.heap.0.is_empty() {
-            return Err(Error::invalid("a merge was ended before its inputs were"));
+            return Err(Error::internal("a merge was ended before its inputs were"));
         }
         self.write_pending()?;
         let interval = self.options.dedup.map_or(0, |dedup| dedup.interval_ms);

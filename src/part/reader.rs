@@ -128,7 +128,7 @@ impl Part {
     /// Bytes of a part in memory.
     pub(super) fn read_in_memory(&self, file: PartFile, range: Range<u64>) -> Result<Bytes> {
         let PartSource::Memory(files) = &self.source else {
-            return Err(Error::invalid("the part is not in memory"));
+            return Err(Error::internal("the part is not in memory"));
         };
         let bytes = &files[file as usize];
         let (start, end) = (range.start as usize, range.end as usize);
@@ -255,11 +255,6 @@ impl BlockStreamReader {
             blocks_read: 0,
             last: None,
         })
-    }
-
-    /// Counts and bounds of the part.
-    pub fn header(&self) -> &PartHeader {
-        &self.header
     }
 
     /// Hands over bytes that begin at `start` of a file.

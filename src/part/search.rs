@@ -58,7 +58,7 @@ pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: 
 /// One index block of a part.
 pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<Rc<Vec<BlockHeader>>> {
     let Some(row) = part.metaindex().get(row) else {
-        return Err(Error::invalid(format!("there is no index block {row}")));
+        return Err(Error::internal(format!("there is no index block {row}")));
     };
     let key = BlockKey { owner: part.cache_owner(context), offset: row.index_block_offset };
     if let Some(headers) = context.block_cache().get::<Vec<BlockHeader>>(key) {
@@ -143,7 +143,7 @@ pub async fn read_blocks(
         for block in &blocks[batch.blocks] {
             let header = &block.header;
             let Some(columns) = samples.get_mut(block.series as usize) else {
-                return Err(Error::invalid(format!("there are no columns for series {}", block.series)));
+                return Err(Error::internal(format!("there are no columns for series {}", block.series)));
             };
             let added = decoder.append(
                 header,

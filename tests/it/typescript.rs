@@ -256,3 +256,30 @@ fn the_types_of_the_package_are_those_of_the_engine() {
         "{FILE} is out of date: run UPDATE_SHAPES=1 cargo test --test it typescript, and let www/src/types.ts follow"
     );
 }
+
+#[test]
+fn the_package_knows_every_code_of_the_engine() {
+    let kinds = [
+        ErrorKind::Locked,
+        ErrorKind::Quota,
+        ErrorKind::Corrupt,
+        ErrorKind::Unsupported,
+        ErrorKind::Invalid,
+        ErrorKind::Closed,
+        ErrorKind::Storage,
+        ErrorKind::NotFound,
+        ErrorKind::Aborted,
+        ErrorKind::Limit,
+        ErrorKind::Internal,
+    ];
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/src/errors.ts");
+    let text = fs::read_to_string(path).unwrap();
+    let (_, union) = text.split_once("export type ErrorCode =").unwrap();
+    let (union, _) = union.split_once(';').unwrap();
+    let mut known: Vec<&str> = union.split('|').map(|code| code.trim().trim_matches('"')).collect();
+    known.retain(|code| !code.is_empty());
+    known.sort_unstable();
+    let mut codes = kinds.map(ErrorKind::code);
+    codes.sort_unstable();
+    assert_eq!(known, codes);
+}
