@@ -1,5 +1,6 @@
 //! The knobs of one database.
 
+use crate::error::{Error, Result};
 use crate::time::{DAY_MS, TimestampMs};
 use serde::Serialize;
 
@@ -66,6 +67,41 @@ impl Config {
             final_merge_delay_ms: 0,
             auth: AuthKeys::default(),
             read_only: false,
+        }
+    }
+
+    /// Checks what no other floor checks.
+    ///
+    /// # Errors
+    /// `Invalid` for precision bits outside of 1 to 64.
+    pub(super) fn check(&self) -> Result<()> {
+        if !(1..=64).contains(&self.precision_bits) {
+            return Err(Error::invalid(format!("precision bits are 1 to 64, found {}", self.precision_bits)));
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::engine::Engine;
+    use crate::error::ErrorKind;
+    use crate::fs::MemoryFileSystem;
+
+    #[test]
+    fn precision_bits_are_1_to_64() {
+        let open = |precision_bits| {
+            let config = Config { precision_bits, ..Config::new(1_700_000_000_000) };
+            Engine::open(Box::new(MemoryFileSystem::default()), config).map(drop)
+        };
+        for bits in [1, 4, 64] {
+            assert_eq!(open(bits), Ok(()));
+        }
+        for bits in [0, 65, 255] {
+            let refused = open(bits).unwrap_err();
+            assert_eq!(refused.kind(), ErrorKind::Invalid);
+            assert_eq!(refused.message(), format!("precision bits are 1 to 64, found {bits}"));
         }
     }
 }

@@ -123,6 +123,7 @@ impl Engine {
     /// # Errors
     /// `Invalid` for a config that can't be used.
     pub fn open(fs: Box<dyn FileSystem>, config: Config) -> Result<(Self, Ticket)> {
+        config.check()?;
         let options = StorageOptions::from_config(config.retention_ms, config.dedup_interval_ms, config.start_time)?;
         let options = StorageOptions {
             cache_bytes: config.cache_bytes,
