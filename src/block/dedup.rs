@@ -68,13 +68,7 @@ impl Value for f64 {
 }
 
 fn larger_not_stale<V: Value>(earlier: V, later: V) -> V {
-    if later.is_stale() {
-        earlier
-    } else if !earlier.is_stale() && earlier > later {
-        earlier
-    } else {
-        later
-    }
+    if later.is_stale() || (!earlier.is_stale() && earlier > later) { earlier } else { later }
 }
 
 /// The first timestamp of the interval after the one of `timestamp`. Timestamps from outside may be anything, hence wrapping.

@@ -11,7 +11,7 @@
  * - `not_found`: a snapshot or file that does not exist
  * - `aborted`: the caller took the call back
  * - `limit`: a limit on series, samples or bytes was reached
- * - `internal`: the engine has stopped at a fault of its own; what was durable is untouched
+ * - `internal`: a fault of the engine's own, which may have stopped it; what was durable is untouched
  */
 export type ErrorCode =
   | "locked"
