@@ -206,7 +206,7 @@ fn suffix(name: &str) -> Option<u64> {
 /// A path's directory and its last name, neither of which may lead elsewhere.
 fn split(path: &str) -> Result<(&str, &str)> {
     match path.rsplit_once('/') {
-        Some((dir, name)) if !matches!(name, "" | "." | "..") && !name.contains(['\0', '\\']) => Ok((dir, name)),
+        Some((dir, name)) if !matches!(name, "" | "." | "..") && !name.contains(['\0', '\\', ' ']) => Ok((dir, name)),
         _ => Err(refused(&format!("{path:?} is no path of a part"))),
     }
 }
