@@ -44,20 +44,6 @@ export function text(value: unknown, what: string): string {
   return value;
 }
 
-/** What the labels of one series may take in the index, in bytes. */
-const NAME_BYTES_MAX = 65_472;
-
-/** Labels, names and values in turn, as large as the index takes them. */
-export function checkNameSize(labels: readonly string[]): void {
-  // Few come near it: no letter has more than three bytes for each of its units, and each text ends with one more.
-  if (labels.reduce((sum, text) => sum + 3 * text.length + 1, 0) <= NAME_BYTES_MAX) return;
-  const encoder = new TextEncoder();
-  let bytes = 0;
-  // The key of the metric's name is not stored; three control characters are stored as two bytes.
-  for (const text of labels) if (text !== "__name__") bytes += encoder.encode(text).length + (text.match(/[\0-\x02]/g)?.length ?? 0) + 1;
-  if (bytes > NAME_BYTES_MAX) throw invalid(`the labels of a series have at most ${NAME_BYTES_MAX} bytes together, found ${bytes}`);
-}
-
 /** What dates of JavaScript reach to, in milliseconds. */
 const FARTHEST_MS = 8.64e15;
 

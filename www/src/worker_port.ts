@@ -4,7 +4,7 @@ import { abortable } from "./abort.js";
 import { AppendWindow } from "./append_window.js";
 import { BATCH_SAMPLES, Batch, type Packed, packLong, packLongRow, type Timestamps, type Values } from "./batch.js";
 import type { EngineStart } from "./engine.js";
-import { checkNameSize, checkTimestamp, checkTimestamps } from "./check.js";
+import { checkTimestamp, checkTimestamps } from "./check.js";
 import { SandglassError } from "./errors.js";
 import { Macrotask } from "./macrotask.js";
 import { type Answer, type Command, type Kind, latecomer, nameOf, type Port } from "./port.js";
@@ -96,7 +96,6 @@ export class WorkerPort implements Port {
     const key = canonical(labels);
     let handle = this.#handles.get(key);
     if (handle === undefined) {
-      checkNameSize(labels);
       handle = this.#handles.size;
       this.#handles.set(key, handle);
       this.#newSeries.push(labels);

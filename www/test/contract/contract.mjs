@@ -570,6 +570,23 @@ export const TESTS = {
     equal((await db.select("line"))[0].values, Float64Array.of(7));
   },
 
+  async "a long label value is cut as the server cuts it, and series whose labels are too large together are refused"({ open }) {
+    const db = await open();
+    await db.append({ __name__: "long", a: "x".repeat(70_000) }, [START], [1]);
+    await db.flush();
+    equal((await db.select("long")).map(({ labels }) => labels.a.length), [16_384]);
+    const large = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`a${i}`, "x".repeat(16_384)]));
+    // With the engine in a worker the refusal comes with what is asked next.
+    const refused = async () => {
+      await db.append({ __name__: "large", ...large }, [START], [1]);
+      await db.flush();
+    };
+    await fails("invalid", refused, /at most 65472 bytes together/);
+    await db.append({ __name__: "long", a: "y" }, [START], [1]).catch(({ code }) => equal(code, "invalid"));
+    await db.flush();
+    equal((await db.select("large")).length, 0);
+  },
+
   async "many small appends at once are all there, and a bad one costs nobody else"({ open }) {
     const db = await open();
     const handles = Array.from({ length: 100 }, (_, i) => db.series({ __name__: "small", i: String(i) }));
