@@ -14,5 +14,7 @@ pub mod error;
 pub mod formats;
 #[path = "../metric/mod.rs"]
 pub mod metric;
+#[path = "../query/mod.rs"]
+pub mod query;
 #[path = "../time.rs"]
 pub mod time;

@@ -1,0 +1,3 @@
+//! From text to expression and back.
+
+pub mod ast;
