@@ -1,6 +1,7 @@
 //! Samples of given series in a month, from all its parts.
 
 use super::Partition;
+use super::parts::PartList;
 use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
@@ -9,19 +10,19 @@ use crate::time::TimeRange;
 
 impl Partition {
     /// Appends the samples of `tsids` (sorted, without repetition) that lie in `range` to `samples`, which has an entry for each:
-    /// sorted by time behind what was there; samples with equal timestamps are all kept.
+    /// sorted by time behind what was there; samples with equal timestamps are all kept. `parts` is the list of some instant,
+    /// which keeps every part readable, whatever is merged meanwhile.
     ///
     /// # Errors
     /// `Corrupt` when a part is damaged where it was read, `Limit` when the budget is used up.
     pub async fn search(
         &self,
+        parts: &PartList,
         tsids: &[Tsid],
         range: TimeRange,
         reading: &mut Reading,
         samples: &mut [Samples],
     ) -> Result<()> {
-        // The list keeps every part readable, whatever is merged meanwhile.
-        let parts = self.parts();
         let mut in_order: Vec<_> = parts.iter().collect();
         // Parts mostly follow one another in time, and then so do the samples of each series.
         sort::sort_by_key(&mut in_order, |entry| entry.part().header().min_timestamp);

@@ -4,12 +4,13 @@ use super::ReadCounters;
 use super::Storage;
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::metric::filter::{Selector, TagFilter};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
-use crate::part::search::Reading;
-pub use crate::part::search::Samples;
+pub use crate::part::search::{Reading, Samples};
+use crate::partition::Partition;
+use crate::partition::parts::PartList;
 use crate::time::TimeRange;
 use std::rc::Rc;
 
@@ -31,15 +32,44 @@ pub struct FoundSeries {
     pub tsids: Vec<Tsid>,
 }
 
+/// What there is to read at one instant. Whoever holds it reads the same samples again, whatever is flushed or merged meanwhile.
+pub struct View {
+    parts: Vec<(Rc<PartList>, Rc<Partition>)>,
+    range: TimeRange,
+}
+
 impl Storage {
     /// The series that match `selector` (all without one) and have samples on a day of `range`, sorted by labels.
     ///
     /// # Errors
     /// `Invalid` for a selector that can't be read, `Limit` for more than [`MAX_SERIES`] series; what storage says.
     pub async fn find_series(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<FoundSeries>> {
-        let filters = filters_of(selector)?;
+        self.find_series_by(&[filters_of(selector)?], range, MAX_SERIES).await
+    }
+
+    /// The series that pass all filters of one of the lists and have samples on a day of `range`, sorted by labels.
+    ///
+    /// # Errors
+    /// `Limit` for more than `limit` series; what storage says.
+    pub async fn find_series_by(
+        &self,
+        filter_lists: &[Vec<TagFilter>],
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<FoundSeries>> {
         let range = self.searchable(range);
-        let tsids = self.index.search_tsids(&filters, range, MAX_SERIES).await?;
+        let mut tsids = Vec::new();
+        for filters in filter_lists {
+            tsids.extend(self.index.search_tsids(filters, range, limit).await?);
+        }
+        if filter_lists.len() > 1 {
+            sort::sort(&mut tsids);
+            tsids.dedup();
+            if tsids.len() > limit {
+                let message = format!("{} series match, which is more than the {limit} that are allowed", tsids.len());
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+        }
         let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
         let names = self.index.metric_names(&metric_ids).await?;
         let mut found: Vec<(Vec<Label>, Rc<MetricName>, Tsid)> = Vec::with_capacity(tsids.len());
@@ -65,12 +95,37 @@ impl Storage {
         Ok(series)
     }
 
+    /// The parts of this instant that may have samples in `range`.
+    pub fn view(&self, range: TimeRange) -> View {
+        let range = self.searchable(range);
+        let partitions = self.table.partitions_in(range);
+        View { parts: partitions.into_iter().map(|partition| (partition.parts(), partition)).collect(), range }
+    }
+
     /// The samples of all `series` in `range`, in their order.
     ///
     /// # Errors
     /// `Corrupt` where stored bytes break the format's rules; what storage says.
     pub async fn read_all(&self, series: &[FoundSeries], range: TimeRange) -> Result<Vec<Samples>> {
-        let range = self.searchable(range);
+        let mut reading = Reading::with_budget(MAX_SAMPLES);
+        let wanted: Vec<&FoundSeries> = series.iter().collect();
+        let samples = self.read_in(&self.view(range), &wanted, range, &mut reading).await?;
+        self.note_read(series.len(), &reading, samples.iter().map(|samples| samples.len() as u64).sum());
+        Ok(samples)
+    }
+
+    /// The samples of `series` in `range`, as far as the view reaches, in their order.
+    ///
+    /// # Errors
+    /// `Corrupt` where stored bytes break the format's rules, `Limit` when the budget is used up; what storage says.
+    pub async fn read_in(
+        &self,
+        view: &View,
+        series: &[&FoundSeries],
+        range: TimeRange,
+        reading: &mut Reading,
+    ) -> Result<Vec<Samples>> {
+        let range = TimeRange { min: range.min.max(view.range.min), max: range.max.min(view.range.max) };
         // Partitions are read in the order of TSIDs, since that is how their files lie.
         let mut order: Vec<(Tsid, u32)> = Vec::with_capacity(series.len());
         for (position, found) in series.iter().enumerate() {
@@ -79,9 +134,8 @@ impl Storage {
         sort::sort(&mut order);
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
         let mut by_tsid: Vec<Samples> = vec![Samples::default(); tsids.len()];
-        let mut reading = Reading::with_budget(MAX_SAMPLES);
-        for partition in self.table.partitions_in(range) {
-            partition.search(&tsids, range, &mut reading, &mut by_tsid).await?;
+        for (parts, partition) in &view.parts {
+            partition.search(parts, &tsids, range, reading, &mut by_tsid).await?;
         }
         let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
         for (of_tsid, (_, position)) in by_tsid.into_iter().zip(&order) {
@@ -100,15 +154,19 @@ impl Storage {
                 Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
             }
         }
+        Ok(samples)
+    }
+
+    /// Takes down what a reading has cost.
+    pub fn note_read(&self, series: usize, reading: &Reading, samples: u64) {
         self.last_read.set(Some(ReadCounters {
-            series: series.len() as u64,
+            series: series as u64,
             parts: reading.parts,
             blocks: reading.blocks,
             rows: reading.rows,
             bytes: reading.bytes,
-            samples: samples.iter().map(|samples| samples.len() as u64).sum(),
+            samples,
         }));
-        Ok(samples)
     }
 
     /// The samples of one series in `range`.

@@ -90,7 +90,7 @@ pub fn content(machine: &mut Machine, partition: &Rc<Partition>, series: u64, ra
     let partition = partition.clone();
     let found = machine.run(async move {
         let mut found = vec![Samples::default(); tsids.len()];
-        partition.search(&tsids, range, &mut Reading::with_budget(u64::MAX), &mut found).await?;
+        partition.search(&partition.parts(), &tsids, range, &mut Reading::with_budget(u64::MAX), &mut found).await?;
         Ok::<_, sandglass::error::Error>(found)
     })?;
     let mut model = Model::new();
