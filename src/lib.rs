@@ -34,8 +34,11 @@ pub mod http;
 pub mod storage;
 
 // Floor 12
-pub mod engine;
+pub mod executor;
 
 // Floor 13
+pub mod engine;
+
+// Floor 14
 #[cfg(target_arch = "wasm32")]
 pub mod wasm;

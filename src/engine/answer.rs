@@ -4,6 +4,8 @@ use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::collections::sort;
 use crate::encoding::marshal::Course;
+use crate::executor::envelope::EnvelopeRow;
+use crate::executor::{QueryResult, RawSeries};
 use crate::fs::FilePath;
 use crate::http::HttpResponse;
 use crate::mergeset::ItemsBlock;
@@ -221,6 +223,12 @@ pub enum Answer {
     LabelSets(Vec<Labels>),
     /// To `LabelNames`, `LabelValues` and `SnapshotList`.
     Strings(Vec<String>),
+    /// To `Query`.
+    Query(Box<QueryResult>),
+    /// To `Latest`: series of one sample.
+    Latest(Vec<RawSeries>),
+    /// To `Envelope`.
+    Envelope(Vec<EnvelopeRow>),
     /// To `ExportOpen`.
     Cursor(u32),
     /// To `ExportNext`; `None` at the end.
@@ -231,7 +239,7 @@ pub enum Answer {
     Files(Vec<SnapshotFile>),
     /// To `SnapshotRead`.
     Bytes(Bytes),
-    /// To `DeleteSeries`.
+    /// To `DeleteSeries` and `Count`.
     Count(u64),
     /// To `InspectPart`.
     Part(PartRecord),

@@ -1,5 +1,6 @@
 //! What can be asked of the engine, beside the synchronous ingestion calls.
 
+use crate::executor::Query;
 use crate::http::HttpRequest;
 use crate::time::{TimeRange, TimestampMs};
 use crate::trace::event::PartId;
@@ -78,6 +79,33 @@ pub enum Command {
         selector: Option<String>,
         /// As in `Labels`.
         range: TimeRange,
+    },
+    /// The value of an expression at an instant or over a range. Answered by `Query`.
+    Query(Query),
+    /// The newest sample of each matching series. Answered by `Latest`.
+    Latest {
+        /// As in `Select`.
+        selector: String,
+        /// None is older than this.
+        within_ms: i64,
+    },
+    /// How many series match. Answered by `Count`.
+    Count {
+        /// As in `Select`; all series without one.
+        selector: Option<String>,
+        /// As in `Labels`.
+        range: TimeRange,
+    },
+    /// The least, greatest, first and last value of equal columns of a range. Answered by `Envelope`.
+    Envelope {
+        /// As in `Select`.
+        selector: String,
+        /// Where the first column begins.
+        start_ms: i64,
+        /// Where the last column ends, included.
+        end_ms: i64,
+        /// How many columns.
+        columns: usize,
     },
     /// Starts an export as JSON lines. Answered by `Cursor`.
     ExportOpen {
@@ -166,6 +194,10 @@ impl Command {
                 | Self::Labels { .. }
                 | Self::LabelNames { .. }
                 | Self::LabelValues { .. }
+                | Self::Query(_)
+                | Self::Latest { .. }
+                | Self::Count { .. }
+                | Self::Envelope { .. }
                 | Self::ExportOpen { .. }
                 | Self::ExportNext { .. }
                 | Self::SnapshotList

@@ -1,6 +1,7 @@
 //! The knobs of one database.
 
 use crate::error::{Error, Result};
+use crate::query::dialect::Dialect;
 use crate::time::{DAY_MS, TimestampMs};
 use serde::Serialize;
 
@@ -37,6 +38,8 @@ pub struct Config {
     pub final_merge_delay_ms: i64,
     /// Keys that requests must carry; empty for none.
     pub auth: AuthKeys,
+    /// Which language requests speak that don't say.
+    pub dialect: Dialect,
     /// Another one writes this database: nothing is changed here, and what the other one commits is followed.
     pub read_only: bool,
 }
@@ -66,6 +69,7 @@ impl Config {
             precision_bits: 64,
             final_merge_delay_ms: 0,
             auth: AuthKeys::default(),
+            dialect: Dialect::default(),
             read_only: false,
         }
     }

@@ -4,13 +4,19 @@ use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, tex
 use super::follow::read_only;
 use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
 use crate::error::{Error, Result};
+use crate::executor;
 use crate::formats::jsonl;
+use crate::http::prometheus::ApiRoute;
 use crate::http::{HttpRequest, HttpResponse, route};
+use crate::metric::filter::TagFilter;
+use crate::query::dialect::Dialect;
+use crate::query::language;
 use crate::runtime::Lane;
 use crate::storage::Storage;
-use crate::storage::search::FoundSeries;
+use crate::storage::search::{FoundSeries, MAX_SERIES};
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
+use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -46,17 +52,17 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         }),
         Command::Select { selector, range } => Box::pin(select(storage, selector, range)),
         Command::Labels { selector, range } => Box::pin(async move {
-            let found = storage.find_series(selector.as_deref(), range).await?;
+            let found = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
             Ok(Answer::LabelSets(found.iter().map(|series| text_labels(&series.name)).collect()))
         }),
         Command::LabelNames { selector, range } => {
-            Box::pin(async move { Ok(Answer::Strings(storage.label_names(selector.as_deref(), range).await?)) })
+            Box::pin(async move { Ok(Answer::Strings(label_names(&storage, selector.as_deref(), range).await?)) })
         }
         Command::LabelValues { name, selector, range } => {
-            Box::pin(async move { Ok(Answer::Strings(storage.label_values(&name, selector.as_deref(), range).await?)) })
+            Box::pin(async move { Ok(Answer::Strings(label_values(&storage, &name, selector.as_deref(), range).await?)) })
         }
         Command::ExportOpen { selector, range } => Box::pin(async move {
-            let mut series = storage.find_series(selector.as_deref(), range).await?;
+            let mut series = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
             series.reverse();
             let id = shared.next_cursor.get();
             shared.next_cursor.set(id + 1);
@@ -77,8 +83,23 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)) })
         }
         Command::DeleteSeries { selector } => {
-            Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selector).await?)) })
+            Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selected(&selector)?).await?)) })
         }
+        Command::Query(query) => {
+            Box::pin(async move { Ok(Answer::Query(Box::new(executor::query(&storage, &query).await?))) })
+        }
+        Command::Latest { selector, within_ms } => Box::pin(async move {
+            let found = executor::latest::latest(&storage, &selected(&selector)?, within_ms).await?;
+            Ok(Answer::Latest(found))
+        }),
+        Command::Count { selector, range } => Box::pin(async move {
+            let filters = selected_or_all(selector.as_deref())?;
+            Ok(Answer::Count(storage.find_series(&filters, range, MAX_SERIES).await?.len() as u64))
+        }),
+        Command::Envelope { selector, start_ms, end_ms, columns } => Box::pin(async move {
+            let filters = selected(&selector)?;
+            Ok(Answer::Envelope(executor::envelope::envelope(&storage, &filters, start_ms, end_ms, columns).await?))
+        }),
         Command::InspectPart { part, from, count } => Box::pin(inspect_part(storage, part, from, count)),
         Command::InspectBlock { part, block } => Box::pin(inspect_block(storage, part, block)),
         Command::InspectIndexBlock { table, part, block } => Box::pin(async move {
@@ -96,8 +117,39 @@ fn done(work: impl Future<Output = Result<()>> + 'static) -> Execution {
     Box::pin(async move { work.await.map(|()| Answer::Done) })
 }
 
+/// The filters of a selector.
+pub(super) fn selected(selector: &str) -> Result<Vec<Vec<TagFilter>>> {
+    language::tag_filters(&language::parse_selector(selector)?, Dialect::MetricsQl)
+}
+
+/// The same; without a selector those of all series.
+fn selected_or_all(selector: Option<&str>) -> Result<Vec<Vec<TagFilter>>> {
+    selector.map_or_else(|| Ok(vec![Vec::new()]), selected)
+}
+
+async fn label_names(storage: &Storage, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
+    let mut names = BTreeSet::new();
+    for filters in selected_or_all(selector)? {
+        names.extend(storage.label_names(&filters, range).await?);
+    }
+    Ok(names.into_iter().collect())
+}
+
+async fn label_values(
+    storage: &Storage,
+    label: &str,
+    selector: Option<&str>,
+    range: TimeRange,
+) -> Result<Vec<String>> {
+    let mut values = BTreeSet::new();
+    for filters in selected_or_all(selector)? {
+        values.extend(storage.label_values(label, &filters, range).await?);
+    }
+    Ok(values.into_iter().collect())
+}
+
 async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Result<Answer> {
-    let found = storage.find_series(Some(&selector), range).await?;
+    let found = storage.find_series(&selected(&selector)?, range, MAX_SERIES).await?;
     let mut series = Vec::with_capacity(found.len());
     for (samples, found) in storage.read_all(&found, range).await?.into_iter().zip(&found) {
         if !samples.timestamps.is_empty() {
@@ -171,6 +223,10 @@ async fn inspect_block(storage: Rc<Storage>, part: u64, block: u64) -> Result<An
 }
 
 async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) -> HttpResponse {
+    let path = request.uri.split('?').next().unwrap_or_default();
+    if let Some(route) = ApiRoute::parse(path) {
+        return super::api::respond(storage, shared, &route, request).await;
+    }
     let keys = &shared.config.auth;
     let keys = route::RequiredKeys {
         snapshot: &keys.snapshot,

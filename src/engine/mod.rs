@@ -22,6 +22,7 @@
 //! ```
 
 pub mod answer;
+mod api;
 pub mod command;
 pub mod config;
 mod execute;

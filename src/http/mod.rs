@@ -1,5 +1,7 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
 
+pub mod arguments;
+pub mod prometheus;
 pub mod route;
 
 use bytes::Bytes;

@@ -3,22 +3,26 @@
 use super::Storage;
 use super::search::MAX_SERIES;
 use crate::error::Result;
-use crate::metric::filter::Selector;
+use crate::metric::filter::TagFilter;
 use crate::time::TimeRange;
 
 impl Storage {
-    /// Hides all series that match, whenever they have samples. Returns how many. A series of the same name that gets samples
+    /// Hides all series that pass the filters of one of the lists, whenever they have samples. Returns how many. A series of the same name that gets samples
     /// later is a new one.
     ///
     /// # Errors
-    /// `Invalid` for a selector that can't be read; what storage says.
-    pub async fn delete_series(&self, selector: &str) -> Result<u64> {
-        let filters = Selector::parse(selector)?.filters;
+    /// `Limit` for more than [`MAX_SERIES`] series; what storage says.
+    pub async fn delete_series(&self, filter_lists: &[Vec<TagFilter>]) -> Result<u64> {
         // Rows still in shards belong to series the index may not show yet.
         self.flush().await?;
         let _passage = self.preparing.enter(&self.context).await;
-        let tsids = self.index.search_tsids(&filters, TimeRange::ALL, MAX_SERIES).await?;
-        let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
+        let mut metric_ids = Vec::new();
+        for filters in filter_lists {
+            let tsids = self.index.search_tsids(filters, TimeRange::ALL, MAX_SERIES).await?;
+            metric_ids.extend(tsids.iter().map(|tsid| tsid.metric_id));
+        }
+        metric_ids.sort_unstable();
+        metric_ids.dedup();
         self.index.delete_series(&metric_ids).await?;
         let generation = self.index.generation();
         self.series.borrow_mut().unresolve_all(generation);

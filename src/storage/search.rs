@@ -1,11 +1,11 @@
-//! From a selector to series and samples.
+//! From filters to series and samples.
 
 use super::ReadCounters;
 use super::Storage;
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
-use crate::metric::filter::{Selector, TagFilter};
+use crate::metric::filter::TagFilter;
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
 pub use crate::part::search::{Reading, Samples};
@@ -39,19 +39,11 @@ pub struct View {
 }
 
 impl Storage {
-    /// The series that match `selector` (all without one) and have samples on a day of `range`, sorted by labels.
-    ///
-    /// # Errors
-    /// `Invalid` for a selector that can't be read, `Limit` for more than [`MAX_SERIES`] series; what storage says.
-    pub async fn find_series(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<FoundSeries>> {
-        self.find_series_by(&[filters_of(selector)?], range, MAX_SERIES).await
-    }
-
     /// The series that pass all filters of one of the lists and have samples on a day of `range`, sorted by labels.
     ///
     /// # Errors
     /// `Limit` for more than `limit` series; what storage says.
-    pub async fn find_series_by(
+    pub async fn find_series(
         &self,
         filter_lists: &[Vec<TagFilter>],
         range: TimeRange,
@@ -177,22 +169,22 @@ impl Storage {
         Ok(self.read_all(std::slice::from_ref(series), range).await?.pop().unwrap_or_default())
     }
 
-    /// Label names of the matching series (of all without a selector), sorted.
+    /// Label names of the series that pass all filters (of all series without any), sorted.
     ///
     /// # Errors
-    /// `Invalid` for a selector that can't be read, `Limit` when more than [`MAX_SERIES`] series match one; what storage says.
-    pub async fn label_names(&self, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-        let names = self.index.label_names(&filters_of(selector)?, self.searchable(range), MAX_SERIES).await?;
+    /// `Limit` when more than [`MAX_SERIES`] series pass the filters; what storage says.
+    pub async fn label_names(&self, filters: &[TagFilter], range: TimeRange) -> Result<Vec<String>> {
+        let names = self.index.label_names(filters, self.searchable(range), MAX_SERIES).await?;
         Ok(names.into_iter().map(into_text).collect())
     }
 
-    /// Values of one label over the matching series (over all without a selector), sorted.
+    /// Values of one label over the series that pass all filters (over all series without any), sorted.
     ///
     /// # Errors
     /// As [`Storage::label_names`].
-    pub async fn label_values(&self, label: &str, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-        let (filters, range) = (filters_of(selector)?, self.searchable(range));
-        let values = self.index.label_values(label.as_bytes(), &filters, range, MAX_SERIES).await?;
+    pub async fn label_values(&self, label: &str, filters: &[TagFilter], range: TimeRange) -> Result<Vec<String>> {
+        let range = self.searchable(range);
+        let values = self.index.label_values(label.as_bytes(), filters, range, MAX_SERIES).await?;
         Ok(values.into_iter().map(into_text).collect())
     }
 
@@ -201,11 +193,6 @@ impl Storage {
         let oldest = (self.context.now() - self.options.retention_ms).max(0);
         TimeRange { min: range.min.max(oldest), max: range.max.min(crate::time::MAX_TIMESTAMP_MS) }
     }
-}
-
-/// No filters stand for all series.
-fn filters_of(selector: Option<&str>) -> Result<Vec<TagFilter>> {
-    selector.map_or(Ok(Vec::new()), |text| Selector::parse(text).map(|selector| selector.filters))
 }
 
 /// Bytes that are no UTF-8 appear as U+FFFD.

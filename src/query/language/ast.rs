@@ -33,6 +33,24 @@ impl Expression {
         ExprId(self.nodes.len().saturating_sub(1) as u32)
     }
 
+    /// One node with all below it, as an expression of its own.
+    pub fn subtree(&self, id: ExprId) -> Self {
+        let mut first = id;
+        loop {
+            let mut least = first;
+            self.node(first).for_each_child(|child| least = least.min(child));
+            if least == first {
+                break;
+            }
+            first = least;
+        }
+        // Subtrees lie in one piece.
+        let range = first.0 as usize..=id.0 as usize;
+        let mut subtree = Self { nodes: self.nodes[range.clone()].to_vec(), spans: self.spans[range].to_vec() };
+        subtree.nodes.iter_mut().for_each(|node| node.move_children(|child| ExprId(child.0 - first.0)));
+        subtree
+    }
+
     /// Appends a node, whose children are there already.
     pub fn push(&mut self, node: Node, span: Span) -> ExprId {
         let id = ExprId(self.nodes.len() as u32);

@@ -1,0 +1,37 @@
+//! The newest sample of each series.
+
+use super::{RawSeries, stored_range};
+use crate::encoding::decimal::is_stale_nan;
+use crate::error::Result;
+use crate::metric::filter::TagFilter;
+use crate::storage::Storage;
+use crate::storage::search::{MAX_SAMPLES, MAX_SERIES, Reading};
+
+/// Series that are read at a time.
+const BATCH_SERIES: usize = 64;
+
+/// The newest sample of each matching series, not older than `within_ms`. A series whose newest sample says that it has ended has none.
+///
+/// # Errors
+/// `Limit` where too much matches; what storage says.
+pub async fn latest(storage: &Storage, filters: &[Vec<TagFilter>], within_ms: i64) -> Result<Vec<RawSeries>> {
+    let now_ms = storage.context().now();
+    let range = stored_range(now_ms.saturating_sub(within_ms), i64::MAX);
+    let series = storage.find_series(filters, range, MAX_SERIES).await?;
+    let view = storage.view(range);
+    let mut reading = Reading::with_budget(MAX_SAMPLES);
+    let mut found = Vec::with_capacity(series.len());
+    for batch in series.chunks(BATCH_SERIES) {
+        let wanted: Vec<_> = batch.iter().collect();
+        for (samples, series) in storage.read_in(&view, &wanted, range, &mut reading).await?.into_iter().zip(batch) {
+            if let (Some(&timestamp), Some(&value)) = (samples.timestamps.last(), samples.values.last())
+                && !is_stale_nan(value)
+            {
+                let labels = super::leaf::labels_of(series);
+                found.push(RawSeries { labels, timestamps: vec![timestamp], values: vec![value] });
+            }
+        }
+    }
+    storage.note_read(series.len(), &reading, found.len() as u64);
+    Ok(found)
+}

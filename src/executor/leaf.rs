@@ -1,0 +1,180 @@
+//! From stored samples to rows: series are read a batch at a time, in the order in which they lie, rolled, and handed on.
+
+use super::limits::Limits;
+use super::run::Run;
+use super::{RawSeries, stored_range};
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::aggregate::Aggregate;
+use crate::query::aggregate::fold::Folder;
+use crate::query::dialect::Dialect;
+use crate::query::language::ast::{Matcher, Node};
+use crate::query::language;
+use crate::query::plan::{Leaf, Plan};
+use crate::query::rollup::{Parameter, RollupCall, Scratch};
+use crate::query::series::labels::Labels;
+use crate::query::series::row::Row;
+use crate::storage::search::{FoundSeries, Samples};
+use crate::time::TimeRange;
+use std::rc::Rc;
+
+/// Samples that one batch should have.
+const BATCH_SAMPLES: u64 = 256 << 10;
+/// Series of the first batch, before it is known how many samples a series has.
+const FIRST_BATCH: usize = 16;
+
+impl Run {
+    /// The rows of a leaf.
+    pub(super) async fn leaf(&mut self, plan: &Plan, leaf: &Leaf, parameters: Vec<Parameter>) -> Result<Vec<Row>> {
+        let call = RollupCall::new(&leaf.windowed.rollup, self.dialect, leaf.windowed.window_ms, parameters)?
+            .with_lookback(self.lookback_ms);
+        let (min, max) = call.read_range(&leaf.grid);
+        let range = stored_range(min, max);
+        let series = self.find(&leaf.matchers, range).await?;
+        let keeps_name = leaf.windowed.keep_metric_names || call.keeps_name();
+        let mut sink = match leaf.fold.map(|id| plan.expression.node(id).clone()) {
+            Some(Node::Aggregate { operator, grouping, limit, .. }) => {
+                let folder = Aggregate::by_name(&operator, self.dialect)
+                    .and_then(|aggregate| aggregate.folder(grouping, limit, leaf.grid.points));
+                Sink::Fold(folder.ok_or_else(|| Error::internal(format!("{operator} takes no rows one by one")))?)
+            }
+            _ => Sink::Rows(Vec::new(), self.limits),
+        };
+        let mut scratch = Scratch::default();
+        let mut scan = Scan::new(series);
+        while let Some(batch) = scan.batch() {
+            let wanted: Vec<&FoundSeries> = batch.iter().map(|&at| &scan.series[at]).collect();
+            let samples = self.storage.read_in(&self.view, &wanted, range, &mut self.reading).await?;
+            scan.learn(&samples);
+            for (mut of_series, found) in samples.into_iter().zip(wanted) {
+                if of_series.is_empty() {
+                    continue;
+                }
+                let labels = labels_of(found);
+                let cost = (of_series.len() + leaf.grid.points) / 8;
+                let Samples { timestamps, values } = &mut of_series;
+                for mut row in call.roll(&labels, timestamps, values, &leaf.grid, &mut scratch)? {
+                    if !keeps_name {
+                        forget_name(&mut row, self.dialect);
+                    }
+                    sink.take(row)?;
+                }
+                self.storage.context().spend(cost as u64).await;
+            }
+            self.check_deadline()?;
+        }
+        Ok(sink.finish())
+    }
+
+    /// The raw samples of an instant query that is nothing but a window, which is open at its beginning.
+    pub(super) async fn raw_samples(
+        &mut self,
+        matchers: &[Vec<Matcher>],
+        after_ms: i64,
+        until_ms: i64,
+    ) -> Result<Vec<RawSeries>> {
+        let first_ms = after_ms + 1;
+        let range = stored_range(first_ms, until_ms);
+        let series = self.find(matchers, range).await?;
+        let mut found = Vec::new();
+        let mut scan = Scan::new(series);
+        while let Some(batch) = scan.batch() {
+            let wanted: Vec<&FoundSeries> = batch.iter().map(|&at| &scan.series[at]).collect();
+            let samples = self.storage.read_in(&self.view, &wanted, range, &mut self.reading).await?;
+            scan.learn(&samples);
+            for (samples, series) in samples.into_iter().zip(wanted) {
+                if !samples.is_empty() {
+                    let Samples { timestamps, values } = samples;
+                    found.push(RawSeries { labels: labels_of(series), timestamps, values });
+                }
+            }
+            self.check_deadline()?;
+        }
+        found.sort_by(|a, b| a.labels.cmp(&b.labels));
+        Ok(found)
+    }
+
+    async fn find(&mut self, matchers: &[Vec<Matcher>], range: TimeRange) -> Result<Vec<FoundSeries>> {
+        let filters = language::tag_filters(matchers, self.dialect)?;
+        let series = self.storage.find_series(&filters, range, self.limits.series).await?;
+        self.series_found += series.len() as u64;
+        Ok(series)
+    }
+
+    pub(super) fn check_deadline(&self) -> Result<()> {
+        if self.storage.context().now() <= self.deadline_ms {
+            return Ok(());
+        }
+        let message = format!("the query has taken longer than its timeout of {} ms", self.limits.timeout_ms);
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+}
+
+/// Where rows go.
+enum Sink {
+    Rows(Vec<Row>, Limits),
+    Fold(Folder),
+}
+
+impl Sink {
+    fn take(&mut self, row: Row) -> Result<()> {
+        match self {
+            Self::Rows(rows, limits) => {
+                limits.check_values(rows.len() + 1, row.values.len())?;
+                rows.push(row);
+            }
+            Self::Fold(folder) => folder.push_row(&row),
+        }
+        Ok(())
+    }
+
+    fn finish(self) -> Vec<Row> {
+        match self {
+            Self::Rows(rows, _) => rows,
+            Self::Fold(folder) => folder.finish(),
+        }
+    }
+}
+
+/// Series in the order in which their blocks lie, cut into batches.
+struct Scan {
+    series: Vec<FoundSeries>,
+    order: Vec<usize>,
+    next: usize,
+    batch_series: usize,
+}
+
+impl Scan {
+    fn new(series: Vec<FoundSeries>) -> Self {
+        let mut order: Vec<usize> = (0..series.len()).collect();
+        order.sort_by_key(|&at| series[at].tsids.first().copied());
+        Self { series, order, next: 0, batch_series: FIRST_BATCH }
+    }
+
+    fn batch(&mut self) -> Option<Vec<usize>> {
+        let end = (self.next + self.batch_series).min(self.order.len());
+        let batch = self.order[self.next..end].to_vec();
+        self.next = end;
+        (!batch.is_empty()).then_some(batch)
+    }
+
+    /// How many series fit into the next batch, by the samples of those that were read.
+    fn learn(&mut self, samples: &[Samples]) {
+        let read: u64 = samples.iter().map(|samples| samples.len() as u64).sum();
+        let per_series = (read / samples.len().max(1) as u64).max(1);
+        self.batch_series = (BATCH_SAMPLES / per_series).clamp(1, 4 * self.batch_series as u64) as usize;
+    }
+}
+
+/// A series' labels as rows have them.
+pub(super) fn labels_of(found: &FoundSeries) -> Labels {
+    let text = |bytes: &[u8]| Rc::<str>::from(String::from_utf8_lossy(bytes));
+    Labels::new(found.name.labels().map(|(name, value)| (text(name), text(value))))
+}
+
+/// MetricsQL forgets a name at once; PromQL at the end, so that what reads it in between still sees it.
+pub(super) fn forget_name(row: &mut Row, dialect: Dialect) {
+    match dialect {
+        Dialect::MetricsQl => row.labels.remove(crate::query::series::labels::NAME),
+        Dialect::PromQl => row.drop_name = true,
+    }
+}

@@ -1,0 +1,235 @@
+//! Queries over stored samples: a plan's steps are carried out one after the other, each as far as its turn allows.
+
+pub mod envelope;
+pub mod latest;
+mod leaf;
+mod limits;
+mod run;
+
+pub use limits::Limits;
+
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::aggregate::Aggregate;
+use crate::query::dialect::Dialect;
+use crate::query::finish::Order;
+use crate::query::language;
+use crate::query::language::ast::{Expression, Matcher, Node};
+use crate::query::plan::are_scalars;
+use crate::query::series::grid::Grid;
+use crate::query::series::labels::Labels;
+use crate::query::series::row::Row;
+use crate::query::transform::Transform;
+use crate::storage::Storage;
+use crate::storage::search::Reading;
+use crate::time::TimeRange;
+use run::{Run, Value};
+use serde::Serialize;
+use std::rc::Rc;
+
+/// The step of an instant query, and of PromQL's subqueries that name none.
+const INSTANT_STEP_MS: i64 = 300_000;
+const DEFAULT_SUBQUERY_STEP_MS: i64 = 60_000;
+
+/// What is asked.
+#[derive(Clone, Debug)]
+pub struct Query {
+    /// The expression.
+    pub text: String,
+    /// The language it is written in.
+    pub dialect: Dialect,
+    /// For which instants.
+    pub times: Times,
+    /// How old a selector's newest sample may be; without it the language's own rule holds.
+    pub lookback_ms: Option<i64>,
+    /// Whether what waits in shards is made searchable first.
+    pub is_fresh: bool,
+    /// How much work it may take.
+    pub limits: Limits,
+}
+
+/// The instants of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Times {
+    /// One instant, in milliseconds. MetricsQL's implicit windows follow the step.
+    Instant {
+        /// When.
+        time_ms: i64,
+        /// The step, where one is given.
+        step_ms: Option<i64>,
+    },
+    /// `start`, `start + step`, … up to `end`, in milliseconds.
+    Range {
+        /// The first instant.
+        start_ms: i64,
+        /// None is later.
+        end_ms: i64,
+        /// From one to the next; more than 0.
+        step_ms: i64,
+    },
+}
+
+/// What a query has found.
+#[derive(Clone, Debug)]
+pub struct QueryResult {
+    /// The values.
+    pub data: QueryData,
+    /// What the asker should know.
+    pub warnings: Vec<String>,
+    /// What it took.
+    pub stats: QueryStats,
+}
+
+/// The values of a query.
+#[derive(Clone, Debug)]
+pub enum QueryData {
+    /// Rows over the instants; an instant query has one.
+    Rows {
+        /// The instants.
+        grid: Grid,
+        /// The rows.
+        rows: Vec<Row>,
+    },
+    /// The samples of an instant query that is nothing but a window.
+    Matrix(Vec<RawSeries>),
+    /// One number.
+    Scalar(f64),
+    /// A string.
+    Text(String),
+}
+
+/// Samples of one series.
+#[derive(Clone, Debug)]
+pub struct RawSeries {
+    /// Its labels.
+    pub labels: Labels,
+    /// Milliseconds since the epoch.
+    pub timestamps: Vec<i64>,
+    /// One for each.
+    pub values: Vec<f64>,
+}
+
+/// What answering took.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct QueryStats {
+    /// Series found.
+    pub series: u64,
+    /// Samples decoded.
+    pub samples: u64,
+    /// Blocks decoded.
+    pub blocks: u64,
+    /// Stored bytes read.
+    pub bytes: u64,
+}
+
+impl QueryStats {
+    fn of(series: u64, reading: &Reading) -> Self {
+        Self { series, samples: reading.rows, blocks: reading.blocks, bytes: reading.bytes }
+    }
+}
+
+impl Times {
+    fn grid(self, limits: &Limits) -> Result<Grid> {
+        match self {
+            Self::Instant { time_ms, step_ms } => {
+                let step_ms = step_ms.unwrap_or(INSTANT_STEP_MS);
+                if step_ms < 1 {
+                    return Err(Error::invalid("zero or negative query resolution step widths are not accepted"));
+                }
+                Ok(Grid { start_ms: time_ms, step_ms, points: 1 })
+            }
+            Self::Range { start_ms, end_ms, step_ms } => {
+                if step_ms < 1 {
+                    return Err(Error::invalid(
+                        "zero or negative query resolution step widths are not accepted. Try a positive integer",
+                    ));
+                }
+                if end_ms < start_ms {
+                    return Err(Error::invalid("end timestamp must not be before start time"));
+                }
+                let points = (end_ms.saturating_sub(start_ms) / step_ms) as u64 + 1;
+                if points > limits.points as u64 {
+                    let message = format!(
+                        "the range has {points} instants, more than the {} that are allowed; take a step of at least {} ms",
+                        limits.points,
+                        end_ms.saturating_sub(start_ms) / limits.points as i64 + 1
+                    );
+                    return Err(Error::new(ErrorKind::Limit, message));
+                }
+                Ok(Grid { start_ms, step_ms, points: points as usize })
+            }
+        }
+    }
+}
+
+/// Answers a query.
+///
+/// # Errors
+/// `Invalid` for an expression that can't be read or computed, `Limit` for one that takes more than it may; what storage says.
+pub async fn query(storage: &Rc<Storage>, query: &Query) -> Result<QueryResult> {
+    let grid = query.times.grid(&query.limits)?;
+    let expression = language::parse(&query.text, query.dialect)?;
+    if query.is_fresh {
+        storage.flush().await?;
+    }
+    let is_instant = matches!(query.times, Times::Instant { .. });
+    let end_ms = match query.times {
+        Times::Instant { time_ms, .. } => time_ms,
+        Times::Range { end_ms, .. } => end_ms,
+    };
+    let mut run = Run::new(storage.clone(), query, grid, end_ms);
+    if let Some((matchers, window_ms, shift_ms)) = raw_window(&expression, grid.step_ms).filter(|_| is_instant) {
+        let until_ms = grid.start_ms - shift_ms;
+        let series = run.raw_samples(&matchers, until_ms - window_ms, until_ms).await?;
+        return Ok(run.into_result(QueryData::Matrix(series)));
+    }
+    let is_scalar = are_scalars(&expression, query.dialect).last().copied().unwrap_or(false);
+    let order = order_of(&expression, query.dialect, is_instant);
+    let data = match run.evaluate(expression, grid).await? {
+        Value::Text(text) if is_instant => QueryData::Text(text),
+        Value::Text(_) => {
+            return Err(Error::invalid(
+                "invalid expression type \"string\" for range query, must be Scalar or instant Vector",
+            ));
+        }
+        Value::Rows(rows) => {
+            if is_instant && is_scalar && query.dialect == Dialect::PromQl {
+                QueryData::Scalar(rows.first().and_then(|row| row.values.first()).copied().unwrap_or(f64::NAN))
+            } else {
+                QueryData::Rows { grid, rows: run.finish(rows, order)? }
+            }
+        }
+    };
+    Ok(run.into_result(data))
+}
+
+/// Whether an expression puts its rows in order itself. PromQL sorts a range by labels all the same.
+fn order_of(expression: &Expression, dialect: Dialect, is_instant: bool) -> Order {
+    let has_order = match expression.node(expression.root()) {
+        Node::Call { function, .. } => {
+            Transform::by_name(function, dialect).is_some_and(|transform| transform.has_order())
+        }
+        Node::Aggregate { operator, .. } => {
+            Aggregate::by_name(operator, dialect).is_some_and(|aggregate| aggregate.has_order())
+        }
+        _ => false,
+    };
+    if has_order && (is_instant || dialect == Dialect::MetricsQl) { Order::AsTheyAre } else { Order::Labels }
+}
+
+/// Matchers, window and offset of an expression that is nothing but a selector with a window.
+fn raw_window(expression: &Expression, step_ms: i64) -> Option<(Vec<Vec<Matcher>>, i64, i64)> {
+    let Node::Modified { of, modifiers } = expression.node(expression.root()) else { return None };
+    let Node::Selector(matchers) = expression.node(*of) else { return None };
+    if modifiers.is_subquery || modifiers.at.is_some() {
+        return None;
+    }
+    let window_ms = modifiers.window?.in_milliseconds(step_ms);
+    let offset_ms = modifiers.offset.map_or(0, |offset| offset.in_milliseconds(step_ms));
+    Some((matchers.clone(), window_ms, offset_ms))
+}
+
+/// A range of which both ends are times that storage knows.
+fn stored_range(min: i64, max: i64) -> TimeRange {
+    TimeRange { min: min.max(0), max: max.min(crate::time::MAX_TIMESTAMP_MS) }
+}

@@ -1,0 +1,319 @@
+//! The Prometheus HTTP API: which request is meant, and replies in its words.
+
+use super::arguments::Arguments;
+use super::{HttpRequest, HttpResponse};
+use crate::error::{Error, ErrorKind};
+use crate::query::series::grid::Grid;
+use crate::query::series::labels::Labels;
+use crate::query::series::row::Row;
+use std::fmt::Write;
+
+/// A request of the API.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ApiRoute {
+    /// `/api/v1/query`
+    Query,
+    /// `/api/v1/query_range`
+    QueryRange,
+    /// `/api/v1/series`
+    Series,
+    /// `/api/v1/labels`
+    Labels,
+    /// `/api/v1/label/<name>/values`
+    LabelValues {
+        /// The label, unescaped.
+        name: String,
+    },
+    /// `/api/v1/export`
+    Export,
+    /// `/api/v1/series/count`
+    SeriesCount,
+    /// `/api/v1/admin/tsdb/delete_series`
+    DeleteSeries,
+    /// `/api/v1/format_query`
+    FormatQuery,
+    /// A reply that says the same for every database.
+    Fixed(&'static str),
+    /// A short text: it is there.
+    Alive(&'static str),
+}
+
+impl ApiRoute {
+    /// The request of a path, if it is one of this API; prefixes such as `/prometheus` are taken off.
+    pub fn parse(path: &str) -> Option<Self> {
+        let path = without_prefix(path);
+        if let Some(name) = path.strip_prefix("/api/v1/label/").and_then(|rest| rest.strip_suffix("/values")) {
+            return Some(Self::LabelValues { name: unescaped_name(name) });
+        }
+        Some(match path {
+            "/api/v1/query" => Self::Query,
+            "/api/v1/query_range" => Self::QueryRange,
+            "/api/v1/series" => Self::Series,
+            "/api/v1/labels" => Self::Labels,
+            "/api/v1/export" => Self::Export,
+            "/api/v1/series/count" => Self::SeriesCount,
+            "/api/v1/admin/tsdb/delete_series" => Self::DeleteSeries,
+            "/api/v1/format_query" => Self::FormatQuery,
+            "/api/v1/metadata" => Self::Fixed("{}"),
+            "/api/v1/query_exemplars" => Self::Fixed("[]"),
+            "/api/v1/rules" => Self::Fixed("{\"groups\":[]}"),
+            "/api/v1/alerts" => Self::Fixed("{\"alerts\":[]}"),
+            "/api/v1/targets" => Self::Fixed("{\"activeTargets\":[],\"droppedTargets\":[]}"),
+            "/api/v1/status/flags" => Self::Fixed("{\"query.lookback-delta\":\"5m\"}"),
+            "/api/v1/status/buildinfo" => Self::Fixed(concat!(
+                "{\"version\":\"",
+                env!("CARGO_PKG_VERSION"),
+                "\",\"revision\":\"\",\"branch\":\"\",\"buildUser\":\"\",\"buildDate\":\"\",\"goVersion\":\"\"}"
+            )),
+            "/-/healthy" => Self::Alive("Sandglass is Healthy.\n"),
+            "/-/ready" => Self::Alive("Sandglass is Ready.\n"),
+            "/health" => Self::Alive("OK"),
+            _ => return None,
+        })
+    }
+}
+
+/// Servers answer below these, too.
+fn without_prefix(path: &str) -> &str {
+    let below_select = || {
+        let (account, rest) = path.strip_prefix("/select/")?.split_once('/')?;
+        let is_account = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
+        if is_account { rest.strip_prefix("prometheus") } else { None }
+    };
+    let rest = path.strip_prefix("/prometheus").or_else(below_select);
+    rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
+}
+
+/// A label's name in a path: percent signs, and `U__` with hexadecimal digits between underscores, as clients write names in UTF-8.
+fn unescaped_name(name: &str) -> String {
+    let pair = format!("n={}", name.replace('+', "%2B"));
+    let name = form_urlencoded::parse(pair.as_bytes()).next().map(|(_, value)| value.into_owned()).unwrap_or_default();
+    let Some(escaped) = name.strip_prefix("U__") else { return name };
+    let mut unescaped = String::new();
+    let mut rest = escaped;
+    while let Some(at) = rest.find('_') {
+        unescaped.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        if let Some(behind) = rest.strip_prefix('_') {
+            unescaped.push('_');
+            rest = behind;
+            continue;
+        }
+        let character = rest.split_once('_').and_then(|(digits, behind)| {
+            let character = u32::from_str_radix(digits, 16).ok().and_then(char::from_u32)?;
+            Some((character, behind))
+        });
+        let Some((character, behind)) = character else { return name };
+        unescaped.push(character);
+        rest = behind;
+    }
+    unescaped + rest
+}
+
+/// How numbers are printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Numbers {
+    /// Never with an exponent, as VictoriaMetrics does.
+    Plain,
+    /// With one below 1e-6 and from 1e21 on, as Prometheus does.
+    Exponents,
+}
+
+/// Writes a value as the servers print it.
+pub fn put_value(out: &mut String, value: f64, numbers: Numbers) {
+    let magnitude = value.abs();
+    let has_exponent =
+        numbers == Numbers::Exponents && value != 0.0 && value.is_finite() && !(1e-6..1e21).contains(&magnitude);
+    // Writing to a string can't fail.
+    let _ = match value {
+        _ if value.is_nan() => write!(out, "NaN"),
+        f64::INFINITY => write!(out, "+Inf"),
+        f64::NEG_INFINITY => write!(out, "-Inf"),
+        _ if has_exponent => {
+            let text = format!("{value:e}");
+            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
+            match exponent.strip_prefix('-') {
+                Some(exponent) => write!(out, "{digits}e-{exponent:0>2}"),
+                None => write!(out, "{digits}e+{exponent:0>2}"),
+            }
+        }
+        _ => write!(out, "{value}"),
+    };
+}
+
+/// Writes an instant as seconds.
+pub fn put_time(out: &mut String, at_ms: i64) {
+    let sign = if at_ms < 0 { "-" } else { "" };
+    let (seconds, rest) = (at_ms.unsigned_abs() / 1_000, at_ms.unsigned_abs() % 1_000);
+    let _ = if rest == 0 {
+        write!(out, "{sign}{seconds}")
+    } else {
+        write!(out, "{sign}{}", format!("{seconds}.{rest:03}").trim_end_matches('0'))
+    };
+}
+
+/// Writes a string with its quotes.
+pub fn put_text(out: &mut String, text: &str) {
+    // A text can't fail.
+    out.push_str(&serde_json::to_string(text).unwrap_or_default());
+}
+
+/// Writes labels as an object.
+pub fn put_labels(out: &mut String, labels: &Labels) {
+    out.push('{');
+    for (position, (name, value)) in labels.iter().enumerate() {
+        if position > 0 {
+            out.push(',');
+        }
+        put_text(out, name);
+        out.push(':');
+        put_text(out, value);
+    }
+    out.push('}');
+}
+
+/// The rows of an instant as `resultType` and `result`.
+pub fn vector(rows: &[Row], at_ms: i64, numbers: Numbers) -> String {
+    let mut out = String::from("{\"resultType\":\"vector\",\"result\":[");
+    for (position, row) in rows.iter().enumerate() {
+        out.push_str(if position > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+        put_labels(&mut out, &row.labels);
+        out.push_str(",\"value\":");
+        put_sample(&mut out, at_ms, row.values.first().copied().unwrap_or(f64::NAN), numbers);
+        out.push('}');
+    }
+    out.push_str("]}");
+    out
+}
+
+/// The rows of a range as `resultType` and `result`.
+pub fn matrix(rows: &[Row], grid: Grid, numbers: Numbers) -> String {
+    let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
+    for (position, row) in rows.iter().enumerate() {
+        let present = (0..row.values.len()).filter(|position| row.is_present(*position));
+        put_series(&mut out, position, &row.labels, present.map(|at| (grid.at(at), row.values[at])), numbers);
+    }
+    out.push_str("]}");
+    out
+}
+
+/// One series of a matrix.
+pub fn put_series(
+    out: &mut String,
+    position: usize,
+    labels: &Labels,
+    samples: impl Iterator<Item = (i64, f64)>,
+    numbers: Numbers,
+) {
+    out.push_str(if position > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+    put_labels(out, labels);
+    out.push_str(",\"values\":[");
+    for (number, (at_ms, value)) in samples.enumerate() {
+        if number > 0 {
+            out.push(',');
+        }
+        put_sample(out, at_ms, value, numbers);
+    }
+    out.push_str("]}");
+}
+
+/// Writes `[seconds,"value"]`.
+pub fn put_sample(out: &mut String, at_ms: i64, value: f64, numbers: Numbers) {
+    out.push('[');
+    put_time(out, at_ms);
+    out.push_str(",\"");
+    put_value(out, value, numbers);
+    out.push_str("\"]");
+}
+
+/// A reply with data that is JSON already.
+pub fn success(data: &str, warnings: &[String]) -> HttpResponse {
+    let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
+    if !warnings.is_empty() {
+        body.push_str(",\"warnings\":");
+        body.push_str(&serde_json::to_string(warnings).unwrap_or_default());
+    }
+    body.push('}');
+    json(200, body)
+}
+
+/// A list of texts as JSON.
+pub fn list(texts: &[String]) -> String {
+    serde_json::to_string(texts).unwrap_or_default()
+}
+
+/// A reply to arguments that can't be used.
+pub fn bad_data(message: &str) -> HttpResponse {
+    failure(400, "bad_data", message)
+}
+
+/// A reply to a request that failed. `is_parsed` tells whether the request itself was understood.
+pub fn failed(error: &Error, is_parsed: bool) -> HttpResponse {
+    match error.kind() {
+        ErrorKind::Invalid if !is_parsed => bad_data(error.message()),
+        ErrorKind::Invalid | ErrorKind::Limit => failure(422, "execution", error.message()),
+        ErrorKind::Aborted => failure(499, "canceled", error.message()),
+        ErrorKind::NotFound => failure(404, "not_found", error.message()),
+        _ => failure(500, "internal", error.message()),
+    }
+}
+
+fn failure(status: u16, kind: &str, message: &str) -> HttpResponse {
+    let mut body = format!("{{\"status\":\"error\",\"errorType\":\"{kind}\",\"error\":");
+    put_text(&mut body, message);
+    body.push('}');
+    json(status, body)
+}
+
+fn json(status: u16, body: String) -> HttpResponse {
+    HttpResponse { status, content_type: "application/json", body: body.into_bytes() }
+}
+
+/// The arguments of a request of this API.
+pub fn arguments(request: &HttpRequest) -> Arguments {
+    Arguments::of(request)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_printed_as_each_server_prints_them() {
+        let printed = |value, numbers| {
+            let mut out = String::new();
+            put_value(&mut out, value, numbers);
+            out
+        };
+        for (value, plain, exponents) in [
+            (0.1, "0.1", "0.1"),
+            (-0.0, "-0", "-0"),
+            (1e21, "1000000000000000000000", "1e+21"),
+            (1.5e-7, "0.00000015", "1.5e-07"),
+            (1e-6, "0.000001", "0.000001"),
+            (f64::NAN, "NaN", "NaN"),
+            (f64::INFINITY, "+Inf", "+Inf"),
+            (f64::NEG_INFINITY, "-Inf", "-Inf"),
+        ] {
+            assert_eq!(printed(value, Numbers::Plain), plain);
+            assert_eq!(printed(value, Numbers::Exponents), exponents);
+        }
+    }
+
+    #[test]
+    fn paths_are_understood_below_the_prefixes_of_servers() {
+        for prefix in ["", "/prometheus", "/select/0/prometheus", "/select/3:7/prometheus"] {
+            assert_eq!(ApiRoute::parse(&format!("{prefix}/api/v1/query")), Some(ApiRoute::Query));
+        }
+        assert_eq!(ApiRoute::parse("/prometheus"), None);
+        assert_eq!(ApiRoute::parse("/api/v1/nope"), None);
+        let name = |path: &str| match ApiRoute::parse(path) {
+            Some(ApiRoute::LabelValues { name }) => name,
+            other => panic!("{path}: {other:?}"),
+        };
+        assert_eq!(name("/api/v1/label/job/values"), "job");
+        assert_eq!(name("/api/v1/label/a%2Fb/values"), "a/b");
+        assert_eq!(name("/api/v1/label/U__a_2e_b__c/values"), "a.b_c");
+        assert_eq!(name("/api/v1/label/U__a_zz/values"), "U__a_zz");
+    }
+}

@@ -1,0 +1,337 @@
+//! From an expression to its plan.
+
+use super::instant::constant;
+use super::scalar::are_scalars;
+use super::{Leaf, Plan, Request, Resample, Step, Windowed, Work};
+use crate::error::{Error, ErrorKind, Result};
+use crate::query::aggregate::Aggregate;
+use crate::query::dialect::Dialect;
+use crate::query::functions::signature::{Family, Kind};
+use crate::query::functions::table;
+use crate::query::language::ast::{ExprId, Expression, Modifiers, Node};
+use crate::query::series::grid::Grid;
+use std::collections::HashMap;
+
+/// The rollup of a selector that stands by itself.
+pub(super) const DEFAULT_ROLLUP: &str = "default_rollup";
+
+/// How far before its first window MetricsQL starts a subquery, so that there is something to look back to.
+const SILENCE_MS: i64 = 300_000;
+
+/// What an expression behind `@` comes to, for those that were computed.
+pub type Instants = HashMap<ExprId, f64>;
+
+/// What keeps a plan from being made.
+#[derive(Clone, Debug)]
+pub enum Obstacle {
+    /// The expression behind an `@` reads samples: its value on this grid is to be computed first.
+    NeedsInstant(ExprId, Grid),
+    /// It can't be planned.
+    Error(Error),
+}
+
+impl From<Error> for Obstacle {
+    fn from(error: Error) -> Self {
+        Self::Error(error)
+    }
+}
+
+type Lowered<T> = std::result::Result<T, Obstacle>;
+
+/// Plans an expression.
+///
+/// # Errors
+/// See [`Obstacle`].
+pub fn lower(expression: Expression, request: &Request, instants: &Instants) -> Lowered<Plan> {
+    let nothing = Step { grid: request.grid, work: Work::None };
+    let mut lowering = Lowering {
+        grids: vec![None; expression.nodes.len()],
+        steps: vec![nothing; expression.nodes.len()],
+        expression,
+        request: *request,
+        instants,
+    };
+    let root = lowering.expression.root();
+    lowering.grids[root.0 as usize] = Some(request.grid);
+    for at in (0..=root.0).rev() {
+        // Without a grid it is part of another node's work.
+        if let Some(grid) = lowering.grids[at as usize] {
+            let work = lowering.work(ExprId(at), grid)?;
+            lowering.steps[at as usize] = Step { grid, work };
+        }
+    }
+    let is_scalar = are_scalars(&lowering.expression, request.dialect);
+    Ok(Plan { steps: lowering.steps, expression: lowering.expression, is_scalar })
+}
+
+struct Lowering<'a> {
+    expression: Expression,
+    request: Request,
+    instants: &'a Instants,
+    /// What parents have said of their children.
+    grids: Vec<Option<Grid>>,
+    steps: Vec<Step>,
+}
+
+/// What a rollup is made of, with the layers of parentheses, offsets and instants around it taken off.
+struct Source {
+    /// The selector or the expression inside.
+    of: ExprId,
+    /// Where the windows end.
+    grid: Grid,
+    /// By how much the grid was moved; 0 where an instant was fixed.
+    offset_ms: i64,
+    window_ms: Option<i64>,
+    /// The step of a subquery; none for what a selector gives.
+    step_ms: Option<Option<i64>>,
+}
+
+impl Lowering<'_> {
+    fn work(&mut self, id: ExprId, grid: Grid) -> Lowered<Work> {
+        match self.expression.node(id).clone() {
+            Node::Number(_) | Node::Duration(_) | Node::Text(_) => Ok(Work::Node),
+            Node::Paren(of) => {
+                self.give_grid(of, grid);
+                Ok(Work::Same(of))
+            }
+            Node::Selector(_) => self.rollup(DEFAULT_ROLLUP, id, Vec::new(), false, grid),
+            Node::Modified { of, modifiers } => {
+                let has_window = modifiers.window.is_some() || modifiers.is_subquery;
+                if has_window || self.is_selector(of) {
+                    return self.rollup(DEFAULT_ROLLUP, id, Vec::new(), false, grid);
+                }
+                let (moved, _) = self.moved(&modifiers, grid)?;
+                self.give_grid(of, moved);
+                Ok(Work::Same(of))
+            }
+            Node::Call { function, arguments, keep_metric_names } => {
+                self.call(&function, &arguments, keep_metric_names, grid)
+            }
+            Node::Aggregate { operator, arguments, .. } => {
+                if let [argument] = arguments[..]
+                    && Aggregate::by_name(&operator, self.request.dialect).is_some_and(|aggregate| aggregate.is_fold())
+                    && let Some(leaf) = self.leaf_of(argument, grid)?
+                {
+                    return Ok(Work::Leaf(Leaf { fold: Some(id), ..leaf }));
+                }
+                self.give_grids(&arguments, grid);
+                Ok(Work::Node)
+            }
+            Node::Binary { left, right, .. } => {
+                self.give_grids(&[left, right], grid);
+                Ok(Work::Node)
+            }
+            Node::Negative(of) => {
+                self.give_grid(of, grid);
+                Ok(Work::Node)
+            }
+            Node::List(items) => {
+                self.give_grids(&items, grid);
+                Ok(Work::Node)
+            }
+        }
+    }
+
+    fn call(&mut self, name: &str, arguments: &[ExprId], keep_metric_names: bool, grid: Grid) -> Lowered<Work> {
+        let dialect = self.request.dialect;
+        let Some(function) = table::function(name, dialect) else {
+            return Err(Error::invalid(format!("unknown function {name:?}")).into());
+        };
+        // A selector's own times are those of its samples.
+        let is_own_time = name == "timestamp" && arguments.len() == 1 && self.is_selector_with_modifiers(arguments[0]);
+        if function.family != Family::Rollup && !is_own_time {
+            self.give_grids(arguments, grid);
+            return Ok(Work::Node);
+        }
+        let is_range = |position: &usize| {
+            is_own_time || function.argument(*position, arguments.len()).is_some_and(|one| one.kind == Kind::Range)
+        };
+        let Some(position) = (0..arguments.len()).find(is_range) else {
+            return Err(Error::invalid(format!("{name}() is called without a series")).into());
+        };
+        let mut parameters = arguments.to_vec();
+        let of = parameters.remove(position);
+        self.rollup(name, of, parameters, keep_metric_names, grid)
+    }
+
+    fn rollup(
+        &mut self,
+        name: &str,
+        of: ExprId,
+        parameters: Vec<ExprId>,
+        keep_metric_names: bool,
+        grid: Grid,
+    ) -> Lowered<Work> {
+        self.give_grids(&parameters, grid);
+        let source = self.source(of, grid, name)?;
+        let windowed = Windowed {
+            rollup: name.to_owned(),
+            window_ms: source.window_ms,
+            parameters,
+            keep_metric_names,
+            offset_ms: source.offset_ms,
+        };
+        let Some(step_ms) = source.step_ms else {
+            let Node::Selector(matchers) = self.expression.node(source.of) else {
+                return Err(Error::internal("a leaf is made of a selector").into());
+            };
+            return Ok(Work::Leaf(Leaf { matchers: matchers.clone(), windowed, grid: source.grid, fold: None }));
+        };
+        let inner = self.subquery_grid(&source, step_ms)?;
+        self.give_grid(source.of, inner);
+        Ok(Work::Resample(Resample { of: source.of, windowed, grid: source.grid }))
+    }
+
+    /// The leaf that a node stands for, if it is one whose rows come one a series.
+    fn leaf_of(&mut self, id: ExprId, grid: Grid) -> Lowered<Option<Leaf>> {
+        let mut inner = id;
+        while let Node::Paren(of) = self.expression.node(inner) {
+            inner = *of;
+        }
+        let is_leaf = match self.expression.node(inner) {
+            Node::Selector(_) => true,
+            Node::Modified { .. } => self.is_selector_with_modifiers(inner),
+            Node::Call { function, arguments, .. } => {
+                let is_rollup = table::function(function, self.request.dialect)
+                    .is_some_and(|function| function.family == Family::Rollup);
+                // Parameters would have to be computed before; they are few enough to leave such calls to their own step.
+                is_rollup && arguments.len() == 1 && self.is_selector_with_modifiers(arguments[0])
+            }
+            _ => false,
+        };
+        if !is_leaf {
+            return Ok(None);
+        }
+        match self.work(inner, grid)? {
+            // An instant that was fixed gives rows of one point, which are spread before they are folded.
+            Work::Leaf(leaf) if leaf.grid.points == grid.points => Ok(Some(leaf)),
+            _ => Ok(None),
+        }
+    }
+
+    /// Takes off what stands around a selector or a subquery, from the outside to the inside.
+    fn source(&self, id: ExprId, grid: Grid, rollup: &str) -> Lowered<Source> {
+        let mut source = Source { of: id, grid, offset_ms: 0, window_ms: None, step_ms: None };
+        if rollup == "rollup_candlestick" {
+            // The window of a candle begins at its instant.
+            source.grid.start_ms += grid.step_ms;
+            source.offset_ms -= grid.step_ms;
+        }
+        loop {
+            match self.expression.node(source.of) {
+                Node::Paren(of) => source.of = *of,
+                Node::Selector(_) => return Ok(source),
+                Node::Modified { of, modifiers } => {
+                    let step_of_query = source.grid.step_ms;
+                    let (moved, offset_ms) = self.moved(modifiers, source.grid)?;
+                    source.offset_ms = if modifiers.at.is_some() { 0 } else { source.offset_ms + offset_ms };
+                    source.grid = moved;
+                    source.of = *of;
+                    if modifiers.window.is_none() && !modifiers.is_subquery {
+                        continue;
+                    }
+                    source.window_ms = modifiers.window.map(|window| window.in_milliseconds(step_of_query));
+                    if source.window_ms.is_some_and(|window_ms| window_ms < 0) {
+                        return Err(Error::invalid("a window must not be negative").into());
+                    }
+                    while let Node::Paren(of) = self.expression.node(source.of) {
+                        source.of = *of;
+                    }
+                    if modifiers.is_subquery || !matches!(self.expression.node(source.of), Node::Selector(_)) {
+                        source.step_ms = Some(modifiers.step.map(|step| step.in_milliseconds(step_of_query)));
+                    }
+                    return Ok(source);
+                }
+                _ => {
+                    source.step_ms = Some(None);
+                    return Ok(source);
+                }
+            }
+        }
+    }
+
+    /// The instants of a subquery's rows.
+    fn subquery_grid(&self, source: &Source, step_ms: Option<i64>) -> Lowered<Grid> {
+        let (grid, request) = (source.grid, &self.request);
+        let (start_ms, end_ms, step_ms) = match request.dialect {
+            Dialect::MetricsQl => {
+                let step_ms = step_ms.filter(|step_ms| *step_ms != 0).unwrap_or(grid.step_ms);
+                check_step(step_ms)?;
+                let start_ms = grid.start_ms - source.window_ms.unwrap_or(0) - SILENCE_MS - step_ms;
+                let end_ms = grid.end_ms().saturating_add(step_ms);
+                let start_ms = start_ms - start_ms.rem_euclid(step_ms);
+                (start_ms, end_ms.saturating_add((-end_ms).rem_euclid(step_ms)), step_ms)
+            }
+            Dialect::PromQl => {
+                let step_ms = step_ms.unwrap_or(request.default_step_ms);
+                check_step(step_ms)?;
+                let open_start_ms = grid.start_ms - source.window_ms.unwrap_or(0);
+                let start_ms = open_start_ms - open_start_ms.rem_euclid(step_ms) + step_ms;
+                (start_ms, grid.end_ms(), step_ms)
+            }
+        };
+        let points = ((end_ms - start_ms).max(0) / step_ms) as u64 + 1;
+        if points > request.max_points as u64 {
+            let message = format!(
+                "a subquery with a step of {step_ms} ms has {points} instants, more than the {} that are allowed; take a longer step or a shorter window",
+                request.max_points
+            );
+            return Err(Error::new(ErrorKind::Limit, message).into());
+        }
+        Ok(Grid { start_ms, step_ms, points: points as usize })
+    }
+
+    /// A grid behind `offset` and `@`, and by how much the former has moved it.
+    fn moved(&self, modifiers: &Modifiers, grid: Grid) -> Lowered<(Grid, i64)> {
+        let mut moved = grid;
+        if let Some(at) = modifiers.at {
+            let seconds = match self.instants.get(&at) {
+                Some(seconds) => *seconds,
+                None => constant(&self.expression, at, grid, &self.request).ok_or(Obstacle::NeedsInstant(at, grid))?,
+            };
+            if !seconds.is_finite() || seconds.abs() > 1e15 {
+                return Err(Error::invalid(format!("the instant behind @ is {seconds}, which is no time")).into());
+            }
+            moved = Grid { start_ms: (seconds * 1e3).round() as i64, step_ms: grid.step_ms, points: 1 };
+        }
+        let offset_ms = modifiers.offset.map_or(0, |offset| offset.in_milliseconds(grid.step_ms));
+        moved.start_ms = moved.start_ms.saturating_sub(offset_ms);
+        if moved.start_ms.unsigned_abs() > 1 << 60 {
+            return Err(Error::invalid("an offset leads out of all time").into());
+        }
+        Ok((moved, offset_ms))
+    }
+
+    fn is_selector(&self, id: ExprId) -> bool {
+        let mut id = id;
+        while let Node::Paren(of) = self.expression.node(id) {
+            id = *of;
+        }
+        matches!(self.expression.node(id), Node::Selector(_))
+    }
+
+    /// Whether a node is a selector, with a window, an offset or an instant perhaps, but no subquery.
+    fn is_selector_with_modifiers(&self, id: ExprId) -> bool {
+        let mut id = id;
+        loop {
+            match self.expression.node(id) {
+                Node::Selector(_) => return true,
+                Node::Paren(of) => id = *of,
+                Node::Modified { of, modifiers } if !modifiers.is_subquery => id = *of,
+                _ => return false,
+            }
+        }
+    }
+
+    fn give_grids(&mut self, ids: &[ExprId], grid: Grid) {
+        ids.iter().for_each(|id| self.give_grid(*id, grid));
+    }
+
+    fn give_grid(&mut self, id: ExprId, grid: Grid) {
+        self.grids[id.0 as usize] = Some(grid);
+    }
+}
+
+fn check_step(step_ms: i64) -> Result<()> {
+    if step_ms > 0 { Ok(()) } else { Err(Error::invalid(format!("a step of {step_ms} ms leads nowhere"))) }
+}

@@ -1,0 +1,105 @@
+//! What is computed where: every node of an expression gets the instants it is computed for, and reads of stored samples are told
+//! from what is computed of rows.
+
+mod instant;
+mod lower;
+mod scalar;
+
+pub use lower::{Instants, Obstacle, lower};
+pub use scalar::are_scalars;
+
+use super::language::ast::{ExprId, Expression, Matcher};
+use super::series::grid::Grid;
+
+/// An expression with the work of each of its nodes, children before parents.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The expression.
+    pub expression: Expression,
+    /// One for each node.
+    pub steps: Vec<Step>,
+    /// For each node whether it is a number by itself, and not rows.
+    pub is_scalar: Vec<bool>,
+}
+
+/// What becomes of one node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// The instants it is computed for.
+    pub grid: Grid,
+    /// How its rows come about.
+    pub work: Work,
+}
+
+/// How the rows of a node come about.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Work {
+    /// They don't: another node's work has it in it.
+    None,
+    /// Of the rows of its children, as the node says.
+    Node,
+    /// They are those of another node, at other instants that are in the same places. One instant may stand for all.
+    Same(ExprId),
+    /// Of stored samples.
+    Leaf(Leaf),
+    /// Of another node's rows, whose values are taken for samples.
+    Resample(Resample),
+}
+
+/// The samples of a window become one value an instant.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Windowed {
+    /// The rollup's name.
+    pub rollup: String,
+    /// How long the window is; without one it follows the step, or the lookback.
+    pub window_ms: Option<i64>,
+    /// The call's other arguments, in order.
+    pub parameters: Vec<ExprId>,
+    /// Whether the metric's name stays though the rollup would drop it.
+    pub keep_metric_names: bool,
+    /// How far the instants of the windows lie from those of the node: what an offset comes to.
+    pub offset_ms: i64,
+}
+
+/// A rollup of stored samples.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Leaf {
+    /// Which series.
+    pub matchers: Vec<Vec<Matcher>>,
+    /// What is made of each one's samples.
+    pub windowed: Windowed,
+    /// Where the windows end.
+    pub grid: Grid,
+    /// The aggregation that takes the rows in as they come.
+    pub fold: Option<ExprId>,
+}
+
+/// A rollup of rows: a subquery.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Resample {
+    /// Whose rows.
+    pub of: ExprId,
+    /// What is made of them.
+    pub windowed: Windowed,
+    /// Where the windows end.
+    pub grid: Grid,
+}
+
+/// For what instants, and by whose rules, an expression is planned.
+#[derive(Clone, Copy, Debug)]
+pub struct Request {
+    /// The instants of the whole expression.
+    pub grid: Grid,
+    /// The language.
+    pub dialect: super::dialect::Dialect,
+    /// What `start()` is.
+    pub start_ms: i64,
+    /// What `end()` is.
+    pub end_ms: i64,
+    /// What `now()` is.
+    pub now_ms: i64,
+    /// The step of PromQL's subqueries that name none.
+    pub default_step_ms: i64,
+    /// The most instants a subquery may have.
+    pub max_points: usize,
+}
