@@ -1,6 +1,13 @@
 //! The query languages: texts become expressions, samples become rows, rows become results. Nothing here reads storage, waits or
 //! looks at a clock.
 
+pub mod aggregate;
+pub mod binary;
+pub mod call;
 pub mod dialect;
+pub mod finish;
 pub mod language;
+pub mod number;
 pub mod series;
+pub mod sum;
+pub mod transform;

@@ -2,4 +2,5 @@
 
 pub mod grid;
 pub mod labels;
+pub mod overlap;
 pub mod row;

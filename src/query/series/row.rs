@@ -21,6 +21,33 @@ impl Row {
         Self { labels, drop_name: false, values, present: None }
     }
 
+    /// A row with a value at each instant, even where it is NaN.
+    pub fn with_all(labels: Labels, values: Vec<f64>) -> Self {
+        let present = values.iter().any(|value| value.is_nan()).then(|| Presence::all(values.len()));
+        Self { labels, drop_name: false, values, present }
+    }
+
+    /// A row with values where bits say so. Bits that say no more than the values are not kept.
+    pub fn with_presence(labels: Labels, mut values: Vec<f64>, present: Presence) -> Self {
+        let mut has_nan = false;
+        for (position, value) in values.iter_mut().enumerate() {
+            if !present.get(position) {
+                *value = f64::NAN;
+            } else if value.is_nan() {
+                has_nan = true;
+            }
+        }
+        Self { labels, drop_name: false, values, present: has_nan.then_some(present) }
+    }
+
+    /// Takes the value at a position away.
+    pub fn clear(&mut self, position: usize) {
+        self.values[position] = f64::NAN;
+        if let Some(present) = &mut self.present {
+            present.set(position, false);
+        }
+    }
+
     /// Whether there is a value at a position.
     pub fn is_present(&self, position: usize) -> bool {
         match &self.present {
@@ -52,6 +79,24 @@ impl Presence {
     /// No instant of so many has a value.
     pub fn none(points: usize) -> Self {
         Self(vec![0; points.div_ceil(8)])
+    }
+
+    /// All of so many instants have a value.
+    pub fn all(points: usize) -> Self {
+        let mut bits = vec![0xff; points.div_ceil(8)];
+        if let (Some(last), 1..) = (bits.last_mut(), points % 8) {
+            *last = (1 << (points % 8)) - 1;
+        }
+        Self(bits)
+    }
+
+    /// Those instants at which values are not NaN.
+    pub fn of(values: &[f64]) -> Self {
+        let mut bits = Self::none(values.len());
+        for (position, value) in values.iter().enumerate() {
+            bits.set(position, !value.is_nan());
+        }
+        bits
     }
 
     /// Whether an instant has a value.

@@ -1,0 +1,236 @@
+//! Many rows become one for each group, or fewer.
+
+pub mod fold;
+pub mod group;
+pub mod quantile;
+mod rank;
+mod spread;
+mod tally;
+
+use super::call::{Argument, Arguments, Context};
+use super::dialect::Dialect;
+use super::language::ast::Grouping;
+use super::series::row::Row;
+use super::transform::histogram::buckets;
+use crate::error::{Error, Result};
+use fold::{Fold, Folder};
+use rank::{End, Measure};
+
+/// An aggregate of one dialect.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Aggregate {
+    name: &'static str,
+    kind: Kind,
+    dialect: Dialect,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Fold(Fold),
+    Best(End),
+    BestRows(End, Measure),
+    Limit,
+    LimitRatio,
+    Quantile,
+    Quantiles,
+    Median,
+    Mad,
+    OutliersMad,
+    OutliersIqr,
+    OutliersK,
+    Share,
+    Zscore,
+    Mode,
+    Distinct,
+    CountValues,
+    Histogram,
+}
+
+/// All aggregates; those of PromQL first.
+const AGGREGATES: &[(&str, Kind)] = &[
+    ("sum", Kind::Fold(Fold::Sum)),
+    ("avg", Kind::Fold(Fold::Avg)),
+    ("min", Kind::Fold(Fold::Min)),
+    ("max", Kind::Fold(Fold::Max)),
+    ("count", Kind::Fold(Fold::Count)),
+    ("group", Kind::Fold(Fold::Group)),
+    ("stddev", Kind::Fold(Fold::Stddev)),
+    ("stdvar", Kind::Fold(Fold::Stdvar)),
+    ("topk", Kind::Best(End::Top)),
+    ("bottomk", Kind::Best(End::Bottom)),
+    ("quantile", Kind::Quantile),
+    ("count_values", Kind::CountValues),
+    ("limitk", Kind::Limit),
+    ("limit_ratio", Kind::LimitRatio),
+    ("sum2", Kind::Fold(Fold::Sum2)),
+    ("geomean", Kind::Fold(Fold::Geomean)),
+    ("any", Kind::Fold(Fold::Any)),
+    ("topk_min", Kind::BestRows(End::Top, Measure::Min)),
+    ("topk_max", Kind::BestRows(End::Top, Measure::Max)),
+    ("topk_avg", Kind::BestRows(End::Top, Measure::Avg)),
+    ("topk_median", Kind::BestRows(End::Top, Measure::Median)),
+    ("topk_last", Kind::BestRows(End::Top, Measure::Last)),
+    ("bottomk_min", Kind::BestRows(End::Bottom, Measure::Min)),
+    ("bottomk_max", Kind::BestRows(End::Bottom, Measure::Max)),
+    ("bottomk_avg", Kind::BestRows(End::Bottom, Measure::Avg)),
+    ("bottomk_median", Kind::BestRows(End::Bottom, Measure::Median)),
+    ("bottomk_last", Kind::BestRows(End::Bottom, Measure::Last)),
+    ("quantiles", Kind::Quantiles),
+    ("median", Kind::Median),
+    ("mad", Kind::Mad),
+    ("outliers_mad", Kind::OutliersMad),
+    ("outliers_iqr", Kind::OutliersIqr),
+    ("outliersk", Kind::OutliersK),
+    ("share", Kind::Share),
+    ("zscore", Kind::Zscore),
+    ("mode", Kind::Mode),
+    ("distinct", Kind::Distinct),
+    ("histogram", Kind::Histogram),
+];
+/// How many of them PromQL has.
+const PROMQL_AGGREGATES: usize = 14;
+
+impl Aggregate {
+    /// The aggregate of a name, in lower case, if the dialect has it.
+    pub fn by_name(name: &str, dialect: Dialect) -> Option<Self> {
+        let known = match dialect {
+            Dialect::MetricsQl => AGGREGATES,
+            Dialect::PromQl => &AGGREGATES[..PROMQL_AGGREGATES],
+        };
+        let (name, kind) = *known.iter().find(|(known, _)| *known == name)?;
+        if dialect == Dialect::MetricsQl && kind == Kind::LimitRatio {
+            return None;
+        }
+        Some(Self { name, kind, dialect })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.name
+    }
+
+    /// Whether its rows have an order of their own, which the answer keeps where the aggregate is the whole expression.
+    pub fn has_order(&self) -> bool {
+        match self.dialect {
+            Dialect::MetricsQl => matches!(self.kind, Kind::Best(_) | Kind::BestRows(..) | Kind::OutliersK),
+            Dialect::PromQl => matches!(self.kind, Kind::Best(_)),
+        }
+    }
+
+    /// What takes in rows one by one, for aggregates that need no more than that: their only argument is what is aggregated.
+    pub fn folder(&self, grouping: Option<Grouping>, limit: Option<u64>, points: usize) -> Option<Folder> {
+        match self.kind {
+            Kind::Fold(fold) => Some(Folder::new(fold, self.dialect, grouping, limit, points)),
+            _ => None,
+        }
+    }
+
+    /// The aggregate of rows. Parameters come before them, as in the text of a query.
+    ///
+    /// # Errors
+    /// `Invalid` for arguments that it can't use; `Limit` for a result that is too large.
+    pub fn call(
+        &self,
+        arguments: Vec<Argument>,
+        grouping: Option<&Grouping>,
+        limit: Option<u64>,
+        context: &Context,
+    ) -> Result<Vec<Row>> {
+        let points = context.grid.points;
+        let counts = match self.kind {
+            Kind::Fold(_) | Kind::Median | Kind::Mad | Kind::Share | Kind::Zscore | Kind::Mode | Kind::Distinct => {
+                if self.dialect == Dialect::PromQl {
+                    1..=1
+                } else {
+                    1..=usize::MAX
+                }
+            }
+            Kind::Histogram => 1..=usize::MAX,
+            Kind::OutliersIqr => 1..=1,
+            Kind::BestRows(..) => 2..=3,
+            Kind::Quantiles => 3..=usize::MAX,
+            _ => 2..=2,
+        };
+        let mut arguments = Arguments::new(self.name, arguments, counts)?;
+        let each = |rows: Vec<Row>, aggregate: &mut dyn FnMut(group::Group) -> Result<Vec<Row>>| {
+            rank::each(rows, grouping, limit, aggregate)
+        };
+        match self.kind {
+            Kind::Fold(fold) => {
+                let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
+                all_rows(&mut arguments)?.iter().for_each(|row| folder.push_row(row));
+                Ok(folder.finish())
+            }
+            Kind::Best(end) => {
+                let counts = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| rank::best(end, self.dialect, group, &counts))
+            }
+            Kind::BestRows(end, measure) => {
+                let counts = arguments.numbers()?;
+                let rows = arguments.rows()?;
+                let remaining = if arguments.left() > 0 { Some(arguments.text()?) } else { None };
+                each(rows, &mut |group| Ok(rank::by_measure(end, measure, group, &counts, remaining.as_deref())))
+            }
+            Kind::Limit => {
+                let counts = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| match self.dialect {
+                    Dialect::MetricsQl => Ok(rank::any_few(group, counts.first().copied().unwrap_or(0.0))),
+                    Dialect::PromQl if counts.iter().any(|count| count.is_nan()) => {
+                        Err(Error::invalid("Parameter value is NaN"))
+                    }
+                    Dialect::PromQl => Ok(rank::first_few(group, &counts)),
+                })
+            }
+            Kind::LimitRatio => {
+                let ratios = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| rank::by_ratio(group, &ratios))
+            }
+            Kind::Quantile => {
+                let quantiles = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| Ok(vec![spread::quantile(self.dialect, group, &quantiles)]))
+            }
+            Kind::Median => {
+                let halves = vec![0.5; points];
+                each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::quantile(self.dialect, group, &halves)]))
+            }
+            Kind::Quantiles => {
+                let label = arguments.text()?;
+                let quantiles = (1..arguments.left()).map(|_| arguments.number()).collect::<Result<Vec<_>>>()?;
+                each(arguments.rows()?, &mut |group| Ok(spread::quantiles(&label, &quantiles, &group, points)))
+            }
+            Kind::OutliersMad => {
+                let tolerances = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| Ok(spread::outliers_mad(group, &tolerances)))
+            }
+            Kind::OutliersK => {
+                let counts = arguments.numbers()?;
+                each(arguments.rows()?, &mut |group| Ok(spread::outliersk(group, &counts)))
+            }
+            Kind::OutliersIqr => each(arguments.rows()?, &mut |group| Ok(spread::outliers_iqr(group, points))),
+            Kind::Mad => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::mad(group, points)])),
+            Kind::Share => each(all_rows(&mut arguments)?, &mut |group| Ok(spread::share(group, points))),
+            Kind::Zscore => each(all_rows(&mut arguments)?, &mut |group| Ok(spread::zscore(group, points))),
+            Kind::Mode => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::mode(group, points)])),
+            Kind::Distinct => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::distinct(group, points)])),
+            Kind::Histogram => each(all_rows(&mut arguments)?, &mut |group| {
+                Ok(buckets::ranges_to_bounds(tally::histogram(&group, points)))
+            }),
+            Kind::CountValues => {
+                let label = arguments.text()?;
+                let grouping = tally::grouping_without(&label, grouping);
+                rank::each(arguments.rows()?, grouping.as_ref(), limit, |group| {
+                    tally::count_values(self.dialect, &label, &group, points, context.max_values)
+                })
+            }
+        }
+    }
+}
+
+/// The rows of all arguments that are left, which are aggregated together.
+fn all_rows(arguments: &mut Arguments) -> Result<Vec<Row>> {
+    let mut rows = arguments.rows()?;
+    while arguments.left() > 0 {
+        rows.extend(arguments.rows()?);
+    }
+    Ok(rows)
+}

@@ -1,0 +1,199 @@
+//! Functions of rows: each value for itself, labels, whole rows, histograms.
+
+mod calendar;
+mod fill;
+pub mod histogram;
+mod labels;
+mod math;
+mod order;
+mod random;
+mod range;
+mod running;
+mod shape;
+
+use super::call::{Argument, Arguments, Context};
+use super::dialect::Dialect;
+use super::series::labels::NAME;
+use super::series::row::{Presence, Row};
+use crate::error::Result;
+
+pub use shape::labels_of_absent;
+
+/// A function of one dialect.
+#[derive(Clone, Copy)]
+pub struct Transform {
+    function: &'static Function,
+    keep_metric_names: bool,
+}
+
+/// Who knows a function.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Known {
+    Both,
+    MetricsQl,
+    PromQl,
+}
+
+/// One line of a table. A name with two meanings has two lines.
+struct Function {
+    name: &'static str,
+    known: Known,
+    least: usize,
+    most: usize,
+    names: Names,
+    body: Body,
+}
+
+/// What becomes of the metric's name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Names {
+    Keep,
+    Drop,
+}
+
+/// What computes a function.
+enum Body {
+    /// Each value of its only argument for itself.
+    Element(fn(f64) -> f64),
+    /// Everything else.
+    Rows(fn(&mut Call) -> Result<Vec<Row>>),
+}
+
+/// A function while it is called.
+struct Call<'a> {
+    name: &'static str,
+    arguments: Arguments<'a>,
+    context: &'a Context<'a>,
+    drops_names: bool,
+}
+
+const TABLES: &[&[Function]] = &[
+    calendar::FUNCTIONS,
+    fill::FUNCTIONS,
+    histogram::FUNCTIONS,
+    labels::FUNCTIONS,
+    math::FUNCTIONS,
+    order::FUNCTIONS,
+    random::FUNCTIONS,
+    range::FUNCTIONS,
+    running::FUNCTIONS,
+    shape::FUNCTIONS,
+];
+
+impl Transform {
+    /// The function of a name, in lower case, if the dialect has it.
+    pub fn by_name(name: &str, dialect: Dialect) -> Option<Self> {
+        let mut functions = TABLES.iter().flat_map(|table| table.iter());
+        let function = functions.find(|function| function.name == name && function.is_known_to(dialect))?;
+        Some(Self { function, keep_metric_names: false })
+    }
+
+    /// All names that a dialect has.
+    pub fn names(dialect: Dialect) -> impl Iterator<Item = &'static str> {
+        let functions = TABLES.iter().flat_map(|table| table.iter());
+        functions.filter(move |function| function.is_known_to(dialect)).map(|function| function.name)
+    }
+
+    /// The same function that leaves names, if `keep` says so.
+    #[must_use]
+    pub fn keep_metric_names(self, keep: bool) -> Self {
+        Self { keep_metric_names: keep, ..self }
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &'static str {
+        self.function.name
+    }
+
+    /// Whether its rows have an order of their own, which the answer keeps where the function is the whole expression.
+    pub fn has_order(&self) -> bool {
+        self.function.name.starts_with("sort")
+    }
+
+    /// The function's rows.
+    ///
+    /// # Errors
+    /// `Invalid` for arguments that it can't use; `Limit` for a result that is too large.
+    pub fn call(&self, arguments: Vec<Argument>, context: &Context) -> Result<Vec<Row>> {
+        let function = self.function;
+        let arguments = Arguments::new(function.name, arguments, function.least..=function.most)?;
+        let drops_names = function.names == Names::Drop && !self.keep_metric_names;
+        let mut call = Call { name: function.name, arguments, context, drops_names };
+        match function.body {
+            Body::Element(of) => call.map_rows(|_, value| of(value)),
+            Body::Rows(of) => of(&mut call),
+        }
+    }
+}
+
+impl Function {
+    const fn element(name: &'static str, known: Known, names: Names, of: fn(f64) -> f64) -> Self {
+        Self { name, known, least: 1, most: 1, names, body: Body::Element(of) }
+    }
+
+    const fn rows(
+        name: &'static str,
+        known: Known,
+        counts: (usize, usize),
+        names: Names,
+        of: fn(&mut Call) -> Result<Vec<Row>>,
+    ) -> Self {
+        Self { name, known, least: counts.0, most: counts.1, names, body: Body::Rows(of) }
+    }
+
+    fn is_known_to(&self, dialect: Dialect) -> bool {
+        matches!(
+            (self.known, dialect),
+            (Known::Both, _) | (Known::MetricsQl, Dialect::MetricsQl) | (Known::PromQl, Dialect::PromQl)
+        )
+    }
+}
+
+impl Call<'_> {
+    /// Takes rows and computes each of their values for itself.
+    fn map_rows(&mut self, mut of: impl FnMut(usize, f64) -> f64) -> Result<Vec<Row>> {
+        let mut rows = self.arguments.rows()?;
+        for row in &mut rows {
+            self.drop_name(row);
+            self.map(row, &mut of);
+        }
+        Ok(rows)
+    }
+
+    fn drop_name(&self, row: &mut Row) {
+        if self.drops_names {
+            match self.context.dialect {
+                Dialect::MetricsQl => row.labels.remove(NAME),
+                Dialect::PromQl => row.drop_name = true,
+            }
+        }
+    }
+
+    /// Computes each value of a row in place: gaps too where they are numbers, elements alone where they are not.
+    fn map(&self, row: &mut Row, mut of: impl FnMut(usize, f64) -> f64) {
+        let values = row.values.iter_mut().enumerate();
+        if self.context.dialect == Dialect::MetricsQl {
+            values.for_each(|(position, value)| *value = of(position, *value));
+            return;
+        }
+        if let Some(present) = &row.present {
+            for (position, value) in values.filter(|(position, _)| present.get(*position)) {
+                *value = of(position, *value);
+            }
+            return;
+        }
+        // NaN may be born here, and must be told from the gaps then.
+        let mut born = Vec::new();
+        for (position, value) in values.filter(|(_, value)| !value.is_nan()) {
+            *value = of(position, *value);
+            if value.is_nan() {
+                born.push(position);
+            }
+        }
+        if !born.is_empty() {
+            let mut present = Presence::of(&row.values);
+            born.into_iter().for_each(|position| present.set(position, true));
+            row.present = Some(present);
+        }
+    }
+}
