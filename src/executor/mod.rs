@@ -187,7 +187,7 @@ pub async fn query(storage: &Rc<Storage>, query: &Query) -> Result<QueryResult> 
     let order = order_of(&expression, query.dialect, is_instant);
     let data = match run.evaluate(expression, grid).await? {
         Value::Text(text) if is_instant => QueryData::Text(text),
-        Value::Text(_) => {
+        Value::Text(_) | Value::Texts(_) => {
             return Err(Error::invalid(
                 "invalid expression type \"string\" for range query, must be Scalar or instant Vector",
             ));

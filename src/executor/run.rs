@@ -9,7 +9,7 @@ use crate::query::binary::{Binary, Side};
 use crate::query::call::{Argument, Context, UtcOnly};
 use crate::query::dialect::Dialect;
 use crate::query::finish::{Order, finish};
-use crate::query::language::ast::{ExprId, Expression, MatchOperator, Matcher, Node};
+use crate::query::language::ast::{BinaryOperator, ExprId, Expression, MatchOperator, Matcher, Node};
 use crate::query::plan::{Instants, Obstacle, Plan, Request, Resample, Work, lower};
 use crate::query::rollup::{Parameter, RollupCall, Scratch};
 use crate::query::series::grid::Grid;
@@ -27,6 +27,8 @@ use std::rc::Rc;
 pub(super) enum Value {
     Rows(Vec<Row>),
     Text(String),
+    /// A list of nothing but strings, such as `aggr_over_time` takes.
+    Texts(Vec<String>),
 }
 
 /// One query under way.
@@ -117,12 +119,12 @@ impl Run {
                 Work::None => continue,
                 Work::Same(of) => spread(taken(&mut slots, *of)?, step.grid.points),
                 Work::Leaf(leaf) => {
-                    let parameters = parameters(plan, &leaf.windowed.parameters, &mut slots)?;
+                    let parameters = parameters(&leaf.windowed.parameters, &mut slots)?;
                     let rows = self.leaf(plan, leaf, parameters).await?;
                     spread(Value::Rows(rows), step.grid.points)
                 }
                 Work::Resample(resample) => {
-                    let parameters = parameters(plan, &resample.windowed.parameters, &mut slots)?;
+                    let parameters = parameters(&resample.windowed.parameters, &mut slots)?;
                     let inner = rows_of(taken(&mut slots, resample.of)?)?;
                     let inner_grid = plan.steps[resample.of.0 as usize].grid;
                     let rows = self.resample(resample, inner, inner_grid, parameters).await?;
@@ -155,6 +157,13 @@ impl Run {
                 }
                 rows
             }
+            Node::List(items) if items.iter().all(|id| matches!(plan.expression.node(*id), Node::Text(_))) => {
+                let texts = items.iter().map(|id| match taken(slots, *id)? {
+                    Value::Text(text) => Ok(text),
+                    _ => Err(Error::internal("a string has become something else")),
+                });
+                return Ok(Value::Texts(texts.collect::<Result<_>>()?));
+            }
             Node::List(items) => {
                 let arguments = self.arguments(items, slots)?;
                 self.transform("union")?.call(arguments, &context)?
@@ -164,7 +173,7 @@ impl Run {
                 if function == "absent" {
                     values.push(Argument::Labels(labels_of_selector(&plan.expression, arguments.first())));
                 }
-                self.transform(function)?.with_names(*keep_metric_names).call(values, &context)?
+                self.transform(function)?.keep_metric_names(*keep_metric_names).call(values, &context)?
             }
             Node::Aggregate { operator, arguments, grouping, limit } => {
                 let aggregate = Aggregate::by_name(operator, self.dialect)
@@ -182,11 +191,10 @@ impl Run {
                     keep_metric_names: *keep_metric_names,
                 };
                 let (left_value, right_value) = (taken(slots, *left)?, taken(slots, *right)?);
-                if let (Value::Text(left), Value::Text(right)) = (&left_value, &right_value) {
-                    return binary.of_texts(left, right).map(|result| match result {
-                        Ok(text) => Value::Text(text),
-                        Err(number) => Value::Rows(vec![context.number(number)]),
-                    });
+                if let (BinaryOperator::Add, Value::Text(left), Value::Text(right)) =
+                    (operator, &left_value, &right_value)
+                {
+                    return Ok(Value::Text(format!("{left}{right}")));
                 }
                 let side = |value: Value, id: ExprId| {
                     let mut rows = rows_of(value)?;
@@ -248,13 +256,13 @@ impl Run {
     }
 
     fn arguments(&self, ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Argument>> {
-        let argument = |id: &ExprId| {
-            taken(slots, *id).map(|value| match value {
-                Value::Rows(rows) => Argument::Rows(rows),
-                Value::Text(text) => Argument::Text(text),
+        let mut argument = |id: &ExprId| {
+            taken(slots, *id).and_then(|value| match value {
+                Value::Text(text) => Ok(Argument::Text(text)),
+                value => rows_of(value).map(Argument::Rows),
             })
         };
-        ids.iter().map(argument).collect()
+        ids.iter().map(&mut argument).collect()
     }
 
     fn transform(&self, name: &str) -> Result<Transform> {
@@ -283,7 +291,10 @@ fn taken(slots: &mut [Option<Value>], id: ExprId) -> Result<Value> {
 fn rows_of(value: Value) -> Result<Vec<Row>> {
     match value {
         Value::Rows(rows) => Ok(rows),
+        // An empty list is a union of nothing.
+        Value::Texts(texts) if texts.is_empty() => Ok(Vec::new()),
         Value::Text(text) => Err(Error::invalid(format!("the string {text:?} stands where series are expected"))),
+        Value::Texts(texts) => Err(Error::invalid(format!("the strings {texts:?} stand where series are expected"))),
     }
 }
 
@@ -309,16 +320,14 @@ fn spread_row(mut row: Row, points: usize) -> Row {
 }
 
 /// The arguments of a rollup beside its samples: numbers, texts, lists of texts.
-fn parameters(plan: &Plan, ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Parameter>> {
-    let parameter = |id: &ExprId| match taken(slots, *id)? {
+fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Parameter>> {
+    let mut parameter = |id: &ExprId| match taken(slots, *id)? {
         Value::Text(text) => Ok(Parameter::Text(text)),
         Value::Rows(mut rows) if rows.len() == 1 => Ok(Parameter::Numbers(rows.remove(0).values)),
-        Value::Rows(rows) => {
-            let _ = plan;
-            Err(Error::invalid(format!("a parameter must be one number; found {} series", rows.len())))
-        }
+        Value::Texts(texts) => Ok(Parameter::Texts(texts)),
+        Value::Rows(rows) => Err(Error::invalid(format!("a parameter must be one number; found {} series", rows.len()))),
     };
-    ids.iter().map(parameter).collect()
+    ids.iter().map(&mut parameter).collect()
 }
 
 /// The labels that a selector's conditions leave no choice for; those that are named twice are left out.

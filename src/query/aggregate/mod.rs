@@ -117,6 +117,11 @@ impl Aggregate {
         }
     }
 
+    /// Whether rows can be taken in one by one.
+    pub fn is_fold(&self) -> bool {
+        matches!(self.kind, Kind::Fold(_))
+    }
+
     /// What takes in rows one by one, for aggregates that need no more than that: their only argument is what is aggregated.
     pub fn folder(&self, grouping: Option<Grouping>, limit: Option<u64>, points: usize) -> Option<Folder> {
         match self.kind {
