@@ -2,5 +2,6 @@
 //! looks at a clock.
 
 pub mod dialect;
+pub mod functions;
 pub mod language;
 pub mod series;
