@@ -62,16 +62,33 @@ enum Wildcard {
     Some,
 }
 
+/// What regular expressions mean.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum RegexRule {
+    /// As the server understands them, with its exceptions.
+    Server,
+    /// `.` is every character, and a negation finds what the condition does not.
+    Plain,
+}
+
 impl TagFilter {
-    /// A condition. The empty key and `__name__` stand for the metric group.
+    /// A condition as the server understands it. The empty key and `__name__` stand for the metric group.
     ///
     /// # Errors
     /// `Invalid` for a regular expression that can't be read or is too large.
     pub fn new(key: &[u8], value: &[u8], negative: bool, is_regex: bool) -> Result<Self> {
+        Self::with_rule(key, value, negative, is_regex, RegexRule::Server)
+    }
+
+    /// The same with regular expressions that mean what `rule` says.
+    ///
+    /// # Errors
+    /// As [`TagFilter::new`].
+    pub fn with_rule(key: &[u8], value: &[u8], negative: bool, is_regex: bool, rule: RegexRule) -> Result<Self> {
         let key = if key == b"__name__" { Vec::new() } else { key.to_vec() };
-        let matcher = if is_regex { parse_regex(value)? } else { Matcher::OneOf(vec![value.to_vec()]) };
+        let matcher = if is_regex { parse_regex(value, rule)? } else { Matcher::OneOf(vec![value.to_vec()]) };
         // On the server `!~".*"` finds the series without the label, where logic would find none.
-        if negative && matcher.is_anything() {
+        if negative && rule == RegexRule::Server && matcher.is_anything() {
             return Ok(Self { key, negative: false, matcher: Matcher::OneOf(vec![Vec::new()]) });
         }
         Ok(Self { key, negative, matcher })
@@ -148,11 +165,14 @@ fn is_meta(character: char) -> bool {
     r"\.+*?()|[]{}^$".contains(character)
 }
 
-fn parse_regex(pattern: &[u8]) -> Result<Matcher> {
+fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
     let pattern = std::str::from_utf8(pattern).map_err(|_| Error::invalid("a regular expression must be UTF-8"))?;
     // Checked even where it is not needed for matching, so that a mistake is always told.
-    let regex =
-        RegexBuilder::new(&format!("^(?:{pattern})$")).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
+    let regex = RegexBuilder::new(&format!("^(?:{pattern})$"))
+        .dot_matches_new_line(rule == RegexRule::Plain)
+        .size_limit(MAX_REGEX_BYTES)
+        .build()
+        .map_err(|error| {
             Error::invalid(format!(
                 "cannot use the regular expression {pattern:?}: {error}; Unicode classes such as \\pL are not supported"
             ))

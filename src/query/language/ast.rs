@@ -249,3 +249,43 @@ pub enum Node {
     /// `(a)`, kept for the printer.
     Paren(ExprId),
 }
+
+impl Node {
+    /// Shows all children, in the order in which they stand in the arena.
+    pub fn for_each_child(&self, mut see: impl FnMut(ExprId)) {
+        match self {
+            Self::Number(_) | Self::Duration(_) | Self::Text(_) | Self::Selector(_) => {}
+            Self::Modified { of, modifiers } => {
+                see(*of);
+                modifiers.at.into_iter().for_each(see);
+            }
+            Self::Call { arguments, .. } | Self::Aggregate { arguments, .. } | Self::List(arguments) => {
+                arguments.iter().copied().for_each(see);
+            }
+            Self::Binary { left, right, .. } => {
+                see(*left);
+                see(*right);
+            }
+            Self::Negative(of) | Self::Paren(of) => see(*of),
+        }
+    }
+
+    /// Gives every child another place.
+    pub fn move_children(&mut self, place: impl Fn(ExprId) -> ExprId) {
+        match self {
+            Self::Number(_) | Self::Duration(_) | Self::Text(_) | Self::Selector(_) => {}
+            Self::Modified { of, modifiers } => {
+                *of = place(*of);
+                modifiers.at = modifiers.at.map(place);
+            }
+            Self::Call { arguments, .. } | Self::Aggregate { arguments, .. } | Self::List(arguments) => {
+                arguments.iter_mut().for_each(|argument| *argument = place(*argument));
+            }
+            Self::Binary { left, right, .. } => {
+                *left = place(*left);
+                *right = place(*right);
+            }
+            Self::Negative(of) | Self::Paren(of) => *of = place(*of),
+        }
+    }
+}
