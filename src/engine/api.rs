@@ -33,11 +33,9 @@ pub(super) async fn respond(
     let request = ApiRequest { storage, arguments: &arguments, default_dialect: shared.config.dialect };
     let outcome = match route {
         ApiRoute::Fixed(data) => Ok(api::success(data, &[])),
-        ApiRoute::Alive(text) => Ok(HttpResponse {
-            status: 200,
-            content_type: "text/plain; charset=utf-8",
-            body: text.as_bytes().to_vec(),
-        }),
+        ApiRoute::Alive(text) => {
+            Ok(HttpResponse { status: 200, content_type: "text/plain; charset=utf-8", body: text.as_bytes().to_vec() })
+        }
         ApiRoute::Query => request.query().await,
         ApiRoute::QueryRange => request.query_range().await,
         ApiRoute::FormatQuery => request.format_query(),
@@ -67,8 +65,9 @@ impl ApiRequest<'_> {
     fn dialect(&self) -> std::result::Result<Dialect, Refusal> {
         match self.arguments.get("dialect") {
             None => Ok(self.default_dialect),
-            Some(name) => Dialect::by_name(name)
-                .ok_or_else(|| format!("invalid parameter \"dialect\": {name:?} is neither \"metricsql\" nor \"promql\"")),
+            Some(name) => Dialect::by_name(name).ok_or_else(|| {
+                format!("invalid parameter \"dialect\": {name:?} is neither \"metricsql\" nor \"promql\"")
+            }),
         }
     }
 
@@ -165,8 +164,8 @@ impl ApiRequest<'_> {
 
     fn format_query(&self) -> std::result::Result<HttpResponse, Refusal> {
         let text = self.arguments.get("query").unwrap_or_default();
-        let expression = language::parse(text, self.dialect()?)
-            .map_err(|error| format!("invalid parameter \"query\": {error}"))?;
+        let expression =
+            language::parse(text, self.dialect()?).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
         let mut data = String::new();
         api::put_text(&mut data, &language::print(&expression));
         Ok(api::success(&data, &[]))
@@ -206,10 +205,7 @@ impl ApiRequest<'_> {
                         data.push(',');
                     }
                     let labels = text_labels(&found.name).into_iter();
-                    api::put_labels(
-                        &mut data,
-                        &Labels::new(labels.map(|(name, value)| (name.into(), value.into()))),
-                    );
+                    api::put_labels(&mut data, &Labels::new(labels.map(|(name, value)| (name.into(), value.into()))));
                 }
                 api::success(&(data + "]"), &[])
             }

@@ -59,7 +59,9 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Strings(label_names(&storage, selector.as_deref(), range).await?)) })
         }
         Command::LabelValues { name, selector, range } => {
-            Box::pin(async move { Ok(Answer::Strings(label_values(&storage, &name, selector.as_deref(), range).await?)) })
+            Box::pin(
+                async move { Ok(Answer::Strings(label_values(&storage, &name, selector.as_deref(), range).await?)) },
+            )
         }
         Command::ExportOpen { selector, range } => Box::pin(async move {
             let mut series = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
@@ -135,12 +137,7 @@ async fn label_names(storage: &Storage, selector: Option<&str>, range: TimeRange
     Ok(names.into_iter().collect())
 }
 
-async fn label_values(
-    storage: &Storage,
-    label: &str,
-    selector: Option<&str>,
-    range: TimeRange,
-) -> Result<Vec<String>> {
+async fn label_values(storage: &Storage, label: &str, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
     let mut values = BTreeSet::new();
     for filters in selected_or_all(selector)? {
         values.extend(storage.label_values(label, &filters, range).await?);

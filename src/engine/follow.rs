@@ -69,6 +69,10 @@ fn changes_something(command: &Command) -> bool {
         | Command::Labels { .. }
         | Command::LabelNames { .. }
         | Command::LabelValues { .. }
+        | Command::Query(_)
+        | Command::Latest { .. }
+        | Command::Count { .. }
+        | Command::Envelope { .. }
         | Command::ExportOpen { .. }
         | Command::ExportNext { .. }
         | Command::ExportClose { .. }

@@ -7,8 +7,8 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
 use crate::query::aggregate::fold::Folder;
 use crate::query::dialect::Dialect;
-use crate::query::language::ast::{Matcher, Node};
 use crate::query::language;
+use crate::query::language::ast::{Matcher, Node};
 use crate::query::plan::{Leaf, Plan};
 use crate::query::rollup::{Parameter, RollupCall, Scratch};
 use crate::query::series::labels::Labels;
@@ -40,11 +40,13 @@ impl Run {
             _ => Sink::Rows(Vec::new(), self.limits),
         };
         let mut scratch = Scratch::default();
-        let mut scan = Scan::new(series);
-        while let Some(batch) = scan.batch() {
-            let wanted: Vec<&FoundSeries> = batch.iter().map(|&at| &scan.series[at]).collect();
-            let samples = self.storage.read_in(&self.view, &wanted, range, &mut self.reading).await?;
-            scan.learn(&samples);
+        let in_order = in_order(&series);
+        let (mut next, mut batch_series) = (0, FIRST_BATCH);
+        while next < in_order.len() {
+            let wanted = &in_order[next..(next + batch_series).min(in_order.len())];
+            next += wanted.len();
+            let samples = self.storage.read_in(&self.view, wanted, range, &mut self.reading).await?;
+            batch_series = next_batch(batch_series, &samples);
             for (mut of_series, found) in samples.into_iter().zip(wanted) {
                 if of_series.is_empty() {
                     continue;
@@ -76,11 +78,13 @@ impl Run {
         let range = stored_range(first_ms, until_ms);
         let series = self.find(matchers, range).await?;
         let mut found = Vec::new();
-        let mut scan = Scan::new(series);
-        while let Some(batch) = scan.batch() {
-            let wanted: Vec<&FoundSeries> = batch.iter().map(|&at| &scan.series[at]).collect();
-            let samples = self.storage.read_in(&self.view, &wanted, range, &mut self.reading).await?;
-            scan.learn(&samples);
+        let in_order = in_order(&series);
+        let (mut next, mut batch_series) = (0, FIRST_BATCH);
+        while next < in_order.len() {
+            let wanted = &in_order[next..(next + batch_series).min(in_order.len())];
+            next += wanted.len();
+            let samples = self.storage.read_in(&self.view, wanted, range, &mut self.reading).await?;
+            batch_series = next_batch(batch_series, &samples);
             for (samples, series) in samples.into_iter().zip(wanted) {
                 if !samples.is_empty() {
                     let Samples { timestamps, values } = samples;
@@ -135,34 +139,18 @@ impl Sink {
     }
 }
 
-/// Series in the order in which their blocks lie, cut into batches.
-struct Scan {
-    series: Vec<FoundSeries>,
-    order: Vec<usize>,
-    next: usize,
-    batch_series: usize,
+/// Series in the order in which their blocks lie.
+fn in_order(series: &[FoundSeries]) -> Vec<&FoundSeries> {
+    let mut in_order: Vec<&FoundSeries> = series.iter().collect();
+    in_order.sort_by_key(|found| found.tsids.first().copied());
+    in_order
 }
 
-impl Scan {
-    fn new(series: Vec<FoundSeries>) -> Self {
-        let mut order: Vec<usize> = (0..series.len()).collect();
-        order.sort_by_key(|&at| series[at].tsids.first().copied());
-        Self { series, order, next: 0, batch_series: FIRST_BATCH }
-    }
-
-    fn batch(&mut self) -> Option<Vec<usize>> {
-        let end = (self.next + self.batch_series).min(self.order.len());
-        let batch = self.order[self.next..end].to_vec();
-        self.next = end;
-        (!batch.is_empty()).then_some(batch)
-    }
-
-    /// How many series fit into the next batch, by the samples of those that were read.
-    fn learn(&mut self, samples: &[Samples]) {
-        let read: u64 = samples.iter().map(|samples| samples.len() as u64).sum();
-        let per_series = (read / samples.len().max(1) as u64).max(1);
-        self.batch_series = (BATCH_SAMPLES / per_series).clamp(1, 4 * self.batch_series as u64) as usize;
-    }
+/// How many series fit into the next batch, by the samples of those that were read.
+fn next_batch(last: usize, samples: &[Samples]) -> usize {
+    let read: u64 = samples.iter().map(|samples| samples.len() as u64).sum();
+    let per_series = (read / samples.len().max(1) as u64).max(1);
+    (BATCH_SAMPLES / per_series).clamp(1, 4 * last as u64) as usize
 }
 
 /// A series' labels as rows have them.

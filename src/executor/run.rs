@@ -104,8 +104,9 @@ impl Run {
                         Value::Rows(rows) if rows.len() == 1 => rows[0].values.first().copied(),
                         _ => None,
                     };
-                    let seconds = seconds
-                        .ok_or_else(|| Error::invalid("the expression behind @ must give a single series with a time"))?;
+                    let seconds = seconds.ok_or_else(|| {
+                        Error::invalid("the expression behind @ must give a single series with a time")
+                    })?;
                     instants.insert(id, seconds);
                 }
             }
@@ -230,7 +231,8 @@ impl Run {
         for row in inner {
             timestamps.clear();
             values.clear();
-            for (position, at_ms) in inner_grid.instants().enumerate().filter(|(position, _)| row.is_present(*position)) {
+            for (position, at_ms) in inner_grid.instants().enumerate().filter(|(position, _)| row.is_present(*position))
+            {
                 timestamps.push(at_ms);
                 values.push(row.values[position]);
             }
@@ -325,7 +327,9 @@ fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Paramet
         Value::Text(text) => Ok(Parameter::Text(text)),
         Value::Rows(mut rows) if rows.len() == 1 => Ok(Parameter::Numbers(rows.remove(0).values)),
         Value::Texts(texts) => Ok(Parameter::Texts(texts)),
-        Value::Rows(rows) => Err(Error::invalid(format!("a parameter must be one number; found {} series", rows.len()))),
+        Value::Rows(rows) => {
+            Err(Error::invalid(format!("a parameter must be one number; found {} series", rows.len())))
+        }
     };
     ids.iter().map(&mut parameter).collect()
 }

@@ -24,8 +24,6 @@ pub enum ApiRoute {
         /// The label, unescaped.
         name: String,
     },
-    /// `/api/v1/export`
-    Export,
     /// `/api/v1/series/count`
     SeriesCount,
     /// `/api/v1/admin/tsdb/delete_series`
@@ -50,7 +48,6 @@ impl ApiRoute {
             "/api/v1/query_range" => Self::QueryRange,
             "/api/v1/series" => Self::Series,
             "/api/v1/labels" => Self::Labels,
-            "/api/v1/export" => Self::Export,
             "/api/v1/series/count" => Self::SeriesCount,
             "/api/v1/admin/tsdb/delete_series" => Self::DeleteSeries,
             "/api/v1/format_query" => Self::FormatQuery,
