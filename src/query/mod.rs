@@ -3,4 +3,5 @@
 
 pub mod dialect;
 pub mod language;
+pub mod rollup;
 pub mod series;
