@@ -188,3 +188,35 @@ fn subqueries_are_evaluated_at_multiples_of_their_step() {
     assert_eq!((inner.start_ms, inner.end_ms()), (91_000, 107_000));
     assert_eq!(inner_grid(&outer, 10_000, 1_000, Dialect::PromQl, 16), None);
 }
+
+#[test]
+fn a_stale_marker_ends_a_series_for_selectors_and_is_no_sample_for_windows() {
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    let (times, values) = ([10_000, 20_000, 30_000], [1.0, 2.0, stale]);
+    let grid = Grid { start_ms: 25_000, step_ms: 10_000, points: 2 };
+    let mut scratch = Scratch::default();
+    for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+        let mut roll = |name: &str| {
+            let call = call(Rollup::by_name(name, dialect).unwrap(), Some(60_000), &[]);
+            let mut out = [0.0; 2];
+            call.roll(&times, &values, &grid, &mut scratch, &mut out);
+            assert_eq!(call.presence(&scratch, &out), None, "a gap is no NaN");
+            out
+        };
+        let selected = roll("default_rollup");
+        assert_eq!(selected[0], 2.0);
+        assert!(selected[1].is_nan());
+        assert_eq!(roll("count_over_time"), [2.0, 2.0]);
+        assert_eq!(roll("last_over_time"), [2.0, 2.0]);
+    }
+}
+
+#[test]
+fn in_promql_a_nan_among_the_samples_is_a_value() {
+    let grid = Grid { start_ms: 10_000, step_ms: 10_000, points: 2 };
+    let call = call(Rollup::by_name("sum_over_time", Dialect::PromQl).unwrap(), Some(5_000), &[]);
+    let (mut scratch, mut out) = (Scratch::default(), [0.0; 2]);
+    call.roll(&[8_000, 9_000], &[1.0, f64::NAN], &grid, &mut scratch, &mut out);
+    let presence = call.presence(&scratch, &out).unwrap();
+    assert_eq!([presence.get(0), presence.get(1)], [true, false]);
+}
