@@ -12,7 +12,7 @@ use crate::query::dialect::Dialect;
 pub(super) const MAX_TEXT_LEN: usize = 64 << 10;
 /// The most nodes an expression may have, templates expanded.
 const MAX_NODES: usize = 50_000;
-/// How deep brackets, signs and templates may be nested. The parser is the only walk that recurses.
+/// How deep brackets, signs, templates and right sides of operators may be nested. The parser is the only walk that recurses.
 const MAX_DEPTH: usize = 200;
 
 /// What every step of the parser gives.
@@ -234,9 +234,9 @@ impl<'a> Parser<'a> {
         self.push(Node::Text(left), start)
     }
 
-    /// `bool` is also a metric's name; behind a comparison it is one only if no operand follows.
+    /// `bool` behind a comparison is never a metric's name.
     fn take_bool(&mut self, operator: BinaryOperator) -> Parsed<bool> {
-        if !self.is_keyword("bool") || self.is_next_sign("{") {
+        if !self.is_keyword("bool") {
             return Ok(false);
         }
         if !operator.is_comparison() {
@@ -352,11 +352,11 @@ impl<'a> Parser<'a> {
     fn instant(&mut self) -> Parsed<ExprId> {
         let start = self.span().start;
         if self.take("-") {
-            let of = self.nested(Self::primary)?;
+            let of = self.primary()?;
             return self.push(Node::Negative(of), start);
         }
         self.take("+");
-        self.nested(Self::primary)
+        self.primary()
     }
 
     /// `[window]`, `[window:step]`, `[:step]` and `[:]`.
@@ -407,7 +407,8 @@ impl<'a> Parser<'a> {
             return Err(ParseError::wrong(self.text, span, "the duration must be greater than 0"));
         }
         if is_negative {
-            length = Duration { milliseconds: -length.milliseconds, steps: -length.steps };
+            // From 0, so that there is no negative zero.
+            length = Duration { milliseconds: 0.0 - length.milliseconds, steps: 0.0 - length.steps };
         }
         Ok(length)
     }
