@@ -65,7 +65,7 @@ pub(super) const ROLLUPS: &[Function] = functions! { Rollup,
     "min_over_time"           MetricsQl Keep Series SAMPLES "The least value"
     "min_over_time"           PromQl    Drop Series SAMPLES "The least value"
     "mode_over_time"          MetricsQl Keep Series SAMPLES "The most frequent value"
-    "outlier_iqr_over_time"   MetricsQl Drop Series SAMPLES "The last value, if it is far outside of the quartiles"
+    "outlier_iqr_over_time"   MetricsQl Keep Series SAMPLES "The last value, if it is far outside of the quartiles"
     "predict_linear"          MetricsQl Keep Series SAMPLES_AND_SECONDS "Value so many seconds from now, by least squares"
     "predict_linear"          PromQl    Drop Series SAMPLES_AND_SECONDS "Value so many seconds from now, by least squares"
     "present_over_time"       Both      Drop Series SAMPLES "1 where the window has samples"
