@@ -1,5 +1,8 @@
 //! The query languages: parsing, printing, and what each function makes of samples and rows. Tests of whole queries against stored data
 //! are in `tests/it`.
 
+mod functions;
+mod generator;
+mod language;
 mod rollups;
 mod shapes;

@@ -46,7 +46,7 @@ pub(super) const AGGREGATES: &[Function] = functions! { Aggregate,
     "outliersk"      MetricsQl Keep Series NUMBER_AND_ROWS "The k rows that are farthest from the median"
     "quantile"       Both      Drop Series SHARE_AND_ROWS "Quantile"
     "quantiles"      MetricsQl Drop Series SHARES_AND_ROWS "Several quantiles, told apart by a label"
-    "share"          MetricsQl Keep Series MANY_ROWS "Each value as a share of the group's sum"
+    "share"          MetricsQl Drop Series MANY_ROWS "Each value as a share of the group's sum"
     "stddev"         MetricsQl Drop Series MANY_ROWS "Standard deviation"
     "stddev"         PromQl    Drop Series ROWS "Standard deviation"
     "stdvar"         MetricsQl Drop Series MANY_ROWS "Variance"
@@ -60,5 +60,5 @@ pub(super) const AGGREGATES: &[Function] = functions! { Aggregate,
     "topk_max"       MetricsQl Keep Series NUMBER_ROWS_AND_REST "The k rows with the greatest maximum"
     "topk_median"    MetricsQl Keep Series NUMBER_ROWS_AND_REST "The k rows with the greatest median"
     "topk_min"       MetricsQl Keep Series NUMBER_ROWS_AND_REST "The k rows with the greatest minimum"
-    "zscore"         MetricsQl Keep Series MANY_ROWS "How many standard deviations each value is from the group's mean"
+    "zscore"         MetricsQl Drop Series MANY_ROWS "How many standard deviations each value is from the group's mean"
 };

@@ -1,6 +1,6 @@
 //! Functions of the samples in a window.
 
-use super::signature::{Argument, Dialects, Family, Function, Kind, Names, any, functions, many, one, optional};
+use super::signature::{Argument, Dialects, Family, Function, Kind, Names, any, functions, one, optional};
 
 const SAMPLES: &[Argument] = &[one("samples", Kind::Range)];
 const SAMPLES_AND_WHICH: &[Argument] = &[one("samples", Kind::Range), optional("which", Kind::Text)];
@@ -9,14 +9,14 @@ const SAMPLES_AND_LIMIT: &[Argument] = &[one("samples", Kind::Range), one("limit
 const SAMPLES_AND_SECONDS: &[Argument] = &[one("samples", Kind::Range), one("seconds", Kind::Scalar)];
 const SMOOTHING: &[Argument] =
     &[one("samples", Kind::Range), one("level factor", Kind::Scalar), one("trend factor", Kind::Scalar)];
-const FUNCTIONS_AND_SAMPLES: &[Argument] = &[many("function", Kind::Text), one("samples", Kind::Range)];
+const WHICH_AND_SAMPLES: &[Argument] = &[one("functions", Kind::Text), one("samples", Kind::Range)];
 const LABEL_AND_SAMPLES: &[Argument] = &[one("label", Kind::Text), one("samples", Kind::Range)];
 const SHARES_AND_SAMPLES: &[Argument] =
     &[one("label", Kind::Text), any("phi", Kind::Scalar), one("samples", Kind::Range)];
 
 pub(super) const ROLLUPS: &[Function] = functions! { Rollup,
     "absent_over_time"        Both      Drop Series SAMPLES "1 where the window has no samples"
-    "aggr_over_time"          MetricsQl Drop Series FUNCTIONS_AND_SAMPLES "Several rollups at once, told apart by the label `rollup`"
+    "aggr_over_time"          MetricsQl Drop Series WHICH_AND_SAMPLES "Several rollups at once, told apart by the label `rollup`"
     "ascent_over_time"        MetricsQl Drop Series SAMPLES "Sum of all rises between neighbours"
     "avg_over_time"           MetricsQl Keep Series SAMPLES "Mean of the values"
     "avg_over_time"           PromQl    Drop Series SAMPLES "Mean of the values"
@@ -65,7 +65,7 @@ pub(super) const ROLLUPS: &[Function] = functions! { Rollup,
     "min_over_time"           MetricsQl Keep Series SAMPLES "The least value"
     "min_over_time"           PromQl    Drop Series SAMPLES "The least value"
     "mode_over_time"          MetricsQl Keep Series SAMPLES "The most frequent value"
-    "outlier_iqr_over_time"   MetricsQl Drop Series SAMPLES "The last value, if it is far outside of the quartiles"
+    "outlier_iqr_over_time"   MetricsQl Keep Series SAMPLES "The last value, if it is far outside of the quartiles"
     "predict_linear"          MetricsQl Keep Series SAMPLES_AND_SECONDS "Value so many seconds from now, by least squares"
     "predict_linear"          PromQl    Drop Series SAMPLES_AND_SECONDS "Value so many seconds from now, by least squares"
     "present_over_time"       Both      Drop Series SAMPLES "1 where the window has samples"

@@ -3,6 +3,7 @@
 pub mod ast;
 mod call;
 mod duration;
+mod modifier;
 mod number;
 mod operator;
 mod parser;

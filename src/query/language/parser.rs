@@ -1,6 +1,6 @@
 //! Texts become expressions: operators by their powers, everything else by the word in front.
 
-use super::ast::{BinaryOperator, Duration, ExprId, Expression, Join, Matching, Modifiers, Node, Span};
+use super::ast::{BinaryOperator, ExprId, Expression, Join, Matching, Node, Span};
 use super::operator::{LEAST_POWER, SIGN_POWER};
 use super::position::ParseError;
 use super::template::Templates;
@@ -12,7 +12,7 @@ use crate::query::dialect::Dialect;
 pub(super) const MAX_TEXT_LEN: usize = 64 << 10;
 /// The most nodes an expression may have, templates expanded.
 const MAX_NODES: usize = 50_000;
-/// How deep brackets, signs and templates may be nested. The parser is the only walk that recurses.
+/// How deep brackets, signs, templates and right sides of operators may be nested. The parser is the only walk that recurses.
 const MAX_DEPTH: usize = 200;
 
 /// What every step of the parser gives.
@@ -75,7 +75,8 @@ impl<'a> Parser<'a> {
         self.word_at(self.at)
     }
 
-    fn word_at(&self, at: usize) -> &'a str {
+    /// The text of the token at a place.
+    pub(super) fn word_at(&self, at: usize) -> &'a str {
         let Span { start, end } = self.tokens[at].span;
         &self.text[start as usize..end as usize]
     }
@@ -234,9 +235,9 @@ impl<'a> Parser<'a> {
         self.push(Node::Text(left), start)
     }
 
-    /// `bool` is also a metric's name; behind a comparison it is one only if no operand follows.
+    /// `bool` behind a comparison is never a metric's name.
     fn take_bool(&mut self, operator: BinaryOperator) -> Parsed<bool> {
-        if !self.is_keyword("bool") || self.is_next_sign("{") {
+        if !self.is_keyword("bool") {
             return Ok(false);
         }
         if !operator.is_comparison() {
@@ -293,126 +294,8 @@ impl<'a> Parser<'a> {
         self.modified(of, start)
     }
 
-    /// Reads what stands behind an expression: windows, offsets, instants.
-    fn modified(&mut self, mut of: ExprId, start: u32) -> Parsed<ExprId> {
-        let mut modifiers = Modifiers::default();
-        let mut is_modified = false;
-        loop {
-            if self.is_sign("[") {
-                if is_modified {
-                    let bracket = self.span();
-                    let node = Node::Modified { of, modifiers: std::mem::take(&mut modifiers) };
-                    let had_window = matches!(&node, Node::Modified { modifiers, .. } if has_brackets(modifiers));
-                    of = self.push(node, start)?;
-                    self.window(&mut modifiers)?;
-                    if had_window || !modifiers.is_subquery {
-                        let what = "the window must stand before offset and @, and only once";
-                        return Err(ParseError::wrong(self.text, bracket, what));
-                    }
-                } else {
-                    self.unfold_substituted(&mut of, start)?;
-                    self.window(&mut modifiers)?;
-                }
-            } else if self.is_keyword("offset") {
-                if modifiers.offset.is_some() {
-                    return Err(ParseError::wrong(self.text, self.span(), "offset may not be given twice"));
-                }
-                if !is_modified {
-                    self.unfold_substituted(&mut of, start)?;
-                }
-                self.advance();
-                modifiers.offset = Some(self.duration(true)?);
-            } else if self.is_sign("@") {
-                if modifiers.at.is_some() {
-                    return Err(ParseError::wrong(self.text, self.span(), "@ may not be given twice"));
-                }
-                if !is_modified {
-                    self.unfold_substituted(&mut of, start)?;
-                }
-                self.advance();
-                modifiers.at = Some(self.instant()?);
-            } else if is_modified {
-                return self.push(Node::Modified { of, modifiers }, start);
-            } else {
-                return Ok(of);
-            }
-            is_modified = true;
-        }
-    }
-
-    /// What a template put in place of its name gets brackets before it is modified again.
-    fn unfold_substituted(&mut self, of: &mut ExprId, start: u32) -> Parsed<()> {
-        if matches!(self.made.node(*of), Node::Modified { .. }) {
-            *of = self.push(Node::Paren(*of), start)?;
-        }
-        Ok(())
-    }
-
-    /// What stands behind `@`: an operand without modifiers, perhaps with a sign.
-    fn instant(&mut self) -> Parsed<ExprId> {
-        let start = self.span().start;
-        if self.take("-") {
-            let of = self.nested(Self::primary)?;
-            return self.push(Node::Negative(of), start);
-        }
-        self.take("+");
-        self.nested(Self::primary)
-    }
-
-    /// `[window]`, `[window:step]`, `[:step]` and `[:]`.
-    fn window(&mut self, modifiers: &mut Modifiers) -> Parsed<()> {
-        self.advance();
-        if !self.is_sign(":") {
-            modifiers.window = Some(self.duration(false)?);
-        }
-        if self.take(":") {
-            modifiers.is_subquery = true;
-            if !self.is_sign("]") {
-                modifiers.step = Some(self.duration(false)?);
-            }
-        }
-        self.expect("]", if modifiers.is_subquery { "\"]\"" } else { "\":\" or \"]\"" })
-    }
-
-    /// A duration, a number of seconds, or a template of one of them.
-    fn duration(&mut self, may_be_negative: bool) -> Parsed<Duration> {
-        let is_negative = may_be_negative && self.take("-");
-        if may_be_negative && !is_negative {
-            self.take("+");
-        }
-        let span = self.span();
-        let mut length = match self.token().kind {
-            TokenKind::Duration => duration::parse(self.word()),
-            TokenKind::Number => number::parse(self.word()).and_then(duration::of_seconds),
-            TokenKind::Name => self.duration_of_template(),
-            _ => None,
-        }
-        .ok_or_else(|| self.unexpected("a duration such as 5m"))?;
-        self.advance();
-        // `1h-5m` without spaces is one duration.
-        while self.is_sign("-") && self.span().start == self.tokens[self.at - 1].span.end {
-            let next = self.tokens[(self.at + 1).min(self.tokens.len() - 1)];
-            let Some(less) = (next.kind == TokenKind::Duration && next.span.start == self.span().end)
-                .then(|| duration::parse(self.word_at(self.at + 1)))
-                .flatten()
-            else {
-                break;
-            };
-            length.milliseconds -= less.milliseconds;
-            length.steps -= less.steps;
-            self.advance();
-            self.advance();
-        }
-        if !may_be_negative && length.milliseconds <= 0.0 && length.steps <= 0.0 && !self.is_checking() {
-            return Err(ParseError::wrong(self.text, span, "the duration must be greater than 0"));
-        }
-        if is_negative {
-            length = Duration { milliseconds: -length.milliseconds, steps: -length.steps };
-        }
-        Ok(length)
-    }
-
-    fn primary(&mut self) -> Parsed<ExprId> {
+    /// An operand without a sign and without modifiers.
+    pub(super) fn primary(&mut self) -> Parsed<ExprId> {
         let start = self.span().start;
         let expected = "a selector, a function, a number, a text or \"(\"";
         match self.token().kind {
@@ -465,8 +348,4 @@ impl<'a> Parser<'a> {
         }
         Ok(arguments)
     }
-}
-
-fn has_brackets(modifiers: &Modifiers) -> bool {
-    modifiers.window.is_some() || modifiers.is_subquery
 }

@@ -207,20 +207,29 @@ fn print_selector(lists: &[Vec<Matcher>], out: &mut String) {
         if at > 0 {
             out.push_str(" or ");
         }
+        // A name in quotes would forbid other conditions on it.
+        let may_quote_name = names_in(list) == 1;
         for (at, matcher) in list[skip..].iter().enumerate() {
             if at > 0 {
                 out.push(',');
             }
-            print_matcher(matcher, out);
+            print_matcher(matcher, may_quote_name, out);
         }
     }
     out.push('}');
 }
 
+/// How many conditions on the name there are.
+fn names_in(list: &[Matcher]) -> usize {
+    list.iter().filter(|matcher| matcher.label == NAME).count()
+}
+
 /// The name that can stand in front of the braces.
 fn shared_name(lists: &[Vec<Matcher>]) -> Option<&str> {
     let name_of = |list: &'_ Vec<Matcher>| match list.first() {
-        Some(first) if first.label == NAME && first.operator == MatchOperator::Equal => Some(first.value.clone()),
+        Some(first) if first.label == NAME && first.operator == MatchOperator::Equal && names_in(list) == 1 => {
+            Some(first.value.clone())
+        }
         _ => None,
     };
     let name = name_of(lists.first()?)?;
@@ -230,8 +239,8 @@ fn shared_name(lists: &[Vec<Matcher>]) -> Option<&str> {
     (is_plain(&name, ":.") && !is_reserved && is_shared).then(|| lists[0][0].value.as_str())
 }
 
-fn print_matcher(matcher: &Matcher, out: &mut String) {
-    if matcher.label == NAME && matcher.operator == MatchOperator::Equal {
+fn print_matcher(matcher: &Matcher, may_quote_name: bool, out: &mut String) {
+    if may_quote_name && matcher.label == NAME && matcher.operator == MatchOperator::Equal {
         quote(&matcher.value, out);
         return;
     }

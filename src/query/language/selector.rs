@@ -157,10 +157,13 @@ impl Parser<'_> {
         let mut lists = Vec::new();
         let mut list = base.clone();
         let mut is_first = true;
+        let is_named_outside = !base.is_empty();
+        let mut is_named = is_named_outside;
         while !self.take("}") {
             if !is_first && self.is_keyword("or") {
                 self.advance();
                 lists.push(std::mem::replace(&mut list, base.clone()));
+                is_named = is_named_outside;
             } else if !is_first {
                 self.expect(",", "\",\", \"or\" or \"}\"")?;
                 if self.take("}") {
@@ -168,15 +171,22 @@ impl Parser<'_> {
                 }
             }
             is_first = false;
-            self.condition(&mut list)?;
+            let (span, first) = (self.span(), list.len());
+            let is_quoted_name = self.condition(&mut list)?;
+            // A name in front or in quotes settles it in PromQL; braces alone may have several conditions on it.
+            let has_name = list[first..].iter().any(|matcher| matcher.label == NAME);
+            if is_named && has_name && self.dialect == Dialect::PromQl {
+                return Err(ParseError::wrong(self.text, span, "the metric's name may not be given twice"));
+            }
+            is_named |= is_quoted_name;
         }
         lists.push(list);
         self.charge(lists.len(), 0)?;
         Ok(lists)
     }
 
-    /// One condition: a label with a value, a quoted name, or a template of conditions.
-    fn condition(&mut self, list: &mut Vec<Matcher>) -> Parsed<()> {
+    /// One condition: a label with a value, a quoted name, or a template of conditions. Tells whether it was a quoted name.
+    fn condition(&mut self, list: &mut Vec<Matcher>) -> Parsed<bool> {
         let span = self.span();
         let label = match self.token().kind {
             TokenKind::Name => {
@@ -187,14 +197,15 @@ impl Parser<'_> {
                         return Err(self.unexpected("one of = != =~ !~"));
                     };
                     list.extend(matchers);
-                    return Ok(());
+                    return Ok(false);
                 }
                 unescape_name(word)
             }
             TokenKind::Text => {
                 let name = self.unquoted()?;
                 if self.is_sign(",") || self.is_sign("}") || self.is_keyword("or") {
-                    return self.add(list, Matcher::name(name), span);
+                    list.push(Matcher::name(name));
+                    return Ok(true);
                 }
                 name
             }
@@ -209,20 +220,8 @@ impl Parser<'_> {
         };
         self.advance();
         let value = self.condition_value()?;
-        self.add(list, Matcher { label, operator, value }, span)
-    }
-
-    fn add(&self, list: &mut Vec<Matcher>, matcher: Matcher, span: Span) -> Parsed<()> {
-        // A name in front or in quotes settles it in PromQL; braces alone may have several conditions on it.
-        if self.dialect == Dialect::PromQl && matcher.label == NAME {
-            let is_named = list.first().is_some_and(|first| first.label == NAME)
-                && !self.text[..span.start as usize].trim_end().ends_with(',');
-            if is_named {
-                return Err(ParseError::wrong(self.text, span, "the metric's name may not be given twice"));
-            }
-        }
-        list.push(matcher);
-        Ok(())
+        list.push(Matcher { label, operator, value });
+        Ok(false)
     }
 
     /// A quoted text or a template of one, and what is added to it.

@@ -9,6 +9,7 @@ use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::quoted::unescape_name;
 use super::token::TokenKind;
+use super::types::counted;
 use super::{duration, selector};
 use crate::query::dialect::Dialect;
 use std::rc::Rc;
@@ -289,7 +290,7 @@ impl Parser<'_> {
             Body::Nodes(_) => (0, Rc::from([])),
         };
         if parameters.len() != arguments.len() {
-            let expected = format!("{} arguments of the template {:?}", parameters.len(), template.name);
+            let expected = format!("{} of the template {:?}", counted(parameters.len()), template.name);
             return Err(ParseError::expected(self.text, span, expected, arguments.len().to_string()));
         }
         if let Body::Nodes(expression) = &template.body {
@@ -333,7 +334,7 @@ impl Parser<'_> {
         let Some((_, parameters, body)) = BUILTINS.iter().find(|builtin| builtin.0 == name) else { return Ok(None) };
         let span = Span { start, end: self.tokens[self.at - 1].span.end };
         if arguments.len() != parameters.len() {
-            let expected = format!("{} arguments of {name:?}", parameters.len());
+            let expected = format!("{} of {name:?}", counted(parameters.len()));
             return Err(ParseError::expected(self.text, span, expected, arguments.len().to_string()));
         }
         let arguments = self.cut_arguments(arguments, first);

@@ -120,9 +120,9 @@ impl Checker<'_> {
         let (least, most, given) = (line.least_arguments(), line.most_arguments(), arguments.len());
         if given < least || most.is_some_and(|most| given > most) {
             let expected = match most {
-                Some(most) if most == least => format!("{least} arguments of {}", line.name),
-                Some(most) if given > most => format!("at most {most} arguments of {}", line.name),
-                _ => format!("at least {least} arguments of {}", line.name),
+                Some(most) if most == least => format!("{} of {}", counted(least), line.name),
+                Some(most) if given > most => format!("at most {} of {}", counted(most), line.name),
+                _ => format!("at least {} of {}", counted(least), line.name),
             };
             return self.expected(id, expected, given.to_string());
         }
@@ -175,4 +175,9 @@ impl Checker<'_> {
         }
         Ok(result)
     }
+}
+
+/// So many arguments, in words.
+pub(super) fn counted(arguments: usize) -> String {
+    if arguments == 1 { "1 argument".to_owned() } else { format!("{arguments} arguments") }
 }

@@ -1,0 +1,102 @@
+//! The function table keeps its rules, and the documentation shows it.
+
+use sandglass_kernel::query::dialect::Dialect;
+use sandglass_kernel::query::functions::signature::{Count, Dialects, Family, Function, Kind, Names};
+use sandglass_kernel::query::functions::table;
+use std::collections::BTreeSet;
+
+const BEGIN: &str = "<!-- The table below is made from the function table; UPDATE_DOCS=1 writes it anew. -->\n";
+const END: &str = "<!-- End of the table. -->";
+
+fn call(line: &Function) -> String {
+    let arguments: Vec<String> = line
+        .arguments
+        .iter()
+        .map(|argument| match argument.count {
+            Count::One => argument.name.to_owned(),
+            Count::Optional => format!("{}?", argument.name),
+            Count::Any => format!("{}*", argument.name),
+            Count::Many => format!("{}+", argument.name),
+        })
+        .collect();
+    format!("`{}({})`", line.name, arguments.join(", "))
+}
+
+fn made_table() -> String {
+    let mut text = String::new();
+    for (family, title) in [
+        (Family::Rollup, "Of the samples in a window"),
+        (Family::Transform, "Of rows, by their values"),
+        (Family::Label, "Of rows, by their labels"),
+        (Family::Aggregate, "Aggregations"),
+    ] {
+        text.push_str(&format!(
+            "\n### {title}\n\n| call | MetricsQL | PromQL | name | what it gives |\n|---|---|---|---|---|\n"
+        ));
+        for line in table::all().filter(|line| line.family == family) {
+            let knows = |dialect| if line.dialects.contains(dialect) { "yes" } else { "" };
+            let name = if line.names == Names::Keep { "kept" } else { "" };
+            text.push_str(&format!(
+                "| {} | {} | {} | {name} | {} |\n",
+                call(line),
+                knows(Dialect::MetricsQl),
+                knows(Dialect::PromQl),
+                line.documentation
+            ));
+        }
+    }
+    text + "\n"
+}
+
+#[test]
+fn the_documentation_shows_the_function_table() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/QUERIES.md");
+    let text = std::fs::read_to_string(path).unwrap();
+    let (before, rest) = text.split_once(BEGIN).expect("docs/QUERIES.md has no mark where the table begins");
+    let (found, after) = rest.split_once(END).expect("docs/QUERIES.md has no mark where the table ends");
+    let made = made_table();
+    if found != made && std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(path, [before, BEGIN, &made, END, after].concat()).unwrap();
+        return;
+    }
+    assert!(found == made, "docs/QUERIES.md does not show the function table; run this test with UPDATE_DOCS=1");
+}
+
+#[test]
+fn a_name_has_one_meaning_in_each_language() {
+    for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+        let mut seen = BTreeSet::new();
+        for line in table::all().filter(|line| line.dialects.contains(dialect)) {
+            assert!(seen.insert(line.name), "{} is there twice in {dialect:?}", line.name);
+            assert_eq!(line.name, line.name.to_lowercase());
+            let is_aggregate = line.family == Family::Aggregate;
+            assert_eq!(table::aggregate(line.name, dialect).is_some(), is_aggregate, "{}", line.name);
+            assert_eq!(table::function(line.name, dialect).is_some(), !is_aggregate, "{}", line.name);
+        }
+    }
+}
+
+/// The functions that the two servers know, without native histograms and without what is no function here.
+#[test]
+fn the_table_has_what_the_servers_have() {
+    for line in include_str!("functions.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {
+        let (dialect, names) = line.split_once(':').unwrap();
+        let dialect = if dialect == "p" { Dialect::PromQl } else { Dialect::MetricsQl };
+        for name in names.split_whitespace() {
+            let is_there = table::function(name, dialect).is_some() || table::aggregate(name, dialect).is_some();
+            assert!(is_there, "{name} is missing in {dialect:?}");
+        }
+    }
+}
+
+#[test]
+fn repeated_arguments_stretch() {
+    let quantiles = table::aggregate("quantiles", Dialect::MetricsQl).unwrap();
+    let kinds: Vec<Kind> = (0..4).map(|at| quantiles.argument(at, 4).unwrap().kind).collect();
+    assert_eq!(kinds, [Kind::Text, Kind::Scalar, Kind::Scalar, Kind::Series]);
+    assert_eq!((quantiles.least_arguments(), quantiles.most_arguments()), (3, None));
+    let round = table::function("round", Dialect::PromQl).unwrap();
+    assert_eq!((round.least_arguments(), round.most_arguments()), (1, Some(2)));
+    assert!(round.argument(2, 3).is_none());
+    assert_eq!(table::function("rate", Dialect::PromQl).unwrap().dialects, Dialects::Both);
+}
