@@ -2,3 +2,5 @@
 //! are in `tests/it`.
 
 mod shapes;
+mod small;
+mod tables;

@@ -109,7 +109,8 @@ impl Aggregate {
         self.name
     }
 
-    /// Whether its rows have an order of their own, which the answer keeps where the aggregate is the whole expression.
+    /// Whether its rows have an order of their own, which the answer keeps where the aggregate is the whole expression. In
+    /// PromQL only the answers of instant queries have one.
     pub fn has_order(&self) -> bool {
         match self.dialect {
             Dialect::MetricsQl => matches!(self.kind, Kind::Best(_) | Kind::BestRows(..) | Kind::OutliersK),
