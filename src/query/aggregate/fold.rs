@@ -58,7 +58,6 @@ struct Accumulator {
 impl Folder {
     /// No rows yet. Groups beyond `limit` are left out.
     pub fn new(fold: Fold, dialect: Dialect, grouping: Option<Grouping>, limit: Option<u64>, points: usize) -> Self {
-        let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
         Self { fold, dialect, grouping, points, groups: Groups::new(limit), accumulators: Vec::new() }
     }
 

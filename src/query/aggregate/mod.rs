@@ -158,6 +158,8 @@ impl Aggregate {
         };
         match self.kind {
             Kind::Fold(fold) => {
+                // The server limits `any` to one group, but not where its rows come straight from storage.
+                let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
                 let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
                 all_rows(&mut arguments)?.iter().for_each(|row| folder.push_row(row));
                 Ok(folder.finish())
