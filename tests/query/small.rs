@@ -211,7 +211,9 @@ impl Reader<'_> {
         }
         let transform = Transform::by_name(name, dialect).unwrap_or_else(|| panic!("there is no function {name}"));
         let absent = match (name, values.first()) {
-            ("absent", Some(Value::Rows(_, Some(matchers)))) => Some(labels_of_absent(&[matchers.clone()], dialect)),
+            ("absent", Some(Value::Rows(_, Some(matchers)))) => {
+                Some(labels_of_absent(std::slice::from_ref(matchers), dialect))
+            }
             _ => None,
         };
         let arguments = values.into_iter().map(argument).chain(absent.map(Argument::Labels)).collect();

@@ -8,10 +8,10 @@ use sandglass_kernel::query::series::labels::{Labels, NAME};
 use sandglass_kernel::query::series::row::{Presence, Row};
 
 /// The instants of the answers.
-const GRID: Grid = Grid { start_ms: 1_700_000_040_000, step_ms: 60_000, points: 12 };
+pub const GRID: Grid = Grid { start_ms: 1_700_000_040_000, step_ms: 60_000, points: 12 };
 
 /// `name{label="value"} 1 _ NaN`, where `_` is a gap.
-fn read_row(line: &str) -> Row {
+pub fn read_row(line: &str) -> Row {
     let (shown, values) = line.rsplit_once('}').unwrap();
     let (name, mut rest) = shown.split_once('{').unwrap();
     let mut labels = Labels::default();
@@ -125,4 +125,9 @@ fn histograms_are_those_of_victoria_metrics() {
 #[test]
 fn transforms_are_those_of_prometheus() {
     check(include_str!("tables/transform_promql.txt"), Dialect::PromQl);
+}
+
+#[test]
+fn newer_functions_are_those_of_the_documentation() {
+    check(include_str!("tables/newer_metricsql.txt"), Dialect::MetricsQl);
 }

@@ -45,7 +45,7 @@ impl Measure {
                 sum / f64::from(count)
             }
             Self::Median => quantile::of(0.5, there, scratch),
-            Self::Last => there.last().unwrap_or(f64::NAN),
+            Self::Last => values.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(f64::NAN),
         }
     }
 }
