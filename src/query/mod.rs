@@ -8,6 +8,7 @@ pub mod dialect;
 pub mod finish;
 pub mod language;
 pub mod number;
+pub mod quantile;
 pub mod series;
 pub mod sum;
 pub mod transform;

@@ -2,7 +2,6 @@
 
 pub mod fold;
 pub mod group;
-pub mod quantile;
 mod rank;
 mod spread;
 mod tally;
