@@ -55,14 +55,15 @@ pub fn finish(rows: Vec<Row>, dialect: Dialect, order: Order) -> Result<Vec<Row>
 /// # Errors
 /// `Invalid` for two elements with the same labels at one instant.
 pub fn check(rows: &[Row]) -> Result<()> {
-    let mut seen: HashMap<Labels, Vec<&Row>> = HashMap::new();
+    let mut seen: HashMap<&Labels, Presence> = HashMap::new();
     for row in rows {
-        let others = seen.entry(row.labels.clone()).or_default();
-        let meets = |other: &&Row| (0..row.values.len()).any(|at| row.is_present(at) && other.is_present(at));
-        if others.iter().any(meets) {
-            return Err(Error::invalid("vector cannot contain metrics with the same labelset"));
+        let taken = seen.entry(&row.labels).or_insert_with(|| Presence::none(row.values.len()));
+        for position in (0..row.values.len()).filter(|&position| row.is_present(position)) {
+            if taken.get(position) {
+                return Err(Error::invalid("vector cannot contain metrics with the same labelset"));
+            }
+            taken.set(position, true);
         }
-        others.push(row);
     }
     Ok(())
 }

@@ -58,7 +58,6 @@ struct Accumulator {
 impl Folder {
     /// No rows yet. Groups beyond `limit` are left out.
     pub fn new(fold: Fold, dialect: Dialect, grouping: Option<Grouping>, limit: Option<u64>, points: usize) -> Self {
-        let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
         Self { fold, dialect, grouping, points, groups: Groups::new(limit), accumulators: Vec::new() }
     }
 
@@ -148,22 +147,26 @@ impl Accumulator {
             None => !value.is_nan(),
             Some(bits) => bits.get(position),
         };
-        let pairs = self.values[..count].iter_mut().zip(values).enumerate();
+        let pairs = self.values[..count].iter_mut().zip(values);
         match fold {
             Fold::Sum | Fold::Avg if present.is_none() => {
-                pairs.for_each(|(_, (sum, &v))| *sum += if v.is_nan() { 0.0 } else { v });
+                pairs.for_each(|(sum, &v)| *sum += if v.is_nan() { 0.0 } else { v });
             }
-            Fold::Sum | Fold::Avg => pairs.for_each(|(at, (sum, &v))| *sum += if is_there(at, v) { v } else { 0.0 }),
-            Fold::Sum2 => pairs.for_each(|(at, (sum, &v))| *sum += if is_there(at, v) { v * v } else { 0.0 }),
-            Fold::Geomean => pairs.for_each(|(at, (product, &v))| *product *= if is_there(at, v) { v } else { 1.0 }),
-            Fold::Min => {
-                pairs.for_each(|(_, (least, &v))| *least = if v < *least || least.is_nan() { v } else { *least })
+            Fold::Sum | Fold::Avg => {
+                pairs.enumerate().for_each(|(at, (sum, &v))| *sum += if is_there(at, v) { v } else { 0.0 })
             }
-            Fold::Max => pairs.for_each(|(_, (most, &v))| *most = if v > *most || most.is_nan() { v } else { *most }),
-            Fold::Any => pairs.for_each(|(_, (kept, &v))| *kept = v),
+            Fold::Sum2 => {
+                pairs.enumerate().for_each(|(at, (sum, &v))| *sum += if is_there(at, v) { v * v } else { 0.0 })
+            }
+            Fold::Geomean => {
+                pairs.enumerate().for_each(|(at, (product, &v))| *product *= if is_there(at, v) { v } else { 1.0 })
+            }
+            Fold::Min => pairs.for_each(|(least, &v)| *least = if v < *least || least.is_nan() { v } else { *least }),
+            Fold::Max => pairs.for_each(|(most, &v)| *most = if v > *most || most.is_nan() { v } else { *most }),
+            Fold::Any => pairs.for_each(|(kept, &v)| *kept = v),
             Fold::Count | Fold::Group => {}
             Fold::Stddev | Fold::Stdvar => {
-                for (position, (squares, &value)) in pairs {
+                for (position, (squares, &value)) in pairs.enumerate() {
                     if is_there(position, value) {
                         let mean = &mut self.second[position];
                         let before = value - *mean;

@@ -2,7 +2,6 @@
 
 pub mod fold;
 pub mod group;
-pub mod quantile;
 mod rank;
 mod spread;
 mod tally;
@@ -109,7 +108,8 @@ impl Aggregate {
         self.name
     }
 
-    /// Whether its rows have an order of their own, which the answer keeps where the aggregate is the whole expression.
+    /// Whether its rows have an order of their own, which the answer keeps where the aggregate is the whole expression. In
+    /// PromQL only the answers of instant queries have one.
     pub fn has_order(&self) -> bool {
         match self.dialect {
             Dialect::MetricsQl => matches!(self.kind, Kind::Best(_) | Kind::BestRows(..) | Kind::OutliersK),
@@ -162,6 +162,8 @@ impl Aggregate {
         };
         match self.kind {
             Kind::Fold(fold) => {
+                // The server limits `any` to one group, but not where its rows come straight from storage.
+                let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
                 let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
                 all_rows(&mut arguments)?.iter().for_each(|row| folder.push_row(row));
                 Ok(folder.finish())

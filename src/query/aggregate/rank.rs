@@ -1,10 +1,10 @@
 //! Aggregates that keep some rows of each group as they are: the largest, the smallest, any few.
 
 use super::group::{self, Group};
-use super::quantile;
 use crate::error::{Error, Result};
 use crate::query::dialect::Dialect;
 use crate::query::language::ast::Grouping;
+use crate::query::quantile;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::Row;
 use std::cmp::Ordering;
@@ -45,7 +45,7 @@ impl Measure {
                 sum / f64::from(count)
             }
             Self::Median => quantile::of(0.5, there, scratch),
-            Self::Last => there.last().unwrap_or(f64::NAN),
+            Self::Last => values.iter().rev().copied().find(|value| !value.is_nan()).unwrap_or(f64::NAN),
         }
     }
 }

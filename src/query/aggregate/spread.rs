@@ -1,10 +1,10 @@
 //! Aggregates that look at how the values of one instant lie: quantiles, deviations, outliers, shares.
 
 use super::group::Group;
-use super::quantile;
 use super::rank::{self, End};
 use crate::query::dialect::Dialect;
 use crate::query::number;
+use crate::query::quantile;
 use crate::query::series::labels::NAME;
 use crate::query::series::row::{Presence, Row};
 

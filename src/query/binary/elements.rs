@@ -82,8 +82,8 @@ fn find_the_one(key: &Labels, one: &[Row], group: &[usize], one_is_right: bool, 
                      matching not allowed: matching labels must be unique on one side",
                     matching::shown(key),
                     if one_is_right { "right" } else { "left" },
-                    matching::shown(&one[number].shown_labels()),
-                    matching::shown(&one[*found as usize].shown_labels()),
+                    shown_element(&one[number]),
+                    shown_element(&one[*found as usize]),
                 )));
             }
             *found = number as u32;
@@ -141,6 +141,13 @@ fn join_group(
         }
     }
     Ok(())
+}
+
+/// All labels in braces, the name among them.
+fn shown_element(row: &Row) -> String {
+    let labels = row.shown_labels();
+    let pairs: Vec<String> = labels.iter().map(|(name, value)| format!("{name}={value:?}")).collect();
+    format!("{{{}}}", pairs.join(", "))
 }
 
 fn shown(labels: &Labels, drop_name: bool) -> Labels {

@@ -210,7 +210,7 @@ fn anchored(call: &Call, pattern: &str) -> Result<Regex> {
 fn compile(call: &Call, pattern: &str, whole: &str) -> Result<Regex> {
     RegexBuilder::new(whole).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
         Error::invalid(format!(
-            "{}: invalid regular expression {pattern:?}: {error}; Unicode classes such as \\pL are not supported",
+            "{}: cannot compile regex {pattern:?}: {error}; Unicode classes such as \\pL are not supported",
             call.name
         ))
     })

@@ -105,7 +105,8 @@ impl Transform {
         self.function.name
     }
 
-    /// Whether its rows have an order of their own, which the answer keeps where the function is the whole expression.
+    /// Whether its rows have an order of their own, which the answer keeps where the function is the whole expression. In
+    /// PromQL only the answers of instant queries have one.
     pub fn has_order(&self) -> bool {
         self.function.name.starts_with("sort")
     }

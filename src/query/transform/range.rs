@@ -3,7 +3,7 @@
 use super::fill;
 use super::{Call, Function, Known, Names};
 use crate::error::Result;
-use crate::query::aggregate::quantile;
+use crate::query::quantile;
 use crate::query::series::row::Row;
 
 pub(super) const FUNCTIONS: &[Function] = &[
