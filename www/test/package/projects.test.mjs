@@ -176,7 +176,7 @@ describe("a project in TypeScript", () => {
 describe("the package", () => {
   it("holds what it should and nothing else", async () => {
     const names = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name).slice(directory.length + 1));
-    for (const name of ["LICENSE", "README.md", "dist/index.d.ts", "dist/index.js", "dist/inline.d.ts", "dist/inline.js", "dist/sandglass.wasm", "dist/types.d.ts", "dist/wasm.d.ts"]) {
+    for (const name of ["LICENSE", "README.md", "dist/index.d.ts", "dist/index.js", "dist/inline.d.ts", "dist/inline.js", "dist/sandglass.wasm", "dist/api/index.d.ts", "dist/wasm.d.ts"]) {
       assert.ok(names.includes(name), `${name} is missing`);
     }
     assert.deepEqual(names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)), []);

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { source } from "./source.mjs";
 
-const { WorkerPort } = await source("worker_port");
+const { WorkerPort } = await source("worker/worker_port");
 
 /** A worker that answers appends when it is told to, and everything else at once. */
 class Slow {

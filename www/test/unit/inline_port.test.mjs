@@ -40,8 +40,8 @@ export function createGlue() {
   }
   return { instantiate: async () => memory, EnginePort };
 }`;
-const { InlinePort } = await source("inline_port", { "./glue.js": GLUE });
-const { startEngine } = await source("engine", { "./glue.js": GLUE });
+const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE });
+const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
 const start = (ended) => InlinePort.start({}, { kind: "memory" }, { manualClock: false }, ended);
 beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false }));
 

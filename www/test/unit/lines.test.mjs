@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { source } from "./source.mjs";
 
-const { pieces } = await source("lines");
+const { pieces } = await source("stream/lines");
 const decoder = new TextDecoder();
 
 async function collect(body) {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTask, setTimeout as pause } from "node:timers/promises";
 import { source } from "./source.mjs";
 
-const { Pump } = await source("pump");
+const { Pump } = await source("engine/pump");
 
 class Fault extends Error {}
 

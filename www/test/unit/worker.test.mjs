@@ -39,7 +39,7 @@ async function start() {
     refuse(reply);
     said.push({ ...reply, transfer });
   };
-  await source("worker", { "./glue.js": GLUE, "./version.js": `export const BUILD = ${JSON.stringify(String(Math.random()))};` });
+  await source("worker/worker", { "./glue.js": GLUE, "../base/build_name.js": `export const BUILD = ${JSON.stringify(String(Math.random()))};` });
   const { onmessage, onmessageerror } = globalThis;
   const tell = async (request) => {
     said = [];
