@@ -36,8 +36,8 @@ function stamped(file) {
  */
 async function glueFactory() {
   let source = readFileSync(glue, "utf8");
-  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source)) {
-    throw new Error("the glue of wasm-bindgen has changed: what starts an instance was not found");
+  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source) || !/ __destroy_into_raw\(\)/.test(source)) {
+    throw new Error("the glue of wasm-bindgen has changed: what starts an instance, or lets go of one, was not found");
   }
   // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
   source += `
@@ -45,10 +45,13 @@ export async function instantiate(code) {
   __wbg_finalize_init(await WebAssembly.instantiate(code, __wbg_get_imports()), code);
   return wasm.memory;
 }
+export function abandon(engine) {
+  engine.__destroy_into_raw();
+}
 `;
   // What the package does not ask for is left behind.
   const { outputFiles } = await build({
-    stdin: { contents: 'export { EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
+    stdin: { contents: 'export { abandon, EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
     bundle: true,
     format: "esm",
     target: "es2022",

@@ -228,7 +228,7 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
     let text = format!(
         "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
-         import type {{ BlockRecord, SnapshotFile }} from \"../../src/port/port.js\";\n\
+         import type {{ BlockRecord, SnapshotFile }} from \"../../src/port/requests.js\";\n\
          import type {{ EngineEvent }} from \"../../src/api/events.js\";\n\
          import type {{ IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
          export const events = {} satisfies EngineEvent[];\n\n\

@@ -1,4 +1,5 @@
 // The state of an engine: the engine's own records. src/engine/state.rs and the `state` modules are their source, and a test holds them equal.
+// An integer beyond 2^53, which no number holds exactly, is decimal text: a foreign part can have such a timestamp.
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
 import type { ErrorCode } from "./errors.js";

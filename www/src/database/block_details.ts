@@ -1,6 +1,6 @@
 // A block as people look at it: the engine's pieces, with the sizes of each stage and the places of the header's fields.
 
-import type { BlockPieces } from "../port/port.js";
+import type { BlockPieces } from "../port/requests.js";
 import type { BlockDetails, ColumnDetails, Course, HeaderField, MarshalType } from "../api/blocks.js";
 import type { PartId } from "../api/state.js";
 

@@ -6,6 +6,7 @@ import { SandglassError } from "../api/errors.js";
 import type { Body } from "../stream/lines.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
+import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
 import type { Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
@@ -143,7 +144,7 @@ export class OpenDatabase implements Database {
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
-    return this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+    return readLabelSets(await this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal));
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {

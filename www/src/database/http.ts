@@ -21,8 +21,8 @@ export async function fetchFrom(port: Port, input: string | URL | Request, init:
     }),
   );
   const contentType = request.headers.get("content-type") ?? "";
-  const reply = await port.ask({ kind: "http", method, uri: pathname + search, contentType, body }, signal);
-  return new Response(reply.body as BodyInit, { status: reply.status, headers: { "content-type": reply.contentType } });
+  const [status, type, answer] = await port.ask({ kind: "http", method, uri: pathname + search, contentType, body }, signal);
+  return new Response(answer as BodyInit, { status, headers: { "content-type": type } });
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

@@ -3,13 +3,16 @@
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "../base/abort.js";
 import { SandglassError } from "../api/errors.js";
-import { copyNumbers } from "../base/numbers.js";
 import { directoryOf } from "../storage/opfs.js";
-import { type Answer, type Command, type HttpReply, type Kind, latecomer, nameOf, type Port } from "../port/port.js";
+import { latecomer, type Port } from "../port/port.js";
+import { type AnswerTo, bodyOf, type EngineRequest, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
+import { type SeriesPiece, seriesOf } from "../port/series.js";
+import { faultOf, refusalOf } from "./fault.js";
 import { ACCEPTED, Pump } from "./pump.js";
+import { Staging } from "./staging.js";
 import { FreeRoom } from "../storage/free_room.js";
 import type { EngineEvent } from "../api/events.js";
-import type { Labels, SeriesData } from "../api/samples.js";
+import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
 
 /** Where the files of a database live. */
@@ -31,11 +34,11 @@ export class InlinePort implements Port {
   #isStored = false;
   #isClosing = false;
   readonly #pump: Pump;
-  readonly #staged: number;
-  // These three hold the instance with all its memory, and what it has open; they are gone once it was closed or has failed.
+  // These four hold the instance with all its memory, and what it has open; they are gone once it was closed or has failed.
   #glue: Glue | undefined;
   #engine: EnginePort | undefined;
   #memory: WebAssembly.Memory | undefined;
+  #staging: Staging | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
   /** Called once with the reason when nothing can be done any more. */
   #ended: ((reason: SandglassError) => void) | undefined;
@@ -44,11 +47,6 @@ export class InlinePort implements Port {
   #credit = CREDIT;
   /** When the engine wants to be called again, as it has said last. */
   #due = 0;
-  // Views of the staging columns; of length 0 after the memory has grown.
-  #timestamps = new Float64Array(0);
-  #timestampBits = new BigInt64Array(0);
-  #values = new Float64Array(0);
-  #series = new Uint32Array(0);
 
   /**
    * Starts an engine of its own from the compiled code, so that closing it gives its memory back. `ended` is called once with
@@ -71,7 +69,6 @@ export class InlinePort implements Port {
     this.#memory = memory;
     this.role = options.readOnly ? "reader" : "writer";
     this.#manualClock = options.manualClock;
-    this.#staged = glue.EnginePort.stagedSamples();
     this.#pump = new Pump(
       {
         pump: (wallNow, budget) => (this.#due = this.#open().pump(wallNow, budget)),
@@ -85,7 +82,7 @@ export class InlinePort implements Port {
 
   async #start({ EnginePort }: Glue, storage: Storage, options: EngineOptions): Promise<void> {
     try {
-      this.#engine = await openEngine(EnginePort, storage, () => this.#pump.request(), options);
+      this.#begin(await openEngine(EnginePort, storage, () => this.#pump.request(), options));
     } catch (thrown) {
       const error = this.#understand(thrown);
       this.#free(error);
@@ -93,6 +90,11 @@ export class InlinePort implements Port {
     }
     this.#watchRoom(storage);
     await this.#opened();
+  }
+
+  #begin(engine: EnginePort): void {
+    this.#engine = engine;
+    this.#staging = new Staging(engine, this.#memory!, this.#glue!.EnginePort.stagedSamples());
   }
 
   async #opened(): Promise<void> {
@@ -126,24 +128,25 @@ export class InlinePort implements Port {
 
   append(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void> {
     const count = timestamps.length;
-    if (count > this.#staged) return this.#appendLong(series, timestamps, values);
     try {
       const engine = this.#open();
-      this.#stage(timestamps, values, 0, count);
+      const staging = this.#staging!;
+      if (count > staging.length) return this.#appendLong(series, timestamps, values, staging);
+      staging.stage(timestamps, values, 0, count);
       return this.#appended(timestamps instanceof BigInt64Array ? engine.appendBigInt(series, count) : engine.append(series, count), count);
     } catch (thrown) {
       return Promise.reject(this.#understand(thrown));
     }
   }
 
-  async #appendLong(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void> {
-    for (let from = 0; from < timestamps.length; from += this.#staged) {
-      const count = Math.min(this.#staged, timestamps.length - from);
+  async #appendLong(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[], staging: Staging): Promise<void> {
+    for (let from = 0; from < timestamps.length; from += staging.length) {
+      const count = Math.min(staging.length, timestamps.length - from);
       let appended: Promise<void>;
       try {
         const engine = this.#open();
         const began = performance.now();
-        this.#stage(timestamps, values, from, count);
+        staging.stage(timestamps, values, from, count);
         const ticket = timestamps instanceof BigInt64Array ? engine.appendBigInt(series, count) : engine.append(series, count);
         this.#pump.measure(began);
         appended = this.#appended(ticket, count);
@@ -165,12 +168,12 @@ export class InlinePort implements Port {
     const total = values.length;
     let result: Promise<void> | undefined;
     try {
-      for (let from = 0; from === 0 || from < total; from += this.#staged) {
+      for (let from = 0, step = 0; from === 0 || from < total; from += step) {
         const engine = this.#open();
-        const count = Math.min(this.#staged, total - from);
-        this.#refreshViews();
-        fill(this.#series, from, count);
-        copyNumbers(this.#values, 0, values, from, count);
+        const staging = this.#staging!;
+        step = staging.length;
+        const count = Math.min(step, total - from);
+        staging.stageRow(fill, values, from, count);
         const appended = this.#appended(engine.appendRow(count, timestamp), count);
         result = result === undefined ? appended : Promise.all([result, appended]).then(() => {});
       }
@@ -195,63 +198,44 @@ export class InlinePort implements Port {
     return this.#answer(outcome);
   }
 
-  #stage(timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[], from: number, count: number): void {
-    this.#refreshViews();
-    if (timestamps instanceof BigInt64Array) {
-      this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
-    } else {
-      copyNumbers(this.#timestamps, 0, timestamps, from, count);
-    }
-    copyNumbers(this.#values, 0, values, from, count);
-  }
+  // ---- requests -----------------------------------------------------------------------------------------------------------
 
-  #refreshViews(): void {
-    if (this.#values.length !== 0) return;
-    const engine = this.#open();
-    const { buffer } = this.#memory!;
-    this.#timestamps = new Float64Array(buffer, engine.stagedTimestamps(), this.#staged);
-    this.#timestampBits = new BigInt64Array(buffer, engine.stagedTimestamps(), this.#staged);
-    this.#values = new Float64Array(buffer, engine.stagedValues(), this.#staged);
-    this.#series = new Uint32Array(buffer, engine.stagedSeries(), this.#staged);
-  }
-
-  // ---- commands -----------------------------------------------------------------------------------------------------------
-
-  async ask<K extends Kind>(command: Extract<Command, { kind: K }>, signal?: AbortSignal): Promise<Answer<K>> {
-    const asked = command as Command;
-    if (asked.kind !== "select") return this.#ask(asked, signal, (answer) => (asked.kind === "http" ? toReply(answer as HttpAnswer) : answer) as Answer<K>);
+  async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
+    const asked = request as EngineRequest;
+    if (asked.kind !== "select") return this.#ask(asked, signal, (answer) => answer as AnswerTo<K>);
     const found: SeriesData[] = [];
-    await this.select(asked, signal, (piece) => found.push(...piece));
-    return found as Answer<K>;
+    await this.select(asked, signal, (piece) => found.push(...seriesOf(piece)));
+    return found as AnswerTo<K>;
   }
 
   /** A `select` whose answer is handed out piece by piece. */
-  select(command: Extract<Command, { kind: "select" }>, signal: AbortSignal | undefined, take: (piece: SeriesData[]) => void): Promise<void> {
-    return this.#ask(command, signal, (_, ticket) => this.#handOutSeries(ticket, signal, take));
+  select(request: RequestOf<"select">, signal: AbortSignal | undefined, take: (piece: SeriesPiece) => void): Promise<void> {
+    return this.#ask(request, signal, (_, ticket) => this.#handOutSeries(ticket, signal, take));
   }
 
-  async #ask<T>(command: Command, signal: AbortSignal | undefined, understand: (answer: unknown, ticket: number) => T | Promise<T>): Promise<T> {
+  async #ask<T>(request: EngineRequest, signal: AbortSignal | undefined, understand: (answer: unknown, ticket: number) => T | Promise<T>): Promise<T> {
     let ticket: number;
     return abortable(
-      nameOf(command),
+      nameOf(request),
       signal,
       async () => {
-        ticket = this.#call((engine) => submit(engine, command));
+        ticket = this.#call((engine) => engine.submit(withBody(request, undefined), bodyOf(request)));
         return understand(await this.#answer(ticket), ticket);
       },
       () => this.#engine?.cancel(ticket) && this.#pump.forget(ticket),
-      latecomer(this, command),
+      latecomer(this, request),
     );
   }
 
-  /** Turns the answer to a `select` into typed arrays, piece by piece. */
-  async #handOutSeries(ticket: number, signal: AbortSignal | undefined, take: (piece: SeriesData[]) => void): Promise<void> {
+  /** The answer to a `select` as typed arrays, piece by piece. */
+  async #handOutSeries(ticket: number, signal: AbortSignal | undefined, take: (piece: SeriesPiece) => void): Promise<void> {
     for (;;) {
       checkAborted("select", signal);
       const began = performance.now();
       const piece = this.#call((engine) => engine.takeSeries(ticket, SERIES_PIECE_SAMPLES));
       if (piece === undefined) return;
-      take((piece[0] as Labels[]).map((labels, i) => ({ labels, timestamps: piece[2 * i + 1] as Float64Array, values: piece[2 * i + 2] as Float64Array })));
+      const [labels, ...columns] = piece as [string, ...Float64Array[]];
+      take({ labels, columns });
       this.#pump.measure(began);
       await this.#pump.breathe();
     }
@@ -295,14 +279,8 @@ export class InlinePort implements Port {
   /** An engine that has lost its storage to another one does nothing any more, and tells only those who ask for something. */
   #lookWhetherStopped(): void {
     if (this.#isClosing || this.#engine === undefined) return;
-    try {
-      // There is no series without labels, so this is refused whatever happens; the reason is what counts.
-      this.series([]);
-    } catch (refused) {
-      const reason = refused as SandglassError;
-      // A reader is refused with "locked" as long as it lives.
-      if (reason.code === "closed" || (reason.code === "locked" && this.role === "writer")) this.#free(reason);
-    }
+    const reason = this.#call((engine) => engine.stopped());
+    if (reason !== undefined) this.#free(this.#understand(reason));
   }
 
   hidden(): void {
@@ -320,7 +298,7 @@ export class InlinePort implements Port {
     const engine = this.#open();
     const options = { ...this.#options, startTime: this.now() };
     const port = new InlinePort(this.#glue!, this.#memory!, options);
-    port.#engine = this.#call((ended) => ended.crash(options));
+    port.#begin(this.#call((ended) => ended.crash(options)));
     this.#end(new SandglassError("closed", "this engine was made to crash; go on with the database that crash() has answered"));
     engine.free();
     port.#watchRoom({ kind: "memory" });
@@ -331,7 +309,7 @@ export class InlinePort implements Port {
   suspend(): void {
     if (this.#engine === undefined) return;
     try {
-      this.#engine.sync();
+      this.#engine.submit({ kind: "sync" });
       this.#pump.workNow();
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
@@ -373,9 +351,7 @@ export class InlinePort implements Port {
     this.#memory = undefined;
     this.#listener = undefined;
     this.#room = undefined;
-    this.#timestamps = this.#values = new Float64Array(0);
-    this.#timestampBits = new BigInt64Array(0);
-    this.#series = new Uint32Array(0);
+    this.#staging = undefined;
   }
 
   // ---- errors ---------------------------------------------------------------------------------------------------------------
@@ -400,106 +376,26 @@ export class InlinePort implements Port {
 
   /** A refusal with a code is passed on; whatever else a call has thrown means that the engine can't go on. */
   #understand(thrown: unknown): SandglassError {
-    if (thrown instanceof SandglassError) return thrown;
-    const { code, message } = thrown as { code?: unknown; message?: unknown };
-    if (thrown instanceof Error && typeof code === "string") return new SandglassError(code as SandglassError["code"], String(message));
-    return this.#fail(thrown);
+    return refusalOf(thrown) ?? this.#fail(thrown);
   }
 
   /** The engine can't go on. Answers what everybody is told. */
   #fail(thrown: unknown): SandglassError {
-    const fault = thrown instanceof SandglassError ? thrown : this.#fault(thrown);
+    const fault = thrown instanceof SandglassError ? thrown : faultOf(thrown, this.#glue);
+    // What is left behind must not be freed when it is collected: its state is not to be trusted.
+    if (this.#engine !== undefined && fault !== thrown) this.#glue?.abandon(this.#engine);
     this.#end(fault);
     return fault;
   }
-
-  #fault(thrown: unknown): SandglassError {
-    const words = wordsOf(thrown, this.#glue);
-    // What is left behind must not be freed when it is collected: its state is not to be trusted.
-    (this.#engine as { __destroy_into_raw?: () => void } | undefined)?.__destroy_into_raw?.();
-    return new SandglassError(
-      "internal",
-      `the engine has stopped: ${words}; what was durable is untouched: open the database again, and please report this message with what the page did`,
-      { cause: thrown },
-    );
-  }
-}
-
-/**
- * What went wrong, and where: the words of the engine's panic, or what was thrown, and the numbers of the innermost functions, whose
- * names are in the file `sandglass.debug.wasm` of the release.
- */
-function wordsOf(thrown: unknown, glue: Glue | undefined): string {
-  const { message, stack } = thrown as Partial<Error>;
-  let panic: string | undefined;
-  try {
-    panic = glue?.lastPanic();
-  } catch {
-    // The instance is past telling; the trap itself has to do.
-  }
-  return [panic ?? message ?? thrown, ...(stack?.match(/wasm-function\[\d+\]:0x\w+/g) ?? [])].slice(0, 6).join(" < ");
-}
-
-type HttpAnswer = [status: number, contentType: string, body: Uint8Array];
-
-function toReply([status, contentType, body]: HttpAnswer): HttpReply {
-  return { status, contentType, body };
 }
 
 function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => void, options: EngineOptions): EnginePort | Promise<EnginePort> {
   switch (storage.kind) {
     case "memory":
-      return openMemory(ports, storage.files, options);
+      return ports.openMemory(options, storage.files);
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
       return ports.openOpfs(directoryOf(storage.name), notify, options);
   }
-}
-
-function openMemory(ports: Glue["EnginePort"], files: (readonly [string, Uint8Array])[] | undefined, options: EngineOptions): EnginePort {
-  const holder = ports.openMemory(options);
-  if (files === undefined) return holder;
-  // It has not begun to open, and only holds the files for the next one; its instance goes with it when one of them is refused.
-  for (const [path, content] of files) holder.putFile(path, content);
-  const engine = holder.crash(options);
-  holder.free();
-  return engine;
-}
-
-type Fields<K extends Kind> = Omit<Extract<Command, { kind: K }>, "kind">;
-/** For each parameter the name of a field that fits. */
-type Names<Parameters extends unknown[], Fields> = { readonly [I in keyof Parameters]: { [N in keyof Fields]: Fields[N] extends Parameters[I] ? N : never }[keyof Fields] };
-
-const RANGE = ["start", "end"] as const;
-/** The fields of each command in the order in which the engine's method of that name takes them. */
-const FIELDS: { [K in Kind]: Names<Parameters<EnginePort[K]>, Fields<K>> } = {
-  flush: [],
-  sync: [],
-  forceMerge: ["partitionPrefix"],
-  tick: ["ms"],
-  ingest: ["format", "body", "timestamp", "extraLabels", "firstLine", "bodyNumber"],
-  select: ["selector", ...RANGE],
-  labels: ["selector", ...RANGE],
-  labelNames: ["selector", ...RANGE],
-  labelValues: ["name", "selector", ...RANGE],
-  exportOpen: ["selector", ...RANGE],
-  exportNext: ["cursor"],
-  exportClose: ["cursor"],
-  snapshotCreate: [],
-  snapshotList: [],
-  snapshotDelete: ["name"],
-  snapshotDeleteAll: [],
-  snapshotFiles: ["name"],
-  snapshotRead: ["source", "offset", "length"],
-  inspectPart: ["part", "from", "count"],
-  inspectBlock: ["part", "block"],
-  inspectIndexBlock: ["table", "part", "block"],
-  http: ["method", "uri", "contentType", "body"],
-};
-
-function submit(engine: EnginePort, command: Command): number {
-  const methods = engine as unknown as Record<Kind, (...values: unknown[]) => number>;
-  const fields: readonly string[] = FIELDS[command.kind];
-  return methods[command.kind](...fields.map((field) => (command as unknown as Record<string, unknown>)[field]));
 }

@@ -1,7 +1,7 @@
 // Drives an engine on the calling thread: lets it work in slices of a few milliseconds, each in a task of the event loop of its
 // own, wakes it when something falls due, and settles promises when it has answered.
 
-import { SandglassError } from "../api/errors.js";
+import type { SandglassError } from "../api/errors.js";
 import { Macrotask } from "../base/macrotask.js";
 
 /** What is driven. Every call may throw; one that was no refusal with a code means that the engine can't go on. */

@@ -1,7 +1,8 @@
 // A snapshot's files as a tar.
 
 import { createTarPacker } from "modern-tar";
-import type { Port, SnapshotFile } from "../port/port.js";
+import type { Port } from "../port/port.js";
+import type { SnapshotFile } from "../port/requests.js";
 
 type Packer = ReturnType<typeof createTarPacker>["controller"];
 

@@ -6,7 +6,7 @@
 import { type ErrorCode, SandglassError } from "../api/errors.js";
 import type { Packed } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
-import type { Command } from "../port/port.js";
+import type { EngineRequest } from "../port/requests.js";
 import type { PackedSeries } from "./series_pack.js";
 import type { EngineEvent } from "../api/events.js";
 
@@ -17,7 +17,7 @@ export type Request =
   /** The labels, names and values in turn, of the next handles of series, which the page numbers from 0 on. */
   | { kind: "series"; labels: string[][] }
   | { kind: "append"; id: number; batch: Packed }
-  | { kind: "ask"; id: number; command: Command }
+  | { kind: "ask"; id: number; command: EngineRequest }
   | { kind: "inspect"; id: number }
   /** Nobody waits for this call any more. */
   | { kind: "cancel"; id: number }

@@ -1,36 +1,35 @@
 // Series on their way out of a worker.
 
-import type { Labels, SeriesData } from "../api/samples.js";
+import type { SeriesPiece } from "../port/series.js";
 
 /** From so many samples on a series travels in its own buffers; a buffer costs more to hand over than a few samples to copy. */
 const LONG_SAMPLES = 4_096;
 
 /**
- * Some series. `labels` are their label sets as JSON text, which is read faster than objects are cloned. Of each series `lengths`
- * has the number of samples; the columns of short ones lie in `columns` one after the other, those of long ones are in `long`.
+ * Some series, with their label sets as the engine has written them. Of each series `lengths` has the number of samples; the columns
+ * of short ones lie in `columns` one after the other, those of long ones are in `long`.
  */
 export interface PackedSeries {
-  labels: string;
+  labels: SeriesPiece["labels"];
   lengths: Uint32Array<ArrayBuffer>;
   columns: Float64Array<ArrayBuffer>;
   long: Float64Array[];
 }
 
-export function packSeries(series: SeriesData[]): PackedSeries {
-  const lengths = Uint32Array.from(series, ({ values }) => values.length);
-  const columns = new Float64Array(lengths.reduce((sum, length) => (length < LONG_SAMPLES ? sum + 2 * length : sum), 0));
+export function packSeries({ labels, columns }: SeriesPiece): PackedSeries {
+  const lengths = Uint32Array.from({ length: columns.length / 2 }, (_, i) => columns[2 * i]!.length);
+  const short = new Float64Array(lengths.reduce((sum, length) => (length < LONG_SAMPLES ? sum + 2 * length : sum), 0));
   const long: Float64Array[] = [];
   let at = 0;
-  for (const { timestamps, values } of series) {
-    if (values.length >= LONG_SAMPLES) {
-      long.push(timestamps, values);
+  for (const column of columns) {
+    if (column.length >= LONG_SAMPLES) {
+      long.push(column);
       continue;
     }
-    columns.set(timestamps, at);
-    columns.set(values, at + values.length);
-    at += 2 * values.length;
+    short.set(column, at);
+    at += column.length;
   }
-  return { labels: JSON.stringify(series.map(({ labels }) => labels)), lengths, columns, long };
+  return { labels, lengths, columns: short, long };
 }
 
 export function buffersOfSeries({ lengths, columns, long }: PackedSeries): Transferable[] {
@@ -38,11 +37,12 @@ export function buffersOfSeries({ lengths, columns, long }: PackedSeries): Trans
 }
 
 /** Every column has a buffer of its own again. */
-export function unpackSeries({ labels, lengths, columns, long }: PackedSeries): SeriesData[] {
+export function unpackSeries({ labels, lengths, columns, long }: PackedSeries): SeriesPiece {
   let [at, longAt] = [0, 0];
-  return (JSON.parse(labels) as Labels[]).map((labels, i) => {
-    const length = lengths[i]!;
-    if (length >= LONG_SAMPLES) return { labels, timestamps: long[longAt++]!, values: long[longAt++]! };
-    return { labels, timestamps: columns.slice(at, (at += length)), values: columns.slice(at, (at += length)) };
-  });
+  const own: Float64Array[] = [];
+  for (const length of lengths) {
+    // Timestamps, then values.
+    for (let half = 0; half < 2; half++) own.push(length >= LONG_SAMPLES ? long[longAt++]! : columns.slice(at, (at += length)));
+  }
+  return { labels, columns: own };
 }

@@ -3,7 +3,7 @@
 import { type Packed, unpack } from "./append_batch.js";
 import { startEngine } from "../engine/start.js";
 import type { InlinePort } from "../engine/inline_port.js";
-import type { Command } from "../port/port.js";
+import type { EngineRequest } from "../port/requests.js";
 import { type Failure, type Reply, type Request, toError, toFailure } from "./messages.js";
 import { ACCEPTED } from "../engine/pump.js";
 import { buffersOfSeries, packSeries } from "./series_pack.js";
@@ -117,7 +117,7 @@ async function outcome(id: number, run: () => Promise<unknown>): Promise<void> {
   }
 }
 
-async function ask(id: number, command: Command): Promise<unknown> {
+async function ask(id: number, command: EngineRequest): Promise<unknown> {
   const control = new AbortController();
   underWay.set(id, control);
   try {
@@ -133,10 +133,10 @@ async function ask(id: number, command: Command): Promise<unknown> {
   }
 }
 
-/** The bytes of a chunk, or of a reply. */
+/** The columns and bytes of an answer. */
 function buffersOf(value: unknown): Transferable[] {
-  const bytes = value instanceof Uint8Array ? value : (value as { body?: unknown } | undefined)?.body;
-  return bytes instanceof Uint8Array ? [bytes.buffer as ArrayBuffer] : [];
+  const pieces: unknown[] = Array.isArray(value) ? value : [value];
+  return pieces.flatMap((piece) => (ArrayBuffer.isView(piece) ? [piece.buffer as ArrayBuffer] : []));
 }
 
 function define(labels: string[]): number | Failure {

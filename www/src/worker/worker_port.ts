@@ -7,7 +7,9 @@ import type { EngineStart } from "../engine/start.js";
 import { checkTimestamp, checkTimestamps } from "../base/arguments.js";
 import { SandglassError } from "../api/errors.js";
 import { Macrotask } from "../base/macrotask.js";
-import { type Answer, type Command, type Kind, latecomer, nameOf, type Port } from "../port/port.js";
+import { latecomer, type Port } from "../port/port.js";
+import { type AnswerTo, bodyOf, type EngineRequest, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
+import { seriesOf } from "../port/series.js";
 import { type Reply, type Request, toError } from "./messages.js";
 import { unpackSeries } from "./series_pack.js";
 import type { EngineEvent } from "../api/events.js";
@@ -177,16 +179,16 @@ export class WorkerPort implements Port {
     this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
   }
 
-  // ---- commands -----------------------------------------------------------------------------------------------------------
+  // ---- requests -----------------------------------------------------------------------------------------------------------
 
-  async ask<K extends Kind>(command: Extract<Command, { kind: K }>, signal?: AbortSignal): Promise<Answer<K>> {
-    const asked = command as Command;
+  async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
+    const asked = request as EngineRequest;
     // The caller keeps what he has handed in.
-    const body = "body" in asked ? new Uint8Array(asked.body) : undefined;
-    const sent = body === undefined ? asked : ({ ...asked, body } as Command);
+    const body = bodyOf(asked)?.slice();
+    const sent = withBody(asked, body);
     const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), body && [body.buffer], latecomer(this, asked));
     if (asked.kind === "flush" || asked.kind === "sync") this.#tellFlush();
-    return answer as Answer<K>;
+    return answer as AnswerTo<K>;
   }
 
   /** Throws what has become of appends since the last call of its kind. */
@@ -262,7 +264,7 @@ export class WorkerPort implements Port {
       }
       case "piece": {
         const call = this.#calls.get(reply.id);
-        if (call !== undefined) for (const one of unpackSeries(reply.series)) (call.found ??= []).push(one);
+        if (call !== undefined) for (const one of seriesOf(unpackSeries(reply.series))) (call.found ??= []).push(one);
         break;
       }
       case "appended":

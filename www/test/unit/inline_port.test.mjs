@@ -18,7 +18,6 @@ export function createGlue() {
     stagedValues() { return 8192; }
     stagedSeries() { return 16384; }
     series(labels) {
-      if (globalThis.stopped) throw Object.assign(new Error("it was taken over"), { code: globalThis.stopped });
       if (labels.length === 0) throw Object.assign(new Error("no labels"), { code: globalThis.refusal });
       return 0;
     }
@@ -33,12 +32,12 @@ export function createGlue() {
     wantsRoom() { return false; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
-    flush() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
+    stopped() { return globalThis.stopped && Object.assign(new Error("it was taken over"), { code: globalThis.stopped }); }
+    submit() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
     close() { return this.#ticket(); }
     free() { globalThis.freed = true; }
-    __destroy_into_raw() { globalThis.abandoned = true; }
   }
-  return { instantiate: async () => memory, EnginePort };
+  return { instantiate: async () => memory, abandon() { globalThis.abandoned = true; }, EnginePort };
 }`;
 const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE });
 const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
