@@ -118,6 +118,7 @@ export const TESTS = {
       await fails("invalid", () => db.append(up, [START, START + 1], [1, none]), /at 1/);
       await fails("invalid", () => db.appendRow([up], START, [none]), /at 0/);
     }
+    // biome-ignore lint/suspicious/noSparseArray: the hole is what is refused.
     await fails("invalid", () => db.append(up, [START, , START + 2], [1, 2, 3]), /at 1/);
     for (const signal of [5, {}, "stop"]) {
       for (const call of [() => db.flush({ signal }), () => db.select("up", { signal }), async () => db.export("up", { signal }), () => db.ingest("", { format: "jsonl", signal })]) {
