@@ -32,7 +32,7 @@ async function openWithMemory() {
   }
 }
 
-/** Makes the staging column of values empty; answers how many records of it were found. */
+/** Makes the staging column of values empty; answers how many records of it were found: those that the stack still has from moving it, too. */
 function breakStagingColumn(memory) {
   const floats = new Float64Array(memory.buffer);
   const words = new Uint32Array(memory.buffer);
@@ -56,7 +56,7 @@ it("a panic is told with its message and place, ends its database alone, and ope
   const series = db.series({ __name__: "up" });
   await db.append(series, [START], [MARK]);
   const waiting = db.tick(1_000_000);
-  assert.equal(breakStagingColumn(memory), 1);
+  assert.ok(breakStagingColumn(memory) > 0, "the record of the column was not found");
 
   const words = /^the engine has stopped: range end index 1 out of range for slice of length 0 \(src\/wasm\.rs:\d+\) < wasm-function\[\d+\]:0x[0-9a-f]+/;
   await assert.rejects(db.append(series, [START + 1], [1]), (error) => error.code === "internal" && error.name === "SandglassError" && words.test(error.message));
