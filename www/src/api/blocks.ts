@@ -141,7 +141,14 @@ export interface ColumnDetails {
  * How a column is encoded. In the header: 1 `zstdNearestDelta2`, 2 `deltaConst`, 3 `const`, 4 `zstdNearestDelta`,
  * 5 `nearestDelta2`, 6 `nearestDelta`; 0 is not written.
  */
-export type MarshalType = "const" | "deltaConst" | "nearestDelta" | "nearestDelta2" | "zstdNearestDelta" | "zstdNearestDelta2" | "undefined";
+export type MarshalType =
+  | "const"
+  | "deltaConst"
+  | "nearestDelta"
+  | "nearestDelta2"
+  | "zstdNearestDelta"
+  | "zstdNearestDelta2"
+  | "undefined";
 
 /**
  * How a column goes, which decides how it is encoded. All equal; a constant difference; a gauge, since item `at` is negative, since it fell to

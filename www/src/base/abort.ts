@@ -21,7 +21,13 @@ export function checkAborted(what: string, signal: AbortSignal | null | undefine
  * The promise, or a rejection as soon as the call is taken back. `givenUp` is told of that at once, and `late` gets the value
  * that has come nevertheless.
  */
-export async function abortable<T>(what: string, signal: AbortSignal | null | undefined, begin: () => Promise<T>, givenUp?: () => void, late?: (value: T) => void): Promise<T> {
+export async function abortable<T>(
+  what: string,
+  signal: AbortSignal | null | undefined,
+  begin: () => Promise<T>,
+  givenUp?: () => void,
+  late?: (value: T) => void,
+): Promise<T> {
   checkAborted(what, signal);
   if (signal == null) return begin();
   return new Promise((resolve, reject) => {

@@ -24,7 +24,8 @@ export function flatten(labels: Labels, what: string): string[] {
   record(labels, what);
   const flat: string[] = [];
   for (const [name, value] of Object.entries(labels)) {
-    if (typeof value !== "string") throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
+    if (typeof value !== "string")
+      throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
     flat.push(name, value);
   }
   return flat;
@@ -38,8 +39,12 @@ export function record(value: unknown, what: string): void {
 export function bounds(range: TimeRange | undefined): Bounds {
   if (range != null) record(range, "the range");
   const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
-  for (const [name, bound] of [["start", start], ["end", end]] as const) {
-    if (typeof bound !== "number" || Number.isNaN(bound)) throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
+  for (const [name, bound] of [
+    ["start", start],
+    ["end", end],
+  ] as const) {
+    if (typeof bound !== "number" || Number.isNaN(bound))
+      throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
   }
   return { start: Math.ceil(start), end: Math.floor(end) };
 }
@@ -53,7 +58,8 @@ export function text(value: unknown, what: string): string {
 const FARTHEST_MS = 8.64e15;
 
 export function checkTimestamp(timestamp: number, what: string): void {
-  if (!(Math.abs(timestamp) <= FARTHEST_MS)) throw invalid(`${what} is ${timestamp}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15`);
+  if (!(Math.abs(timestamp) <= FARTHEST_MS))
+    throw invalid(`${what} is ${timestamp}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15`);
 }
 
 export function checkTimestamps(timestamps: Float64Array | BigInt64Array | readonly number[]): void {

@@ -7,6 +7,10 @@ export function indexedDb(): IDBFactory | undefined {
   try {
     return globalThis.indexedDB ?? undefined;
   } catch (cause) {
-    throw new SandglassError("unsupported", 'the browser keeps no data for this page, since it is sandboxed or its user wants it so; use storage: "memory"', { cause });
+    throw new SandglassError(
+      "unsupported",
+      'the browser keeps no data for this page, since it is sandboxed or its user wants it so; use storage: "memory"',
+      { cause },
+    );
   }
 }

@@ -7,6 +7,10 @@ export async function onDemand<T>(module: Promise<T>): Promise<T> {
   try {
     return await module;
   } catch (cause) {
-    throw new SandglassError("unsupported", `a file of the package cannot be loaded: ${String(cause)}; reload the page, and see that all files of sandglass are served`, { cause });
+    throw new SandglassError(
+      "unsupported",
+      `a file of the package cannot be loaded: ${String(cause)}; reload the page, and see that all files of sandglass are served`,
+      { cause },
+    );
   }
 }

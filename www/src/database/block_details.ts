@@ -4,7 +4,15 @@ import type { BlockPieces } from "../port/requests.js";
 import type { BlockDetails, ColumnDetails, Course, HeaderField, MarshalType } from "../api/blocks.js";
 import type { PartId } from "../api/state.js";
 
-const MARSHAL_TYPES: readonly MarshalType[] = ["undefined", "zstdNearestDelta2", "deltaConst", "const", "zstdNearestDelta", "nearestDelta2", "nearestDelta"];
+const MARSHAL_TYPES: readonly MarshalType[] = [
+  "undefined",
+  "zstdNearestDelta2",
+  "deltaConst",
+  "const",
+  "zstdNearestDelta",
+  "nearestDelta2",
+  "nearestDelta",
+];
 
 /** A payload that is shorter is never compressed. */
 const LEAST_COMPRESSED = 128;
@@ -30,7 +38,17 @@ const FIELDS: readonly [HeaderField["name"], number][] = [
 ];
 
 export function blockDetails(part: PartId, block: number, pieces: BlockPieces): BlockDetails {
-  const [{ header, timestampsCourse, valuesCourse }, bytes, timestamps, mantissas, values, timestampVarints, timestampBytes, valueVarints, valueBytes] = pieces;
+  const [
+    { header, timestampsCourse, valuesCourse },
+    bytes,
+    timestamps,
+    mantissas,
+    values,
+    timestampVarints,
+    timestampBytes,
+    valueVarints,
+    valueBytes,
+  ] = pieces;
   let offset = 0;
   const fields = FIELDS.map(([name, length]): HeaderField => ({ name, offset: (offset += length) - length, length }));
   return {
@@ -40,12 +58,28 @@ export function blockDetails(part: PartId, block: number, pieces: BlockPieces): 
     headerBytes: bytes,
     headerFields: fields,
     values,
-    timestamps: column("timestamps.bin", header.timestampsOffset, header.timestampsType, timestampsCourse, timestamps, timestampVarints, timestampBytes),
+    timestamps: column(
+      "timestamps.bin",
+      header.timestampsOffset,
+      header.timestampsType,
+      timestampsCourse,
+      timestamps,
+      timestampVarints,
+      timestampBytes,
+    ),
     mantissas: column("values.bin", header.valuesOffset, header.valuesType, valuesCourse, mantissas, valueVarints, valueBytes),
   };
 }
 
-function column(file: ColumnDetails["file"], offset: number, type: number, course: Course, integers: BigInt64Array, varints: Uint8Array, bytes: Uint8Array): ColumnDetails {
+function column(
+  file: ColumnDetails["file"],
+  offset: number,
+  type: number,
+  course: Course,
+  integers: BigInt64Array,
+  varints: Uint8Array,
+  bytes: Uint8Array,
+): ColumnDetails {
   const marshalType = MARSHAL_TYPES[type] ?? "undefined";
   const isCompressed = marshalType.startsWith("zstd");
   return {

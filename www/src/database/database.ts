@@ -70,9 +70,11 @@ export class OpenDatabase implements Database {
   ): Promise<void> {
     try {
       const handle = series instanceof Handle ? this.#own(series) : this.#handle(series as Labels);
-      if (!isColumn(timestamps) && !(timestamps instanceof BigInt64Array)) throw invalid("timestamps must be a Float64Array, a BigInt64Array or an array of numbers");
+      if (!isColumn(timestamps) && !(timestamps instanceof BigInt64Array))
+        throw invalid("timestamps must be a Float64Array, a BigInt64Array or an array of numbers");
       if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
-      if (timestamps.length !== values.length) throw invalid(`${timestamps.length} timestamps came with ${values.length} values; one value for each timestamp is expected`);
+      if (timestamps.length !== values.length)
+        throw invalid(`${timestamps.length} timestamps came with ${values.length} values; one value for each timestamp is expected`);
       return this.#port.append(handle.id, timestamps, values);
     } catch (error) {
       return Promise.reject(error);
@@ -82,9 +84,11 @@ export class OpenDatabase implements Database {
   appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void> {
     try {
       if (!Array.isArray(series)) throw invalid("series must be an array of handles");
-      if (typeof timestamp !== "number") throw invalid(`the timestamp is of type ${typeof timestamp}; milliseconds since the epoch are expected`);
+      if (typeof timestamp !== "number")
+        throw invalid(`the timestamp is of type ${typeof timestamp}; milliseconds since the epoch are expected`);
       if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
-      if (series.length !== values.length) throw invalid(`${series.length} series came with ${values.length} values; one value for each series is expected`);
+      if (series.length !== values.length)
+        throw invalid(`${series.length} series came with ${values.length} values; one value for each series is expected`);
       const handles = series as Handle[];
       return this.#port.appendRow(
         (target, from, count) => {
@@ -144,7 +148,9 @@ export class OpenDatabase implements Database {
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
-    return readLabelSets(await this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal));
+    return readLabelSets(
+      await this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal),
+    );
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
@@ -152,7 +158,10 @@ export class OpenDatabase implements Database {
   }
 
   async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#port.ask({ kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+    return this.#port.ask(
+      { kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) },
+      options?.signal,
+    );
   }
 
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
@@ -212,7 +221,10 @@ export class OpenDatabase implements Database {
   /** The port of a database whose end can be played, and whose past. */
   #ofMemory(): Port & Required<Pick<Port, "crash">> {
     if (this.storage === "memory" && this.#port.crash) return this.#port as Port & Required<Pick<Port, "crash">>;
-    throw new SandglassError("unsupported", 'only a database in memory with its engine in the calling thread can do this; import "sandglass/inline" for one');
+    throw new SandglassError(
+      "unsupported",
+      'only a database in memory with its engine in the calling thread can do this; import "sandglass/inline" for one',
+    );
   }
 
   async crash(): Promise<Database> {
@@ -269,12 +281,18 @@ function snapshotsOf(port: Port): Snapshots {
       const layout = options?.layout ?? "v1.72";
       if (layout !== "v1.72") {
         const code = layout === "v1.93" || layout === "v1.150" ? "unsupported" : "invalid";
-        throw new SandglassError(code, `snapshots are not written in the layout ${JSON.stringify(layout)}; leave it out: every server since v1.72 opens "v1.72"`);
+        throw new SandglassError(
+          code,
+          `snapshots are not written in the layout ${JSON.stringify(layout)}; leave it out: every server since v1.72 opens "v1.72"`,
+        );
       }
       return snapshotStream(port, text(name, "name"), options?.signal);
     },
     async restore(): Promise<RestoreResult> {
-      throw new SandglassError("unsupported", "snapshots.restore is not built yet; open() takes a snapshot's files in memory, ingest() an export");
+      throw new SandglassError(
+        "unsupported",
+        "snapshots.restore is not built yet; open() takes a snapshot's files in memory, ingest() an export",
+      );
     },
   };
 }

@@ -53,7 +53,8 @@ async function compile(source: WasmSource): Promise<WebAssembly.Module> {
 /** A cache may still hold the code of another build, whose imports and exports may mean something else. */
 function ofThisBuild(module: WebAssembly.Module): WebAssembly.Module {
   const [build] = WebAssembly.Module.customSections(module, "sandglass");
-  if (build === undefined || new TextDecoder().decode(build) !== BUILD) throw new Error(`it is not of the build ${BUILD}, as the JavaScript is`);
+  if (build === undefined || new TextDecoder().decode(build) !== BUILD)
+    throw new Error(`it is not of the build ${BUILD}, as the JavaScript is`);
   return module;
 }
 

@@ -16,7 +16,9 @@ import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
 
 /** Where the files of a database live. */
-export type Storage = { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined } | { kind: "indexeddb" | "opfs"; name: string };
+export type Storage =
+  | { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined }
+  | { kind: "indexeddb" | "opfs"; name: string };
 
 /** Samples that are turned into typed arrays in one go. */
 const SERIES_PIECE_SAMPLES = 250_000;
@@ -52,7 +54,12 @@ export class InlinePort implements Port {
    * Starts an engine of its own from the compiled code, so that closing it gives its memory back. `ended` is called once with
    * the reason when the open database can do nothing any more.
    */
-  static async start(code: WebAssembly.Module, storage: Storage, options: EngineOptions, ended?: (reason: SandglassError) => void): Promise<InlinePort> {
+  static async start(
+    code: WebAssembly.Module,
+    storage: Storage,
+    options: EngineOptions,
+    ended?: (reason: SandglassError) => void,
+  ): Promise<InlinePort> {
     const glue = createGlue();
     const memory = await glue.instantiate(code);
     const port = new InlinePort(glue, memory, options);
@@ -126,7 +133,11 @@ export class InlinePort implements Port {
     return this.#call((engine) => engine.series(labels));
   }
 
-  append(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void> {
+  append(
+    series: number,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+  ): Promise<void> {
     const count = timestamps.length;
     try {
       const engine = this.#open();
@@ -139,7 +150,12 @@ export class InlinePort implements Port {
     }
   }
 
-  async #appendLong(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[], staging: Staging): Promise<void> {
+  async #appendLong(
+    series: number,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+    staging: Staging,
+  ): Promise<void> {
     for (let from = 0; from < timestamps.length; from += staging.length) {
       const count = Math.min(staging.length, timestamps.length - from);
       let appended: Promise<void>;
@@ -213,7 +229,11 @@ export class InlinePort implements Port {
     return this.#ask(request, signal, (_, ticket) => this.#handOutSeries(ticket, signal, take));
   }
 
-  async #ask<T>(request: EngineRequest, signal: AbortSignal | undefined, understand: (answer: unknown, ticket: number) => T | Promise<T>): Promise<T> {
+  async #ask<T>(
+    request: EngineRequest,
+    signal: AbortSignal | undefined,
+    understand: (answer: unknown, ticket: number) => T | Promise<T>,
+  ): Promise<T> {
     let ticket: number;
     return abortable(
       nameOf(request),
@@ -389,7 +409,12 @@ export class InlinePort implements Port {
   }
 }
 
-function openEngine(ports: Glue["EnginePort"], storage: Storage, notify: () => void, options: EngineOptions): EnginePort | Promise<EnginePort> {
+function openEngine(
+  ports: Glue["EnginePort"],
+  storage: Storage,
+  notify: () => void,
+  options: EngineOptions,
+): EnginePort | Promise<EnginePort> {
   switch (storage.kind) {
     case "memory":
       return ports.openMemory(options, storage.files);

@@ -21,7 +21,12 @@ export class Staging {
   }
 
   /** Copies `count` samples from `from` on. */
-  stage(timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[], from: number, count: number): void {
+  stage(
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+    from: number,
+    count: number,
+  ): void {
     this.#refresh();
     if (timestamps instanceof BigInt64Array) {
       this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
@@ -32,7 +37,12 @@ export class Staging {
   }
 
   /** Copies `count` values from `from` on, and lets `fill` write as many handles. */
-  stageRow(fill: (target: Uint32Array, from: number, count: number) => void, values: Float64Array | readonly number[], from: number, count: number): void {
+  stageRow(
+    fill: (target: Uint32Array, from: number, count: number) => void,
+    values: Float64Array | readonly number[],
+    from: number,
+    count: number,
+  ): void {
     this.#refresh();
     fill(this.#series, from, count);
     copyNumbers(this.#values, 0, values, from, count);

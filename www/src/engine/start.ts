@@ -46,7 +46,8 @@ async function onceCreated<T>(start: () => Promise<T>): Promise<T> {
       return await start();
     } catch (cause) {
       if ((cause as SandglassError).code !== "not_found") throw cause;
-      if (Date.now() > deadline) throw new SandglassError("locked", "another tab or worker is creating the database; try again in a moment", { cause });
+      if (Date.now() > deadline)
+        throw new SandglassError("locked", "another tab or worker is creating the database; try again in a moment", { cause });
     }
     await new Promise((resolve) => setTimeout(resolve, 100));
   }

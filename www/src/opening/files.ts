@@ -12,7 +12,8 @@ export function filesOf(files: NonNullable<OpenOptions["files"]>): (readonly [st
     throw unreadable("files can't be listed, pairs of a path and a Uint8Array are expected", cause);
   }
   list.forEach((file, at) => {
-    if (!Array.isArray(file) || typeof file[0] !== "string" || !(file[1] instanceof Uint8Array)) throw invalid(`files[${at}] must be a pair of a path and a Uint8Array`);
+    if (!Array.isArray(file) || typeof file[0] !== "string" || !(file[1] instanceof Uint8Array))
+      throw invalid(`files[${at}] must be a pair of a path and a Uint8Array`);
   });
   return list as (readonly [string, Uint8Array])[];
 }

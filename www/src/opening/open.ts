@@ -20,7 +20,11 @@ const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 export type EngineWish = Omit<EngineStart, "code">;
 
 /** Starts an engine, in one thread or another. */
-export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<{ port: Port; thread: Opened["thread"] }>;
+export type Starter = (
+  wish: EngineWish,
+  wasm: WasmSource | undefined,
+  signal: AbortSignal | undefined,
+) => Promise<{ port: Port; thread: Opened["thread"] }>;
 
 /** Opens a database on an engine that `start` brings up. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
@@ -53,7 +57,10 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   } catch (error) {
     stopListening();
     checkAborted("open", signal);
-    if (isPutAway) throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", { cause: error });
+    if (isPutAway)
+      throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
+        cause: error,
+      });
     throw error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
@@ -77,7 +84,10 @@ async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: stri
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
     case "opfs":
       if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
-      throw new SandglassError("unsupported", 'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"');
+      throw new SandglassError(
+        "unsupported",
+        'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"',
+      );
     default:
       throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
   }
@@ -89,12 +99,23 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
 }
 
 function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
-  const { retention = "1y", dedupInterval = 0, clock = "real", startTime = Date.now(), cacheBytes = DEFAULT_CACHE_BYTES, precisionBits = 64, authKeys = {} } = options;
+  const {
+    retention = "1y",
+    dedupInterval = 0,
+    clock = "real",
+    startTime = Date.now(),
+    cacheBytes = DEFAULT_CACHE_BYTES,
+    precisionBits = 64,
+    authKeys = {},
+  } = options;
   record(authKeys, "authKeys");
   if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
-  if (typeof startTime !== "number" || !Number.isFinite(startTime)) throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);
-  if (typeof cacheBytes !== "number" || !(cacheBytes >= 0)) throw invalid(`cacheBytes is ${String(cacheBytes)}; a number of bytes is expected`);
-  if (!Number.isInteger(precisionBits) || precisionBits < 1 || precisionBits > 64) throw invalid(`precisionBits is ${String(precisionBits)}; a whole number from 1 to 64 is expected`);
+  if (typeof startTime !== "number" || !Number.isFinite(startTime))
+    throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);
+  if (typeof cacheBytes !== "number" || !(cacheBytes >= 0))
+    throw invalid(`cacheBytes is ${String(cacheBytes)}; a number of bytes is expected`);
+  if (!Number.isInteger(precisionBits) || precisionBits < 1 || precisionBits > 64)
+    throw invalid(`precisionBits is ${String(precisionBits)}; a whole number from 1 to 64 is expected`);
   return {
     retention: durationText(retention, "retention"),
     dedupInterval: durationText(dedupInterval, "dedupInterval"),

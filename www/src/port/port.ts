@@ -12,7 +12,11 @@ export interface Port {
   /** The handle of a series; `labels` are names and values in turn. */
   series(labels: string[]): number;
   /** Resolves when the samples are accepted. */
-  append(series: number, timestamps: Float64Array | BigInt64Array | readonly number[], values: Float64Array | readonly number[]): Promise<void>;
+  append(
+    series: number,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+  ): Promise<void>;
   /** One sample for each of the series at one instant. `fill` writes `count` handles, from the one at `from` on, into `target`. */
   appendRow(
     fill: (target: Uint32Array, from: number, count: number) => void,

@@ -47,7 +47,10 @@ interface Table {
   forceMerge: [{ partitionPrefix: string }, void];
   tick: [{ ms: number }, void];
   /** Whole lines of a body; `extraLabels` are names and values in turn. */
-  ingest: [{ format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number; bodyNumber: number }, IngestResult];
+  ingest: [
+    { format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number; bodyNumber: number },
+    IngestResult,
+  ];
   select: [Bounds & { selector: string }, SeriesData[]];
   labels: [Bounds & { selector: string | undefined }, LabelSetsText];
   labelNames: [Bounds & { selector: string | undefined }, string[]];

@@ -41,10 +41,14 @@ export async function destroy(name: string): Promise<void> {
   const releases: Release[] = [];
   try {
     // Both locks come before either is removed.
-    for (const [storage, isThere] of [["indexeddb", factory !== undefined], ["opfs", isInOpfs]] as const) {
+    for (const [storage, isThere] of [
+      ["indexeddb", factory !== undefined],
+      ["opfs", isInOpfs],
+    ] as const) {
       if (!isThere) continue;
       const release = await acquireAlone(name, storage);
-      if (release === undefined) throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there and try again`);
+      if (release === undefined)
+        throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there and try again`);
       releases.push(release);
     }
     if (factory !== undefined) await destroyInIndexedDb(factory, name);
@@ -68,7 +72,13 @@ function destroyInIndexedDb(factory: IDBFactory, name: string): Promise<void> {
     }
     const timer = setTimeout(
       // The browser takes no deletion back.
-      () => reject(new SandglassError("locked", `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`)),
+      () =>
+        reject(
+          new SandglassError(
+            "locked",
+            `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`,
+          ),
+        ),
       PATIENCE_MS,
     );
     request.onsuccess = () => {

@@ -12,7 +12,10 @@ export class FreeRoom {
   readonly #estimate: () => Promise<StorageEstimate | undefined> | undefined;
   #isAsking = false;
 
-  constructor(report: Report, estimate: () => Promise<StorageEstimate | undefined> | undefined = () => globalThis.navigator?.storage?.estimate?.()) {
+  constructor(
+    report: Report,
+    estimate: () => Promise<StorageEstimate | undefined> | undefined = () => globalThis.navigator?.storage?.estimate?.(),
+  ) {
     this.#report = report;
     this.#estimate = estimate;
   }

@@ -46,7 +46,8 @@ export async function acquire(name: string, storage: string, { ifLocked, timeout
     const shared = await request(locks, name, readersLock(name, storage), { mode: "shared", patienceMs, signal });
     if (shared !== undefined) return { role: "reader", release: shared };
   }
-  const advice = ifLocked === "wait" ? `or wait longer than the ${timeoutMs} ms of lockTimeout` : 'or open it with ifLocked: "wait" or "readonly"';
+  const advice =
+    ifLocked === "wait" ? `or wait longer than the ${timeoutMs} ms of lockTimeout` : 'or open it with ifLocked: "wait" or "readonly"';
   throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, ${advice}`);
 }
 
@@ -58,7 +59,7 @@ export async function acquireAlone(name: string, storage: string): Promise<Relea
   const release = () => releases.forEach((release) => release());
   for (const lock of [lockName(name, storage), readersLock(name, storage)]) {
     const held = await request(locks, name, lock, { mode: "exclusive", patienceMs: PATIENCE_MS, signal: undefined });
-    if (held === undefined) return release(), undefined;
+    if (held === undefined) return (release(), undefined);
     releases.push(held);
   }
   return release;
@@ -71,7 +72,12 @@ interface RequestOptions {
 }
 
 /** The lock, or `undefined` when somebody keeps it for so long. */
-async function request(locks: LockManager, name: string, lock: string, { mode, patienceMs, signal }: RequestOptions): Promise<Release | undefined> {
+async function request(
+  locks: LockManager,
+  name: string,
+  lock: string,
+  { mode, patienceMs, signal }: RequestOptions,
+): Promise<Release | undefined> {
   const giveUp = new AbortController();
   const aborted = () => giveUp.abort();
   signal?.addEventListener("abort", aborted);
@@ -86,7 +92,11 @@ async function request(locks: LockManager, name: string, lock: string, { mode, p
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
     if (giveUp.signal.aborted) return undefined;
     if ((cause as Error).name === "SecurityError") {
-      throw new SandglassError("unsupported", "the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: \"memory\"", { cause });
+      throw new SandglassError(
+        "unsupported",
+        'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
+        { cause },
+      );
     }
     throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
   } finally {

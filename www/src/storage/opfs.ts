@@ -12,7 +12,9 @@ const PAUSE_MS = 50;
  * than these are written as their UTF-8 bytes.
  */
 export function directoryOf(name: string): string {
-  return name.replace(/[^a-z0-9_-]/gu, (character) => [...new TextEncoder().encode(character)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""));
+  return name.replace(/[^a-z0-9_-]/gu, (character) =>
+    [...new TextEncoder().encode(character)].map((byte) => `%${byte.toString(16).padStart(2, "0")}`).join(""),
+  );
 }
 
 /** Names of the databases, in no order; none where there is no such file system. */
@@ -21,7 +23,11 @@ export async function opfsDatabases(): Promise<string[]> {
   try {
     for await (const directory of (await parent())?.keys() ?? []) directories.push(directory);
   } catch (cause) {
-    throw new SandglassError("storage", `the browser does not tell which databases there are in the origin private file system: ${(cause as Error).message}`, { cause });
+    throw new SandglassError(
+      "storage",
+      `the browser does not tell which databases there are in the origin private file system: ${(cause as Error).message}`,
+      { cause },
+    );
   }
   return directories.flatMap((directory) => {
     try {
@@ -44,7 +50,10 @@ export async function destroyInOpfs(name: string): Promise<void> {
       if (reason.name === "NotFoundError") return;
       const isOpen = reason.name === "NoModificationAllowedError";
       if (isOpen && waitedMs < PATIENCE_MS) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
-      else if (isOpen) throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, { cause });
+      else if (isOpen)
+        throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, {
+          cause,
+        });
       else throw new SandglassError("storage", `the database "${name}" cannot be removed: ${reason.message}`, { cause });
     }
   }

@@ -7,7 +7,12 @@ import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
 
 /** An export as JSON lines. */
-export function exportStream(port: Port, selector: string | undefined, range: Bounds, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+export function exportStream(
+  port: Port,
+  selector: string | undefined,
+  range: Bounds,
+  signal: AbortSignal | undefined,
+): ReadableStream<Uint8Array> {
   let cursor: number | undefined;
   return abortableStream("export", signal, {
     async pull(ended) {

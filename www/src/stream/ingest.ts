@@ -22,7 +22,8 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     throw invalid(`ingest knows no format ${JSON.stringify(format)}; write format: "prometheus" or "jsonl"`);
   }
   if (!isBody(body)) throw invalid("the body to ingest must be a string, bytes, a Blob or a stream of bytes");
-  if (typeof timestamp !== "number" || !(Math.abs(timestamp) <= 8.64e15)) throw invalid(`timestamp is ${String(timestamp)}; milliseconds since the epoch are expected`);
+  if (typeof timestamp !== "number" || !(Math.abs(timestamp) <= 8.64e15))
+    throw invalid(`timestamp is ${String(timestamp)}; milliseconds since the epoch are expected`);
   const labels = flatten(extraLabels, "extraLabels");
 
   return abortable("ingest", signal, async () => {

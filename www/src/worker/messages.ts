@@ -49,7 +49,10 @@ export type Failure = [code: ErrorCode, message: string];
 
 export function toFailure(error: unknown): Failure {
   if (error instanceof SandglassError) return [error.code, error.message];
-  return ["internal", `the engine's worker has failed: ${String(error)}; what was durable is untouched, open the database again and please report this`];
+  return [
+    "internal",
+    `the engine's worker has failed: ${String(error)}; what was durable is untouched, open the database again and please report this`,
+  ];
 }
 
 export function toError([code, message]: Failure): SandglassError {

@@ -135,7 +135,11 @@ export class WorkerPort implements Port {
   /** Throws what has become of earlier appends, once; this one is not carried out then. */
   #checkAppend(): void {
     this.#check();
-    if (this.role === "reader") throw new SandglassError("locked", "the database was opened for reading only, since another tab or worker writes it; open it again when that is closed");
+    if (this.role === "reader")
+      throw new SandglassError(
+        "locked",
+        "the database was opened for reading only, since another tab or worker writes it; open it again when that is closed",
+      );
     const refused = this.#untoldToAppend;
     this.#untoldToAppend = undefined;
     if (refused !== undefined) throw told(refused);
@@ -186,7 +190,13 @@ export class WorkerPort implements Port {
     // The caller keeps what he has handed in.
     const body = bodyOf(asked)?.slice();
     const sent = withBody(asked, body);
-    const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), body && [body.buffer], latecomer(this, asked));
+    const answer = await this.#abortable(
+      nameOf(asked),
+      signal,
+      (id) => ({ kind: "ask", id, command: sent }),
+      body && [body.buffer],
+      latecomer(this, asked),
+    );
     if (asked.kind === "flush" || asked.kind === "sync") this.#tellFlush();
     return answer as AnswerTo<K>;
   }
@@ -202,7 +212,13 @@ export class WorkerPort implements Port {
     return this.#abortable("inspect", signal, (id) => ({ kind: "inspect", id }));
   }
 
-  #abortable<T>(what: string, signal: AbortSignal | undefined, request: (id: number) => Request, transfer?: Transferable[], late?: (value: T) => void): Promise<T> {
+  #abortable<T>(
+    what: string,
+    signal: AbortSignal | undefined,
+    request: (id: number) => Request,
+    transfer?: Transferable[],
+    late?: (value: T) => void,
+  ): Promise<T> {
     let id: number;
     return abortable(
       what,
@@ -328,7 +344,12 @@ export class WorkerPort implements Port {
   }
 
   #lose(what: string): void {
-    this.#end(new SandglassError("closed", `the worker of the database ${what}, and the database is closed with it; what was durable is untouched, open it again`));
+    this.#end(
+      new SandglassError(
+        "closed",
+        `the worker of the database ${what}, and the database is closed with it; what was durable is untouched, open it again`,
+      ),
+    );
   }
 
   #end(reason: SandglassError, terminate = true): void {
@@ -336,7 +357,10 @@ export class WorkerPort implements Port {
     this.#flushTask.stop();
     const inDoubt = this.#window.samples;
     if (inDoubt > 0 && reason.samples === undefined) {
-      reason = new SandglassError(reason.code, `${reason.message}; ${inDoubt} samples were on their way, and may be lost`, { cause: reason, samples: inDoubt });
+      reason = new SandglassError(reason.code, `${reason.message}; ${inDoubt} samples were on their way, and may be lost`, {
+        cause: reason,
+        samples: inDoubt,
+      });
     }
     this.#ended = reason;
     this.#window.end(reason);
@@ -359,7 +383,10 @@ export class WorkerPort implements Port {
 
 /** How appends that were not taken are told to who comes next. */
 function told({ samples, reason }: Refused): SandglassError {
-  return new SandglassError(reason.code, `${samples} samples that were appended before were not taken: ${reason.message}`, { cause: reason, samples });
+  return new SandglassError(reason.code, `${samples} samples that were appended before were not taken: ${reason.message}`, {
+    cause: reason,
+    samples,
+  });
 }
 
 /** Labels, names and values in turn, as the engine understands them: without empty ones, in one order. */

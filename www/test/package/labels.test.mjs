@@ -7,7 +7,9 @@ import { installPackage } from "../server/packed.mjs";
 
 const { project, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
-const { open } = await import(pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href);
+const { open } = await import(
+  pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href
+);
 
 it("a label called __proto__ survives, with all that text escapes", async () => {
   const START = Date.UTC(2024, 2, 10, 1);
@@ -16,7 +18,11 @@ it("a label called __proto__ survives, with all that text escapes", async () => 
   await db.append(labels, [START], [1]);
   await db.flush();
   const { partitions } = await db.inspect();
-  const found = [(await db.select("up"))[0].labels, (await db.labels("up"))[0], (await db.inspectPart(partitions[0].parts[0].id)).headers[0].labels];
+  const found = [
+    (await db.select("up"))[0].labels,
+    (await db.labels("up"))[0],
+    (await db.inspectPart(partitions[0].parts[0].id)).headers[0].labels,
+  ];
   for (const one of found) {
     assert.deepEqual(new Map(Object.entries(one)), new Map(Object.entries(labels)));
     assert.equal(Object.getPrototypeOf(one), Object.prototype);

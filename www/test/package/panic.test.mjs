@@ -8,7 +8,9 @@ import { installPackage } from "../server/packed.mjs";
 
 const { project, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
-const { open } = await import(pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href);
+const { open } = await import(
+  pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href
+);
 
 const START = Date.UTC(2024, 2, 10, 1);
 const options = { storage: "memory", clock: "manual", startTime: START };
@@ -58,8 +60,12 @@ it("a panic is told with its message and place, ends its database alone, and ope
   const waiting = db.tick(1_000_000);
   assert.ok(breakStagingColumn(memory) > 0, "the record of the column was not found");
 
-  const words = /^the engine has stopped: range end index 1 out of range for slice of length 0 \(src\/wasm\.rs:\d+\) < wasm-function\[\d+\]:0x[0-9a-f]+/;
-  await assert.rejects(db.append(series, [START + 1], [1]), (error) => error.code === "internal" && error.name === "SandglassError" && words.test(error.message));
+  const words =
+    /^the engine has stopped: range end index 1 out of range for slice of length 0 \(src\/wasm\.rs:\d+\) < wasm-function\[\d+\]:0x[0-9a-f]+/;
+  await assert.rejects(
+    db.append(series, [START + 1], [1]),
+    (error) => error.code === "internal" && error.name === "SandglassError" && words.test(error.message),
+  );
   await assert.rejects(waiting, { code: "internal", message: words });
   await assert.rejects(db.inspect(), { code: "internal", message: words });
   await assert.rejects(db.close(), { code: "internal", message: words });

@@ -37,7 +37,8 @@ it("imports run downward", () => {
   for (const [file, imported] of imports) {
     assert.notEqual(floorOf(file), -1, `src/${file} is in a room without a floor: give it one here and in docs/ARCHITECTURE.md`);
     for (const other of imported) {
-      if (floorOf(other) > floorOf(file) || (floorOf(other) === floorOf(file) && dirname(other) !== dirname(file))) wrong.push(`${file} imports ${other}`);
+      if (floorOf(other) > floorOf(file) || (floorOf(other) === floorOf(file) && dirname(other) !== dirname(file)))
+        wrong.push(`${file} imports ${other}`);
     }
   }
   assert.deepEqual(wrong, []);
@@ -58,5 +59,8 @@ it("no file imports itself in a circle", () => {
 it("the map has the rooms in this order", () => {
   const map = readFileSync(new URL("../../../docs/ARCHITECTURE.md", import.meta.url), "utf8");
   const [, table] = map.split("| room of `www/src/` | what it is |");
-  assert.deepEqual([...table.split("\n\n")[0].matchAll(/^\| `(\w+)\/` \|/gm)].map(([, room]) => room), FLOORS);
+  assert.deepEqual(
+    [...table.split("\n\n")[0].matchAll(/^\| `(\w+)\/` \|/gm)].map(([, room]) => room),
+    FLOORS,
+  );
 });

@@ -123,13 +123,15 @@ describe("a worker that says nothing", () => {
     postMessage(message, transfer = []) {
       this.said.push(message);
       this.handedOver.push(transfer);
-      if (message.kind === "start") queueMicrotask(() => this.onmessage({ data: { kind: "answer", id: message.id, value: undefined, now: 0 } }));
+      if (message.kind === "start")
+        queueMicrotask(() => this.onmessage({ data: { kind: "answer", id: message.id, value: undefined, now: 0 } }));
     }
     terminate() {
       this.terminated = true;
     }
   }
-  const start = (worker, signal) => WorkerPort.start(worker, { options: { manualClock: false, startTime: 0 }, storage: { kind: "memory" }, lock: {}, code: {} }, signal);
+  const start = (worker, signal) =>
+    WorkerPort.start(worker, { options: { manualClock: false, startTime: 0 }, storage: { kind: "memory" }, lock: {}, code: {} }, signal);
 
   it("is ended, and all that waits is rejected with the code closed", async () => {
     const worker = new Silent();
@@ -137,7 +139,14 @@ describe("a worker that says nothing", () => {
     // As many samples as may be on their way: who appends them waits for an answer.
     const long = new Float64Array(256 * 1024);
     const waiting = [port.ask({ kind: "flush" }), port.append(port.series(["a", "b"]), long, long), port.inspect(), port.close()];
-    const outcomes = Promise.all(waiting.map((one) => one.then(() => "fulfilled", ({ code, message }) => `${code}: ${message}`)));
+    const outcomes = Promise.all(
+      waiting.map((one) =>
+        one.then(
+          () => "fulfilled",
+          ({ code, message }) => `${code}: ${message}`,
+        ),
+      ),
+    );
     await new Promise((resolve) => setImmediate(resolve));
     mock.timers.tick(2_000);
     mock.timers.tick(5_000);
@@ -166,19 +175,28 @@ describe("a worker that says nothing", () => {
     const port = await start(worker);
     const series = port.series(["__name__", "up"]);
     assert.equal(port.series(["empty", "", "__name__", "up"]), series);
-    assert.throws(() => port.series(["empty", ""]), { code: "invalid", message: "a series needs at least one label with a value, such as __name__" });
+    assert.throws(() => port.series(["empty", ""]), {
+      code: "invalid",
+      message: "a series needs at least one label with a value, such as __name__",
+    });
     const values = Float64Array.of(0, 2);
     new BigUint64Array(values.buffer)[0] = 0x7ff0000000000002n;
     for (let n = 0; n < 1000; n++) void port.append(series, BigInt64Array.of(BigInt(n), 2n ** 60n + 1n), values);
     void port.appendRow((target) => target.fill(series), 7, [1]);
     values.fill(9);
     await new Promise((resolve) => setImmediate(resolve));
-    assert.deepEqual(worker.said.slice(1).map(({ kind }) => kind), ["series", "append"]);
+    assert.deepEqual(
+      worker.said.slice(1).map(({ kind }) => kind),
+      ["series", "append"],
+    );
     const { batch } = worker.said[2];
     assert.deepEqual([batch.calls.length, batch.timestamps.length, batch.values.length, batch.series.length], [3003, 2001, 2001, 1]);
     assert.equal(new BigInt64Array(batch.timestamps.buffer)[1999], 2n ** 60n + 1n);
     assert.equal(new BigUint64Array(batch.values.buffer)[1998], 0x7ff0000000000002n);
-    assert.deepEqual(new Set(worker.handedOver[2]), new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]));
+    assert.deepEqual(
+      new Set(worker.handedOver[2]),
+      new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]),
+    );
   });
 
   it("is handed long columns and bodies, not clones of them, and the caller's own stay whole", async () => {
@@ -190,10 +208,16 @@ describe("a worker that says nothing", () => {
     void port.appendRow((target) => target.fill(series), 7, column);
     const body = new TextEncoder().encode("up 1");
     void port.ask({ kind: "ingest", format: "prometheus", body, timestamp: 0, extraLabels: [], firstLine: 1, bodyNumber: 1 });
-    assert.deepEqual(worker.said.slice(1).map(({ kind }) => kind), ["series", "append", "append", "ask"]);
+    assert.deepEqual(
+      worker.said.slice(1).map(({ kind }) => kind),
+      ["series", "append", "append", "ask"],
+    );
     for (const at of [2, 3]) {
       const { batch } = worker.said[at];
-      assert.deepEqual(new Set(worker.handedOver[at]), new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]));
+      assert.deepEqual(
+        new Set(worker.handedOver[at]),
+        new Set([batch.calls.buffer, batch.timestamps.buffer, batch.values.buffer, batch.series.buffer]),
+      );
       assert.ok(!worker.handedOver[at].includes(column.buffer));
     }
     const { command } = worker.said[4];

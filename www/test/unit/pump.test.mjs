@@ -97,7 +97,10 @@ describe("the pump", () => {
       throw new WebAssembly.RuntimeError("unreachable");
     };
     for (const one of waiting) await assert.rejects(one, Fault);
-    await assert.rejects(driven.pumper.answer(3, () => {}), Fault);
+    await assert.rejects(
+      driven.pumper.answer(3, () => {}),
+      Fault,
+    );
     assert.ok(driven.pumper.stopped instanceof Fault);
   });
 
