@@ -387,7 +387,16 @@ impl Engine {
 
     /// Whether `Close` has been answered, or opening has failed.
     pub fn is_closed(&self) -> bool {
-        matches!(&*self.shared.phase.borrow(), Phase::Closed | Phase::Failed(_))
+        self.stopped().is_some()
+    }
+
+    /// Why nothing can be asked any more: the database was closed, could not be opened, or has lost its storage.
+    pub fn stopped(&self) -> Option<Error> {
+        match &*self.shared.phase.borrow() {
+            Phase::Opening | Phase::Open(_) => None,
+            Phase::Closed => Some(closed()),
+            Phase::Failed(error) => Some(error.clone()),
+        }
     }
 
     // ---- room ---------------------------------------------------------------------------------------------------------
