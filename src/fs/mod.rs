@@ -61,16 +61,12 @@ pub enum Request {
         range: Range<u64>,
     },
     /// Adds bytes to the end of a file below `tmp/`, which is created by the first append. An append of no bytes creates an empty file.
+    /// Of a file that no commit has published a restart may find any part, or nothing.
     Append {
         /// The file, below a directory named `tmp`.
         file: FilePath,
         /// What to add.
         bytes: Bytes,
-    },
-    /// Completes when all that was appended to the file before would survive the end of the process.
-    Sync {
-        /// The file, below a directory named `tmp`.
-        file: FilePath,
     },
     /// Carries out all changes in order, or none of them. What it made visible is durable when it completes, and so is the
     /// content of the published files. Changes of one commit see the effects of earlier ones.
@@ -103,10 +99,7 @@ impl Request {
 
     fn for_each_path(&self, visit: &mut dyn FnMut(&FilePath)) {
         match self {
-            Self::List { dir: path }
-            | Self::Read { file: path, .. }
-            | Self::Append { file: path, .. }
-            | Self::Sync { file: path } => visit(path),
+            Self::List { dir: path } | Self::Read { file: path, .. } | Self::Append { file: path, .. } => visit(path),
             Self::Commit { changes } => changes.iter().for_each(|change| match change {
                 Change::Publish { from, to } | Change::Link { from, to } => {
                     visit(from);

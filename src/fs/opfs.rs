@@ -11,7 +11,7 @@
 //! Unpublished files are known in memory alone; their bytes are stored once [`PUT_BYTES`] have come together, in a stored file of their own. A commit
 //! writes the files that it publishes and that are not stored yet into one, since every stored file costs an opening and a flush, and flushes all;
 //! then comes one record of the journal: only that makes them files of the database. Stored files
-//! that no path leads to are removed at the next start, those of unpublished files among them, whether synced or not: nobody could have committed them any more.
+//! that no path leads to are removed at the next start, those of unpublished files among them: nobody could have committed them any more.
 //!
 //! A file is read and written through a *handle*, which excludes all others. The journal's two stay open: they are the lock
 //! of the database. At most [`MAX_HANDLES`] more are open, since WebKit fails beyond 252. Opening one takes a turn of the
@@ -262,8 +262,6 @@ impl State {
             Request::List { dir } => Ok(Some(Reply::Entries(self.directory.list(dir)))),
             Request::Read { file, range } => Ok(self.read(me, file, range)?.map(Reply::Bytes)),
             Request::Append { file, bytes } => self.append(me, file, bytes, flight).map(done),
-            // Nothing to do: only a commit can make a file outlive the process, and it writes and flushes what is missing.
-            Request::Sync { file } => self.directory.find(file).map(|_| Some(Reply::Done)),
             Request::Commit { changes } => self.commit(me, changes, flight).map(done),
             Request::Refresh => Ok(Some(Reply::Refreshed(false))),
         }

@@ -245,11 +245,6 @@ impl Context {
         self.write(Request::Append { file: file.clone(), bytes }, false)
     }
 
-    /// Waits until what was appended to `file` would survive.
-    pub fn sync(&self, file: &FilePath) -> Done {
-        self.write(Request::Sync { file: file.clone() }, false)
-    }
-
     /// Carries out all changes or none; they are durable when it returns.
     pub fn commit(&self, changes: Vec<Change>) -> Done {
         let mut removes = false;

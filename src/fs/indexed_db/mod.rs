@@ -15,7 +15,7 @@
 //!
 //! Unpublished files are known in memory alone, their full chunks are stored as they fill. A commit is one transaction:
 //! the tails of the files it publishes, the entries, and the count of commits. What was still growing when its writer ended is
-//! cleared by the next one: nobody could have committed it any more, whether it was synced or not.
+//! cleared by the next one: nobody could have committed it any more.
 //!
 //! Every writing transaction checks that the epoch is still the one that began when the database was opened here. A writer that
 //! was put to sleep and has lost its lock meanwhile thus can't overwrite what its successor did. It is told so once and for all.
@@ -564,8 +564,6 @@ impl State {
                 started.map(Step::UnderWay)
             }
             Request::Refresh => Ok(Step::Done(Reply::Refreshed(false))),
-            // Nothing to do: only a commit can make a file outlive the process, and it writes what is missing.
-            Request::Sync { file } => self.directory.find(file).map(|_| Step::Done(Reply::Done)).map_err(Trouble::from),
             Request::Commit { changes } => {
                 let plan = self.directory.plan(changes)?;
                 self.start_commit(me, op, plan, !self.pending[at].is_uncounted).map(Step::UnderWay)
