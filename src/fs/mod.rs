@@ -7,6 +7,8 @@
 //! - every submitted operation completes exactly once, with an error at the worst;
 //! - operations on one file take effect in the order in which they were submitted;
 //! - a failed operation changes nothing: half a `Commit` is never seen, neither now nor after a restart;
+//! - `Locked` and `Closed` are answers for good: the engine takes the first of them as the loss of the storage, whatever the
+//!   operation was, and never comes back from it. What may pass is `Storage`, with a [`Notice`];
 //! - directories need not exist: a directory is there as long as a path lies below it. Listing an absent one gives no entries.
 
 mod directory;
@@ -216,10 +218,8 @@ pub enum Notice {
     Over,
 }
 
-/// A place where a database's files live.
-///
-/// An operation may fail with `Locked` or `Closed` only when that is final: the engine takes the first such error as the loss of
-/// the storage, whatever the operation was, and never comes back from it. What may pass is `Storage`, with a [`Notice`].
+/// A place where a database's files live. Its duties stand at the head of this file; the one that is easily missed: an operation
+/// fails with `Locked` or `Closed` only when all that come after it would fail as well.
 pub trait FileSystem {
     /// Hands over one operation. Its completion is given out by a later (or the next) [`FileSystem::poll`].
     fn submit(&mut self, op: OpId, request: Request);
