@@ -35,8 +35,7 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
-use crate::runtime::context::{TaskId, Units};
-use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
+use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;

@@ -19,7 +19,7 @@ use crate::collections::sort;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, Entry, EntryKind, FilePath};
-use crate::runtime::{Context, Lane, Purpose, Reservation, Signal, join_all};
+use crate::runtime::{Context, Lane, Purpose, Signal, join_all};
 use crate::time::{MINUTE_MS, SECOND_MS, TimestampMs, back_off_ms};
 use crate::trace::event::Event;
 use crate::transaction::{Home, Transaction, is_service_dir};
@@ -629,7 +629,7 @@ impl Table {
     }
 
     async fn merge(&self, lease: &Lease<'_>) -> Result<()> {
-        let _reservation = Reservation::new(&self.context, bytes_of(&lease.parts));
+        let _reservation = self.context.room().reserve(bytes_of(&lease.parts));
         let items: u64 = lease.parts.iter().map(|part| part.header().items).sum();
         let effort = if items >= THOROUGH_ITEMS { Effort::Thorough } else { Effort::Fast };
         let sources = lease.parts.iter().map(|part| Source::Part(part.clone(), READ_AHEAD));

@@ -10,7 +10,7 @@ use crate::fs::{Change, FilePath};
 use crate::part::merge::{MergeCounts, MergeOptions, PartMerge, Step};
 use crate::part::writer::WrittenPart;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part, PartFile};
-use crate::runtime::{Lane, Purpose, Reservation, Signal};
+use crate::runtime::{Lane, Purpose, Signal};
 use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
 use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass, PartId};
 use crate::transaction::Transaction;
@@ -305,7 +305,7 @@ impl Partition {
         let class = self.options.limits.output_class(bytes);
         let what = || format!("merging {} parts of {}", lease.parts.len(), self.place());
         self.context.room().check(bytes, &what())?;
-        let _reservation = Reservation::new(&self.context, bytes);
+        let _reservation = self.context.room().reserve(bytes);
         self.merge_into(class, lease, reason, choice).await
     }
 
