@@ -6,7 +6,6 @@
 pub mod block;
 pub mod block_header;
 pub mod header;
-mod heap;
 pub mod merge;
 pub mod metaindex;
 pub mod part;
