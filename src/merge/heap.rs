@@ -1,4 +1,6 @@
-//! A binary heap of indices whose order is told by the caller, since what is compared moves on underneath it.
+//! A binary heap of indices of inputs, whose order is told by the caller, since what is compared moves on underneath it.
+//!
+//! The order of equal elements is that of Go's `container/heap`: it decides in which order samples with equal timestamps come out.
 
 /// Makes a heap of any list.
 pub fn build(heap: &mut [usize], is_less: &impl Fn(usize, usize) -> bool) {
