@@ -15,7 +15,7 @@ const GROWTH = 1.02;
 const JS_GZIP_BUDGET = 25 * 1024;
 
 /** Modules that are loaded only when something has failed: the worker's file, the engine's, or the start of any worker. */
-const FALLBACKS = /^(worker_source|embedded|here)\b/;
+const FALLBACKS = /^(worker_source|embedded|in_caller)\b/;
 
 const top = fileURLToPath(new URL("..", import.meta.url));
 const wasm = join(top, "www/pkg/sandglass_bg.wasm");

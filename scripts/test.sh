@@ -21,6 +21,8 @@ export CHROMIUM CHROMEDRIVER VICTORIA_METRICS
 begin=$SECONDS
 step format one cargo fmt --all --check
 step lints one cargo clippy --all-targets -- -D warnings
+step lints-www one npm run --prefix www lint
+step format-www one npm run --prefix www format:check
 step lints-wasm one cargo clippy --target wasm32-unknown-unknown --all-targets -- -D warnings
 step native many cargo test
 step wasm-node many cargo test --target wasm32-unknown-unknown --test node

@@ -15,7 +15,7 @@ pub mod fs;
 pub mod runtime;
 
 // Floor 6
-pub mod transaction;
+pub mod merge;
 
 // Floor 7
 pub mod mergeset;

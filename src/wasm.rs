@@ -8,24 +8,26 @@
 //! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic leaves its message and place in
 //! [`last_panic`] and traps: the instance must be thrown away then.
 
-use crate::engine::{
-    Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, Labels, SeriesData, SeriesHandle, Ticket,
-};
+use crate::engine::{Answer, Command, Engine, SeriesData, SeriesHandle, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
 use crate::fs::opfs::OpfsFileSystem;
 use crate::fs::opfs_reader::OpfsReader;
-use crate::http::{HttpRequest, HttpResponse};
-use crate::time::{self, TimeRange, TimestampMs, parse_duration_ms};
-use js_sys::{Array, BigInt64Array, Float64Array, Function, JSON, Reflect, Uint8Array};
-use serde::ser::{SerializeSeq, Serializer};
-use serde::{Deserialize, Serialize};
+use crate::time::{self, TimestampMs};
+use js_sys::{Array, Float64Array, Function, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 use wasm_bindgen::prelude::*;
+
+mod answer;
+mod options;
+mod request;
+
+use options::{EngineOptions, Options};
+use request::Request;
 
 /// Length of the staging columns: what one call can add at most.
 const STAGED_SAMPLES: usize = 32 * 1024;
@@ -57,83 +59,6 @@ fn source_name(file: &str) -> &str {
     file.split_once("/").filter(|(folder, _)| folder.contains("crates.io")).map_or(file, |(_, name)| name)
 }
 
-#[wasm_bindgen(typescript_custom_section)]
-const ENGINE_OPTIONS: &str = r#"
-/** How an engine is opened; the package's `open` has checked the types and filled in the defaults. */
-export interface EngineOptions {
-  /** A duration such as "30d", or milliseconds. */
-  readonly retention: string;
-  /** A duration such as "15s", or milliseconds; "0" for none. */
-  readonly dedupInterval: string;
-  readonly manualClock: boolean;
-  /** Milliseconds since the epoch. */
-  readonly startTime: number;
-  readonly cacheBytes: number;
-  readonly precisionBits: number;
-  /** Memory the sizing formulas count with; 0 for the default. */
-  readonly memoryBytes: number;
-  /** For databases in memory: how many bytes their files may take; 0 for any number. */
-  readonly quotaBytes: number;
-  /** Keys that requests must carry; empty for none. */
-  readonly snapshotAuthKey: string;
-  readonly forceFlushAuthKey: string;
-  readonly forceMergeAuthKey: string;
-  /** Another tab writes the database: it is only read here. */
-  readonly readOnly: boolean;
-}
-"#;
-
-#[wasm_bindgen]
-extern "C" {
-    /// The interface `EngineOptions` above.
-    #[wasm_bindgen(typescript_type = "EngineOptions")]
-    pub type EngineOptions;
-}
-
-/// What the interface `EngineOptions` above says.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Options {
-    retention: String,
-    dedup_interval: String,
-    manual_clock: bool,
-    start_time: f64,
-    cache_bytes: f64,
-    precision_bits: u8,
-    memory_bytes: f64,
-    quota_bytes: f64,
-    snapshot_auth_key: String,
-    force_flush_auth_key: String,
-    force_merge_auth_key: String,
-    read_only: bool,
-}
-
-impl Options {
-    fn read(options: EngineOptions) -> Result<Self> {
-        serde_wasm_bindgen::from_value(options.into())
-            .map_err(|error| Error::invalid(format!("the engine's options cannot be read: {error}")))
-    }
-
-    fn config(self) -> Result<Config> {
-        let config = Config {
-            retention_ms: parse_duration_ms(&self.retention).map_err(|error| error.at("retention"))?,
-            dedup_interval_ms: parse_duration_ms(&self.dedup_interval).map_err(|error| error.at("dedupInterval"))?,
-            clock: if self.manual_clock { Clock::Manual } else { Clock::Real },
-            cache_bytes: self.cache_bytes as u64,
-            precision_bits: self.precision_bits,
-            auth: AuthKeys {
-                snapshot: self.snapshot_auth_key,
-                force_flush: self.force_flush_auth_key,
-                force_merge: self.force_merge_auth_key,
-            },
-            read_only: self.read_only,
-            ..Config::new(self.start_time as TimestampMs)
-        };
-        let memory_bytes = self.memory_bytes as u64;
-        Ok(if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } })
-    }
-}
-
 /// One engine. Calls that submit something return its ticket, whose answer is found with [`EnginePort::take`] once
 /// [`EnginePort::completed`] has named it.
 #[wasm_bindgen]
@@ -158,22 +83,21 @@ pub struct EnginePort {
 impl EnginePort {
     // ---- opening ------------------------------------------------------------------------------------------------------
 
-    /// Starts to open a database in memory.
+    /// Starts to open a database in memory, on these files: pairs of a path below the data directory and its content.
     #[wasm_bindgen(js_name = openMemory)]
-    pub fn open_memory(options: EngineOptions) -> std::result::Result<EnginePort, JsValue> {
+    pub fn open_memory(options: EngineOptions, files: Option<Array>) -> std::result::Result<EnginePort, JsValue> {
         let options = Options::read(options).map_err(thrown)?;
         let quota = options.quota_bytes as u64;
-        let files = if quota == 0 { MemoryFileSystem::new() } else { MemoryFileSystem::with_quota(quota) };
-        Self::open_files(files, options).map_err(thrown)
-    }
-
-    /// Puts a file among those of this database in memory, for an engine that [`EnginePort::crash`] makes to find.
-    #[wasm_bindgen(js_name = putFile)]
-    pub fn put_file(&self, path: &str, bytes: Vec<u8>) -> std::result::Result<(), JsValue> {
-        let files = self.files.as_ref().ok_or_else(|| {
-            thrown(Error::new(ErrorKind::Unsupported, "files can be put into a database in memory alone"))
-        })?;
-        files.borrow_mut().put(path, bytes).map_err(thrown)
+        let mut stored = if quota == 0 { MemoryFileSystem::new() } else { MemoryFileSystem::with_quota(quota) };
+        for file in files.iter().flat_map(Array::iter) {
+            let (path, content) = (Reflect::get_u32(&file, 0)?, Reflect::get_u32(&file, 1)?);
+            let path = path.as_string().ok_or_else(|| thrown(Error::invalid("a file's path must be a string")))?;
+            let content = content.dyn_into::<Uint8Array>().map_err(|_| {
+                thrown(Error::invalid(format!("the content of the file {path:?} must be a Uint8Array")))
+            })?;
+            stored.put(&path, content.to_vec()).map_err(thrown)?;
+        }
+        Self::open_files(stored, options).map_err(thrown)
     }
 
     /// Starts to open what this engine, whose database is in memory, would leave behind if it ended right now without a word.
@@ -315,155 +239,29 @@ impl EnginePort {
         self.last_error.take().map_or(Ok(()), |error| Err(thrown(error)))
     }
 
-    /// Submits whole lines of a body. `extra_labels` are names and values in turn.
-    pub fn ingest(
-        &mut self,
-        format: &str,
-        body: Vec<u8>,
-        timestamp: f64,
-        extra_labels: Vec<String>,
-        first_line: f64,
-        body_number: u32,
-    ) -> std::result::Result<u32, JsValue> {
-        let format = match format {
-            "prometheus" => BodyFormat::Prometheus,
-            "jsonl" => BodyFormat::JsonLines,
-            other => return Err(thrown(Error::invalid(format!("the engine reads no body format {other:?}")))),
-        };
-        let mut labels = extra_labels.into_iter();
-        let mut pairs = Vec::new();
-        while let (Some(name), Some(value)) = (labels.next(), labels.next()) {
-            pairs.push((name, value));
-        }
-        Ok(self.send(Command::Ingest {
-            format,
-            body: body.into(),
-            timestamp: timestamp as TimestampMs,
-            extra_labels: pairs,
-            first_line: first_line as u64,
-            body_number,
-        }))
-    }
-
     // ---- time and durability ------------------------------------------------------------------------------------------
-
-    /// Manual clock: moves time on.
-    pub fn tick(&mut self, ms: f64) -> std::result::Result<u32, JsValue> {
-        self.engine.tick(ms as i64).map(|ticket| ticket.0).map_err(thrown)
-    }
 
     /// The engine's time.
     pub fn now(&self) -> f64 {
         self.engine.now() as f64
     }
 
-    /// Submits [`Command::Flush`].
-    pub fn flush(&mut self) -> u32 {
-        self.send(Command::Flush)
-    }
-
-    /// Submits [`Command::Sync`].
-    pub fn sync(&mut self) -> u32 {
-        self.send(Command::Sync)
-    }
-
-    /// Submits [`Command::ForceMerge`].
-    #[wasm_bindgen(js_name = forceMerge)]
-    pub fn force_merge(&mut self, partition_prefix: String) -> u32 {
-        self.send(Command::ForceMerge { partition_prefix })
-    }
-
     /// Submits [`Command::Close`].
     pub fn close(&mut self) -> u32 {
-        self.send(Command::Close)
+        self.engine.send(Command::Close).0
     }
 
-    // ---- reading ------------------------------------------------------------------------------------------------------
-    // Bounds are whole milliseconds; infinite ones become the ends of time.
-
-    /// Submits [`Command::Select`]. The answer is the number of series; [`EnginePort::take_series`] hands them out.
-    pub fn select(&mut self, selector: String, start: f64, end: f64) -> u32 {
-        self.send(Command::Select { selector, range: range(start, end) })
+    /// Why this engine does nothing any more, as an error with its `code`; nothing while it goes on.
+    pub fn stopped(&self) -> Option<js_sys::Error> {
+        self.engine.stopped().map(|error| error_of(&error))
     }
 
-    /// Submits [`Command::Labels`].
-    pub fn labels(&mut self, selector: Option<String>, start: f64, end: f64) -> u32 {
-        self.send(Command::Labels { selector, range: range(start, end) })
-    }
+    // ---- requests -----------------------------------------------------------------------------------------------------
 
-    /// Submits [`Command::LabelNames`].
-    #[wasm_bindgen(js_name = labelNames)]
-    pub fn label_names(&mut self, selector: Option<String>, start: f64, end: f64) -> u32 {
-        self.send(Command::LabelNames { selector, range: range(start, end) })
-    }
-
-    /// Submits [`Command::LabelValues`].
-    #[wasm_bindgen(js_name = labelValues)]
-    pub fn label_values(&mut self, name: String, selector: Option<String>, start: f64, end: f64) -> u32 {
-        self.send(Command::LabelValues { name, selector, range: range(start, end) })
-    }
-
-    /// Submits [`Command::ExportOpen`].
-    #[wasm_bindgen(js_name = exportOpen)]
-    pub fn export_open(&mut self, selector: Option<String>, start: f64, end: f64) -> u32 {
-        self.send(Command::ExportOpen { selector, range: range(start, end) })
-    }
-
-    /// Submits [`Command::ExportNext`].
-    #[wasm_bindgen(js_name = exportNext)]
-    pub fn export_next(&mut self, cursor: u32) -> u32 {
-        self.send(Command::ExportNext { cursor })
-    }
-
-    /// Submits [`Command::ExportClose`].
-    #[wasm_bindgen(js_name = exportClose)]
-    pub fn export_close(&mut self, cursor: u32) -> u32 {
-        self.send(Command::ExportClose { cursor })
-    }
-
-    // ---- snapshots ----------------------------------------------------------------------------------------------------
-
-    /// Submits [`Command::SnapshotCreate`].
-    #[wasm_bindgen(js_name = snapshotCreate)]
-    pub fn snapshot_create(&mut self) -> u32 {
-        self.send(Command::SnapshotCreate)
-    }
-
-    /// Submits [`Command::SnapshotList`].
-    #[wasm_bindgen(js_name = snapshotList)]
-    pub fn snapshot_list(&mut self) -> u32 {
-        self.send(Command::SnapshotList)
-    }
-
-    /// Submits [`Command::SnapshotDelete`].
-    #[wasm_bindgen(js_name = snapshotDelete)]
-    pub fn snapshot_delete(&mut self, name: String) -> u32 {
-        self.send(Command::SnapshotDelete { name })
-    }
-
-    /// Submits [`Command::SnapshotDeleteAll`].
-    #[wasm_bindgen(js_name = snapshotDeleteAll)]
-    pub fn snapshot_delete_all(&mut self) -> u32 {
-        self.send(Command::SnapshotDeleteAll)
-    }
-
-    /// Submits [`Command::SnapshotFiles`].
-    #[wasm_bindgen(js_name = snapshotFiles)]
-    pub fn snapshot_files(&mut self, name: String) -> u32 {
-        self.send(Command::SnapshotFiles { name })
-    }
-
-    /// Submits [`Command::SnapshotRead`].
-    #[wasm_bindgen(js_name = snapshotRead)]
-    pub fn snapshot_read(&mut self, source: String, offset: f64, length: f64) -> u32 {
-        self.send(Command::SnapshotRead { source, offset: offset as u64, length: length as u64 })
-    }
-
-    // ---- HTTP ---------------------------------------------------------------------------------------------------------
-
-    /// Submits [`Command::Http`].
-    pub fn http(&mut self, method: String, uri: String, content_type: String, body: Vec<u8>) -> u32 {
-        self.send(Command::Http(HttpRequest { method, uri, content_type, body: body.into() }))
+    /// Submits one of the requests that www/src/port/requests.ts lists; `body` goes with those that carry one.
+    pub fn submit(&mut self, request: JsValue, body: Option<Vec<u8>>) -> std::result::Result<u32, JsValue> {
+        let request = Request::read(request).map_err(thrown)?;
+        request.submit(&mut self.engine, body.unwrap_or_default()).map(|ticket| ticket.0).map_err(thrown)
     }
 
     /// Gives up a call that only reads; the others go on. Tells whether the ticket will not be answered any more. What a
@@ -527,11 +325,11 @@ impl EnginePort {
                 self.selected.insert(ticket, series.into_iter());
                 Ok(JsValue::from(count))
             }
-            Some(answer) => answer.and_then(into_js).map_err(thrown),
+            Some(answer) => answer.and_then(answer::into_js).map_err(thrown),
         }
     }
 
-    /// The next series of an answer to `select`, about `samples` samples of them: their label sets in one array, then for
+    /// The next series of an answer to `select`, about `samples` samples of them: their label sets as JSON text, then for
     /// each its timestamps and its values. Nothing when all are taken; with 0 samples they are dropped.
     #[wasm_bindgen(js_name = takeSeries)]
     pub fn take_series(&mut self, ticket: u32, samples: usize) -> std::result::Result<Option<Array>, JsValue> {
@@ -556,7 +354,7 @@ impl EnginePort {
             self.selected.remove(&ticket);
             return Ok(None);
         }
-        columns.set(0, json(&LabelSets(&labels)).map_err(thrown)?);
+        columns.set(0, answer::text_of_labels(labels.iter()).map_err(thrown)?.into());
         Ok(Some(columns))
     }
 
@@ -564,26 +362,7 @@ impl EnginePort {
 
     /// The engine's state.
     pub fn inspect(&self) -> std::result::Result<JsValue, JsValue> {
-        json(&self.engine.inspect()).map_err(thrown)
-    }
-
-    /// Submits [`Command::InspectPart`].
-    #[wasm_bindgen(js_name = inspectPart)]
-    pub fn inspect_part(&mut self, part: f64, from: f64, count: f64) -> u32 {
-        self.send(Command::InspectPart { part: part as u64, from: from as u64, count: count as usize })
-    }
-
-    /// Submits [`Command::InspectBlock`]. The answer is an array: the record, the header's bytes, timestamps, mantissas and
-    /// values as columns, and for timestamps and mantissas the varints and what is stored.
-    #[wasm_bindgen(js_name = inspectBlock)]
-    pub fn inspect_block(&mut self, part: f64, block: f64) -> u32 {
-        self.send(Command::InspectBlock { part: part as u64, block: block as u64 })
-    }
-
-    /// Submits [`Command::InspectIndexBlock`].
-    #[wasm_bindgen(js_name = inspectIndexBlock)]
-    pub fn inspect_index_block(&mut self, table: f64, part: f64, block: f64) -> u32 {
-        self.send(Command::InspectIndexBlock { table: table as usize, part: part as usize, block: block as u64 })
+        answer::json(&self.engine.inspect()).map_err(thrown)
     }
 
     /// Turns the trace on or off.
@@ -594,7 +373,7 @@ impl EnginePort {
 
     /// The events since the last call, as an array.
     pub fn events(&mut self) -> std::result::Result<JsValue, JsValue> {
-        json(&self.engine.events()).map_err(thrown)
+        answer::json(&self.engine.events()).map_err(thrown)
     }
 }
 
@@ -619,10 +398,6 @@ impl EnginePort {
             spent: 0,
             waits_for_storage: false,
         })
-    }
-
-    fn send(&mut self, command: Command) -> u32 {
-        self.engine.send(command).0
     }
 
     fn append_converted(&mut self, series: u32, count: usize) -> f64 {
@@ -654,82 +429,15 @@ fn is_timestamp(timestamp: f64) -> bool {
     time::are_dates(&[timestamp])
 }
 
-/// Casts from floats saturate, so that infinities become the ends of time.
-fn range(start: f64, end: f64) -> TimeRange {
-    TimeRange { min: start as TimestampMs, max: end as TimestampMs }
+/// An error as JavaScript throws it.
+fn thrown(error: Error) -> JsValue {
+    error_of(&error).into()
 }
 
-/// An error as JavaScript throws it, with its `code`.
-fn thrown(error: Error) -> JsValue {
+/// An error with its `code`.
+fn error_of(error: &Error) -> js_sys::Error {
     let value = js_sys::Error::new(error.message());
     // A new object takes any property.
     let _ = Reflect::set(&value, &"code".into(), &error.kind().code().into());
-    value.into()
-}
-
-fn into_js(answer: Answer) -> Result<JsValue> {
-    Ok(match answer {
-        Answer::Done => JsValue::UNDEFINED,
-        Answer::Ingested(result) => json(&result)?,
-        Answer::Series(series) => JsValue::from(series.len()),
-        Answer::LabelSets(sets) => json(&LabelSets(&sets))?,
-        Answer::Strings(strings) => json(&strings)?,
-        Answer::Cursor(cursor) => cursor.into(),
-        Answer::Chunk(chunk) => chunk.map_or(JsValue::NULL, |bytes| Uint8Array::from(&bytes[..]).into()),
-        Answer::Snapshot(name) => name.into(),
-        Answer::Files(files) => json(&files)?,
-        Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
-        Answer::Count(count) => JsValue::from(count as f64),
-        Answer::Part(part) => json(&part)?,
-        Answer::IndexBlock(block) => json(&block)?,
-        Answer::Block(block, record) => {
-            let mut header = Vec::new();
-            block.header.marshal(&mut header);
-            let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
-            let pieces = [
-                json(&record)?,
-                bytes(&header),
-                BigInt64Array::from(&block.timestamps.integers[..]).into(),
-                BigInt64Array::from(&block.mantissas.integers[..]).into(),
-                Float64Array::from(&block.values[..]).into(),
-                bytes(&block.timestamps.varints),
-                bytes(&block.timestamps.stored),
-                bytes(&block.mantissas.varints),
-                bytes(&block.mantissas.stored),
-            ];
-            Array::from_iter(pieces).into()
-        }
-        Answer::Http(HttpResponse { status, content_type, body }) => {
-            let parts = Array::of3(&status.into(), &content_type.into(), &Uint8Array::from(&body[..]));
-            parts.into()
-        }
-    })
-}
-
-/// A record as the object it stands for. 64-bit integers become numbers.
-fn json(record: &impl Serialize) -> Result<JsValue> {
-    let fail = |what: String| Error::invalid(format!("a record cannot be written as JSON: {what}"));
-    let text = serde_json::to_string(record).map_err(|error| fail(error.to_string()))?;
-    JSON::parse(&text).map_err(|error| fail(format!("{error:?}")))
-}
-
-/// Label sets as an array of objects.
-struct LabelSets<'a>(&'a [Labels]);
-
-impl Serialize for LabelSets<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut sets = serializer.serialize_seq(Some(self.0.len()))?;
-        for labels in self.0 {
-            sets.serialize_element(&LabelSet(labels))?;
-        }
-        sets.end()
-    }
-}
-
-struct LabelSet<'a>(&'a Labels);
-
-impl Serialize for LabelSet<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
-        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
-    }
+    value
 }

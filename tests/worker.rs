@@ -197,7 +197,6 @@ async fn a_file_that_somebody_else_has_open_ends_nothing() {
 async fn what_was_not_committed_is_gone_and_takes_no_room() {
     let mut driver = open_new("orphans").await;
     driver.append("tmp/whole", &pattern(1 << 20, 1), &NextTurn).await.unwrap();
-    driver.run(Request::Sync { file: path("tmp/whole") }, &NextTurn).await.unwrap();
     driver.commit(vec![put("kept", b"1"), put("flag", b"2")], &NextTurn).await.unwrap();
     driver.commit(vec![remove("flag")], &NextTurn).await.unwrap();
     drop(driver);

@@ -13,7 +13,7 @@ const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
 const ENTRIES = ["index", "inline"];
 /** What the entries' declarations refer to. */
-const DECLARATIONS = [...ENTRIES, "errors", "types"];
+const DECLARATIONS = [...ENTRIES, ...readdirSync(join(www, "src/api")).map((file) => `api/${file.replace(/\.ts$/, "")}`)];
 
 if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
 
@@ -21,7 +21,7 @@ if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` firs
 const version = JSON.parse(readFileSync(join(www, "package.json"), "utf8")).version;
 const buildName = `${version}-${createHash("sha256").update(readFileSync(wasm)).digest("hex").slice(0, 12)}`;
 
-/** A module with a section of its own that says of which build it is; src/wasm_module.ts reads it. */
+/** A module with a section of its own that says of which build it is; src/engine/code.ts reads it. */
 function stamped(file) {
   const [name, value] = ["sandglass", buildName].map((text) => Buffer.from(text));
   const content = Buffer.concat([Buffer.of(name.length), name, value]);
@@ -36,8 +36,8 @@ function stamped(file) {
  */
 async function glueFactory() {
   let source = readFileSync(glue, "utf8");
-  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source)) {
-    throw new Error("the glue of wasm-bindgen has changed: what starts an instance was not found");
+  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source) || !/ __destroy_into_raw\(\)/.test(source)) {
+    throw new Error("the glue of wasm-bindgen has changed: what starts an instance, or lets go of one, was not found");
   }
   // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
   source += `
@@ -45,10 +45,13 @@ export async function instantiate(code) {
   __wbg_finalize_init(await WebAssembly.instantiate(code, __wbg_get_imports()), code);
   return wasm.memory;
 }
+export function abandon(engine) {
+  engine.__destroy_into_raw();
+}
 `;
   // What the package does not ask for is left behind.
   const { outputFiles } = await build({
-    stdin: { contents: 'export { EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
+    stdin: { contents: 'export { abandon, EnginePort, instantiate, lastPanic } from "glue";', loader: "js" },
     bundle: true,
     format: "esm",
     target: "es2022",
@@ -104,7 +107,7 @@ await build({
 });
 
 // The worker is one file with no imports: it runs from wherever it is put, as a module, as a plain script, and out of a text.
-await build({ ...common, entryPoints: { worker: join(www, "src/worker.ts") } });
+await build({ ...common, entryPoints: { worker: join(www, "src/worker/worker.ts") } });
 const worker = readFileSync(join(dist, "worker.js"), "utf8");
 if (/\bimport\b|\bexport\b/.test(worker)) throw new Error("the worker imports or exports something");
 writeFileSync(join(dist, "worker_source.js"), `export default ${JSON.stringify(worker.replace(/\n\/\/# sourceMappingURL=.*\n?$/, ""))};\n`);
@@ -119,6 +122,7 @@ for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
 
 const types = join(dist, "types");
 execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });
+mkdirSync(join(dist, "api"));
 for (const name of DECLARATIONS) {
   // The sources' comments on themselves are not for those who read declarations.
   const text = readFileSync(join(types, `${name}.d.ts`), "utf8");

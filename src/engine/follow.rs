@@ -6,9 +6,8 @@
 
 use super::{Answer, Clock, Command, Engine, Phase, Shared, Ticket, execute};
 use crate::error::{Error, ErrorKind, Result};
-use crate::runtime::context::TaskId;
-use crate::runtime::{Context, Lane};
-use crate::storage::{Storage, StorageOptions, Turnstile};
+use crate::runtime::{Context, Lane, TaskId, Turnstile};
+use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use std::cell::Cell;
 use std::rc::Rc;

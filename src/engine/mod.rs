@@ -36,8 +36,7 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
-use crate::runtime::context::{TaskId, Units};
-use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal};
+use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
@@ -388,7 +387,16 @@ impl Engine {
 
     /// Whether `Close` has been answered, or opening has failed.
     pub fn is_closed(&self) -> bool {
-        matches!(&*self.shared.phase.borrow(), Phase::Closed | Phase::Failed(_))
+        self.stopped().is_some()
+    }
+
+    /// Why nothing can be asked any more: the database was closed, could not be opened, or has lost its storage.
+    pub fn stopped(&self) -> Option<Error> {
+        match &*self.shared.phase.borrow() {
+            Phase::Opening | Phase::Open(_) => None,
+            Phase::Closed => Some(closed()),
+            Phase::Failed(error) => Some(error.clone()),
+        }
     }
 
     // ---- room ---------------------------------------------------------------------------------------------------------

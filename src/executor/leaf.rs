@@ -1,16 +1,14 @@
 //! From stored samples to rows: series are read a batch at a time, in the order in which they lie, rolled, and handed on.
 
-use super::limits::Limits;
+use super::rolling::{Rolling, Sink};
 use super::run::Run;
 use super::{RawSeries, stored_range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
-use crate::query::aggregate::fold::Folder;
-use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::query::language::ast::{Matcher, Node};
 use crate::query::plan::{Leaf, Plan};
-use crate::query::rollup::{Parameter, RollupCall, Scratch};
+use crate::query::rollup::Parameter;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
 use crate::storage::search::{FoundSeries, Samples};
@@ -24,13 +22,17 @@ const FIRST_BATCH: usize = 16;
 
 impl Run {
     /// The rows of a leaf.
-    pub(super) async fn leaf(&mut self, plan: &Plan, leaf: &Leaf, parameters: Vec<Parameter>) -> Result<Vec<Row>> {
-        let call = RollupCall::new(&leaf.windowed.rollup, self.dialect, leaf.windowed.window_ms, parameters)?
-            .with_lookback(self.lookback_ms);
-        let (min, max) = call.read_range(&leaf.grid);
+    pub(super) async fn leaf(
+        &mut self,
+        plan: &Plan,
+        leaf: &Leaf,
+        parameters: (Vec<Parameter>, Vec<String>),
+    ) -> Result<Vec<Row>> {
+        let (numbers, texts) = parameters;
+        let mut rolling = Rolling::new(&leaf.windowed, leaf.grid, self.dialect, self.lookback_ms, numbers, &texts)?;
+        let (min, max) = rolling.call.read_range(&leaf.grid);
         let range = stored_range(min, max);
         let series = self.find(&leaf.matchers, range).await?;
-        let keeps_name = leaf.windowed.keep_metric_names || call.keeps_name();
         let mut sink = match leaf.fold.map(|id| plan.expression.node(id).clone()) {
             Some(Node::Aggregate { operator, grouping, limit, .. }) => {
                 let folder = Aggregate::by_name(&operator, self.dialect)
@@ -39,7 +41,6 @@ impl Run {
             }
             _ => Sink::Rows(Vec::new(), self.limits),
         };
-        let mut scratch = Scratch::default();
         let in_order = in_order(&series);
         let (mut next, mut batch_series) = (0, FIRST_BATCH);
         while next < in_order.len() {
@@ -47,20 +48,9 @@ impl Run {
             next += wanted.len();
             let samples = self.storage.read_in(&self.view, wanted, range, &mut self.reading).await?;
             batch_series = next_batch(batch_series, &samples);
-            for (mut of_series, found) in samples.into_iter().zip(wanted) {
-                if of_series.is_empty() {
-                    continue;
-                }
-                let labels = labels_of(found);
-                let cost = (of_series.len() + leaf.grid.points) / 8;
-                let Samples { timestamps, values } = &mut of_series;
-                for mut row in call.roll(&labels, timestamps, values, &leaf.grid, &mut scratch)? {
-                    if !keeps_name {
-                        forget_name(&mut row, self.dialect);
-                    }
-                    sink.take(row)?;
-                }
-                self.storage.context().spend(cost as u64).await;
+            for (samples, found) in samples.into_iter().zip(wanted).filter(|(samples, _)| !samples.is_empty()) {
+                let Samples { timestamps, values } = samples;
+                rolling.roll(self, &labels_of(found), &timestamps, &values, &mut sink).await?;
             }
             self.check_deadline()?;
         }
@@ -113,32 +103,6 @@ impl Run {
     }
 }
 
-/// Where rows go.
-enum Sink {
-    Rows(Vec<Row>, Limits),
-    Fold(Folder),
-}
-
-impl Sink {
-    fn take(&mut self, row: Row) -> Result<()> {
-        match self {
-            Self::Rows(rows, limits) => {
-                limits.check_values(rows.len() + 1, row.values.len())?;
-                rows.push(row);
-            }
-            Self::Fold(folder) => folder.push_row(&row),
-        }
-        Ok(())
-    }
-
-    fn finish(self) -> Vec<Row> {
-        match self {
-            Self::Rows(rows, _) => rows,
-            Self::Fold(folder) => folder.finish(),
-        }
-    }
-}
-
 /// Series in the order in which their blocks lie.
 fn in_order(series: &[FoundSeries]) -> Vec<&FoundSeries> {
     let mut in_order: Vec<&FoundSeries> = series.iter().collect();
@@ -157,12 +121,4 @@ fn next_batch(last: usize, samples: &[Samples]) -> usize {
 pub(super) fn labels_of(found: &FoundSeries) -> Labels {
     let text = |bytes: &[u8]| Rc::<str>::from(String::from_utf8_lossy(bytes));
     Labels::new(found.name.labels().map(|(name, value)| (text(name), text(value))))
-}
-
-/// MetricsQL forgets a name at once; PromQL at the end, so that what reads it in between still sees it.
-pub(super) fn forget_name(row: &mut Row, dialect: Dialect) {
-    match dialect {
-        Dialect::MetricsQl => row.labels.remove(crate::query::series::labels::NAME),
-        Dialect::PromQl => row.drop_name = true,
-    }
 }

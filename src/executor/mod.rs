@@ -4,6 +4,7 @@ pub mod envelope;
 pub mod latest;
 mod leaf;
 mod limits;
+mod rolling;
 mod run;
 
 pub use limits::Limits;

@@ -1,7 +1,7 @@
 //! A plan's steps, one after the other.
 
-use super::leaf::forget_name;
 use super::limits::Limits;
+use super::rolling::{Rolling, Sink, forget_name};
 use super::{DEFAULT_SUBQUERY_STEP_MS, Query, QueryData, QueryResult, QueryStats};
 use crate::error::{Error, Result};
 use crate::query::aggregate::Aggregate;
@@ -11,7 +11,8 @@ use crate::query::dialect::Dialect;
 use crate::query::finish::{Order, finish};
 use crate::query::language::ast::{BinaryOperator, ExprId, Expression, MatchOperator, Matcher, Node};
 use crate::query::plan::{Instants, Obstacle, Plan, Request, Resample, Work, lower};
-use crate::query::rollup::{Parameter, RollupCall, Scratch};
+use crate::query::rollup::Parameter;
+use crate::query::rollup::subquery::samples_of;
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::{Presence, Row};
@@ -219,37 +220,20 @@ impl Run {
         resample: &Resample,
         inner: Vec<Row>,
         inner_grid: Grid,
-        parameters: Vec<Parameter>,
+        parameters: (Vec<Parameter>, Vec<String>),
     ) -> Result<Vec<Row>> {
+        let (numbers, texts) = parameters;
         let windowed = &resample.windowed;
-        let call = RollupCall::new(&windowed.rollup, self.dialect, windowed.window_ms, parameters)?
-            .with_lookback(self.lookback_ms);
-        let keeps_name = windowed.keep_metric_names || call.keeps_name();
-        let mut scratch = Scratch::default();
+        let mut rolling = Rolling::new(windowed, resample.grid, self.dialect, self.lookback_ms, numbers, &texts)?;
+        let mut sink = Sink::Rows(Vec::new(), self.limits);
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
-        let mut rows = Vec::with_capacity(inner.len());
         for row in inner {
-            timestamps.clear();
-            values.clear();
-            for (position, at_ms) in inner_grid.instants().enumerate().filter(|(position, _)| row.is_present(*position))
-            {
-                timestamps.push(at_ms);
-                values.push(row.values[position]);
-            }
-            if timestamps.is_empty() {
-                continue;
-            }
-            self.storage.context().spend((timestamps.len() + resample.grid.points) as u64 / 8).await;
-            for mut rolled in call.roll(&row.labels, &mut timestamps, &mut values, &resample.grid, &mut scratch)? {
-                rolled.drop_name |= row.drop_name;
-                if !keeps_name {
-                    forget_name(&mut rolled, self.dialect);
-                }
-                self.limits.check_values(rows.len() + 1, resample.grid.points)?;
-                rows.push(rolled);
+            samples_of(&row, &inner_grid, &mut timestamps, &mut values);
+            if !timestamps.is_empty() {
+                rolling.roll(self, &row.shown_labels(), &timestamps, &values, &mut sink).await?;
             }
         }
-        Ok(rows)
+        Ok(sink.finish())
     }
 
     /// The answer's rows.
@@ -321,17 +305,28 @@ fn spread_row(mut row: Row, points: usize) -> Row {
     row
 }
 
-/// The arguments of a rollup beside its samples: numbers, texts, lists of texts.
-fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Parameter>> {
-    let mut parameter = |id: &ExprId| match taken(slots, *id)? {
-        Value::Text(text) => Ok(Parameter::Text(text)),
-        Value::Rows(mut rows) if rows.len() == 1 => Ok(Parameter::Numbers(rows.remove(0).values)),
-        Value::Texts(texts) => Ok(Parameter::Texts(texts)),
-        Value::Rows(rows) => {
-            Err(Error::invalid(format!("a parameter must be one number; found {} series", rows.len())))
+/// The arguments of a rollup beside its samples: numbers and texts.
+fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<(Vec<Parameter>, Vec<String>)> {
+    let (mut numbers, mut all_texts) = (Vec::new(), Vec::new());
+    for id in ids {
+        match taken(slots, *id)? {
+            Value::Text(text) => all_texts.push(text),
+            Value::Texts(texts) => all_texts.extend(texts),
+            Value::Rows(rows) => match <[Row; 1]>::try_from(rows) {
+                Ok([row]) => numbers.push(match row.values.first() {
+                    Some(&first) if row.values.iter().all(|value| value.to_bits() == first.to_bits()) => {
+                        Parameter::Same(first)
+                    }
+                    _ => Parameter::Each(row.values.into()),
+                }),
+                Err(rows) => {
+                    let message = format!("a parameter must be one number; found {} series", rows.len());
+                    return Err(Error::invalid(message));
+                }
+            },
         }
-    };
-    ids.iter().map(&mut parameter).collect()
+    }
+    Ok((numbers, all_texts))
 }
 
 /// The labels that a selector's conditions leave no choice for; those that are named twice are left out.

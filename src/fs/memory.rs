@@ -118,7 +118,6 @@ impl MemoryFileSystem {
             Request::List { dir } => Ok(Reply::Entries(self.directory.list(&dir))),
             Request::Read { file, range } => self.read(&file, range).map(Reply::Bytes),
             Request::Append { file, bytes } => self.append(&file, &bytes).map(|()| Reply::Done),
-            Request::Sync { file } => self.directory.find(&file).map(|_| Reply::Done),
             Request::Commit { changes } => self.commit(&changes).map(|()| Reply::Done),
             Request::Refresh => Ok(Reply::Refreshed(false)),
         }

@@ -7,6 +7,8 @@
 //! - every submitted operation completes exactly once, with an error at the worst;
 //! - operations on one file take effect in the order in which they were submitted;
 //! - a failed operation changes nothing: half a `Commit` is never seen, neither now nor after a restart;
+//! - `Locked` and `Closed` are answers for good: the engine takes the first of them as the loss of the storage, whatever the
+//!   operation was, and never comes back from it. What may pass is `Storage`, with a [`Notice`];
 //! - directories need not exist: a directory is there as long as a path lies below it. Listing an absent one gives no entries.
 
 mod directory;
@@ -61,16 +63,12 @@ pub enum Request {
         range: Range<u64>,
     },
     /// Adds bytes to the end of a file below `tmp/`, which is created by the first append. An append of no bytes creates an empty file.
+    /// Of a file that no commit has published a restart may find any part, or nothing.
     Append {
         /// The file, below a directory named `tmp`.
         file: FilePath,
         /// What to add.
         bytes: Bytes,
-    },
-    /// Completes when all that was appended to the file before would survive the end of the process.
-    Sync {
-        /// The file, below a directory named `tmp`.
-        file: FilePath,
     },
     /// Carries out all changes in order, or none of them. What it made visible is durable when it completes, and so is the
     /// content of the published files. Changes of one commit see the effects of earlier ones.
@@ -103,10 +101,7 @@ impl Request {
 
     fn for_each_path(&self, visit: &mut dyn FnMut(&FilePath)) {
         match self {
-            Self::List { dir: path }
-            | Self::Read { file: path, .. }
-            | Self::Append { file: path, .. }
-            | Self::Sync { file: path } => visit(path),
+            Self::List { dir: path } | Self::Read { file: path, .. } | Self::Append { file: path, .. } => visit(path),
             Self::Commit { changes } => changes.iter().for_each(|change| match change {
                 Change::Publish { from, to } | Change::Link { from, to } => {
                     visit(from);
@@ -223,10 +218,8 @@ pub enum Notice {
     Over,
 }
 
-/// A place where a database's files live.
-///
-/// An operation may fail with `Locked` or `Closed` only when that is final: the engine takes the first such error as the loss of
-/// the storage, whatever the operation was, and never comes back from it. What may pass is `Storage`, with a [`Notice`].
+/// A place where a database's files live. Its duties stand at the head of this file; the one that is easily missed: an operation
+/// fails with `Locked` or `Closed` only when all that come after it would fail as well.
 pub trait FileSystem {
     /// Hands over one operation. Its completion is given out by a later (or the next) [`FileSystem::poll`].
     fn submit(&mut self, op: OpId, request: Request);

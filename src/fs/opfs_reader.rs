@@ -6,7 +6,7 @@
 
 use super::directory::{Directory, InodeId};
 use super::journal::{self, Location, MAX_JOURNAL_BYTES, Replayed};
-use super::opfs::{error_of, root, subdirectory};
+use super::opfs::{passing_error_of, root, subdirectory};
 use super::overlay::{Overlay, Step, gone};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sorted_map::SortedMap;
@@ -207,15 +207,17 @@ async fn look(home: &FileSystemDirectoryHandle) -> Result<(Replayed, u64)> {
 
 /// A file as it is now. One that is written afterwards can't be read any more.
 async fn stored_file(dir: &FileSystemDirectoryHandle, name: &str) -> Result<File> {
-    let file: FileSystemFileHandle =
-        JsFuture::from(dir.get_file_handle(name)).await.map_err(|error| error_of(error).at(name))?.unchecked_into();
-    let file = JsFuture::from(file.get_file()).await.map_err(|error| error_of(error).at(name))?;
+    let file: FileSystemFileHandle = JsFuture::from(dir.get_file_handle(name))
+        .await
+        .map_err(|error| passing_error_of(error).at(name))?
+        .unchecked_into();
+    let file = JsFuture::from(file.get_file()).await.map_err(|error| passing_error_of(error).at(name))?;
     Ok(file.unchecked_into())
 }
 
 /// As much of a range as there is.
 async fn bytes_of(file: &File, range: &Range<u64>) -> Result<Vec<u8>> {
-    let slice = file.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(error_of)?;
-    let buffer = JsFuture::from(slice.array_buffer()).await.map_err(error_of)?;
+    let slice = file.slice_with_f64_and_f64(range.start as f64, range.end as f64).map_err(passing_error_of)?;
+    let buffer = JsFuture::from(slice.array_buffer()).await.map_err(passing_error_of)?;
     Ok(Uint8Array::new(&buffer).to_vec())
 }

@@ -2,19 +2,19 @@
 //!
 //! An operation is carried out when it completes, after a delay that the seed chose, so that operations on different files
 //! overtake each other. At a crash, what was under way is settled by the seed: an append may leave some of its bytes, a commit
-//! has happened or has not, and of an unpublished file anything behind its last sync may be lost or garbled.
+//! has happened or has not, and of an unpublished file any end may be lost or garbled.
 //!
 //! Beyond what the duties of a file system allow, three things can be switched on: the last commits may be lost at a crash, as by
 //! a disk that only says that it has written, what is read may be damaged, and it may be less than was asked for.
 
 use super::memory::MemoryFileSystem;
 use super::overlay::{Overlay, Step, gone};
-use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
+use super::{Change, Completion, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use std::cell::RefCell;
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// The simulator. Clones are handles of the same disk, so that a test keeps one while the engine owns another.
@@ -47,8 +47,6 @@ struct Disk {
     max_delay_ms: u64,
     now: TimestampMs,
     files: MemoryFileSystem,
-    /// How much of each unpublished file a sync has made durable.
-    synced: BTreeMap<FilePath, u64>,
     pending: Vec<Pending>,
     submitted: u64,
     fail_at: BTreeSet<u64>,
@@ -92,7 +90,6 @@ impl SimFileSystem {
             max_delay_ms: 0,
             now: TimestampMs::MIN,
             files,
-            synced: BTreeMap::new(),
             pending: Vec::new(),
             submitted: 0,
             fail_at: BTreeSet::new(),
@@ -285,7 +282,6 @@ impl Disk {
         let added: u64 = match request {
             Request::List { .. } | Request::Read { .. } | Request::Refresh => return None,
             Request::Append { bytes, .. } => bytes.len() as u64,
-            Request::Sync { .. } => 0,
             Request::Commit { changes } => changes.iter().map(put_bytes).sum(),
         };
         if writer != self.writer {
@@ -316,7 +312,6 @@ impl Disk {
     }
 
     fn carry_out(&mut self, request: Request) -> Result<Reply> {
-        let synced = if let Request::Sync { file } = &request { Some(file.clone()) } else { None };
         let committed = matches!(request, Request::Commit { .. });
         let before = (committed && self.max_lost_commits > 0).then(|| self.files.clone());
         let mut reply = self.files.carry_out(request)?;
@@ -344,15 +339,6 @@ impl Disk {
         {
             bytes.truncate(self.random.below(bytes.len() as u64) as usize);
             self.faults.cut_short += 1;
-        }
-        if synced.is_some() || committed {
-            let lengths: BTreeMap<_, _> = self.files.unpublished().into_iter().collect();
-            if let Some(file) = synced {
-                let len = lengths.get(&file).copied().unwrap_or(0);
-                self.synced.insert(file, len);
-            }
-            // A path that a commit has freed may name another file later.
-            self.synced.retain(|file, _| lengths.contains_key(file));
         }
         Ok(reply)
     }
@@ -403,17 +389,16 @@ impl Disk {
         }
         // Rebuilt from what survives, as an unpublished file never shrinks otherwise.
         for (file, len) in files.unpublished() {
-            let synced = self.synced.get(&file).copied().unwrap_or(0).min(len);
             let Some(content) = files.file(file.as_str()) else { continue };
             let _ = files.carry_out(Request::Commit { changes: vec![Change::Remove { path: file.clone() }] });
-            if synced == 0 && random.below(4) == 0 {
+            if random.below(4) == 0 {
                 continue;
             }
-            let kept = (synced + random.below(len - synced + 1)) as usize;
+            let kept = random.below(len + 1) as usize;
             let mut survivor = content[..kept].to_vec();
             if random.below(2) == 0 {
                 // A torn sector: the length is there, the bytes are not.
-                let garbled = (random.below(512) as usize).min(kept - synced as usize);
+                let garbled = (random.below(512) as usize).min(kept);
                 survivor[kept - garbled..].fill_with(|| random.next() as u8);
             }
             let _ = files.carry_out(Request::Append { file, bytes: Bytes::from(survivor) });

@@ -17,9 +17,8 @@ use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::mergeset::block_header::BlockHeader;
-use crate::mergeset::part::Graveyard;
 use crate::mergeset::table::{PartList, TableOptions, TableState};
-use crate::mergeset::{ItemsBlock, Part, Table};
+use crate::mergeset::{ItemsBlock, Part, Remover, Table};
 use crate::runtime::block_cache::BlockCacheStats;
 use crate::runtime::{Context, Lane, Signal};
 use bytes::Bytes;
@@ -113,7 +112,7 @@ pub struct Index {
     dir: FilePath,
     current: RefCell<Rc<Table>>,
     previous: RefCell<Rc<Table>>,
-    graveyard: Rc<Graveyard>,
+    remover: Rc<Remover>,
     next_generation: Cell<u64>,
     /// A generation that is stored, but did not become current: its rotation failed behind the commit.
     unfinished_generation: Cell<Option<u64>>,
@@ -142,10 +141,10 @@ impl Index {
     pub async fn open(context: &Context, options: IndexOptions) -> Result<Rc<Self>> {
         let dir = FilePath::new(INDEX_DIR)?;
         let (previous, current) = prepare_generations(context, &dir, options.start_nanos).await?;
-        let graveyard = Rc::new(Graveyard::default());
+        let remover = Rc::new(Remover::default());
         let table_options = TableOptions { prepare: tag_rows::pack_tag_rows, first_suffix: options.start_nanos };
         let open = |generation: u64| {
-            Table::open(context, dir.join(&generation_name(generation)), table_options, graveyard.clone())
+            Table::open(context, dir.join(&generation_name(generation)), table_options, remover.clone())
         };
         let (previous_table, current_table) = (open(previous).await?, open(current).await?);
         let mut deleted = U64Set::new();
@@ -175,7 +174,7 @@ impl Index {
             dir,
             current: RefCell::new(current_table),
             previous: RefCell::new(previous_table),
-            graveyard,
+            remover,
             next_generation: Cell::new(current.wrapping_add(1).max(options.start_nanos)),
             unfinished_generation: Cell::new(None),
             next_metric_id: Cell::new(first_metric_id),
@@ -199,7 +198,7 @@ impl Index {
     pub fn start_jobs(self: &Rc<Self>) {
         self.has_jobs.set(true);
         self.tables().iter().for_each(Table::start_jobs);
-        self.context.spawn(Lane::Janitor, self.graveyard.clone().run_janitor(self.context.clone()));
+        self.context.spawn(Lane::Janitor, self.remover.clone().run_janitor(self.context.clone()));
         self.context.spawn(Lane::Janitor, self.clone().run_rotation());
         self.count();
     }
@@ -219,13 +218,10 @@ impl Index {
         let flushed = self.flush().await;
         for table in self.tables() {
             table.close();
-            while table.is_merging() {
-                let seen = table.parts_changed().version();
-                self.context.changed(table.parts_changed(), seen).await;
-            }
+            table.wait_for_merges().await;
         }
-        let cleared = self.graveyard.clear_all(&self.context).await;
-        self.graveyard.close();
+        let cleared = self.remover.remove_all_unread(&self.context).await;
+        self.remover.close();
         flushed.and(cleared)
     }
 

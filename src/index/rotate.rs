@@ -65,7 +65,7 @@ impl Index {
         changes.push(Change::Put { file: dir.join(CONVERTED_FILE), bytes: Bytes::from_static(b"ok") });
         self.context.commit(changes).await?;
         self.unfinished_generation.set(Some(generation));
-        let table = Table::open(&self.context, dir, self.table_options(), self.graveyard.clone()).await?;
+        let table = Table::open(&self.context, dir, self.table_options(), self.remover.clone()).await?;
         if self.has_jobs.get() {
             table.start_jobs();
         }

@@ -2,12 +2,12 @@
 
 use super::PartFile;
 use super::block::{ItemsBlock, MAX_BLOCK_LEN};
-use super::heap;
 use super::part::Part;
 use super::reader::{PartStream, Pull};
 use super::writer::{PartWriter, WrittenPart};
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, Result};
+use crate::merge::heap;
 use bytes::Bytes;
 use std::ops::Range;
 use std::rc::Rc;

@@ -5,14 +5,18 @@
 
 pub mod block;
 pub mod block_header;
+mod files;
+mod flush;
 pub mod header;
-mod heap;
+mod live_parts;
 pub mod merge;
+mod merger;
 pub mod metaindex;
 pub mod part;
 pub mod policy;
 pub mod raw_items;
 pub mod reader;
+mod removal;
 pub mod search;
 pub mod table;
 pub mod writer;
@@ -20,6 +24,7 @@ pub mod writer;
 pub use block::ItemsBlock;
 pub use header::PartHeader;
 pub use part::Part;
+pub use removal::Remover;
 pub use search::TableSearch;
 pub use table::Table;
 

@@ -7,11 +7,11 @@ use super::metaindex::{MetaindexRow, read_metaindex};
 use super::writer::WrittenPart;
 use super::{METADATA_FILE, PartFile};
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Change, EntryKind, FilePath};
+use crate::fs::{EntryKind, FilePath};
+use crate::merge::{Leasable, Standing};
+use crate::runtime::Context;
 use crate::runtime::block_cache::BlockKey;
-use crate::runtime::{Context, Signal};
 use bytes::Bytes;
-use std::cell::{Cell, OnceCell, RefCell};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -29,12 +29,19 @@ pub struct Part {
     files: Option<[Bytes; 4]>,
     sizes: [u64; 4],
     suffix: u64,
-    /// Owners of its index blocks and items blocks in the block cache.
-    owners: [u64; 2],
-    pub(super) is_leased: Cell<bool>,
-    /// A merge could not read it or its neighbours, so none tries again.
-    pub(super) is_suspect: Cell<bool>,
-    pub(super) retirement: OnceCell<Rc<Retirement>>,
+    owners: CacheOwners,
+    standing: Standing<CacheOwners>,
+}
+
+/// Owners of a part's index blocks and items blocks in the block cache.
+pub(super) type CacheOwners = [u64; 2];
+
+impl Leasable for Part {
+    type Retired = CacheOwners;
+
+    fn standing(&self) -> &Standing<CacheOwners> {
+        &self.standing
+    }
 }
 
 impl Part {
@@ -55,9 +62,7 @@ impl Part {
             sizes,
             suffix,
             owners: [context.block_cache().new_owner(), context.block_cache().new_owner()],
-            is_leased: Cell::new(false),
-            is_suspect: Cell::new(false),
-            retirement: OnceCell::new(),
+            standing: Standing::default(),
         }
     }
 
@@ -137,7 +142,7 @@ impl Part {
         self.suffix
     }
 
-    pub(super) fn owners(&self) -> [u64; 2] {
+    pub(super) fn owners(&self) -> CacheOwners {
         self.owners
     }
 
@@ -228,131 +233,5 @@ impl Part {
 
     pub(super) fn block_file_sizes(&self) -> [u64; 2] {
         [self.sizes[PartFile::Items as usize], self.sizes[PartFile::Lens as usize]]
-    }
-
-    /// Takes the part out of service. The files go when the last holder of any part of the same retirement has let go.
-    pub(super) fn retire(&self, retirement: &Rc<Retirement>) {
-        // Parts leave the list when they are retired, so that it happens once.
-        let _ = self.retirement.set(retirement.clone());
-    }
-}
-
-/// Files of retired parts that nobody reads any more.
-#[derive(Debug, Default)]
-pub struct Remains {
-    /// Directories, and the transaction file that lists them, if there is one, last.
-    pub paths: Vec<FilePath>,
-    /// Their blocks in the cache.
-    pub owners: Vec<u64>,
-}
-
-/// Where retirements end up; a janitor removes what lies here. Shared by all tables of an index.
-#[derive(Debug, Default)]
-pub struct Graveyard {
-    remains: RefCell<Vec<Remains>>,
-    is_closed: Cell<bool>,
-    /// Raised when something arrives.
-    arrived: Signal,
-    /// Removals that storage has not confirmed yet.
-    under_way: Cell<usize>,
-    /// Raised when one of them has ended.
-    removed: Signal,
-}
-
-impl Graveyard {
-    fn put(&self, remains: Remains) {
-        self.remains.borrow_mut().push(remains);
-        self.arrived.raise();
-    }
-
-    /// Whether nothing waits for removal.
-    pub fn is_empty(&self) -> bool {
-        self.remains.borrow().is_empty()
-    }
-
-    /// Removes all that lies here.
-    ///
-    /// # Errors
-    /// What the storage says; what could not be removed stays.
-    pub async fn clear(&self, context: &Context) -> Result<()> {
-        loop {
-            let Some(remains) = self.remains.borrow_mut().pop() else { return Ok(()) };
-            for owner in &remains.owners {
-                context.block_cache().remove_owner(*owner);
-            }
-            let changes = remains.paths.iter().map(|path| Change::Remove { path: path.clone() }).collect();
-            self.under_way.set(self.under_way.get() + 1);
-            let result = context.commit(changes).await;
-            self.under_way.set(self.under_way.get() - 1);
-            self.removed.raise();
-            if let Err(error) = result {
-                self.put(remains);
-                return Err(error);
-            }
-        }
-    }
-
-    /// As [`Graveyard::clear`], and returns only when nothing is being removed any more: whoever opens the database next must
-    /// not see files vanish that it has just listed.
-    ///
-    /// # Errors
-    /// As [`Graveyard::clear`].
-    pub async fn clear_all(&self, context: &Context) -> Result<()> {
-        loop {
-            self.clear(context).await?;
-            let seen = self.removed.version();
-            if self.under_way.get() == 0 && self.is_empty() {
-                return Ok(());
-            }
-            if self.under_way.get() > 0 {
-                context.changed(&self.removed, seen).await;
-            }
-        }
-    }
-
-    /// Lets [`Graveyard::run_janitor`] end.
-    pub fn close(&self) {
-        self.is_closed.set(true);
-        self.arrived.raise();
-    }
-
-    /// Removes what arrives, until the graveyard is closed.
-    pub async fn run_janitor(self: Rc<Self>, context: Context) {
-        while !self.is_closed.get() {
-            let seen = self.arrived.version();
-            if self.clear(&context).await.is_err() {
-                // The files do no harm, and the transaction file removes them when the database is opened again.
-                context.sleep_until(context.now() + 60_000).await;
-            } else if self.is_empty() {
-                context.changed(&self.arrived, seen).await;
-            }
-        }
-    }
-}
-
-/// What is to be removed once the last holder of some retired parts has let go.
-#[derive(Debug)]
-pub struct Retirement {
-    remains: RefCell<Remains>,
-    graveyard: Rc<Graveyard>,
-    /// That of the whole table, whose directory must not go before these parts.
-    of_table: OnceCell<Rc<Retirement>>,
-}
-
-impl Retirement {
-    pub(super) fn new(remains: Remains, graveyard: Rc<Graveyard>) -> Rc<Self> {
-        Rc::new(Self { remains: RefCell::new(remains), graveyard, of_table: OnceCell::new() })
-    }
-
-    /// Lets the remains of the whole table wait for these.
-    pub(super) fn hold_back(&self, of_table: &Rc<Self>) {
-        // A table is retired once.
-        let _ = self.of_table.set(of_table.clone());
-    }
-}
-
-impl Drop for Retirement {
-    fn drop(&mut self) {
-        self.graveyard.put(self.remains.take());
     }
 }

@@ -5,6 +5,7 @@ use super::block::ItemsBlock;
 use super::block_header::{BlockHeader, read_index_block};
 use super::part::Part;
 use crate::error::{Error, Result};
+use crate::merge::ReadWindow;
 use bytes::Bytes;
 use std::ops::Range;
 use std::rc::Rc;
@@ -25,7 +26,7 @@ pub enum Pull {
 pub struct PartStream {
     part: Rc<Part>,
     read_ahead: u64,
-    windows: [Window; 3],
+    windows: [ReadWindow; 3],
     next_row: usize,
     /// Headers of the present index block.
     headers: std::vec::IntoIter<BlockHeader>,
@@ -36,13 +37,6 @@ pub struct PartStream {
     items_read: u64,
     blocks_read: u64,
     last_item: Vec<u8>,
-}
-
-/// A stretch of a file that is in memory.
-#[derive(Debug, Default)]
-struct Window {
-    start: u64,
-    bytes: Bytes,
 }
 
 impl PartStream {
@@ -72,7 +66,7 @@ impl PartStream {
     /// Hands over bytes that begin at `start` of a file.
     pub fn feed(&mut self, file: PartFile, start: u64, bytes: Bytes) {
         if let Some(window) = self.windows.get_mut(file as usize) {
-            *window = Window { start, bytes };
+            *window = ReadWindow::new(start, bytes);
         }
     }
 
@@ -173,26 +167,8 @@ impl PartStream {
     }
 
     fn bytes(&self, file: PartFile, range: Range<u64>) -> Result<std::result::Result<Bytes, Pull>> {
-        if range.is_empty() {
-            return Ok(Ok(Bytes::new()));
-        }
         let size = self.part.file_size(file);
-        if range.end > size {
-            return Err(Error::corrupt(format!(
-                "bytes {} to {} of {} are wanted, which has {size} bytes",
-                range.start,
-                range.end,
-                file.name()
-            )));
-        }
-        let window = &self.windows[file as usize];
-        let (from, to) = (range.start.checked_sub(window.start), range.end.checked_sub(window.start));
-        if let (Some(from), Some(to)) = (from, to)
-            && to <= window.bytes.len() as u64
-        {
-            return Ok(Ok(window.bytes.slice(from as usize..to as usize)));
-        }
-        let end = range.end.max(range.start.saturating_add(self.read_ahead)).min(size);
-        Ok(Err(Pull::Starving(file, range.start..end)))
+        let found = self.windows[file as usize].get(range, self.read_ahead, file.name(), size)?;
+        Ok(found.map_err(|missing| Pull::Starving(file, missing)))
     }
 }

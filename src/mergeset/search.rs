@@ -2,10 +2,10 @@
 
 use super::block::ItemsBlock;
 use super::block_header::BlockHeader;
-use super::heap;
 use super::part::Part;
 use super::table::PartList;
 use crate::error::Result;
+use crate::merge::heap;
 use crate::runtime::Context;
 use std::rc::Rc;
 

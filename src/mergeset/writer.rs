@@ -7,38 +7,21 @@ use super::header::PartHeader;
 use super::metaindex::{MAX_INDEX_BLOCK_SIZE, MetaindexRow, write_metaindex};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
+use crate::merge::OutputStream;
 use bytes::Bytes;
 
 /// Turns blocks into the bytes of a part. What has been written can be taken out at any time.
 #[derive(Debug)]
 pub struct PartWriter {
     effort: Effort,
-    items: Stream,
-    lens: Stream,
-    index: Stream,
+    items: OutputStream,
+    lens: OutputStream,
+    index: OutputStream,
     /// Headers that wait for their index block to be full.
     headers: Vec<u8>,
     row: MetaindexRow,
     metaindex: Vec<MetaindexRow>,
     header: PartHeader,
-}
-
-/// One growing file: what was not taken out yet, and where that begins.
-#[derive(Debug, Default)]
-struct Stream {
-    taken_len: u64,
-    pending: Vec<u8>,
-}
-
-impl Stream {
-    fn len(&self) -> u64 {
-        self.taken_len + self.pending.len() as u64
-    }
-
-    fn take(&mut self) -> Bytes {
-        self.taken_len += self.pending.len() as u64;
-        Bytes::from(std::mem::take(&mut self.pending))
-    }
 }
 
 /// A part that was written to its end.
@@ -59,9 +42,9 @@ impl PartWriter {
     pub fn new(effort: Effort) -> Self {
         Self {
             effort,
-            items: Stream::default(),
-            lens: Stream::default(),
-            index: Stream::default(),
+            items: OutputStream::default(),
+            lens: OutputStream::default(),
+            index: OutputStream::default(),
             headers: Vec::new(),
             row: MetaindexRow::default(),
             metaindex: Vec::new(),
@@ -118,8 +101,7 @@ impl PartWriter {
     pub fn take_chunks(&mut self, min_len: usize) -> Vec<(PartFile, Bytes)> {
         let streams =
             [(PartFile::Items, &mut self.items), (PartFile::Lens, &mut self.lens), (PartFile::Index, &mut self.index)];
-        let full = streams.into_iter().filter(|(_, stream)| stream.pending.len() >= min_len.max(1));
-        full.map(|(file, stream)| (file, stream.take())).collect()
+        OutputStream::take_chunks(streams, min_len)
     }
 
     /// Ends the part. `None` when no block was written: then there is no part.

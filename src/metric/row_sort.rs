@@ -1,5 +1,8 @@
 //! The loops that sort rows by series and time. They wait for nothing: `src/part/inmemory.rs` cuts the work into slices and calls
 //! them for each. Apart from it they also run faster: what lives across an await lies in memory, and is read anew for every row.
+//!
+//! They lie beside the rows that they sort, and not beside their only caller, since Cargo optimises by package: the rooms of the
+//! kernel are compiled for speed, and `part` is none of them.
 
 use super::row::{SeriesIndex, SeriesTable};
 use super::tsid::Tsid;

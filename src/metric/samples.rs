@@ -1,4 +1,7 @@
 //! Samples of one series, and how those of several parts are put in order.
+//!
+//! They lie here and not beside the search in `part` that fills them, since Cargo optimises by package: the rooms of the kernel are
+//! compiled for speed, and `part` is none of them.
 
 use crate::time::TimestampMs;
 use std::ops::Range;

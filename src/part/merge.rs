@@ -8,6 +8,7 @@ use crate::block::{Block, merge_into_pending};
 use crate::collections::u64_set::U64Set;
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, Result};
+use crate::merge::heap;
 use crate::time::TimestampMs;
 use bytes::Bytes;
 use std::cmp::Ordering;
@@ -68,7 +69,7 @@ pub struct MergeCounts {
 pub struct PartMerge {
     options: MergeOptions,
     inputs: Vec<Input>,
-    heap: Heap,
+    heap: Vec<usize>,
     stage: Stage,
     /// The block that waits for more rows of its series; empty when there is none.
     pending: Block,
@@ -100,7 +101,7 @@ impl PartMerge {
         let readers: Result<Vec<_>> = parts.into_iter().map(|part| part.stream(read_ahead)).collect();
         let inputs: Vec<_> = readers?.into_iter().map(|reader| Input { reader, head: None }).collect();
         Ok(Self {
-            heap: Heap(Vec::with_capacity(inputs.len())),
+            heap: Vec::with_capacity(inputs.len()),
             inputs,
             stage: Stage::Filling(0),
             pending: Block::default(),
@@ -133,25 +134,27 @@ impl PartMerge {
                         return Ok(starving);
                     }
                     if self.inputs[input].head.is_some() {
-                        self.heap.0.push(input);
+                        self.heap.push(input);
                     }
                 }
-                self.heap.init(&self.inputs);
+                let inputs = &self.inputs;
+                heap::build(&mut self.heap, &|a, b| is_less(inputs, a, b));
             }
             Stage::Advancing => {
-                let Some(&top) = self.heap.0.first() else { return Ok(Step::Done) };
+                let Some(&top) = self.heap.first() else { return Ok(Step::Done) };
                 if let Some(starving) = self.pull(top)? {
                     return Ok(starving);
                 }
-                if self.inputs[top].head.is_some() {
-                    self.heap.fix_top(&self.inputs);
+                let inputs = &self.inputs;
+                if inputs[top].head.is_some() {
+                    heap::fix_top(&mut self.heap, &|a, b| is_less(inputs, a, b));
                 } else {
-                    self.heap.pop(&self.inputs);
+                    heap::pop(&mut self.heap, &|a, b| is_less(inputs, a, b));
                 }
             }
         }
         self.stage = Stage::Advancing;
-        let Some(&top) = self.heap.0.first() else { return Ok(Step::Done) };
+        let Some(&top) = self.heap.first() else { return Ok(Step::Done) };
         // Only inputs with a block are in the heap.
         let Some(block) = self.inputs[top].head.take() else { return Ok(Step::Done) };
         let rows = u64::from(block.header.rows_count);
@@ -215,7 +218,7 @@ impl PartMerge {
 
     /// Ends the merge after [`Step::Done`]. There is no part when no row was left.
     pub fn finish(mut self) -> Result<(Option<WrittenPart>, MergeCounts)> {
-        if !self.heap.0.is_empty() {
+        if !self.heap.is_empty() {
             return Err(Error::internal("a merge was ended before its inputs were"));
         }
         self.write_pending()?;
@@ -240,48 +243,6 @@ fn write(
     }
     counts.written += block.rows() as u64;
     writer.encode_and_write(block)
-}
-
-/// A binary heap of inputs, whose order of equal elements is that of Go's `container/heap`: it decides in which order
-/// samples with equal timestamps come out.
-#[derive(Debug)]
-struct Heap(Vec<usize>);
-
-impl Heap {
-    fn init(&mut self, inputs: &[Input]) {
-        for at in (0..self.0.len() / 2).rev() {
-            self.sink(at, self.0.len(), inputs);
-        }
-    }
-
-    fn fix_top(&mut self, inputs: &[Input]) {
-        self.sink(0, self.0.len(), inputs);
-    }
-
-    fn pop(&mut self, inputs: &[Input]) {
-        let Some(last) = self.0.len().checked_sub(1) else { return };
-        self.0.swap(0, last);
-        self.sink(0, last, inputs);
-        self.0.truncate(last);
-    }
-
-    /// Moves the element at `at` down to where it belongs among the first `len`.
-    fn sink(&mut self, mut at: usize, len: usize, inputs: &[Input]) {
-        loop {
-            let mut child = 2 * at + 1;
-            if child >= len {
-                return;
-            }
-            if child + 1 < len && is_less(inputs, self.0[child + 1], self.0[child]) {
-                child += 1;
-            }
-            if !is_less(inputs, self.0[child], self.0[at]) {
-                return;
-            }
-            self.0.swap(at, child);
-            at = child;
-        }
-    }
 }
 
 fn is_less(inputs: &[Input], a: usize, b: usize) -> bool {

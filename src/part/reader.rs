@@ -8,6 +8,8 @@ use super::{MIN_DEDUP_INTERVAL_FILE, PartFile};
 use crate::block::BlockHeader;
 use crate::error::{Error, Result};
 use crate::fs::{EntryKind, FilePath};
+use crate::merge::ReadWindow;
+use crate::merge::window::outside;
 use crate::runtime::Context;
 use bytes::Bytes;
 use std::cell::Cell;
@@ -133,7 +135,7 @@ impl Part {
         let bytes = &files[file as usize];
         let (start, end) = (range.start as usize, range.end as usize);
         if range.start > range.end || range.end > bytes.len() as u64 {
-            return Err(outside(file, &range, bytes.len() as u64));
+            return Err(outside(file.name(), &range, bytes.len() as u64));
         }
         Ok(bytes.slice(start..end))
     }
@@ -156,15 +158,6 @@ impl Part {
     pub fn stream(&self, read_ahead: u64) -> Result<BlockStreamReader> {
         BlockStreamReader::new(self, read_ahead)
     }
-}
-
-fn outside(file: PartFile, range: &Range<u64>, size: u64) -> Error {
-    Error::corrupt(format!(
-        "bytes {} to {} of {} are wanted, which has {size} bytes",
-        range.start,
-        range.end,
-        file.name()
-    ))
 }
 
 /// A block as it lies in a part.
@@ -196,7 +189,7 @@ pub struct BlockStreamReader {
     metaindex: std::vec::IntoIter<MetaindexRow>,
     sizes: [u64; 4],
     read_ahead: u64,
-    windows: [Window; 3],
+    windows: [ReadWindow; 3],
     /// Headers of the present index block.
     headers: std::vec::IntoIter<BlockHeader>,
     next_row: Option<MetaindexRow>,
@@ -211,30 +204,12 @@ pub struct BlockStreamReader {
     last: Option<BlockHeader>,
 }
 
-/// A stretch of a file that is in memory.
-#[derive(Debug, Default)]
-struct Window {
-    start: u64,
-    bytes: Bytes,
-}
-
-impl Window {
-    fn get(&self, range: &Range<u64>) -> Option<Bytes> {
-        let from = range.start.checked_sub(self.start)?;
-        let to = range.end.checked_sub(self.start)?;
-        if to > self.bytes.len() as u64 {
-            return None;
-        }
-        Some(self.bytes.slice(from as usize..to as usize))
-    }
-}
-
 impl BlockStreamReader {
     fn new(part: &Part, read_ahead: u64) -> Result<Self> {
-        let mut windows: [Window; 3] = Default::default();
+        let mut windows: [ReadWindow; 3] = Default::default();
         if let PartSource::Memory(files) = &part.source {
             for (window, bytes) in windows.iter_mut().zip(files) {
-                window.bytes = bytes.clone();
+                *window = ReadWindow::new(0, bytes.clone());
             }
         }
         Ok(Self {
@@ -260,7 +235,7 @@ impl BlockStreamReader {
     /// Hands over bytes that begin at `start` of a file.
     pub fn feed(&mut self, file: PartFile, start: u64, bytes: Bytes) {
         if let Some(window) = self.windows.get_mut(file as usize) {
-            *window = Window { start, bytes };
+            *window = ReadWindow::new(start, bytes);
         }
     }
 
@@ -381,17 +356,7 @@ impl BlockStreamReader {
     }
 
     fn bytes(&self, file: PartFile, range: Range<u64>) -> Result<std::result::Result<Bytes, Pull>> {
-        if range.is_empty() {
-            return Ok(Ok(Bytes::new()));
-        }
-        let size = self.sizes[file as usize];
-        if range.end > size {
-            return Err(outside(file, &range, size));
-        }
-        if let Some(bytes) = self.windows[file as usize].get(&range) {
-            return Ok(Ok(bytes));
-        }
-        let end = range.end.max(range.start.saturating_add(self.read_ahead)).min(size);
-        Ok(Err(Pull::Starving(file, range.start..end)))
+        let found = self.windows[file as usize].get(range, self.read_ahead, file.name(), self.sizes[file as usize])?;
+        Ok(found.map_err(|missing| Pull::Starving(file, missing)))
     }
 }

@@ -8,6 +8,7 @@ use crate::block::encode::TimestampsMemo;
 use crate::block::{Block, BlockHeader};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
+use crate::merge::OutputStream;
 use bytes::Bytes;
 
 /// Turns blocks into the bytes of a part. What has been written can be taken out at any time, so that a part that is larger
@@ -15,9 +16,9 @@ use bytes::Bytes;
 #[derive(Debug)]
 pub struct BlockStreamWriter {
     effort: Effort,
-    timestamps: Stream,
-    values: Stream,
-    index: Stream,
+    timestamps: OutputStream,
+    values: OutputStream,
+    index: OutputStream,
     timestamps_memo: TimestampsMemo,
     /// The timestamps that were written last, and where: an equal block that follows refers to them.
     shared_timestamps: Vec<u8>,
@@ -28,24 +29,6 @@ pub struct BlockStreamWriter {
     metaindex: Vec<MetaindexRow>,
     last: Option<BlockHeader>,
     header: PartHeader,
-}
-
-/// One growing file: what was not taken out yet, and where that begins.
-#[derive(Debug, Default)]
-struct Stream {
-    taken_len: u64,
-    pending: Vec<u8>,
-}
-
-impl Stream {
-    fn len(&self) -> u64 {
-        self.taken_len + self.pending.len() as u64
-    }
-
-    fn take(&mut self) -> Bytes {
-        self.taken_len += self.pending.len() as u64;
-        Bytes::from(std::mem::take(&mut self.pending))
-    }
 }
 
 /// A part that was written to its end.
@@ -66,9 +49,9 @@ impl BlockStreamWriter {
     pub fn new(effort: Effort) -> Self {
         Self {
             effort,
-            timestamps: Stream::default(),
-            values: Stream::default(),
-            index: Stream::default(),
+            timestamps: OutputStream::default(),
+            values: OutputStream::default(),
+            index: OutputStream::default(),
             timestamps_memo: TimestampsMemo::default(),
             shared_timestamps: Vec::new(),
             shared_timestamps_offset: 0,
@@ -181,8 +164,7 @@ impl BlockStreamWriter {
             (PartFile::Values, &mut self.values),
             (PartFile::Index, &mut self.index),
         ];
-        let full = streams.into_iter().filter(|(_, stream)| stream.pending.len() >= min_len.max(1));
-        full.map(|(file, stream)| (file, stream.take())).collect()
+        OutputStream::take_chunks(streams, min_len)
     }
 
     /// Ends the part. `None` when no block was written: then there is no part.

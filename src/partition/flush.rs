@@ -1,40 +1,57 @@
-//! Raw rows to in-memory parts, in-memory parts to disk (engine-behaviour §2, §3).
+//! Raw rows to in-memory parts (engine-behaviour §2).
 
-use super::{Partition, PartitionOptions};
-use crate::error::{Error, ErrorKind, Result};
-use crate::metric::row::Rows;
+use super::background::BackgroundMerger;
+use super::live_parts::LiveParts;
+use super::month::Month;
+use super::options::PartitionOptions;
+use super::raw_rows::{Added, RawRows};
+use super::state::ShardState;
+use crate::error::{Error, Result};
+use crate::metric::row::{Rows, SeriesIndex};
+use crate::part::Part;
 use crate::part::inmemory::{ConversionOptions, part_from_rows};
-use crate::runtime::{Lane, beside};
-use crate::time::{SECOND_MS, TimestampMs, back_off_ms};
-use crate::trace::event::{Event, MergeId, MergeReason, PartClass, PartId};
+use crate::runtime::{Lane, Signal};
+use crate::time::{SECOND_MS, TimestampMs};
+use crate::trace::event::{Event, MergeReason, PartClass, PartId};
+use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
-use super::parts::PartEntry;
-use super::policy::{self, MAX_PARTS_TO_MERGE};
-
-const RAW_ROWS_INTERVAL_MS: i64 = SECOND_MS;
-const DISK_INTERVAL_MS: i64 = 5 * SECOND_MS;
-/// An in-memory part of this age goes to disk.
-const DISK_AGE_S: i64 = 5;
-/// A merge that has not moved at so many looks in a row, with so much time before each, is stuck.
-const LOOKS_AT_STUCK: u32 = 3;
-const LOOK_INTERVAL_MS: i64 = 10 * SECOND_MS;
-/// With so many in-memory parts that the storage does not take, they are merged where they are.
-const MAX_REFUSED_PARTS: usize = 2 * MAX_PARTS_TO_MERGE;
+const INTERVAL_MS: i64 = SECOND_MS;
 /// With more small parts than this, conversion helps merging before it goes on.
 const MAX_SMALL_PARTS: usize = 256;
 
+/// Takes rows in, and makes in-memory parts of them.
+pub(super) struct RowFlusher {
+    month: Rc<Month>,
+    parts: Rc<LiveParts>,
+    small_merger: Rc<BackgroundMerger>,
+    raw_rows: RefCell<RawRows>,
+    /// Raised when the first row comes to empty shards.
+    rows_arrived: Signal,
+    conversions: RefCell<Conversions>,
+}
+
+/// Whether the job that works off the queue runs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Converter {
+    /// It has ended with an empty queue, or has given up.
+    #[default]
+    Idle,
+    /// It runs.
+    Running,
+}
+
 /// Rows on their way from shards into parts. One job works them off in order.
 #[derive(Debug, Default)]
-pub(super) struct Conversions {
+struct Conversions {
     queue: VecDeque<Batch>,
     /// Rows in the queue and in the conversion under way.
-    pub(super) pending_rows: u64,
+    pending_rows: u64,
     /// Batches ever queued, and ever converted.
     queued: u64,
     converted: u64,
-    is_running: bool,
+    converter: Converter,
     /// Why the job gave up last; the rows are still in the queue.
     failure: Option<Error>,
 }
@@ -54,17 +71,96 @@ impl PartitionOptions {
     }
 }
 
-/// The first multiple of `interval` after `from` that lies behind `now`.
-fn next_tick(from: TimestampMs, interval: i64, now: TimestampMs) -> TimestampMs {
-    from + (now.saturating_sub(from).div_euclid(interval) + 1) * interval
-}
+impl RowFlusher {
+    pub(super) fn new(month: Rc<Month>, parts: Rc<LiveParts>, small_merger: Rc<BackgroundMerger>) -> Rc<Self> {
+        let raw_rows = RawRows::new(month.options.shards, month.options.max_rows_per_shard);
+        Rc::new(Self {
+            month,
+            parts,
+            small_merger,
+            raw_rows: RefCell::new(raw_rows),
+            rows_arrived: Signal::default(),
+            conversions: RefCell::default(),
+        })
+    }
 
-impl Partition {
+    // ---- rows come in ----------------------------------------------------------------------------------------------
+
+    /// Adds many samples of one series, all of this month. They can be searched after the next flush.
+    pub(super) fn add_run(self: &Rc<Self>, series: SeriesIndex, timestamps: &[TimestampMs], values: &[f64]) {
+        let added = self.raw_rows.borrow_mut().add_run(series, timestamps, values, self.month.context.now());
+        self.rows_added(timestamps.len(), added);
+    }
+
+    /// Adds one sample each of many series at one instant of this month.
+    pub(super) fn add_scrape(self: &Rc<Self>, series: &[SeriesIndex], timestamp: TimestampMs, values: &[f64]) {
+        let added = self.raw_rows.borrow_mut().add_scrape(series, timestamp, values, self.month.context.now());
+        self.rows_added(series.len(), added);
+    }
+
+    /// Adds any rows of this month, as columns of one length.
+    pub(super) fn add_columns(self: &Rc<Self>, series: &[SeriesIndex], timestamps: &[TimestampMs], values: &[f64]) {
+        let added = self.raw_rows.borrow_mut().add_columns(series, timestamps, values, self.month.context.now());
+        self.rows_added(timestamps.len(), added);
+    }
+
+    fn rows_added(self: &Rc<Self>, rows: usize, added: Added) {
+        if rows == 0 {
+            return;
+        }
+        self.month.context.emit(|| Event::RowsAdded {
+            partition: self.month.label.clone(),
+            shard: added.shard as u32,
+            rows: rows as u64,
+            pending_rows: added.pending_rows as u64,
+        });
+        match added.overflow {
+            Some(overflow) => self.queue_conversion(overflow),
+            // The ticker sleeps while there is nothing to flush.
+            None if added.pending_rows == rows => self.rows_arrived.raise(),
+            None => {}
+        }
+    }
+
+    /// Rows that were taken out of their shards and are not in a part yet.
+    pub(super) fn pending_conversion_rows(&self) -> u64 {
+        self.conversions.borrow().pending_rows
+    }
+
+    /// Rows that can't be searched yet.
+    pub(super) fn pending_rows(&self) -> u64 {
+        self.raw_rows.borrow().len() as u64 + self.pending_conversion_rows()
+    }
+
+    /// The shards of raw rows as observers see them.
+    pub(super) fn shards(&self) -> Vec<ShardState> {
+        let raw_rows = self.raw_rows.borrow();
+        let capacity = raw_rows.max_rows_per_shard() as u64;
+        raw_rows.rows_per_shard().map(|rows| ShardState { rows: rows as u64, capacity }).collect()
+    }
+
+    /// Forgets the rows that wait in shards.
+    pub(super) fn forget_rows(&self) {
+        drop(self.raw_rows.borrow_mut().take(None));
+    }
+
+    /// Lets the ticker see that it is to end.
+    pub(super) fn wake(&self) {
+        self.rows_arrived.raise();
+    }
+
+    /// When the shards are emptied next.
+    pub(super) fn next_flush(&self) -> TimestampMs {
+        self.month.next_tick(INTERVAL_MS)
+    }
+
+    // ---- rows become parts -----------------------------------------------------------------------------------------
+
     /// Makes all rows that were added before searchable.
     ///
     /// # Errors
     /// When rows can't be encoded; they are kept and tried again later.
-    pub async fn flush_raw_rows(self: &Rc<Self>) -> Result<()> {
+    pub(super) async fn flush(self: &Rc<Self>) -> Result<()> {
         let rows = self.raw_rows.borrow_mut().take(None);
         self.queue_conversion(rows);
         let target = {
@@ -74,7 +170,7 @@ impl Partition {
         };
         self.wake_converter();
         loop {
-            let seen = self.changed.version();
+            let seen = self.parts.changed().version();
             {
                 let conversions = self.conversions.borrow();
                 if conversions.converted >= target {
@@ -84,31 +180,31 @@ impl Partition {
                     return Err(failure.clone());
                 }
             }
-            self.context.changed(&self.changed, seen).await;
+            self.month.context.changed(self.parts.changed(), seen).await;
         }
     }
 
     /// Every second, while there are rows.
-    pub(super) async fn run_raw_rows_ticker(self: Rc<Self>) {
-        while !self.is_stopping.get() {
+    pub(super) async fn run_ticker(self: Rc<Self>) {
+        while !self.month.is_stopping() {
             let seen = self.rows_arrived.version();
             if self.raw_rows.borrow().is_empty() && self.conversions.borrow().queue.is_empty() {
-                self.context.changed(&self.rows_arrived, seen).await;
+                self.month.context.changed(&self.rows_arrived, seen).await;
                 continue;
             }
-            let due = next_tick(self.opened_at, RAW_ROWS_INTERVAL_MS, self.context.now());
-            self.context.changed_or_until(&self.stop, self.stop.version(), due).await;
-            if self.is_stopping.get() {
+            let due = self.next_flush();
+            self.month.sleep_until(due).await;
+            if self.month.is_stopping() {
                 return;
             }
-            let rows = self.raw_rows.borrow_mut().take(Some(self.context.now()));
+            let rows = self.raw_rows.borrow_mut().take(Some(self.month.context.now()));
             self.queue_conversion(rows);
             self.wake_converter();
         }
     }
 
     /// Queues rows, cut into chunks of the size of a shard, and wakes the job that makes parts of them.
-    pub(super) fn queue_conversion(self: &Rc<Self>, mut rows: Rows) {
+    fn queue_conversion(self: &Rc<Self>, mut rows: Rows) {
         if rows.is_empty() {
             return;
         }
@@ -131,9 +227,9 @@ impl Partition {
 
     fn wake_converter(self: &Rc<Self>) {
         let mut conversions = self.conversions.borrow_mut();
-        if !conversions.queue.is_empty() && !conversions.is_running {
-            conversions.is_running = true;
-            self.context.spawn(Lane::Flush, self.clone().run_converter());
+        if !conversions.queue.is_empty() && conversions.converter == Converter::Idle {
+            conversions.converter = Converter::Running;
+            self.month.context.spawn(Lane::Flush, self.clone().run_converter());
         }
     }
 
@@ -142,228 +238,51 @@ impl Partition {
         loop {
             let Some(mut batch) = self.conversions.borrow_mut().queue.pop_front() else { break };
             while let Some(rows) = batch.chunks.pop_front() {
-                match part_from_rows(&self.context, &rows, &self.options.series, self.options.conversion()).await {
+                match part_from_rows(
+                    &self.month.context,
+                    &rows,
+                    &self.month.options.series,
+                    self.month.options.conversion(),
+                )
+                .await
+                {
                     Ok(part) => {
-                        batch.parts.extend(part.map(|part| self.apply_created(PartClass::InMemory, part)));
+                        batch.parts.extend(part.map(|part| self.add_part(part)));
                         self.conversions.borrow_mut().pending_rows -= rows.len() as u64;
                         self.raw_rows.borrow_mut().recycle(rows);
                     }
                     Err(error) => {
                         if self.conversions.borrow().failure.is_none() {
-                            self.degraded(&error, "rows wait in memory until they can be encoded");
+                            self.month.degraded(&error, "rows wait in memory until they can be encoded");
                         }
                         batch.chunks.push_front(rows);
                         let mut conversions = self.conversions.borrow_mut();
                         conversions.queue.push_front(batch);
                         conversions.failure = Some(error);
-                        conversions.is_running = false;
-                        self.changed.raise();
+                        conversions.converter = Converter::Idle;
+                        self.parts.changed().raise();
                         return;
                     }
                 }
             }
             self.conversions.borrow_mut().converted += 1;
-            self.changed.raise();
-            self.context.emit(|| Event::RawRowsFlushed {
-                partition: self.label.clone(),
+            self.parts.changed().raise();
+            self.month.context.emit(|| Event::RawRowsFlushed {
+                partition: self.month.label.clone(),
                 rows: batch.rows,
                 parts: batch.parts,
             });
-            if self.parts.borrow().small.len() > MAX_SMALL_PARTS && !self.is_stopping.get() {
+            if self.parts.list().small.len() > MAX_SMALL_PARTS && !self.month.is_stopping() {
                 // An error is in the trace, and the merge is tried again at the next flush.
-                let _ = self.merge_small_parts(MergeReason::Assisted, false).await;
+                let _ = self.small_merger.merge_best(MergeReason::Assisted, false).await;
             }
         }
-        self.conversions.borrow_mut().is_running = false;
+        self.conversions.borrow_mut().converter = Converter::Idle;
     }
 
-    pub(super) fn next_raw_rows_flush(&self) -> TimestampMs {
-        next_tick(self.opened_at, RAW_ROWS_INTERVAL_MS, self.context.now())
-    }
-
-    pub(super) fn next_disk_flush(&self) -> TimestampMs {
-        next_tick(self.opened_at, DISK_INTERVAL_MS, self.context.now())
-    }
-
-    // ---- to disk ---------------------------------------------------------------------------------------------------
-
-    /// Every five seconds, while there are in-memory parts; ever more rarely while the storage does not take them, and at once
-    /// when it has more room or has taken what somebody else wrote here.
-    pub(super) async fn run_disk_ticker(self: Rc<Self>) {
-        let mut failures = 0;
-        let grown = self.context.room().grown().clone();
-        let recovered = self.context.health().recovered().clone();
-        while !self.is_stopping.get() {
-            let seen = self.changed.version();
-            if self.free_in_memory_parts(|_| true).is_empty() {
-                if self.in_memory_parts().is_empty() {
-                    // A merge in the background may have taken the last ones.
-                    failures = 0;
-                    self.context.trouble_is_over(&self.place());
-                }
-                self.context.changed(&self.changed, seen).await;
-                continue;
-            }
-            let now = self.context.now();
-            let stop = (&self.stop, self.stop.version());
-            if failures == 0 {
-                self.context.first_of(&[stop], next_tick(self.opened_at, DISK_INTERVAL_MS, now)).await;
-            } else {
-                let seen = [stop, (&grown, grown.version()), (&recovered, recovered.version())];
-                self.context.first_of(&seen, now + back_off_ms(DISK_INTERVAL_MS, failures)).await;
-            }
-            if self.is_stopping.get() {
-                return;
-            }
-            if failures > 0 && !self.context.health().is_in_trouble(&self.place()) {
-                // What has come since goes when it would have gone without all this.
-                failures = 0;
-                continue;
-            }
-            let now_s = self.context.now().div_euclid(SECOND_MS);
-            // One from the future was made before the clock was set back.
-            let is_old =
-                |entry: &PartEntry| !(0..DISK_AGE_S).contains(&(now_s - entry.created().div_euclid(SECOND_MS)));
-            match self.merge_optimal(self.free_in_memory_parts(is_old), MergeReason::Flush).await {
-                Ok(_) => failures = 0,
-                // The parts stay and are tried again.
-                Err(_) => {
-                    failures += 1;
-                    self.merge_refused_parts().await;
-                }
-            }
-        }
-    }
-
-    /// As long as the storage takes no part, they must not become too many to be searched quickly.
-    async fn merge_refused_parts(self: &Rc<Self>) {
-        loop {
-            let free = self.free_in_memory_parts(|entry| !entry.is_suspect());
-            if free.len() <= MAX_REFUSED_PARTS || self.is_stopping.get() {
-                return;
-            }
-            let sizes: Vec<_> = free.iter().map(|entry| entry.size()).collect();
-            let choice = policy::select(&sizes, u64::MAX, true);
-            let chosen: Vec<_> = choice.parts.iter().map(|&at| free[at].clone()).collect();
-            if chosen.is_empty() || self.merge_in_memory(self.lease_free(chosen)).await.is_err() {
-                return;
-            }
-        }
-    }
-
-    pub(super) fn in_memory_parts(&self) -> Vec<Rc<PartEntry>> {
-        let list = self.parts.borrow();
-        list.small.iter().filter(|entry| entry.class() == PartClass::InMemory).cloned().collect()
-    }
-
-    /// In-memory parts that are in no merge.
-    fn free_in_memory_parts(&self, filter: impl Fn(&PartEntry) -> bool) -> Vec<Rc<PartEntry>> {
-        let mut parts = self.in_memory_parts();
-        parts.retain(|entry| entry.lease().is_none() && filter(entry));
-        parts
-    }
-
-    /// Makes all in-memory parts of this instant durable, whatever their age. Rows that wait in shards are not touched.
-    ///
-    /// # Errors
-    /// When storage fails; the parts stay in memory.
-    pub async fn flush_to_disk(self: &Rc<Self>) -> Result<()> {
-        let mut wanted: Vec<PartId> = Vec::new();
-        let mut merges_in_memory = None;
-        loop {
-            let seen = self.changed.version();
-            // What was merged in memory is in memory still, under another name.
-            if merges_in_memory.replace(self.merges_in_memory.get()) != Some(self.merges_in_memory.get()) {
-                wanted = self.in_memory_parts().iter().map(|entry| entry.id()).collect();
-            }
-            let free = self.free_in_memory_parts(|entry| wanted.contains(&entry.id()));
-            if !free.is_empty() {
-                self.merge_in_job(Lane::Flush, free, MergeReason::Flush).await?;
-                continue;
-            }
-            if !wanted.iter().any(|id| self.parts.borrow().contains(*id)) {
-                return Ok(());
-            }
-            // The rest is in other merges.
-            self.context.changed(&self.changed, seen).await;
-        }
-    }
-
-    /// Merges fifteen parts at a time until all have been written to disk once (engine-behaviour §3).
-    pub(super) async fn merge_optimal(
-        self: &Rc<Self>,
-        parts: Vec<Rc<PartEntry>>,
-        reason: MergeReason,
-    ) -> Result<Vec<Rc<PartEntry>>> {
-        let mut waiting = self.lease_free(parts);
-        let has_parts = !waiting.parts.is_empty();
-        let mut outputs = Vec::new();
-        while !waiting.parts.is_empty() {
-            let lease = waiting.take(MAX_PARTS_TO_MERGE, self.options.ids.next_merge());
-            let watched = self.tell_when_stuck(lease.merge);
-            match beside(self.merge(lease, reason, None), watched).await {
-                Ok(output) => outputs.extend(output),
-                Err(error) => {
-                    if error.kind() != ErrorKind::Aborted {
-                        let consequence = "its last rows stay in memory, can be searched, and are tried again";
-                        self.context.trouble(&self.place(), &error, consequence);
-                    }
-                    return Err(error);
-                }
-            }
-        }
-        if has_parts {
-            self.context.trouble_is_over(&self.place());
-        }
-        Ok(outputs)
-    }
-
-    /// Says that a merge is stuck when it has not moved for half a minute: a storage that never answers fails nothing, and what
-    /// waits for it must not become more without end. The merge goes on should the answer come after all. Looks are counted and not
-    /// only time, as a clock that jumps ahead proves nothing.
-    async fn tell_when_stuck(&self, merge: MergeId) {
-        let rows_done = || self.running.borrow().get(&merge).map(|running| running.rows_done);
-        let (mut looks, mut seen) = (0, Some(0));
-        while looks < LOOKS_AT_STUCK {
-            self.context.sleep_until(self.context.now() + LOOK_INTERVAL_MS).await;
-            let now_done = rows_done();
-            looks = if seen == now_done { looks + 1 } else { 0 };
-            seen = now_done;
-        }
-        let error = Error::new(ErrorKind::Storage, "the storage has not answered for half a minute");
-        self.context.trouble(&self.place(), &error, "its last rows wait in memory and can be searched");
-    }
-
-    /// As [`Partition::merge_optimal`], in a job of its own: a merge that has begun to commit must not be dropped with the
-    /// request that asked for it.
-    pub(super) async fn merge_in_job(
-        self: &Rc<Self>,
-        lane: Lane,
-        parts: Vec<Rc<PartEntry>>,
-        reason: MergeReason,
-    ) -> Result<Vec<Rc<PartEntry>>> {
-        let partition = self.clone();
-        self.in_job(lane, async move { partition.merge_optimal(parts, reason).await }).await
-    }
-
-    /// Runs `work` in a job of its own and waits for its result.
-    pub(super) async fn in_job<T: 'static>(
-        self: &Rc<Self>,
-        lane: Lane,
-        work: impl Future<Output = Result<T>> + 'static,
-    ) -> Result<T> {
-        let result = Rc::new(std::cell::RefCell::new(None));
-        let done = crate::runtime::Signal::default();
-        let seen = done.version();
-        self.context.spawn(lane, {
-            let (result, done) = (result.clone(), done.clone());
-            async move {
-                result.replace(Some(work.await));
-                done.raise();
-            }
-        });
-        self.context.changed(&done, seen).await;
-        let result = result.take();
-        result.unwrap_or_else(|| Err(Error::new(ErrorKind::Aborted, "the job ended without a result")))
+    fn add_part(&self, part: Part) -> PartId {
+        let entry = self.parts.add(PartClass::InMemory, part);
+        self.parts.emit_created(&entry, None);
+        entry.id()
     }
 }

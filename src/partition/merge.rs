@@ -1,20 +1,23 @@
-//! Merges of parts: in the background, forced, and on the way to disk (engine-behaviour §4, §7).
+//! One merge of parts from its lease to the commit that makes it true (engine-behaviour §4).
 
-use super::parts::{Lease, PartEntry};
-use super::policy::{self, Choice, MAX_PARTS_TO_MERGE, PartSize};
-use super::{MergeCounters, MergeLook, Partition, RunningMerge};
-use crate::collections::sort;
+use super::live_parts::LiveParts;
+use super::month::Month;
+use super::parts::{PartEntry, PartLease, bytes_of};
+use super::removal::Remover;
+use super::state::{MergeCounters, MergeState};
+use crate::collections::sorted_map::SortedMap;
 use crate::encoding::zstd::Effort;
 use crate::error::{ErrorKind, Result};
 use crate::fs::{Change, FilePath};
+use crate::merge::Leasable;
+use crate::merge::transaction::Transaction;
 use crate::part::merge::{MergeCounts, MergeOptions, PartMerge, Step};
 use crate::part::writer::WrittenPart;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part, PartFile};
-use crate::runtime::{Lane, Purpose, Reservation, Signal};
-use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
-use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass, PartId};
-use crate::transaction::Transaction;
+use crate::runtime::Purpose;
+use crate::trace::event::{Event, MergeChoice, MergeId, MergeReason, PartClass};
 use bytes::Bytes;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -26,268 +29,98 @@ const READ_AHEAD: u64 = 128 << 10;
 const CHUNK_LEN: usize = 256 << 10;
 /// Results of at least so many bytes are compressed thoroughly: they are merged again only rarely.
 const THOROUGH_FROM_BYTES: u64 = 4 << 20;
-/// The waiting times between two looks for something to merge.
-const MIN_SLEEP_MS: i64 = 10;
-const MAX_SLEEP_MS: i64 = 10_000;
-/// A merge for which the storage had no room in the end, though nobody had said so before, is not soon tried again.
-const QUOTA_SLEEP_MS: i64 = 10 * MINUTE_MS;
 /// Rows between two reports of progress.
 const PROGRESS_ROWS: u64 = 20_000;
 
-impl Partition {
-    // ---- in the background -----------------------------------------------------------------------------------------
+/// Whose turn it is to begin merges of live parts. Flushes always may.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// The background mergers'.
+    Background,
+    /// A merge of the whole month, which the background mergers wait for.
+    Forced,
+}
 
-    /// Looks for something to merge until stopped, ever more rarely while there is nothing, and not at all while the list of
-    /// parts stays as it was.
-    pub(super) async fn run_merger(self: Rc<Self>, class: PartClass) {
-        let mut sleep_ms = MIN_SLEEP_MS;
-        let mut is_final = false;
-        let mut last_merge = self.context.now();
-        let mut failures = 0;
-        let grown = self.context.room().grown().clone();
-        while !self.is_stopping.get() {
-            let (changed, grown) = ((&self.changed, self.changed.version()), (&grown, grown.version()));
-            let result = match class {
-                PartClass::Big => self.merge_big_parts(is_final).await,
-                _ => self.merge_small_parts(MergeReason::Background, is_final).await,
-            };
-            let now = self.context.now();
-            match result {
-                Ok(true) => {
-                    (sleep_ms, failures) = (MIN_SLEEP_MS, 0);
-                    last_merge = now;
-                    is_final = false;
-                    continue;
-                }
-                Ok(false) => failures = 0,
-                // Whatever the reason is, trying again at once would not help.
-                Err(error) => {
-                    failures += 1;
-                    let is_told = matches!(error.kind(), ErrorKind::Aborted | ErrorKind::Quota);
-                    if failures == 1 && !is_told {
-                        self.degraded(&error, "the parts stay as they are, and the merge is tried again");
-                    }
-                    let is_full = error.kind() == ErrorKind::Quota;
-                    let retry_at = now + if is_full { QUOTA_SLEEP_MS } else { back_off_ms(MAX_SLEEP_MS, failures) };
-                    if !self.is_stopping.get() {
-                        let stop = (&self.stop, self.stop.version());
-                        self.context.first_of(&[stop, grown], retry_at).await;
-                    }
-                    continue;
-                }
-            }
-            // The clock may have been set back.
-            last_merge = last_merge.min(now);
-            let delay = self.options.final_merge_delay_ms;
-            if delay > 0 && now - last_merge > delay {
-                last_merge = now;
-                is_final = true;
-                continue;
-            }
-            let mut due = now + sleep_ms;
-            sleep_ms = (2 * sleep_ms).min(MAX_SLEEP_MS);
-            // Attempts on an unchanged list would end as this one did, so they are left out; the timer goes on as if not.
-            let next_final = if delay > 0 && !is_final { last_merge + delay + 1 } else { TimestampMs::MAX };
-            self.context.first_of(&[changed, grown], next_final).await;
-            let now = self.context.now();
-            while due < now && sleep_ms < MAX_SLEEP_MS {
-                due += sleep_ms;
-                sleep_ms = (2 * sleep_ms).min(MAX_SLEEP_MS);
-            }
-            if due < now {
-                due = now + (due - now).rem_euclid(sleep_ms);
-            }
-            if !self.is_stopping.get() {
-                self.context.changed_or_until(&self.stop, self.stop.version(), due.min(now + sleep_ms)).await;
-            }
-        }
+/// The merges of a partition: those under way, and what was merged so far.
+pub(super) struct Merges {
+    pub(super) month: Rc<Month>,
+    pub(super) parts: Rc<LiveParts>,
+    remover: Rc<Remover>,
+    /// Suffix of the next part's name, which also names its temporary directory and its transaction file.
+    next_suffix: Cell<u64>,
+    running: RefCell<SortedMap<MergeId, MergeState>>,
+    counters: Cell<MergeCounters>,
+    turn: Cell<Turn>,
+}
+
+impl Merges {
+    pub(super) fn new(month: Rc<Month>, parts: Rc<LiveParts>, remover: Rc<Remover>) -> Rc<Self> {
+        Rc::new(Self {
+            next_suffix: Cell::new(month.options.start_nanos),
+            month,
+            parts,
+            remover,
+            running: RefCell::new(SortedMap::new()),
+            counters: Cell::default(),
+            turn: Cell::new(Turn::Background),
+        })
     }
 
-    async fn merge_big_parts(self: &Rc<Self>, is_final: bool) -> Result<bool> {
-        let parts = self.parts.borrow().big.clone();
-        self.merge_best(&parts, PartClass::Big, MergeReason::Background, is_final).await
+    /// Keeps suffixes of new parts behind that of a part which is there.
+    pub(super) fn start_behind(&self, suffix: u64) {
+        self.next_suffix.set(self.next_suffix.get().max(suffix.saturating_add(1)));
     }
 
-    /// Merges the best choice among in-memory and small parts; whether there was one.
-    pub(super) async fn merge_small_parts(self: &Rc<Self>, reason: MergeReason, is_final: bool) -> Result<bool> {
-        let parts = self.parts.borrow().small.clone();
-        self.merge_best(&parts, PartClass::Small, reason, is_final).await
+    /// Merges under way.
+    pub(super) fn running(&self) -> Vec<MergeState> {
+        self.running.borrow().values().cloned().collect()
     }
 
-    async fn merge_best(
-        self: &Rc<Self>,
-        parts: &[Rc<PartEntry>],
-        class: PartClass,
-        reason: MergeReason,
-        is_final: bool,
-    ) -> Result<bool> {
-        if self.is_forced.get() {
-            return Ok(false);
-        }
-        let free: Vec<&Rc<PartEntry>> =
-            parts.iter().filter(|entry| entry.lease().is_none() && !entry.is_suspect()).collect();
-        let sizes: Vec<PartSize> = free.iter().map(|entry| entry.size()).collect();
-        let (limit, spare) = (self.options.limits.max_output_bytes, self.context.room().spare_for_merges());
-        let max_output_bytes = limit.min(spare);
-        let choice = policy::select(&sizes, max_output_bytes, is_final);
-        self.note_look(class, free.len(), &choice);
-        let chosen = |indices: &[usize]| indices.iter().map(|&at| free[at].clone()).collect::<Vec<_>>();
-        if choice.parts.is_empty() {
-            // With more room there might be one.
-            if sizes.iter().map(|size| size.bytes).sum::<u64>() > spare {
-                let wanted = policy::select(&sizes, limit, is_final);
-                self.put_off(&chosen(&wanted.parts));
-            }
-            return Ok(false);
-        }
-        let chosen = chosen(&choice.parts);
-        let is_watched = self.context.with_trace(|trace| trace.is_enabled());
-        let explained = is_watched.then(|| {
-            // As the choice sees them.
-            let mut by_size: Vec<usize> = (0..free.len()).collect();
-            sort::sort_by_key(&mut by_size, |&i| (sizes[i].bytes, std::cmp::Reverse(sizes[i].min_timestamp)));
-            MergeChoice {
-                considered: by_size.iter().map(|&i| free[i].id()).collect(),
-                considered_bytes: by_size.iter().map(|&i| sizes[i].bytes).collect(),
-                gain: choice.gain,
-                min_gain: choice.min_gain,
-                max_output_bytes,
-            }
-        });
-        let result = self.merge(self.lease_free(chosen.clone()), reason, explained).await;
-        if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Quota) {
-            self.put_off(&chosen);
-        }
-        result.map(|_| true)
+    /// Rows that a merge under way has read.
+    pub(super) fn rows_done(&self, merge: MergeId) -> Option<u64> {
+        self.running.borrow().get(&merge).map(|running| running.rows_done)
     }
 
-    /// Tells of a merge that would not fit, or did not; once, as long as it is wanted.
-    fn put_off(&self, parts: &[Rc<PartEntry>]) {
-        let Some(first) = parts.first() else { return };
-        let room = self.context.room();
-        room.falls_short();
-        let sources: Vec<PartId> = parts.iter().map(|entry| entry.id()).collect();
-        {
-            let last = &mut self.put_off.borrow_mut()[usize::from(first.class() == PartClass::Big)];
-            let is_known = sources.iter().any(|source| last.contains(source));
-            last.clone_from(&sources);
-            if is_known {
+    /// What was written so far.
+    pub(super) fn counters(&self) -> MergeCounters {
+        self.counters.get()
+    }
+
+    pub(super) fn count(&self, change: impl FnOnce(&mut MergeCounters)) {
+        let mut counters = self.counters.get();
+        change(&mut counters);
+        self.counters.set(counters);
+    }
+
+    /// Waits until no merge is under way.
+    pub(super) async fn wait_until_none(&self) {
+        loop {
+            let seen = self.parts.changed().version();
+            if self.running.borrow().is_empty() {
                 return;
             }
-        }
-        room.put_off_merge();
-        self.context.emit(|| Event::MergePutOff {
-            partition: self.label.clone(),
-            sources,
-            needed_bytes: bytes_of(parts),
-            room_bytes: room.left_bytes().map_or(0, |_| room.spare_for_merges()),
-        });
-    }
-
-    /// Remembers what a merger saw, for those who want to know why nothing is merged.
-    fn note_look(&self, class: PartClass, free_parts: usize, choice: &Choice) {
-        let look = MergeLook {
-            class,
-            time: self.context.now(),
-            free_parts: free_parts as u64,
-            chosen_parts: choice.parts.len() as u64,
-            gain: choice.gain,
-            min_gain: choice.min_gain,
-        };
-        let mut looks = self.looks.get();
-        looks[usize::from(class == PartClass::Big)] = Some(look);
-        self.looks.set(looks);
-        if choice.parts.is_empty() {
-            self.count(|merged| merged.put_off += 1);
+            self.month.context.changed(self.parts.changed(), seen).await;
         }
     }
 
-    fn count(&self, change: impl FnOnce(&mut MergeCounters)) {
-        let mut merged = self.merged.get();
-        change(&mut merged);
-        self.merged.set(merged);
+    /// Whether background merges must not start: a merge of the whole month is under way.
+    pub(super) fn is_forced(&self) -> bool {
+        self.turn.get() == Turn::Forced
     }
 
-    // ---- forced ----------------------------------------------------------------------------------------------------
-
-    /// Waits for merges that are under way and then merges all parts of this instant into one.
-    ///
-    /// # Errors
-    /// `Quota` when the result would not fit; when storage fails or a part is corrupt; the parts stay as they are.
-    pub async fn force_merge(self: &Rc<Self>) -> Result<()> {
-        self.merge_all(MergeReason::Forced).await
-    }
-
-    /// Whether some part was written with a smaller de-duplication interval than is wanted now (engine-behaviour §7).
-    pub fn needs_final_deduplication(&self) -> bool {
-        let wanted = self.options.dedup.map_or(0, |dedup| dedup.interval_ms);
-        let list = self.parts.borrow();
-        let smallest = list.iter().map(|entry| entry.part().header().min_dedup_interval_ms).min();
-        smallest.is_some_and(|smallest| wanted > smallest)
-    }
-
-    /// Merges all parts into one, when they need it, so that the present de-duplication interval holds for all of them.
-    pub async fn deduplicate_finally(self: &Rc<Self>) -> Result<()> {
-        if self.needs_final_deduplication() { self.merge_all(MergeReason::Deduplication).await } else { Ok(()) }
-    }
-
-    async fn merge_all(self: &Rc<Self>, reason: MergeReason) -> Result<()> {
-        let partition = self.clone();
-        self.in_job(Lane::BigMerge, async move {
-            let _floor = partition.take_floor().await?;
-            partition.wait_for_merges().await;
-            let mut parts: Vec<Rc<PartEntry>> = partition.parts.borrow().iter().cloned().collect();
-            // Nothing is begun that could not be ended: what is merged in two rounds is there twice beside its sources.
-            let rounds = if parts.len() > MAX_PARTS_TO_MERGE { 2 } else { 1 };
-            let what = format!("merging the {} parts of {}", parts.len(), partition.place());
-            if let Err(error) = partition.context.room().check(bytes_of(&parts).saturating_mul(rounds), &what) {
-                if reason != MergeReason::Deduplication {
-                    return Err(error);
-                }
-                partition.put_off(&parts);
-                return Ok(());
-            }
-            // The first round rewrites even a single part.
-            let mut is_first_round = true;
-            while is_first_round || parts.len() > 1 {
-                is_first_round = false;
-                let mut waiting = partition.lease_free(std::mem::take(&mut parts));
-                let is_last_round = waiting.parts.len() <= MAX_PARTS_TO_MERGE;
-                while !waiting.parts.is_empty() {
-                    if waiting.parts.len() == 1 && !is_last_round {
-                        // Not worth writing alone; it joins the next round.
-                        parts.append(&mut waiting.parts.clone());
-                        break;
-                    }
-                    let lease = waiting.take(MAX_PARTS_TO_MERGE, partition.options.ids.next_merge());
-                    parts.extend(partition.merge(lease, reason, None).await?);
-                }
-            }
-            Ok(())
-        })
-        .await
-    }
-
-    /// Keeps background merges from starting as long as the result lives. One forced merge at a time.
-    async fn take_floor(self: &Rc<Self>) -> Result<Floor> {
+    /// Keeps background merges from starting as long as the result lives. One merge of the whole month at a time.
+    pub(super) async fn take_forced_turn(self: &Rc<Self>) -> Result<ForcedTurn> {
         loop {
-            let seen = self.changed.version();
-            if self.is_stopping.get() {
-                return Err(Self::stopped());
+            let seen = self.parts.changed().version();
+            if self.month.is_stopping() {
+                return Err(Month::closing());
             }
-            if !self.is_forced.replace(true) {
-                return Ok(Floor(self.clone()));
+            if !self.is_forced() {
+                self.turn.set(Turn::Forced);
+                return Ok(ForcedTurn(self.clone()));
             }
-            self.context.changed(&self.changed, seen).await;
+            self.month.context.changed(self.parts.changed(), seen).await;
         }
-    }
-
-    // ---- one merge -------------------------------------------------------------------------------------------------
-
-    /// Leases those of `parts` that are free, for a merge that has a fresh id.
-    pub(super) fn lease_free(&self, mut parts: Vec<Rc<PartEntry>>) -> Lease {
-        parts.retain(|entry| entry.lease().is_none() && !entry.is_retired());
-        Lease::new(self.options.ids.next_merge(), parts, self.changed.clone())
     }
 
     /// Merges leased parts into one on disk, which takes their place. `None` when no row was left.
@@ -295,47 +128,45 @@ impl Partition {
     /// # Errors
     /// `Quota` when the result might not fit; when storage fails or a part is corrupt. The parts stay as they are and are free
     /// again.
-    pub(super) async fn merge(
-        self: &Rc<Self>,
-        lease: Lease,
+    pub(super) async fn run(
+        &self,
+        lease: PartLease,
         reason: MergeReason,
         choice: Option<MergeChoice>,
     ) -> Result<Option<Rc<PartEntry>>> {
-        let bytes = bytes_of(&lease.parts);
-        let class = self.options.limits.output_class(bytes);
-        let what = || format!("merging {} parts of {}", lease.parts.len(), self.place());
-        self.context.room().check(bytes, &what())?;
-        let _reservation = Reservation::new(&self.context, bytes);
+        let bytes = bytes_of(lease.parts());
+        let class = self.month.options.limits.output_class(bytes);
+        let what = || format!("merging {} parts of {}", lease.parts().len(), self.month.place());
+        self.month.context.room().check(bytes, &what())?;
+        let _reservation = self.month.context.room().reserve(bytes);
         self.merge_into(class, lease, reason, choice).await
     }
 
     /// Merges leased in-memory parts into one of their kind.
-    pub(super) async fn merge_in_memory(self: &Rc<Self>, lease: Lease) -> Result<Option<Rc<PartEntry>>> {
-        let output = self.merge_into(PartClass::InMemory, lease, MergeReason::Flush, None).await?;
-        self.merges_in_memory.set(self.merges_in_memory.get() + 1);
-        Ok(output)
+    pub(super) async fn run_in_memory(&self, lease: PartLease) -> Result<Option<Rc<PartEntry>>> {
+        self.merge_into(PartClass::InMemory, lease, MergeReason::Flush, None).await
     }
 
     async fn merge_into(
-        self: &Rc<Self>,
+        &self,
         output_class: PartClass,
-        lease: Lease,
+        lease: PartLease,
         reason: MergeReason,
         choice: Option<MergeChoice>,
     ) -> Result<Option<Rc<PartEntry>>> {
-        if lease.parts.is_empty() {
+        if lease.parts().is_empty() {
             return Ok(None);
         }
-        if self.anchor.borrow().is_none() {
-            return Err(Self::stopped());
+        if !self.remover.is_in_use() {
+            return Err(Month::closing());
         }
-        let merge = lease.merge;
-        let bytes_total = bytes_of(&lease.parts);
-        let rows_total = lease.parts.iter().map(|entry| entry.part().header().rows).sum();
-        let sources: Vec<_> = lease.parts.iter().map(|entry| entry.id()).collect();
-        self.context.emit(|| Event::MergeStarted {
+        let merge = lease.merge();
+        let bytes_total = bytes_of(lease.parts());
+        let rows_total = lease.parts().iter().map(|entry| entry.part().header().rows).sum();
+        let sources: Vec<_> = lease.parts().iter().map(|entry| entry.id()).collect();
+        self.month.context.emit(|| Event::MergeStarted {
             merge,
-            partition: self.label.clone(),
+            partition: self.month.label.clone(),
             reason,
             sources: sources.clone(),
             rows: rows_total,
@@ -343,13 +174,13 @@ impl Partition {
             output_class,
             choice,
         });
-        let running = RunningMerge { reason, sources, output_class, rows_total, bytes_total, rows_done: 0 };
+        let running = MergeState { id: merge, reason, sources, output_class, rows_done: 0, rows_total, bytes_total };
         self.running.borrow_mut().insert(merge, running);
-        self.changed.raise();
+        self.parts.changed().raise();
 
         // A stored part may have the greatest of all suffixes.
         let suffix = self.next_suffix.replace(self.next_suffix.get().wrapping_add(1));
-        let class_dir = if output_class == PartClass::Big { &self.big_dir } else { &self.small_dir };
+        let class_dir = if output_class == PartClass::Big { &self.month.big_dir } else { &self.month.small_dir };
         let files = OutputFiles {
             dir: class_dir.clone(),
             tmp_dir: class_dir.join(&format!("tmp/{suffix:016X}")),
@@ -367,23 +198,25 @@ impl Partition {
                     side.bytes += bytes;
                 });
                 let output = output.map(|part| (output_class, part));
-                return Ok(self.apply_merged(lease, output, transaction, counts));
+                let output = self.parts.replace(lease, output, transaction, counts);
+                self.running.borrow_mut().remove(&merge);
+                return Ok(output);
             }
             Err(error) => error,
         };
         // What was written so far is of no use. When it can't be removed, the next start does it.
         if into.is_some() {
-            let _ = self.context.commit(vec![Change::Remove { path: files.tmp_dir.clone() }]).await;
+            let _ = self.month.context.commit(vec![Change::Remove { path: files.tmp_dir.clone() }]).await;
         }
         if error.kind() == ErrorKind::Corrupt {
-            lease.parts.iter().for_each(|entry| entry.mark_suspect());
+            lease.parts().iter().for_each(|entry| entry.standing().mark_suspect());
         }
         self.running.borrow_mut().remove(&merge);
         self.count(|merged| merged.aborted += 1);
         drop(lease);
-        self.context.emit(|| Event::MergeAborted {
+        self.month.context.emit(|| Event::MergeAborted {
             merge,
-            partition: self.label.clone(),
+            partition: self.month.label.clone(),
             message: error.message().to_owned(),
         });
         Err(error)
@@ -392,51 +225,51 @@ impl Partition {
     /// All of a merge up to the moment at which it is true on disk; without files it stays in memory.
     async fn write_merged(
         &self,
-        lease: &Lease,
+        lease: &PartLease,
         reason: MergeReason,
         bytes_total: u64,
         files: Option<&OutputFiles>,
     ) -> Result<(Option<Part>, Option<FilePath>, MergeCounts)> {
         if files.is_some() {
             // Before anything is written in vain: the sources' series are all registered by now.
-            (self.options.ensure_index_durable)().await?;
+            (self.month.options.ensure_index_durable)().await?;
         }
         let is_thorough =
             matches!(reason, MergeReason::Forced | MergeReason::Deduplication) || bytes_total >= THOROUGH_FROM_BYTES;
         let options = MergeOptions {
-            deleted: (self.options.deleted)(),
-            retention_deadline: self.context.now().saturating_sub(self.options.retention_ms),
-            dedup: self.options.dedup,
+            deleted: (self.month.options.deleted)(),
+            retention_deadline: self.month.retention_deadline(),
+            dedup: self.month.options.dedup,
             effort: if is_thorough { Effort::Thorough } else { Effort::Fast },
             recompress: reason == MergeReason::Forced,
         };
         let may_stop = reason != MergeReason::Flush;
-        let mut merge = PartMerge::new(lease.parts.iter().map(|entry| entry.part()), READ_AHEAD, options)?;
+        let mut merge = PartMerge::new(lease.parts().iter().map(|entry| entry.part()), READ_AHEAD, options)?;
         let mut has_file = [false; 4];
         let mut reported = 0;
         loop {
             match merge.step()? {
                 Step::Starving { input, file, range } => {
                     let start = range.start;
-                    let bytes = lease.parts[input].part().read(&self.context, file, range).await?;
+                    let bytes = lease.parts()[input].part().read(&self.month.context, file, range).await?;
                     merge.feed(input, file, start, bytes);
                 }
                 Step::Progress { rows } => {
                     if let Some(files) = files {
                         for (file, bytes) in merge.take_chunks(CHUNK_LEN) {
                             has_file[file as usize] = true;
-                            self.context.append(&files.tmp_dir.join(file.name()), bytes, Purpose::Data).await?;
+                            self.month.context.append(&files.tmp_dir.join(file.name()), bytes, Purpose::Data).await?;
                         }
                     }
                     // A block costs about as much as some twenty rows, however small it is.
-                    self.context.spend(rows + 20).await;
-                    if may_stop && (self.is_stopping.get() || self.context.is_shutting_down()) {
-                        return Err(Self::stopped());
+                    self.month.context.spend(rows + 20).await;
+                    if may_stop && (self.month.is_stopping() || self.month.context.is_shutting_down()) {
+                        return Err(Month::closing());
                     }
                     let done = merge.counts().read;
                     if done - reported >= PROGRESS_ROWS {
                         reported = done;
-                        self.report_progress(lease.merge, done);
+                        self.report_progress(lease.merge(), done);
                     }
                 }
                 Step::Done => break,
@@ -450,10 +283,10 @@ impl Partition {
         }
         // In-memory sources vanish by themselves when the process ends. Those on disk are listed, so that a new start
         // removes them if this process does not live to do it.
-        let old_parts: Vec<FilePath> = lease.parts.iter().filter_map(|entry| entry.part().dir().cloned()).collect();
+        let old_parts: Vec<FilePath> = lease.parts().iter().filter_map(|entry| entry.part().dir().cloned()).collect();
         let transaction = (!old_parts.is_empty()).then(|| files.transaction.clone());
         let announced = Transaction { old_parts, tmp: files.tmp_dir.clone(), dst: dst_dir.clone() };
-        self.context.commit(announced.changes(&files.transaction)).await?;
+        self.month.context.commit(announced.changes(&files.transaction)).await?;
         let part = written.zip(dst_dir).map(|(written, dst_dir)| {
             let WrittenPart { header, metaindex, sizes, .. } = written;
             Part::published(dst_dir, header, metaindex, sizes)
@@ -467,12 +300,14 @@ impl Partition {
         for (file, bytes) in PartFile::ALL.into_iter().zip(&written.rest) {
             if !bytes.is_empty() || !has_file[file as usize] {
                 let path = files.tmp_dir.join(file.name());
-                appends.push(Box::pin(async move { self.context.append(&path, bytes.clone(), Purpose::Data).await }));
+                appends.push(Box::pin(
+                    async move { self.month.context.append(&path, bytes.clone(), Purpose::Data).await },
+                ));
             }
         }
         let interval = Bytes::from(written.header.min_dedup_interval_text());
         let path = files.tmp_dir.join(MIN_DEDUP_INTERVAL_FILE);
-        appends.push(Box::pin(async move { self.context.append(&path, interval, Purpose::Data).await }));
+        appends.push(Box::pin(async move { self.month.context.append(&path, interval, Purpose::Data).await }));
         // Each is polled until it is done; the first error counts.
         let mut outcome = Ok(());
         poll_fn(|context| {
@@ -496,13 +331,13 @@ impl Partition {
         let Some(running) = running.get_mut(&merge) else { return };
         running.rows_done = rows_done;
         let rows_total = running.rows_total;
-        self.context.emit(|| Event::MergeProgressed { merge, partition: self.label.clone(), rows_done, rows_total });
+        self.month.context.emit(|| Event::MergeProgressed {
+            merge,
+            partition: self.month.label.clone(),
+            rows_done,
+            rows_total,
+        });
     }
-}
-
-/// Sum of the parts' sizes: what a part merged from them takes at the most.
-fn bytes_of(parts: &[Rc<PartEntry>]) -> u64 {
-    parts.iter().map(|entry| entry.part().size_bytes()).sum()
 }
 
 /// Where a merge writes.
@@ -514,12 +349,11 @@ struct OutputFiles {
 }
 
 /// As long as it lives, background merges don't start.
-struct Floor(Rc<Partition>);
+pub(super) struct ForcedTurn(Rc<Merges>);
 
-impl Drop for Floor {
+impl Drop for ForcedTurn {
     fn drop(&mut self) {
-        self.0.is_forced.set(false);
-        let changed: &Signal = &self.0.changed;
-        changed.raise();
+        self.0.turn.set(Turn::Background);
+        self.0.parts.changed().raise();
     }
 }

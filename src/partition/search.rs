@@ -32,7 +32,8 @@ impl Partition {
         let mut rows = vec![0usize; tsids.len()];
         for entry in &in_order {
             let part = entry.part();
-            let blocks = find_blocks(&self.context, part, tsids, range).await.map_err(|error| error.at(place(part)))?;
+            let blocks =
+                find_blocks(&self.month.context, part, tsids, range).await.map_err(|error| error.at(place(part)))?;
             for block in &blocks {
                 rows[block.series as usize] += block.header.rows_count as usize;
             }
@@ -47,14 +48,14 @@ impl Partition {
         }
         for (entry, blocks) in in_order.iter().zip(&found) {
             let part = entry.part();
-            read_blocks(&self.context, part, blocks, range, reading, samples)
+            read_blocks(&self.month.context, part, blocks, range, reading, samples)
                 .await
                 .map_err(|error| error.at(place(part)))?;
         }
         for ((columns, start), rows) in samples.iter_mut().zip(starts).zip(rows) {
             if rows > 0 {
                 columns.sort_from(start);
-                self.context.spend(rows as u64 / 16).await;
+                self.month.context.spend(rows as u64 / 16).await;
             }
         }
         Ok(())

@@ -23,7 +23,7 @@ impl Partition {
     ///
     /// # Errors
     /// When rows can't be flushed.
-    pub async fn snapshot(self: &Rc<Self>, name: &str) -> Result<PartitionSnapshot> {
+    pub async fn snapshot(&self, name: &str) -> Result<PartitionSnapshot> {
         self.flush_raw_rows().await?;
         self.flush_to_disk().await?;
         // From here on nothing waits: the list is of one instant, and whatever merges do later, its files stay.
@@ -33,7 +33,7 @@ impl Partition {
             // Rows that came while others were flushed are not part of the snapshot.
             let Some(dir) = entry.part().dir() else { continue };
             let class_dir = dir.parent().parent();
-            let to = format!("snapshots/{name}/{}/{}", self.label, dir.name());
+            let to = format!("snapshots/{name}/{}/{}", self.month.label, dir.name());
             snapshot.changes.push(Change::Link { from: dir.clone(), to: class_dir.join(&to) });
             snapshot.parts += 1;
             snapshot.linked_bytes += entry.part().size_bytes();

@@ -1,6 +1,7 @@
 //! A partition as `inspect()` shows it.
 
 use super::Partition;
+use crate::merge::Leasable;
 use crate::time::TimestampMs;
 use crate::trace::event::{MergeId, MergeReason, PartClass, PartId};
 use serde::Serialize;
@@ -136,21 +137,19 @@ pub struct MergeState {
 impl Partition {
     /// The state of this instant.
     pub fn state(&self) -> PartitionState {
-        let raw_rows = self.raw_rows.borrow();
-        let capacity = raw_rows.max_rows_per_shard() as u64;
-        let range = self.name.range();
+        let range = self.month.name.range();
         PartitionState {
-            name: self.label.clone(),
+            name: self.month.label.clone(),
             min_timestamp: range.min,
             max_timestamp: range.max,
-            shards: raw_rows.rows_per_shard().map(|rows| ShardState { rows: rows as u64, capacity }).collect(),
+            shards: self.row_flusher.shards(),
             pending_conversion_rows: self.pending_conversion_rows(),
             parts: self.part_states(),
-            merges: self.merge_states(),
-            next_raw_rows_flush: self.next_raw_rows_flush(),
-            next_disk_flush: self.next_disk_flush(),
-            looks: self.looks.get().into_iter().flatten().collect(),
-            merged: self.merged.get(),
+            merges: self.merges.running(),
+            next_raw_rows_flush: self.row_flusher.next_flush(),
+            next_disk_flush: self.disk_flusher.next_flush(),
+            looks: [&self.small_merger, &self.big_merger].into_iter().filter_map(|merger| merger.last_look()).collect(),
+            merged: self.merges.counters(),
         }
     }
 
@@ -168,23 +167,9 @@ impl Partition {
                 min_timestamp: header.min_timestamp,
                 max_timestamp: header.max_timestamp,
                 created: entry.created(),
-                state: if entry.lease().is_some() { "merging" } else { "live" },
+                state: if entry.standing().lease().is_some() { "merging" } else { "live" },
             }
         };
         list.iter().map(state).collect()
-    }
-
-    fn merge_states(&self) -> Vec<MergeState> {
-        let running = self.running.borrow();
-        let state = |(id, merge): (&MergeId, &super::RunningMerge)| MergeState {
-            id: *id,
-            reason: merge.reason,
-            sources: merge.sources.clone(),
-            output_class: merge.output_class,
-            rows_done: merge.rows_done,
-            rows_total: merge.rows_total,
-            bytes_total: merge.bytes_total,
-        };
-        running.iter().map(state).collect()
     }
 }

@@ -10,6 +10,7 @@ pub mod functions;
 pub mod language;
 pub mod number;
 pub mod plan;
+pub mod quantile;
 pub mod rollup;
 pub mod series;
 pub mod sum;

@@ -1,7 +1,7 @@
 //! What keeps accepted data from becoming durable, and where. Observers are told when that begins and when it is over, not at
 //! each try in between.
 
-use super::context::Signal;
+use super::signal::Signal;
 use crate::error::{Error, ErrorKind};
 use std::cell::{Cell, RefCell};
 

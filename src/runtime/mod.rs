@@ -3,13 +3,22 @@
 pub mod block_cache;
 pub mod context;
 pub mod health;
+pub mod job;
 pub mod join;
+pub mod operation;
 pub mod room;
 pub mod scheduler;
+pub mod signal;
+pub mod turnstile;
+pub mod waiting;
 
 pub use block_cache::{BlockCache, BlockKey};
-pub use context::{Context, Purpose, Signal, TaskId};
+pub use context::Context;
 pub use health::Health;
+pub use job::{Lane, TaskId, Units};
 pub use join::{beside, join_all};
+pub use operation::Purpose;
 pub use room::{Reservation, Room};
-pub use scheduler::{Lane, Pumped, Scheduler};
+pub use scheduler::{Pumped, Scheduler};
+pub use signal::Signal;
+pub use turnstile::Turnstile;

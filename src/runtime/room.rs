@@ -3,10 +3,11 @@
 //! The last [`HEAD_ROOM_BYTES`] are kept for what makes room: commits that only link and remove, transaction files, and the index
 //! items by which series are deleted. Whatever adds data is refused before it would eat into them.
 
-use super::context::{Context, Signal};
+use super::signal::Signal;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::{SECOND_MS, TimestampMs};
 use std::cell::Cell;
+use std::rc::Rc;
 
 /// The head-room, unless a hundredth of the whole quota is less.
 pub const HEAD_ROOM_BYTES: u64 = 2 << 20;
@@ -26,7 +27,7 @@ pub struct Room {
     /// What data might take by the last report.
     reported_spare_bytes: Cell<Option<u64>>,
     /// Promised to merges under way.
-    reserved_bytes: Cell<u64>,
+    reserved_bytes: Rc<Cell<u64>>,
     /// Handed to the storage since the start.
     written_bytes: Cell<u64>,
     /// What the above was when a report was last asked for, and when that was.
@@ -94,6 +95,12 @@ impl Room {
         self.spare_bytes().saturating_sub(self.reserved_bytes.get())
     }
 
+    /// Sets bytes aside for as long as the answer lives.
+    pub fn reserve(&self, bytes: u64) -> Reservation {
+        self.reserved_bytes.set(self.reserved_bytes.get().saturating_add(bytes));
+        Reservation { reserved_bytes: self.reserved_bytes.clone(), bytes }
+    }
+
     /// Raised when more is left than before.
     pub fn grown(&self) -> &Signal {
         &self.grown
@@ -148,24 +155,15 @@ impl Room {
 }
 
 /// Room that a merge under way may take. Merges that begin later must do with the rest.
+#[derive(Debug)]
 pub struct Reservation {
-    context: Context,
+    reserved_bytes: Rc<Cell<u64>>,
     bytes: u64,
-}
-
-impl Reservation {
-    /// Sets bytes aside.
-    pub fn new(context: &Context, bytes: u64) -> Self {
-        let reserved = &context.room().reserved_bytes;
-        reserved.set(reserved.get().saturating_add(bytes));
-        Self { context: context.clone(), bytes }
-    }
 }
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        let reserved = &self.context.room().reserved_bytes;
-        reserved.set(reserved.get().saturating_sub(self.bytes));
+        self.reserved_bytes.set(self.reserved_bytes.get().saturating_sub(self.bytes));
     }
 }
 

@@ -1,43 +1,11 @@
 //! Polls jobs, one at a time, in ordered lanes with a floor share each. Which job runs next depends on inputs alone.
 
-use super::TaskId;
-use super::context::{Context, Job, Units, Wait};
+use super::context::Context;
+use super::job::{Job, Lane, TaskId, Units, Wait};
 use crate::collections::sorted_map::SortedMap;
 use crate::time::TimestampMs;
 use serde::Serialize;
 use std::task::{Poll, Waker};
-
-/// Priorities, the most urgent first. A lane with a floor gets that share of the work even when others never rest.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub enum Lane {
-    /// Requests somebody waits for: searches, ingestion that must look up the index, snapshots.
-    Query,
-    /// Raw rows to in-memory parts, in-memory parts to disk, index items to disk.
-    Flush,
-    /// Merges whose result is a small part, and those of the index.
-    SmallMerge,
-    /// Merges whose result is a big part.
-    BigMerge,
-    /// Retention, removal of retired files, final de-duplication.
-    Janitor,
-}
-
-impl Lane {
-    /// All lanes, the most urgent first.
-    pub const ALL: [Self; 5] = [Self::Query, Self::Flush, Self::SmallMerge, Self::BigMerge, Self::Janitor];
-
-    /// The share of all work, in percent, that this lane can count on while it has something to do.
-    fn floor_percent(self) -> i64 {
-        match self {
-            Self::Query => 0, // The first in line needs no floor.
-            Self::Flush => 25,
-            Self::SmallMerge => 15,
-            Self::BigMerge => 10,
-            Self::Janitor => 5,
-        }
-    }
-}
 
 /// Work a job may do in one turn before others are looked at, and the least a pump can be cut into. At 10 to 100 ns a unit this is
 /// 0.05 to 0.5 ms.

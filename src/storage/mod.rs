@@ -16,7 +16,7 @@ pub mod text;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::partition::{IdSource, Partition};
-use crate::runtime::{Context, Signal};
+use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
@@ -308,37 +308,5 @@ impl Storage {
     /// Tells whoever watches of a fault that was contained.
     pub fn report(&self, error: &Error) {
         self.context.degraded(error, error.to_string());
-    }
-}
-
-/// Lets one job at a time through, in no fixed order.
-#[derive(Default)]
-pub(crate) struct Turnstile {
-    taken: Rc<Cell<bool>>,
-    freed: Signal,
-}
-
-impl Turnstile {
-    pub(crate) async fn enter(&self, context: &Context) -> Passage {
-        loop {
-            let seen = self.freed.version();
-            if !self.taken.replace(true) {
-                return Passage { taken: self.taken.clone(), freed: self.freed.clone() };
-            }
-            context.changed(&self.freed, seen).await;
-        }
-    }
-}
-
-/// The right to be inside; dropping it lets the next one in.
-pub(crate) struct Passage {
-    taken: Rc<Cell<bool>>,
-    freed: Signal,
-}
-
-impl Drop for Passage {
-    fn drop(&mut self) {
-        self.taken.set(false);
-        self.freed.raise();
     }
 }

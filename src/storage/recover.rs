@@ -2,7 +2,7 @@
 
 use super::series::SeriesRegistry;
 use super::table::Table;
-use super::{Storage, StorageOptions, Turnstile};
+use super::{Storage, StorageOptions};
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
 use crate::encoding::int::{put_i64, take_i64};
@@ -13,7 +13,7 @@ use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
-use crate::runtime::{Context, join_all};
+use crate::runtime::{Context, Turnstile, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;

@@ -141,7 +141,6 @@ async fn growing_files<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idle) 
     driver.append("tmp/p/one", b"lo", idle).await.unwrap();
     driver.append("tmp/p/two", b"", idle).await.unwrap();
     driver.append("tmp/p.x", b"?", idle).await.unwrap();
-    driver.run(Request::Sync { file: path("tmp/p/one") }, idle).await.unwrap();
     assert_eq!(driver.list("tmp/p", idle).await, "one:5 two:0");
     // "p.x" lies between "p" and "p/one" among paths.
     assert_eq!(driver.list("tmp", idle).await, "p/ p.x:1");
@@ -152,7 +151,7 @@ async fn growing_files<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idle) 
     assert_eq!(kind(driver.append("tmp", b"1", idle).await), ErrorKind::Invalid);
     assert_eq!(kind(driver.append("tmp/p", b"1", idle).await), ErrorKind::Invalid);
     assert_eq!(kind(driver.append("tmp/p.x/y", b"1", idle).await), ErrorKind::Invalid);
-    assert_eq!(kind(driver.run(Request::Sync { file: path("tmp/none") }, idle).await), ErrorKind::NotFound);
+    assert_eq!(kind(driver.read("tmp/none", 0..0, idle).await), ErrorKind::NotFound);
     driver.commit(vec![remove("tmp/p.x")], idle).await.unwrap();
     assert_eq!(driver.list("tmp", idle).await, "p/");
     let stats = driver.files.stats();

@@ -47,14 +47,14 @@ fn operations_overtake_each_other_as_the_seed_says() {
         for file in 0..8 {
             let file = path(&format!("tmp/{file}"));
             driver.submit(Request::Append { file: file.clone(), bytes: Bytes::from_static(b"x") });
-            driver.submit(Request::Sync { file });
+            driver.submit(Request::Read { file, range: 0..1 });
         }
         let mut done = Vec::new();
         for now in 100..120 {
             driver.files.poll(now, &mut done);
         }
         assert_eq!(driver.files.next_completion(), None);
-        assert!(done.iter().all(|completion| completion.result.is_ok()), "an append came after its sync");
+        assert!(done.iter().all(|completion| completion.result.is_ok()), "a read came before the append of its bytes");
         done.iter().map(|completion| completion.op.0).collect::<Vec<_>>()
     };
     assert_eq!(order(1), order(1));
@@ -73,8 +73,7 @@ fn write_two_parts(driver: &mut Driver<SimFileSystem>) -> [bool; 2] {
                 driver.submit(Request::Append { file, bytes: fs_contract::pattern(1000, at + part).into() })
             })
             .collect();
-        ops.push(driver.submit(Request::Sync { file: path(&format!("{dir}/values")) }));
-        ops.push(driver.submit(Request::Append { file: path(&format!("{dir}/unsynced")), bytes: vec![7; 999].into() }));
+        ops.push(driver.submit(Request::Append { file: path(&format!("{dir}/more")), bytes: vec![7; 999].into() }));
         let mut changes =
             vec![publish(&dir, &format!("data/{part}")), put("list", if part == 0 { b"0" } else { b"1" })];
         if part == 1 {
@@ -121,7 +120,7 @@ fn a_crash_at_any_operation_leaves_whole_commits() {
                 if let Some(values) = values {
                     let whole: Vec<u8> = (0..3).flat_map(|at| fs_contract::pattern(1000, at + part)).collect();
                     assert!(values == whole, "a published file lost bytes");
-                    assert_eq!(survived.file(&format!("data/{part}/unsynced")).map(|bytes| bytes.len()), Some(999));
+                    assert_eq!(survived.file(&format!("data/{part}/more")).map(|bytes| bytes.len()), Some(999));
                 }
                 let tmp = survived.file(&format!("tmp/{part}/values"));
                 torn += u32::from(tmp.is_some_and(|bytes| bytes.len() % 1000 != 0));

@@ -12,9 +12,8 @@ use sandglass::fs::{Change, FilePath, MemoryFileSystem};
 use sandglass::index::tag_rows::pack_tag_rows;
 use sandglass::index::{Index, IndexOptions};
 use sandglass::mergeset::merge::{PartMerge, Source, Step};
-use sandglass::mergeset::part::Graveyard;
 use sandglass::mergeset::table::TableOptions;
-use sandglass::mergeset::{Part, Table};
+use sandglass::mergeset::{Part, Remover, Table};
 use sandglass::metric::filter::{Selector, TagFilter};
 use sandglass::metric::name::MetricName;
 use sandglass::metric::tsid::Tsid;
@@ -575,12 +574,12 @@ fn what_a_search_reads_outlives_a_merge_and_the_end_of_its_generation() {
     // of the whole generation was not, so that the search missed its files.
     for is_merging in [false, true] {
         let mut machine = Machine::new(SimFileSystem::new(1).with_delays(50), NOW);
-        let graveyard = Rc::new(Graveyard::default());
+        let remover = Rc::new(Remover::default());
         let (context, dir) = (machine.context.clone(), FilePath::new("indexdb/0000000000000001").unwrap());
         let opening = {
-            let (context, graveyard) = (context.clone(), graveyard.clone());
+            let (context, remover) = (context.clone(), remover.clone());
             let options = TableOptions { prepare: pack_tag_rows, first_suffix: 1 };
-            async move { Table::open(&context, dir, options, graveyard).await.unwrap() }
+            async move { Table::open(&context, dir, options, remover).await.unwrap() }
         };
         let table = machine.run(opening);
         for item in ["a", "b", "c", "d"] {
@@ -603,7 +602,7 @@ fn what_a_search_reads_outlives_a_merge_and_the_end_of_its_generation() {
         }
         let found = machine.run(async move {
             table.retire().await;
-            graveyard.clear_all(&context).await.unwrap();
+            remover.remove_all_unread(&context).await.unwrap();
             search.seek(b"").await?;
             let mut found = Vec::new();
             while let Some(item) = search.item() {
@@ -611,7 +610,7 @@ fn what_a_search_reads_outlives_a_merge_and_the_end_of_its_generation() {
                 search.next().await?;
             }
             drop(search);
-            graveyard.clear_all(&context).await?;
+            remover.remove_all_unread(&context).await?;
             Ok::<_, sandglass::error::Error>(found)
         });
         assert_eq!(found.unwrap(), ["a", "b", "c", "d"]);

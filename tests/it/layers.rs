@@ -12,7 +12,7 @@ const FLOORS: &[&[&str]] = &[
     &["metric", "trace"],
     &["fs"],
     &["runtime"],
-    &["transaction"],
+    &["merge"],
     &["block", "mergeset", "query"],
     &["index", "part"],
     &["partition"],

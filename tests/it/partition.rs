@@ -9,6 +9,7 @@ use sandglass::collections::u64_set::U64Set;
 use sandglass::error::Result;
 use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::merge::transaction::Transaction;
 use sandglass::metric::row::SeriesTable;
 use sandglass::metric::tsid::Tsid;
 use sandglass::part::search::{Reading, Samples};
@@ -17,7 +18,6 @@ use sandglass::partition::{IdSource, Partition, PartitionOptions};
 use sandglass::runtime::Context;
 use sandglass::time::{DAY_MS, MINUTE_MS, PartitionName, TimeRange};
 use sandglass::trace::event::{Event, PartClass};
-use sandglass::transaction::Transaction;
 
 use crate::golden_part::{data_files, part_dirs};
 use crate::machine::Machine;

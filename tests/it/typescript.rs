@@ -1,7 +1,7 @@
 //! The package's TypeScript types and the engine's records are one and the same: this test writes every shape that the engine
 //! serialises into a TypeScript file that must satisfy the types, and the compiler that builds the package checks it.
 //!
-//! After a change of a record run `UPDATE_SHAPES=1 cargo test --test it typescript`, and let `www/src/types.ts` follow.
+//! After a change of a record run `UPDATE_SHAPES=1 cargo test --test it typescript`, and let `www/src/api/` follow.
 
 use crate::support::{EngineExt, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
@@ -228,8 +228,8 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
     let text = format!(
         "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
-         import type {{ BlockRecord, SnapshotFile }} from \"../../src/port.js\";\n\
-         import type {{ EngineEvent }} from \"../../src/types.js\";\n\
+         import type {{ BlockRecord, SnapshotFile }} from \"../../src/port/requests.js\";\n\
+         import type {{ EngineEvent }} from \"../../src/api/events.js\";\n\
          import type {{ IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
          export const events = {} satisfies EngineEvent[];\n\n\
          export const states = {} satisfies StateOfEngine[];\n\n\
@@ -253,7 +253,7 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let written = fs::read_to_string(&path).unwrap_or_default();
     assert!(
         written == text,
-        "{FILE} is out of date: run UPDATE_SHAPES=1 cargo test --test it typescript, and let www/src/types.ts follow"
+        "{FILE} is out of date: run UPDATE_SHAPES=1 cargo test --test it typescript, and let www/src/api/ follow"
     );
 }
 
@@ -272,7 +272,7 @@ fn the_package_knows_every_code_of_the_engine() {
         ErrorKind::Limit,
         ErrorKind::Internal,
     ];
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/src/errors.ts");
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("www/src/api/errors.ts");
     let text = fs::read_to_string(path).unwrap();
     let (_, union) = text.split_once("export type ErrorCode =").unwrap();
     let (union, _) = union.split_once(';').unwrap();

@@ -34,7 +34,11 @@ export async function inChromium({ prefix, mounts, module, argument, signal }) {
   const real = named.includes("/") ? named : await which(named);
   await writeFile(program, `#!/bin/sh\nexec ${[...prefix, real].map((word) => `'${word}'`).join(" ")} "$@"\n`);
   await chmod(program, 0o755);
-  const server = await serve({ www, modules: join(www, "bench/node_modules"), ...mounts }, undefined, `<script type="importmap">${JSON.stringify(IMPORT_MAP)}</script>`);
+  const server = await serve(
+    { www, modules: join(www, "bench/node_modules"), ...mounts },
+    undefined,
+    `<script type="importmap">${JSON.stringify(IMPORT_MAP)}</script>`,
+  );
   let context;
   const end = () => context?.close().catch(() => {});
   signal?.addEventListener("abort", end);

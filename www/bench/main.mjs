@@ -186,7 +186,13 @@ for (const name of options.data.split(",")) {
       if (contestants.has("victoriametrics") && tasks.has("peers")) {
         native = file === undefined ? await nativeBody(dataSet) : await nativeBodyOfSnapshot(join(fixtures, "snapshots", `${name}.tar`));
       }
-      return { samples: dataSet.samples, series: dataSet.series.length, native, file, text: file === undefined ? prometheusText(dataSet, 1) : undefined };
+      return {
+        samples: dataSet.samples,
+        series: dataSet.series.length,
+        native,
+        file,
+        text: file === undefined ? prometheusText(dataSet, 1) : undefined,
+      };
     });
     sets.set(name, set);
   } catch (error) {
@@ -208,9 +214,16 @@ const mounts = { ...(installed && { package: installed.directory }), ...(existsS
 /** In a page, through an entry of the package: `.` has its engine in a worker, `./inline` in the page's thread. */
 const inPage = async (task, data, signal, { name = ".", storage, thread } = {}) => {
   const entry = `/package/${(await installed.entry(name, "browser")).replace(/^\.\//, "")}`;
-  return inChromium({ prefix, mounts, module: "/www/bench/page-sandglass.mjs", argument: { entry, task, data, hours, storage, thread }, signal });
+  return inChromium({
+    prefix,
+    mounts,
+    module: "/www/bench/page-sandglass.mjs",
+    argument: { entry, task, data, hours, storage, thread },
+    signal,
+  });
 };
-const duckdb = (what, data, signal) => inChromium({ prefix, mounts, module: "/www/bench/page-duckdb.mjs", argument: { data, what, hours }, signal });
+const duckdb = (what, data, signal) =>
+  inChromium({ prefix, mounts, module: "/www/bench/page-duckdb.mjs", argument: { data, what, hours }, signal });
 
 /** Storages that outlive the page. */
 const STORED = ["indexeddb", "opfs"];
@@ -231,7 +244,8 @@ for (let round = 0; round < rounds; round++) {
         await record(data, `inline ${task}`, (signal) => inPage(task, data, signal, { name: "./inline", thread: "caller" }));
       }
     }
-    if (contestants.has("victoriametrics") && native) await record(data, "victoriametrics", (signal) => measureVictoriaMetrics({ native, samples, text, prefix, signal }));
+    if (contestants.has("victoriametrics") && native)
+      await record(data, "victoriametrics", (signal) => measureVictoriaMetrics({ native, samples, text, prefix, signal }));
     if (contestants.has("duckdb") && tasks.has("peers")) {
       await record(data, "duckdb", (signal) => duckdb("insert", data, signal));
       // Sizes do not vary from round to round.
@@ -250,7 +264,13 @@ stage = "";
 if (contestants.has("sandglass") && sets.has("cpu-only") && tasks.has("start")) {
   for (const storage of STORED) {
     await record("start", storage, async (signal) => {
-      const { starts } = await measureStart({ directory: installed.directory, entry: await installed.entry("."), storage, opens: 2 * rounds + 1, signal });
+      const { starts } = await measureStart({
+        directory: installed.directory,
+        entry: await installed.entry("."),
+        storage,
+        opens: 2 * rounds + 1,
+        signal,
+      });
       const middle = (name) => starts.map((start) => start[name]).sort((a, b) => a - b)[starts.length >> 1];
       return { startMs: middle("startMs"), openMs: middle("openMs"), readShare: middle("readBytes") / middle("storedBytes") };
     });
@@ -265,10 +285,13 @@ if (installed) await rm(installed.project, { recursive: true, force: true });
 function table(title, rows) {
   const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => [...row[column]].length)));
   console.log(`\n${title}`);
-  for (const row of rows) console.log(`  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("   ")}`.trimEnd());
+  for (const row of rows)
+    console.log(`  ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join("   ")}`.trimEnd());
 }
 
-console.log(`Medians of ${rounds} interleaved rounds on ${cpus()[0].model.trim()}, ${prefix.length > 0 ? "one core each" : "not pinned to a core (no taskset)"}; Node ${process.version}`);
+console.log(
+  `Medians of ${rounds} interleaved rounds on ${cpus()[0].model.trim()}, ${prefix.length > 0 ? "one core each" : "not pinned to a core (no taskset)"}; Node ${process.version}`,
+);
 for (const [data, { samples, series }] of sets) {
   const row = (title, format, name, task = "arrays", peers = {}) => [
     title,
@@ -278,13 +301,17 @@ for (const [data, { samples, series }] of sets) {
     format(peers.duckdb && median(data, "duckdb", peers.duckdb)),
   ];
   const rows = [["", "Sandglass, Node", "Sandglass, Chromium", "VictoriaMetrics", "DuckDB-wasm"]];
-  rows.push(row("typed arrays in, by series and hour", rate, "importRate", "arrays", { victoriametrics: "importRate", duckdb: "importRate" }));
+  rows.push(
+    row("typed arrays in, by series and hour", rate, "importRate", "arrays", { victoriametrics: "importRate", duckdb: "importRate" }),
+  );
   if (data === "cpu-only") {
     rows.push(row("typed arrays in, by rows of a scrape", rate, "importRate", "rows"));
     rows.push(row("Prometheus text in", rate, "importRate", "text", { victoriametrics: "textRate" }));
   }
   rows.push(row("all samples out", rate, "selectRate", "arrays", { victoriametrics: "exportRate" }));
-  rows.push(row("stored a sample after a merge, data", bytes, "dataBytes", "arrays", { victoriametrics: "dataBytes", duckdb: "dataBytes" }));
+  rows.push(
+    row("stored a sample after a merge, data", bytes, "dataBytes", "arrays", { victoriametrics: "dataBytes", duckdb: "dataBytes" }),
+  );
   rows.push(row("stored a sample after a merge, index", bytes, "indexBytes", "arrays", { victoriametrics: "indexBytes" }));
   table(`${data}: ${samples.toLocaleString("en")} samples in ${series.toLocaleString("en")} series`, rows);
 }
@@ -302,12 +329,24 @@ if (sets.has("cpu-only") && contestants.has("sandglass") && CALLS.some((task) =>
   const rows = [["", "worker", "inline", "worker / inline", "worker / import/native", "worker / DuckDB-wasm"]];
   for (const task of CALLS) {
     if (!tasks.has(task)) continue;
-    for (const [name, what, format] of [["callsPerSecond", "calls", callRate], ["resolvedRate", "until all calls resolved", rate], ["mergedRate", "until merged", rate], ["foundRate", "until found", rate]]) {
+    for (const [name, what, format] of [
+      ["callsPerSecond", "calls", callRate],
+      ["resolvedRate", "until all calls resolved", rate],
+      ["mergedRate", "until merged", rate],
+      ["foundRate", "until found", rate],
+    ]) {
       // The server's figure is one without reading back, DuckDB's has a count of its rows. A peer that got text is not in `importRate`.
       const peers = name === "mergedRate" || name === "foundRate";
       const [worker, inline] = [of(`worker ${task}`, name), of(`inline ${task}`, name)];
       const held = (who) => (peers ? ratio(worker, of(who, "importRate")) : "");
-      rows.push([`${CALL_TITLES[task]}: ${what}`, format(worker), format(inline), ratio(worker, inline), held("victoriametrics"), held("duckdb")]);
+      rows.push([
+        `${CALL_TITLES[task]}: ${what}`,
+        format(worker),
+        format(inline),
+        ratio(worker, inline),
+        held("victoriametrics"),
+        held("duckdb"),
+      ]);
     }
   }
   table("cpu-only in Chromium: the engine in its worker (`sandglass`) and in the page's thread (`sandglass/inline`), in memory", rows);
@@ -334,33 +373,108 @@ const check = (title, measured, wanted, kept, format) => {
 };
 const times = (value) => `${value.toFixed(2)}x`;
 for (const storage of STORED) {
-  check(`10 M samples on ${storage}: from open() to the samples of one series`, median("start", storage, "startMs"), "150 ms", (x) => x < 150, (x) => `${x.toFixed(0)} ms`);
-  check(`10 M samples on ${storage}: share of the stored bytes that this reads`, median("start", storage, "readShare"), "5 %", (x) => x < 0.05, (x) => `${(x * 100).toFixed(1)} %`);
+  check(
+    `10 M samples on ${storage}: from open() to the samples of one series`,
+    median("start", storage, "startMs"),
+    "150 ms",
+    (x) => x < 150,
+    (x) => `${x.toFixed(0)} ms`,
+  );
+  check(
+    `10 M samples on ${storage}: share of the stored bytes that this reads`,
+    median("start", storage, "readShare"),
+    "5 %",
+    (x) => x < 0.05,
+    (x) => `${(x * 100).toFixed(1)} %`,
+  );
 }
 for (const data of sets.keys()) {
   const peer = (name, who = "victoriametrics") => median(data, who, name);
   if (data === "cpu-only") {
     for (const runtime of ["node", "chromium"]) {
-      for (const [task, how] of [["arrays", "by series and hour"], ["rows", "by rows"]]) {
-        check(`${data}: arrays in ${how}, ${runtime}, against import/native`, median(data, `${runtime} ${task}`, "importRate") / peer("importRate"), "3x", (x) => x >= 3, times);
+      for (const [task, how] of [
+        ["arrays", "by series and hour"],
+        ["rows", "by rows"],
+      ]) {
+        check(
+          `${data}: arrays in ${how}, ${runtime}, against import/native`,
+          median(data, `${runtime} ${task}`, "importRate") / peer("importRate"),
+          "3x",
+          (x) => x >= 3,
+          times,
+        );
       }
     }
-    for (const [task, how] of [["arrays", "by series and hour"], ["rows", "by rows"]]) {
-      check(`${data}: arrays in ${how}, chromium, against DuckDB-wasm`, median(data, `chromium ${task}`, "importRate") / peer("importRate", "duckdb"), "1x", (x) => x >= 1, times);
+    for (const [task, how] of [
+      ["arrays", "by series and hour"],
+      ["rows", "by rows"],
+    ]) {
+      check(
+        `${data}: arrays in ${how}, chromium, against DuckDB-wasm`,
+        median(data, `chromium ${task}`, "importRate") / peer("importRate", "duckdb"),
+        "1x",
+        (x) => x >= 1,
+        times,
+      );
     }
-    check(`${data}: bytes a sample, against DuckDB-wasm on OPFS`, median(data, "node arrays", "dataBytes") / peer("dataBytes", "duckdb"), "1/6", (x) => x <= 1 / 6, (x) => x.toFixed(3));
+    check(
+      `${data}: bytes a sample, against DuckDB-wasm on OPFS`,
+      median(data, "node arrays", "dataBytes") / peer("dataBytes", "duckdb"),
+      "1/6",
+      (x) => x <= 1 / 6,
+      (x) => x.toFixed(3),
+    );
     for (const runtime of ["node", "chromium"]) {
-      check(`${data}: text in, ${runtime}, against import/prometheus`, median(data, `${runtime} text`, "importRate") / peer("textRate"), "1.5x", (x) => x >= 1.5, times);
-      check(`${data}: all out, ${runtime}, against export/native`, median(data, `${runtime} arrays`, "selectRate") / peer("exportRate"), "2x", (x) => x >= 2, times);
-      check(`snapshot of 10 M samples, ${runtime}`, median(data, `${runtime} snapshot`, "milliseconds"), "20 ms", (x) => x <= 20, (x) => `${x.toFixed(1)} ms`);
-      check(`bytes written for a snapshot, ${runtime}`, median(data, `${runtime} snapshot`, "writtenBytes"), "1 KiB", (x) => x <= 1024, (x) => `${x} B`);
+      check(
+        `${data}: text in, ${runtime}, against import/prometheus`,
+        median(data, `${runtime} text`, "importRate") / peer("textRate"),
+        "1.5x",
+        (x) => x >= 1.5,
+        times,
+      );
+      check(
+        `${data}: all out, ${runtime}, against export/native`,
+        median(data, `${runtime} arrays`, "selectRate") / peer("exportRate"),
+        "2x",
+        (x) => x >= 2,
+        times,
+      );
+      check(
+        `snapshot of 10 M samples, ${runtime}`,
+        median(data, `${runtime} snapshot`, "milliseconds"),
+        "20 ms",
+        (x) => x <= 20,
+        (x) => `${x.toFixed(1)} ms`,
+      );
+      check(
+        `bytes written for a snapshot, ${runtime}`,
+        median(data, `${runtime} snapshot`, "writtenBytes"),
+        "1 KiB",
+        (x) => x <= 1024,
+        (x) => `${x} B`,
+      );
       for (const task of ["arrays", "rows"]) {
-        check(`longest slice, ${runtime} ${task}`, most(data, `${runtime} ${task}`, "longestSlice"), "8 ms", (x) => x <= 8, (x) => `${x.toFixed(1)} ms`);
+        check(
+          `longest slice, ${runtime} ${task}`,
+          most(data, `${runtime} ${task}`, "longestSlice"),
+          "8 ms",
+          (x) => x <= 8,
+          (x) => `${x.toFixed(1)} ms`,
+        );
       }
     }
   }
-  for (const [name, what] of [["dataBytes", "data"], ["indexBytes", "index"]]) {
-    check(`${data}: bytes a sample, ${what}, against the server's`, median(data, "node arrays", name) / peer(name), "1x", (x) => x <= 1, times);
+  for (const [name, what] of [
+    ["dataBytes", "data"],
+    ["indexBytes", "index"],
+  ]) {
+    check(
+      `${data}: bytes a sample, ${what}, against the server's`,
+      median(data, "node arrays", name) / peer(name),
+      "1x",
+      (x) => x <= 1,
+      times,
+    );
   }
 }
 if (moduleBytes !== undefined) console.log(`\nsandglass.wasm, gzipped: ${(moduleBytes / 1024).toFixed(1)} KB`);

@@ -12,7 +12,12 @@ export async function nativeBody(dataSet) {
   const server = await VictoriaMetrics.start();
   try {
     for (let from = 0; from < dataSet.series.length; from += 20) {
-      await server.importJsonLines(dataSet.series.slice(from, from + 20).map((series) => jsonLine(series.labels, series)).join(""));
+      await server.importJsonLines(
+        dataSet.series
+          .slice(from, from + 20)
+          .map((series) => jsonLine(series.labels, series))
+          .join(""),
+      );
     }
     await server.forceFlush();
     await server.forceMerge();

@@ -30,7 +30,8 @@ export async function measureStart({ directory, entry, storage, opens, signal })
     signal?.addEventListener("abort", () => browser.close().catch(() => {}));
     const { page } = browser;
     page.setDefaultTimeout(0);
-    const call = (name, argument) => page.evaluate(async ([name, argument]) => (await import("/www/bench/page-start.mjs"))[name](argument), [name, argument]);
+    const call = (name, argument) =>
+      page.evaluate(async ([name, argument]) => (await import("/www/bench/page-start.mjs"))[name](argument), [name, argument]);
     const place = { entry: `/package/${entry}`, name: "start", storage };
     const filled = await call("fill", { ...place, ...DATA });
     const starts = [];

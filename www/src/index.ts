@@ -1,12 +1,13 @@
 // The entry `sandglass`: the engine in a worker of its own wherever there are workers, else in the calling thread.
 
-import { startInWorker } from "./in_worker.js";
-import { onDemand } from "./on_demand.js";
-import { openDatabase } from "./core.js";
-import type { Database, OpenOptions } from "./types.js";
+import { startInWorker } from "./opening/in_worker.js";
+import { onDemand } from "./base/on_demand.js";
+import { openDatabase } from "./opening/open.js";
+import type { Database } from "./api/database.js";
+import type { OpenOptions } from "./api/options.js";
 
-export { type ErrorCode, SandglassError } from "./errors.js";
-export type * from "./types.js";
+export { type ErrorCode, SandglassError } from "./api/errors.js";
+export type * from "./api/index.js";
 
 /**
  * Opens a database, or makes a new one. The engine runs in a worker that belongs to this database alone; where there is none
@@ -32,7 +33,7 @@ export function open(options?: OpenOptions): Promise<Database> {
  * object that `open` returned alone. It takes as long as the browser takes to list them.
  */
 export async function databases(): Promise<string[]> {
-  return (await onDemand(import("./databases.js"))).databases();
+  return (await onDemand(import("./storage/databases.js"))).databases();
 }
 
 /**
@@ -41,5 +42,5 @@ export async function databases(): Promise<string[]> {
  * It waits 0.75 seconds for each lock, and up to ten seconds for a connection that something else than this package keeps.
  */
 export async function destroy(name: string): Promise<void> {
-  return (await onDemand(import("./databases.js"))).destroy(name);
+  return (await onDemand(import("./storage/databases.js"))).destroy(name);
 }

@@ -1,12 +1,13 @@
 // The entry `sandglass/inline`: the engine in the calling thread, everywhere.
 
-import { startHere } from "./here.js";
-import { onDemand } from "./on_demand.js";
-import { openDatabase } from "./core.js";
-import type { Database, OpenOptions } from "./types.js";
+import { startHere } from "./opening/in_caller.js";
+import { onDemand } from "./base/on_demand.js";
+import { openDatabase } from "./opening/open.js";
+import type { Database } from "./api/database.js";
+import type { OpenOptions } from "./api/options.js";
 
-export { type ErrorCode, SandglassError } from "./errors.js";
-export type * from "./types.js";
+export { type ErrorCode, SandglassError } from "./api/errors.js";
+export type * from "./api/index.js";
 
 /**
  * Opens a database, or makes a new one. The engine runs in the calling thread, which may be that of a worker.
@@ -31,7 +32,7 @@ export function open(options?: OpenOptions): Promise<Database> {
  * object that `open` returned alone. It takes as long as the browser takes to list them.
  */
 export async function databases(): Promise<string[]> {
-  return (await onDemand(import("./databases.js"))).databases();
+  return (await onDemand(import("./storage/databases.js"))).databases();
 }
 
 /**
@@ -40,5 +41,5 @@ export async function databases(): Promise<string[]> {
  * It waits 0.75 seconds for each lock, and up to ten seconds for a connection that something else than this package keeps.
  */
 export async function destroy(name: string): Promise<void> {
-  return (await onDemand(import("./databases.js"))).destroy(name);
+  return (await onDemand(import("./storage/databases.js"))).destroy(name);
 }

@@ -3,20 +3,18 @@
 use super::instant::constant;
 use super::scalar::are_scalars;
 use super::{Leaf, Plan, Request, Resample, Step, Windowed, Work};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, ErrorKind};
 use crate::query::aggregate::Aggregate;
 use crate::query::dialect::Dialect;
 use crate::query::functions::signature::{Family, Kind};
 use crate::query::functions::table;
 use crate::query::language::ast::{ExprId, Expression, Modifiers, Node};
+use crate::query::rollup::subquery::inner_grid;
 use crate::query::series::grid::Grid;
 use std::collections::HashMap;
 
 /// The rollup of a selector that stands by itself.
 pub(super) const DEFAULT_ROLLUP: &str = "default_rollup";
-
-/// How far before its first window MetricsQL starts a subquery, so that there is something to look back to.
-const SILENCE_MS: i64 = 300_000;
 
 /// What an expression behind `@` comes to, for those that were computed.
 pub type Instants = HashMap<ExprId, f64>;
@@ -163,7 +161,7 @@ impl Lowering<'_> {
         grid: Grid,
     ) -> Lowered<Work> {
         self.give_grids(&parameters, grid);
-        let source = self.source(of, grid, name)?;
+        let source = self.source(of, grid)?;
         let windowed = Windowed {
             rollup: name.to_owned(),
             window_ms: source.window_ms,
@@ -210,13 +208,8 @@ impl Lowering<'_> {
     }
 
     /// Takes off what stands around a selector or a subquery, from the outside to the inside.
-    fn source(&self, id: ExprId, grid: Grid, rollup: &str) -> Lowered<Source> {
+    fn source(&self, id: ExprId, grid: Grid) -> Lowered<Source> {
         let mut source = Source { of: id, grid, offset_ms: 0, window_ms: None, step_ms: None };
-        if rollup == "rollup_candlestick" {
-            // The window of a candle begins at its instant.
-            source.grid.start_ms += grid.step_ms;
-            source.offset_ms -= grid.step_ms;
-        }
         loop {
             match self.expression.node(source.of) {
                 Node::Paren(of) => source.of = *of,
@@ -253,32 +246,22 @@ impl Lowering<'_> {
     /// The instants of a subquery's rows.
     fn subquery_grid(&self, source: &Source, step_ms: Option<i64>) -> Lowered<Grid> {
         let (grid, request) = (source.grid, &self.request);
-        let (start_ms, end_ms, step_ms) = match request.dialect {
-            Dialect::MetricsQl => {
-                let step_ms = step_ms.filter(|step_ms| *step_ms != 0).unwrap_or(grid.step_ms);
-                check_step(step_ms)?;
-                let start_ms = grid.start_ms - source.window_ms.unwrap_or(0) - SILENCE_MS - step_ms;
-                let end_ms = grid.end_ms().saturating_add(step_ms);
-                let start_ms = start_ms - start_ms.rem_euclid(step_ms);
-                (start_ms, end_ms.saturating_add((-end_ms).rem_euclid(step_ms)), step_ms)
-            }
-            Dialect::PromQl => {
-                let step_ms = step_ms.unwrap_or(request.default_step_ms);
-                check_step(step_ms)?;
-                let open_start_ms = grid.start_ms - source.window_ms.unwrap_or(0);
-                let start_ms = open_start_ms - open_start_ms.rem_euclid(step_ms) + step_ms;
-                (start_ms, grid.end_ms(), step_ms)
-            }
+        let step_ms = match request.dialect {
+            // A step of no length is none.
+            Dialect::MetricsQl => step_ms.filter(|step_ms| *step_ms != 0).unwrap_or(grid.step_ms),
+            Dialect::PromQl => step_ms.unwrap_or(request.default_step_ms),
         };
-        let points = ((end_ms - start_ms).max(0) / step_ms) as u64 + 1;
-        if points > request.max_points as u64 {
+        if step_ms <= 0 {
+            return Err(Error::invalid(format!("a step of {step_ms} ms leads nowhere")).into());
+        }
+        let window_ms = source.window_ms.unwrap_or(0);
+        inner_grid(&grid, window_ms, step_ms, request.dialect, request.max_points).ok_or_else(|| {
             let message = format!(
-                "a subquery with a step of {step_ms} ms has {points} instants, more than the {} that are allowed; take a longer step or a shorter window",
+                "a subquery over {window_ms} ms with a step of {step_ms} ms has no instants, or more than the {} that are allowed; take another step or window",
                 request.max_points
             );
-            return Err(Error::new(ErrorKind::Limit, message).into());
-        }
-        Ok(Grid { start_ms, step_ms, points: points as usize })
+            Error::new(ErrorKind::Limit, message).into()
+        })
     }
 
     /// A grid behind `offset` and `@`, and by how much the former has moved it.
@@ -330,8 +313,4 @@ impl Lowering<'_> {
     fn give_grid(&mut self, id: ExprId, grid: Grid) {
         self.grids[id.0 as usize] = Some(grid);
     }
-}
-
-fn check_step(step_ms: i64) -> Result<()> {
-    if step_ms > 0 { Ok(()) } else { Err(Error::invalid(format!("a step of {step_ms} ms leads nowhere"))) }
 }

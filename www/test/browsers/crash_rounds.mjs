@@ -34,7 +34,16 @@ const DRIPPING_MS = 16_000;
  * @param {(profile: string, url: string) => Promise<Browser>} options.start
  * @param {(browser: Browser) => Promise<Browser | undefined>} options.crash ends processes, and answers the page to go on with if the browser lives
  */
-export function crashRounds({ title, count, drips = 0, package_: { directory, entry }, combinations = COMBINATIONS, longestMs = 1_250, start, crash }) {
+export function crashRounds({
+  title,
+  count,
+  drips = 0,
+  package_: { directory, entry },
+  combinations = COMBINATIONS,
+  longestMs = 1_250,
+  start,
+  crash,
+}) {
   describe(`${title}, ${count} times, seed ${SEED}`, { timeout: 60_000 + (count + drips) * 20_000 }, async () => {
     const names = Object.keys(combinations);
     const entries = { inline: `/package/${await entry("./inline")}`, index: `/package/${await entry(".")}` };
@@ -74,7 +83,13 @@ export function crashRounds({ title, count, drips = 0, package_: { directory, en
                 await globalThis.places.call(options.name, "open", options);
                 return globalThis.places.call(options.name, "look");
               },
-              { ...combinations[name], entry: entries[combinations[name].entry], name, seed: next.integer(2 ** 31), isReal: kind === "drip" },
+              {
+                ...combinations[name],
+                entry: entries[combinations[name].entry],
+                name,
+                seed: next.integer(2 ** 31),
+                isReal: kind === "drip",
+              },
             ),
           ),
         );
@@ -98,14 +113,20 @@ export function crashRounds({ title, count, drips = 0, package_: { directory, en
             ledgers[name].beginAnew();
             wrong[i] = [];
           });
-          test.diagnostic("THE BROWSER HAS THROWN AWAY ITS WHOLE INDEXEDDB, as its own log says (docs/STORAGE.md): what was in it is lost, and the rounds go on");
+          test.diagnostic(
+            "THE BROWSER HAS THROWN AWAY ITS WHOLE INDEXEDDB, as its own log says (docs/STORAGE.md): what was in it is lost, and the rounds go on",
+          );
         }
         names.forEach((name, i) => assert.deepEqual(wrong[i], [], `${name}, round ${round}, seed ${SEED}`));
-        const told = names.map((name) => `${name} ${ledgers[name].foundSamples} found, ${ledgers[name].acknowledged} acknowledged so far, ${ledgers[name].snapshotsFound} snapshots`);
+        const told = names.map(
+          (name) =>
+            `${name} ${ledgers[name].foundSamples} found, ${ledgers[name].acknowledged} acknowledged so far, ${ledgers[name].snapshotsFound} snapshots`,
+        );
         if (isLast) {
           await page.evaluate((names) => Promise.all(names.map((name) => globalThis.places.call(name, "close"))), names);
         } else if (kind === "drip") {
-          for (const name of names) await page.evaluate(([name, row]) => globalThis.places.call(name, "drip", row), [name, ledgers[name].nextRow]);
+          for (const name of names)
+            await page.evaluate(([name, row]) => globalThis.places.call(name, "drip", row), [name, ledgers[name].nextRow]);
           await sleep(DRIPPING_MS);
           const end = Date.now();
           browser = await crash(browser);
@@ -116,7 +137,10 @@ export function crashRounds({ title, count, drips = 0, package_: { directory, en
           }
         } else {
           for (const [i, name] of names.entries()) {
-            await page.evaluate(([name, row, snapshots]) => globalThis.places.call(name, "write", row, snapshots), [name, ledgers[name].nextRow, found[i]]);
+            await page.evaluate(
+              ([name, row, snapshots]) => globalThis.places.call(name, "write", row, snapshots),
+              [name, ledgers[name].nextRow, found[i]],
+            );
           }
           // Every second time the clock begins to run when each database has something to lose; a busy machine may take its time.
           const isSure = written++ % 2 === 0;

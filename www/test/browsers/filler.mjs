@@ -54,7 +54,11 @@ export default class Filler {
     for (let n = 0; n < times; n++) {
       try {
         const timestamps = Float64Array.from({ length: SAMPLES }, (_, at) => timestampOf(at));
-        await this.#db.append({ __name__: "full", append: String(this.#appended) }, timestamps, timestamps.map((_, at) => valueOf(this.#appended, at)));
+        await this.#db.append(
+          { __name__: "full", append: String(this.#appended) },
+          timestamps,
+          timestamps.map((_, at) => valueOf(this.#appended, at)),
+        );
         this.#appended++;
         await this.#db.sync();
         this.#durable = this.#appended;

@@ -27,7 +27,8 @@ const entries = { inline: `/package/${await entry("./inline")}`, index: `/packag
 const disk = await temporaryDirectory("small-disk");
 const whyNot = await run("mount", ["-t", "tmpfs", "-o", `size=${SIZE_MIB}m`, "sandglass-test", disk]).then(
   () => undefined,
-  (error) => `not run: a file system of ${SIZE_MIB} MiB can't be mounted, which only root may: ${String(error.stderr ?? error.message).trim()}`,
+  (error) =>
+    `not run: a file system of ${SIZE_MIB} MiB can't be mounted, which only root may: ${String(error.stderr ?? error.message).trim()}`,
 );
 after(async () => {
   if (whyNot === undefined) await run("umount", ["--lazy", disk]);
@@ -47,7 +48,8 @@ describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
       const profile = join(disk, name);
       await mkdir(profile);
       let browser = await visit(profile, server.url);
-      const call = (method, ...args) => browser.page.evaluate(([name, method, args]) => globalThis.places.call(name, method, ...args), [name, method, args]);
+      const call = (method, ...args) =>
+        browser.page.evaluate(([name, method, args]) => globalThis.places.call(name, method, ...args), [name, method, args]);
       const open = async () => {
         await browser.page.evaluate(
           async ({ name, ownWorker }) => {
@@ -110,8 +112,11 @@ describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
         await open();
         assert.deepEqual(await call("check", more.durable), [], "after the crash");
         await call("close");
-        test.diagnostic(`${full.durable * SAMPLES} samples fitted, then "${full.failure.code}: ${full.failure.message}"; ${more.durable * SAMPLES} found in the end`);
-      }));
+        test.diagnostic(
+          `${full.durable * SAMPLES} samples fitted, then "${full.failure.code}: ${full.failure.message}"; ${more.durable * SAMPLES} found in the end`,
+        );
+      }),
+    );
 
     it(`${name}: fills up, and a snapshot that is deleted makes room`, { timeout: 180_000 }, (test) =>
       onFullDisk(async ({ call }) => {
@@ -128,6 +133,7 @@ describe(`a disk of ${SIZE_MIB} MiB`, { skip: whyNot }, async () => {
         assert.deepEqual(await call("check", more.durable), []);
         await call("close");
         test.diagnostic(`the snapshot was gone ${deletedMs} ms after it was to be deleted`);
-      }));
+      }),
+    );
   }
 });

@@ -25,7 +25,11 @@ const append = async ({ entry, name, options, samples, hides }) => {
   // The files of a new database are not what is asked for.
   await db.sync();
   const timestamps = Array.from({ length: samples }, (_, i) => Date.now() - i * 1000);
-  await db.append({ __name__: "hidden" }, timestamps, timestamps.map((_, i) => i));
+  await db.append(
+    { __name__: "hidden" },
+    timestamps,
+    timestamps.map((_, i) => i),
+  );
   if (!hides) return;
   Object.defineProperty(document, "visibilityState", { value: "hidden", configurable: true });
   document.dispatchEvent(new Event("visibilitychange"));

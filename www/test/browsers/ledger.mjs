@@ -120,7 +120,9 @@ export class Ledger {
       const missing = cells.flatMap((state, row) => (state === DURABLE && !seen[column].has(row) ? [row] : []));
       if (missing.length > 0) {
         const [row] = missing;
-        wrong.push(`${JSON.stringify(labelsOf(column, row))} lacks ${missing.length} durable samples, the first at ${timestampOf(column, row)} (row ${row} of ${this.#announced}, this round began at ${this.#roundBegan})`);
+        wrong.push(
+          `${JSON.stringify(labelsOf(column, row))} lacks ${missing.length} durable samples, the first at ${timestampOf(column, row)} (row ${row} of ${this.#announced}, this round began at ${this.#roundBegan})`,
+        );
       }
       // What was not found now must not come back later.
       cells.forEach((_, row) => (cells[row] = seen[column].has(row) ? DURABLE : NEVER));
@@ -138,7 +140,8 @@ export class Ledger {
       if (!/^\d{14}-[0-9A-F]{16}$/.test(name)) wrong.push(`a snapshot has the name ${name}`);
       if (this.#snapshots.get(name) === "gone") wrong.push(`the snapshot ${name} was deleted and is back`);
     }
-    for (const [name, state] of this.#snapshots) if (state === "there" && !snapshots.includes(name)) wrong.push(`the snapshot ${name} is missing`);
+    for (const [name, state] of this.#snapshots)
+      if (state === "there" && !snapshots.includes(name)) wrong.push(`the snapshot ${name} is missing`);
     for (const [name, state] of this.#snapshots) if (state === "perhaps" && !snapshots.includes(name)) this.#snapshots.set(name, "gone");
     for (const name of snapshots) this.#snapshots.set(name, "there");
     this.snapshotsFound = snapshots.length;

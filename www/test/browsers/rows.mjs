@@ -19,7 +19,11 @@ export const MONTHS = [0, 1, 2];
 export const timestampOf = (column, row) => FIRST_TIME + row * STEP_MS + monthOf(column) * MONTH_MS;
 /** Whole numbers of a few sizes, so that blocks differ in how they are encoded. */
 export const valueOf = (column, row) => (column < 6 ? row * (column + 1) : ((row * 7919 + column * 104_729) % 1_000_003) - 500_000);
-export const labelsOf = (column, row) => ({ __name__: `kill_${monthOf(column)}`, column: String(column), epoch: String(Math.floor(row / EPOCH_ROWS)) });
+export const labelsOf = (column, row) => ({
+  __name__: `kill_${monthOf(column)}`,
+  column: String(column),
+  epoch: String(Math.floor(row / EPOCH_ROWS)),
+});
 /** The end of the piece, from a row on, in which no column begins a new series. */
 export const epochEnd = (row) => (Math.floor(row / EPOCH_ROWS) + 1) * EPOCH_ROWS;
 

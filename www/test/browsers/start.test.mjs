@@ -14,7 +14,9 @@ const MOST_PERCENT = 5;
 
 describe("a database of ten million samples in a thousand series", () => {
   for (const storage of new Set(Object.values(COMBINATIONS).map(({ options }) => options.storage))) {
-    it(`on ${storage}: reads less than ${MOST_PERCENT} % of its bytes for the first search of one series`, { timeout: 120_000 }, async (test) => {
+    it(`on ${storage}: reads less than ${MOST_PERCENT} % of its bytes for the first search of one series`, {
+      timeout: 120_000,
+    }, async (test) => {
       const { samples, series, starts } = await measureStart({ directory, entry: await entry("."), storage, opens: 1 });
       assert.ok(samples >= 10_000_000 && series === 1000);
       const [start] = starts;

@@ -24,7 +24,13 @@ const inTab = (tab, work, argument) =>
       const sandglass = await import(index);
       const late = new Promise((resolve) => setTimeout(resolve, deadline, { code: "nothing was heard in time" }));
       const call = new Function("sandglass", "argument", `return (async () => { ${work} })()`)(sandglass, argument);
-      return Promise.race([call.then((value) => ({ value }), ({ code, message }) => ({ code: code ?? message })), late]);
+      return Promise.race([
+        call.then(
+          (value) => ({ value }),
+          ({ code, message }) => ({ code: code ?? message }),
+        ),
+        late,
+      ]);
     },
     { index, work, argument, deadline: SOON_MS },
   );
@@ -89,7 +95,10 @@ for (const storage of new Set(Object.values(COMBINATIONS).map(({ options }) => o
 
       assert.deepEqual(await open(other), { code: "locked" });
       assert.deepEqual(await inTab(other, "return sandglass.destroy('tabs')"), { code: "locked" });
-      const givenUp = inTab(other, OPEN.replace("...argument", "...argument, signal: AbortSignal.timeout(1000)"), { storage, ifLocked: "wait" });
+      const givenUp = inTab(other, OPEN.replace("...argument", "...argument, signal: AbortSignal.timeout(1000)"), {
+        storage,
+        ifLocked: "wait",
+      });
       assert.deepEqual(await givenUp, { code: "aborted" });
 
       thaw();

@@ -56,7 +56,8 @@ export default class Writer {
     activities.push(this.#snapshots([...snapshots]));
     if (this.isManual) activities.push(this.#repeat(10, 60, () => this.#db.tick(200 + this.#random.integer(4_000))));
     Promise.all(activities).catch((error) => {
-      if (!(error instanceof Leaving) && !(isLeaving && error.code === "closed")) void this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`);
+      if (!(error instanceof Leaving) && !(isLeaving && error.code === "closed"))
+        void this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`);
     });
   }
 
@@ -131,7 +132,12 @@ async function appendRows(db, from, to) {
   for (const month of MONTHS) {
     const together = columns.filter((column) => monthOf(column) === month);
     const handles = together.map((column) => db.series(labelsOf(column, from)));
-    for (let row = from; row < to; row++) await db.appendRow(handles, timestampOf(month, row), together.map((column) => valueOf(column, row)));
+    for (let row = from; row < to; row++)
+      await db.appendRow(
+        handles,
+        timestampOf(month, row),
+        together.map((column) => valueOf(column, row)),
+      );
   }
 }
 
@@ -139,7 +145,13 @@ const rowsOf = (from, to) => Array.from({ length: to - from }, (_, i) => from + 
 
 async function appendColumns(db, from, to) {
   const rows = rowsOf(from, to);
-  const calls = columns.map((column) => db.append(labelsOf(column, from), rows.map((row) => timestampOf(column, row)), Float64Array.from(rows, (row) => valueOf(column, row))));
+  const calls = columns.map((column) =>
+    db.append(
+      labelsOf(column, from),
+      rows.map((row) => timestampOf(column, row)),
+      Float64Array.from(rows, (row) => valueOf(column, row)),
+    ),
+  );
   await Promise.all(calls);
 }
 
@@ -149,14 +161,20 @@ async function ingestText(db, from, to) {
     const pairs = Object.entries(labels).map(([name, value]) => `${name}="${value}"`);
     return `${__name__}{${pairs}} ${valueOf(column, row)} ${timestampOf(column, row)}`;
   };
-  const body = rowsOf(from, to).flatMap((row) => columns.map((column) => line(column, row))).join("\n");
+  const body = rowsOf(from, to)
+    .flatMap((row) => columns.map((column) => line(column, row)))
+    .join("\n");
   check(await db.ingest(body, { format: "prometheus" }), (to - from) * COLUMNS);
 }
 
 async function ingestJson(db, from, to) {
   const rows = rowsOf(from, to);
   const line = (column) =>
-    JSON.stringify({ metric: labelsOf(column, from), values: rows.map((row) => valueOf(column, row)), timestamps: rows.map((row) => timestampOf(column, row)) });
+    JSON.stringify({
+      metric: labelsOf(column, from),
+      values: rows.map((row) => valueOf(column, row)),
+      timestamps: rows.map((row) => timestampOf(column, row)),
+    });
   check(await db.ingest(columns.map(line).join("\n"), { format: "jsonl" }), (to - from) * COLUMNS);
 }
 

@@ -16,7 +16,8 @@ function print(value) {
 /** Equal by value and, for numbers, by bits. */
 export function isEqual(a, b) {
   if (Object.is(a, b)) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || a.constructor?.name !== b.constructor?.name) return false;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null || a.constructor?.name !== b.constructor?.name)
+    return false;
   if (a instanceof Float64Array) {
     const bits = (array) => new BigUint64Array(array.buffer.slice(array.byteOffset, array.byteOffset + array.byteLength));
     return isEqual(bits(a), bits(b));

@@ -24,7 +24,11 @@ function withMarker(values, at) {
   new BigUint64Array(column.buffer)[at] = STALE_BITS;
   return column;
 }
-const lines = (body) => body.split("\n").filter((line) => line !== "").map((line) => JSON.parse(line));
+const lines = (body) =>
+  body
+    .split("\n")
+    .filter((line) => line !== "")
+    .map((line) => JSON.parse(line));
 
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
@@ -118,9 +122,15 @@ export const TESTS = {
       await fails("invalid", () => db.append(up, [START, START + 1], [1, none]), /at 1/);
       await fails("invalid", () => db.appendRow([up], START, [none]), /at 0/);
     }
+    // biome-ignore lint/suspicious/noSparseArray: the hole is what is refused.
     await fails("invalid", () => db.append(up, [START, , START + 2], [1, 2, 3]), /at 1/);
     for (const signal of [5, {}, "stop"]) {
-      for (const call of [() => db.flush({ signal }), () => db.select("up", { signal }), async () => db.export("up", { signal }), () => db.ingest("", { format: "jsonl", signal })]) {
+      for (const call of [
+        () => db.flush({ signal }),
+        () => db.select("up", { signal }),
+        async () => db.export("up", { signal }),
+        () => db.ingest("", { format: "jsonl", signal }),
+      ]) {
         await fails("invalid", call, /signal/);
       }
     }
@@ -141,7 +151,10 @@ export const TESTS = {
     taken.getReader();
     await fails("invalid", () => db.ingest(taken, { format: "prometheus" }), /locked/i);
     await db.flush();
-    equal((await db.select(EVERY_SERIES)).map(({ labels, values }) => [labels.__name__, ...values]), [["before", 1]]);
+    equal(
+      (await db.select(EVERY_SERIES)).map(({ labels, values }) => [labels.__name__, ...values]),
+      [["before", 1]],
+    );
   },
 
   async "handles belong to one database"({ open }) {
@@ -154,15 +167,33 @@ export const TESTS = {
   async "a block shows how its numbers were made small"({ open }) {
     const db = await open();
     const times = Float64Array.from({ length: 500 }, (_, n) => START + n * 1000);
-    await db.append({ __name__: "a", kind: "counter" }, times, Float64Array.from(times, (_, n) => 1000 + n * n));
-    await db.append({ __name__: "b", kind: "gauge" }, times, Float64Array.from(times, (_, n) => 20 + ((n * 7) % 13) / 4));
-    await db.append({ __name__: "c", kind: "constant" }, times, Float64Array.from(times, () => 42.5));
+    await db.append(
+      { __name__: "a", kind: "counter" },
+      times,
+      Float64Array.from(times, (_, n) => 1000 + n * n),
+    );
+    await db.append(
+      { __name__: "b", kind: "gauge" },
+      times,
+      Float64Array.from(times, (_, n) => 20 + ((n * 7) % 13) / 4),
+    );
+    await db.append(
+      { __name__: "c", kind: "constant" },
+      times,
+      Float64Array.from(times, () => 42.5),
+    );
     await db.flush();
     const [{ id, blocks, bytes, rows }] = (await db.inspect()).partitions[0].parts;
     const details = await db.inspectPart(id);
     equal([details.partition, details.blocks, blocks, rows], ["2024_03", 3, 3, 1500]);
-    equal(details.fileBytes.reduce((sum, size) => sum + size), bytes);
-    ok(details.headers.every((header, i) => i === 0 || header.tsid > details.headers[i - 1].tsid), "by TSID");
+    equal(
+      details.fileBytes.reduce((sum, size) => sum + size),
+      bytes,
+    );
+    ok(
+      details.headers.every((header, i) => i === 0 || header.tsid > details.headers[i - 1].tsid),
+      "by TSID",
+    );
     equal((await db.inspectPart(id, { from: 1, count: 1 })).headers, [details.headers[1]]);
     const found = {};
     for (let at = 0; at < 3; at++) {
@@ -175,9 +206,15 @@ export const TESTS = {
         const { offset, length } = block.headerFields.find((other) => other.name === name);
         return block.headerBytes.subarray(offset, offset + length).reduce((sum, byte) => sum * 256 + byte, 0);
       };
-      equal([field("rowsCount"), field("valuesBlockSize"), field("valuesMarshalType")], [500, block.mantissas.bytes.length, block.header.valuesType]);
+      equal(
+        [field("rowsCount"), field("valuesBlockSize"), field("valuesMarshalType")],
+        [500, block.mantissas.bytes.length, block.header.valuesType],
+      );
       equal(Float64Array.from(block.timestamps.integers, Number), times);
-      equal(block.values, Float64Array.from(block.mantissas.integers, (mantissa) => Number(mantissa) / 10 ** -block.header.scale));
+      equal(
+        block.values,
+        Float64Array.from(block.mantissas.integers, (mantissa) => Number(mantissa) / 10 ** -block.header.scale),
+      );
       equal(block.values, (await db.select(block.header.labels.__name__))[0].values);
       equal([block.timestamps.marshalType, block.timestamps.course.kind, block.timestamps.sizes.varints], ["deltaConst", "deltaConst", 2]);
       equal(block.mantissas.sizes, { integers: 4000, varints: block.mantissas.varints.length, stored: block.mantissas.bytes.length });
@@ -206,7 +243,10 @@ export const TESTS = {
     const text = (word) => [...new TextEncoder().encode(word)].map((byte) => byte.toString(16)).join("");
     // Tag rows of all days and of one (index-format §5): label, value, metric id.
     const row = new RegExp(`^(01|06.{16})${text("job")}01${text("node")}01.{16}$`);
-    equal(block.items.filter((item) => row.test(item)).map((item) => item.slice(0, 2)), ["01", "06"]);
+    equal(
+      block.items.filter((item) => row.test(item)).map((item) => item.slice(0, 2)),
+      ["01", "06"],
+    );
     await fails("not_found", () => db.inspectIndexBlock(0, 0, 1), /block 1/);
     await fails("not_found", () => db.inspectIndexBlock(0, 99, 0), /part 99/);
     await fails("invalid", () => db.inspectIndexBlock(0, 0, "x"), /block/);
@@ -232,7 +272,10 @@ export const TESTS = {
     ok(nextRawRowsFlush > db.now() && nextRawRowsFlush <= db.now() + 1000 && nextDiskFlush <= db.now() + 5000);
     for (const { choice, sources } of started) {
       ok(sources.every((part) => choice.considered.includes(part)) && choice.gain >= choice.minGain);
-      equal(choice.consideredBytes, choice.consideredBytes.toSorted((a, b) => a - b));
+      equal(
+        choice.consideredBytes,
+        choice.consideredBytes.toSorted((a, b) => a - b),
+      );
     }
     ok(started.length > 0);
   },
@@ -248,15 +291,25 @@ export const TESTS = {
     equal(found.length, 300);
     found.forEach(({ labels, timestamps, values }, i) => {
       equal(Number(labels.i), i);
-      equal(timestamps, Float64Array.from({ length: 20 }, (_, n) => START + n * 1000));
-      equal(values, Float64Array.from({ length: 20 }, (_, n) => i * n));
+      equal(
+        timestamps,
+        Float64Array.from({ length: 20 }, (_, n) => START + n * 1000),
+      );
+      equal(
+        values,
+        Float64Array.from({ length: 20 }, (_, n) => i * n),
+      );
     });
   },
 
   async "a column far longer than one call takes arrives whole"({ open }) {
     const db = await open({ startTime: START + 200_000_000 });
     const count = 100_001;
-    await db.append({ __name__: "long" }, Float64Array.from({ length: count }, (_, i) => START + i * 1000), Float64Array.from({ length: count }, (_, i) => i % 1000));
+    await db.append(
+      { __name__: "long" },
+      Float64Array.from({ length: count }, (_, i) => START + i * 1000),
+      Float64Array.from({ length: count }, (_, i) => i % 1000),
+    );
     await db.flush();
     const [{ timestamps, values }] = await db.select("long");
     equal(timestamps.length, count);
@@ -294,36 +347,57 @@ export const TESTS = {
           controller.close();
         },
       });
-    const bodies = { string: body, bytes, buffer: bytes.buffer, blob: new Blob([bytes]), ones: chunked(1), sevens: chunked(7), whole: chunked(1e6) };
+    const bodies = {
+      string: body,
+      bytes,
+      buffer: bytes.buffer,
+      blob: new Blob([bytes]),
+      ones: chunked(1),
+      sevens: chunked(7),
+      whole: chunked(1e6),
+    };
     for (const [form, of] of Object.entries(bodies)) {
       const result = await db.ingest(of, { format: "prometheus", timestamp: START, extraLabels: { form } });
       equal([result.samples, result.rejected], [4, 2], form);
-      equal(result.errors.map(({ line }) => line), [2, 3], form);
+      equal(
+        result.errors.map(({ line }) => line),
+        [2, 3],
+        form,
+      );
       ok(result.errors.every(({ message }) => message.length > 0));
     }
     await db.flush();
     for (const form of Object.keys(bodies)) {
       const found = await db.select(`{form="${form}"}`);
-      equal(found.map(({ labels: { __name__, a }, timestamps, values }) => [__name__, a, timestamps[0] - START, values[0]]).sort(), [
-        ["last", undefined, 0, 4],
-        ["ok", "1", 0, 1],
-        ["ok", "2", 0, 2],
-        ["ok", "3", -5, 3],
-      ].sort(), form);
+      equal(
+        found.map(({ labels: { __name__, a }, timestamps, values }) => [__name__, a, timestamps[0] - START, values[0]]).sort(),
+        [
+          ["last", undefined, 0, 4],
+          ["ok", "1", 0, 1],
+          ["ok", "2", 0, 2],
+          ["ok", "3", -5, 3],
+        ].sort(),
+        form,
+      );
     }
   },
 
   async "a long body is taken in pieces, with the right numbers of lines"({ open }) {
     const db = await open();
     const count = 20_000;
-    const body = Array.from({ length: count }, (_, i) => (i === 15_000 ? "broken{" : `long_body{i="${i % 50}"} ${i} ${START + i}`)).join("\n");
+    const body = Array.from({ length: count }, (_, i) => (i === 15_000 ? "broken{" : `long_body{i="${i % 50}"} ${i} ${START + i}`)).join(
+      "\n",
+    );
     const result = await db.ingest(body, { format: "prometheus" });
     equal([result.samples, result.rejected, result.errors[0].line], [count - 1, 1, 15_001]);
     const stopped = new AbortController();
     stopped.abort();
     await fails("aborted", () => db.ingest(body, { format: "prometheus", signal: stopped.signal }));
     await db.flush();
-    equal((await db.select("long_body")).reduce((sum, { values }) => sum + values.length, 0), count - 1);
+    equal(
+      (await db.select("long_body")).reduce((sum, { values }) => sum + values.length, 0),
+      count - 1,
+    );
   },
 
   async "an export goes in again as JSON lines"({ open }) {
@@ -374,7 +448,10 @@ export const TESTS = {
     await fails("invalid", () => db.select("up{job="));
     await fails("invalid", () => db.select(undefined), /selector/);
     await fails("invalid", () => db.select("up", { start: NaN }), /start/);
-    equal(await db.labels('{job="db"}'), [{ __name__: "down", job: "db" }, { __name__: "up", job: "db" }]);
+    equal(await db.labels('{job="db"}'), [
+      { __name__: "down", job: "db" },
+      { __name__: "up", job: "db" },
+    ]);
     equal((await db.labels()).length, 4);
     equal(await db.labelNames(), ["__name__", "job"]);
     equal(await db.labelValues("job"), ["api", "db", "web"]);
@@ -427,7 +504,11 @@ export const TESTS = {
 
   async "de-duplication and retention follow the options"({ open }) {
     const db = await open({ dedupInterval: "10s", retention: "30d", startTime: START });
-    await db.append({ __name__: "up" }, [1, 2, 3, 11, 12].map((s) => START + s * 1000), [1, 2, 3, 4, 5]);
+    await db.append(
+      { __name__: "up" },
+      [1, 2, 3, 11, 12].map((s) => START + s * 1000),
+      [1, 2, 3, 4, 5],
+    );
     await db.append({ __name__: "old" }, [START - 40 * 24 * 3600e3], [1]);
     await db.flush();
     await db.forceMerge();
@@ -447,10 +528,22 @@ export const TESTS = {
     await db.flush();
     await db.forceMerge();
     const types = events.map(({ type }) => type);
-    for (const type of ["partitionCreated", "seriesRegistered", "rowsAdded", "rawRowsFlushed", "partCreated", "mergeStarted", "mergeFinished", "partRetired"]) {
+    for (const type of [
+      "partitionCreated",
+      "seriesRegistered",
+      "rowsAdded",
+      "rawRowsFlushed",
+      "partCreated",
+      "mergeStarted",
+      "mergeFinished",
+      "partRetired",
+    ]) {
       ok(types.includes(type), `no ${type} among ${types.join(", ")}`);
     }
-    ok(events.every(({ sequence }, i) => sequence === events[0].sequence + i), "no gap in the history");
+    ok(
+      events.every(({ sequence }, i) => sequence === events[0].sequence + i),
+      "no gap in the history",
+    );
     equal(others, types);
     stop();
     stopOther();
@@ -465,11 +558,17 @@ export const TESTS = {
     await db.append({ __name__: "up" }, [START, START + 1], [1, 2]);
     const waiting = await db.inspect();
     equal(waiting.partitions[0].name, "2024_03");
-    equal(waiting.partitions[0].shards.reduce((sum, { rows }) => sum + rows, 0), 2);
+    equal(
+      waiting.partitions[0].shards.reduce((sum, { rows }) => sum + rows, 0),
+      2,
+    );
     await db.sync();
     const state = await db.inspect();
     const [{ parts }] = state.partitions;
-    equal(parts.reduce((sum, { rows }) => sum + rows, 0), 2);
+    equal(
+      parts.reduce((sum, { rows }) => sum + rows, 0),
+      2,
+    );
     ok(parts.every(({ class: of, name, bytes }) => of === "small" && name.startsWith("2_1_20240310010000.000") && bytes > 0));
     equal([parts[0].minTimestamp, parts[0].maxTimestamp], [START, START + 1]);
     ok(state.index.tables.some(({ role, parts }) => role === "current" && parts.length > 0));
@@ -511,9 +610,18 @@ export const TESTS = {
     const tar = new Uint8Array(await new Response(db.snapshots.download(name)).arrayBuffer());
     const files = readTar(tar);
     const paths = Object.keys(files);
-    ok(paths.every((path) => /^(data|indexdb|metadata)\//.test(path)), paths.join("\n"));
-    ok(paths.some((path) => /^data\/small\/2024_03\/\d+_\d+_[\d.]+_[\d.]+_[0-9A-F]{16}\/timestamps\.bin$/.test(path)), paths.join("\n"));
-    ok(paths.some((path) => /^indexdb\/[0-9A-F]{16}\/\d+_\d+_[0-9A-F]{16}\/metadata\.json$/.test(path)), paths.join("\n"));
+    ok(
+      paths.every((path) => /^(data|indexdb|metadata)\//.test(path)),
+      paths.join("\n"),
+    );
+    ok(
+      paths.some((path) => /^data\/small\/2024_03\/\d+_\d+_[\d.]+_[\d.]+_[0-9A-F]{16}\/timestamps\.bin$/.test(path)),
+      paths.join("\n"),
+    );
+    ok(
+      paths.some((path) => /^indexdb\/[0-9A-F]{16}\/\d+_\d+_[0-9A-F]{16}\/metadata\.json$/.test(path)),
+      paths.join("\n"),
+    );
     equal(tar.length % 512, 0);
     equal(readTar(new Uint8Array(await new Response(db.snapshots.download(name)).arrayBuffer())), files, "twice the same");
     const reader = db.snapshots.download(name).getReader();
@@ -564,7 +672,11 @@ export const TESTS = {
     await db.ingest(body, { format: "prometheus", timestamp: START });
     equal(new TextDecoder().decode(body), "line 7");
     await db.flush();
-    equal((await db.select("column"))[0], { labels: { __name__: "column" }, timestamps: Float64Array.of(START, START + 1), values: Float64Array.of(1, 2) });
+    equal((await db.select("column"))[0], {
+      labels: { __name__: "column" },
+      timestamps: Float64Array.of(START, START + 1),
+      values: Float64Array.of(1, 2),
+    });
     equal((await db.select("big"))[0].timestamps, Float64Array.of(START));
     equal((await db.select("row"))[0].values, Float64Array.of(2));
     equal((await db.select("line"))[0].values, Float64Array.of(7));
@@ -574,7 +686,10 @@ export const TESTS = {
     const db = await open();
     await db.append({ __name__: "long", a: "x".repeat(70_000) }, [START], [1]);
     await db.flush();
-    equal((await db.select("long")).map(({ labels }) => labels.a.length), [16_384]);
+    equal(
+      (await db.select("long")).map(({ labels }) => labels.a.length),
+      [16_384],
+    );
     const large = Object.fromEntries(Array.from({ length: 5 }, (_, i) => [`a${i}`, "x".repeat(16_384)]));
     // With the engine in a worker the refusal comes with what is asked next.
     const refused = async () => {
@@ -593,9 +708,20 @@ export const TESTS = {
     const outcomes = [];
     for (let n = 0; n < 200; n++) {
       for (const [i, handle] of handles.entries()) if (n % 2) outcomes.push(db.append(handle, [START + n], [i]));
-      if (n % 2 === 0) outcomes.push(db.appendRow(handles, START + n, handles.map((_, i) => i)));
+      if (n % 2 === 0)
+        outcomes.push(
+          db.appendRow(
+            handles,
+            START + n,
+            handles.map((_, i) => i),
+          ),
+        );
     }
-    const bad = Promise.allSettled([db.append(handles[0], [NaN], [1]), db.append(handles[0], [1n], [1]), db.appendRow(handles.slice(1, 2), START, [1n])]);
+    const bad = Promise.allSettled([
+      db.append(handles[0], [NaN], [1]),
+      db.append(handles[0], [1n], [1]),
+      db.appendRow(handles.slice(1, 2), START, [1n]),
+    ]);
     outcomes.push(db.append(handles[0], [START + 200], [0]));
     await Promise.all(outcomes);
     const [noInstant, ...noNumbers] = (await bad).map(({ reason }) => reason);
@@ -671,7 +797,16 @@ export const TESTS = {
     await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
     await fails("invalid", () => db.ingest(7, { format: "jsonl" }));
     if (thread === "caller") await fails("unsupported", () => sandglass.open({ storage: "opfs" }), /file system|worker/);
-    for (const options of [{ storage: "disk" }, { clock: "fast" }, { retention: "soon" }, { dedupInterval: -1 }, { ifLocked: "?" }, { name: "" }, { startTime: NaN }, { precisionBits: 65 }]) {
+    for (const options of [
+      { storage: "disk" },
+      { clock: "fast" },
+      { retention: "soon" },
+      { dedupInterval: -1 },
+      { ifLocked: "?" },
+      { name: "" },
+      { startTime: NaN },
+      { precisionBits: 65 },
+    ]) {
       await fails("invalid", () => sandglass.open({ storage: "memory", ...options }));
     }
     await fails("unsupported", () => sandglass.open({ storage: "memory", wasm: new Uint8Array([1, 2, 3]) }), /engine/);
@@ -809,7 +944,11 @@ export const STORED_TESTS = {
 export async function fillStored(db) {
   for (let i = 0; i < 50; i++) {
     const timestamps = Float64Array.from({ length: 400 }, (_, n) => START - (n * 7 + i) * 3600_000 * 0.9);
-    await db.append({ __name__: "stored", i: String(i) }, timestamps, Float64Array.from(timestamps, (_, n) => Math.round(Math.sin(n + i) * 1000) / 8));
+    await db.append(
+      { __name__: "stored", i: String(i) },
+      timestamps,
+      Float64Array.from(timestamps, (_, n) => Math.round(Math.sin(n + i) * 1000) / 8),
+    );
   }
   await db.sync();
   return db.select(EVERY_SERIES);

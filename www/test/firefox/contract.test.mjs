@@ -24,7 +24,10 @@ describe("sandglass in Firefox", async () => {
   const run = (group, title, thread, storage) =>
     browser.page.evaluate(
       async ({ entry, group, title, thread, storage }) => {
-        const [sandglass, { runTest }] = await Promise.all([import(new URL(entry, location.href)), import(new URL("/contract/contract.mjs", location.href))]);
+        const [sandglass, { runTest }] = await Promise.all([
+          import(new URL(entry, location.href)),
+          import(new URL("/contract/contract.mjs", location.href)),
+        ]);
         await runTest(sandglass, group, title, storage, thread);
       },
       { entry: entries[thread], group, title, thread, storage },
@@ -33,7 +36,8 @@ describe("sandglass in Firefox", async () => {
     for (const storage of storages) {
       describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
         for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
-        if (storage !== "memory") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
+        if (storage !== "memory")
+          for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
       });
     }
   }

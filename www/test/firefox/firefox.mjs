@@ -13,7 +13,9 @@ const program = async (name) => (name.includes("/") ? name : which(name));
  * @param {string} url of a server from `serve`, the same for all visits
  */
 export async function visit(profile, url) {
-  const options = new Options().setBinary(await program(process.env.FIREFOX ?? "firefox-esr")).addArguments("-headless", "-profile", profile);
+  const options = new Options()
+    .setBinary(await program(process.env.FIREFOX ?? "firefox-esr"))
+    .addArguments("-headless", "-profile", profile);
   // Only a document that is the active one of its tab may ask for locks and files, and a test must not wait for a question.
   options.setPreference("dom.storageManager.prompt.testing", true);
   const driver = await new Builder()

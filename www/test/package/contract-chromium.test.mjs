@@ -31,7 +31,8 @@ describe("sandglass in Chromium", async () => {
     for (const storage of thread === "worker" ? ["memory", "indexeddb", "opfs"] : ["memory", "indexeddb"]) {
       describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
         for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
-        if (storage !== "memory") for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
+        if (storage !== "memory")
+          for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
       });
     }
   }
@@ -44,7 +45,11 @@ describe("sandglass in Chromium", async () => {
       const opened = [];
       for (const [storage, values] of Object.entries(written)) {
         const db = await open({ name, storage });
-        await db.append({ __name__: "up" }, values.map((_, n) => Date.now() - n), values);
+        await db.append(
+          { __name__: "up" },
+          values.map((_, n) => Date.now() - n),
+          values,
+        );
         await db.sync();
         opened.push(db);
       }
@@ -65,9 +70,11 @@ describe("sandglass in Chromium", async () => {
     assert.deepEqual(found, [[1, 2, 2], 1, ["locked", "locked"], false]);
   });
 
-  for (const storage of ["indexeddb", "opfs"]) it(`a worker of one's own is as good a place, storage: ${storage}`, async () => {
-    const found = await browser.page.evaluate(async ([inline, storage]) => {
-      const code = `import { open, destroy } from ${JSON.stringify(new URL(inline, location.href).href)};
+  for (const storage of ["indexeddb", "opfs"])
+    it(`a worker of one's own is as good a place, storage: ${storage}`, async () => {
+      const found = await browser.page.evaluate(
+        async ([inline, storage]) => {
+          const code = `import { open, destroy } from ${JSON.stringify(new URL(inline, location.href).href)};
         const db = await open({ name: "in-a-worker", storage: ${JSON.stringify(storage)} });
         await db.append({ __name__: "up" }, [Date.now() - 1, Date.now()], [1, 2]);
         await db.flush();
@@ -76,17 +83,23 @@ describe("sandglass in Chromium", async () => {
         await db.close();
         await destroy("in-a-worker");
         postMessage([storage, [...found[0].values]]);`;
-      const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
-      return new Promise((resolve, reject) => {
-        worker.onmessage = ({ data }) => resolve(data);
-        worker.onerror = ({ message }) => reject(new Error(message));
-        worker.addEventListener("unhandledrejection", ({ reason }) => reject(reason));
-      });
-    }, [inline, storage]);
-    assert.deepEqual(found, [storage, [1, 2]]);
-  });
+          const worker = new Worker(URL.createObjectURL(new Blob([code], { type: "text/javascript" })), { type: "module" });
+          return new Promise((resolve, reject) => {
+            worker.onmessage = ({ data }) => resolve(data);
+            worker.onerror = ({ message }) => reject(new Error(message));
+            worker.addEventListener("unhandledrejection", ({ reason }) => reject(reason));
+          });
+        },
+        [inline, storage],
+      );
+      assert.deepEqual(found, [storage, [1, 2]]);
+    });
 
-  for (const [where, entry, storage] of [["the worker", index, "indexeddb"], ["the worker", index, "opfs"], ["the page", inline, "indexeddb"]]) {
+  for (const [where, entry, storage] of [
+    ["the worker", index, "indexeddb"],
+    ["the worker", index, "opfs"],
+    ["the page", inline, "indexeddb"],
+  ]) {
     it(`a page that goes away gives its lock back, and says so when it comes back: engine in ${where}, storage: ${storage}`, async () => {
       const { page } = browser;
       const options = { entry, storage };
@@ -122,7 +135,13 @@ const inPage = (page, work, close = true) =>
   page.evaluate(
     async ({ index, work, close }) => {
       const [sandglass, contract] = await Promise.all([import(index), import("/contract/contract.mjs")]);
-      const db = await sandglass.open({ name: "stored", storage: "indexeddb", retention: "100y", clock: "manual", startTime: contract.START + 24 * 3600_000 });
+      const db = await sandglass.open({
+        name: "stored",
+        storage: "indexeddb",
+        retention: "100y",
+        clock: "manual",
+        startTime: contract.START + 24 * 3600_000,
+      });
       globalThis.db = db;
       const found = work === "fill" ? await contract.fillStored(db) : await db.select('{__name__!=""}');
       const told = found.map(({ labels, timestamps, values }) => [labels, Array.from(timestamps), Array.from(values)]);
@@ -172,8 +191,15 @@ describe("what is stored in Chromium", async () => {
       durable = await first.page.evaluate(
         async ({ index }) => {
           const [sandglass, contract] = await Promise.all([import(index), import("/contract/contract.mjs")]);
-          const db = await sandglass.open({ name: "stored", storage: "indexeddb", retention: "100y", clock: "manual", startTime: contract.START + 24 * 3600_000 });
-          for (let i = 0; i < 20; i++) await db.append({ __name__: "before_the_crash", i: String(i) }, [contract.START + i, contract.START + 1e6], [i, -i]);
+          const db = await sandglass.open({
+            name: "stored",
+            storage: "indexeddb",
+            retention: "100y",
+            clock: "manual",
+            startTime: contract.START + 24 * 3600_000,
+          });
+          for (let i = 0; i < 20; i++)
+            await db.append({ __name__: "before_the_crash", i: String(i) }, [contract.START + i, contract.START + 1e6], [i, -i]);
           await db.sync();
           const found = await db.select('{__name__!=""}');
           // And on it goes: what comes now may be lost, and must not harm what is there.

@@ -8,7 +8,9 @@ import { installPackage } from "../server/packed.mjs";
 
 const { project, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
-const { open } = await import(pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href);
+const { open } = await import(
+  pathToFileURL(`${project}/node_modules/sandglass/${(await entry("./inline", "node")).replace(/^.*node_modules\/sandglass\//, "")}`).href
+);
 
 const START = Date.UTC(2024, 2, 10, 1);
 const options = { storage: "memory", clock: "manual", startTime: START };
@@ -55,7 +57,11 @@ it("a full disk is told, and what is there stays readable", async () => {
   db.observe((event) => event.type === "degraded" && told.push(event.message));
   let refused;
   for (let n = 0; n < 40 && refused === undefined; n++) {
-    await db.append({ __name__: "up" }, Float64Array.from({ length: 500 }, (_, i) => START + n * 500 + i), Float64Array.from({ length: 500 }, () => Math.random()));
+    await db.append(
+      { __name__: "up" },
+      Float64Array.from({ length: 500 }, (_, i) => START + n * 500 + i),
+      Float64Array.from({ length: 500 }, () => Math.random()),
+    );
     await db.sync().catch((error) => (refused = error));
   }
   assert.equal(refused?.code, "quota");
@@ -119,7 +125,10 @@ it("opens files that were written elsewhere, and names those that are bad", asyn
   assert.deepEqual(await values(db), [1, 2]);
   await db.close();
   const broken = files.map(([path, content]) => (/data.*\/metaindex\.bin$/.test(path) ? [path, content.subarray(1)] : [path, content]));
-  await assert.rejects(open({ ...options, files: broken }), (error) => error.code === "corrupt" && /data\/small\/2024_03\/\S+/.test(error.message));
+  await assert.rejects(
+    open({ ...options, files: broken }),
+    (error) => error.code === "corrupt" && /data\/small\/2024_03\/\S+/.test(error.message),
+  );
   await assert.rejects(open({ ...options, files: [["../x", new Uint8Array()]] }), { code: "invalid" });
   await assert.rejects(open({ storage: "indexeddb", files }), { code: "invalid" });
 });

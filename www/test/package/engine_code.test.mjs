@@ -33,48 +33,64 @@ async function withPage(work) {
 }
 
 it("a dashboard writes, asks, stores and comes back with one load of one file", () =>
-  withPage(
-    async (page, requests) => {
-      const found = await page.evaluate(async () => {
-        const found = [];
-        for (let visit = 0; visit < 2; visit++) {
-          const db = await globalThis.sandglass.open({ name: "dashboard" });
-          found.push(db.opened.thread, db.opened.storage);
-          const series = Array.from({ length: 20 }, (_, i) => db.series({ __name__: "load", host: `h${i}` }));
-          const now = Date.now();
-          for (let second = 0; second < 100; second++) await db.appendRow(series, now - second * 1000 - visit * 200_000, series.map((_, i) => Math.sin(i + second)));
-          await db.append(series[0], [now - 7_000_000, now - 6_000_000], [1, 2]);
-          await db.flush();
-          const [first] = await db.select('load{host="h3"}');
-          found.push(first.values.length, (await db.select('{host!="h3",__name__="load"}')).length, (await db.labels("load")).length);
-          found.push((await db.labelNames()).join(), (await db.labelValues("host")).length);
-          // The parts go to the storage by themselves, and by request.
-          await new Promise((resolve) => setTimeout(resolve, 6_500));
-          await db.sync();
-          await db.close();
-        }
-        return found;
-      });
-      assert.deepEqual(found, ["worker", "indexeddb", 100, 19, 20, "__name__,host", 20, "worker", "indexeddb", 200, 19, 20, "__name__,host", 20]);
-      assert.deepEqual(requests, [`${browser.url}/package/dist/sandglass.wasm`]);
-    },
-  ));
+  withPage(async (page, requests) => {
+    const found = await page.evaluate(async () => {
+      const found = [];
+      for (let visit = 0; visit < 2; visit++) {
+        const db = await globalThis.sandglass.open({ name: "dashboard" });
+        found.push(db.opened.thread, db.opened.storage);
+        const series = Array.from({ length: 20 }, (_, i) => db.series({ __name__: "load", host: `h${i}` }));
+        const now = Date.now();
+        for (let second = 0; second < 100; second++)
+          await db.appendRow(
+            series,
+            now - second * 1000 - visit * 200_000,
+            series.map((_, i) => Math.sin(i + second)),
+          );
+        await db.append(series[0], [now - 7_000_000, now - 6_000_000], [1, 2]);
+        await db.flush();
+        const [first] = await db.select('load{host="h3"}');
+        found.push(first.values.length, (await db.select('{host!="h3",__name__="load"}')).length, (await db.labels("load")).length);
+        found.push((await db.labelNames()).join(), (await db.labelValues("host")).length);
+        // The parts go to the storage by themselves, and by request.
+        await new Promise((resolve) => setTimeout(resolve, 6_500));
+        await db.sync();
+        await db.close();
+      }
+      return found;
+    });
+    assert.deepEqual(found, [
+      "worker",
+      "indexeddb",
+      100,
+      19,
+      20,
+      "__name__,host",
+      20,
+      "worker",
+      "indexeddb",
+      200,
+      19,
+      20,
+      "__name__,host",
+      20,
+    ]);
+    assert.deepEqual(requests, [`${browser.url}/package/dist/sandglass.wasm`]);
+  }));
 
 it("code that is handed to open is taken, as bytes, as a compiled module and as an address", () =>
-  withPage(
-    async (page) => {
-      const found = await page.evaluate(async () => {
-        const bytes = await (await fetch("/package/dist/sandglass.wasm")).arrayBuffer();
-        const found = [];
-        for (const wasm of [bytes, new Uint8Array(bytes), await WebAssembly.compile(bytes), "/package/dist/sandglass.wasm"]) {
-          const db = await globalThis.sandglass.open({ storage: "memory", wasm });
-          await db.append({ __name__: "up" }, [Date.now()], [1]);
-          await db.flush();
-          found.push((await db.select('{__name__=~"u."}')).length);
-          await db.close();
-        }
-        return found;
-      });
-      assert.deepEqual(found, [1, 1, 1, 1]);
-    },
-  ));
+  withPage(async (page) => {
+    const found = await page.evaluate(async () => {
+      const bytes = await (await fetch("/package/dist/sandglass.wasm")).arrayBuffer();
+      const found = [];
+      for (const wasm of [bytes, new Uint8Array(bytes), await WebAssembly.compile(bytes), "/package/dist/sandglass.wasm"]) {
+        const db = await globalThis.sandglass.open({ storage: "memory", wasm });
+        await db.append({ __name__: "up" }, [Date.now()], [1]);
+        await db.flush();
+        found.push((await db.select('{__name__=~"u."}')).length);
+        await db.close();
+      }
+      return found;
+    });
+    assert.deepEqual(found, [1, 1, 1, 1]);
+  }));

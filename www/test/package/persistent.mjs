@@ -46,7 +46,12 @@ export async function visit(profile, url) {
 
 /** The process that runs a page: the one that is busy when the page is. */
 async function processOf(page, candidates) {
-  const ticks = (id) => readFileSync(`/proc/${id}/stat`, "utf8").replace(/^.*\) /s, "").split(" ").slice(11, 13).reduce((sum, ticks) => sum + Number(ticks), 0);
+  const ticks = (id) =>
+    readFileSync(`/proc/${id}/stat`, "utf8")
+      .replace(/^.*\) /s, "")
+      .split(" ")
+      .slice(11, 13)
+      .reduce((sum, ticks) => sum + Number(ticks), 0);
   const before = candidates.map(ticks);
   await page.evaluate(() => {
     for (const end = performance.now() + 400; performance.now() < end; );
@@ -63,7 +68,9 @@ function renderersOf(browser) {
     if (!/^\d+$/.test(entry)) continue;
     try {
       // The parent's number is the second word behind the name, which may hold anything.
-      const [, parent] = readFileSync(`/proc/${entry}/stat`, "utf8").replace(/^.*\) /s, "").split(" ");
+      const [, parent] = readFileSync(`/proc/${entry}/stat`, "utf8")
+        .replace(/^.*\) /s, "")
+        .split(" ");
       parents.set(Number(entry), Number(parent));
       if (readFileSync(`/proc/${entry}/cmdline`, "utf8").split(/[\0 ]/).includes("--type=renderer")) renderers.push(Number(entry));
     } catch {

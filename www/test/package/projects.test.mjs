@@ -67,7 +67,13 @@ describe("a project in a browser", async () => {
 
   it("Vite, built", async () => {
     const { build } = await import("vite");
-    await build({ root: join(project, "vite"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite") } });
+    await build({
+      root: join(project, "vite"),
+      base: "./",
+      configFile: false,
+      logLevel: "error",
+      build: { outDir: join(project, "built/vite") },
+    });
     assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples, worker");
     const assets = await readdir(join(project, "built/vite/assets"));
     assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, "the engine's code was taken along, once");
@@ -75,7 +81,12 @@ describe("a project in a browser", async () => {
 
   it("Vite, while developing", async () => {
     const { createServer } = await import("vite");
-    const server = await createServer({ root: join(project, "vite"), configFile: false, logLevel: "error", server: { port: 0, host: "127.0.0.1" } });
+    const server = await createServer({
+      root: join(project, "vite"),
+      configFile: false,
+      logLevel: "error",
+      server: { port: 0, host: "127.0.0.1" },
+    });
     try {
       await server.listen();
       assert.equal(await titleOf(page, server.resolvedUrls.local[0]), "3 samples, worker");
@@ -103,7 +114,13 @@ describe("a project in a browser", async () => {
   for (const format of ["esm", "iife"]) {
     it(`esbuild, format ${format}`, async () => {
       const { build } = await import("esbuild");
-      await build({ entryPoints: [join(project, "esbuild/main.js")], bundle: true, format, outfile: join(project, "built/esbuild/main.js"), logLevel: "silent" });
+      await build({
+        entryPoints: [join(project, "esbuild/main.js")],
+        bundle: true,
+        format,
+        outfile: join(project, "built/esbuild/main.js"),
+        logLevel: "silent",
+      });
       assert.equal(await titleOf(page, `${url}/built/esbuild/index.html`), "3 samples, worker");
     });
   }
@@ -111,10 +128,19 @@ describe("a project in a browser", async () => {
   it("the file sandglass/wasm, handed to open", async () => {
     await write({
       "vite-url/index.html": '<!doctype html><title>-</title><script type="module" src="./main.js"></script>',
-      "vite-url/main.js": PAGE_APP.replace('import { open } from "sandglass";', 'import { open } from "sandglass/inline";\nimport wasm from "sandglass/wasm?url";').replace("open({", "open({ wasm,"),
+      "vite-url/main.js": PAGE_APP.replace(
+        'import { open } from "sandglass";',
+        'import { open } from "sandglass/inline";\nimport wasm from "sandglass/wasm?url";',
+      ).replace("open({", "open({ wasm,"),
     });
     const { build } = await import("vite");
-    await build({ root: join(project, "vite-url"), base: "./", configFile: false, logLevel: "error", build: { outDir: join(project, "built/vite-url") } });
+    await build({
+      root: join(project, "vite-url"),
+      base: "./",
+      configFile: false,
+      logLevel: "error",
+      build: { outDir: join(project, "built/vite-url") },
+    });
     assert.equal(await titleOf(page, `${url}/built/vite-url/index.html`), "3 samples, caller");
   });
 });
@@ -150,7 +176,14 @@ console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.te
   it("bundled by esbuild into one file", async () => {
     const { build } = await import("esbuild");
     await write({ "bundle-me.mjs": `${APP}console.log(await app());\n` });
-    await build({ entryPoints: [join(project, "bundle-me.mjs")], bundle: true, platform: "node", format: "esm", outfile: join(project, "built/node/main.mjs"), logLevel: "silent" });
+    await build({
+      entryPoints: [join(project, "bundle-me.mjs")],
+      bundle: true,
+      platform: "node",
+      format: "esm",
+      outfile: join(project, "built/node/main.mjs"),
+      logLevel: "silent",
+    });
     const { stdout } = await run(process.execPath, ["main.mjs"], { cwd: join(project, "built/node") });
     assert.equal(stdout, "3 samples, caller\n");
   });
@@ -158,13 +191,25 @@ console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.te
 
 describe("a project in TypeScript", () => {
   const check = async (options) => {
-    const compilerOptions = { strict: true, noEmit: true, target: "es2022", module: "nodenext", moduleResolution: "nodenext", skipLibCheck: false, types: [], exactOptionalPropertyTypes: true, ...options };
+    const compilerOptions = {
+      strict: true,
+      noEmit: true,
+      target: "es2022",
+      module: "nodenext",
+      moduleResolution: "nodenext",
+      skipLibCheck: false,
+      types: [],
+      exactOptionalPropertyTypes: true,
+      ...options,
+    };
     await write({
       "typescript/tsconfig.json": JSON.stringify({ compilerOptions, include: ["*.ts"] }),
       "typescript/package.json": '{ "type": "module" }',
       "typescript/app.ts": await readFile(new URL("typed-app.ts", import.meta.url), "utf8"),
     });
-    await run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", "typescript"], { cwd: project }).catch(({ stdout }) => assert.fail(stdout));
+    await run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", "typescript"], { cwd: project }).catch(({ stdout }) =>
+      assert.fail(stdout),
+    );
   };
 
   it("compiles against the declarations, for Node and for bundlers", async () => {
@@ -175,11 +220,26 @@ describe("a project in TypeScript", () => {
 
 describe("the package", () => {
   it("holds what it should and nothing else", async () => {
-    const names = (await readdir(directory, { recursive: true, withFileTypes: true })).filter((entry) => entry.isFile()).map(({ parentPath, name }) => join(parentPath, name).slice(directory.length + 1));
-    for (const name of ["LICENSE", "README.md", "dist/index.d.ts", "dist/index.js", "dist/inline.d.ts", "dist/inline.js", "dist/sandglass.wasm", "dist/types.d.ts", "dist/wasm.d.ts"]) {
+    const names = (await readdir(directory, { recursive: true, withFileTypes: true }))
+      .filter((entry) => entry.isFile())
+      .map(({ parentPath, name }) => join(parentPath, name).slice(directory.length + 1));
+    for (const name of [
+      "LICENSE",
+      "README.md",
+      "dist/index.d.ts",
+      "dist/index.js",
+      "dist/inline.d.ts",
+      "dist/inline.js",
+      "dist/sandglass.wasm",
+      "dist/api/index.d.ts",
+      "dist/wasm.d.ts",
+    ]) {
       assert.ok(names.includes(name), `${name} is missing`);
     }
-    assert.deepEqual(names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)), []);
+    assert.deepEqual(
+      names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)),
+      [],
+    );
   });
 
   it("says what a registry wants to know", async () => {
@@ -188,8 +248,10 @@ describe("the package", () => {
     assert.equal(manifest.sideEffects, false);
     assert.equal(manifest.license, "Apache-2.0");
     assert.deepEqual(Object.keys(manifest.dependencies ?? {}), []);
-    for (const field of ["description", "keywords", "repository", "homepage", "bugs", "engines"]) assert.ok(manifest[field], `${field} is missing`);
-    for (const target of Object.values(manifest.exports).flatMap((of) => (typeof of === "string" ? [of] : Object.values(of)))) await readFile(join(directory, target));
+    for (const field of ["description", "keywords", "repository", "homepage", "bugs", "engines"])
+      assert.ok(manifest[field], `${field} is missing`);
+    for (const target of Object.values(manifest.exports).flatMap((of) => (typeof of === "string" ? [of] : Object.values(of))))
+      await readFile(join(directory, target));
   });
 
   it("is found right by publint", async () => {
@@ -200,12 +262,21 @@ describe("the package", () => {
   it("has the types that it runs with, says Are The Types Wrong", async () => {
     const { problems } = await checkPackage(createPackageFromTarballData(new Uint8Array(await readFile(TARBALL))));
     // The package is of ES modules alone: what a require() and the resolution of Node 10 find is left out, as by the profile esm-only.
-    assert.deepEqual(problems.filter(({ resolutionKind }) => !["node10", "node16-cjs"].includes(resolutionKind)), []);
+    assert.deepEqual(
+      problems.filter(({ resolutionKind }) => !["node10", "node16-cjs"].includes(resolutionKind)),
+      [],
+    );
   });
 
   it("can be resolved by Node, the raw file too", async () => {
-    await write({ "resolve.mjs": 'console.log(["sandglass", "sandglass/inline", "sandglass/wasm"].map((name) => import.meta.resolve(name)).join("\\n"));' });
+    await write({
+      "resolve.mjs":
+        'console.log(["sandglass", "sandglass/inline", "sandglass/wasm"].map((name) => import.meta.resolve(name)).join("\\n"));',
+    });
     const { stdout } = await run(process.execPath, ["resolve.mjs"], { cwd: project });
-    assert.deepEqual(stdout.trim().split("\n"), ["index.js", "inline.js", "sandglass.wasm"].map((name) => pathToFileURL(join(directory, "dist", name)).href));
+    assert.deepEqual(
+      stdout.trim().split("\n"),
+      ["index.js", "inline.js", "sandglass.wasm"].map((name) => pathToFileURL(join(directory, "dist", name)).href),
+    );
   });
 });

@@ -23,7 +23,9 @@ const inPage = {
     const world = (globalThis.world = { START, DAY, SAMPLES, events: [], accepted: [] });
     const { open } = await import(module);
     world.db = await open({ retention: "60d", clock: "manual", startTime: START, ...options });
-    world.db.observe((event) => (event.type === "degraded" || event.type === "restored") && world.events.push(`${event.type} ${event.code}`));
+    world.db.observe(
+      (event) => (event.type === "degraded" || event.type === "restored") && world.events.push(`${event.type} ${event.code}`),
+    );
     /** Samples that hardly shrink, and can be told from others: the n-th series of them. */
     world.append = (n, from) => {
       let state = n * 7919 + 1;
@@ -95,7 +97,11 @@ const inPage = {
   async passTime() {
     await world.db.tick(30 * world.DAY);
     const recovered = await world.recover();
-    return { recovered, old: (await world.db.select("fill", { end: world.START - 40 * world.DAY })).length, missing: await world.missing(world.accepted) };
+    return {
+      recovered,
+      old: (await world.db.select("fill", { end: world.START - 40 * world.DAY })).length,
+      missing: await world.missing(world.accepted),
+    };
   },
 };
 
@@ -108,7 +114,8 @@ describe("a page whose database in memory has an end", async () => {
     await server.close();
     await rm(profile, { recursive: true, force: true });
   });
-  const call = (name, argument) => browser.page.evaluate(`(${inPage[name].toString().replace(/^async (\w+)/, "async function $1")})(${JSON.stringify(argument) ?? ""})`);
+  const call = (name, argument) =>
+    browser.page.evaluate(`(${inPage[name].toString().replace(/^async (\w+)/, "async function $1")})(${JSON.stringify(argument) ?? ""})`);
 
   it("refuses, reads, makes room and goes on", { timeout: 120_000 }, async (test) => {
     await call("begin", place);

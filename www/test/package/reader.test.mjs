@@ -14,7 +14,11 @@ const entries = {
   page: `/package/${(await entry("./inline")).replace("./", "")}`,
 };
 /** OPFS is written from a worker alone. */
-const PLACES = [["worker", "indexeddb"], ["worker", "opfs"], ["page", "indexeddb"]];
+const PLACES = [
+  ["worker", "indexeddb"],
+  ["worker", "opfs"],
+  ["page", "indexeddb"],
+];
 
 /** Longer than a reader is content with what it has seen. */
 const A_LOOK_MS = 250;
@@ -30,7 +34,14 @@ const openIn = (tab, index, options) =>
     { index, options },
   );
 const call = (tab, work) =>
-  tab.evaluate((work) => new Function(`return (async () => { ${work} })()`)().then((value) => ({ value }), ({ code, message }) => ({ code, message })), work);
+  tab.evaluate(
+    (work) =>
+      new Function(`return (async () => { ${work} })()`)().then(
+        (value) => ({ value }),
+        ({ code, message }) => ({ code, message }),
+      ),
+    work,
+  );
 const close = (tab) => call(tab, "await globalThis.db.close()");
 /** How many samples there are, and whether they are what the writer writes. */
 const COUNT = `
@@ -72,7 +83,11 @@ for (const [where, storage] of PLACES) {
           for (let round = 0; !globalThis.stop; round++) {
             for (let i = 0; i < 100; i++) {
               const timestamps = Array.from({ length: 20 }, (_, n) => 1.7e12 + (round * 20 + n) * 1000);
-              await db.append({ __name__: "written", i: String(i) }, timestamps, timestamps.map((timestamp) => i * 1e6 + (timestamp - 1.7e12) / 1000));
+              await db.append(
+                { __name__: "written", i: String(i) },
+                timestamps,
+                timestamps.map((timestamp) => i * 1e6 + (timestamp - 1.7e12) / 1000),
+              );
             }
             await db.sync();
             globalThis.synced += 2000;
@@ -86,7 +101,10 @@ for (const [where, storage] of PLACES) {
         const durable = await one.evaluate(() => globalThis.synced);
         await sleep(A_LOOK_MS);
         const { value, message } = await call(other, COUNT);
-        assert.ok(value >= durable && value >= seen, `look ${look}: ${value} samples where ${durable} were durable and ${seen} were seen; ${message}`);
+        assert.ok(
+          value >= durable && value >= seen,
+          `look ${look}: ${value} samples where ${durable} were durable and ${seen} were seen; ${message}`,
+        );
         seen = value;
       }
       assert.equal((await call(other, "await globalThis.db.append({ __name__: 'mine' }, [1], [1])")).code, "locked");
@@ -118,7 +136,11 @@ for (const [where, storage] of PLACES) {
         await call(one, `await globalThis.db.append({ __name__: "written", i: "1" }, [1.7e12], [1e6]); await globalThis.db.sync();`);
         await steal(`sandglass-opfs/${name}`);
         await assert.rejects(open(other, { name }), /another tab|still open/);
-        assert.equal((await call(one, `await globalThis.db.append({ __name__: "written", i: "2" }, [1.7e12], [2e6]); await globalThis.db.sync();`)).code, undefined);
+        assert.equal(
+          (await call(one, `await globalThis.db.append({ __name__: "written", i: "2" }, [1.7e12], [2e6]); await globalThis.db.sync();`))
+            .code,
+          undefined,
+        );
         assert.equal((await call(one, COUNT)).value, 2);
         await close(one);
         assert.equal(await open(third, { name }), "writer");
@@ -136,12 +158,17 @@ for (const [where, storage] of PLACES) {
       await call(one, `globalThis.events = []; globalThis.db.observe((event) => globalThis.events.push(event));`);
       // It is accepted, and what is known of it is only written some seconds later.
       await call(one, `await globalThis.db.append({ __name__: "written", i: "3" }, [1.7e12], [3e6]);`);
-      for (const deadline = Date.now() + 20_000; !(await one.evaluate(() => globalThis.events.some(({ type }) => type === "degraded"))); await sleep(100)) {
+      for (
+        const deadline = Date.now() + 20_000;
+        !(await one.evaluate(() => globalThis.events.some(({ type }) => type === "degraded")));
+        await sleep(100)
+      ) {
         assert.ok(Date.now() < deadline, "nothing was told in 20 s");
       }
       assert.equal((await call(one, "globalThis.db.series({ __name__: 'any' })")).code, "locked");
       assert.equal((await call(one, "globalThis.db.now()")).code, "locked");
-      for (const deadline = Date.now() + 10_000; one.workers().length > 0; await sleep(20)) assert.ok(Date.now() < deadline, "its worker lives on");
+      for (const deadline = Date.now() + 10_000; one.workers().length > 0; await sleep(20))
+        assert.ok(Date.now() < deadline, "its worker lives on");
       await close(other);
       assert.equal(await open(other, { name }), "writer");
       await close(other);
@@ -159,7 +186,8 @@ for (const [where, storage] of PLACES) {
       const refused = await call(one, late);
       assert.equal(refused.code, "locked");
       assert.match(refused.message, /a newer writer has taken the database over/);
-      for (const work of [late, COUNT, "await globalThis.db.snapshots.list()", "await globalThis.db.close()"]) assert.equal((await call(one, work)).code, "locked", work);
+      for (const work of [late, COUNT, "await globalThis.db.snapshots.list()", "await globalThis.db.close()"])
+        assert.equal((await call(one, work)).code, "locked", work);
       assert.equal((await call(other, COUNT)).value, 2);
       const { value: events } = await call(one, "return globalThis.events");
       const degraded = events.filter(({ type }) => type === "degraded");

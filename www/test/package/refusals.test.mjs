@@ -25,7 +25,13 @@ async function inPage(index, work) {
     await page.goto(`${browser.url}/blank.html`);
     await page.evaluate(async (index) => {
       globalThis.sandglass = await import(index);
-      globalThis.outcome = (call) => Promise.resolve().then(call).then((value) => ["fulfilled", String(value)], ({ code, message }) => [code ?? "no code", message]);
+      globalThis.outcome = (call) =>
+        Promise.resolve()
+          .then(call)
+          .then(
+            (value) => ["fulfilled", String(value)],
+            ({ code, message }) => [code ?? "no code", message],
+          );
       globalThis.pause = (ms, value) => new Promise((resolve) => setTimeout(resolve, ms, value));
       /** The outcome of a call that must not take long. */
       globalThis.soon = (call) => Promise.race([globalThis.outcome(call), globalThis.pause(1_000, ["nothing was heard"])]);
@@ -91,14 +97,23 @@ for (const [where, index] of Object.entries(entries)) {
           { storage: "memory", files: 5 },
           { storage: "memory", files: ["a"] },
           { storage: "memory", files: [["a", () => {}]] },
-          { storage: "memory", files: [["a", new Uint8Array()], [5, new Uint8Array()]] },
+          {
+            storage: "memory",
+            files: [
+              ["a", new Uint8Array()],
+              [5, new Uint8Array()],
+            ],
+          },
         ];
         return Promise.all(wishes.map((wish) => outcome(() => open(wish))));
       });
       assert.deepEqual(codes(outcomes), Array(8).fill("invalid"));
       for (const [, message] of outcomes.slice(0, 4)) assert.match(message, /quotaBytes need storage: "memory"/);
       assert.match(outcomes[4][1], /^files.*Uint8Array/);
-      assert.deepEqual(outcomes.slice(5).map(([, message]) => /^files\[(\d)\]/.exec(message)?.[1]), ["0", "0", "1"]);
+      assert.deepEqual(
+        outcomes.slice(5).map(([, message]) => /^files\[(\d)\]/.exec(message)?.[1]),
+        ["0", "0", "1"],
+      );
     });
 
     it("an open that is taken back rejects at once, wherever it is, and holds nothing afterwards", async () => {
@@ -117,14 +132,19 @@ for (const [where, index] of Object.entries(entries)) {
       });
       assert.equal(given[0], "aborted");
       assert.equal(again[0], "fulfilled", again[1]);
-      assert.deepEqual(held.filter((name) => name.includes("taken-back")), []);
+      assert.deepEqual(
+        held.filter((name) => name.includes("taken-back")),
+        [],
+      );
     });
 
     it("a page that is put away while it opens gives up, and is in nobody's way", async () => {
       const { given, locks } = await inPage(index, async () => {
         const { open } = sandglass;
         let release;
-        await new Promise((resolve) => navigator.locks.request("sandglass/put-away-early", () => (resolve(), new Promise((free) => (release = free)))));
+        await new Promise((resolve) =>
+          navigator.locks.request("sandglass/put-away-early", () => (resolve(), new Promise((free) => (release = free)))),
+        );
         const opening = soon(() => open({ name: "put-away-early", storage: "indexeddb", ifLocked: "wait" }));
         while ((await navigator.locks.query()).pending.length === 0) await pause(10);
         dispatchEvent(new PageTransitionEvent("pagehide", { persisted: true }));
@@ -136,14 +156,21 @@ for (const [where, index] of Object.entries(entries)) {
       });
       assert.equal(given[0], "closed");
       assert.match(given[1], /page away.*open it again/);
-      assert.deepEqual(locks.filter((name) => name.includes("put-away-early")), []);
+      assert.deepEqual(
+        locks.filter((name) => name.includes("put-away-early")),
+        [],
+      );
     });
 
     it("a request whose body never ends can be taken back", async () => {
       const outcomes = await inPage(index, async () => {
         const db = await sandglass.open({ storage: "memory" });
-        const endless = (signal) => new Request("/internal/force_flush", { method: "POST", body: new ReadableStream(), duplex: "half", signal });
-        const outcomes = [await soon(() => db.fetch(endless(AbortSignal.abort()))), await soon(() => db.fetch(endless(AbortSignal.timeout(50))))];
+        const endless = (signal) =>
+          new Request("/internal/force_flush", { method: "POST", body: new ReadableStream(), duplex: "half", signal });
+        const outcomes = [
+          await soon(() => db.fetch(endless(AbortSignal.abort()))),
+          await soon(() => db.fetch(endless(AbortSignal.timeout(50)))),
+        ];
         outcomes.push(await outcome(async () => (await db.fetch("/internal/force_flush")).status), await outcome(() => db.close()));
         return outcomes;
       });

@@ -1,10 +1,27 @@
 // Compiled against the published declarations; never run.
-import { type Database, databases, destroy, type EngineEvent, type EngineState, open, SandglassError, type SeriesData, type SeriesHandle } from "sandglass";
+import {
+  type Database,
+  databases,
+  destroy,
+  type EngineEvent,
+  type EngineState,
+  open,
+  SandglassError,
+  type SeriesData,
+  type SeriesHandle,
+} from "sandglass";
 import * as inline from "sandglass/inline";
 import wasmUrl from "sandglass/wasm";
 
 export async function use(): Promise<number> {
-  const db: Database = await open({ name: "typed", storage: "memory", retention: "30d", clock: "manual", startTime: 0, wasm: new URL(wasmUrl, "https://example.org") });
+  const db: Database = await open({
+    name: "typed",
+    storage: "memory",
+    retention: "30d",
+    clock: "manual",
+    startTime: 0,
+    wasm: new URL(wasmUrl, "https://example.org"),
+  });
   await (await open({ storage: "memory", wasm: wasmUrl })).close();
   const handle: SeriesHandle = db.series({ __name__: "up" });
   await db.append(handle, new Float64Array(1), [1]);
@@ -43,5 +60,14 @@ export async function use(): Promise<number> {
   other.series({ port: 9100 });
   // @ts-expect-error there is no such storage
   await open({ storage: "disk" });
-  return samples + (line ?? 0) + (values?.length ?? 0) + state.partitions.length + blob.size + text.length + response.status + (await databases()).length;
+  return (
+    samples +
+    (line ?? 0) +
+    (values?.length ?? 0) +
+    state.partitions.length +
+    blob.size +
+    text.length +
+    response.status +
+    (await databases()).length
+  );
 }

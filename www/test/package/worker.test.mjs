@@ -70,17 +70,38 @@ describe("a worker that is gone", () => {
         snapshot: db.snapshots.create(),
         close: db.close(),
       };
-      const outcomeOf = (call) => call.then(() => "fulfilled", ({ code }) => code);
-      globalThis.outcomes = Promise.all(Object.entries(calls).map(async ([name, call]) => [name, await outcomeOf(call)])).then(Object.fromEntries);
+      const outcomeOf = (call) =>
+        call.then(
+          () => "fulfilled",
+          ({ code }) => code,
+        );
+      globalThis.outcomes = Promise.all(Object.entries(calls).map(async ([name, call]) => [name, await outcomeOf(call)])).then(
+        Object.fromEntries,
+      );
       if (dies) globalThis.workers.at(-1).terminate();
     }, dies);
 
   const checkAfterwards = async (page) => {
     const { codes, message, thread } = await page.evaluate(async () => {
       const { db, sandglass } = globalThis;
-      const later = [() => db.flush(), () => db.append({ __name__: "z" }, [1], [1]), () => db.series({ __name__: "z" }), () => db.now(), () => db.select("x"), () => new Response(db.export()).text().catch(() => db.inspect())];
+      const later = [
+        () => db.flush(),
+        () => db.append({ __name__: "z" }, [1], [1]),
+        () => db.series({ __name__: "z" }),
+        () => db.now(),
+        () => db.select("x"),
+        () => new Response(db.export()).text().catch(() => db.inspect()),
+      ];
       const codes = [];
-      for (const call of later) codes.push(await Promise.resolve().then(call).then(() => "fulfilled", ({ code }) => code));
+      for (const call of later)
+        codes.push(
+          await Promise.resolve()
+            .then(call)
+            .then(
+              () => "fulfilled",
+              ({ code }) => code,
+            ),
+        );
       const { message } = await db.flush().catch((error) => error);
       const again = await sandglass.open({ name: "outlived", storage: "indexeddb" });
       const { thread } = again.opened;
@@ -120,7 +141,17 @@ describe("a worker that is gone", () => {
     withPage(async (page) => {
       await openFilled(page);
       const [worker] = page.workers();
-      await Promise.all([callAll(page, false), worker.evaluate(() => void setTimeout(() => { throw new Error("a fault of its own"); })).catch(() => {})]);
+      await Promise.all([
+        callAll(page, false),
+        worker
+          .evaluate(
+            () =>
+              void setTimeout(() => {
+                throw new Error("a fault of its own");
+              }),
+          )
+          .catch(() => {}),
+      ]);
       const outcomes = await page.evaluate(() => globalThis.outcomes);
       assert.equal(outcomes.close, "closed", JSON.stringify(outcomes));
       await checkAfterwards(page);
@@ -136,7 +167,8 @@ describe("a worker that is gone", () => {
         return message;
       });
       assert.match(late, /^the database is closed/);
-      for (const deadline = Date.now() + 10_000; page.workers().length > 0; await page.waitForTimeout(20)) assert.ok(Date.now() < deadline, "the worker lives on");
+      for (const deadline = Date.now() + 10_000; page.workers().length > 0; await page.waitForTimeout(20))
+        assert.ok(Date.now() < deadline, "the worker lives on");
     }));
 });
 
@@ -177,14 +209,21 @@ describe("where workers are restricted", () => {
     }, withPolicy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'")));
 
   it("without the worker's file its code is started from a text", () =>
-    withPage(async (page) => {
-      assert.deepEqual(await use(page), { memory: "worker, 1 series", indexeddb: "worker, 1 series", opfs: "worker, 1 series" });
-    }, (page) => page.route("**/worker.js", (route) => route.fulfill({ status: 404 }))));
+    withPage(
+      async (page) => {
+        assert.deepEqual(await use(page), { memory: "worker, 1 series", indexeddb: "worker, 1 series", opfs: "worker, 1 series" });
+      },
+      (page) => page.route("**/worker.js", (route) => route.fulfill({ status: 404 })),
+    ));
 
   it("a file that is no worker's, or one of another build, is not talked to", async () => {
     for (const body of ["<!doctype html>", 'postMessage({ kind: "hello", build: "0.0.0" })']) {
-      await withPage(async (page) => assert.equal((await use(page)).memory, "worker, 1 series"), (page) =>
-        page.route("**/worker.js", (route) => route.fulfill({ body, contentType: body.startsWith("<") ? "text/html" : "text/javascript" })),
+      await withPage(
+        async (page) => assert.equal((await use(page)).memory, "worker, 1 series"),
+        (page) =>
+          page.route("**/worker.js", (route) =>
+            route.fulfill({ body, contentType: body.startsWith("<") ? "text/html" : "text/javascript" }),
+          ),
       );
     }
   });
@@ -197,35 +236,44 @@ describe("where workers are restricted", () => {
     }, withPolicy("default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'none'")));
 
   it("a sandboxed frame has a database in memory, and is told that it can keep none", () =>
-    withPage(async (page) => {
-      await page.evaluate(() => {
-        const frame = Object.assign(document.createElement("iframe"), { src: "/blank.html", sandbox: "allow-scripts" });
-        return new Promise((resolve) => {
-          frame.onload = resolve;
-          document.body.append(frame);
+    withPage(
+      async (page) => {
+        await page.evaluate(() => {
+          const frame = Object.assign(document.createElement("iframe"), { src: "/blank.html", sandbox: "allow-scripts" });
+          return new Promise((resolve) => {
+            frame.onload = resolve;
+            document.body.append(frame);
+          });
         });
-      });
-      const [frame] = page.mainFrame().childFrames();
-      const found = await frame.evaluate(async (index) => {
-        const { open, databases, destroy } = await import(index);
-        const outcome = (call) => call.then(String, ({ code }) => code);
-        const inMemory = async () => {
-          const db = await open({ storage: "memory" });
-          await db.append({ __name__: "up" }, [Date.now()], [1]);
-          await db.flush();
-          const series = (await db.select("up")).length;
-          await db.close();
-          return `${db.opened.thread}, ${series} series`;
-        };
-        const refused = [open(), open({ storage: "indexeddb", ifLocked: "readonly" }), open({ storage: "opfs" }), databases(), destroy("any")];
-        return [await outcome(inMemory()), ...(await Promise.all(refused.map(outcome)))];
-      }, index);
-      assert.deepEqual(found, ["worker, 1 series", ...Array(5).fill("unsupported")]);
-    }, (page) =>
-      page.route("**/package/**", async (route) => {
-        const response = await route.fetch();
-        await route.fulfill({ response, headers: { ...response.headers(), "access-control-allow-origin": "*" } });
-      })));
+        const [frame] = page.mainFrame().childFrames();
+        const found = await frame.evaluate(async (index) => {
+          const { open, databases, destroy } = await import(index);
+          const outcome = (call) => call.then(String, ({ code }) => code);
+          const inMemory = async () => {
+            const db = await open({ storage: "memory" });
+            await db.append({ __name__: "up" }, [Date.now()], [1]);
+            await db.flush();
+            const series = (await db.select("up")).length;
+            await db.close();
+            return `${db.opened.thread}, ${series} series`;
+          };
+          const refused = [
+            open(),
+            open({ storage: "indexeddb", ifLocked: "readonly" }),
+            open({ storage: "opfs" }),
+            databases(),
+            destroy("any"),
+          ];
+          return [await outcome(inMemory()), ...(await Promise.all(refused.map(outcome)))];
+        }, index);
+        assert.deepEqual(found, ["worker, 1 series", ...Array(5).fill("unsupported")]);
+      },
+      (page) =>
+        page.route("**/package/**", async (route) => {
+          const response = await route.fetch();
+          await route.fulfill({ response, headers: { ...response.headers(), "access-control-allow-origin": "*" } });
+        }),
+    ));
 
   it("an engine of another build is not run", async () => {
     const otherBuild = (page) =>
@@ -236,10 +284,13 @@ describe("where workers are restricted", () => {
         await route.fulfill({ response, body });
       });
     await withPage(async (page) => assert.equal((await use(page)).memory, "worker, 1 series"), otherBuild);
-    await withPage(async (page) => assert.match((await use(page)).memory, /^unsupported: .*sandglass\.wasm: it is not of the build/), async (page) => {
-      await otherBuild(page);
-      await page.route("**/embedded.js", (route) => route.fulfill({ status: 404 }));
-    });
+    await withPage(
+      async (page) => assert.match((await use(page)).memory, /^unsupported: .*sandglass\.wasm: it is not of the build/),
+      async (page) => {
+        await otherBuild(page);
+        await page.route("**/embedded.js", (route) => route.fulfill({ status: 404 }));
+      },
+    );
   });
 
   it("a worker of one's own starts another", () =>
@@ -273,7 +324,11 @@ describe("what a worker is for", () => {
         const timer = setInterval(() => beats++, 10);
         const began = performance.now();
         for (let i = 0; i < 10; i++) {
-          await db.append({ __name__: "x", i: String(i) }, column, column.map((time) => Math.sin(time)));
+          await db.append(
+            { __name__: "x", i: String(i) },
+            column,
+            column.map((time) => Math.sin(time)),
+          );
           await db.flush();
         }
         await db.forceMerge();
@@ -289,7 +344,10 @@ describe("what a worker is for", () => {
       assert.ok(beats > took / 100, `${beats} beats in ${took} ms`);
     }));
 
-  for (const [where, entry, stored] of [["worker", index, ["indexeddb", "opfs"]], ["page", inline, ["indexeddb"]]]) {
+  for (const [where, entry, stored] of [
+    ["worker", index, ["indexeddb", "opfs"]],
+    ["page", inline, ["indexeddb"]],
+  ]) {
     it(`200 databases that are opened and closed leave nothing: engine in the ${where}`, () =>
       withPage(async (page) => {
         const session = await page.context().newCDPSession(page);
@@ -298,7 +356,8 @@ describe("what a worker is for", () => {
           globalThis.memories = [];
           WebAssembly.instantiate = async (...args) => {
             const instance = await instantiate(...args);
-            for (const exported of Object.values(instance.exports ?? {})) if (exported instanceof WebAssembly.Memory) globalThis.memories.push(new WeakRef(exported));
+            for (const exported of Object.values(instance.exports ?? {}))
+              if (exported instanceof WebAssembly.Memory) globalThis.memories.push(new WeakRef(exported));
             return instance;
           };
         });
@@ -341,7 +400,10 @@ describe("what a worker is for", () => {
         assert.deepEqual(await cycles(176), each(176));
         const after = await measure();
         assert.equal(after.workers, 0);
-        assert.ok(after.memories <= Math.max(1, before.memories), `${after.memories} memories of WebAssembly are left, ${before.memories} before`);
+        assert.ok(
+          after.memories <= Math.max(1, before.memories),
+          `${after.memories} memories of WebAssembly are left, ${before.memories} before`,
+        );
         assert.ok(after.usedSize < before.usedSize + 1e6, `the heap has grown from ${before.usedSize} to ${after.usedSize} bytes`);
       }));
   }

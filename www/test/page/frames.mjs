@@ -22,7 +22,13 @@ try {
     await page.goto(`${url}/page/index.html${hash}`);
     await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, { timeout: 60_000 });
     await page.waitForTimeout(1500);
-    const parts = await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").match(/([\d,]+) parts?/)?.[1]);
+    const parts = await page.evaluate(
+      () =>
+        document
+          .querySelector(".glass canvas")
+          .getAttribute("aria-label")
+          .match(/([\d,]+) parts?/)?.[1],
+    );
     if (speed) {
       await page.selectOption(".speed select", speed);
       await page.click(".play");
@@ -45,7 +51,9 @@ function report(events) {
   const frames = events.filter((event) => event.name === "FireAnimationFrame").sort((a, b) => a.ts - b.ts);
   if (frames.length < 2) return "no frames were drawn";
   const [{ pid, tid }] = frames;
-  const tasks = events.filter((event) => event.pid === pid && event.tid === tid && event.ph === "X" && /RunTask$/.test(event.name)).sort((a, b) => a.ts - b.ts);
+  const tasks = events
+    .filter((event) => event.pid === pid && event.tid === tid && event.ph === "X" && /RunTask$/.test(event.name))
+    .sort((a, b) => a.ts - b.ts);
   // Several callbacks can belong to one frame.
   const starts = frames.map((frame) => frame.ts).filter((ts, i, all) => i === 0 || ts - all[i - 1] > 5000);
   // All tasks between two frames are the work of the first.

@@ -23,7 +23,10 @@ const VIEWS = {
   live: ["#live", ".legend .value", "wait"],
 };
 const wanted = process.argv.slice(2);
-const [WIDTHS, THEMES] = [process.env.WIDTHS?.split(",").map(Number) ?? [1440, 1024, 390], process.env.THEMES?.split(",") ?? ["light", "dark"]];
+const [WIDTHS, THEMES] = [
+  process.env.WIDTHS?.split(",").map(Number) ?? [1440, 1024, 390],
+  process.env.THEMES?.split(",") ?? ["light", "dark"],
+];
 
 await mkdir(folder, { recursive: true });
 const { page, errors, url, close } = await openPage({ mounts: { page: built } });

@@ -29,10 +29,17 @@ async function open(name, buffer) {
   await page.waitForFunction((name) => document.querySelector("#opened-title")?.textContent === name, name, { timeout: 20_000 });
 }
 const figure = (name) =>
-  page.evaluate((name) => [...document.querySelectorAll(".figure")].find((one) => one.querySelector("dt").textContent === name).querySelector(".value").textContent, name);
+  page.evaluate(
+    (name) =>
+      [...document.querySelectorAll(".figure")].find((one) => one.querySelector("dt").textContent === name).querySelector(".value")
+        .textContent,
+    name,
+  );
 async function check() {
   await page.getByRole("button", { name: "Read every block" }).click();
-  await page.waitForFunction(() => /(was|were) read/.test(document.querySelector(".health .hint").textContent) && document.querySelector(".health button").disabled);
+  await page.waitForFunction(
+    () => /(was|were) read/.test(document.querySelector(".health .hint").textContent) && document.querySelector(".health button").disabled,
+  );
   await page.waitForFunction(() => /Every block/.test(document.querySelector(".health .hint").textContent), null, { timeout: 60_000 });
   return page.textContent(".health");
 }
@@ -61,8 +68,14 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
   await page.waitForFunction(() => /^3 series match/.test(document.querySelector(".found summary").textContent));
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON lines" }).click()]);
   assert.equal(download.suggestedFilename(), "tiny.jsonl");
-  const lines = (await readFile(await download.path(), "utf8")).trim().split("\n").map((line) => JSON.parse(line));
-  assert.equal(lines.reduce((sum, { timestamps }) => sum + timestamps.length, 0), 12);
+  const lines = (await readFile(await download.path(), "utf8"))
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
+  assert.equal(
+    lines.reduce((sum, { timestamps }) => sum + timestamps.length, 0),
+    12,
+  );
   await page.locator(".part-bar").first().click();
   await page.locator(".blocks button").first().click();
   await page.waitForSelector(".hex");
@@ -70,13 +83,17 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
 });
 
 test("names the parts that are bad, and shows the rest", async () => {
-  const entries = (await unpackTar(gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`)))).filter(({ header }) => header.type === "file");
+  const entries = (await unpackTar(gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`)))).filter(
+    ({ header }) => header.type === "file",
+  );
   const of = (pattern) => entries.find(({ header }) => pattern.test(header.name));
   // One can't be opened, of the other a block can't be decoded.
   const metaindex = of(/data\/small\/2024_02\/[^/]+_18EA[^/]+\/metaindex\.bin/);
   metaindex.data = metaindex.data.slice(1);
   of(/data\/small\/2024_03\/[^/]+_18EA[^/]+\/values\.bin/).data.fill(0x11);
-  const tar = await packTar(entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })));
+  const tar = await packTar(
+    entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })),
+  );
   await open("broken.tar", Buffer.from(tar));
   const bad = () => page.locator(".bad-parts code").allTextContents();
   const [unopened, undecoded] = [/^data\/small\/2024_02\/8974_85_/, /^data\/small\/2024_03\/3440_76_/];

@@ -93,7 +93,11 @@ export async function openPage({ mounts, uploads, head, flags = [], program = pr
   const server = await serve(mounts, uploads, head);
   let browser;
   try {
-    browser = await chromium.launch({ executablePath: program.includes("/") ? program : await which(program), headless: true, args: [...FLAGS, ...flags] });
+    browser = await chromium.launch({
+      executablePath: program.includes("/") ? program : await which(program),
+      headless: true,
+      args: [...FLAGS, ...flags],
+    });
     const page = await browser.newPage();
     const errors = [];
     page.on("pageerror", (error) => errors.push(String(error.stack ?? error)));

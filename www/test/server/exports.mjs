@@ -31,11 +31,12 @@ export function parseLine(line) {
   // Label values may hold any text, the arrays behind them hold numbers only: the last occurrence is the key.
   const arrays = line.lastIndexOf('"values":[');
   if (arrays < 0) throw new Error(`an export line without values: ${line.slice(0, 200)}`);
-  const numbers = line.slice(arrays).replace(/"?(?:([+-]?)Inf(?:inity)?|NaN)"?/g, (found, sign) =>
-    found.includes("NaN") ? "null" : sign === "-" ? "-1e999" : "1e999",
-  );
+  const numbers = line
+    .slice(arrays)
+    .replace(/"?(?:([+-]?)Inf(?:inity)?|NaN)"?/g, (found, sign) => (found.includes("NaN") ? "null" : sign === "-" ? "-1e999" : "1e999"));
   const { metric, values, timestamps } = JSON.parse(line.slice(0, arrays) + numbers);
-  if (values.length !== timestamps.length) throw new Error(`an export line with ${values.length} values and ${timestamps.length} timestamps`);
+  if (values.length !== timestamps.length)
+    throw new Error(`an export line with ${values.length} values and ${timestamps.length} timestamps`);
   return { metric, values: values.map((value) => (value === null ? NaN : value)), timestamps };
 }
 

@@ -14,7 +14,9 @@ test("reads bare and quoted infinities, NaN, null and text that looks like the a
 
 test("a series spread over lines, with keys and equal times in any order, is the same series", async () => {
   const one = await readExport(line({ __name__: "m", a: "1", b: "2" }, "1,2,3,4", "10,20,20,30"));
-  const other = await readExport(line({ b: "2", __name__: "m", a: "1" }, "4,3", "30,20") + line({ a: "1", b: "2", __name__: "m" }, "2,1", "20,10"));
+  const other = await readExport(
+    line({ b: "2", __name__: "m", a: "1" }, "4,3", "30,20") + line({ a: "1", b: "2", __name__: "m" }, "2,1", "20,10"),
+  );
   assert.deepEqual(differences(one, other), []);
   assert.equal(sampleCount(other), 4);
 });

@@ -55,9 +55,15 @@ const VALUES = {
   huge: { exact: false, make: (next, count) => Array.from({ length: count }, () => sign(next) * (1 + next()) * 1e307) },
   tiny: { exact: false, make: (next, count) => Array.from({ length: count }, () => sign(next) * (1 + next()) * 1e-300) },
   subnormal: { exact: false, make: (next, count) => Array.from({ length: count }, () => next.integer(1 << 30) * Number.MIN_VALUE) },
-  wide_range: { exact: false, make: (next, count) => Array.from({ length: count }, () => sign(next) * next() * 10 ** (next.integer(40) - 20)) },
+  wide_range: {
+    exact: false,
+    make: (next, count) => Array.from({ length: count }, () => sign(next) * next() * 10 ** (next.integer(40) - 20)),
+  },
   negative_zero: { exact: false, make: (next, count) => Array.from({ length: count }, () => next.pick([0, -0, 1, -1])) },
-  infinities: { exact: false, make: (next, count) => Array.from({ length: count }, () => next.pick([Infinity, -Infinity, next.integer(100)])) },
+  infinities: {
+    exact: false,
+    make: (next, count) => Array.from({ length: count }, () => next.pick([Infinity, -Infinity, next.integer(100)])),
+  },
   only_infinity: { exact: false, make: (next, count) => new Array(count).fill(Infinity) },
   stale: { exact: false, stale: 0.05, make: (next, count) => Array.from({ length: count }, () => next.integer(1000)) },
   stale_runs: { exact: false, stale: 0.6, make: (next, count) => Array.from({ length: count }, () => next.integer(1000) / 10) },
@@ -98,7 +104,7 @@ function regular(next, start, step, count, jitter = 0) {
 /** Values that a label may have and that a careless writer, parser or index trips over. */
 export const ODD_LABELS = [
   { uni: "日本語 – ünïcödé 🚀", ключ: "значение" },
-  { quotes: 'say "hi" and \'bye\'', back: "C:\\path\\new", ticks: "`raw`" },
+  { quotes: "say \"hi\" and 'bye'", back: "C:\\path\\new", ticks: "`raw`" },
   { ctl: "\u0000\u0001\u0002mid\u0001\u0002end\u0000" },
   { zero: "\u0000" },
   { one: "\u0001", two: "\u0002" },
@@ -146,7 +152,11 @@ export function generateSeries(seed = 1) {
   const clocks = Object.keys(CLOCKS);
   for (const kind of Object.keys(VALUES)) {
     for (const clock of clocks) {
-      add({ __name__: `test_${kind}`, job: next.pick(["node", "api", "db"]), clock, instance: `host-${next.integer(12)}:9100` }, CLOCKS[clock](next), kind);
+      add(
+        { __name__: `test_${kind}`, job: next.pick(["node", "api", "db"]), clock, instance: `host-${next.integer(12)}:9100` },
+        CLOCKS[clock](next),
+        kind,
+      );
     }
   }
   // More than one block a series, and blocks whose timestamps are shared with their neighbours'.
@@ -156,7 +166,11 @@ export function generateSeries(seed = 1) {
   }
   for (let cpu = 0; cpu < 8; cpu++) {
     for (const mode of ["idle", "user", "system", "iowait"]) {
-      add({ __name__: "node_cpu_seconds_total", cpu: String(cpu), mode, job: "node", instance: "host-1:9100" }, shared.slice(0, 900), "gauge_decimal");
+      add(
+        { __name__: "node_cpu_seconds_total", cpu: String(cpu), mode, job: "node", instance: "host-1:9100" },
+        shared.slice(0, 900),
+        "gauge_decimal",
+      );
     }
   }
   for (const [i, labels] of ODD_LABELS.entries()) {

@@ -32,13 +32,17 @@ after(async () => {
 /** Runs the workload with the engine in this process. */
 async function runInNode(directory) {
   const sandglass = await import(pathToFileURL(join(installed.directory, await installed.entry(".", "node"))).href);
-  const save = (name, body) => pipeline(typeof body === "string" ? [body] : Readable.fromWeb(body), createWriteStream(join(directory, name)));
+  const save = (name, body) =>
+    pipeline(typeof body === "string" ? [body] : Readable.fromWeb(body), createWriteStream(join(directory, name)));
   return run(sandglass, await readFile(scrapeFile, "utf8"), { save });
 }
 
 /** Runs the workload with the engine in a page, which hands the files over to this process. */
 async function runInChromium(directory) {
-  const chromium = await openPage({ mounts: { package: installed.directory, test: here, page: fileURLToPath(new URL("../../page/public", import.meta.url)) }, uploads: directory });
+  const chromium = await openPage({
+    mounts: { package: installed.directory, test: here, page: fileURLToPath(new URL("../../page/public", import.meta.url)) },
+    uploads: directory,
+  });
   try {
     const entry = `/package/${(await installed.entry(".", "browser")).replace(/^\.\//, "")}`;
     const result = await chromium.page.evaluate(async (entry) => {
@@ -77,12 +81,19 @@ function mergedAlike(exact) {
   return (a, b, series) => {
     if (bitsOf(a) === bitsOf(b)) return true;
     if (exact.has(seriesKey(series.labels))) return false;
-    if (!scale.has(series)) scale.set(series, series.values.reduce((max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max), 0));
+    if (!scale.has(series))
+      scale.set(
+        series,
+        series.values.reduce((max, value) => (Number.isFinite(value) ? Math.max(max, Math.abs(value)) : max), 0),
+      );
     return Math.abs(a - b) <= 1e-14 * scale.get(series);
   };
 }
 
-for (const [runtime, runWorkload] of [["Node", runInNode], ["Chromium", runInChromium]]) {
+for (const [runtime, runWorkload] of [
+  ["Node", runInNode],
+  ["Chromium", runInChromium],
+]) {
   describe(`the engine in ${runtime}`, () => {
     let directory;
     let result;
@@ -162,11 +173,13 @@ for (const [runtime, runWorkload] of [["Node", runInNode], ["Chromium", runInChr
           const exact = new Set(generated.map(({ labels }) => seriesKey(labels)));
           const known = generated.filter(({ labels }) => exported.has(seriesKey(labels)));
           // Every third series goes on: after its end, and in the middle of what it has.
-          const appended = known.filter((_, i) => i % 3 === 0).map(({ labels, timestamps }) => {
-            const middle = timestamps[Math.floor(timestamps.length / 2)] + 1;
-            const times = [middle, SCRAPE_TIME + 1, SCRAPE_TIME + 15_001, SCRAPE_TIME + 30_001];
-            return { labels, timestamps: times, values: [1, 2, 3, 4] };
-          });
+          const appended = known
+            .filter((_, i) => i % 3 === 0)
+            .map(({ labels, timestamps }) => {
+              const middle = timestamps[Math.floor(timestamps.length / 2)] + 1;
+              const times = [middle, SCRAPE_TIME + 1, SCRAPE_TIME + 15_001, SCRAPE_TIME + 30_001];
+              return { labels, timestamps: times, values: [1, 2, 3, 4] };
+            });
           const fresh = Array.from({ length: 10 }, (_, i) => ({
             labels: { __name__: "written_by_the_server", n: String(i) },
             timestamps: [SCRAPE_TIME, SCRAPE_TIME + 1000],

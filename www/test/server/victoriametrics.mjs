@@ -194,7 +194,8 @@ export class VictoriaMetrics {
     const { status, snapshot } = await (await this.request("/snapshot/create")).json();
     if (status !== "ok") throw new Error(`/snapshot/create answered ${status}`);
     const directory = join(this.dataPath, "snapshots", snapshot);
-    for (const entry of await readdir(directory)) await cp(join(directory, entry), join(target, entry), { recursive: true, dereference: true });
+    for (const entry of await readdir(directory))
+      await cp(join(directory, entry), join(target, entry), { recursive: true, dereference: true });
     return snapshot;
   }
 

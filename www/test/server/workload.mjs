@@ -71,7 +71,14 @@ async function textOf(stream) {
  * @returns counts, and for each snapshot the answers to QUESTIONS at its time
  */
 export async function run(sandglass, scrape, { save }, options = {}) {
-  const db = await sandglass.open({ name: "snapshot-opens-in-server", storage: "memory", retention: "100y", clock: "manual", startTime: LAST_TIME, ...options });
+  const db = await sandglass.open({
+    name: "snapshot-opens-in-server",
+    storage: "memory",
+    retention: "100y",
+    clock: "manual",
+    startTime: LAST_TIME,
+    ...options,
+  });
   const series = generateSeries();
   const handles = series.map(({ labels }) => db.series(labels));
   const arrivals = batches(series);
@@ -114,7 +121,11 @@ export async function run(sandglass, scrape, { save }, options = {}) {
 
   await ingestBatches(0, cut);
   for (let n = 0; n < SCRAPES; n++) {
-    const result = await db.ingest(laterScrape(scrape, n), { format: "prometheus", timestamp: SCRAPE_TIME + n * 10_000, extraLabels: SCRAPE_LABELS });
+    const result = await db.ingest(laterScrape(scrape, n), {
+      format: "prometheus",
+      timestamp: SCRAPE_TIME + n * 10_000,
+      extraLabels: SCRAPE_LABELS,
+    });
     accepted.samples += result.samples;
     accepted.rejected += result.rejected;
     await db.tick(10_000);

@@ -1,5 +1,8 @@
 // Compiled, never run: the public types hold exactly what the engine serialises (shapes.ts), and nothing that it does not.
-import type { EngineEvent, EngineState, IndexBlockDetails, IngestResult, MemoryState, PartDetails, SchedulerState } from "../../src/types.js";
+import type { IndexBlockDetails, PartDetails } from "../../src/api/blocks.js";
+import type { EngineEvent } from "../../src/api/events.js";
+import type { IngestResult } from "../../src/api/samples.js";
+import type { EngineState, MemoryState, SchedulerState } from "../../src/api/state.js";
 import type { events } from "./shapes.js";
 
 /** What the calling thread adds to the engine's own state. */

@@ -1,6 +1,6 @@
 // Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.
-import type { BlockRecord, SnapshotFile } from "../../src/port.js";
-import type { EngineEvent } from "../../src/types.js";
+import type { BlockRecord, SnapshotFile } from "../../src/port/requests.js";
+import type { EngineEvent } from "../../src/api/events.js";
 import type { IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine } from "./check.js";
 
 export const events = [

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { source } from "./source.mjs";
 
-const { WorkerPort } = await source("worker_port");
+const { WorkerPort } = await source("worker/worker_port");
 
 /** A worker that answers appends when it is told to, and everything else at once. */
 class Slow {
@@ -12,7 +12,10 @@ class Slow {
   postMessage(message) {
     if (message.kind === "append") this.appends.push(message);
     if (message.kind === "ask") this.commands.push(message.command.kind);
-    if ("id" in message && message.kind !== "append") queueMicrotask(() => this.onmessage?.({ data: { kind: "answer", id: message.id, value: message.kind === "start" ? "writer" : undefined, now: 0 } }));
+    if ("id" in message && message.kind !== "append")
+      queueMicrotask(() =>
+        this.onmessage?.({ data: { kind: "answer", id: message.id, value: message.kind === "start" ? "writer" : undefined, now: 0 } }),
+      );
   }
   /** Answers the oldest message of appends. */
   take(refused) {
@@ -25,7 +28,12 @@ class Slow {
 
 async function start() {
   const worker = new Slow();
-  const port = await WorkerPort.start(worker, { options: { manualClock: false, startTime: 0 }, storage: { kind: "memory" }, lock: {}, code: {} });
+  const port = await WorkerPort.start(worker, {
+    options: { manualClock: false, startTime: 0 },
+    storage: { kind: "memory" },
+    lock: {},
+    code: {},
+  });
   return { worker, port, series: port.series(["__name__", "up"]) };
 }
 
@@ -59,7 +67,11 @@ it("what the engine refuses rejects the next append, which is not sent, and the 
   await port.appendRow((target) => target.fill(series), 7, [1, 1]);
   await turn();
   worker.take({ samples: 5, failure: QUOTA });
-  await assert.rejects(port.append(series, [4], [4]), { code: "quota", samples: 5, message: /^5 samples .* were not taken: the storage is full$/ });
+  await assert.rejects(port.append(series, [4], [4]), {
+    code: "quota",
+    samples: 5,
+    message: /^5 samples .* were not taken: the storage is full$/,
+  });
   await turn();
   assert.equal(worker.appends.length, 0);
   await port.append(series, [5], [5]);
@@ -95,7 +107,10 @@ it("what can be seen to be wrong rejects that very call, and is not sent", async
   await assert.rejects(port.append(series, [1, Infinity], [1, 2]), { code: "invalid", message: /^timestamps\[1\] is Infinity/ });
   await assert.rejects(port.append(series, Float64Array.of(NaN), [1]), { code: "invalid", message: /^timestamps\[0\] is NaN/ });
   await assert.rejects(port.append(series, [1], ["2"]), { code: "invalid" });
-  await assert.rejects(port.appendRow((target) => target.fill(series), 9e15, [1]), { code: "invalid", message: /^the timestamp is 9000000000000000/ });
+  await assert.rejects(
+    port.appendRow((target) => target.fill(series), 9e15, [1]),
+    { code: "invalid", message: /^the timestamp is 9000000000000000/ },
+  );
   await turn();
   assert.equal(worker.appends.length, 0);
 });

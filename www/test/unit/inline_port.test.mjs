@@ -18,7 +18,6 @@ export function createGlue() {
     stagedValues() { return 8192; }
     stagedSeries() { return 16384; }
     series(labels) {
-      if (globalThis.stopped) throw Object.assign(new Error("it was taken over"), { code: globalThis.stopped });
       if (labels.length === 0) throw Object.assign(new Error("no labels"), { code: globalThis.refusal });
       return 0;
     }
@@ -33,15 +32,15 @@ export function createGlue() {
     wantsRoom() { return false; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
-    flush() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
+    stopped() { return globalThis.stopped && Object.assign(new Error("it was taken over"), { code: globalThis.stopped }); }
+    submit() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
     close() { return this.#ticket(); }
     free() { globalThis.freed = true; }
-    __destroy_into_raw() { globalThis.abandoned = true; }
   }
-  return { instantiate: async () => memory, EnginePort };
+  return { instantiate: async () => memory, abandon() { globalThis.abandoned = true; }, EnginePort };
 }`;
-const { InlinePort } = await source("inline_port", { "./glue.js": GLUE });
-const { startEngine } = await source("engine", { "./glue.js": GLUE });
+const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE });
+const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
 const start = (ended) => InlinePort.start({}, { kind: "memory" }, { manualClock: false }, ended);
 beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false }));
 
@@ -61,7 +60,11 @@ for (const where of ["append", "pump", "take"]) {
     assert.throws(() => port.series(["a", "b"]), { code: "internal" });
     await assert.rejects(port.close(), { code: "internal" });
     assert.deepEqual([globalThis.freed, globalThis.abandoned], [false, true], "what has failed is not touched again");
-    assert.deepEqual(ends.map(({ code, message }) => [code, words.test(message)]), [["internal", true]], "who has the lock is told, once");
+    assert.deepEqual(
+      ends.map(({ code, message }) => [code, words.test(message)]),
+      [["internal", true]],
+      "who has the lock is told, once",
+    );
     assert.equal(port.memory, undefined, "the memory is let go of");
   });
 
@@ -76,7 +79,11 @@ for (const where of ["append", "pump", "take"]) {
     Object.defineProperty(globalThis, "navigator", { value: { locks: { request } }, configurable: true });
     const ends = [];
     const options = { manualClock: false, readOnly: false };
-    const port = await startEngine({ code: {}, storage: { kind: "indexeddb", name: "x" }, options, lock: { ifLocked: "fail", timeoutMs: 0 } }, undefined, ({ code }) => ends.push(code));
+    const port = await startEngine(
+      { code: {}, storage: { kind: "indexeddb", name: "x" }, options, lock: { ifLocked: "fail", timeoutMs: 0 } },
+      undefined,
+      ({ code }) => ends.push(code),
+    );
     assert.deepEqual([...held], ["sandglass/x"]);
     globalThis.fault = where;
     await assert.rejects(where === "append" ? port.append(0, [1], [1]) : port.ask({ kind: "flush" }), { code: "internal" });
@@ -88,7 +95,9 @@ for (const where of ["append", "pump", "take"]) {
 /** A port of what is stored, and the codes that it has ended with. */
 async function startStored(readOnly = false) {
   const ends = [];
-  const port = await InlinePort.start({}, { kind: "indexeddb", name: "x" }, { manualClock: false, readOnly }, ({ code }) => ends.push(code));
+  const port = await InlinePort.start({}, { kind: "indexeddb", name: "x" }, { manualClock: false, readOnly }, ({ code }) =>
+    ends.push(code),
+  );
   return { port, ends };
 }
 const slices = async () => {
@@ -132,8 +141,15 @@ it("columns are staged anew after the memory has grown", async () => {
   await port.append(0, [1, 2], [1, 2]);
   globalThis.grow = true;
   await port.append(0, [3], [1]);
-  await port.append(0, Float64Array.from({ length: 100 }, (_, i) => i), new Float64Array(100));
-  assert.deepEqual(globalThis.staged, Float64Array.from({ length: 100 }, (_, i) => i));
+  await port.append(
+    0,
+    Float64Array.from({ length: 100 }, (_, i) => i),
+    new Float64Array(100),
+  );
+  assert.deepEqual(
+    globalThis.staged,
+    Float64Array.from({ length: 100 }, (_, i) => i),
+  );
   await port.close();
   assert.ok(globalThis.freed);
 });

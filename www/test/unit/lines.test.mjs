@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { source } from "./source.mjs";
 
-const { pieces } = await source("lines");
+const { pieces } = await source("stream/lines");
 const decoder = new TextDecoder();
 
 async function collect(body) {
@@ -25,14 +25,24 @@ function streamOf(bytes, size) {
 
 function check(found, body) {
   assert.equal(found.map(({ text }) => text).join(""), body);
-  assert.equal(found.reduce((sum, { lines }) => sum + lines, 0), body.split("\n").length - 1);
+  assert.equal(
+    found.reduce((sum, { lines }) => sum + lines, 0),
+    body.split("\n").length - 1,
+  );
   for (const { text } of found.slice(0, -1)) assert.ok(text.endsWith("\n"));
 }
 
 describe("pieces of a body", () => {
   const line = (i) => `metric_ä{i="${i}"} ${i} 🚀`;
   const long = Array.from({ length: 30_000 }, (_, i) => line(i)).join("\n");
-  const bodies = { empty: "", "one line": "a 1", "a line feed": "\n", "several lines": "a 1\nb 2\n\nc 3", "many lines": long, "a very long line": `a\n${"x".repeat(300_000)}\nb` };
+  const bodies = {
+    empty: "",
+    "one line": "a 1",
+    "a line feed": "\n",
+    "several lines": "a 1\nb 2\n\nc 3",
+    "many lines": long,
+    "a very long line": `a\n${"x".repeat(300_000)}\nb`,
+  };
 
   for (const [name, body] of Object.entries(bodies)) {
     it(`${name}: text, bytes and streams are cut alike`, async () => {

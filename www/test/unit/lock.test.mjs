@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { it } from "node:test";
 import { source } from "./source.mjs";
 
-const { acquire } = await source("lock");
+const { acquire } = await source("storage/lock");
 
 /** Locks of which each is granted so many milliseconds after it was asked for, or never. */
 function grantAfter(ms) {

@@ -4,7 +4,7 @@ import { describe, it } from "node:test";
 import { setImmediate as nextTask, setTimeout as pause } from "node:timers/promises";
 import { source } from "./source.mjs";
 
-const { Pump } = await source("pump");
+const { Pump } = await source("engine/pump");
 
 class Fault extends Error {}
 
@@ -97,7 +97,10 @@ describe("the pump", () => {
       throw new WebAssembly.RuntimeError("unreachable");
     };
     for (const one of waiting) await assert.rejects(one, Fault);
-    await assert.rejects(driven.pumper.answer(3, () => {}), Fault);
+    await assert.rejects(
+      driven.pumper.answer(3, () => {}),
+      Fault,
+    );
     assert.ok(driven.pumper.stopped instanceof Fault);
   });
 

@@ -8,5 +8,7 @@ import { promisify } from "node:util";
 const www = fileURLToPath(new URL("../..", import.meta.url));
 
 it("the public types are those of the engine", async () => {
-  await promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "test/types"], { cwd: www }).catch(({ stdout }) => assert.fail(stdout));
+  await promisify(execFile)(process.execPath, ["node_modules/typescript/bin/tsc", "-p", "test/types"], { cwd: www }).catch(({ stdout }) =>
+    assert.fail(stdout),
+  );
 });

@@ -16,15 +16,12 @@ export function createGlue() {
     spent() { return 0; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take() { return globalThis.taken; }
-    flush() { return this.#ticket(); }
-    snapshotRead() { return this.#ticket(); }
-    http() { return this.#ticket(); }
-    select() { return this.#ticket(); }
+    submit() { return this.#ticket(); }
     takeSeries() { return globalThis.series.shift(); }
     close() { return this.#ticket(); }
     free() {}
   }
-  return { instantiate: async () => new WebAssembly.Memory({ initial: 1 }), EnginePort };
+  return { abandon() {}, instantiate: async () => new WebAssembly.Memory({ initial: 1 }), EnginePort };
 }`;
 
 /** What the worker has said, and what it has handed over with it. */
@@ -39,13 +36,17 @@ async function start() {
     refuse(reply);
     said.push({ ...reply, transfer });
   };
-  await source("worker", { "./glue.js": GLUE, "./version.js": `export const BUILD = ${JSON.stringify(String(Math.random()))};` });
+  await source("worker/worker", {
+    "./glue.js": GLUE,
+    "../base/build_name.js": `export const BUILD = ${JSON.stringify(String(Math.random()))};`,
+  });
   const { onmessage, onmessageerror } = globalThis;
   const tell = async (request) => {
     said = [];
     if (request === undefined) onmessageerror({});
     else onmessage({ data: request });
-    for (const deadline = Date.now() + 5_000; said.length === 0 && Date.now() < deadline; ) await new Promise((resolve) => setTimeout(resolve, 1));
+    for (const deadline = Date.now() + 5_000; said.length === 0 && Date.now() < deadline; )
+      await new Promise((resolve) => setTimeout(resolve, 1));
     return said;
   };
   const start = { code: {}, storage: { kind: "memory" }, options: { manualClock: false, readOnly: false, quotaBytes: 0 }, lock: {} };
@@ -62,8 +63,15 @@ it("an answer that cannot be handed over is a failure of that call", async () =>
     if (kind === "answer") throw new DOMException("Data cannot be cloned, out of memory.", "DataCloneError");
   };
   const replies = await tell({ kind: "ask", id: 2, command: { kind: "flush" } });
-  assert.deepEqual(replies.map(({ kind, id }) => [kind, id]), [["failed", 2]]);
-  const [{ failure: [code, message] }] = replies;
+  assert.deepEqual(
+    replies.map(({ kind, id }) => [kind, id]),
+    [["failed", 2]],
+  );
+  const [
+    {
+      failure: [code, message],
+    },
+  ] = replies;
   assert.equal(code, "internal");
   assert.match(message, /out of memory/);
 });
@@ -71,13 +79,19 @@ it("an answer that cannot be handed over is a failure of that call", async () =>
 it("a message that cannot be read ends it, and the page is told", async () => {
   const tell = await start();
   const replies = await tell(undefined);
-  assert.deepEqual(replies.map(({ kind, failure: [code] }) => [kind, code]), [["ended", "internal"]]);
+  assert.deepEqual(
+    replies.map(({ kind, failure: [code] }) => [kind, code]),
+    [["ended", "internal"]],
+  );
 });
 
 it("appends that cannot be unpacked end it, and the page is told", async () => {
   const tell = await start();
   const replies = await tell({ kind: "append", id: 2, batch: null });
-  assert.deepEqual(replies.map(({ kind }) => kind), ["ended"]);
+  assert.deepEqual(
+    replies.map(({ kind }) => kind),
+    ["ended"],
+  );
 });
 
 it("an engine that has failed is told of once, and a call that was under way is answered", async () => {
@@ -85,14 +99,23 @@ it("an engine that has failed is told of once, and a call that was under way is 
   globalThis.fault = "pump";
   await tell({ kind: "ask", id: 2, command: { kind: "flush" } });
   await new Promise((resolve) => setTimeout(resolve, 5));
-  assert.deepEqual(said.map(({ kind, id, failure: [code] }) => [kind, id, code]), [["ended", undefined, "internal"], ["failed", 2, "internal"]]);
+  assert.deepEqual(
+    said.map(({ kind, id, failure: [code] }) => [kind, id, code]),
+    [
+      ["ended", undefined, "internal"],
+      ["failed", 2, "internal"],
+    ],
+  );
   assert.match(said[0].failure[1], /unreachable/);
 });
 
 it("an end that the page has asked for is no news", async () => {
   const tell = await start();
   const replies = await tell({ kind: "close", id: 2 });
-  assert.deepEqual(replies.map(({ kind, id }) => [kind, id]), [["answer", 2]]);
+  assert.deepEqual(
+    replies.map(({ kind, id }) => [kind, id]),
+    [["answer", 2]],
+  );
 });
 
 it("bytes are handed over and not cloned", async () => {
@@ -104,7 +127,7 @@ it("bytes are handed over and not cloned", async () => {
   globalThis.taken = 2;
   const [short, long] = [new Float64Array(3), new Float64Array(5_000)];
   const longTimes = new Float64Array(5_000);
-  globalThis.series = [[[{ a: "1" }, { a: "2" }], short, short, longTimes, long]];
+  globalThis.series = [['[{"a":"1"},{"a":"2"}]', short, short, longTimes, long]];
   await tell({ kind: "ask", id: 4, command: { kind: "select", selector: "x", start: 0, end: 1 } });
   while (said.length < 2) await new Promise((resolve) => setTimeout(resolve, 1));
   const [piece, { kind }] = said;
@@ -112,6 +135,10 @@ it("bytes are handed over and not cloned", async () => {
   // Short series lie together in one column.
   assert.deepEqual(piece.transfer, [piece.series.lengths.buffer, piece.series.columns.buffer, longTimes.buffer, long.buffer]);
   globalThis.taken = [200, "text/plain", new Uint8Array(3)];
-  const [reply] = await tell({ kind: "ask", id: 3, command: { kind: "http", method: "GET", uri: "/", contentType: "", body: new Uint8Array() } });
+  const [reply] = await tell({
+    kind: "ask",
+    id: 3,
+    command: { kind: "http", method: "GET", uri: "/", contentType: "", body: new Uint8Array() },
+  });
   assert.deepEqual(reply.transfer, [globalThis.taken[2].buffer]);
 });

@@ -1,0 +1,138 @@
+//! From one series' samples to its rows, as many instants at a time as a turn allows.
+
+use super::limits::Limits;
+use super::run::Run;
+use crate::error::{Error, Result};
+use crate::query::aggregate::fold::Folder;
+use crate::query::dialect::Dialect;
+use crate::query::plan::Windowed;
+use crate::query::rollup::table::Rollup;
+use crate::query::rollup::{FoundRows, Label, Parameter, RollupCall, RowsOf, Scratch};
+use crate::query::series::grid::Grid;
+use crate::query::series::labels::{Labels, NAME};
+use crate::query::series::row::Row;
+
+/// Instants that are computed before others get their turn.
+const STEPS_PER_SLICE: usize = 2_048;
+
+/// A rollup that series are put through, one after the other.
+pub(super) struct Rolling {
+    pub(super) call: RollupCall,
+    grid: Grid,
+    dialect: Dialect,
+    keeps_name: bool,
+    scratch: Scratch,
+    /// A column that the last row has given back.
+    spare: Vec<f64>,
+}
+
+impl Rolling {
+    pub(super) fn new(
+        windowed: &Windowed,
+        grid: Grid,
+        dialect: Dialect,
+        lookback_ms: Option<i64>,
+        numbers: Vec<Parameter>,
+        texts: &[String],
+    ) -> Result<Self> {
+        let name = &windowed.rollup;
+        let rollup =
+            Rollup::by_name(name, dialect).ok_or_else(|| Error::invalid(format!("unknown function {name:?}")))?;
+        let call = RollupCall::new(rollup, windowed.window_ms, lookback_ms, numbers, texts)?;
+        let keeps_name = windowed.keep_metric_names || call.keeps_name();
+        Ok(Self { call, grid, dialect, keeps_name, scratch: Scratch::default(), spare: Vec::new() })
+    }
+
+    /// Hands the rows of one series on.
+    pub(super) async fn roll(
+        &mut self,
+        run: &Run,
+        labels: &Labels,
+        timestamps: &[i64],
+        values: &[f64],
+        sink: &mut Sink,
+    ) -> Result<()> {
+        let context = run.storage.context();
+        let (call, grid, points) = (&self.call, &self.grid, self.grid.points);
+        call.prepare(timestamps, values, grid, &mut self.scratch);
+        context.spend(timestamps.len() as u64 / 8).await;
+        let slices = (0..points).step_by(STEPS_PER_SLICE).map(|start| start..(start + STEPS_PER_SLICE).min(points));
+        match call.rows() {
+            RowsOf::Known(rows) => {
+                for (number, label) in rows.iter().enumerate() {
+                    let mut column = std::mem::take(&mut self.spare);
+                    column.resize(points, f64::NAN);
+                    for slice in slices.clone() {
+                        let out = &mut column[slice.clone()];
+                        call.roll_steps(number, grid, slice, &mut self.scratch, out);
+                        context.spend((timestamps.len().min(points) + points) as u64 / 16 + 1).await;
+                    }
+                    let present = call.presence(&self.scratch, &column);
+                    let mut row = Row { labels: labels.clone(), drop_name: false, values: column, present };
+                    self.name(&mut row, label.as_ref());
+                    self.spare = sink.take(row)?.unwrap_or_default();
+                }
+            }
+            RowsOf::Found => {
+                let mut found = FoundRows::default();
+                for slice in slices {
+                    call.find_rows(points, slice, &self.scratch, &mut found);
+                    context.spend((timestamps.len() + points) as u64 / 4 + 1).await;
+                }
+                for (label, column) in found.into_rows(call) {
+                    let mut row = Row::new(labels.clone(), column);
+                    self.name(&mut row, Some(&label));
+                    sink.take(row)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn name(&self, row: &mut Row, label: Option<&Label>) {
+        if let Some(label) = label {
+            row.labels.set(&label.name, label.value.clone());
+        }
+        if !self.keeps_name {
+            forget_name(row, self.dialect);
+        }
+    }
+}
+
+/// Where rows go.
+pub(super) enum Sink {
+    Rows(Vec<Row>, Limits),
+    Fold(Folder),
+}
+
+impl Sink {
+    /// Takes a row in; its column comes back if it is not needed any more.
+    pub(super) fn take(&mut self, row: Row) -> Result<Option<Vec<f64>>> {
+        match self {
+            Self::Rows(rows, limits) => {
+                limits.check_values(rows.len() + 1, row.values.len())?;
+                rows.push(row);
+                Ok(None)
+            }
+            Self::Fold(folder) => {
+                folder.push_row(&row);
+                Ok(Some(row.values))
+            }
+        }
+    }
+
+    pub(super) fn finish(self) -> Vec<Row> {
+        match self {
+            Self::Rows(rows, _) => rows,
+            Self::Fold(folder) => folder.finish(),
+        }
+    }
+}
+
+/// MetricsQL forgets a name at once; PromQL at the end, so that what reads it in between still sees it.
+pub(super) fn forget_name(row: &mut Row, dialect: Dialect) {
+    match dialect {
+        Dialect::MetricsQl => row.labels.remove(NAME),
+        Dialect::PromQl => row.drop_name = true,
+    }
+}

@@ -1,0 +1,123 @@
+//! Commits: the contents are stored first, then the journal says so, then it is so in memory.
+
+use super::flight::{Flight, NewContent};
+use super::state::{Shared, State, Stored, changed_kind};
+use crate::error::Result;
+use crate::fs::Change;
+use crate::fs::directory::{CommitPlan, InodeId};
+use crate::fs::journal::{Location, Record};
+use std::rc::Weak;
+
+impl State {
+    /// Answers whether it is done.
+    pub(super) fn commit(
+        &mut self,
+        me: &Weak<Shared>,
+        changes: &[Change],
+        flight: &mut Option<Flight>,
+    ) -> Result<bool> {
+        if flight.is_none() {
+            let plan = self.directory.plan(changes)?;
+            let content = self.new_content(&plan);
+            *flight = Some(Flight::Commit { plan, content });
+        }
+        let Some(Flight::Commit { plan, content }) = flight else { return Err(changed_kind()) };
+        let mut failure = None;
+        let small = &content.small;
+        content.unwritten.retain(|number| {
+            if failure.is_some() {
+                return true;
+            }
+            let stored = match small.first() == Some(number) {
+                true => self.store_together(me, plan, small),
+                false => self.store_tail(me, *number, true),
+            };
+            match stored {
+                Ok(true) => self.handles.close(*number),
+                Ok(false) => return true,
+                Err(error) => {
+                    failure = Some(error);
+                    return true;
+                }
+            }
+            false
+        });
+        if failure.is_none() && !content.unwritten.is_empty() {
+            return Ok(false);
+        }
+        let new_locations = content.locations(plan);
+        if let Some(error) = failure.or_else(|| self.log(plan, &new_locations).err()) {
+            // A record that could not be taken back may still lead here at the next start, which removes what it does not lead to.
+            if let Some(number) = content.small.first()
+                && !self.journal.is_broken()
+            {
+                self.handles.remove_file(*number);
+            }
+            return Err(error);
+        }
+        self.directory.apply(plan);
+        for (id, size_bytes, location) in new_locations {
+            self.growing.remove(&id);
+            self.locations.insert(id, location);
+            self.stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
+        }
+        for (id, _) in plan.inodes.iter().filter(|(_, inode)| inode.is_none()) {
+            if self.growing.remove(id).is_some() {
+                self.handles.remove_file(*id);
+            }
+            if let Some(location) = self.locations.remove(id)
+                && let Some(stored) = self.stored.get_mut(&location.stored)
+            {
+                stored.inodes -= 1;
+                if stored.inodes == 0 {
+                    self.stored.remove(&location.stored);
+                    self.handles.remove_file(location.stored);
+                }
+            }
+        }
+        self.stats.written_bytes += plan.written_bytes;
+        self.stats.commits += 1;
+        Ok(true)
+    }
+
+    fn new_content(&self, plan: &CommitPlan) -> NewContent {
+        let (mut small, mut large) = (Vec::new(), Vec::new());
+        for (id, _) in plan.inodes.iter().filter(|(_, inode)| inode.is_some()) {
+            match self.growing.get(id) {
+                Some(growing) if growing.stored_bytes > 0 => large.push(*id),
+                Some(_) => small.push(*id),
+                None if plan.contents.contains_key(id) => small.push(*id),
+                // Only the count of its names has changed.
+                None => {}
+            }
+        }
+        let unwritten = small.first().into_iter().chain(&large).copied().collect();
+        NewContent { small, large, unwritten }
+    }
+
+    /// Makes a commit durable whose contents are.
+    fn log(&mut self, plan: &CommitPlan, new_locations: &[(InodeId, u64, Location)]) -> Result<()> {
+        let mut record = Record::default();
+        for (id, size_bytes, location) in new_locations {
+            record.file(*id, *size_bytes, *location);
+        }
+        for (path, id) in &plan.paths {
+            record.entry(path, *id);
+        }
+        let (directory, locations) = (&self.directory, &self.locations);
+        self.journal.commit(&record, || {
+            let mut record = Record::default();
+            // Each file once, whatever its names: a checkpoint is no longer than the log that it takes the place of.
+            for (id, location) in locations {
+                record.file(*id, directory.inode(*id).map_or(0, |inode| inode.size_bytes), *location);
+            }
+            for (path, id) in directory.published().filter(|(_, id)| locations.contains_key(id)) {
+                record.entry(path, Some(id));
+            }
+            if let Some(last) = directory.last_inode().filter(|last| !locations.contains_key(last)) {
+                record.number_used(last);
+            }
+            record
+        })
+    }
+}

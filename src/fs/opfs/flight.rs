@@ -1,0 +1,36 @@
+//! What an operation that waits for a handle has done so far.
+
+use crate::fs::directory::{CommitPlan, InodeId};
+use crate::fs::journal::Location;
+
+/// How far an operation has come.
+pub(super) enum Flight {
+    Append { inode: InodeId, created: bool },
+    Commit { plan: CommitPlan, content: NewContent },
+}
+
+/// What a commit has to store before it is one.
+pub(super) struct NewContent {
+    /// Files that are written together.
+    pub(super) small: Vec<InodeId>,
+    /// Files that have begun to be stored.
+    pub(super) large: Vec<InodeId>,
+    /// Stored files that are not written and flushed yet.
+    pub(super) unwritten: Vec<u64>,
+}
+
+impl NewContent {
+    /// Where the new files lie once they are stored, with their lengths.
+    pub(super) fn locations(&self, plan: &CommitPlan) -> Vec<(InodeId, u64, Location)> {
+        let size_of = |id: &InodeId| plan.inodes.get(id).copied().flatten().map_or(0, |inode| inode.size_bytes);
+        let mut offset = 0;
+        let small = self.small.iter().map(|id| {
+            let location = Location { stored: self.small.first().copied().unwrap_or(*id), offset };
+            offset += size_of(id);
+            (*id, size_of(id), location)
+        });
+        let mut locations: Vec<_> = small.collect();
+        locations.extend(self.large.iter().map(|id| (*id, size_of(id), Location { stored: *id, offset: 0 })));
+        locations
+    }
+}

@@ -1,0 +1,142 @@
+//! The handles of stored files that are open: which, and which is closed for another.
+
+use super::sync_file::SyncFile;
+use crate::collections::sorted_map::SortedMap;
+use crate::error::{Error, ErrorKind, Result};
+use wasm_bindgen_futures::{JsFuture, spawn_local};
+use web_sys::FileSystemDirectoryHandle;
+
+/// Handles of files that are open or being opened at any time, the journal's two aside.
+pub const MAX_HANDLES: usize = 32;
+
+/// How many looks at what the browser does an opening outlives; see `opening.rs`.
+const MAX_LOOKS: usize = 3;
+
+/// The handles that are open.
+pub(super) struct Handles {
+    pub(super) files: FileSystemDirectoryHandle,
+    pub(super) slots: SortedMap<u64, Slot>,
+    pub(super) uses: u64,
+    pub(super) openings: u64,
+    /// Somebody looks from time to time whether the browser gets on with opening.
+    pub(super) is_watched: bool,
+}
+
+pub(super) enum Slot {
+    Opening {
+        /// Which of all openings it is: one that was given up may still come to its end.
+        opening: u64,
+        /// So often it was found to be under way.
+        looks: usize,
+        /// Nothing leads to the file any more: it is removed when it is open.
+        is_wanted: bool,
+    },
+    /// The next that asks is told why.
+    Failed(Error),
+    Open {
+        file: SyncFile,
+        last_use: u64,
+        /// Somebody asked for it and is told in this very turn, so that it must not be closed for others before.
+        is_new: bool,
+    },
+}
+
+impl Handles {
+    /// No handle is open yet; the files lie in this directory.
+    pub(super) fn new(files: FileSystemDirectoryHandle) -> Self {
+        Self { files, slots: SortedMap::new(), uses: 0, openings: 0, is_watched: false }
+    }
+
+    /// Begins to open a stored file, unless that is done already or there is no room for it; which of all openings it is.
+    pub(super) fn begin_opening(&mut self, number: u64) -> Option<u64> {
+        if self.slots.contains_key(&number) || !(self.slots.len() < MAX_HANDLES || self.close_least_used()) {
+            return None;
+        }
+        self.openings += 1;
+        self.slots.insert(number, Slot::Opening { opening: self.openings, looks: 0, is_wanted: true });
+        Some(self.openings)
+    }
+
+    /// The stored file of a number; `None` while it is being opened or waits for its turn.
+    pub(super) fn get(&mut self, number: u64) -> Result<Option<&SyncFile>> {
+        if let Some(Slot::Failed(error)) = self.slots.get_mut(&number) {
+            let error = error.clone();
+            self.slots.remove(&number);
+            return Err(error);
+        }
+        self.uses += 1;
+        let uses = self.uses;
+        Ok(self.slots.get_mut(&number).and_then(|slot| match slot {
+            Slot::Open { file, last_use, is_new } => {
+                *last_use = uses;
+                *is_new = false;
+                Some(&*file)
+            }
+            Slot::Opening { is_wanted, .. } => {
+                *is_wanted = true;
+                None
+            }
+            Slot::Failed(_) => None,
+        }))
+    }
+
+    /// Whether somebody has to begin to look whether the browser gets on; who asks does.
+    pub(super) fn begin_watching(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_watched, true)
+    }
+
+    /// Closes the handle of a file that is not written any more: Chromium sets a megabyte or more of the quota aside for each
+    /// that was written, until it is closed.
+    pub(super) fn close(&mut self, number: u64) {
+        self.slots.remove(&number);
+    }
+
+    /// Makes room for one more; answers whether there is some.
+    fn close_least_used(&mut self) -> bool {
+        let idle = self.slots.iter().filter_map(|(number, slot)| match slot {
+            Slot::Open { last_use, is_new: false, .. } => Some((*last_use, *number)),
+            _ => None,
+        });
+        let least_used = idle.min();
+        least_used.is_some_and(|(_, number)| self.slots.remove(&number).is_some())
+    }
+
+    /// All that wait have been asked: who did not take what was new does not need it any more.
+    pub(super) fn end_turn(&mut self) {
+        self.slots.retain(|_, slot| {
+            if let Slot::Open { is_new, .. } = slot {
+                *is_new = false;
+            }
+            !matches!(slot, Slot::Failed(_))
+        });
+    }
+
+    /// Lets fail what the browser has not opened for too long.
+    pub(super) fn give_up_what_stalls(&mut self) {
+        let mut is_watched = false;
+        self.slots.retain(|_, slot| {
+            if let Slot::Opening { looks, .. } = slot {
+                *looks += 1;
+                is_watched |= *looks < MAX_LOOKS;
+                if *looks >= MAX_LOOKS {
+                    *slot = Slot::Failed(Error::new(ErrorKind::Storage, "OPFS: the browser does not open the file"));
+                }
+            }
+            true
+        });
+        self.is_watched = is_watched;
+    }
+
+    /// Removes a file that nothing leads to any more. What is left is removed at the next start.
+    pub(super) fn remove_file(&mut self, number: u64) {
+        if let Some(Slot::Opening { is_wanted, .. }) = self.slots.get_mut(&number) {
+            *is_wanted = false;
+            return;
+        }
+        self.slots.remove(&number);
+        let removed = self.files.remove_entry(&number.to_string());
+        spawn_local(async move {
+            let _ = JsFuture::from(removed).await;
+        });
+    }
+}

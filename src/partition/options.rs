@@ -1,0 +1,42 @@
+//! What all partitions of a database share.
+
+use super::parts::IdSource;
+use super::policy::MergeLimits;
+use crate::block::dedup::Dedup;
+use crate::collections::u64_set::U64Set;
+use crate::error::Result;
+use crate::metric::row::SeriesTable;
+use std::pin::Pin;
+use std::rc::Rc;
+
+/// Resolves when all index entries of samples accepted so far are durable.
+pub type EnsureIndexDurable = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+/// What all partitions of a database share.
+#[derive(Clone)]
+pub struct PartitionOptions {
+    /// Rows that a shard of raw rows holds, and an in-memory part; see [`super::raw_rows::max_rows_per_shard`].
+    pub max_rows_per_shard: usize,
+    /// Shards of raw rows.
+    pub shards: usize,
+    /// Significant bits of values to keep, 1 to 64; 64 is lossless.
+    pub precision_bits: u8,
+    /// De-duplication during conversions and merges; `None` is off.
+    pub dedup: Option<Dedup>,
+    /// Samples older than this are dropped, in ms.
+    pub retention_ms: i64,
+    /// Limits on the results of merges.
+    pub limits: MergeLimits,
+    /// After so many ms without a merge fewer parts are merged too; 0 is never.
+    pub final_merge_delay_ms: i64,
+    /// Metric ids of deleted series, as they are when a merge starts.
+    pub deleted: Rc<dyn Fn() -> Rc<U64Set>>,
+    /// The series that rows refer to.
+    pub series: Rc<SeriesTable>,
+    /// Called before data becomes durable: a sample on disk without its series in the index would be lost.
+    pub ensure_index_durable: EnsureIndexDurable,
+    /// Ids of parts and merges.
+    pub ids: Rc<IdSource>,
+    /// Suffixes of part names begin here: the nanoseconds since the epoch when the database was opened.
+    pub start_nanos: u64,
+}

@@ -1,0 +1,106 @@
+//! Answers and records on their way to JavaScript.
+
+use crate::engine::{Answer, Labels};
+use crate::error::{Error, ErrorKind, Result};
+use crate::http::HttpResponse;
+use js_sys::{Array, BigInt64Array, Float64Array, JSON, Uint8Array};
+use serde::Serialize;
+use serde::ser::Serializer;
+use serde_json::ser::{CompactFormatter, Formatter};
+use std::io::{self, Write};
+use wasm_bindgen::prelude::*;
+
+/// An answer as JavaScript gets it; label sets stay text, for whoever reads them in the end.
+pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
+    Ok(match answer {
+        Answer::Done => JsValue::UNDEFINED,
+        Answer::Ingested(result) => json(&result)?,
+        Answer::Series(series) => JsValue::from(series.len()),
+        Answer::LabelSets(sets) => text_of_labels(sets.iter())?.into(),
+        Answer::Strings(strings) => json(&strings)?,
+        Answer::Cursor(cursor) => cursor.into(),
+        Answer::Chunk(chunk) => chunk.map_or(JsValue::NULL, |bytes| Uint8Array::from(&bytes[..]).into()),
+        Answer::Snapshot(name) => name.into(),
+        Answer::Files(files) => json(&files)?,
+        Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
+        Answer::Count(count) => JsValue::from(count as f64),
+        Answer::Part(part) => json(&part)?,
+        Answer::IndexBlock(block) => json(&block)?,
+        Answer::Block(block, record) => {
+            let mut header = Vec::new();
+            block.header.marshal(&mut header);
+            let bytes = |bytes: &[u8]| JsValue::from(Uint8Array::from(bytes));
+            let pieces = [
+                json(&record)?,
+                bytes(&header),
+                BigInt64Array::from(&block.timestamps.integers[..]).into(),
+                BigInt64Array::from(&block.mantissas.integers[..]).into(),
+                Float64Array::from(&block.values[..]).into(),
+                bytes(&block.timestamps.varints),
+                bytes(&block.timestamps.stored),
+                bytes(&block.mantissas.varints),
+                bytes(&block.mantissas.stored),
+            ];
+            Array::from_iter(pieces).into()
+        }
+        Answer::Http(HttpResponse { status, content_type, body }) => {
+            let parts = Array::of3(&status.into(), &content_type.into(), &Uint8Array::from(&body[..]));
+            parts.into()
+        }
+    })
+}
+
+/// A record as the object it stands for. Integers become numbers; one that JavaScript's numbers do not hold exactly becomes its
+/// decimal text.
+pub(super) fn json(record: &impl Serialize) -> Result<JsValue> {
+    JSON::parse(&json_text(record)?).map_err(|error| unwritable(format!("{error:?}")))
+}
+
+/// Label sets as the JSON text of an array of objects, whose keys may be called anything.
+pub(super) fn text_of_labels<'a>(sets: impl Iterator<Item = &'a Labels>) -> Result<String> {
+    json_text(&sets.map(LabelSet).collect::<Vec<_>>())
+}
+
+fn json_text(record: &impl Serialize) -> Result<String> {
+    let mut text = Vec::new();
+    record
+        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, ExactNumbers))
+        .map_err(|error| unwritable(error.to_string()))?;
+    String::from_utf8(text).map_err(|error| unwritable(error.to_string()))
+}
+
+/// The largest integer up to which JavaScript's numbers hold every one.
+const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
+
+/// Writes integers so that `JSON.parse` loses no digit of them.
+struct ExactNumbers;
+
+impl Formatter for ExactNumbers {
+    fn write_u64<W: Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
+        if value <= MAX_SAFE_INTEGER {
+            CompactFormatter.write_u64(writer, value)
+        } else {
+            write!(writer, "\"{value}\"")
+        }
+    }
+
+    fn write_i64<W: Write + ?Sized>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
+        if value.unsigned_abs() <= MAX_SAFE_INTEGER {
+            CompactFormatter.write_i64(writer, value)
+        } else {
+            write!(writer, "\"{value}\"")
+        }
+    }
+}
+
+fn unwritable(what: String) -> Error {
+    Error::new(ErrorKind::Internal, format!("a record cannot be written as JSON: {what}"))
+}
+
+struct LabelSet<'a>(&'a Labels);
+
+impl Serialize for LabelSet<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.collect_map(self.0.iter().map(|(name, value)| (name, value)))
+    }
+}

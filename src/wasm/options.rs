@@ -1,0 +1,86 @@
+//! How an engine is opened, as JavaScript says it: a record that is read in one go.
+
+use crate::engine::{AuthKeys, Clock, Config};
+use crate::error::{Error, Result};
+use crate::time::{TimestampMs, parse_duration_ms};
+use serde::Deserialize;
+use wasm_bindgen::prelude::*;
+
+#[wasm_bindgen(typescript_custom_section)]
+const ENGINE_OPTIONS: &str = r#"
+/** How an engine is opened; the package's `open` has checked the types and filled in the defaults. */
+export interface EngineOptions {
+  /** A duration such as "30d", or milliseconds. */
+  readonly retention: string;
+  /** A duration such as "15s", or milliseconds; "0" for none. */
+  readonly dedupInterval: string;
+  readonly manualClock: boolean;
+  /** Milliseconds since the epoch. */
+  readonly startTime: number;
+  readonly cacheBytes: number;
+  readonly precisionBits: number;
+  /** Memory the sizing formulas count with; 0 for the default. */
+  readonly memoryBytes: number;
+  /** For databases in memory: how many bytes their files may take; 0 for any number. */
+  readonly quotaBytes: number;
+  /** Keys that requests must carry; empty for none. */
+  readonly snapshotAuthKey: string;
+  readonly forceFlushAuthKey: string;
+  readonly forceMergeAuthKey: string;
+  /** Another tab writes the database: it is only read here. */
+  readonly readOnly: boolean;
+}
+"#;
+
+#[wasm_bindgen]
+extern "C" {
+    /// The interface `EngineOptions` above.
+    #[wasm_bindgen(typescript_type = "EngineOptions")]
+    pub type EngineOptions;
+}
+
+/// What the interface `EngineOptions` above says.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Options {
+    retention: String,
+    dedup_interval: String,
+    manual_clock: bool,
+    start_time: f64,
+    cache_bytes: f64,
+    precision_bits: u8,
+    memory_bytes: f64,
+    pub(super) quota_bytes: f64,
+    snapshot_auth_key: String,
+    force_flush_auth_key: String,
+    force_merge_auth_key: String,
+    pub(super) read_only: bool,
+}
+
+impl Options {
+    /// What JavaScript has handed in.
+    pub(super) fn read(options: EngineOptions) -> Result<Self> {
+        serde_wasm_bindgen::from_value(options.into())
+            .map_err(|error| Error::invalid(format!("the engine's options cannot be read: {error}")))
+    }
+
+    /// What the engine makes of it.
+    pub(super) fn config(self) -> Result<Config> {
+        let config = Config {
+            retention_ms: parse_duration_ms(&self.retention).map_err(|error| error.at("retention"))?,
+            dedup_interval_ms: parse_duration_ms(&self.dedup_interval).map_err(|error| error.at("dedupInterval"))?,
+            clock: if self.manual_clock { Clock::Manual } else { Clock::Real },
+            cache_bytes: self.cache_bytes as u64,
+            precision_bits: self.precision_bits,
+            auth: AuthKeys {
+                snapshot: self.snapshot_auth_key,
+                force_flush: self.force_flush_auth_key,
+                force_merge: self.force_merge_auth_key,
+            },
+            read_only: self.read_only,
+            ..Config::new(self.start_time as TimestampMs)
+        };
+        let memory_bytes = self.memory_bytes as u64;
+        Ok(if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } })
+    }
+}

@@ -1,0 +1,197 @@
+// The database as its users have it in daily use.
+/// <reference lib="esnext.disposable" preserve="true" />
+// Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
+
+import type { Inspection } from "./inspection.js";
+import type { Opened } from "./options.js";
+import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "./samples.js";
+import type { Snapshots } from "./snapshots.js";
+import type { Teaching } from "./teaching.js";
+
+/**
+ * A time-series database.
+ *
+ * @example
+ * ```ts
+ * import { open } from "sandglass";
+ *
+ * const db = await open({ name: "greenhouse" });
+ * const attic = db.series({ __name__: "temperature", room: "attic" });
+ * await db.append(attic, [Date.now() - 1000, Date.now()], [19.5, 19.75]);
+ * await db.sync(); // durable from here on
+ * for (const { labels, timestamps, values } of await db.select('temperature{room=~"a.*"}')) {
+ *   console.log(labels.room, new Date(timestamps[0]), values[0]);
+ * }
+ * await db.close();
+ * ```
+ */
+export interface Database extends Inspection, Teaching<Database>, AsyncDisposable {
+  /** Its name, which is {@link OpenOptions.name} or the default. */
+  readonly name: string;
+  /** Where it really lives, which tells what `open` has chosen when it was left to choose. */
+  readonly storage: "memory" | "indexeddb" | "opfs";
+  /**
+   * What `open` has really got.
+   *
+   * @example
+   * ```ts
+   * const { storage, persistence, quotaBytes = Infinity, usageBytes = 0 } = db.opened;
+   * if (persistence === "best-effort" && quotaBytes - usageBytes < 100e6) await navigator.storage.persist();
+   * ```
+   */
+  readonly opened: Opened;
+
+  // ---- ingest ---------------------------------------------------------------------------------------------------------
+
+  /**
+   * A handle for one series. The same labels give the same handle, whatever their order. Labels with an empty value are
+   * dropped; a series that has no label left is refused with the code `invalid`. As on the server, the first 30 labels count, and
+   * names and values are cut at 256 and 16,384 bytes. Nothing is stored before a sample comes.
+   *
+   * @example
+   * ```ts
+   * const up = db.series({ __name__: "up", job: "node", instance: "host-1:9100" });
+   * ```
+   */
+  series(labels: Labels): SeriesHandle;
+
+  /**
+   * Appends samples to one series. Arrays of one length; timestamps, in milliseconds, need not be sorted, and fractions of
+   * milliseconds are cut off. A timestamp that is no instant (NaN, an infinity, beyond ±8.64e15) rejects the call, with its
+   * index in the message.
+   *
+   * Resolves when the samples are on their way to the engine and there is room for more; those who append much should wait for that.
+   * With the engine in a worker no call waits for an answer of the worker's: up to 262,144 samples are on their way at once, and calls
+   * travel together. Every later call sees what was appended before it. What the engine refuses (its storage is full, its database
+   * lost) rejects the next append, which is not carried out then, and the next `flush()`, `sync()` or `close()`, each once; the error's
+   * `samples` says how many were not taken. When the worker dies, every later call rejects, and `samples` says how many are in doubt.
+   * Samples are searchable after about a second, or
+   * after `flush()`, and durable after five to eleven, or after `sync()`. The arrays stay the caller's; with the engine in the calling
+   * thread they must not be changed before the call resolves when they are longer than 32,768.
+   *
+   * Who appends faster than it can be flushed waits for that, so that no more than a part of `cacheBytes` waits in memory. No signal
+   * takes a call back: what was handed in may have been accepted already. It ends when the engine has caught up or been refused by
+   * the storage, and with the database.
+   *
+   * While the storage takes nothing (it is full, say), samples go on being accepted, wait in memory, can be searched, and are
+   * tried again; from `inspect().storage.waitingLimitBytes` on the call rejects with the storage's code, mostly `quota`, and has
+   * accepted nothing, or, of more than 32,768 samples, the first ones of which the message tells.
+   *
+   * Values: NaN is dropped, as on the server, save the staleness marker (a NaN of the bits 0x7FF0000000000002), which only a
+   * `Float64Array` carries safely. Samples outside of the retention, before 1970 or more than two days ahead are dropped, as on the
+   * server; `inspect().ingested` counts them. What is no number, such as `null`, rejects the call.
+   *
+   * @example
+   * ```ts
+   * await db.append(up, Float64Array.of(1732230000000, 1732230010000), Float64Array.of(1, 1));
+   * ```
+   */
+  append(
+    series: SeriesHandle | Labels,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+  ): Promise<void>;
+
+  /**
+   * Appends one sample to each of many series at one instant (a scrape): `values[i]` to `series[i]`.
+   *
+   * @example
+   * ```ts
+   * const rooms = ["attic", "cellar"].map((room) => db.series({ __name__: "temperature", room }));
+   * await db.appendRow(rooms, Date.now(), [19.5, 11.25]);
+   * ```
+   */
+  appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void>;
+
+  /**
+   * Parses and ingests a body. A malformed line never loses its neighbours. A body that cannot be read to its end rejects the call
+   * with the code `invalid` and the reader's reason; the lines before that are in.
+   *
+   * @example
+   * ```ts
+   * const scrape = await fetch("/metrics");
+   * const { samples, rejected, errors } = await db.ingest(scrape.body!, { format: "prometheus", extraLabels: { job: "app" } });
+   * ```
+   */
+  ingest(
+    body: string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob,
+    options: IngestOptions & Abortable,
+  ): Promise<IngestResult>;
+
+  // ---- time -----------------------------------------------------------------------------------------------------------
+
+  /** Manual clock only: moves time on by `ms` and runs all that falls due, in order. Resolves when it has run. */
+  tick(ms: number, options?: Abortable): Promise<void>;
+  /** The engine's time, in milliseconds since the epoch. */
+  now(): number;
+  /** Raw rows -> searchable parts, as `/internal/force_flush`. */
+  flush(options?: Abortable): Promise<void>;
+  /**
+   * All that was accepted before the call is durable in the chosen storage when it resolves. Rejects with the storage's code,
+   * `quota` when it is full; what it did not take stays in memory, can be searched, and is tried again.
+   */
+  sync(options?: Abortable): Promise<void>;
+  /**
+   * As `/internal/force_merge`: every partition whose name (such as `2024_03`) starts with the prefix ends with one part.
+   * Resolves when the merges have run. Rejects with the code `quota` when the result would not fit, and nothing has changed then.
+   */
+  forceMerge(partitionPrefix?: string, options?: Abortable): Promise<void>;
+
+  // ---- reading --------------------------------------------------------------------------------------------------------
+
+  /**
+   * Raw samples of the series that match a selector such as `{job="node",instance=~"a|b"}`, sorted by labels; inclusive bounds.
+   * Selectors take `=`, `!=`, `=~` and `!~`. The columns are the caller's own.
+   *
+   * @example
+   * ```ts
+   * const lastHour = { start: Date.now() - 3600_000 };
+   * const found = await db.select('node_load1{instance!~"test-.*"}', lastHour);
+   * ```
+   */
+  select(selector: string, options?: ReadOptions): Promise<SeriesData[]>;
+  /** Label sets of the matching series (of all without a selector), sorted. A range is taken to whole days, as on the server. */
+  labels(selector?: string, options?: ReadOptions): Promise<Labels[]>;
+  /** Names of the matching series' labels, sorted. */
+  labelNames(selector?: string, options?: ReadOptions): Promise<string[]>;
+  /** Values of one label over the matching series, sorted; `"__name__"` for the metrics' names. */
+  labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]>;
+  /**
+   * Every matching series as JSON lines, as the server's `/api/v1/export`. Nothing is read before somebody reads the stream,
+   * and cancelling it frees what it holds.
+   *
+   * @example
+   * ```ts
+   * const text = await new Response(db.export('{job="node"}')).text();
+   * ```
+   */
+  export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array>;
+
+  // ---- snapshots, HTTP ------------------------------------------------------------------------------------------------
+
+  /** Instant, consistent copies of the database that share its files. */
+  readonly snapshots: Snapshots;
+
+  /**
+   * Answers as the server would: `/snapshot/create`, `/snapshot/list`, `/snapshot/delete`, `/snapshot/delete_all`,
+   * `/internal/force_flush`, `/internal/force_merge`, with the server's statuses and words. Host and scheme are not looked at.
+   *
+   * @example
+   * ```ts
+   * const { snapshot } = await (await db.fetch("/snapshot/create")).json();
+   * ```
+   */
+  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+  /**
+   * Flushes, makes durable, releases the lock and all memory. Later calls reject with the code `closed`; closing again resolves.
+   * Also called by `await using`.
+   *
+   * When the storage does not take what waits, it rejects with the storage's code and tells how many samples were not stored; the
+   * database is closed all the same, and they are lost. Who would rather keep it open calls `sync()` first.
+   *
+   * It waits for the calls that are under way, merges among them, and for what has to be written; abort those that are not worth it.
+   * There is no signal for the end itself. A worker that falls silent meanwhile is ended after half a minute.
+   */
+  close(): Promise<void>;
+}

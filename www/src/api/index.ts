@@ -1,0 +1,11 @@
+// Every public type.
+
+export type * from "./blocks.js";
+export type * from "./database.js";
+export type * from "./events.js";
+export type * from "./inspection.js";
+export type * from "./options.js";
+export type * from "./samples.js";
+export type * from "./snapshots.js";
+export type * from "./state.js";
+export type * from "./teaching.js";

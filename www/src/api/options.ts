@@ -1,0 +1,113 @@
+// How a database is opened, and what that has got.
+// Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
+
+/** How {@link open} opens a database. */
+export interface OpenOptions {
+  /** Name of the database within this origin. Default `"sandglass"`. */
+  name?: string;
+  /**
+   * Where parts live, and what that promises. Default: `"indexeddb"` where it exists, else `"memory"`.
+   *
+   * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved. Without them samples become
+   * durable five to eleven seconds after they were appended, so that an end without a word costs the last twelve at most; half a
+   * part is never left.
+   *
+   * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
+   *   not know each other.
+   * - `"indexeddb"`: in the browser; what is durable outlives a killed tab and a killed browser, and a power cut as far as the
+   *   browser keeps the word `strict` that every commit asks for.
+   * - `"opfs"`: in the browser's origin private file system, which is faster; what is durable outlives a killed tab and a killed
+   *   browser, too, but a power cut may cost files of the last moments, which the next `open` tells with the code `corrupt`. It needs
+   *   the engine in a worker, which `sandglass` starts, and is refused with the code `unsupported` where there is none.
+   *
+   * Unless the origin is persistent, the browser may remove all of it when the disk runs short, see {@link Opened.persistence}.
+   */
+  storage?: "memory" | "indexeddb" | "opfs";
+  /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */
+  retention?: string | number;
+  /**
+   * Of the samples of one series in one such interval only the last is kept: `"15s"` or milliseconds.
+   * Default 0: exact duplicates alone are removed as the format's rules say.
+   */
+  dedupInterval?: string | number;
+  /** `"real"`: the scheduler follows the wall clock by itself. `"manual"`: time moves only in {@link Database.tick}. Default `"real"`. */
+  clock?: "real" | "manual";
+  /** First instant of a manual clock, in milliseconds since the epoch. Default: the wall clock's now. */
+  startTime?: number;
+  /** Upper bound in bytes for caches of cold data. Default 64 MiB. */
+  cacheBytes?: number;
+  /**
+   * What happens when another tab or worker holds the database:
+   *
+   * - `"fail"` (default): `open` rejects with the code `locked`.
+   * - `"wait"`: it waits until the database is free, see {@link lockTimeout}.
+   * - `"readonly"`: the database is opened for reading, and {@link Opened.role} is `"reader"`; it is `"writer"` when nobody else
+   *   has it. A reader sees what the writer has made durable, and looks for news before each call, at most five times a second: it is
+   *   five to eleven seconds behind, or as far as the writer's last `sync()`. Queries, exports, `inspect` and the list and the download
+   *   of snapshots work; whatever would change something is refused with the code `locked`. A reader stays one when the writer is
+   *   gone: to write, `close()` it and `open` again.
+   */
+  ifLocked?: "fail" | "wait" | "readonly";
+  /**
+   * How long `ifLocked: "wait"` waits before it gives up with the code `locked`: milliseconds, which may be `Infinity`, or a text
+   * such as `"90s"`. Default `"60s"`. Less than 750 ms count as these, which a browser may take to give out a lock that is free.
+   */
+  lockTimeout?: number | string;
+  /** Significant bits kept of each value, 1 to 64. Default 64: what the format's decimal numbers keep, 12 to 15 digits. */
+  precisionBits?: number;
+  /**
+   * Memory the server's sizing formulas count with, as `-memory.allowedBytes` does for 60 % of it: how many rows a shard holds, and
+   * from which size on a part is a big one. Default 4 GiB.
+   */
+  memoryBytes?: number;
+  /** For `"memory"` alone, others refuse it: how many bytes the files may take, so that a full disk can be tried. Default: any number. */
+  quotaBytes?: number;
+  /**
+   * For `"memory"` alone: files that the database is opened with, by their paths below the data directory, such as
+   * `data/small/2024_03/…/index.bin` and `indexdb/…/metaindex.bin`: a server's stopped data directory, or an unpacked snapshot.
+   * Mind {@link retention}: months that are older than it are dropped. A part that can't be read rejects with the code `corrupt`
+   * and its path.
+   */
+  files?: Iterable<readonly [path: string, content: Uint8Array]>;
+  /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */
+  authKeys?: AuthKeys;
+  /**
+   * The engine's code, for those who load it themselves: the file `sandglass/wasm`. Default: the file `sandglass.wasm` beside this
+   * module.
+   */
+  wasm?: WasmSource;
+  /** Gives up opening, with the code `aborted`, at once; what has been opened nevertheless is closed again. */
+  signal?: AbortSignal;
+}
+
+/** The keys of the server's flags of these names; one that is left out or empty asks for none. */
+export interface AuthKeys {
+  /** For all snapshot requests: `-snapshotAuthKey`. */
+  snapshot?: string;
+  /** For `/internal/force_flush`: `-forceFlushAuthKey`. */
+  forceFlush?: string;
+  /** For `/internal/force_merge`: `-forceMergeAuthKey`. */
+  forceMerge?: string;
+}
+
+/** Where the engine's code comes from: bytes, a compiled module, or where to fetch it. */
+export type WasmSource = ArrayBuffer | ArrayBufferView | WebAssembly.Module | URL | string | Response;
+
+/** What {@link open} really got. */
+export interface Opened {
+  /** Where the files are. */
+  readonly storage: "memory" | "indexeddb" | "opfs";
+  /** Whether this database object may write. */
+  readonly role: "writer" | "reader";
+  /** Where the engine runs: in a worker of its own, or in the thread that has called `open`. */
+  readonly thread: "worker" | "caller";
+  /**
+   * What the browser promises for what is stored: nothing is (`"none"`), it may be evicted when the disk runs full
+   * (`"best-effort"`), or it stays until its user removes it (`"persistent"`, after `navigator.storage.persist()`).
+   */
+  readonly persistence: "none" | "best-effort" | "persistent";
+  /** Bytes that the browser grants to this origin, at most, as it says itself. */
+  readonly quotaBytes?: number;
+  /** Bytes of these that are in use, by everything of this origin. */
+  readonly usageBytes?: number;
+}

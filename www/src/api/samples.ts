@@ -1,0 +1,65 @@
+// What goes into a database and comes out of it.
+// Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
+
+/** The labels of a series by name, `__name__` (the metric's name) among them. */
+export type Labels = Record<string, string>;
+
+/** A handle for one series of one database, from {@link Database.series}. */
+export interface SeriesHandle {
+  /** The labels it was asked for with. */
+  readonly labels: Readonly<Labels>;
+}
+
+/** Both bounds are included, in milliseconds since the epoch. A bound that is left out is none. */
+export interface TimeRange {
+  start?: number;
+  end?: number;
+}
+
+/** For calls that can take long. */
+export interface Abortable {
+  /**
+   * Rejects the call with the code `aborted`. A call that only reads ends then, and its work with it. A call that changes
+   * something is merely not waited for any more: what it has begun goes on, and what it has changed stays.
+   */
+  signal?: AbortSignal;
+}
+
+/** A range of time, and a way to give up. */
+export type ReadOptions = TimeRange & Abortable;
+
+/** Samples of one series, sorted by time; the columns have one length. */
+export interface SeriesData {
+  labels: Labels;
+  /** Milliseconds since the epoch. */
+  timestamps: Float64Array;
+  /** One for each timestamp. A staleness marker is a NaN with the bits 0x7FF0000000000002. */
+  values: Float64Array;
+}
+
+/** How a body is written. `"influx"`, `"csv"`, `"native"` and `"remote_write"` are not built yet and are refused with the code `unsupported`. */
+export interface IngestOptions {
+  /**
+   * `"prometheus"` (text exposition), `"influx"` (line protocol), `"jsonl"` (one JSON object a line:
+   * `{"metric":{…},"values":[…],"timestamps":[…]}`), `"csv"`, `"native"`, `"remote_write"`.
+   */
+  format: "prometheus" | "influx" | "jsonl" | "csv" | "native" | "remote_write";
+  /** For samples without one. Default: now. */
+  timestamp?: number;
+  /** For `"csv"`: as the server's import/csv `format` argument. */
+  csvFormat?: string;
+  /** Added to every series; they replace labels of the same name. */
+  extraLabels?: Labels;
+}
+
+/** A malformed line or record never loses its neighbours: it is counted and the first few are reported. */
+export interface IngestResult {
+  /** Distinct series that got samples. */
+  series: number;
+  /** Samples accepted. */
+  samples: number;
+  /** Lines and samples that were not: malformed, NaN, outside of the retention. */
+  rejected: number;
+  /** Of the malformed lines the first ten, counted from 1. What was dropped for its value or its time is in `rejected` alone. */
+  errors: { line?: number; message: string }[];
+}

@@ -1,0 +1,90 @@
+// Arguments that come from outside are looked at once, here, and refused with words that say what was expected.
+
+import { SandglassError } from "../api/errors.js";
+import { notANumber } from "./numbers.js";
+import type { Labels, TimeRange } from "../api/samples.js";
+
+/** Whole milliseconds; infinities are the ends of time. */
+export interface Bounds {
+  start: number;
+  end: number;
+}
+
+export function invalid(message: string): SandglassError {
+  return new SandglassError("invalid", message);
+}
+
+/** What was handed in to be read has failed, for a reason of its own. */
+export function unreadable(what: string, cause: unknown): SandglassError {
+  return new SandglassError("invalid", `${what}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+}
+
+/** Names and values in turn. */
+export function flatten(labels: Labels, what: string): string[] {
+  record(labels, what);
+  const flat: string[] = [];
+  for (const [name, value] of Object.entries(labels)) {
+    if (typeof value !== "string")
+      throw invalid(`${what}: the label ${JSON.stringify(name)} is of type ${typeof value}; write its value as a string`);
+    flat.push(name, value);
+  }
+  return flat;
+}
+
+export function record(value: unknown, what: string): void {
+  if (kindOf(value) !== "object") throw invalid(`${what} must be an object, not ${kindOf(value)}`);
+}
+
+/** Both bounds are included, so fractions are rounded inwards. */
+export function bounds(range: TimeRange | undefined): Bounds {
+  if (range != null) record(range, "the range");
+  const { start = Number.NEGATIVE_INFINITY, end = Number.POSITIVE_INFINITY } = range ?? {};
+  for (const [name, bound] of [
+    ["start", start],
+    ["end", end],
+  ] as const) {
+    if (typeof bound !== "number" || Number.isNaN(bound))
+      throw invalid(`${name} is ${String(bound)}; milliseconds since the epoch are expected`);
+  }
+  return { start: Math.ceil(start), end: Math.floor(end) };
+}
+
+export function text(value: unknown, what: string): string {
+  if (typeof value !== "string") throw invalid(`${what} must be a string, not ${kindOf(value)}`);
+  return value;
+}
+
+/** What dates of JavaScript reach to, in milliseconds. */
+const FARTHEST_MS = 8.64e15;
+
+export function checkTimestamp(timestamp: number, what: string): void {
+  if (!(Math.abs(timestamp) <= FARTHEST_MS))
+    throw invalid(`${what} is ${timestamp}; milliseconds since the epoch are expected, between -8.64e15 and 8.64e15`);
+}
+
+export function checkTimestamps(timestamps: Float64Array | BigInt64Array | readonly number[]): void {
+  if (timestamps instanceof BigInt64Array) return;
+  for (let i = 0; i < timestamps.length; i++) {
+    const timestamp: unknown = timestamps[i];
+    if (typeof timestamp !== "number") throw notANumber(timestamp, i);
+    if (!(Math.abs(timestamp) <= FARTHEST_MS)) checkTimestamp(timestamp, `timestamps[${i}]`);
+  }
+}
+
+function kindOf(value: unknown): string {
+  return value === null ? "null" : Array.isArray(value) ? "array" : typeof value;
+}
+
+export function optionalText(value: unknown, what: string): string | undefined {
+  return value === undefined || value === null || value === "" ? undefined : text(value, what);
+}
+
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+
+/** A length of time: milliseconds, infinity among them, or a text such as "90s". */
+export function durationMs(value: unknown, what: string): number {
+  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(String(value)) ?? [];
+  const ms = typeof value === "number" ? value : count === undefined ? NaN : Number(count) * UNITS_MS[unit!]!;
+  if (!(ms >= 0)) throw invalid(`${what} is ${String(value)}; write milliseconds or a text such as "90s"`);
+  return ms;
+}

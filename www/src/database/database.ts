@@ -1,0 +1,298 @@
+// The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
+
+import { bounds, flatten, invalid, optionalText, text } from "../base/arguments.js";
+import { exportStream, snapshotStream } from "../stream/download.js";
+import { SandglassError } from "../api/errors.js";
+import type { Body } from "../stream/lines.js";
+import { onDemand } from "../base/on_demand.js";
+import type { Port } from "../port/port.js";
+import { readLabelSets } from "../port/series.js";
+import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
+import type { Database } from "../api/database.js";
+import type { EngineEvent } from "../api/events.js";
+import type { Opened } from "../api/options.js";
+import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "../api/samples.js";
+import type { DownloadOptions, RestoreResult, Snapshots } from "../api/snapshots.js";
+import type { EngineState, PartId } from "../api/state.js";
+import type { Checkpoint } from "../api/teaching.js";
+
+class Handle implements SeriesHandle {
+  constructor(
+    readonly labels: Readonly<Labels>,
+    /** The database it belongs to, and its number there. */
+    readonly database: OpenDatabase,
+    readonly id: number,
+  ) {
+    // Only the labels are of interest to those who print it.
+    Object.defineProperty(this, "database", { enumerable: false });
+    Object.defineProperty(this, "id", { enumerable: false });
+  }
+}
+
+export class OpenDatabase implements Database {
+  readonly name: string;
+  readonly opened: Opened;
+  readonly snapshots: Snapshots;
+  readonly #port: Port;
+  /** Called once when the database is no longer in use. */
+  readonly #release: () => void;
+  readonly #handles: Handle[] = [];
+  readonly #listeners = new Set<(event: EngineEvent) => void>();
+  #closing: Promise<void> | undefined;
+
+  constructor(name: string, opened: Opened, port: Port, release: () => void) {
+    this.name = name;
+    this.opened = Object.freeze(opened);
+    this.#port = port;
+    this.#release = release;
+    this.snapshots = snapshotsOf(port);
+  }
+
+  get storage(): Opened["storage"] {
+    return this.opened.storage;
+  }
+
+  // ---- ingest -----------------------------------------------------------------------------------------------------------
+
+  series(labels: Labels): SeriesHandle {
+    return this.#handle(labels);
+  }
+
+  #handle(labels: Labels): Handle {
+    const id = this.#port.series(flatten(labels, "labels"));
+    return (this.#handles[id] ??= new Handle(Object.freeze({ ...labels }), this, id));
+  }
+
+  append(
+    series: SeriesHandle | Labels,
+    timestamps: Float64Array | BigInt64Array | readonly number[],
+    values: Float64Array | readonly number[],
+  ): Promise<void> {
+    try {
+      const handle = series instanceof Handle ? this.#own(series) : this.#handle(series as Labels);
+      if (!isColumn(timestamps) && !(timestamps instanceof BigInt64Array))
+        throw invalid("timestamps must be a Float64Array, a BigInt64Array or an array of numbers");
+      if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
+      if (timestamps.length !== values.length)
+        throw invalid(`${timestamps.length} timestamps came with ${values.length} values; one value for each timestamp is expected`);
+      return this.#port.append(handle.id, timestamps, values);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  appendRow(series: readonly SeriesHandle[], timestamp: number, values: Float64Array | readonly number[]): Promise<void> {
+    try {
+      if (!Array.isArray(series)) throw invalid("series must be an array of handles");
+      if (typeof timestamp !== "number")
+        throw invalid(`the timestamp is of type ${typeof timestamp}; milliseconds since the epoch are expected`);
+      if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
+      if (series.length !== values.length)
+        throw invalid(`${series.length} series came with ${values.length} values; one value for each series is expected`);
+      const handles = series as Handle[];
+      return this.#port.appendRow(
+        (target, from, count) => {
+          for (let i = 0; i < count; i++) {
+            const handle = handles[from + i]!;
+            if (handle?.database !== this) this.#own(handle);
+            target[i] = handle.id;
+          }
+        },
+        timestamp,
+        values,
+      );
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  #own(handle: SeriesHandle): Handle {
+    if (!(handle instanceof Handle)) throw invalid("a handle from this database's series() is expected");
+    if (handle.database !== this) throw invalid("the handle belongs to another database; ask this one for its own with series()");
+    return handle;
+  }
+
+  async ingest(body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
+    // Those who append columns read no texts.
+    const { ingest } = await onDemand(import("../stream/ingest.js"));
+    return ingest(this.#port, body, options);
+  }
+
+  // ---- time -------------------------------------------------------------------------------------------------------------
+
+  async tick(ms: number, options?: Abortable): Promise<void> {
+    if (typeof ms !== "number" || !(Math.abs(ms) <= 8.64e15)) throw invalid(`tick needs a number of milliseconds, not ${String(ms)}`);
+    return this.#port.ask({ kind: "tick", ms }, options?.signal);
+  }
+
+  now(): number {
+    return this.#port.now();
+  }
+
+  async flush(options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "flush" }, options?.signal);
+  }
+
+  async sync(options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "sync" }, options?.signal);
+  }
+
+  async forceMerge(partitionPrefix = "", options?: Abortable): Promise<void> {
+    return this.#port.ask({ kind: "forceMerge", partitionPrefix: text(partitionPrefix, "partitionPrefix") }, options?.signal);
+  }
+
+  // ---- reading ------------------------------------------------------------------------------------------------------------
+
+  async select(selector: string, options?: ReadOptions): Promise<SeriesData[]> {
+    return this.#port.ask({ kind: "select", selector: text(selector, "selector"), ...bounds(options) }, options?.signal);
+  }
+
+  async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
+    return readLabelSets(
+      await this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal),
+    );
+  }
+
+  async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
+    return this.#port.ask({ kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+  }
+
+  async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
+    return this.#port.ask(
+      { kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) },
+      options?.signal,
+    );
+  }
+
+  export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
+    return exportStream(this.#port, optionalText(selector, "selector"), bounds(options), options?.signal);
+  }
+
+  // ---- seeing inside --------------------------------------------------------------------------------------------------------
+
+  async inspect(options?: Abortable): Promise<EngineState> {
+    return this.#port.inspect(options?.signal);
+  }
+
+  observe(listener: (event: EngineEvent) => void): () => void {
+    if (typeof listener !== "function") throw invalid("observe needs a function");
+    // The same function may listen twice.
+    const own = (event: EngineEvent) => listener(event);
+    this.#listeners.add(own);
+    if (this.#listeners.size === 1) this.#port.observe((events) => this.#handOut(events));
+    return () => {
+      if (this.#listeners.delete(own) && this.#listeners.size === 0 && this.#closing === undefined) this.#port.observe(undefined);
+    };
+  }
+
+  #handOut(events: EngineEvent[]): void {
+    for (const event of events) {
+      for (const listener of this.#listeners) {
+        try {
+          listener(event);
+        } catch (error) {
+          // A listener's fault is the page's, not the engine's: it is reported as every uncaught error is.
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
+    }
+  }
+
+  async inspectPart(part: PartId, blocks?: BlockRange & Abortable): Promise<PartDetails> {
+    return (await lookInside()).inspectPart(this.#port, part, blocks ?? {});
+  }
+
+  async inspectBlock(part: PartId, block: number, options?: Abortable): Promise<BlockDetails> {
+    return (await lookInside()).inspectBlock(this.#port, part, block, options?.signal);
+  }
+
+  async inspectIndexBlock(table: number, part: number, block: number, options?: Abortable): Promise<IndexBlockDetails> {
+    return (await lookInside()).inspectIndexBlock(this.#port, table, part, block, options?.signal);
+  }
+
+  async checkpoint(): Promise<Checkpoint> {
+    const port = this.#ofMemory();
+    const { checkpoint } = await onDemand(import("./checkpoint.js"));
+    return checkpoint(port, this.#handles);
+  }
+
+  /** The port of a database whose end can be played, and whose past. */
+  #ofMemory(): Port & Required<Pick<Port, "crash">> {
+    if (this.storage === "memory" && this.#port.crash) return this.#port as Port & Required<Pick<Port, "crash">>;
+    throw new SandglassError(
+      "unsupported",
+      'only a database in memory with its engine in the calling thread can do this; import "sandglass/inline" for one',
+    );
+  }
+
+  async crash(): Promise<Database> {
+    const port = await this.#ofMemory().crash();
+    this.#listeners.clear();
+    this.#handles.length = 0;
+    this.#closing = Promise.resolve();
+    return new OpenDatabase(this.name, this.opened, port, this.#release);
+  }
+
+  // ---- HTTP -------------------------------------------------------------------------------------------------------------------
+
+  async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
+    const { fetchFrom } = await onDemand(import("./http.js"));
+    return fetchFrom(this.#port, input, init);
+  }
+
+  // ---- the end ------------------------------------------------------------------------------------------------------------------
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#port.close();
+    } finally {
+      this.#listeners.clear();
+      this.#handles.length = 0;
+      this.#release();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+/** Few look there. */
+const lookInside = () => onDemand(import("./blocks.js"));
+
+function isColumn(column: unknown): column is Float64Array | readonly number[] {
+  return column instanceof Float64Array || Array.isArray(column);
+}
+
+function snapshotsOf(port: Port): Snapshots {
+  return {
+    create: async (options?: Abortable) => port.ask({ kind: "snapshotCreate" }, options?.signal),
+    list: async (options?: Abortable) => port.ask({ kind: "snapshotList" }, options?.signal),
+    delete: async (name, options?: Abortable) => port.ask({ kind: "snapshotDelete", name: text(name, "name") }, options?.signal),
+    deleteAll: async (options?: Abortable) => port.ask({ kind: "snapshotDeleteAll" }, options?.signal),
+    download(name, options?: DownloadOptions & Abortable) {
+      const layout = options?.layout ?? "v1.72";
+      if (layout !== "v1.72") {
+        const code = layout === "v1.93" || layout === "v1.150" ? "unsupported" : "invalid";
+        throw new SandglassError(
+          code,
+          `snapshots are not written in the layout ${JSON.stringify(layout)}; leave it out: every server since v1.72 opens "v1.72"`,
+        );
+      }
+      return snapshotStream(port, text(name, "name"), options?.signal);
+    },
+    async restore(): Promise<RestoreResult> {
+      throw new SandglassError(
+        "unsupported",
+        "snapshots.restore is not built yet; open() takes a snapshot's files in memory, ingest() an export",
+      );
+    },
+  };
+}

@@ -1,0 +1,166 @@
+// From options to an open database: storage, lock, engine, and what happens when the page goes away.
+
+import { abortable, checkAborted } from "../base/abort.js";
+import { durationMs, invalid, record, text } from "../base/arguments.js";
+import { OpenDatabase } from "../database/database.js";
+import type { EngineStart } from "../engine/start.js";
+import { SandglassError } from "../api/errors.js";
+import { indexedDb } from "../base/indexed_db.js";
+import { onDemand } from "../base/on_demand.js";
+import { grantOf } from "../storage/grant.js";
+import type { Port } from "../port/port.js";
+import type { Database } from "../api/database.js";
+import type { OpenOptions, Opened, WasmSource } from "../api/options.js";
+
+const DEFAULT_NAME = "sandglass";
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
+const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
+
+/** What an engine is to be started with, when its code is there. */
+export type EngineWish = Omit<EngineStart, "code">;
+
+/** Starts an engine, in one thread or another. */
+export type Starter = (
+  wish: EngineWish,
+  wasm: WasmSource | undefined,
+  signal: AbortSignal | undefined,
+) => Promise<{ port: Port; thread: Opened["thread"] }>;
+
+/** Opens a database on an engine that `start` brings up. */
+export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
+  record(options, "options");
+  const { signal } = options;
+  checkAborted("open", signal);
+  const name = nameOf(options);
+  const storage = await storageOf(options, name);
+  const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
+  const wish = { storage, options: engineOptionsOf(options), lock };
+  const opening = new AbortController();
+  const giveUp = () => opening.abort();
+  signal?.addEventListener("abort", giveUp);
+  let port: Port | undefined;
+  let isPutAway = false;
+  const putAway = () => {
+    isPutAway = true;
+    if (port === undefined) giveUp();
+    else port.suspend();
+  };
+  const stopListening = storage.kind === "memory" ? () => {} : onLeaving(putAway, () => port?.hidden());
+  const begin = async () => {
+    const started = await start(wish, options.wasm, opening.signal);
+    ({ port } = started);
+    const opened = await grantOf({ storage: storage.kind, role: port.role, thread: started.thread });
+    return new OpenDatabase(name, opened, port, stopListening);
+  };
+  try {
+    return await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+  } catch (error) {
+    stopListening();
+    checkAborted("open", signal);
+    if (isPutAway)
+      throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
+        cause: error,
+      });
+    throw error;
+  } finally {
+    signal?.removeEventListener("abort", giveUp);
+  }
+}
+
+function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
+  if (text(name, "name") === "") throw invalid("name is empty; leave it out for the default, or name the database");
+  return name;
+}
+
+async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: string): Promise<EngineStart["storage"]> {
+  const kind = storage ?? (indexedDb() ? "indexeddb" : "memory");
+  if (kind !== "memory" && (files ?? quotaBytes) !== undefined) throw invalid('files and quotaBytes need storage: "memory"');
+  switch (kind) {
+    case "memory":
+      // Few open a database with files.
+      return { kind, files: files && (await onDemand(import("./files.js"))).filesOf(files) };
+    case "indexeddb":
+      if (indexedDb()) return { kind, name };
+      throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
+    case "opfs":
+      if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
+      throw new SandglassError(
+        "unsupported",
+        'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"',
+      );
+    default:
+      throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
+  }
+}
+
+function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "readonly" {
+  if (ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
+  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
+}
+
+function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
+  const {
+    retention = "1y",
+    dedupInterval = 0,
+    clock = "real",
+    startTime = Date.now(),
+    cacheBytes = DEFAULT_CACHE_BYTES,
+    precisionBits = 64,
+    authKeys = {},
+  } = options;
+  record(authKeys, "authKeys");
+  if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
+  if (typeof startTime !== "number" || !Number.isFinite(startTime))
+    throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);
+  if (typeof cacheBytes !== "number" || !(cacheBytes >= 0))
+    throw invalid(`cacheBytes is ${String(cacheBytes)}; a number of bytes is expected`);
+  if (!Number.isInteger(precisionBits) || precisionBits < 1 || precisionBits > 64)
+    throw invalid(`precisionBits is ${String(precisionBits)}; a whole number from 1 to 64 is expected`);
+  return {
+    retention: durationText(retention, "retention"),
+    dedupInterval: durationText(dedupInterval, "dedupInterval"),
+    manualClock: clock === "manual",
+    startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
+    cacheBytes,
+    precisionBits,
+    // The lock decides.
+    readOnly: false,
+    memoryBytes: count(options.memoryBytes, "memoryBytes"),
+    quotaBytes: count(options.quotaBytes, "quotaBytes"),
+    snapshotAuthKey: text(authKeys.snapshot ?? "", "authKeys.snapshot"),
+    forceFlushAuthKey: text(authKeys.forceFlush ?? "", "authKeys.forceFlush"),
+    forceMergeAuthKey: text(authKeys.forceMerge ?? "", "authKeys.forceMerge"),
+  };
+}
+
+/** A number of bytes; 0 stands for one that is left out. */
+function count(bytes: unknown, what: string): number {
+  if (bytes === undefined) return 0;
+  if (typeof bytes === "number" && bytes >= 1 && bytes <= Number.MAX_SAFE_INTEGER) return Math.trunc(bytes);
+  throw invalid(`${what} is ${String(bytes)}; a positive number of bytes is expected`);
+}
+
+/** The engine reads durations itself. */
+function durationText(duration: unknown, what: string): string {
+  if (typeof duration === "string") return duration;
+  if (typeof duration === "number" && duration >= 0 && duration <= Number.MAX_SAFE_INTEGER) return String(Math.trunc(duration));
+  throw invalid(`${what} is ${String(duration)}; write milliseconds or a text such as "30d"`);
+}
+
+/**
+ * Calls `putAway` once when the page is about to go away or to be frozen, from which it may come back, and `hidden` each time it
+ * gets out of sight, from which it may never come back. Returns the function that ends this.
+ */
+function onLeaving(putAway: () => void, hidden: () => void): () => void {
+  const { document } = globalThis as { document?: Document };
+  const changed = () => {
+    if (document?.visibilityState === "hidden") hidden();
+  };
+  const target = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "removeEventListener">>;
+  target.addEventListener?.("pagehide", putAway, { once: true });
+  document?.addEventListener("visibilitychange", changed);
+  return () => {
+    target.removeEventListener?.("pagehide", putAway);
+    document?.removeEventListener("visibilitychange", changed);
+  };
+}

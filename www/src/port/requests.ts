@@ -1,0 +1,93 @@
+// What the database asks of an engine, wherever that runs: one closed list of requests with their answers. They cross to a worker
+// and to the engine as they are; src/wasm/request.rs reads them.
+
+import type { BlockHeader, Course, IndexBlockDetails, PartDetails } from "../api/blocks.js";
+import type { IngestResult, SeriesData } from "../api/samples.js";
+import type { PartId } from "../api/state.js";
+import type { Bounds } from "../base/arguments.js";
+
+/** One file of a snapshot as a server wants it. */
+export interface SnapshotFile {
+  /** Path below the server's `-storageDataPath`. */
+  path: string;
+  /** Where its bytes lie in this database. */
+  source: string;
+  sizeBytes: number;
+}
+
+/** What the engine tells of a block beside its columns. */
+export interface BlockRecord {
+  header: BlockHeader;
+  timestampsCourse: Course;
+  valuesCourse: Course;
+}
+
+/** A block at all stages: the record, the header's bytes, timestamps, mantissas, values, and of timestamps and mantissas the varints and what is stored. */
+export type BlockPieces = [
+  record: BlockRecord,
+  header: Uint8Array,
+  timestamps: BigInt64Array,
+  mantissas: BigInt64Array,
+  values: Float64Array,
+  timestampVarints: Uint8Array,
+  timestampBytes: Uint8Array,
+  valueVarints: Uint8Array,
+  valueBytes: Uint8Array,
+];
+
+export type HttpReply = [status: number, contentType: string, body: Uint8Array];
+
+/** Label sets as the JSON text of a list of objects: read once, by the one who hands them to the user. */
+export type LabelSetsText = string;
+
+/** One line for each request: its fields, and what it answers. A field `body` crosses by itself. */
+interface Table {
+  flush: [object, void];
+  sync: [object, void];
+  forceMerge: [{ partitionPrefix: string }, void];
+  tick: [{ ms: number }, void];
+  /** Whole lines of a body; `extraLabels` are names and values in turn. */
+  ingest: [
+    { format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number; bodyNumber: number },
+    IngestResult,
+  ];
+  select: [Bounds & { selector: string }, SeriesData[]];
+  labels: [Bounds & { selector: string | undefined }, LabelSetsText];
+  labelNames: [Bounds & { selector: string | undefined }, string[]];
+  labelValues: [Bounds & { name: string; selector: string | undefined }, string[]];
+  exportOpen: [Bounds & { selector: string | undefined }, number];
+  /** The next piece; `null` at the end, which closes the cursor. */
+  exportNext: [{ cursor: number }, Uint8Array | null];
+  exportClose: [{ cursor: number }, void];
+  snapshotCreate: [object, string];
+  snapshotList: [object, string[]];
+  snapshotDelete: [{ name: string }, void];
+  snapshotDeleteAll: [object, void];
+  snapshotFiles: [{ name: string }, SnapshotFile[]];
+  snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
+  inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
+  inspectBlock: [{ part: PartId; block: number }, BlockPieces];
+  inspectIndexBlock: [{ table: number; part: number; block: number }, IndexBlockDetails];
+  http: [{ method: string; uri: string; contentType: string; body: Uint8Array }, HttpReply];
+}
+
+export type Kind = keyof Table;
+export type RequestOf<K extends Kind> = { kind: K } & Table[K][0];
+export type AnswerTo<K extends Kind> = Table[K][1];
+/** Any of them. */
+export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
+
+/** How errors call a request. */
+export function nameOf({ kind }: EngineRequest): string {
+  return kind === "http" ? "fetch" : kind;
+}
+
+/** The body of a request that carries one. */
+export function bodyOf(request: EngineRequest): Uint8Array | undefined {
+  return "body" in request ? request.body : undefined;
+}
+
+/** The request with another body, or with none. */
+export function withBody(request: EngineRequest, body: Uint8Array | undefined): EngineRequest {
+  return "body" in request ? ({ ...request, body } as EngineRequest) : request;
+}

@@ -1,0 +1,115 @@
+// One writer for a database: a Web Lock, which the browser gives back by itself when the page is gone. Readers share another one,
+// so that nobody removes the database beside them.
+
+import { SandglassError } from "../api/errors.js";
+
+/** A page that is being reloaded gives its lock back a moment after the new one has begun. */
+const PATIENCE_MS = 750;
+/** The longest that timers count, 24 days. */
+const MAX_TIMER_MS = 0x7fff_ffff;
+
+/** Holds a lock until it is called. */
+export type Release = () => void;
+
+/** What one may do with a database, until `release` is called. */
+export interface Lock {
+  role: "writer" | "reader";
+  release: Release;
+}
+
+/** What happens when somebody else has the lock. */
+export interface LockOptions {
+  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite, and not before that moment; "readonly" is content with reading after a moment. */
+  ifLocked: "fail" | "wait" | "readonly";
+  timeoutMs: number;
+}
+
+/**
+ * Takes the lock of a database.
+ *
+ * Fails with `locked` when somebody else has it, with `aborted` through the signal, and with `unsupported` where the browser
+ * has no locks.
+ */
+export async function acquire(name: string, storage: string, { ifLocked, timeoutMs }: LockOptions, signal?: AbortSignal): Promise<Lock> {
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
+  if (locks === undefined) {
+    throw new SandglassError(
+      "unsupported",
+      `storage "${storage}" needs the Web Locks of a secure context, so that two tabs can't write at once; serve the page from https or localhost, or use storage: "memory"`,
+    );
+  }
+  // The browser takes a moment to give out a lock that is free.
+  const patienceMs = ifLocked === "wait" ? Math.max(timeoutMs, PATIENCE_MS) : PATIENCE_MS;
+  const release = await request(locks, name, lockName(name, storage), { mode: "exclusive", patienceMs, signal });
+  if (release !== undefined) return { role: "writer", release };
+  if (ifLocked === "readonly") {
+    const shared = await request(locks, name, readersLock(name, storage), { mode: "shared", patienceMs, signal });
+    if (shared !== undefined) return { role: "reader", release: shared };
+  }
+  const advice =
+    ifLocked === "wait" ? `or wait longer than the ${timeoutMs} ms of lockTimeout` : 'or open it with ifLocked: "wait" or "readonly"';
+  throw new SandglassError("locked", `the database "${name}" is open in another tab or worker; close it there, ${advice}`);
+}
+
+/** Takes what nobody shares, neither a writer nor readers; `undefined` when somebody has the database open. */
+export async function acquireAlone(name: string, storage: string): Promise<Release | undefined> {
+  const locks = globalThis.navigator?.locks as LockManager | undefined;
+  if (locks === undefined) return () => {};
+  const releases: Release[] = [];
+  const release = () => releases.forEach((release) => release());
+  for (const lock of [lockName(name, storage), readersLock(name, storage)]) {
+    const held = await request(locks, name, lock, { mode: "exclusive", patienceMs: PATIENCE_MS, signal: undefined });
+    if (held === undefined) return (release(), undefined);
+    releases.push(held);
+  }
+  return release;
+}
+
+interface RequestOptions {
+  mode: LockMode;
+  patienceMs: number;
+  signal: AbortSignal | undefined;
+}
+
+/** The lock, or `undefined` when somebody keeps it for so long. */
+async function request(
+  locks: LockManager,
+  name: string,
+  lock: string,
+  { mode, patienceMs, signal }: RequestOptions,
+): Promise<Release | undefined> {
+  const giveUp = new AbortController();
+  const aborted = () => giveUp.abort();
+  signal?.addEventListener("abort", aborted);
+  if (signal?.aborted) giveUp.abort();
+  const timer = patienceMs <= MAX_TIMER_MS ? setTimeout(aborted, patienceMs) : undefined;
+  try {
+    return await new Promise<Release>((resolve, reject) => {
+      const held = () => new Promise<void>((release) => resolve(release));
+      locks.request(lock, { mode, signal: giveUp.signal }, held).catch(reject);
+    });
+  } catch (cause) {
+    if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
+    if (giveUp.signal.aborted) return undefined;
+    if ((cause as Error).name === "SecurityError") {
+      throw new SandglassError(
+        "unsupported",
+        'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
+        { cause },
+      );
+    }
+    throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", aborted);
+  }
+}
+
+/** Databases of one name in different storages are different databases. */
+function lockName(name: string, storage: string): string {
+  return storage === "indexeddb" ? `sandglass/${name}` : `sandglass-${storage}/${name}`;
+}
+
+function readersLock(name: string, storage: string): string {
+  return `readers of ${lockName(name, storage)}`;
+}

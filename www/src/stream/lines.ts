@@ -1,0 +1,131 @@
+// Cuts a body into pieces that end at line feeds.
+
+import { invalid, unreadable } from "../base/arguments.js";
+
+/** A piece is about so long; longer only when a line is. */
+const PIECE_BYTES = 64 * 1024;
+/** A line beyond this is given up. */
+const MAX_LINE_BYTES = 64 * 1024 * 1024;
+const LINE_FEED = 10;
+
+export type Body = string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob;
+
+/** Whole lines; or a line that was too long to be looked at, without its bytes. */
+export interface Piece {
+  bytes: Uint8Array;
+  /** Line feeds in the piece. */
+  lines: number;
+  tooLong?: true;
+}
+
+/** The pieces of a body in order. They may share the body's memory. The signal ends them, even when a stream brings no more. */
+export async function* pieces(body: Body, signal?: AbortSignal): AsyncGenerator<Piece> {
+  if (typeof body === "string") yield* textPieces(body);
+  else if (body instanceof Uint8Array) yield* bytePieces(body);
+  else if (body instanceof ArrayBuffer) yield* bytePieces(new Uint8Array(body));
+  else yield* streamPieces(body instanceof ReadableStream ? body : (body.stream() as ReadableStream<Uint8Array>), signal);
+}
+
+function* textPieces(text: string): Generator<Piece> {
+  const encoder = new TextEncoder();
+  for (let from = 0; from < text.length; ) {
+    // Most text is of one byte a character; a piece may be three times as long at the worst.
+    let to = text.length;
+    if (to - from > PIECE_BYTES) {
+      to = text.lastIndexOf("\n", from + PIECE_BYTES - 1) + 1;
+      if (to <= from) to = text.indexOf("\n", from + PIECE_BYTES) + 1 || text.length;
+    }
+    yield piece(encoder.encode(text.slice(from, to)));
+    from = to;
+  }
+}
+
+function* bytePieces(bytes: Uint8Array): Generator<Piece> {
+  for (let from = 0; from < bytes.length; ) {
+    let to = bytes.length;
+    if (to - from > PIECE_BYTES) {
+      to = bytes.lastIndexOf(LINE_FEED, from + PIECE_BYTES - 1) + 1;
+      if (to <= from) to = bytes.indexOf(LINE_FEED, from + PIECE_BYTES) + 1 || bytes.length;
+    }
+    yield piece(bytes.subarray(from, to));
+    from = to;
+  }
+}
+
+async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Piece> {
+  const reader = readerOf(stream);
+  // Those who wait for the next chunk are told that there is none.
+  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
+  /** The beginning of a line whose end has not come yet. */
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  let skipping = false;
+  let finished = false;
+  const joined = (last: Uint8Array): Uint8Array => {
+    if (pendingBytes === 0) return last;
+    const whole = new Uint8Array(pendingBytes + last.length);
+    let at = 0;
+    for (const part of [...pending, last]) {
+      whole.set(part, at);
+      at += part.length;
+    }
+    pending = [];
+    pendingBytes = 0;
+    return whole;
+  };
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw unreadable("the body has failed behind the lines that were ingested", cause);
+      });
+      if (done) break;
+      let chunk = bytesOf(value);
+      if (skipping) {
+        const end = chunk.indexOf(LINE_FEED) + 1;
+        if (end === 0) continue;
+        skipping = false;
+        yield { bytes: chunk.subarray(0, 0), lines: 1, tooLong: true };
+        chunk = chunk.subarray(end);
+      }
+      const end = chunk.lastIndexOf(LINE_FEED) + 1;
+      if (end > 0) yield* bytePieces(joined(chunk.subarray(0, end)));
+      if (end < chunk.length) {
+        // The source may use its memory again for the next chunk.
+        pending.push(chunk.slice(end));
+        pendingBytes += chunk.length - end;
+      }
+      if (pendingBytes > MAX_LINE_BYTES) {
+        pending = [];
+        pendingBytes = 0;
+        skipping = true;
+      }
+    }
+    finished = true;
+    if (pendingBytes > 0) yield* bytePieces(joined(new Uint8Array(0)));
+    if (skipping) yield { bytes: new Uint8Array(0), lines: 1, tooLong: true };
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    if (!finished) await reader.cancel().catch(() => {});
+    reader.releaseLock();
+  }
+}
+
+function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {
+  try {
+    return stream.getReader();
+  } catch (cause) {
+    throw unreadable("the body cannot be read", cause);
+  }
+}
+
+function bytesOf(chunk: unknown): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  throw invalid(`the body is a stream of ${typeof chunk}s; pipe text through a TextEncoderStream to make it bytes`);
+}
+
+function piece(bytes: Uint8Array): Piece {
+  let lines = 0;
+  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) lines++;
+  return { bytes, lines };
+}

@@ -1,0 +1,60 @@
+// What a page and the worker with its engine say to each other: two closed lists of messages.
+//
+// Samples and bytes travel as buffers that are transferred, everything else as structured clones. Messages are handled in the
+// order in which they were sent. `id` names a call of the page between its message and the one answer to it.
+
+import { type ErrorCode, SandglassError } from "../api/errors.js";
+import type { Packed } from "./append_batch.js";
+import type { EngineStart } from "../engine/start.js";
+import type { EngineRequest } from "../port/requests.js";
+import type { PackedSeries } from "./series_pack.js";
+import type { EngineEvent } from "../api/events.js";
+
+/** From the page. */
+export type Request =
+  /** Takes the lock and opens the database. `alive` names another lock, which the worker holds for as long as it lives. */
+  | { kind: "start"; id: number; start: EngineStart; alive: string | undefined }
+  /** The labels, names and values in turn, of the next handles of series, which the page numbers from 0 on. */
+  | { kind: "series"; labels: string[][] }
+  | { kind: "append"; id: number; batch: Packed }
+  | { kind: "ask"; id: number; command: EngineRequest }
+  | { kind: "inspect"; id: number }
+  /** Nobody waits for this call any more. */
+  | { kind: "cancel"; id: number }
+  | { kind: "observe"; observed: boolean }
+  | { kind: "ping" }
+  /** The browser puts the page away. */
+  | { kind: "suspend" }
+  | { kind: "close"; id: number };
+
+/** From the worker. */
+export type Reply =
+  /** The first message: the worker's code runs, and is of this build of the package. */
+  | { kind: "hello"; build: string }
+  /** The worker holds the lock of this name for as long as it lives. */
+  | { kind: "alive"; name: string }
+  | { kind: "pong" }
+  /** `now` is the engine's time. */
+  | { kind: "answer"; id: number; value: unknown; now: number }
+  /** Some of the series of an answer, before it. */
+  | { kind: "piece"; id: number; series: PackedSeries }
+  /** What became of a batch: how many samples of it were refused, and the first reason. */
+  | { kind: "appended"; id: number; refused: { samples: number; failure: Failure } | undefined }
+  | { kind: "failed"; id: number; failure: Failure }
+  | { kind: "events"; events: EngineEvent[] }
+  /** The engine has stopped by itself. */
+  | { kind: "ended"; failure: Failure };
+
+export type Failure = [code: ErrorCode, message: string];
+
+export function toFailure(error: unknown): Failure {
+  if (error instanceof SandglassError) return [error.code, error.message];
+  return [
+    "internal",
+    `the engine's worker has failed: ${String(error)}; what was durable is untouched, open the database again and please report this`,
+  ];
+}
+
+export function toError([code, message]: Failure): SandglassError {
+  return new SandglassError(code, message);
+}
