@@ -21,6 +21,7 @@ mod machine;
 mod model;
 mod partition;
 mod partition_crash;
+mod query;
 mod quota;
 mod readers;
 mod side_by_side;

@@ -1,0 +1,155 @@
+//! Whole queries over stored samples, in both languages, by commands and by requests.
+
+use super::support::{EngineExt, START, config, open};
+use bytes::Bytes;
+use sandglass::engine::{Answer, Command, Engine};
+use sandglass::error::{ErrorKind, Result};
+use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
+use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::http::HttpRequest;
+use sandglass::query::dialect::Dialect;
+
+/// Ten minutes of a scrape every 10 s: two counters that grow by 5 and by 20, and a gauge that goes up by 1.
+fn filled() -> Engine {
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let timestamps: Vec<i64> = (0..60).map(|i| START - 600_000 + i * 10_000).collect();
+    let ramp = |by: f64| (0..60).map(|i| f64::from(i) * by).collect::<Vec<f64>>();
+    for (host, by) in [("a", 5.0), ("b", 20.0)] {
+        let labels = [("__name__", "requests_total"), ("host", host), ("job", "web")];
+        engine.put(&labels, &timestamps, &ramp(by)).unwrap();
+    }
+    engine.put(&[("__name__", "temperature"), ("room", "attic")], &timestamps, &ramp(1.0)).unwrap();
+    engine.flush().unwrap();
+    engine
+}
+
+fn ask(engine: &mut Engine, text: &str, dialect: Dialect, times: Times) -> Result<QueryResult> {
+    let limits = Limits::default();
+    let query = Query { text: text.into(), dialect, times, lookback_ms: None, is_fresh: false, limits };
+    match engine.ask(Command::Query(query))? {
+        Answer::Query(result) => Ok(*result),
+        other => panic!("{other:?}"),
+    }
+}
+
+/// Rows as text: labels and values.
+fn shown(result: QueryResult) -> Vec<String> {
+    match result.data {
+        QueryData::Rows { rows, .. } => {
+            let row = |row: &sandglass::query::series::row::Row| {
+                let labels: Vec<String> = row.labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+                let values: Vec<String> = (0..row.values.len())
+                    .map(|at| if row.is_present(at) { row.values[at].to_string() } else { "-".into() })
+                    .collect();
+                format!("{{{}}} {}", labels.join(","), values.join(" "))
+            };
+            rows.iter().map(row).collect()
+        }
+        QueryData::Scalar(value) => vec![format!("scalar {value}")],
+        QueryData::Text(text) => vec![format!("text {text}")],
+        QueryData::Matrix(series) => {
+            series.iter().map(|one| format!("{} samples from {:?}", one.values.len(), one.timestamps.first())).collect()
+        }
+    }
+}
+
+const RANGE: Times = Times::Range { start_ms: START - 300_000, end_ms: START - 180_000, step_ms: 60_000 };
+const INSTANT: Times = Times::Instant { time_ms: START - 60_000, step_ms: None };
+
+#[test]
+fn both_languages_compute_over_stored_samples() {
+    let mut engine = filled();
+    let mut both = |text: &str, times: Times, expected: &[&str]| {
+        for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+            let found = ask(&mut engine, text, dialect, times).map(shown);
+            assert_eq!(found.unwrap(), expected, "{text} in {dialect:?}");
+        }
+    };
+    both("1 + 2", RANGE, &["{} 3 3 3"]);
+    both("temperature", RANGE, &["{__name__=temperature,room=attic} 30 36 42"]);
+    both("rate(requests_total[1m])", RANGE, &["{host=a,job=web} 0.5 0.5 0.5", "{host=b,job=web} 2 2 2"]);
+    both("sum by (job) (rate(requests_total[1m]))", RANGE, &["{job=web} 2.5 2.5 2.5"]);
+    both("temperature offset 1m", RANGE, &["{__name__=temperature,room=attic} 24 30 36"]);
+    both("temperature @ end()", RANGE, &["{__name__=temperature,room=attic} 42 42 42"]);
+    both("max_over_time(temperature[2m:1m])", INSTANT, &["{room=attic} 54"].map(|row| row));
+    both(
+        "requests_total{host=\"b\"} / on(job) group_right() requests_total{host=\"a\"}",
+        INSTANT,
+        &["{host=a,job=web} 4"],
+    );
+    both("topk(1, requests_total)", INSTANT, &["{__name__=requests_total,host=b,job=web} 1080"]);
+    both("absent(nothing{a=\"b\"})", INSTANT, &["{a=b} 1"]);
+    both("\"text\"", INSTANT, &["text text"]);
+    both("temperature[25s]", INSTANT, &["3 samples from Some(1709999920000)"].map(|row| row));
+}
+
+#[test]
+fn an_instant_behind_at_may_be_computed_from_samples() {
+    let mut engine = filled();
+    let text = format!("temperature @ ({} + min(temperature @ end()) * 0)", (START - 120_000) / 1000);
+    let found = ask(&mut engine, &text, Dialect::MetricsQl, RANGE).map(shown).unwrap();
+    assert_eq!(found, ["{__name__=temperature,room=attic} 48 48 48"]);
+}
+
+#[test]
+fn limits_name_their_figures() {
+    let mut engine = filled();
+    let mut limited = |limits: Limits| {
+        let query = Query {
+            text: "requests_total".into(),
+            dialect: Dialect::PromQl,
+            times: RANGE,
+            lookback_ms: None,
+            is_fresh: false,
+            limits,
+        };
+        engine.ask(Command::Query(query)).map(|_| ()).unwrap_err()
+    };
+    for (limits, words) in [
+        (Limits { series: 1, ..Limits::default() }, "2 series match, which is more than the 1"),
+        (Limits { samples: 10, ..Limits::default() }, "more samples match"),
+        (Limits { points: 2, ..Limits::default() }, "the range has 3 instants, more than the 2"),
+        (Limits { values: 4, ..Limits::default() }, "2 rows of 3 instants are 6 values, more than the 4"),
+    ] {
+        let error = limited(limits);
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+        assert!(error.message().contains(words), "{error}");
+    }
+}
+
+#[test]
+fn requests_are_answered_in_the_words_of_the_api() {
+    let mut engine = filled();
+    let mut get = |uri: &str| {
+        let (method, content_type) = ("GET".into(), String::new());
+        let request = HttpRequest { method, uri: uri.into(), content_type, body: Bytes::new() };
+        match engine.ask(Command::Http(request)).unwrap() {
+            Answer::Http(response) => (response.status, String::from_utf8(response.body).unwrap()),
+            other => panic!("{other:?}"),
+        }
+    };
+    let time = (START - 60_000) / 1000;
+    assert_eq!(
+        get(&format!("/prometheus/api/v1/query?query=temperature&time={time}")),
+        (
+            200,
+            format!(
+                r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{"__name__":"temperature","room":"attic"}},"value":[{time},"54"]}}]}}}}"#
+            )
+        )
+    );
+    let (status, body) = get(&format!("/api/v1/query_range?query=sum(temperature&start={time}&end={time}&step=15"));
+    assert_eq!(status, 400);
+    assert!(
+        body.contains(r#""errorType":"bad_data","error":"invalid parameter \"query\": 1:16: parse error: "#),
+        "{body}"
+    );
+    let (_, body) = get("/api/v1/label/host/values");
+    assert_eq!(body, r#"{"status":"success","data":["a","b"]}"#);
+    let (_, body) = get("/api/v1/series?match[]=requests_total{host=%22a%22}");
+    assert_eq!(body, r#"{"status":"success","data":[{"__name__":"requests_total","host":"a","job":"web"}]}"#);
+    let (_, body) = get("/api/v1/labels");
+    assert_eq!(body, r#"{"status":"success","data":["__name__","host","job","room"]}"#);
+    let (status, body) = get("/api/v1/series");
+    assert_eq!((status, body.contains("no match[] parameter")), (400, true));
+}
