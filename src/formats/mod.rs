@@ -3,9 +3,14 @@
 //! Bodies arrive in pieces of whole lines. A line that can't be read is counted and reported, and its neighbours are taken.
 
 mod number;
+mod rows;
 
+pub mod graphite;
+pub mod influx;
 pub mod jsonl;
 pub mod prometheus;
+
+pub use rows::{Labels, RowSink};
 
 /// Reasons that are kept; the others are only counted.
 const MAX_REASONS: usize = 10;
