@@ -5,10 +5,12 @@
 mod number;
 mod rows;
 
+pub mod csv;
 pub mod graphite;
 pub mod influx;
 pub mod jsonl;
 pub mod prometheus;
+pub mod time_layout;
 
 pub use rows::{Labels, RowSink};
 
