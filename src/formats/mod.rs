@@ -7,9 +7,13 @@ mod rows;
 
 pub mod csv;
 pub mod graphite;
+mod histogram;
 pub mod influx;
 pub mod jsonl;
+pub mod native;
 pub mod prometheus;
+mod protobuf;
+pub mod remote_write;
 pub mod time_layout;
 
 pub use rows::{Labels, RowSink};
