@@ -11,6 +11,7 @@ mod histogram;
 pub mod influx;
 pub mod jsonl;
 pub mod native;
+pub mod otlp;
 pub mod prometheus;
 mod protobuf;
 pub mod remote_write;

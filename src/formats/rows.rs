@@ -65,6 +65,13 @@ impl Labels {
         self.ends.push([name_end, self.bytes.len()]);
     }
 
+    /// Appends bytes that no other labels give.
+    pub fn append_key(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&(self.ends.len() as u32).to_le_bytes());
+        self.ends.as_flattened().iter().for_each(|end| out.extend_from_slice(&(*end as u32).to_le_bytes()));
+        out.extend_from_slice(&self.bytes);
+    }
+
     /// Names and values in the order in which they were added.
     pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let starts = std::iter::once(0).chain(self.ends.iter().map(|[_, end]| *end));
