@@ -5,6 +5,8 @@
 mod number;
 mod rows;
 
+pub mod body;
+pub mod compression;
 pub mod csv;
 pub mod graphite;
 mod histogram;
@@ -15,6 +17,7 @@ pub mod otlp;
 pub mod prometheus;
 mod protobuf;
 pub mod remote_write;
+mod text_encoding;
 pub mod time_layout;
 
 pub use rows::{Labels, RowSink};

@@ -57,8 +57,7 @@ impl Reader<'_> {
     /// Calls `read` for the messages in a field; one that can't be read is refused, and the next is tried.
     fn each(&mut self, message: &[u8], wanted: u32, what: &str, read: &mut dyn FnMut(&mut Self, &[u8]) -> Result<()>) {
         let mut fields = Fields::of(message);
-        let refuse =
-            |reader: &mut Self, error: Error| reader.refused.add(0, || error.at(what).message().to_owned());
+        let refuse = |reader: &mut Self, error: Error| reader.refused.add(0, || error.at(what).message().to_owned());
         loop {
             match fields.next() {
                 Ok(None) => return,
