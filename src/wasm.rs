@@ -9,9 +9,11 @@
 //! [`last_panic`] and traps: the instance must be thrown away then.
 
 use crate::engine::{
-    Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, Labels, SeriesData, SeriesHandle, Ticket,
+    Answer, AuthKeys, BodyFormat, Clock, Command, Config, Engine, ExportFormat, Labels, SeriesData, SeriesHandle,
+    Ticket,
 };
 use crate::error::{Error, ErrorKind, Result};
+use crate::formats::compression::Compression;
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
@@ -325,24 +327,49 @@ impl EnginePort {
         first_line: f64,
         body_number: u32,
     ) -> std::result::Result<u32, JsValue> {
-        let format = match format {
-            "prometheus" => BodyFormat::Prometheus,
-            "jsonl" => BodyFormat::JsonLines,
-            other => return Err(thrown(Error::invalid(format!("the engine reads no body format {other:?}")))),
-        };
-        let mut labels = extra_labels.into_iter();
-        let mut pairs = Vec::new();
-        while let (Some(name), Some(value)) = (labels.next(), labels.next()) {
-            pairs.push((name, value));
-        }
+        let format = BodyFormat::named(format, "").map_err(thrown)?;
         Ok(self.send(Command::Ingest {
             format,
             body: body.into(),
             timestamp: timestamp as TimestampMs,
-            extra_labels: pairs,
+            extra_labels: pairs(extra_labels),
             first_line: first_line as u64,
             body_number,
         }))
+    }
+
+    /// Submits [`Command::IngestOpen`]. `csv_format` says what the columns of CSV are, `content_encoding` is as in a header.
+    #[wasm_bindgen(js_name = ingestOpen)]
+    pub fn ingest_open(
+        &mut self,
+        format: &str,
+        csv_format: &str,
+        content_encoding: &str,
+        timestamp: f64,
+        extra_labels: Vec<String>,
+    ) -> std::result::Result<u32, JsValue> {
+        let format = BodyFormat::named(format, csv_format).map_err(thrown)?;
+        let compression = Compression::of_header(content_encoding).map_err(thrown)?;
+        let (timestamp, extra_labels) = (timestamp as TimestampMs, pairs(extra_labels));
+        Ok(self.send(Command::IngestOpen { format, compression, timestamp, extra_labels }))
+    }
+
+    /// Submits [`Command::IngestPiece`].
+    #[wasm_bindgen(js_name = ingestPiece)]
+    pub fn ingest_piece(&mut self, ingest: u32, bytes: Vec<u8>) -> u32 {
+        self.send(Command::IngestPiece { ingest, bytes: bytes.into() })
+    }
+
+    /// Submits [`Command::IngestEnd`].
+    #[wasm_bindgen(js_name = ingestEnd)]
+    pub fn ingest_end(&mut self, ingest: u32) -> u32 {
+        self.send(Command::IngestEnd { ingest })
+    }
+
+    /// Submits [`Command::IngestClose`].
+    #[wasm_bindgen(js_name = ingestClose)]
+    pub fn ingest_close(&mut self, ingest: u32) -> u32 {
+        self.send(Command::IngestClose { ingest })
     }
 
     // ---- time and durability ------------------------------------------------------------------------------------------
@@ -406,7 +433,7 @@ impl EnginePort {
     /// Submits [`Command::ExportOpen`].
     #[wasm_bindgen(js_name = exportOpen)]
     pub fn export_open(&mut self, selector: Option<String>, start: f64, end: f64) -> u32 {
-        self.send(Command::ExportOpen { selector, range: range(start, end) })
+        self.send(Command::ExportOpen { format: ExportFormat::JsonLines, selector, range: range(start, end) })
     }
 
     /// Submits [`Command::ExportNext`].
@@ -462,8 +489,16 @@ impl EnginePort {
     // ---- HTTP ---------------------------------------------------------------------------------------------------------
 
     /// Submits [`Command::Http`].
-    pub fn http(&mut self, method: String, uri: String, content_type: String, body: Vec<u8>) -> u32 {
-        self.send(Command::Http(HttpRequest { method, uri, content_type, body: body.into() }))
+    pub fn http(
+        &mut self,
+        method: String,
+        uri: String,
+        content_type: String,
+        body: Vec<u8>,
+        content_encoding: Option<String>,
+    ) -> u32 {
+        let content_encoding = content_encoding.unwrap_or_default();
+        self.send(Command::Http(HttpRequest { method, uri, content_type, content_encoding, body: body.into() }))
     }
 
     /// Gives up a call that only reads; the others go on. Tells whether the ticket will not be answered any more. What a
@@ -641,6 +676,16 @@ impl EnginePort {
         self.last_error = Some(error);
         -1.0
     }
+}
+
+/// Names and values in turn.
+fn pairs(texts: Vec<String>) -> Vec<(String, String)> {
+    let mut texts = texts.into_iter();
+    let mut pairs = Vec::new();
+    while let (Some(name), Some(value)) = (texts.next(), texts.next()) {
+        pairs.push((name, value));
+    }
+    pairs
 }
 
 fn calls(notify: Function) -> impl Fn() + 'static {

@@ -30,6 +30,24 @@ pub enum Format {
 }
 
 impl Format {
+    /// The format of this name, as users of the package spell it.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that isn't known, and for columns of CSV that can't be used.
+    pub fn named(name: &str, csv_format: &str) -> Result<Self> {
+        Ok(match name {
+            "prometheus" => Self::Prometheus,
+            "jsonl" => Self::JsonLines,
+            "influx" => Self::Influx(influx::Options::default()),
+            "csv" => Self::Csv(CsvFormat::parse(csv_format)?),
+            "graphite" => Self::Graphite,
+            "native" => Self::Native,
+            "remote_write" => Self::RemoteWrite,
+            "otlp" => Self::Otlp,
+            other => return Err(Error::invalid(format!("the engine reads no body format {other:?}"))),
+        })
+    }
+
     /// Whether a body is whole lines, of which each is a record.
     pub fn has_lines(&self) -> bool {
         !matches!(self, Self::Native | Self::RemoteWrite | Self::Otlp)
@@ -83,6 +101,9 @@ pub struct Body {
     searched: usize,
     cut: Cut,
     next_line: u64,
+    /// All content is there.
+    has_ended: bool,
+    /// All of it was handed on.
     is_over: bool,
 }
 
@@ -101,6 +122,7 @@ impl Body {
                 _ => Cut::Nowhere,
             },
             next_line: 1,
+            has_ended: false,
             is_over: false,
         }
     }
@@ -130,10 +152,15 @@ impl Body {
 
     fn next_records(&mut self) -> Result<Option<Records>> {
         while !self.is_over {
-            if self.content.len() >= PIECE_BYTES
+            if (self.has_ended || self.content.len() >= PIECE_BYTES)
                 && let Some(records) = self.take_whole()?
             {
                 return Ok(Some(records));
+            }
+            if self.has_ended {
+                self.is_over = true;
+                let rest = std::mem::take(&mut self.content);
+                return Ok((!rest.is_empty()).then(|| self.records(rest)));
             }
             self.raw.clear();
             let step = self.decompressor.step(&mut self.raw)?;
@@ -144,11 +171,7 @@ impl Body {
             match step {
                 Step::Content => {}
                 Step::Starving => return self.take_whole(),
-                Step::End => {
-                    self.is_over = true;
-                    let rest = std::mem::take(&mut self.content);
-                    return Ok((!rest.is_empty()).then(|| self.records(rest)));
-                }
+                Step::End => self.has_ended = true,
             }
         }
         Ok(None)

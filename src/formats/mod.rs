@@ -8,6 +8,7 @@ mod rows;
 pub mod body;
 pub mod compression;
 pub mod csv;
+pub mod export;
 pub mod graphite;
 mod histogram;
 pub mod influx;

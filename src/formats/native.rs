@@ -81,10 +81,14 @@ fn take_piece(src: &[u8]) -> Result<(&[u8], &[u8])> {
     })
 }
 
-/// The length of the whole blocks at the front of `src`, which begins behind the range; none when the next is no block at all.
+/// Blocks that are read at once. A few bytes may be a block of many equal rows, so that it is not their bytes that bounds them.
+const MAX_BLOCKS_AT_ONCE: usize = 64;
+
+/// The length of the whole blocks at the front of `src`, which begins behind the range, as many as are read at once; none when the next
+/// is no block at all.
 pub(super) fn whole_blocks_len(src: &[u8]) -> Option<usize> {
     let mut whole = 0;
-    loop {
+    for _ in 0..MAX_BLOCKS_AT_ONCE {
         let mut at = whole;
         for _ in 0..2 {
             let Some(size) = src.get(at..at + SIZE_LEN).and_then(|size| size.first_chunk()) else { return Some(whole) };
@@ -99,6 +103,7 @@ pub(super) fn whole_blocks_len(src: &[u8]) -> Option<usize> {
         }
         whole = at;
     }
+    Some(whole)
 }
 
 struct Reader {

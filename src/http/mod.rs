@@ -1,6 +1,7 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
 
 pub mod route;
+pub mod transfer;
 
 use bytes::Bytes;
 
@@ -13,6 +14,8 @@ pub struct HttpRequest {
     pub uri: String,
     /// The `content-type` header; empty when there is none.
     pub content_type: String,
+    /// The `content-encoding` header; empty when there is none.
+    pub content_encoding: String,
     /// The body; empty when there is none.
     pub body: Bytes,
 }

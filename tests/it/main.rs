@@ -12,6 +12,7 @@ mod golden_block;
 mod golden_encoding;
 mod golden_formats;
 mod golden_index;
+mod golden_inputs;
 mod golden_part;
 mod golden_tag_rows;
 mod index;

@@ -3,7 +3,7 @@
 use crate::model::{Bounds, Chosen, Model, OfferId, Tick, Wrong, labels, number};
 use crate::plan::{Budget, Plan, Random};
 use crate::reader::Reader;
-use sandglass::engine::{Answer, BodyFormat, Clock, Command, Engine, SeriesHandle, SnapshotFile, Ticket};
+use sandglass::engine::{Answer, BodyFormat, Clock, Command, Engine, ExportFormat, SeriesHandle, SnapshotFile, Ticket};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{FileSystem, MemoryFileSystem};
@@ -897,7 +897,10 @@ impl Life {
                 let (chosen, range) = (self.choose(), self.choose_range());
                 let (began, visible) = (self.world.model.tick(), self.world.model.visible_mark());
                 let selector = Some(chosen.selector());
-                self.send(Command::ExportOpen { selector, range }, Ask::ExportOpen { chosen, range, began, visible });
+                self.send(
+                    Command::ExportOpen { format: ExportFormat::JsonLines, selector, range },
+                    Ask::ExportOpen { chosen, range, began, visible },
+                );
             }
         }
     }
