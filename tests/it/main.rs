@@ -15,6 +15,7 @@ mod golden_index;
 mod golden_inputs;
 mod golden_part;
 mod golden_tag_rows;
+mod hostile_formats;
 mod index;
 mod layers;
 mod machine;
