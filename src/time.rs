@@ -230,7 +230,7 @@ pub fn format_go_duration(ms: i64) -> String {
 }
 
 /// Days since the epoch of a date in the proleptic Gregorian calendar, by counting in 400-year eras that begin in March.
-fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
+pub fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
     let year = i64::from(year) - i64::from(month <= 2);
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);
@@ -241,7 +241,7 @@ fn days_from_civil(year: i32, month: u8, day: u8) -> i64 {
 }
 
 /// The inverse of [`days_from_civil`].
-fn civil_from_days(days: i64) -> (i32, u8, u8) {
+pub fn civil_from_days(days: i64) -> (i32, u8, u8) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);

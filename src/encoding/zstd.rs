@@ -141,10 +141,110 @@ fn no_such_level() -> Error {
     Error::new(ErrorKind::Unsupported, "the zstd encoder lacks a level that it had")
 }
 
+/// A body of any number of frames that arrives in pieces.
+///
+/// It is decoded block by block, so that it takes no more memory than the window and a block, whatever the frames announce.
+#[derive(Default)]
+pub struct Stream {
+    decoder: Option<ruzstd::decoding::FrameDecoder>,
+    /// Whether a frame has begun and not ended, and whether a checksum ends it.
+    frame: Option<bool>,
+    /// Bytes that are still to be skipped of a frame that holds no content.
+    skipped: u64,
+}
+
+/// How far a stream came with the bytes that it was given.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Progress {
+    /// Bytes that it needs no more. 0 when it has to see more than these to go on.
+    pub consumed: usize,
+    /// Whether the next byte begins a frame.
+    pub is_between_frames: bool,
+}
+
+impl Stream {
+    /// A magic number, then a length, of frames to be skipped; all but the lowest four bits.
+    const SKIPPED_MAGIC: u32 = 0x184d_2a50;
+    /// The longest header of a frame.
+    const MAX_HEADER: usize = 18;
+
+    /// Appends the content of the next block of `source`, at most 128 KiB and what the window held back.
+    ///
+    /// # Errors
+    /// `Corrupt` for what is no frame; `is_last` says that nothing follows `source`.
+    pub fn read(&mut self, source: &[u8], is_last: bool, out: &mut Vec<u8>) -> Result<Progress> {
+        let progress = |stream: &Self, consumed| Progress {
+            consumed,
+            is_between_frames: stream.frame.is_none() && stream.skipped == 0,
+        };
+        if self.skipped > 0 {
+            let skipped = source.len().min(usize::try_from(self.skipped).unwrap_or(usize::MAX));
+            self.skipped -= skipped as u64;
+            return Ok(progress(self, skipped));
+        }
+        if let Some(has_checksum) = self.frame {
+            return Ok(match block_len(source, has_checksum) {
+                Some(len) if len <= source.len() => {
+                    self.read_block(&source[..len], out)?;
+                    progress(self, len)
+                }
+                _ => progress(self, 0),
+            });
+        }
+        if let (Some(magic), Some(length)) =
+            (source.first_chunk(), source.get(4..8).and_then(|length| length.first_chunk()))
+            && u32::from_le_bytes(*magic) & !15 == Self::SKIPPED_MAGIC
+        {
+            self.skipped = u64::from(u32::from_le_bytes(*length));
+            return Ok(progress(self, 8));
+        }
+        if source.is_empty() || source.len() < Self::MAX_HEADER && !is_last {
+            return Ok(progress(self, 0));
+        }
+        let decoder = self.decoder.get_or_insert_with(|| {
+            let mut decoder = ruzstd::decoding::FrameDecoder::new();
+            decoder.set_max_window_size(MAX_WINDOW);
+            decoder
+        });
+        let mut rest = source;
+        decoder.reset(&mut rest).map_err(|error| Error::corrupt(format!("a zstd frame can't be read: {error}")))?;
+        const CHECKSUM_FLAG: u8 = 4;
+        self.frame = Some(source.get(4).is_some_and(|descriptor| descriptor & CHECKSUM_FLAG != 0));
+        Ok(progress(self, source.len() - rest.len()))
+    }
+
+    fn read_block(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<()> {
+        let Some(decoder) = &mut self.decoder else { return Ok(()) };
+        let is_over = decoder
+            .decode_blocks(block, ruzstd::decoding::BlockDecodingStrategy::UptoBlocks(1))
+            .map_err(|error| Error::corrupt(format!("a block of a zstd frame can't be read: {error}")))?;
+        decoder
+            .collect_to_writer(out)
+            .map_err(|error| Error::corrupt(format!("a zstd frame can't be read: {error}")))?;
+        if is_over {
+            self.frame = None;
+        }
+        Ok(())
+    }
+}
+
+/// The length of the block at the front of `source`, with its header, and with the checksum that follows a last one. None when
+/// `source` ends before that is known.
+fn block_len(source: &[u8], has_checksum: bool) -> Option<usize> {
+    const HEADER: usize = 3;
+    const REPEATED: u32 = 1;
+    let &[a, b, c] = source.first_chunk::<HEADER>()?;
+    let header = u32::from_le_bytes([a, b, c, 0]);
+    let content = if header >> 1 & 3 == REPEATED { 1 } else { header as usize >> 3 };
+    let checksum = if has_checksum && header & 1 == 1 { 4 } else { 0 };
+    Some(HEADER + content + checksum)
+}
+
+/// Encoders round small windows up, and some always announce that of their level: 8 MiB covers all up to 19.
+const MAX_WINDOW: u64 = 8 << 20;
+
 /// Decodes with ruzstd: a single frame, nothing behind it, at most `max_len` bytes.
 fn second_reading(frame: &[u8], max_len: usize, out: &mut Vec<u8>) -> std::io::Result<()> {
-    // Encoders round small windows up, and some always announce that of their level: 8 MiB covers all up to 19.
-    const MAX_WINDOW: u64 = 8 << 20;
     let mut source = frame;
     let start = out.len();
     let mut decoder = ruzstd::decoding::StreamingDecoder::new_with_max_window_size(&mut source, MAX_WINDOW)
@@ -195,6 +295,42 @@ mod tests {
         assert!(decompress(&frame, (1 << 20) - 1, &mut content).is_err());
         assert!(content.is_empty());
         assert!(content.capacity() <= 4 << 20);
+    }
+
+    /// What a stream gives that arrives in pieces of so many bytes; None when it ends in the midst of a frame.
+    fn streamed(body: &[u8], piece: usize) -> Result<Option<Vec<u8>>> {
+        let (mut stream, mut out, mut pending) = (Stream::default(), Vec::new(), Vec::new());
+        let mut pieces = body.chunks(piece).peekable();
+        let mut is_between_frames = true;
+        loop {
+            let progress = stream.read(&pending, pieces.peek().is_none(), &mut out)?;
+            is_between_frames =
+                progress.is_between_frames && progress.consumed > 0 || is_between_frames && pending.is_empty();
+            pending.drain(..progress.consumed);
+            if progress.consumed == 0 {
+                match pieces.next() {
+                    Some(piece) => pending.extend_from_slice(piece),
+                    None => return Ok((is_between_frames && pending.is_empty()).then_some(out)),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn streams_are_read_in_any_pieces() {
+        let payload = compressible(300_000);
+        let mut body = Vec::new();
+        compress(&payload[..10], Effort::Fast, &mut body).unwrap();
+        body.extend_from_slice(&[0x53, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 9, 9, 9]);
+        compress(&payload, Effort::Fast, &mut body).unwrap();
+        let expected = [&payload[..10], &payload].concat();
+        for piece in [1, 7, 1000, usize::MAX / 2] {
+            assert_eq!(streamed(&body, piece).unwrap().as_deref(), Some(&expected[..]), "{piece}");
+        }
+        for cut in [1, body.len() / 2, body.len() - 1] {
+            assert!(!matches!(streamed(&body[..cut], 100), Ok(Some(_))), "{cut}");
+        }
+        assert!(streamed(b"no frame, but a line of text", 5).is_err());
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub struct IngestResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IngestError {
-    /// Number of the line, counted from 1.
+    /// Number of the line, counted from 1; None for formats without lines.
     pub line: Option<u64>,
     /// What was found and what was expected.
     pub message: String,
@@ -69,7 +69,10 @@ pub struct SnapshotFile {
 impl From<TextIngested> for IngestResult {
     fn from(ingested: TextIngested) -> Self {
         let TextIngested { series, samples, rejected, errors } = ingested;
-        let errors = errors.into_iter().map(|(line, message)| IngestError { line: Some(line), message }).collect();
+        let errors = errors
+            .into_iter()
+            .map(|(line, message)| IngestError { line: (line > 0).then_some(line), message })
+            .collect();
         Self { series, samples, rejected, errors }
     }
 }
@@ -215,7 +218,7 @@ pub(super) fn text_labels(name: &MetricName) -> Labels {
 pub enum Answer {
     /// It is done.
     Done,
-    /// To `Ingest`.
+    /// To `Ingest` and `IngestEnd`.
     Ingested(IngestResult),
     /// To `Select`.
     Series(Vec<SeriesData>),
@@ -229,7 +232,7 @@ pub enum Answer {
     Latest(Vec<RawSeries>),
     /// To `Envelope`.
     Envelope(Vec<EnvelopeRow>),
-    /// To `ExportOpen`.
+    /// To `ExportOpen` and `IngestOpen`.
     Cursor(u32),
     /// To `ExportNext`; `None` at the end.
     Chunk(Option<Vec<u8>>),

@@ -1,6 +1,9 @@
 //! What can be asked of the engine, beside the synchronous ingestion calls.
 
 use crate::executor::Query;
+use crate::formats::body::Format;
+use crate::formats::compression::Compression;
+use crate::formats::export::ExportFormat;
 use crate::http::HttpRequest;
 use crate::time::{TimeRange, TimestampMs};
 use crate::trace::event::PartId;
@@ -13,15 +16,6 @@ pub struct Ticket(pub u32);
 /// One series of this database, as a small number that is cheap to pass. Valid until the database is closed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct SeriesHandle(pub u32);
-
-/// The formats a body can have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum BodyFormat {
-    /// Prometheus text exposition, one sample a line.
-    Prometheus,
-    /// One JSON object a line: `{"metric":{…},"values":[…],"timestamps":[…]}`.
-    JsonLines,
-}
 
 /// One request.
 #[derive(Clone, Debug)]
@@ -38,7 +32,7 @@ pub enum Command {
     /// Parses and ingests whole lines. Answered by `Ingested`.
     Ingest {
         /// How the body is written.
-        format: BodyFormat,
+        format: Format,
         /// Whole lines; the last one need not end with a line feed.
         body: Bytes,
         /// For samples without a timestamp.
@@ -49,6 +43,36 @@ pub enum Command {
         first_line: u64,
         /// The same for all pieces of one body and another for each body, so that a series counts once a body; not 0.
         body_number: u32,
+    },
+    /// Begins to take in a body that arrives in pieces cut anywhere. Answered by `Cursor`.
+    IngestOpen {
+        /// How the body is written.
+        format: Format,
+        /// How it is compressed.
+        compression: Compression,
+        /// For samples without a timestamp.
+        timestamp: TimestampMs,
+        /// Labels added to every series; they replace labels of the same name.
+        extra_labels: Vec<(String, String)>,
+    },
+    /// The next piece of a body; the one before must have been answered. Answered by `Done` when it has been taken in as far as its
+    /// records are whole. An error ends the body, but for those that may be over the next time, as a full storage may be: what was not
+    /// taken is then tried again by the next piece, which may be empty.
+    IngestPiece {
+        /// From `IngestOpen`.
+        ingest: u32,
+        /// The piece.
+        bytes: Bytes,
+    },
+    /// Ends a body. Answered by `Ingested`, with what became of all its pieces.
+    IngestEnd {
+        /// From `IngestOpen`.
+        ingest: u32,
+    },
+    /// Gives up a body; what was taken in stays. Answered by `Done`.
+    IngestClose {
+        /// From `IngestOpen`.
+        ingest: u32,
     },
     /// Raw samples of the matching series, sorted by labels. Answered by `Series`.
     Select {
@@ -107,8 +131,10 @@ pub enum Command {
         /// How many columns.
         columns: usize,
     },
-    /// Starts an export as JSON lines. Answered by `Cursor`.
+    /// Starts an export. Answered by `Cursor`.
     ExportOpen {
+        /// How it is written.
+        format: ExportFormat,
         /// As in `Select`; all series without one.
         selector: Option<String>,
         /// Both ends included.

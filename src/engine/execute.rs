@@ -2,10 +2,9 @@
 
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
-use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
-use crate::error::{Error, Result};
+use super::{Answer, Command, SeriesData, Shared, SnapshotFile, transfer};
+use crate::error::Result;
 use crate::executor;
-use crate::formats::jsonl;
 use crate::http::prometheus::ApiRoute;
 use crate::http::{HttpRequest, HttpResponse, route};
 use crate::metric::filter::TagFilter;
@@ -13,24 +12,15 @@ use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::runtime::Lane;
 use crate::storage::Storage;
-use crate::storage::search::{FoundSeries, MAX_SERIES};
+use crate::storage::search::MAX_SERIES;
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
 use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// An export piece ends with the line that reaches this size.
-const EXPORT_PIECE_BYTES: usize = 64 * 1024;
-
 /// The most headers that one `InspectPart` answers with.
 const MAX_INSPECTED_BLOCKS: usize = 10_000;
-
-/// An export that is being read: the series still to come, the next one last.
-pub(super) struct ExportCursor {
-    series: Vec<FoundSeries>,
-    range: TimeRange,
-}
 
 /// What carries out one command. Each kind of command is a future of its own, so that none is as large as the largest, and what
 /// is seldom asked for can be left out of the code that is loaded first (docs/decisions/wasm-size.md).
@@ -43,13 +33,24 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::ForceMerge { partition_prefix } => done(async move { storage.force_merge(&partition_prefix).await }),
         Command::Ingest { format, body, timestamp, extra_labels, first_line, body_number } => Box::pin(async move {
             let piece = Piece { text: &body, first_line, body: body_number.max(1) };
-            let result = match format {
-                BodyFormat::Prometheus => storage.ingest_prometheus(piece, timestamp, &extra_labels).await?,
-                BodyFormat::JsonLines => storage.ingest_json_lines(piece, &extra_labels).await?,
-            };
+            let result = storage.ingest(&format, piece, timestamp, &extra_labels).await?;
             storage.wait_for_room().await;
             Ok(Answer::Ingested(result.into()))
         }),
+        Command::IngestOpen { format, compression, timestamp, extra_labels } => {
+            let ingest = transfer::ingest_open(&shared, format, compression, timestamp, extra_labels);
+            Box::pin(std::future::ready(Ok(Answer::Cursor(ingest))))
+        }
+        Command::IngestPiece { ingest, bytes } => {
+            done(async move { transfer::ingest_piece(&storage, &shared, ingest, &bytes).await })
+        }
+        Command::IngestEnd { ingest } => {
+            Box::pin(async move { Ok(Answer::Ingested(transfer::ingest_end(&storage, &shared, ingest).await?.into())) })
+        }
+        Command::IngestClose { ingest } => {
+            shared.ingests.borrow_mut().remove(&ingest);
+            done(std::future::ready(Ok(())))
+        }
         Command::Select { selector, range } => Box::pin(select(storage, selector, range)),
         Command::Labels { selector, range } => Box::pin(async move {
             let found = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
@@ -63,15 +64,13 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
                 async move { Ok(Answer::Strings(label_values(&storage, &name, selector.as_deref(), range).await?)) },
             )
         }
-        Command::ExportOpen { selector, range } => Box::pin(async move {
-            let mut series = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
-            series.reverse();
-            let id = shared.next_cursor.get();
-            shared.next_cursor.set(id + 1);
-            shared.cursors.borrow_mut().insert(id, ExportCursor { series, range });
-            Ok(Answer::Cursor(id))
+        Command::ExportOpen { format, selector, range } => Box::pin(async move {
+            let selectors: Vec<_> = selector.iter().map(String::as_str).collect();
+            Ok(Answer::Cursor(transfer::export_open(&storage, &shared, format, &selectors, range).await?))
         }),
-        Command::ExportNext { cursor } => Box::pin(export_next(storage, shared, cursor)),
+        Command::ExportNext { cursor } => {
+            Box::pin(async move { Ok(Answer::Chunk(transfer::export_next(&storage, &shared, cursor).await?)) })
+        }
         Command::ExportClose { cursor } => {
             shared.cursors.borrow_mut().remove(&cursor);
             done(std::future::ready(Ok(())))
@@ -160,34 +159,6 @@ async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Res
     Ok(Answer::Series(series))
 }
 
-async fn export_next(storage: Rc<Storage>, shared: Rc<Shared>, id: u32) -> Result<Answer> {
-    // Taken out while it is read, so that no borrow lasts over an await.
-    let cursor = shared.cursors.borrow_mut().remove(&id);
-    let mut cursor =
-        cursor.ok_or_else(|| Error::invalid(format!("there is no export {id}; it has ended or was closed")))?;
-    let mut piece = Vec::new();
-    while piece.len() < EXPORT_PIECE_BYTES {
-        let Some(found) = cursor.series.pop() else { break };
-        let samples = match storage.read_one(&found, cursor.range).await {
-            Ok(samples) => samples,
-            Err(error) => {
-                // It can go on, when what could not be read can be read at the second attempt.
-                cursor.series.push(found);
-                shared.cursors.borrow_mut().insert(id, cursor);
-                return if piece.is_empty() { Err(error) } else { Ok(Answer::Chunk(Some(piece))) };
-            }
-        };
-        if !samples.timestamps.is_empty() {
-            jsonl::write_export_line(&found.name, &samples.timestamps, &samples.values, &mut piece);
-        }
-    }
-    if piece.is_empty() {
-        return Ok(Answer::Chunk(None));
-    }
-    shared.cursors.borrow_mut().insert(id, cursor);
-    Ok(Answer::Chunk(Some(piece)))
-}
-
 async fn snapshot_files(storage: Rc<Storage>, name: String) -> Result<Answer> {
     let files = storage.snapshot_files(&name).await?.into_iter().map(|file| SnapshotFile {
         path: file.path,
@@ -235,10 +206,16 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         Err(response) => return response,
     };
     use route::Route;
-    if shared.config.read_only && !matches!(route, Route::SnapshotList) {
+    if shared.config.read_only && !matches!(route, Route::SnapshotList | Route::Export { .. }) {
         return route::failed(&route, &read_only());
     }
     let outcome = match &route {
+        Route::Import { import, labels, arguments } => {
+            return transfer::respond_to_import(storage, shared, request, *import, labels, arguments).await;
+        }
+        Route::Export { export, arguments } => {
+            return transfer::respond_to_export(storage, shared, request, *export, arguments).await;
+        }
         Route::SnapshotCreate | Route::PrometheusSnapshotCreate => {
             storage.create_snapshot().await.map(|name| route::snapshot_created(&route, &name))
         }

@@ -60,6 +60,10 @@ fn changes_something(command: &Command) -> bool {
         | Command::Sync
         | Command::ForceMerge { .. }
         | Command::Ingest { .. }
+        | Command::IngestOpen { .. }
+        | Command::IngestPiece { .. }
+        | Command::IngestEnd { .. }
+        | Command::IngestClose { .. }
         | Command::SnapshotCreate
         | Command::SnapshotDelete { .. }
         | Command::SnapshotDeleteAll

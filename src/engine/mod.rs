@@ -28,9 +28,12 @@ pub mod config;
 mod execute;
 mod follow;
 pub mod state;
+mod transfer;
 
+pub use crate::formats::body::Format as BodyFormat;
+pub use crate::formats::export::ExportFormat;
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
-pub use command::{BodyFormat, Command, SeriesHandle, Ticket};
+pub use command::{Command, SeriesHandle, Ticket};
 pub use config::{AuthKeys, Clock, Config};
 pub use state::EngineState;
 
@@ -41,11 +44,11 @@ use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
-use execute::ExportCursor;
 use follow::Following;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
+use transfer::{ExportCursor, Ingest};
 
 /// Where a database stands between `open` and `close`.
 enum Phase {
@@ -66,6 +69,8 @@ struct Shared {
     answers: RefCell<HashMap<Ticket, Result<Answer>>>,
     completed: RefCell<Vec<Ticket>>,
     cursors: RefCell<HashMap<u32, ExportCursor>>,
+    /// Bodies on their way in.
+    ingests: RefCell<HashMap<u32, Ingest>>,
     next_cursor: Cell<u32>,
     /// Commands under way that `Close` has to wait for.
     commands_under_way: Cell<usize>,
@@ -141,6 +146,7 @@ impl Engine {
             answers: RefCell::default(),
             completed: RefCell::default(),
             cursors: RefCell::default(),
+            ingests: RefCell::default(),
             next_cursor: Cell::new(1),
             commands_under_way: Cell::new(0),
             commands_changed: Signal::default(),
@@ -306,6 +312,7 @@ impl Engine {
         self.scheduler.clear();
         self.ticks.clear();
         self.shared.cursors.borrow_mut().clear();
+        self.shared.ingests.borrow_mut().clear();
         self.context.degraded(error, format!("the database has stopped: {error}"));
         for ticket in self.shared.unanswered.take() {
             self.shared.answer(ticket, Err(error.clone()));

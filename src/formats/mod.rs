@@ -3,9 +3,25 @@
 //! Bodies arrive in pieces of whole lines. A line that can't be read is counted and reported, and its neighbours are taken.
 
 mod number;
+mod rows;
 
+pub mod body;
+pub mod compression;
+pub mod csv;
+pub mod export;
+pub mod graphite;
+mod histogram;
+pub mod influx;
 pub mod jsonl;
+pub mod native;
+pub mod otlp;
 pub mod prometheus;
+mod protobuf;
+pub mod remote_write;
+mod text_encoding;
+pub mod time_layout;
+
+pub use rows::{Labels, RowSink};
 
 /// Reasons that are kept; the others are only counted.
 const MAX_REASONS: usize = 10;

@@ -18,13 +18,17 @@
 //! - Timestamps from -2^31 up to 2^31 are seconds, others milliseconds; what is less than a millisecond is cut off. A
 //!   timestamp of 0 is none.
 //!
+//! Taken over from later servers (1.117 and up) and from Prometheus 3: names may stand in quotes, with the escapes of values, that of a
+//! metric as first thing inside of the braces or behind a comma: `{"cpu.load","host.name"="a"} 1`. OpenMetrics is read by the same rules.
+//!
 //! Otherwise than on the server, a name ends at the first blank: `a 1 # {trace="x"} 2` is the sample `a 1`, and not one of a
-//! metric called `a 1 #`. And label names hold no quotes and no closing braces.
+//! metric called `a 1 #`. And label names hold no closing braces, and no quotes but round the whole of them.
 
 use super::number::take_float;
 use super::{Refused, Unexpected, lines, skip};
 use crate::error::{Error, Result};
 use crate::metric::name::NAME_LABEL;
+use std::borrow::Cow;
 
 /// Timestamps below it in magnitude are seconds.
 const SECONDS_BELOW: f64 = (1_u64 << 31) as f64;
@@ -128,9 +132,6 @@ fn parse_line<'a>(line: &'a [u8], expected: Option<&[u8]>) -> std::result::Resul
         Some(len) => len,
         None => {
             let name_len = name_len(line);
-            if name_len == 0 {
-                return unexpected("the name of a metric", line);
-            }
             let rest = skip_blanks(&line[name_len..]);
             if rest.first() == Some(&b'{') {
                 let Some(len) = labels_len(rest) else { return unexpected("labels that end with a brace", rest) };
@@ -216,30 +217,54 @@ type Labels = Vec<(Vec<u8>, Vec<u8>)>;
 fn read_series(series: &[u8]) -> std::result::Result<Labels, Unexpected<'_>> {
     let unexpected = |expected, found| Err(Unexpected { expected, found });
     let (name, rest) = series.split_at(name_len(series));
-    if name.is_empty() {
-        return unexpected("the name of a metric", series);
-    }
     let mut labels = vec![(NAME_LABEL.to_vec(), name.to_vec())];
     let rest = skip_blanks(rest);
     if rest.is_empty() {
-        return Ok(labels);
+        return if name.is_empty() { unexpected("the name of a metric", series) } else { Ok(labels) };
     }
     let Some(mut rest) = rest.strip_prefix(b"{") else { return unexpected("labels", rest) };
     loop {
         rest = skip_blanks(rest);
         if let Some(behind) = rest.strip_prefix(b"}") {
             let behind = skip_blanks(behind);
-            return if behind.is_empty() { Ok(labels) } else { unexpected("nothing behind the labels", behind) };
+            return match () {
+                () if labels[0].1.is_empty() => unexpected("the name of a metric", series),
+                () if behind.is_empty() => Ok(labels),
+                () => unexpected("nothing behind the labels", behind),
+            };
         }
-        let Some(key_len) = memchr::memchr(b'=', rest) else { return unexpected("a label such as a=\"b\"", rest) };
-        let key = rest[..key_len].trim_ascii_end();
-        let quoted = skip_blanks(&rest[key_len + 1..]);
+        let (key, quoted) = match rest.strip_prefix(b"\"") {
+            Some(inner) => {
+                let Some((key, behind)) = take_quoted(inner) else {
+                    return unexpected("quotes that close the name of a label", rest);
+                };
+                let behind = skip_blanks(behind);
+                match behind.first() {
+                    Some(b'=') => (Cow::Owned(key), &behind[1..]),
+                    // Alone in quotes it is the name of the metric.
+                    Some(b',' | b'}') if labels[0].1.is_empty() && !key.is_empty() => {
+                        labels[0].1 = key;
+                        rest = behind.strip_prefix(b",").unwrap_or(behind);
+                        continue;
+                    }
+                    Some(b',' | b'}') => return unexpected("one name of a metric", rest),
+                    _ => return unexpected("a label such as \"a\"=\"b\"", rest),
+                }
+            }
+            None => {
+                let Some(key_len) = memchr::memchr(b'=', rest) else {
+                    return unexpected("a label such as a=\"b\"", rest);
+                };
+                (Cow::Borrowed(rest[..key_len].trim_ascii_end()), &rest[key_len + 1..])
+            }
+        };
+        let quoted = skip_blanks(quoted);
         let Some(value) = quoted.strip_prefix(b"\"") else { return unexpected("a label value in quotes", quoted) };
         let Some((value, behind)) = take_quoted(value) else {
             return unexpected("quotes that close a label value", quoted);
         };
         if !key.is_empty() && !value.is_empty() {
-            labels.push((key.to_vec(), value));
+            labels.push((key.into_owned(), value));
         }
         let behind = skip_blanks(behind);
         rest = match behind.first() {
@@ -349,6 +374,40 @@ mod tests {
     }
 
     #[test]
+    fn names_in_quotes() {
+        for (line, labels) in [
+            (r#"{"cpu.load"} 1"#, "__name__=cpu.load"),
+            (r#"{ "cpu.load" , } 1"#, "__name__=cpu.load"),
+            (r#"{"a b{c} \"d\" \\ \n",x="y"} 1"#, "__name__=a b{c} \"d\" \\ \n|x=y"),
+            (r#"{"cpu.load","host.name"="a",b="c"} 1"#, "__name__=cpu.load|host.name=a|b=c"),
+            (r#"{b="c", "cpu.load"} 1"#, "__name__=cpu.load|b=c"),
+            (r#"cpu{"host.name" = "a", c="d"} 1"#, "__name__=cpu|host.name=a|c=d"),
+            (r#"cpu{"empty"="",c="d"}1"#, "__name__=cpu|c=d"),
+        ] {
+            assert_eq!(one(line), Some((labels.into(), None, 1.0)), "{line}");
+        }
+        for (series, reason) in [
+            (r#"{"a","b"}"#, "expected one name of a metric, found \"\\\"b\\\"}\""),
+            (r#"a{"b"}"#, "expected one name of a metric, found \"\\\"b\\\"}\""),
+            (r#"{"a" "b"="c"}"#, "expected a label such as \"a\"=\"b\", found \"\\\"a\\\" \\\"b\\\"=\\\"c\\\"}\""),
+            (r#"{""}"#, "expected one name of a metric, found \"\\\"\\\"}\""),
+            (r#"{"a"="b"}"#, "expected the name of a metric, found \"{\\\"a\\\"=\\\"b\\\"}\""),
+            ("{}", "expected the name of a metric, found \"{}\""),
+        ] {
+            assert_eq!(parse_series(series.as_bytes()).unwrap_err().message(), reason, "{series}");
+        }
+    }
+
+    #[test]
+    fn a_body_of_open_metrics() {
+        let body = "# TYPE a counter\n# UNIT a seconds\na_total{b=\"c\"} 3 1710000001.5 # {trace_id=\"x\"} 1 1710000000\na_created{b=\"c\"} 1.5e9\n# EOF\n";
+        let (samples, refused) = parsed(body.as_bytes());
+        assert_eq!(refused, Refused::default());
+        let total = ("__name__=a_total|b=c".to_owned(), Some(1_710_000_001_500), 3.0);
+        assert_eq!(samples, [total, ("__name__=a_created|b=c".into(), None, 1.5e9)]);
+    }
+
+    #[test]
     fn labels_without_name_or_value_are_left_out() {
         for labels in ["", "a=\"\"", "a=\"\",b=\"\",", "=\"x\"", " =\"x\"", "__name__=\"\""] {
             assert_eq!(one(&format!("m{{{labels}}} 1")).unwrap().0, "__name__=m", "{labels}");
@@ -370,7 +429,7 @@ mod tests {
             ("m 1 2 3", "expected nothing behind the timestamp, found \"3\""),
             ("m 1 NaN", "expected a timestamp in seconds or milliseconds, found \"NaN\""),
             ("m 1 1e300", "expected a timestamp in seconds or milliseconds, found \"1e300\""),
-            ("{a=\"b\"} 1", "expected the name of a metric, found \"{a=\\\"b\\\"} 1\""),
+            ("{a=\"b\"} 1", "expected the name of a metric, found \"{a=\\\"b\\\"}\""),
             ("m{a=\"b} 1", "expected labels that end with a brace, found \"{a=\\\"b} 1\""),
             ("m{a=\"b\\", "expected labels that end with a brace, found \"{a=\\\"b\\\\\""),
             ("m{a=b} 1", "expected a label value in quotes, found \"b}\""),

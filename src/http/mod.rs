@@ -3,6 +3,7 @@
 pub mod arguments;
 pub mod prometheus;
 pub mod route;
+pub mod transfer;
 
 use bytes::Bytes;
 
@@ -15,6 +16,8 @@ pub struct HttpRequest {
     pub uri: String,
     /// The `content-type` header; empty when there is none.
     pub content_type: String,
+    /// The `content-encoding` header; empty when there is none.
+    pub content_encoding: String,
     /// The body; empty when there is none.
     pub body: Bytes,
 }

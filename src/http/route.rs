@@ -1,12 +1,13 @@
 //! Which request is meant, and how its outcome is put into words.
 
+use super::transfer::{self, Export, Import};
 use super::{HttpRequest, HttpResponse};
 use crate::error::Error;
 
 /// The `content-type` of the server's JSON replies.
-const JSON: &str = "application/json";
+pub(super) const JSON: &str = "application/json";
 /// The `content-type` of the server's error texts.
-const TEXT: &str = "text/plain; charset=utf-8";
+pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A request that this engine answers (engine-behaviour §1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,38 @@ pub enum Route {
         /// The argument `partition_prefix`.
         partition_prefix: String,
     },
+    /// A body of samples.
+    Import {
+        /// What it is.
+        import: Import,
+        /// Labels that the path adds.
+        labels: Vec<(String, String)>,
+        /// Of the query.
+        arguments: Arguments,
+    },
+    /// Samples in one of the formats.
+    Export {
+        /// Which one.
+        export: Export,
+        /// Of the query and the form.
+        arguments: Arguments,
+    },
+}
+
+/// Names and values of arguments, in order.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arguments(Vec<(String, String)>);
+
+impl Arguments {
+    /// The first value of this name; empty when there is none.
+    pub fn get(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
+    }
+
+    /// All values of this name.
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| &value[..])
+    }
 }
 
 /// The keys requests must carry; an empty one asks for none.
@@ -59,13 +92,20 @@ impl Route {
         let form =
             if request.content_type.starts_with("application/x-www-form-urlencoded") { &request.body[..] } else { &[] };
         // A form's fields come before those of the query, as in the server's HTTP library.
-        let argument = |name: &str| {
-            form_urlencoded::parse(form)
-                .chain(form_urlencoded::parse(query.as_bytes()))
-                .find(|(key, _)| key == name)
-                .map(|(_, value)| value.into_owned())
-                .unwrap_or_default()
+        let arguments = |form: &[u8]| {
+            let pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
+            Arguments(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
         };
+        let inner = transfer::without_prefix(&path);
+        // The body is samples, whatever its type is said to be.
+        if let Some((import, labels)) = transfer::import_of(inner) {
+            return Ok(Self::Import { import, labels, arguments: arguments(&[]) });
+        }
+        let arguments = arguments(form);
+        if let Some(export) = transfer::export_of(inner, arguments.get("format")) {
+            return Ok(Self::Export { export, arguments });
+        }
+        let argument = |name: &str| arguments.get(name).to_owned();
         let (route, flag, key) = match path.as_str() {
             "/snapshot/create" => (Self::SnapshotCreate, "snapshotAuthKey", keys.snapshot),
             "/api/v1/admin/tsdb/snapshot" => (Self::PrometheusSnapshotCreate, "snapshotAuthKey", keys.snapshot),
@@ -131,7 +171,7 @@ pub fn failed(route: &Route, error: &Error) -> HttpResponse {
         Route::SnapshotList => "cannot list snapshots: ".to_owned(),
         Route::SnapshotDelete { name } => format!("cannot delete snapshot {}: ", quote(name)),
         Route::SnapshotDeleteAll => "cannot delete snapshots: ".to_owned(),
-        Route::ForceFlush | Route::ForceMerge { .. } => String::new(),
+        Route::ForceFlush | Route::ForceMerge { .. } | Route::Import { .. } | Route::Export { .. } => String::new(),
     };
     json(500, format!("{{\"status\":\"error\",\"msg\":{}}}", quote(&format!("{what}{error}"))))
 }
@@ -140,7 +180,7 @@ fn json(status: u16, body: String) -> HttpResponse {
     HttpResponse { status, content_type: JSON, body: body.into_bytes() }
 }
 
-fn bad_request(request: &HttpRequest, text: &str) -> HttpResponse {
+pub(super) fn bad_request(request: &HttpRequest, text: &str) -> HttpResponse {
     let body = format!("remoteAddr: \"in-process\"; requestURI: {}; {text}", request.uri);
     HttpResponse { status: 400, content_type: TEXT, body: body.into_bytes() }
 }
@@ -158,7 +198,13 @@ mod tests {
     const NO_KEYS: RequiredKeys<'_> = RequiredKeys { snapshot: "", force_flush: "", force_merge: "" };
 
     fn request(uri: &str) -> HttpRequest {
-        HttpRequest { method: "GET".into(), uri: uri.into(), content_type: String::new(), body: bytes::Bytes::new() }
+        HttpRequest {
+            method: "GET".into(),
+            uri: uri.into(),
+            content_type: String::new(),
+            content_encoding: String::new(),
+            body: bytes::Bytes::new(),
+        }
     }
 
     fn text(response: &HttpResponse) -> &str {

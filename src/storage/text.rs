@@ -1,8 +1,9 @@
-//! Bodies of text on their way in: lines to rows.
+//! Bodies on their way in: records to rows.
 
 use super::Storage;
 use crate::error::Result;
-use crate::formats::{Refused, jsonl, prometheus};
+use crate::formats::body::{self, Format};
+use crate::formats::{Labels, Refused, RowSink, jsonl, prometheus};
 use crate::metric::name::MetricName;
 use crate::time::TimestampMs;
 use std::rc::Rc;
@@ -14,16 +15,17 @@ pub struct TextIngested {
     pub series: u64,
     /// Samples accepted.
     pub samples: u64,
-    /// Lines and samples that were not.
+    /// Records and samples that were not.
     pub rejected: u64,
-    /// Line number and reason of the first few.
+    /// Line number, 0 where there are no lines, and reason of the first few.
     pub errors: Vec<(u64, String)>,
 }
 
-/// Whole lines of a body, which may come in several pieces.
+/// Whole records of a body, which may come in several pieces.
 #[derive(Clone, Copy, Debug)]
 pub struct Piece<'a> {
-    /// The lines; the last one need not end with a line feed.
+    /// Lines, of which the last one need not end with a line feed; of other formats what
+    /// [`Body`](crate::formats::body::Body) cuts.
     pub text: &'a [u8],
     /// Number of the first line in the body, counted from 1.
     pub first_line: u64,
@@ -41,12 +43,48 @@ struct Columns {
 
 type Label = (String, String);
 
+impl TextIngested {
+    /// Adds what became of the next piece; `limit` reasons are kept.
+    pub fn add(&mut self, piece: Self, limit: usize) {
+        self.series += piece.series;
+        self.samples += piece.samples;
+        self.rejected += piece.rejected;
+        let room = limit.saturating_sub(self.errors.len());
+        self.errors.extend(piece.errors.into_iter().take(room));
+    }
+}
+
 impl Storage {
+    /// Ingests records of any format.
+    ///
+    /// # Errors
+    /// What storage says. Malformed records are no errors: they are counted, and the first few are told.
+    pub async fn ingest(
+        &self,
+        format: &Format,
+        piece: Piece<'_>,
+        timestamp: TimestampMs,
+        extra_labels: &[Label],
+    ) -> Result<TextIngested> {
+        match format {
+            Format::Prometheus => self.ingest_prometheus(piece, timestamp, extra_labels).await,
+            Format::JsonLines => self.ingest_json_lines(piece, extra_labels).await,
+            format => {
+                let mut refused = Refused::default();
+                self.adopt_extra_labels(extra_labels);
+                let mut sink = KeyedSink { storage: self, extra_labels, columns: Columns::default() };
+                body::parse(format, piece.text, piece.first_line, timestamp, &mut refused, &mut sink);
+                let columns = sink.columns;
+                self.append_parsed(columns, refused, piece.body).await
+            }
+        }
+    }
+
     /// Ingests Prometheus text exposition.
     ///
     /// # Errors
     /// What storage says. Malformed lines are no errors: they are counted, and the first few are told.
-    pub async fn ingest_prometheus(
+    async fn ingest_prometheus(
         &self,
         piece: Piece<'_>,
         timestamp: TimestampMs,
@@ -65,7 +103,7 @@ impl Storage {
     ///
     /// # Errors
     /// As [`Storage::ingest_prometheus`].
-    pub async fn ingest_json_lines(&self, piece: Piece<'_>, extra_labels: &[Label]) -> Result<TextIngested> {
+    async fn ingest_json_lines(&self, piece: Piece<'_>, extra_labels: &[Label]) -> Result<TextIngested> {
         let mut refused = Refused::default();
         let mut columns = Columns::default();
         jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
@@ -135,6 +173,38 @@ impl prometheus::SampleSink for PrometheusSink<'_> {
 
     fn expected(&self) -> Option<&[u8]> {
         self.expected.as_deref()
+    }
+}
+
+/// Turns rows of the other formats into columns, and learns the bytes that stand for series on the way.
+struct KeyedSink<'a> {
+    storage: &'a Storage,
+    extra_labels: &'a [Label],
+    columns: Columns,
+}
+
+impl RowSink for KeyedSink<'_> {
+    fn known(&mut self, key: &[u8]) -> Option<u32> {
+        self.storage.series.borrow_mut().handle_of_text(key)
+    }
+
+    fn learn(&mut self, key: &[u8], labels: &Labels) -> Result<u32> {
+        let mut series = self.storage.series.borrow_mut();
+        let handle = series.handle(with_extra_labels(labels.iter(), self.extra_labels))?;
+        series.remember_text(key, handle);
+        Ok(handle)
+    }
+
+    fn sample(&mut self, series: u32, timestamp: i64, value: f64) {
+        self.columns.handles.push(series);
+        self.columns.timestamps.push(timestamp);
+        self.columns.values.push(value);
+    }
+
+    fn samples(&mut self, series: u32, timestamps: &[i64], values: &[f64]) {
+        self.columns.handles.extend(std::iter::repeat_n(series, timestamps.len()));
+        self.columns.timestamps.extend_from_slice(timestamps);
+        self.columns.values.extend_from_slice(values);
     }
 }
 

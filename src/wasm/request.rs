@@ -1,7 +1,8 @@
 //! Requests as JavaScript writes them: records whose `kind` names them, as www/src/port/requests.ts lists them.
 
-use crate::engine::{BodyFormat, Command, Engine, Ticket};
+use crate::engine::{BodyFormat, Command, Engine, ExportFormat, Ticket};
 use crate::error::{Error, Result};
+use crate::formats::compression::Compression;
 use crate::http::HttpRequest;
 use crate::time::{TimeRange, TimestampMs};
 use serde::Deserialize;
@@ -14,34 +15,101 @@ use wasm_bindgen::JsValue;
 pub(super) enum Request {
     Flush,
     Sync,
-    ForceMerge { partition_prefix: String },
-    Tick { ms: f64 },
-    Ingest { format: Format, timestamp: f64, extra_labels: Vec<String>, first_line: f64, body_number: u32 },
-    Select { selector: String, start: f64, end: f64 },
-    Labels { selector: Option<String>, start: f64, end: f64 },
-    LabelNames { selector: Option<String>, start: f64, end: f64 },
-    LabelValues { name: String, selector: Option<String>, start: f64, end: f64 },
-    ExportOpen { selector: Option<String>, start: f64, end: f64 },
-    ExportNext { cursor: u32 },
-    ExportClose { cursor: u32 },
+    ForceMerge {
+        partition_prefix: String,
+    },
+    Tick {
+        ms: f64,
+    },
+    Ingest {
+        format: String,
+        timestamp: f64,
+        extra_labels: Vec<String>,
+        first_line: f64,
+        body_number: u32,
+    },
+    IngestOpen {
+        format: String,
+        csv_format: String,
+        content_encoding: String,
+        timestamp: f64,
+        extra_labels: Vec<String>,
+    },
+    IngestPiece {
+        ingest: u32,
+    },
+    IngestEnd {
+        ingest: u32,
+    },
+    IngestClose {
+        ingest: u32,
+    },
+    Select {
+        selector: String,
+        start: f64,
+        end: f64,
+    },
+    Labels {
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+    },
+    LabelNames {
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+    },
+    LabelValues {
+        name: String,
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+    },
+    ExportOpen {
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+    },
+    ExportNext {
+        cursor: u32,
+    },
+    ExportClose {
+        cursor: u32,
+    },
     SnapshotCreate,
     SnapshotList,
-    SnapshotDelete { name: String },
+    SnapshotDelete {
+        name: String,
+    },
     SnapshotDeleteAll,
-    SnapshotFiles { name: String },
-    SnapshotRead { source: String, offset: f64, length: f64 },
-    InspectPart { part: f64, from: f64, count: f64 },
-    InspectBlock { part: f64, block: f64 },
-    InspectIndexBlock { table: f64, part: f64, block: f64 },
-    Http { method: String, uri: String, content_type: String },
-}
-
-/// How a body is written.
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) enum Format {
-    Prometheus,
-    Jsonl,
+    SnapshotFiles {
+        name: String,
+    },
+    SnapshotRead {
+        source: String,
+        offset: f64,
+        length: f64,
+    },
+    InspectPart {
+        part: f64,
+        from: f64,
+        count: f64,
+    },
+    InspectBlock {
+        part: f64,
+        block: f64,
+    },
+    InspectIndexBlock {
+        table: f64,
+        part: f64,
+        block: f64,
+    },
+    Http {
+        method: String,
+        uri: String,
+        content_type: String,
+        content_encoding: String,
+    },
 }
 
 impl Request {
@@ -59,23 +127,31 @@ impl Request {
             Self::Sync => Command::Sync,
             Self::ForceMerge { partition_prefix } => Command::ForceMerge { partition_prefix },
             Self::Ingest { format, timestamp, extra_labels, first_line, body_number } => Command::Ingest {
-                format: match format {
-                    Format::Prometheus => BodyFormat::Prometheus,
-                    Format::Jsonl => BodyFormat::JsonLines,
-                },
+                format: BodyFormat::named(&format, "")?,
                 body: body.into(),
                 timestamp: timestamp as TimestampMs,
                 extra_labels: pairs(extra_labels),
                 first_line: first_line as u64,
                 body_number,
             },
+            Self::IngestOpen { format, csv_format, content_encoding, timestamp, extra_labels } => Command::IngestOpen {
+                format: BodyFormat::named(&format, &csv_format)?,
+                compression: Compression::of_header(&content_encoding)?,
+                timestamp: timestamp as TimestampMs,
+                extra_labels: pairs(extra_labels),
+            },
+            Self::IngestPiece { ingest } => Command::IngestPiece { ingest, bytes: body.into() },
+            Self::IngestEnd { ingest } => Command::IngestEnd { ingest },
+            Self::IngestClose { ingest } => Command::IngestClose { ingest },
             Self::Select { selector, start, end } => Command::Select { selector, range: range(start, end) },
             Self::Labels { selector, start, end } => Command::Labels { selector, range: range(start, end) },
             Self::LabelNames { selector, start, end } => Command::LabelNames { selector, range: range(start, end) },
             Self::LabelValues { name, selector, start, end } => {
                 Command::LabelValues { name, selector, range: range(start, end) }
             }
-            Self::ExportOpen { selector, start, end } => Command::ExportOpen { selector, range: range(start, end) },
+            Self::ExportOpen { selector, start, end } => {
+                Command::ExportOpen { format: ExportFormat::JsonLines, selector, range: range(start, end) }
+            }
             Self::ExportNext { cursor } => Command::ExportNext { cursor },
             Self::ExportClose { cursor } => Command::ExportClose { cursor },
             Self::SnapshotCreate => Command::SnapshotCreate,
@@ -93,8 +169,8 @@ impl Request {
             Self::InspectIndexBlock { table, part, block } => {
                 Command::InspectIndexBlock { table: table as usize, part: part as usize, block: block as u64 }
             }
-            Self::Http { method, uri, content_type } => {
-                Command::Http(HttpRequest { method, uri, content_type, body: body.into() })
+            Self::Http { method, uri, content_type, content_encoding } => {
+                Command::Http(HttpRequest { method, uri, content_type, content_encoding, body: body.into() })
             }
         };
         Ok(engine.send(command))

@@ -280,7 +280,7 @@ impl Months {
     fn values(&mut self) -> Vec<f64> {
         let storage = self.storage.clone();
         let found = self.machine.run(async move {
-            let series = storage.find_series(None, TimeRange::ALL).await?;
+            let series = storage.find_series(&[Vec::new()], TimeRange::ALL, usize::MAX).await?;
             storage.read_all(&series, TimeRange::ALL).await
         });
         found.unwrap().into_iter().flat_map(|samples| samples.values).collect()

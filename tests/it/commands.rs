@@ -2,7 +2,7 @@
 
 use super::support::SharedFiles;
 use super::support::{EngineExt, START, config, open};
-use sandglass::engine::{Answer, Command, Engine};
+use sandglass::engine::{Answer, Command, Engine, ExportFormat};
 use sandglass::error::ErrorKind;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Change, FilePath, FileSystem, OpId, Request};
@@ -67,7 +67,9 @@ fn what_changes_something_goes_on() {
 #[test]
 fn an_export_that_is_given_up_is_over() {
     let mut engine = filled();
-    let Answer::Cursor(cursor) = engine.ask(Command::ExportOpen { selector: None, range: TimeRange::ALL }).unwrap()
+    let Answer::Cursor(cursor) = engine
+        .ask(Command::ExportOpen { format: ExportFormat::JsonLines, selector: None, range: TimeRange::ALL })
+        .unwrap()
     else {
         panic!("an export has a cursor")
     };

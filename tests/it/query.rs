@@ -122,7 +122,8 @@ fn requests_are_answered_in_the_words_of_the_api() {
     let mut engine = filled();
     let mut get = |uri: &str| {
         let (method, content_type) = ("GET".into(), String::new());
-        let request = HttpRequest { method, uri: uri.into(), content_type, body: Bytes::new() };
+        let request =
+            HttpRequest { method, uri: uri.into(), content_type, content_encoding: String::new(), body: Bytes::new() };
         match engine.ask(Command::Http(request)).unwrap() {
             Answer::Http(response) => (response.status, String::from_utf8(response.body).unwrap()),
             other => panic!("{other:?}"),

@@ -4,7 +4,7 @@
 use crate::crash::{Ledger, live, small};
 use crate::support::{EngineExt, Random, START, SharedFiles, config, open, watch};
 use bytes::Bytes;
-use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, SeriesData};
+use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, ExportFormat, SeriesData};
 use sandglass::error::{Error, ErrorKind, Result};
 use sandglass::fs::{
     Completion, FileSystem, FileSystemStats, MemoryFileSystem, MemoryReader, OpId, Request, SimFileSystem,
@@ -194,7 +194,8 @@ fn an_export_goes_on_while_the_writer_merges() {
         pair.put(series, START, 400);
     }
     pair.writer.ask(Command::Sync).unwrap();
-    let Ok(Answer::Cursor(cursor)) = pair.reader.ask(Command::ExportOpen { selector: None, range: TimeRange::ALL })
+    let Ok(Answer::Cursor(cursor)) =
+        pair.reader.ask(Command::ExportOpen { format: ExportFormat::JsonLines, selector: None, range: TimeRange::ALL })
     else {
         panic!()
     };
@@ -245,8 +246,13 @@ fn a_reader_is_refused_what_would_change_something() {
     }
     assert_eq!(reader.series(&[("__name__", "m")]).unwrap_err().kind(), ErrorKind::Locked);
     let mut fetch = |uri: &str| {
-        let request =
-            HttpRequest { method: "GET".into(), uri: uri.into(), content_type: String::new(), body: Bytes::new() };
+        let request = HttpRequest {
+            method: "GET".into(),
+            uri: uri.into(),
+            content_type: String::new(),
+            content_encoding: String::new(),
+            body: Bytes::new(),
+        };
         match reader.ask(Command::Http(request)) {
             Ok(Answer::Http(response)) => (response.status, String::from_utf8(response.body).unwrap()),
             other => panic!("{other:?}"),

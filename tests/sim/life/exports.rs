@@ -4,7 +4,7 @@ use super::Life;
 use super::STALE;
 use super::ask::Ask;
 use crate::model::Wrong;
-use sandglass::engine::Command;
+use sandglass::engine::{Command, ExportFormat};
 
 impl Life {
     pub(super) fn export(&mut self) {
@@ -20,7 +20,10 @@ impl Life {
                 let (chosen, range) = (self.choose(), self.choose_range());
                 let (began, visible) = (self.world.model.tick(), self.world.model.visible_mark());
                 let selector = Some(chosen.selector());
-                self.send(Command::ExportOpen { selector, range }, Ask::ExportOpen { chosen, range, began, visible });
+                self.send(
+                    Command::ExportOpen { format: ExportFormat::JsonLines, selector, range },
+                    Ask::ExportOpen { chosen, range, began, visible },
+                );
             }
         }
     }

@@ -1,0 +1,331 @@
+//! Bodies on their way in and exports on their way out, piece by piece, and the requests that bring or want them whole.
+
+use super::Shared;
+use super::execute::selected;
+use crate::error::{Error, ErrorKind, Result};
+use crate::formats::body::{Body, Format, Records};
+use crate::formats::compression::Compression;
+use crate::formats::csv::{CsvColumns, CsvFormat};
+use crate::formats::export::ExportFormat;
+use crate::formats::influx;
+use crate::formats::native::Layout;
+use crate::formats::time_layout::{RFC3339, TimeLayout};
+use crate::http::route::Arguments;
+use crate::http::transfer::{Export, Import, exported, imported, transfer_failed};
+use crate::http::{HttpRequest, HttpResponse};
+use crate::storage::Storage;
+use crate::storage::search::{FoundSeries, MAX_SERIES};
+use crate::storage::text::{Piece, TextIngested};
+use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
+
+/// An export piece ends with the series that reaches this size.
+const EXPORT_PIECE_BYTES: usize = 64 * 1024;
+/// Reasons that are told of a whole body.
+const MAX_REASONS: usize = 10;
+/// Numbers of bodies that come in pieces have this bit, so that they differ from those that come whole.
+const PIECEWISE: u32 = 1 << 31;
+/// Below it, the number of an argument is seconds.
+const SECONDS_BELOW: f64 = 1e11;
+
+/// A body that is being taken in.
+pub(super) struct Ingest {
+    body: Body,
+    /// Records that could not be stored yet.
+    pending: Option<Records>,
+    format: Format,
+    timestamp: TimestampMs,
+    extra_labels: Vec<(String, String)>,
+    /// Tells its pieces from those of others.
+    number: u32,
+    ingested: TextIngested,
+}
+
+impl Ingest {
+    fn new(
+        number: u32,
+        format: Format,
+        compression: Compression,
+        timestamp: TimestampMs,
+        extra_labels: Vec<(String, String)>,
+    ) -> Self {
+        let body = Body::new(&format, compression);
+        let number = number | PIECEWISE;
+        Self { body, pending: None, format, timestamp, extra_labels, number, ingested: TextIngested::default() }
+    }
+
+    /// Takes in all whole records that have arrived.
+    async fn run(&mut self, storage: &Storage) -> Result<()> {
+        loop {
+            let records = match self.pending.take() {
+                Some(records) => records,
+                None => match self.body.next()? {
+                    Some(records) => records,
+                    None => return Ok(()),
+                },
+            };
+            let piece = Piece { text: &records.bytes, first_line: records.first_line, body: self.number };
+            match storage.ingest(&self.format, piece, self.timestamp, &self.extra_labels).await {
+                Ok(ingested) => self.ingested.add(ingested, MAX_REASONS),
+                Err(error) => {
+                    self.pending = Some(records);
+                    return Err(error);
+                }
+            }
+            storage.wait_for_room().await;
+        }
+    }
+}
+
+/// Begins a body; returns its number.
+pub(super) fn ingest_open(
+    shared: &Shared,
+    format: Format,
+    compression: Compression,
+    timestamp: TimestampMs,
+    extra_labels: Vec<(String, String)>,
+) -> u32 {
+    let id = next_id(shared);
+    let ingest = Ingest::new(id, format, compression, timestamp, extra_labels);
+    shared.ingests.borrow_mut().insert(id, ingest);
+    id
+}
+
+fn next_id(shared: &Shared) -> u32 {
+    let id = shared.next_cursor.get();
+    shared.next_cursor.set(id + 1);
+    id
+}
+
+/// Taken out while it is used, so that no borrow lasts over an await.
+fn take_ingest(shared: &Shared, id: u32) -> Result<Ingest> {
+    let ingest = shared.ingests.borrow_mut().remove(&id);
+    ingest.ok_or_else(|| {
+        Error::invalid(format!(
+            "there is no body {id} on its way in; it has ended, or its last piece is not answered yet"
+        ))
+    })
+}
+
+/// Whether the same may succeed the next time.
+fn may_pass(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Quota | ErrorKind::Storage)
+}
+
+/// Takes in the next piece of a body.
+pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: &[u8]) -> Result<()> {
+    let mut ingest = take_ingest(shared, id)?;
+    ingest.body.feed(bytes);
+    let result = ingest.run(storage).await;
+    if result.as_ref().map_or_else(may_pass, |()| true) {
+        shared.ingests.borrow_mut().insert(id, ingest);
+    }
+    result
+}
+
+/// Takes in the rest of a body, and says what became of all of it.
+pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> Result<TextIngested> {
+    let mut ingest = take_ingest(shared, id)?;
+    ingest.body.finish();
+    match ingest.run(storage).await {
+        Ok(()) => Ok(ingest.ingested),
+        Err(error) => {
+            if may_pass(&error) {
+                shared.ingests.borrow_mut().insert(id, ingest);
+            }
+            Err(error)
+        }
+    }
+}
+
+/// An export that is being read: the series still to come, the next one last.
+pub(super) struct ExportCursor {
+    format: ExportFormat,
+    series: Vec<FoundSeries>,
+    range: TimeRange,
+    has_begun: bool,
+}
+
+impl ExportCursor {
+    /// The series that match any of the selectors, each once; all without one.
+    async fn open(storage: &Storage, format: ExportFormat, selectors: &[&str], range: TimeRange) -> Result<Self> {
+        let filters = if selectors.is_empty() {
+            vec![Vec::new()]
+        } else {
+            let lists = selectors.iter().map(|selector| selected(selector)).collect::<Result<Vec<_>>>()?;
+            lists.into_iter().flatten().collect()
+        };
+        let mut series = storage.find_series(&filters, range, MAX_SERIES).await?;
+        series.reverse();
+        Ok(Self { format, series, range, has_begun: false })
+    }
+
+    /// The next piece; none at the end. After an error it can go on, when what could not be read can be read at the second attempt.
+    async fn next(&mut self, storage: &Storage) -> Result<Option<Vec<u8>>> {
+        let mut piece = Vec::new();
+        if !std::mem::replace(&mut self.has_begun, true) {
+            self.format.begin(self.range, &mut piece);
+        }
+        while piece.len() < EXPORT_PIECE_BYTES {
+            let Some(found) = self.series.pop() else { break };
+            let samples = match storage.read_one(&found, self.range).await {
+                Ok(samples) => samples,
+                Err(error) => {
+                    self.series.push(found);
+                    return if piece.is_empty() { Err(error) } else { Ok(Some(piece)) };
+                }
+            };
+            if !samples.timestamps.is_empty() {
+                self.format.write(&found.name, &samples.timestamps, &samples.values, &mut piece)?;
+            }
+        }
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// Begins an export; returns its number.
+pub(super) async fn export_open(
+    storage: &Storage,
+    shared: &Shared,
+    format: ExportFormat,
+    selectors: &[&str],
+    range: TimeRange,
+) -> Result<u32> {
+    let cursor = ExportCursor::open(storage, format, selectors, range).await?;
+    let id = next_id(shared);
+    shared.cursors.borrow_mut().insert(id, cursor);
+    Ok(id)
+}
+
+/// The next piece of an export; none at its end.
+pub(super) async fn export_next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<Vec<u8>>> {
+    // Taken out while it is read, so that no borrow lasts over an await.
+    let cursor = shared.cursors.borrow_mut().remove(&id);
+    let mut cursor =
+        cursor.ok_or_else(|| Error::invalid(format!("there is no export {id}; it has ended or was closed")))?;
+    let piece = cursor.next(storage).await;
+    if !matches!(piece, Ok(None)) {
+        shared.cursors.borrow_mut().insert(id, cursor);
+    }
+    piece
+}
+
+/// Takes in the body of a request.
+pub(super) async fn respond_to_import(
+    storage: &Storage,
+    shared: &Shared,
+    request: &HttpRequest,
+    import: Import,
+    labels: &[(String, String)],
+    arguments: &Arguments,
+) -> HttpResponse {
+    let ingested = async {
+        let format = format_of(import, arguments)?;
+        let timestamp = match arguments.get("timestamp") {
+            "" => storage.context().now(),
+            given => given.parse().map_err(|_| {
+                Error::invalid(format!("the argument timestamp is whole milliseconds, found {given:?}"))
+            })?,
+        };
+        let mut extra_labels = labels.to_vec();
+        for label in arguments.all("extra_label") {
+            let Some((name, value)) = label.split_once('=') else {
+                return Err(Error::invalid(format!("the argument extra_label is <name>=<value>, found {label:?}")));
+            };
+            extra_labels.push((name.to_owned(), value.to_owned()));
+        }
+        let compression = Compression::of_header(&request.content_encoding)?;
+        let mut ingest = Ingest::new(next_id(shared), format, compression, timestamp, extra_labels);
+        ingest.body.feed(&request.body);
+        ingest.body.finish();
+        ingest.run(storage).await?;
+        Ok(ingest.ingested)
+    };
+    match ingested.await {
+        Ok(ingested) => {
+            let reason = ingested.errors.first().map_or("", |(_, reason)| reason);
+            // Of messages, senders are told; of single lines they are not, as by the server.
+            let is_told = matches!(import, Import::Native | Import::RemoteWrite) && !ingested.errors.is_empty();
+            if is_told || import == Import::Otlp && ingested.samples == 0 && !ingested.errors.is_empty() {
+                return transfer_failed(request, &Error::invalid(reason));
+            }
+            imported(import, request, ingested.rejected, reason)
+        }
+        Err(error) => transfer_failed(request, &error),
+    }
+}
+
+fn format_of(import: Import, arguments: &Arguments) -> Result<Format> {
+    Ok(match import {
+        Import::Prometheus => Format::Prometheus,
+        Import::JsonLines => Format::JsonLines,
+        Import::Csv => Format::Csv(CsvFormat::parse(arguments.get("format"))?),
+        Import::Native => Format::Native,
+        Import::Influx => Format::Influx(influx::Options {
+            precision: influx::Precision::of_argument(arguments.get("precision")),
+            database: arguments.get("db").to_owned(),
+        }),
+        Import::RemoteWrite => Format::RemoteWrite,
+        Import::Otlp => Format::Otlp,
+    })
+}
+
+/// Answers with an export.
+pub(super) async fn respond_to_export(
+    storage: &Storage,
+    shared: &Shared,
+    request: &HttpRequest,
+    export: Export,
+    arguments: &Arguments,
+) -> HttpResponse {
+    let body = async {
+        let format = match export {
+            Export::JsonLines => ExportFormat::JsonLines,
+            Export::Prometheus => ExportFormat::Prometheus,
+            Export::Csv => ExportFormat::Csv(CsvColumns::parse(arguments.get("format"))?),
+            Export::Native => ExportFormat::Native(layout_of(arguments.get("layout"))?),
+        };
+        let selectors: Vec<_> = arguments.all("match[]").chain(arguments.all("match")).collect();
+        if selectors.is_empty() {
+            return Err(Error::invalid("missing `match[]` arg; such as match[]={__name__!=\"\"} for all series"));
+        }
+        let now = storage.context().now();
+        let range = TimeRange {
+            min: instant_of("start", arguments.get("start"), 0)?,
+            max: instant_of("end", arguments.get("end"), now)?,
+        };
+        let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?;
+        let mut body = Vec::new();
+        while let Some(piece) = cursor.next(storage).await? {
+            body.extend_from_slice(&piece);
+        }
+        Ok(body)
+    };
+    let _ = shared;
+    match body.await {
+        Ok(body) => exported(export, body),
+        Err(error) => transfer_failed(request, &error),
+    }
+}
+
+/// The layout of native blocks: that of this engine's server unless a later one is asked for.
+fn layout_of(argument: &str) -> Result<Layout> {
+    match argument {
+        "" | "v1.72" => Ok(Layout::V1_72),
+        "v1.82" | "v1.93" | "v1.150" => Ok(Layout::V1_82),
+        other => Err(Error::invalid(format!("the argument layout is v1.72, v1.93 or v1.150, found {other:?}"))),
+    }
+}
+
+/// The instant of an argument: seconds, milliseconds when the number is large, or RFC 3339.
+fn instant_of(name: &str, argument: &str, default: TimestampMs) -> Result<TimestampMs> {
+    if argument.is_empty() {
+        return Ok(default);
+    }
+    let number = argument.parse::<f64>().ok().filter(|number| number.is_finite());
+    let milliseconds = number.map(|number| if number.abs() < SECONDS_BELOW { number * 1000.0 } else { number } as i64);
+    let instant = milliseconds.or_else(|| TimeLayout::new(RFC3339).parse(argument.as_bytes()));
+    let instant = instant.ok_or_else(|| {
+        Error::invalid(format!("the argument {name} is an instant in seconds or as RFC 3339, found {argument:?}"))
+    })?;
+    Ok(instant.clamp(0, MAX_TIMESTAMP_MS))
+}

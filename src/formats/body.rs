@@ -1,0 +1,310 @@
+//! Bodies of all formats as they arrive: decompressed, decoded, and cut into pieces of whole records, in memory that does not grow with them.
+
+use super::compression::{Compression, Decompressor, Step};
+use super::csv::{self, CsvFormat};
+use super::native::{self, RANGE_LEN};
+use super::rows::RowSink;
+use super::text_encoding::TextDecoder;
+use super::{Refused, graphite, influx, otlp, remote_write};
+use crate::error::{Error, ErrorKind, Result};
+
+/// The formats a body can have.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Format {
+    /// Prometheus text exposition and OpenMetrics, one sample a line.
+    Prometheus,
+    /// One JSON object a line: `{"metric":{…},"values":[…],"timestamps":[…]}`.
+    JsonLines,
+    /// InfluxDB's line protocol.
+    Influx(influx::Options),
+    /// Comma-separated values.
+    Csv(CsvFormat),
+    /// Graphite's plaintext.
+    Graphite,
+    /// The server's own export.
+    Native,
+    /// Prometheus' remote write.
+    RemoteWrite,
+    /// Metrics of OpenTelemetry, protobuf or JSON.
+    Otlp,
+}
+
+impl Format {
+    /// The format of this name, as users of the package spell it.
+    ///
+    /// # Errors
+    /// `Invalid` for a name that isn't known, and for columns of CSV that can't be used.
+    pub fn named(name: &str, csv_format: &str) -> Result<Self> {
+        Ok(match name {
+            "prometheus" => Self::Prometheus,
+            "jsonl" => Self::JsonLines,
+            "influx" => Self::Influx(influx::Options::default()),
+            "csv" => Self::Csv(CsvFormat::parse(csv_format)?),
+            "graphite" => Self::Graphite,
+            "native" => Self::Native,
+            "remote_write" => Self::RemoteWrite,
+            "otlp" => Self::Otlp,
+            other => return Err(Error::invalid(format!("the engine reads no body format {other:?}"))),
+        })
+    }
+
+    /// Whether a body is whole lines, of which each is a record.
+    pub fn has_lines(&self) -> bool {
+        !matches!(self, Self::Native | Self::RemoteWrite | Self::Otlp)
+    }
+}
+
+/// Reads whole records of a format whose series are looked up by bytes: all but Prometheus text and JSON lines, which have readers of
+/// their own. `now` is for samples without a timestamp.
+pub fn parse(format: &Format, bytes: &[u8], first_line: u64, now: i64, refused: &mut Refused, sink: &mut dyn RowSink) {
+    match format {
+        Format::Prometheus | Format::JsonLines => {}
+        Format::Influx(options) => influx::parse(bytes, first_line, options, now, refused, sink),
+        Format::Csv(format) => csv::parse(bytes, first_line, format, now, refused, sink),
+        Format::Graphite => graphite::parse(bytes, first_line, now, refused, sink),
+        Format::Native => native::parse(bytes, refused, sink),
+        Format::RemoteWrite => remote_write::parse(bytes, refused, sink),
+        Format::Otlp => otlp::parse(bytes, now, refused, sink),
+    }
+}
+
+/// Content is gathered up to this size before it is cut, if more is there.
+const PIECE_BYTES: usize = 256 << 10;
+/// The longest record.
+const MAX_RECORD_BYTES: usize = 64 << 20;
+
+/// Whole records of a body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Records {
+    /// Lines, of which the last need not end with a line feed; the range of a native export and blocks; else the whole body.
+    pub bytes: Vec<u8>,
+    /// Number of the first line, counted from 1.
+    pub first_line: u64,
+}
+
+/// How a body is cut.
+enum Cut {
+    Lines,
+    /// Behind the range, once it is there.
+    Blocks(Option<[u8; RANGE_LEN]>),
+    Nowhere,
+}
+
+/// A body on its way in.
+pub struct Body {
+    decompressor: Decompressor,
+    /// None for formats that are no text.
+    text: Option<TextDecoder>,
+    raw: Vec<u8>,
+    content: Vec<u8>,
+    /// Bytes of the content that were looked through for the end of a record.
+    searched: usize,
+    cut: Cut,
+    next_line: u64,
+    /// All content is there.
+    has_ended: bool,
+    /// All of it was handed on.
+    is_over: bool,
+}
+
+impl Body {
+    /// A body of this format.
+    pub fn new(format: &Format, compression: Compression) -> Self {
+        Self {
+            decompressor: Decompressor::new(compression, *format == Format::RemoteWrite),
+            text: (format.has_lines() || *format == Format::Otlp).then(TextDecoder::default),
+            raw: Vec::new(),
+            content: Vec::new(),
+            searched: 0,
+            cut: match format {
+                Format::Native => Cut::Blocks(None),
+                format if format.has_lines() => Cut::Lines,
+                _ => Cut::Nowhere,
+            },
+            next_line: 1,
+            has_ended: false,
+            is_over: false,
+        }
+    }
+
+    /// Takes bytes as they arrive. They are kept until [`Body::next`] has handed them on.
+    pub fn feed(&mut self, bytes: &[u8]) {
+        self.decompressor.feed(bytes);
+    }
+
+    /// Says that no more bytes come.
+    pub fn finish(&mut self) {
+        self.decompressor.finish();
+    }
+
+    /// The next whole records; None when more bytes must arrive, or when that was all.
+    ///
+    /// # Errors
+    /// `Corrupt` for a body that isn't compressed as is said, and `Limit` for a record that is too long. The body ends there.
+    pub fn next(&mut self) -> Result<Option<Records>> {
+        let result = self.next_records();
+        if result.is_err() {
+            self.is_over = true;
+            self.content = Vec::new();
+        }
+        result
+    }
+
+    fn next_records(&mut self) -> Result<Option<Records>> {
+        while !self.is_over {
+            if (self.has_ended || self.content.len() >= PIECE_BYTES)
+                && let Some(records) = self.take_whole()?
+            {
+                return Ok(Some(records));
+            }
+            if self.has_ended {
+                self.is_over = true;
+                let rest = std::mem::take(&mut self.content);
+                return Ok((!rest.is_empty()).then(|| self.records(rest)));
+            }
+            self.raw.clear();
+            let step = self.decompressor.step(&mut self.raw)?;
+            match &mut self.text {
+                Some(text) => text.decode(&self.raw, step == Step::End, &mut self.content),
+                None => self.content.extend_from_slice(&self.raw),
+            }
+            match step {
+                Step::Content => {}
+                Step::Starving => return self.take_whole(),
+                Step::End => self.has_ended = true,
+            }
+        }
+        Ok(None)
+    }
+
+    /// The whole records that have arrived.
+    fn take_whole(&mut self) -> Result<Option<Records>> {
+        if let Cut::Blocks(range @ None) = &mut self.cut
+            && let Some(found) = self.content.first_chunk()
+        {
+            *range = Some(*found);
+            self.content.drain(..RANGE_LEN);
+        }
+        let whole = match &self.cut {
+            Cut::Nowhere | Cut::Blocks(None) => 0,
+            Cut::Lines => {
+                let found = memchr::memrchr(b'\n', &self.content[self.searched..]);
+                found.map_or(0, |at| self.searched + at + 1)
+            }
+            // What is no block is refused by who reads it, and nothing behind it can be found.
+            Cut::Blocks(Some(_)) => native::whole_blocks_len(&self.content).unwrap_or_else(|| {
+                self.is_over = true;
+                self.content.len()
+            }),
+        };
+        if whole == 0 {
+            self.searched = self.content.len();
+            if self.content.len() > MAX_RECORD_BYTES {
+                let most = MAX_RECORD_BYTES >> 20;
+                let message = format!("a line or message of a body has at most {most} MiB; line {}", self.next_line);
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+            return Ok(None);
+        }
+        let rest = self.content.split_off(whole);
+        let bytes = std::mem::replace(&mut self.content, rest);
+        self.searched = 0;
+        Ok(Some(self.records(bytes)))
+    }
+
+    fn records(&mut self, bytes: Vec<u8>) -> Records {
+        let first_line = self.next_line;
+        let bytes = match self.cut {
+            Cut::Lines => {
+                self.next_line += memchr::memchr_iter(b'\n', &bytes).count() as u64;
+                bytes
+            }
+            Cut::Blocks(Some(range)) => [&range[..], &bytes].concat(),
+            _ => bytes,
+        };
+        Records { bytes, first_line }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// All pieces of a body that arrives in pieces of so many bytes.
+    fn pieces(format: &Format, body: &[u8], piece: usize) -> Vec<Records> {
+        let (mut reader, mut all) = (Body::new(format, Compression::Detected), Vec::new());
+        for bytes in body.chunks(piece) {
+            reader.feed(bytes);
+            while let Some(records) = reader.next().unwrap() {
+                all.push(records);
+            }
+        }
+        reader.finish();
+        while let Some(records) = reader.next().unwrap() {
+            all.push(records);
+        }
+        assert_eq!(reader.next().unwrap(), None);
+        all
+    }
+
+    #[test]
+    fn lines_are_never_cut() {
+        let body: String = (0..60_000).map(|line| format!("{line} x\n")).chain(["last".into()]).collect();
+        for piece in [1000, 300_000, usize::MAX] {
+            let pieces = pieces(&Format::Prometheus, body.as_bytes(), piece);
+            assert!(pieces.len() > 1);
+            for Records { bytes, first_line } in &pieces {
+                let first = format!("{} x\n", first_line - 1);
+                assert!(bytes.starts_with(first.as_bytes()) || *bytes == b"last", "{first_line}");
+            }
+            assert_eq!(pieces.iter().flat_map(|records| records.bytes.clone()).collect::<Vec<_>>(), body.as_bytes());
+        }
+        assert_eq!(pieces(&Format::Prometheus, b"", 1), []);
+    }
+
+    #[test]
+    fn marks_are_left_out_and_messages_come_whole() {
+        let marked = "\u{feff}{\"a\":\n1}";
+        for format in [Format::Otlp, Format::JsonLines] {
+            let all: Vec<u8> =
+                pieces(&format, marked.as_bytes(), 2).iter().flat_map(|records| records.bytes.clone()).collect();
+            assert_eq!(all, b"{\"a\":\n1}");
+        }
+        assert_eq!(pieces(&Format::Otlp, marked.as_bytes(), 2).len(), 1);
+    }
+
+    #[test]
+    fn blocks_of_native_come_with_the_range() {
+        let range = [7_u8; RANGE_LEN];
+        let block =
+            |len: usize| [&3_u32.to_be_bytes()[..], b"abc", &(len as u32).to_be_bytes(), &vec![1; len]].concat();
+        let body = [&range[..], &block(5), &block(300_000), &block(0)].concat();
+        for piece in [10, 100_000, usize::MAX] {
+            let pieces = pieces(&Format::Native, &body, piece);
+            assert!(pieces.iter().all(|records| records.bytes.starts_with(&range)));
+            let all: Vec<u8> = pieces.iter().flat_map(|records| records.bytes[RANGE_LEN..].to_vec()).collect();
+            assert_eq!(all, &body[RANGE_LEN..], "{piece}");
+        }
+        // A size that no block has: the rest is handed on to be refused, and no more is waited for.
+        let broken = [&range[..], &block(5), &[0xff; 40]].concat();
+        let pieces = pieces(&Format::Native, &broken, 7);
+        let last = &pieces.last().unwrap().bytes[RANGE_LEN..];
+        assert!(last.ends_with(&[0xff; 5]), "{last:?}");
+    }
+
+    #[test]
+    fn a_line_without_end_is_refused() {
+        let mut reader = Body::new(&Format::Graphite, Compression::Detected);
+        let mut fed = 0;
+        let error = loop {
+            reader.feed(&vec![b'x'; 1 << 20]);
+            fed += 1;
+            match reader.next() {
+                Ok(records) => assert_eq!(records, None),
+                Err(error) => break error,
+            }
+        };
+        assert_eq!((error.kind(), fed), (ErrorKind::Limit, 65));
+        assert_eq!(reader.next().unwrap(), None);
+    }
+}

@@ -1,0 +1,165 @@
+//! Bodies that were cut or damaged: what can't be read is told, nothing panics, and no more comes out than the bytes can hold.
+
+use sandglass::error::Result;
+use sandglass::formats::body::{Body, Format, parse};
+use sandglass::formats::compression::Compression;
+use sandglass::formats::export::ExportFormat;
+use sandglass::formats::native::Layout;
+use sandglass::formats::{Labels, Refused, RowSink};
+use sandglass::metric::name::MetricName;
+use sandglass::time::TimeRange;
+
+use crate::golden::bytes;
+
+#[derive(Default)]
+struct Counted {
+    series: u32,
+    label_bytes: usize,
+    samples: usize,
+}
+
+impl RowSink for Counted {
+    fn known(&mut self, _key: &[u8]) -> Option<u32> {
+        None
+    }
+
+    fn learn(&mut self, _key: &[u8], labels: &Labels) -> Result<u32> {
+        self.series += 1;
+        self.label_bytes += labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+        Ok(self.series)
+    }
+
+    fn sample(&mut self, _series: u32, _timestamp: i64, _value: f64) {
+        self.samples += 1;
+    }
+
+    fn samples(&mut self, _series: u32, timestamps: &[i64], values: &[f64]) {
+        assert_eq!(timestamps.len(), values.len());
+        self.samples += values.len();
+    }
+}
+
+/// What comes out of a body, and whether all of it could be read.
+fn read(format: &Format, body: &[u8]) -> (Counted, bool) {
+    let mut reader = Body::new(format, Compression::Detected);
+    let (mut counted, mut refused) = (Counted::default(), Refused::default());
+    reader.feed(body);
+    reader.finish();
+    loop {
+        match reader.next() {
+            Ok(Some(records)) => parse(format, &records.bytes, records.first_line, 5, &mut refused, &mut counted),
+            Ok(None) => return (counted, refused.count == 0),
+            Err(_) => return (counted, false),
+        }
+    }
+}
+
+/// A protobuf field that holds bytes.
+fn field(number: u8, content: &[u8]) -> Vec<u8> {
+    [&[number << 3 | 2, content.len() as u8], content].concat()
+}
+
+fn remote_write(is_v2: bool) -> Vec<u8> {
+    let sample = field(2, &[&[1 << 3 | 1][..], &1.5_f64.to_le_bytes(), &[2 << 3, 0x80, 0x90, 3]].concat());
+    let histogram = [8, 9, 25, 0, 0, 0, 0, 0, 0, 0x22, 0x40, 32, 0, 48, 1, 90, 4, 8, 1, 16, 2, 98, 2, 6, 1, 120, 10];
+    let body = if is_v2 {
+        let symbols = ["", "__name__", "m", "a", "b"].map(|text| field(4, text.as_bytes())).concat();
+        let series = [field(1, &[1, 2, 3, 4]), sample, field(3, &histogram)].concat();
+        [symbols, field(5, &series)].concat()
+    } else {
+        let label =
+            |name: &str, value: &str| field(1, &[field(1, name.as_bytes()), field(2, value.as_bytes())].concat());
+        let series = [label("__name__", "m"), label("a", "b"), sample, field(4, &histogram)].concat();
+        [field(1, &series), field(3, &[8, 1])].concat()
+    };
+    // A block of snappy that holds one literal.
+    assert!(body.len() < 256);
+    let mut block = vec![body.len() as u8 & 0x7f | 0x80, (body.len() >> 7) as u8, 60 << 2, body.len() as u8 - 1];
+    if body.len() < 128 {
+        block.splice(..2, [body.len() as u8]);
+    }
+    block.extend(body);
+    block
+}
+
+fn native(layout: Layout) -> Vec<u8> {
+    let format = ExportFormat::Native(layout);
+    let mut out = Vec::new();
+    format.begin(TimeRange::ALL, &mut out);
+    for label in ["x", "y"] {
+        let name = MetricName::from_labels([("__name__", "m"), ("a", label)]);
+        format.write(&name, &[1000, 2000, 3500], &[1.0, -2.5, 1e-7], &mut out).unwrap();
+    }
+    out
+}
+
+fn otlp() -> Vec<u8> {
+    let point = r#"{"timeUnixNano":"1","count":"6","sum":9.5,"bucketCounts":["1","2"],"explicitBounds":[0.5],"attributes":[{"key":"a","value":{"arrayValue":{"values":[{"intValue":"1"}]}}}]}"#;
+    format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"scope":{{}},"metrics":[{{"name":"h","histogram":{{"dataPoints":[{point}]}}}}]}}]}}]}}"#).into_bytes()
+}
+
+/// Bodies of all formats, with how many samples they hold.
+fn bodies() -> Vec<(Format, Vec<u8>, usize)> {
+    let format = |name: &str| Format::named(name, "1:label:symbol,2:time:custom:Jan 2 2006,3:metric:price").unwrap();
+    let attribute = field(1, &[field(1, b"k"), field(2, &field(1, b"v"))].concat());
+    let point =
+        [&[3 << 3 | 1][..], &1_u64.to_le_bytes(), &[4 << 3 | 1], &2.5_f64.to_le_bytes(), &field(7, &attribute[2..])]
+            .concat();
+    let metric = [field(1, b"m"), field(5, &field(1, &point))].concat();
+    let protobuf = field(1, &[field(1, &attribute), field(2, &field(2, &metric))].concat());
+    vec![
+        (format("influx"), bytes("edge.influx.gz"), 13),
+        (format("csv"), bytes("stocks.csv.gz")[..200].to_vec(), 10),
+        (format("graphite"), b"a.b;c=d 1 5\na 2\n".to_vec(), 2),
+        (format("native"), native(Layout::V1_72), 6),
+        (format("native"), native(Layout::V1_82), 6),
+        (format("remote_write"), remote_write(false), 6),
+        (format("remote_write"), remote_write(true), 6),
+        (format("otlp"), otlp(), 4),
+        (format("otlp"), protobuf, 1),
+    ]
+}
+
+/// What a body of so many bytes may hold: a block of native says with a few bytes that it has 16,384 equal rows.
+fn most_samples(format: &Format, bytes: usize) -> usize {
+    if *format == Format::Native { bytes / 16 * 16_384 } else { bytes }
+}
+
+#[test]
+fn whole_bodies_are_read() {
+    for (format, body, samples) in bodies() {
+        let (counted, is_whole) = read(&format, &body);
+        // The last line of the CSV is cut.
+        let is_csv = matches!(format, Format::Csv(_));
+        assert!(is_whole || is_csv, "{format:?}");
+        assert!(counted.samples == samples || is_csv, "{format:?}: {} samples", counted.samples);
+    }
+}
+
+#[test]
+fn bodies_cut_at_every_length() {
+    for (format, body, samples) in bodies() {
+        for cut in 0..body.len() {
+            let (counted, _) = read(&format, &body[..cut]);
+            assert!(counted.samples <= samples, "{format:?} {cut}");
+            assert!(counted.samples <= most_samples(&format, cut), "{format:?} {cut}");
+        }
+        // Messages and compressed bodies have no half of them that is right.
+        if !format.has_lines() && format != Format::Native {
+            assert!(!read(&format, &body[..body.len() - 1]).1, "{format:?}");
+        }
+    }
+}
+
+#[test]
+fn bodies_with_one_bit_changed() {
+    for (format, body, _) in bodies() {
+        for bit in 0..body.len() * 8 {
+            let mut damaged = body.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            let (counted, _) = read(&format, &damaged);
+            assert!(counted.samples <= most_samples(&format, body.len()), "{format:?} bit {bit}");
+            assert!(counted.label_bytes <= 16 * body.len(), "{format:?} bit {bit}: {}", counted.label_bytes);
+        }
+    }
+}
