@@ -82,7 +82,7 @@ export class Stage {
     const { merging: shown } = drawn;
     const where = shown && glasses.find(({ month }) => month === shown.sources[0]?.month);
     if (shown && where) flows(context, this.#moving, shown, where, palette, at);
-    return moves || falls || drawn.merging !== undefined;
+    return moves || falls || (drawn.merging !== undefined && drawn.merging.progress < 1);
   }
 
   /** What lies at a place. */

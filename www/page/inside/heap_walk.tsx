@@ -31,7 +31,7 @@ export function HeapWalk({ player }: { player: Player }) {
   const id = merge?.id;
   useEffect(() => {
     if (!merge) return;
-    const headers = merge.sources.slice(0, MOST_SOURCES).map((part) => player.headersOf(part.id));
+    const headers = merge.sources.slice(0, MOST_SOURCES).map((part) => player.inspection.headersOf(part.id));
     if (headers.some((found) => found.length > 0)) setKnown({ id: merge.id, heads: walk(headers, (labels) => player.seriesNumber(labels)), sources: headers.length });
     else setKnown(undefined);
   }, [id, player]);

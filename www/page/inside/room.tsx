@@ -20,26 +20,42 @@ import { ZoomPath, ZoomView } from "./zoom_view";
 /** One for the whole visit: both rooms look at the same engine. */
 let only: Player | undefined;
 const chapterId = signal("");
-/** What the address was when it was last followed. */
-let followed = "";
+/** The chapter that has led into a part since it was begun: it does so once. */
+let lookedInto = "";
+
+const REDUCED_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function enter(place: Place): Player {
   const player = (only ??= new Player());
   player.room = place.room;
   player.embedded = place.embedded;
+  player.address.follow();
   if (place.room === "chapters") {
-    const chapter = chapterOf(place.chapter);
-    if (chapterId.value !== chapter.id || player.chapter !== chapter.id) show(player, chapter);
+    const chapter = chapterOf(place.chapter || chapterId.value);
+    const isHere = chapterId.value === chapter.id && player.chapter === chapter.id;
+    if (place.isPlain || place.history.situation !== chapter.history.situation) {
+      if (!isHere || place.chapter !== "") show(player, chapter);
+      else player.address.write(false);
+    } else if (!isHere || !player.isAt(place)) {
+      chapterId.value = player.chapter = lookedInto = chapter.id;
+      void player.go(place).then((arrived) => {
+        if (!arrived) return;
+        player.setSpeed(chapter.speed);
+        player.until = chapter.to;
+      });
+    }
     return player;
   }
-  player.chapter = "";
-  chapterId.value = "";
-  const asked = JSON.stringify([place.history, place.at, place.zoom]);
-  if (asked !== followed) {
-    followed = asked;
-    const isStart = place.at === 0;
-    void player.go(place, isStart && place.zoom.length === 0);
+  chapterId.value = player.chapter = "";
+  // Who comes back to the room by its door finds it as it was left.
+  if (place.isPlain && player.ready.peek()) {
+    player.until = undefined;
+    player.address.write(false);
+    return player;
   }
+  if (player.isAt(place)) return player;
+  const isStart = place.at === 0 && place.zoom.length === 0;
+  void player.go(place).then((arrived) => arrived && isStart && start(player));
   return player;
 }
 
@@ -47,14 +63,20 @@ export function leave(): void {
   only?.leave();
 }
 
+/** Plays, unless the visitor wants nothing to move by itself: then it waits for the button. */
+function start(player: Player, until?: number): void {
+  if (REDUCED_MOTION.matches) player.until = until;
+  else player.play(until);
+}
+
 function show(player: Player, chapter: Chapter): void {
   chapterId.value = chapter.id;
   player.chapter = chapter.id;
-  followed = "";
-  void player.go({ history: chapter.history, at: chapter.from, zoom: [] }, false).then(() => {
-    if (player.chapter !== chapter.id) return;
+  lookedInto = "";
+  void player.go({ history: chapter.history, at: chapter.from, zoom: [] }).then((arrived) => {
+    if (!arrived) return;
     player.setSpeed(chapter.speed);
-    player.play(chapter.to);
+    start(player, chapter.to);
   });
 }
 
@@ -64,8 +86,7 @@ function begin(player: Player, situation: string): void {
     return;
   }
   const history = { ...HOME.history, seed: player.history.value.seed, situation };
-  followed = JSON.stringify([history, 0, []]);
-  void player.go({ history, at: 0, zoom: [] }, true);
+  void player.go({ history, at: 0, zoom: [] }).then((arrived) => arrived && start(player));
 }
 
 export function Room({ player }: { player: Player }) {
@@ -148,7 +169,7 @@ function press(player: Player, key: string, target: HTMLElement, toggleKeys: () 
       return true;
     case " ":
       if (isButton) return false;
-      if (player.playing.value) player.pause();
+      if (player.playing.value) void player.pause();
       else player.play();
       return true;
     case ".":
@@ -210,15 +231,14 @@ function turn(by: number): void {
   if (next) location.hash = `#chapters/${next.id}`;
 }
 
-/** A chapter that ends inside of a part goes there when its play has ended. */
+/** A chapter that ends inside of a part goes there when its end is reached, by play or by steps, and its engine is at rest. */
 function useChapterZoom(player: Player): void {
-  const playing = player.playing.value;
-  player.beat.value;
   const id = chapterId.value;
-  const isOver = id !== "" && !playing && player.at.peek() >= chapterOf(id).to;
+  const isOver = id !== "" && player.print.value !== "" && player.at.peek() >= chapterOf(id).to;
   useEffect(() => {
     const { zoom } = chapterOf(id);
-    if (!isOver || zoom === undefined || player.zoom.peek().length > 0) return;
+    if (!isOver || zoom === undefined || lookedInto === id) return;
+    lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
     if (largest) void player.zoomTo([largest.month, String(largest.id), ...(zoom === "part" ? [] : [String(zoom)])]);
   }, [isOver, id, player]);

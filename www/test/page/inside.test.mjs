@@ -77,6 +77,28 @@ describe("chapters", async () => {
     });
   }
 
+  test("read in their order by Next, each plays to its end and complains of nothing", async () => {
+    await open("#chapters");
+    for (const [i, id] of chapters.entries()) {
+      await page.waitForSelector(`.chapters [aria-current][href="#chapters/${id}"]`);
+      await page.selectOption(".speed select", "30");
+      await page.waitForFunction(() => document.querySelector(".play").getAttribute("aria-label") === "Play" && document.querySelector(".time").dataset.print, null, { timeout: 60_000 });
+      if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
+      if (id === "how-numbers-shrink") await page.waitForSelector(".column");
+      assert.equal(await page.locator(".scene .reading").count(), 0, id);
+      if (i + 1 < chapters.length) await page.getByRole("button", { name: "Next" }).click();
+    }
+    assert.deepEqual(complaints(), []);
+  });
+
+  test("one that is not there is the first, and the address says so", async () => {
+    await open("#chapters/nope");
+    await page.waitForFunction((id) => location.hash.startsWith(`#chapters/${id}`), chapters[0]);
+    await page.evaluate(() => (location.hash = "#chapters/nope-either"));
+    await page.waitForFunction((id) => location.hash.startsWith(`#chapters/${id}`), chapters[0]);
+    assert.deepEqual(complaints(), []);
+  });
+
   test("a chapter can be left for the next one, and for another room", async () => {
     await open("#chapters");
     await page.getByRole("button", { name: "Next" }).click();
