@@ -57,6 +57,8 @@ export const MOST_LINES = 8;
 const FOLLOW_MS = 1000;
 /** While there is nothing to draw, as in the first second of a new database. */
 const EMPTY_MS = 250;
+/** A question that failed is asked again, as what failed may be over; not so one that cannot be right. */
+const RETRY_MS = 2000;
 /** The present is asked for again after this many times what the last answer took, so that a large picture costs no more than a small share of the tab. */
 const REST_SHARE = 8;
 
@@ -137,6 +139,7 @@ export class ChartFeed {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.problem.value = messageOf(error);
+      if ((error as { code?: unknown }).code !== "invalid") this.#again(RETRY_MS);
     }
   }
 }

@@ -1,12 +1,11 @@
 // The chart: uPlot draws the lines; the legend and the readings under the crosshair are ours.
 
 import "uplot/dist/uPlot.min.css";
-import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
-import { bytes, compact, moment, significant } from "../model/format";
+import { bytes, compact, day, moment, significant } from "../model/format";
 
 /** Room for the labels of the values: the longest of each unit. */
 const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
@@ -29,7 +28,7 @@ export function Chart({ feed }: { feed: ChartFeed }) {
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [reading, setReading] = useState<Reading | undefined>();
   const [colours, setColours] = useState(0);
-  const drawn = useComputed(() => feed.drawn.value).value;
+  const drawn = feed.drawn.value;
 
   useEffect(() => {
     const element = host.current;
@@ -231,7 +230,7 @@ function timeLabels(_: uPlot, splits: number[], _axis: number, _space: number, s
   return splits.map((seconds) => {
     const date = new Date(seconds * 1000);
     const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
-    if (step >= 86_400 || midnight) return `${date.getDate()}.${date.getMonth() + 1}.`;
+    if (step >= 86_400 || midnight) return day(seconds * 1000);
     const minutes = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
     return step < 60 ? `${minutes}:${pad(date.getSeconds())}` : minutes;
   });

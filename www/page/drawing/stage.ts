@@ -1,7 +1,7 @@
 // Draws the scene on a canvas, and lets what moves arrive. What is where is decided in glass.ts; here is only the way there.
 
 import type { House, HousePart } from "../model/house";
-import { bytes, compact, month as monthName } from "../model/format";
+import { bytes, compact, many, month as monthName } from "../model/format";
 import { type Brick, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
 import { partColour, type Palette, seriesColour } from "./palette";
 
@@ -301,11 +301,11 @@ function title(context: CanvasRenderingContext2D, glass: Glass, drawn: Drawn, pa
   context.font = `12px ${palette.font}`;
   const parts = glass.bricks.length;
   const size = glass.bricks.reduce((sum, { part }) => sum + part.bytes, 0);
-  context.fillText(`${parts} ${parts === 1 ? "part" : "parts"} · ${bytes(size)}`, glass.x, 33);
+  context.fillText(`${many(parts, "part")} · ${bytes(size)}`, glass.x, 33);
   if (glass.waiting > 0 || glass.grains.length > 0) {
     context.textAlign = "center";
     context.font = `11.5px ${palette.font}`;
-    const text = drawn.capacity > 0 ? `${compact(glass.waiting)} of ${compact(drawn.capacity)} rows` : `${compact(glass.waiting)} rows`;
+    const text = drawn.capacity > 0 ? `${compact(glass.waiting)} of ${compact(drawn.capacity)} rows` : many(glass.waiting, "row");
     context.fillText(text, glass.x, glass.heap.y + 19);
   }
 }
@@ -367,7 +367,7 @@ function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Movi
     context.textAlign = "center";
     context.textBaseline = "middle";
     context.fillStyle = part.class === "inmemory" ? "#2a1a02" : "#fff";
-    const text = width > 128 ? `${compact(part.rows)} rows · ${bytes(part.bytes)}` : compact(part.rows);
+    const text = width > 128 ? `${many(part.rows, "row")} · ${bytes(part.bytes)}` : compact(part.rows);
     context.fillText(text, x + width / 2, y + (height - Math.min(9, height * 0.34)) / 2 + 0.5);
     context.textBaseline = "alphabetic";
   }

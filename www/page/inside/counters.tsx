@@ -1,7 +1,7 @@
 // Counters that move with the picture, and what the last merge was about.
 
 import type { EngineState } from "sandglass/inline";
-import { bytes, compact, grouped, perSample, plural, significant } from "../model/format";
+import { bytes, grouped, many, perSample, plural, significant } from "../model/format";
 import type { House } from "../model/house";
 import type { Player } from "./player";
 
@@ -112,7 +112,7 @@ function Choice({ merge }: { merge: NonNullable<House["lastMerge"]> }) {
   return (
     <>
       <p>
-        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {compact(merge.rows)} rows, {bytes(merge.bytes)}
+        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {many(merge.rows, "row")}, {bytes(merge.bytes)}
         {merge.output && `, became ${bytes(merge.output.bytes)}`}
       </p>
       <div class={considered.length > 60 ? "candidates dense" : "candidates"} role="img" aria-label={`${considered.length} parts by size; ${taken.size} of them were taken`}>

@@ -9,7 +9,7 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "vite";
 
 const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
-const MODULES = ["model/engine", "model/chart", "model/selector", "model/words", "model/format", "drawing/layout", "replay/exposition", "replay/machine", "replay/history"];
+const MODULES = ["model/engine", "model/chart", "model/selector", "model/words", "model/format", "drawing/layout", "replay/exposition", "replay/machine", "replay/history", "chart_feed"];
 
 let folder;
 let page;
@@ -233,4 +233,41 @@ test("the past ends before now, in ever finer steps that do not overlap", () => 
   assert.deepEqual(all, [...new Set(all)].sort((a, b) => a - b));
   assert.equal(all.at(-1), now - 1000);
   assert.equal(Math.round((now - all[0]) / 86400e3), 30);
+});
+
+test("a chart goes on following after a question that failed, and asks no question again that cannot be right", async (t) => {
+  t.mock.timers.enable({ apis: ["setTimeout", "Date"], now: 1_800_000_000_000 });
+  globalThis.document = { visibilityState: "visible" };
+  t.after(() => delete globalThis.document);
+  const settle = async () => {
+    for (let i = 0; i < 20; i++) await Promise.resolve();
+  };
+  let asked = 0;
+  let answer = () => Promise.reject(Object.assign(new Error("the disk is asleep"), { code: "storage" }));
+  const feed = new page.ChartFeed();
+  feed.use({ labels: () => (asked++, answer()), select: () => Promise.resolve([{ labels: { __name__: "up" }, timestamps: Float64Array.of(1), values: Float64Array.of(2) }]) });
+  t.mock.timers.tick(1);
+  await settle();
+  assert.deepEqual([asked, feed.problem.value], [1, "the disk is asleep"]);
+  answer = () => Promise.resolve([{ __name__: "up" }]);
+  t.mock.timers.tick(5000);
+  await settle();
+  assert.deepEqual([asked, feed.problem.value, feed.drawn.value.samples], [2, "", 1]);
+  t.mock.timers.tick(5000);
+  await settle();
+  assert.equal(asked, 3);
+  answer = () => Promise.reject(Object.assign(new Error("a brace is missing"), { code: "invalid" }));
+  feed.selector.value = "up{";
+  t.mock.timers.tick(1);
+  await settle();
+  assert.deepEqual([asked, feed.problem.value], [4, "a brace is missing"]);
+  t.mock.timers.tick(60_000);
+  await settle();
+  assert.equal(asked, 4);
+  feed.use(undefined);
+});
+
+test("counts have their word's form", () => {
+  assert.deepEqual([1, 0, 3900].map((count) => page.many(count, "sample")), ["1 sample", "0 samples", "3.9 k samples"]);
+  assert.equal(page.day(new Date(2026, 4, 5).getTime()), "5 May");
 });
