@@ -42,10 +42,10 @@ export const PRESETS: readonly Preset[] = [
 ];
 
 export const RANGES = [
-  { name: "1 min", spoken: "1 minute", ms: 60e3 },
-  { name: "15 min", spoken: "15 minutes", ms: 15 * 60e3 },
-  { name: "1 d", spoken: "1 day", ms: 24 * 3600e3 },
-  { name: "30 d", spoken: "30 days", ms: 30 * 24 * 3600e3 },
+  { name: "1 min", spoken: "1 min: the last minute", ms: 60e3 },
+  { name: "15 min", spoken: "15 min: the last quarter of an hour", ms: 15 * 60e3 },
+  { name: "1 d", spoken: "1 d: the last day", ms: 24 * 3600e3 },
+  { name: "30 d", spoken: "30 d: the last 30 days", ms: 30 * 24 * 3600e3 },
 ] as const;
 
 /** A rate is taken over so much of the picture, and over no less than a few samples of a live scrape. */

@@ -9,13 +9,15 @@ import { type Block, type Box, type Lane, layOut, ZONES, type ZoneName } from ".
 
 /** Below this width the zones stand one above the other. */
 const STACK_BELOW = 560;
+/** From this width on there is room for more than the zones' names. */
+const CAPTION_TEXTS_FROM = 760;
 /** Lanes shown; older months are told in one line. */
 const MOST_LANES = 3;
 
 const CAPTION: Record<ZoneName, { title: string; text: string }> = {
   raw: { title: "Raw rows", text: "just arrived" },
-  inmemory: { title: "In memory", text: "searchable after a second" },
-  small: { title: "Small parts", text: "durable after five" },
+  inmemory: { title: "In memory", text: "searchable after 1 s" },
+  small: { title: "Small parts", text: "durable after 5 to 11 s" },
   big: { title: "Big parts", text: "merged seldom" },
 };
 
@@ -64,7 +66,7 @@ function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
       {zones.map((zone) => (
         <div key={zone.name} class={`caption stage-${zone.name}`} style={{ left: px(zone.x), width: px(zone.width) }}>
           <strong>{CAPTION[zone.name].title}</strong>
-          <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>
+          {width >= CAPTION_TEXTS_FROM && <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>}
         </div>
       ))}
     </div>

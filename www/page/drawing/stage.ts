@@ -2,7 +2,7 @@
 
 import type { House, HousePart } from "../model/house";
 import { bytes, compact, many, month as monthName } from "../model/format";
-import { type Brick, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
+import { type Brick, fallenTo, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
 import { partColour, type Palette, seriesColour } from "./palette";
 
 /** Series of a part in its order, with their share of its rows. */
@@ -181,7 +181,7 @@ export class Stage {
     places.forEach(([px, py], i) => {
       const share = Math.min(1, Math.max(0, (at - (seen.bornAt[i] ?? 0)) / FALL_MS));
       if (share < 1) falls = true;
-      const y = share < 1 ? glass.top - 26 + (py - glass.top + 26) * share * share : py;
+      const y = fallenTo(glass, py, share);
       context.fillStyle = seriesColour(palette, glass.grains[i] as number);
       context.globalAlpha = share === 0 ? 0 : 1;
       context.beginPath();
@@ -225,8 +225,9 @@ function drawGlass(context: CanvasRenderingContext2D, glass: Glass, palette: Pal
   context.globalAlpha = 0.6;
   context.fill();
   context.globalAlpha = 1;
-  context.strokeStyle = palette.edge;
-  context.lineWidth = 2;
+  context.strokeStyle = palette.muted;
+  context.globalAlpha = 0.75;
+  context.lineWidth = 1.5;
   context.stroke();
   // The plates that hold it.
   context.strokeStyle = palette.ink;
@@ -366,7 +367,7 @@ function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Movi
     context.font = `600 11px ${palette.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillStyle = part.class === "inmemory" ? "#2a1a02" : "#fff";
+    context.fillStyle = palette.onStage;
     const text = width > 128 ? `${many(part.rows, "row")} · ${bytes(part.bytes)}` : compact(part.rows);
     context.fillText(text, x + width / 2, y + (height - Math.min(9, height * 0.34)) / 2 + 0.5);
     context.textBaseline = "alphabetic";

@@ -19,6 +19,8 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
   stage.current ??= new Stage();
   const palette = useRef<Palette | undefined>(undefined);
   const [pointed, setPointed] = useState<{ part: HousePart; x: number; y: number } | undefined>();
+  /** What is told to listeners: the part that keys have chosen, not every one that a pointer comes by. */
+  const [told, setTold] = useState("");
   const selected = useRef<number | undefined>(undefined);
   const snapshot = useRef<string | undefined>(undefined);
   snapshot.current = pointedSnapshot;
@@ -131,7 +133,9 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     if (step !== undefined) {
       event.preventDefault();
       event.stopPropagation();
-      show(bricks[(Math.max(here, step > 0 ? -1 : 0) + step + bricks.length) % bricks.length]?.part);
+      const part = bricks[(Math.max(here, step > 0 ? -1 : 0) + step + bricks.length) % bricks.length]?.part;
+      show(part);
+      setTold(part ? `${CLASS_WORD[part.class]} ${part.id}, ${plural(part.rows, "row")}, ${bytes(part.bytes)}` : "");
     } else if (event.key === "Enter" && here >= 0) {
       event.preventDefault();
       open(bricks[here] as { part: HousePart });
@@ -154,8 +158,11 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
         onClick={(event) => open(point(event))}
         onKeyDown={onKeyDown}
       />
+      <p class="hidden" role="status">
+        {told}
+      </p>
       {pointed && (
-        <div class="bubble" role="status" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
+        <div class="bubble" aria-hidden="true" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
           <PartFacts part={pointed.part} now={player.at.peek()} />
         </div>
       )}

@@ -115,8 +115,9 @@ export function Room({ player }: { player: Player }) {
       {inChapters && <ChapterPanel player={player} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
-          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h2 id="scene-title">{situation.name}</h2>}
+          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
           {!inChapters && <p class="watch">{situation.watch}</p>}
+          {inChapters && <Counters player={player} only={chapterOf(chapterId.value).counters} />}
           <ZoomPath player={player} />
         </header>
         <div class={zoomed ? "picture zoomed" : "picture"} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
@@ -137,8 +138,8 @@ export function Room({ player }: { player: Player }) {
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
         <Troubles player={player} />
       </section>
-      <aside class="card side" aria-label="Counters">
-        <Counters player={player} />
+      <aside class="card side" aria-label={inChapters ? "The last merge" : "Counters"}>
+        {!inChapters && <Counters player={player} />}
         <MergePanel player={player} />
         <HeapWalk player={player} />
       </aside>
@@ -248,34 +249,36 @@ function ChapterPanel({ player }: { player: Player }) {
   const chapter = chapterOf(chapterId.value);
   const at = CHAPTERS.indexOf(chapter);
   return (
-    <article class="chapter" aria-labelledby="chapter-title">
-      <p class="chapter-number">
-        {at + 1} of {CHAPTERS.length}
-      </p>
-      <h2 id="chapter-title">{chapter.title}</h2>
-      {chapter.text.map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
-      ))}
-      <p class="look">{chapter.look}</p>
-      <p class="note files">
-        {chapter.files.map((file) => (
-          <a key={file} href={sourceOf(file)}>
-            <code>{file.replace("src/", "")}</code>
-          </a>
+    <div class="lesson">
+      <article class="chapter" aria-labelledby="chapter-title">
+        <p class="chapter-number">
+          {at + 1} of {CHAPTERS.length}
+        </p>
+        <h1 id="chapter-title">{chapter.title}</h1>
+        {chapter.text.map((paragraph) => (
+          <p key={paragraph}>{paragraph}</p>
         ))}
-      </p>
-      <div class="turn">
-        <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
-          Back
-        </button>
-        <button type="button" onClick={() => show(player, chapter)}>
-          Again
-        </button>
-        <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
-          Next
-        </button>
-      </div>
-      <nav aria-label="Chapters">
+        <p class="look">{chapter.look}</p>
+        <div class="turn">
+          <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
+            Back
+          </button>
+          <button type="button" onClick={() => show(player, chapter)}>
+            Again
+          </button>
+          <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
+            Next
+          </button>
+        </div>
+      </article>
+      <nav class="contents" aria-label="Chapters">
+        <p class="note files">
+          {chapter.files.map((file) => (
+            <a key={file} href={sourceOf(file)}>
+              <code>{file.replace("src/", "")}</code>
+            </a>
+          ))}
+        </p>
         <ol class="chapters">
           {CHAPTERS.map((other) => (
             <li key={other.id}>
@@ -286,7 +289,7 @@ function ChapterPanel({ player }: { player: Player }) {
           ))}
         </ol>
       </nav>
-    </article>
+    </div>
   );
 }
 

@@ -15,12 +15,16 @@ export async function visitInside() {
   const visit = await openPage({ mounts: { page: BUILT } });
   const { page } = visit;
   const dataset = () => page.evaluate(() => ({ ...document.querySelector(".time").dataset }));
+  /** A fresh visit; an address that differs behind the # alone would be followed without one. */
+  const goTo = async (hash) => {
+    await page.goto(`${visit.url}/blank.html`);
+    await page.goto(`${visit.url}/page/index.html${hash}`);
+  };
   return {
     ...visit,
-    /** A fresh visit; an address that differs behind the # alone would be followed without one. */
+    goTo,
     async open(hash) {
-      await page.goto(`${visit.url}/blank.html`);
-      await page.goto(`${visit.url}/page/index.html${hash}`);
+      await goTo(hash);
       await page.waitForSelector(".transport");
     },
     /** Where it came to rest, and the fingerprint of that. */

@@ -17,7 +17,8 @@ let page;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandglass-model-"));
   const entry = join(folder, "entry.ts");
-  await writeFile(entry, MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`).join("\n"));
+  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};`;
+  await writeFile(entry, [...MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`), named].join("\n"));
   await build({
     configFile: false,
     root: folder,
@@ -132,6 +133,12 @@ test("sources stand for a moment with curves to the output, then fly into it", (
 });
 
 // ---- the chart ----
+
+test("grains fall from below the month's name to their place, ever faster", () => {
+  const glass = { top: 46 };
+  const way = [0, 0.25, 0.5, 0.75, 1, 1.2].map((share) => page.glass.fallenTo(glass, 146, share));
+  assert.deepEqual(way, [46, 52.25, 71, 102.25, 146, 146]);
+});
 
 test("decimation keeps the lowest and the highest sample of every pixel", () => {
   const pairs = Array.from({ length: 50_000 }, (_, i) => [i * 10, Math.sin(i / 900)]);
