@@ -63,7 +63,7 @@ export const CHAPTERS: readonly Chapter[] = [
     title: "Five seconds later",
     text: [
       "Every five seconds, in-memory parts that are at least five seconds old go to disk: up to fifteen of them are merged into one small part. It is written below tmp, synced, and moved to its place by one transaction.",
-      "Below the neck is what survives. There is no write-ahead log, here or on the server: a kill -9 takes the last five to eleven seconds.",
+      "Below the neck is what survives. Samples are durable five to eleven seconds after they came, and there is no write-ahead log, here or on the server: a kill -9 takes at most the last twelve seconds.",
     ],
     look: "Bricks run through the neck. Those above it are lost by a crash, those below are not.",
     counters: ["parts", "bytes"],
@@ -93,7 +93,7 @@ export const CHAPTERS: readonly Chapter[] = [
     title: "How a merge runs",
     text: [
       "Every source is a stream of blocks, sorted by TSID and time. A heap holds the streams by their next block; the smallest comes out first. Blocks of one series that meet are decoded and joined, up to 8,192 rows; a block that stands alone is passed on as bytes, without being decoded.",
-      "Nobody waits for a merge. Queries go on reading the old parts. When the result is complete, one transaction puts it in their place; the old files go when the last reader has let go.",
+      "No query waits for a merge: all go on reading the old parts. Who writes waits for one only when more than 256 parts stand in the list, as in the situation “257 small parts”. When the result is complete, one transaction puts it in their place; the old files go when the last reader has let go.",
     ],
     look: "All parts are merged, fifteen at a time. Each line at the side is a source, each square a block; the row below is the result.",
     counters: ["merges", "parts", "written"],
@@ -123,7 +123,7 @@ export const CHAPTERS: readonly Chapter[] = [
     id: "how-numbers-shrink",
     title: "How numbers shrink",
     text: [
-      "Values become integers with one decimal exponent for the whole block. Of a counter, second differences are stored; of a gauge, plain ones; of a constant, nothing. The differences become varints: small numbers take one byte. From 128 bytes on, ZSTD is tried, and kept when it saves a tenth.",
+      "Values become integers with one decimal exponent for the whole block, which keeps about 12 to 15 significant decimal digits of each. Of a counter, second differences are stored; of a gauge, plain ones; of a constant, nothing. The differences become varints: small numbers take one byte. From 128 bytes on, ZSTD is tried, and kept when it saves a tenth.",
       "The encoder decides by looking: a column that is negative somewhere, or falls to more than an eighth of the value before, is a gauge.",
     ],
     look: "Here is the counter. Go up one step by the path above the picture and open the gauge, the constant and the noise beside it.",
