@@ -1,46 +1,23 @@
 // The rooms Inside and Chapters in a real browser: every situation and chapter to its end, and time back and forth.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { openPage } from "../server/chromium.mjs";
-
-const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
-const source = (path) => readFile(new URL(`../../page/${path}`, import.meta.url), "utf8");
-/** What stands in the lists; the page itself is their only other reader. */
-const ids = async (path) => [...(await source(path)).matchAll(/^ {4}id: "([\w-]+)"/gm)].map(([, id]) => id);
+import { ids, source, visitInside } from "./inside_page.mjs";
 
 let visit;
 let page;
 before(async () => {
-  visit = await openPage({ mounts: { page: BUILT } });
+  visit = await visitInside();
   page = visit.page;
 });
 after(() => visit?.close());
 
-/** A fresh visit; an address that differs behind the # alone would be followed without one. */
-async function open(hash) {
-  await page.goto(`${visit.url}/blank.html`);
-  await page.goto(`${visit.url}/page/index.html${hash}`);
-  await page.waitForSelector(".transport");
-}
-const rest = async () => {
-  await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, { timeout: 60_000 });
-  return page.evaluate(() => ({ ...document.querySelector(".time").dataset }));
-};
-const seek = (ms) =>
-  page.evaluate((ms) => {
-    const line = document.querySelector(".line input");
-    line.value = String(ms);
-    line.dispatchEvent(new Event("input", { bubbles: true }));
-  }, ms);
-const atRest = async (ms) => {
-  await page.waitForFunction((ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print, ms, { timeout: 60_000 });
-  return (await rest()).print;
-};
+const open = (hash) => visit.open(hash);
+const rest = () => visit.rest();
+const seek = (ms) => visit.seek(ms);
+const atRest = (ms) => visit.atRest(ms);
+const complaints = () => visit.complaints();
 const counter = (name) => page.evaluate((name) => [...document.querySelectorAll(".counters > div")].find((item) => item.querySelector("dt").textContent === name)?.querySelector(".value").textContent, name);
-const complaints = () => visit.errors.splice(0);
 
 describe("situations", async () => {
   for (const id of await ids("replay/situations.ts")) {
