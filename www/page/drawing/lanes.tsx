@@ -2,7 +2,7 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { bigPartBytes, type Part, type Partition } from "../model/engine";
-import { bytes, compact, grouped, month, plural } from "../model/format";
+import { bytes, compact, grouped, many, month, plural } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
 import { type Block, type Box, type Lane, layOut, ZONES, type ZoneName } from "./layout";
@@ -168,7 +168,7 @@ function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoi
       type="button"
       class={classes.join(" ")}
       tabIndex={props.stop && !leaving ? 0 : -1}
-      aria-label={`${CLASS_WORD[part.class]}, ${grouped(part.rows)} rows, ${bytes(part.bytes)}`}
+      aria-label={`${many(part.rows, "row")}: ${CLASS_WORD[part.class]}, ${bytes(part.bytes)}`}
       aria-hidden={leaving}
       style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height), "--from-x": px(fromX), "--from-y": px(fromY) }}
       onPointerEnter={() => props.onPoint(part)}
