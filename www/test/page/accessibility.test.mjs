@@ -168,7 +168,8 @@ function contrast(one, other) {
 
 test("a pointer over the chart and over the picture tells listeners nothing, keys do", async () => {
   await inside.goTo("#live");
-  await page.waitForSelector(".legend .value");
+  await page.getByRole("button", { name: "Load", exact: true }).first().click();
+  await page.waitForFunction(() => document.querySelector(".legend").children.length === 3 && !document.querySelector(".reading.problem"));
   // What is told is counted by changes of what stands in live regions.
   const watch = () =>
     page.evaluate(() => {
@@ -182,7 +183,7 @@ test("a pointer over the chart and over the picture tells listeners nothing, key
   const sweep = async (selector) => {
     await page.locator(selector).scrollIntoViewIfNeeded();
     const box = await page.locator(selector).boundingBox();
-    for (let i = 1; i < 20; i++) await page.mouse.move(box.x + (box.width * i) / 20, box.y + box.height * (0.3 + 0.03 * i));
+    for (let i = 1; i < 20; i++) await page.mouse.move(box.x + (box.width * i) / 20, box.y + box.height * (0.3 + 0.02 * i));
     await page.waitForTimeout(700);
   };
   await watch();
