@@ -176,7 +176,8 @@ test("a pointer over the chart and over the picture tells listeners nothing, key
       globalThis.told = [];
       const isLive = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest?.('[aria-live]:not([aria-live="off"]),[role=status],[role=alert]');
       new MutationObserver((changes) => {
-        for (const { target } of changes) if (isLive(target)) globalThis.told.push(isLive(target).textContent);
+        // A region that is empty tells nothing.
+        for (const text of new Set(changes.map(({ target }) => isLive(target)?.textContent))) if (text) globalThis.told.push(text);
       }).observe(document.querySelector("main"), { childList: true, subtree: true, characterData: true });
     });
   const told = () => page.evaluate(() => globalThis.told.splice(0));
