@@ -365,6 +365,11 @@ impl EnginePort {
         answer::json(&self.engine.inspect()).map_err(thrown)
     }
 
+    /// What should be said to the people behind the page, once each; nothing when there is nothing more.
+    pub fn hint(&mut self) -> Option<String> {
+        self.engine.hint()
+    }
+
     /// Turns the trace on or off.
     #[wasm_bindgen(js_name = setObserved)]
     pub fn set_observed(&mut self, observed: bool) {

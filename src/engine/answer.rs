@@ -46,7 +46,7 @@ pub struct IngestResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IngestError {
-    /// Number of the line, counted from 1.
+    /// Number of the line, counted from 1; none for what is said of no single line.
     pub line: Option<u64>,
     /// What was found and what was expected.
     pub message: String,
@@ -67,7 +67,10 @@ pub struct SnapshotFile {
 impl From<TextIngested> for IngestResult {
     fn from(ingested: TextIngested) -> Self {
         let TextIngested { series, samples, rejected, errors } = ingested;
-        let errors = errors.into_iter().map(|(line, message)| IngestError { line: Some(line), message }).collect();
+        let errors = errors
+            .into_iter()
+            .map(|(line, message)| IngestError { line: (line > 0).then_some(line), message })
+            .collect();
         Self { series, samples, rejected, errors }
     }
 }

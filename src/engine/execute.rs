@@ -57,6 +57,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         }
         Command::ExportOpen { selector, range } => Box::pin(async move {
             let mut series = storage.find_series(selector.as_deref(), range).await?;
+            storage.tell_labels_not_utf8(&series);
             series.reverse();
             let id = shared.next_cursor.get();
             shared.next_cursor.set(id + 1);

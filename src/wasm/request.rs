@@ -30,6 +30,7 @@ pub(super) enum Request {
     SnapshotDeleteAll,
     SnapshotFiles { name: String },
     SnapshotRead { source: String, offset: f64, length: f64 },
+    DeleteSeries { selector: String },
     InspectPart { part: f64, from: f64, count: f64 },
     InspectBlock { part: f64, block: f64 },
     InspectIndexBlock { table: f64, part: f64, block: f64 },
@@ -86,6 +87,7 @@ impl Request {
             Self::SnapshotRead { source, offset, length } => {
                 Command::SnapshotRead { source, offset: offset as u64, length: length as u64 }
             }
+            Self::DeleteSeries { selector } => Command::DeleteSeries { selector },
             Self::InspectPart { part, from, count } => {
                 Command::InspectPart { part: part as u64, from: from as u64, count: count as usize }
             }
