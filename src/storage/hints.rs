@@ -46,16 +46,15 @@ fn mistaken_unit(timestamp: TimestampMs, accepted: TimeRange) -> Option<&'static
 }
 
 impl IngestCounters {
-    /// How many were refused and why; nothing when none was.
+    /// Why samples were refused; nothing when none was.
     pub(super) fn refusals_in_words(&self) -> Option<String> {
         let kinds = [
             (self.rejected_too_old, "older than the retention"),
             (self.rejected_too_new, "more than two days ahead"),
             (self.rejected_nan, "not a number"),
         ];
-        let parts: Vec<_> =
-            kinds.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}")).collect();
-        (!parts.is_empty()).then(|| format!("samples that were not stored: {}", parts.join(", ")))
+        let reasons: Vec<_> = kinds.iter().filter(|(count, _)| *count > 0).map(|(_, reason)| *reason).collect();
+        (!reasons.is_empty()).then(|| format!("samples were dropped that are {}", reasons.join(" or ")))
     }
 
     /// The reason that most of the refused rows share.
@@ -94,7 +93,7 @@ impl Storage {
     /// The words for a call that has stored nothing.
     fn why_all_dropped(&self, samples: u64, reason: DropReason, timestamp: TimestampMs) -> String {
         let (accepted, now) = (self.accepted_range(), self.context.now());
-        let what = format!("none of the {samples} samples of a call was stored");
+        let what = format!("all {samples} samples that came together were dropped");
         let cause = match reason {
             DropReason::NotANumber => {
                 return format!("{what}: their values are not a number, which is not kept; leave such samples out");

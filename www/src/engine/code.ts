@@ -73,6 +73,13 @@ function understand(cause: unknown, source: WasmSource | undefined): SandglassEr
   if (cause instanceof SandglassError) return cause;
   const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
   const why = cause instanceof Error ? cause.message : String(cause);
+  if (/content security policy|unsafe-eval/i.test(why)) {
+    return new SandglassError(
+      "unsupported",
+      `the page's Content Security Policy forbids WebAssembly: ${why}; let its script-src have 'wasm-unsafe-eval', which allows WebAssembly alone`,
+      { cause },
+    );
+  }
   return new SandglassError(
     "unsupported",
     `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,
