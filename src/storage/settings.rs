@@ -133,11 +133,11 @@ impl Storage {
         let partitions: Vec<String> = going.map(|partition| partition.name().to_string()).collect();
         let months = match &partitions[..] {
             [] => String::new(),
-            partitions => format!(", among them the months {}", partitions.join(", ")),
+            partitions => format!(", and the months {} go a minute from now", partitions.join(", ")),
         };
         let message = format!(
-            "the retention is {} days now and was {} days: older samples are removed{months}; to keep them, close the database \
-             within a minute and open it with the retention it had",
+            "the retention is {} days now and was {} days: older samples go with the next merges{months}; to keep what is still there, \
+             close the database and open it with the retention it had",
             after_ms / DAY_MS,
             before_ms / DAY_MS,
         );

@@ -29,7 +29,7 @@ export interface OpenOptions {
    * Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. The database remembers it. Left
    * out, a new one gets `"1y"`, an existing one keeps what it has, and one that a server has written, which says nothing of it, keeps
    * all. Given, it takes the place of what was remembered; when it is shorter, the event {@link RetentionShortened} tells so before
-   * anything is removed, which is a minute after `open` at the earliest for whole months.
+   * anything is removed: older samples go with the next merges, whole months a minute after `open` at the earliest.
    */
   retention?: string | number;
   /**
