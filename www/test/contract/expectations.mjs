@@ -121,8 +121,8 @@ export const EXPECTATIONS = {
     equal(
       found.map(({ labels, values }) => [labels.job, Object.keys(labels).length, values]),
       [
-        [undefined, 30, Float64Array.of(1, 2)],
         ["app", 30, Float64Array.of(3)],
+        [undefined, 30, Float64Array.of(1, 2)],
       ],
     );
     ok((await db.inspect()).ingested.labelsCut > 0);
