@@ -24,6 +24,7 @@ use wasm_bindgen::prelude::*;
 
 mod answer;
 mod options;
+mod query;
 mod request;
 
 use options::{EngineOptions, Options};
@@ -363,6 +364,11 @@ impl EnginePort {
     /// The engine's state.
     pub fn inspect(&self) -> std::result::Result<JsValue, JsValue> {
         answer::json(&self.engine.inspect()).map_err(thrown)
+    }
+
+    /// What should be said to the people behind the page, once each; nothing when there is nothing more.
+    pub fn hint(&mut self) -> Option<String> {
+        self.engine.hint()
     }
 
     /// Turns the trace on or off.

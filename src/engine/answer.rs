@@ -48,7 +48,7 @@ pub struct IngestResult {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct IngestError {
-    /// Number of the line, counted from 1; None for formats without lines.
+    /// Number of the line, counted from 1; none for what is said of no single line.
     pub line: Option<u64>,
     /// What was found and what was expected.
     pub message: String,

@@ -3,7 +3,8 @@
 use crate::error::{Error, Result};
 use crate::query::dialect::Dialect;
 use crate::time::{DAY_MS, TimestampMs};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
+use std::fmt;
 
 /// Whose clock the scheduler follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -23,6 +24,12 @@ pub struct Config {
     pub retention_ms: i64,
     /// Of the samples of a series in one such interval only the last is kept; 0 keeps all.
     pub dedup_interval_ms: i64,
+    /// The retention is wanted just so; else it is for a new database, and an existing one keeps what it has.
+    #[serde(skip)]
+    pub gives_retention: bool,
+    /// The same of the de-duplication interval.
+    #[serde(skip)]
+    pub gives_dedup_interval: bool,
     /// Whose clock is followed.
     pub clock: Clock,
     /// The instant at which the database is opened.
@@ -44,16 +51,32 @@ pub struct Config {
     pub read_only: bool,
 }
 
-/// The keys of the server's flags of the same names (engine-behaviour §1).
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+/// The keys of the server's flags of the same names (engine-behaviour §1). Whoever prints them sees which are asked for, not what
+/// they are.
+#[derive(Clone, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct AuthKeys {
     /// `-snapshotAuthKey`
+    #[serde(serialize_with = "is_asked_for")]
     pub snapshot: String,
     /// `-forceFlushAuthKey`
+    #[serde(serialize_with = "is_asked_for")]
     pub force_flush: String,
     /// `-forceMergeAuthKey`
+    #[serde(serialize_with = "is_asked_for")]
     pub force_merge: String,
+}
+
+fn is_asked_for<S: Serializer>(key: &str, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+    serializer.serialize_bool(!key.is_empty())
+}
+
+impl fmt::Debug for AuthKeys {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { snapshot, force_flush, force_merge } = self;
+        let asked_for = [snapshot, force_flush, force_merge].map(|key| !key.is_empty());
+        write!(formatter, "AuthKeys{asked_for:?}")
+    }
 }
 
 impl Config {
@@ -62,6 +85,8 @@ impl Config {
         Self {
             retention_ms: 365 * DAY_MS,
             dedup_interval_ms: 0,
+            gives_retention: true,
+            gives_dedup_interval: true,
             clock: Clock::Real,
             start_time,
             cache_bytes: 64 << 20,
@@ -92,6 +117,15 @@ mod tests {
     use crate::engine::Engine;
     use crate::error::ErrorKind;
     use crate::fs::MemoryFileSystem;
+
+    #[test]
+    fn keys_are_not_shown() {
+        let auth = AuthKeys { snapshot: "hunter2".into(), ..AuthKeys::default() };
+        let config = Config { auth, ..Config::new(1_700_000_000_000) };
+        let shown = serde_json::to_value(&config).unwrap();
+        assert_eq!(shown["auth"], serde_json::json!({ "snapshot": true, "forceFlush": false, "forceMerge": false }));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
 
     #[test]
     fn precision_bits_are_1_to_64() {

@@ -39,6 +39,7 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
+use crate::query::dialect::Dialect;
 use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
@@ -136,6 +137,8 @@ impl Engine {
             precision_bits: config.precision_bits,
             final_merge_delay_ms: config.final_merge_delay_ms,
             read_only: config.read_only,
+            gives_retention: config.gives_retention,
+            gives_dedup_interval: config.gives_dedup_interval,
             ..options
         };
         let context = Context::new(fs, config.start_time);
@@ -180,6 +183,11 @@ impl Engine {
             shared.answer(ticket, answer);
         });
         Ok((engine, ticket))
+    }
+
+    /// Which language queries speak that don't say.
+    pub fn dialect(&self) -> Dialect {
+        self.shared.config.dialect
     }
 
     // ---- ingestion ----------------------------------------------------------------------------------------------------
@@ -432,6 +440,11 @@ impl Engine {
     /// The events since the last call; none while the engine is not observed.
     pub fn events(&mut self) -> Vec<StampedEvent> {
         self.context.with_trace(|trace| trace.drain().collect())
+    }
+
+    /// The oldest of the events that are meant for people, in words, once: those who do not observe learn of them so.
+    pub fn hint(&mut self) -> Option<String> {
+        self.context.with_trace(|trace| trace.take_hint())
     }
 
     /// The whole state; of a reader, what its last call saw, and it looks for news then. Cheap enough for a page that draws it with each frame.

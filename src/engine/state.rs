@@ -123,7 +123,8 @@ impl EngineState {
         Self {
             now: engine.now(),
             clock: engine.clock,
-            config: engine.shared.config.clone(),
+            config: storage
+                .map_or_else(|| engine.shared.config.clone(), |storage| effective(&engine.shared.config, storage)),
             partitions,
             index: storage.map(|storage| storage.index().state()),
             series: storage.map(Storage::series_state),
@@ -136,6 +137,12 @@ impl EngineState {
             events_dropped: engine.context.with_trace(|trace| trace.dropped()),
         }
     }
+}
+
+/// How the database was opened, with what it has remembered.
+fn effective(config: &Config, storage: &Storage) -> Config {
+    let options = storage.options();
+    Config { retention_ms: options.retention_ms, dedup_interval_ms: options.dedup_interval_ms, ..config.clone() }
 }
 
 impl StorageState {

@@ -155,6 +155,7 @@ impl ExportCursor {
             lists.into_iter().flatten().collect()
         };
         let mut series = storage.find_series(&filters, range, MAX_SERIES).await?;
+        storage.tell_labels_not_utf8(&series);
         series.reverse();
         Ok(Self { format, series, range, has_begun: false })
     }

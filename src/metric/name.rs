@@ -8,7 +8,7 @@ use xxhash_rust::xxh64::xxh64;
 
 /// The label that holds the metric group.
 pub const NAME_LABEL: &[u8] = b"__name__";
-/// Labels of one series; what comes behind is dropped. `__name__` counts.
+/// Labels of one series; those behind are dropped. `__name__` counts and stays.
 pub const MAX_LABELS: usize = 30;
 /// Bytes of a label's key; longer ones are cut.
 pub const MAX_KEY_LEN: usize = 256;
@@ -31,25 +31,52 @@ pub struct MetricName {
 }
 
 impl MetricName {
-    /// The name of the series with these labels, in the order in which they were given: empty values are left out, the limits
-    /// on labels hold, and of labels with the same key the last one wins.
+    /// The name of the series with these labels, whatever their order: empty values are left out, of labels with the same key the
+    /// last one wins, and the limits on labels hold.
     pub fn from_labels<'a, K, V>(labels: impl IntoIterator<Item = (&'a K, &'a V)>) -> Self
     where
         K: AsRef<[u8]> + ?Sized + 'a,
         V: AsRef<[u8]> + ?Sized + 'a,
     {
+        Self::from_labels_within_limits(labels).0
+    }
+
+    /// As [`MetricName::from_labels`], with the number of labels that were left out or shortened for the limits. Those that come
+    /// last in canonical order are left out, so that it does not matter in which order they were given; the name never is.
+    pub fn from_labels_within_limits<'a, K, V>(labels: impl IntoIterator<Item = (&'a K, &'a V)>) -> (Self, u64)
+    where
+        K: AsRef<[u8]> + ?Sized + 'a,
+        V: AsRef<[u8]> + ?Sized + 'a,
+    {
         let mut name = Self::default();
-        let labels = labels.into_iter().map(|(key, value)| (key.as_ref(), value.as_ref()));
-        for (key, value) in labels.filter(|(_, value)| !value.is_empty()).take(MAX_LABELS) {
-            let value = &value[..value.len().min(MAX_VALUE_LEN)];
-            if key == NAME_LABEL || key.is_empty() {
-                name.metric_group = value.to_vec();
-            } else {
-                name.tags.push((key[..key.len().min(MAX_KEY_LEN)].to_vec(), value.to_vec()));
+        for (key, value) in labels.into_iter().map(|(key, value)| (key.as_ref(), value.as_ref())) {
+            match value {
+                [] => {}
+                value if key == NAME_LABEL || key.is_empty() => name.metric_group = value.to_vec(),
+                value => name.tags.push((key.to_vec(), value.to_vec())),
             }
         }
         name.sort_tags();
-        name
+        let allowed = MAX_LABELS - usize::from(!name.metric_group.is_empty());
+        let mut cut = name.tags.len().saturating_sub(allowed) as u64;
+        name.tags.truncate(allowed);
+        let mut shorten = |text: &mut Vec<u8>, limit: usize| {
+            let is_too_long = text.len() > limit;
+            text.truncate(limit);
+            cut += u64::from(is_too_long);
+            is_too_long
+        };
+        shorten(&mut name.metric_group, MAX_VALUE_LEN);
+        let mut has_new_keys = false;
+        for (key, value) in &mut name.tags {
+            shorten(value, MAX_VALUE_LEN);
+            has_new_keys |= shorten(key, MAX_KEY_LEN);
+        }
+        if has_new_keys {
+            // Keys may have become equal, and a key that has become another one may belong elsewhere.
+            name.sort_tags();
+        }
+        (name, cut)
     }
 
     /// Puts the tags in canonical order; of tags with the same key the last one stays.
@@ -233,6 +260,34 @@ mod tests {
         let many: Vec<_> = (0..100).map(|i| (format!("k{i:03}"), "v")).collect();
         let name = MetricName::from_labels(many.iter().map(|(key, value)| (key, *value)));
         assert_eq!((name.tags.len(), &name.tags[29].0[..]), (30, &b"k029"[..]));
+    }
+
+    #[test]
+    fn the_order_of_labels_does_not_count_and_the_name_stays() {
+        let mut labels: Vec<(String, String)> = (0..40).map(|i| (format!("k{i:02}"), "v".into())).collect();
+        labels.extend([("__name__".into(), "wide".into()), ("job".into(), "app".into())]);
+        let read = |labels: &[(String, String)]| {
+            MetricName::from_labels_within_limits(labels.iter().map(|(key, value)| (key, value)))
+        };
+        let (name, cut) = read(&labels);
+        assert_eq!((&name.metric_group[..], name.value(b"job"), cut), (&b"wide"[..], &b"app"[..], 12));
+        assert_eq!((name.tags.len(), name.value(b"k27"), name.value(b"k28")), (29, &b"v"[..], &b""[..]));
+        for turn in 1..labels.len() {
+            labels.rotate_left(1);
+            assert_eq!(read(&labels), (name.clone(), cut), "turned {turn} times");
+        }
+    }
+
+    #[test]
+    fn what_is_shortened_is_counted() {
+        let (long_key, long_value) = ("k".repeat(MAX_KEY_LEN + 1), "v".repeat(MAX_VALUE_LEN + 1));
+        let labels = [("__name__", &long_value[..]), (&long_key[..], "a"), ("b", &long_value[..]), ("c", "short")];
+        let (name, cut) = MetricName::from_labels_within_limits(labels);
+        assert_eq!((cut, name.tags.len(), name.metric_group.len()), (3, 3, MAX_VALUE_LEN));
+        // Keys that become equal become one label.
+        let longer = format!("{long_key}l");
+        let (name, _) = MetricName::from_labels_within_limits([(&long_key[..], "a"), (&longer[..], "b")]);
+        assert_eq!(name.tags.len(), 1);
     }
 
     #[test]

@@ -214,6 +214,11 @@ impl Context {
         }
     }
 
+    /// Adds a fact that the people behind the program should learn of, even when nobody watches yet.
+    pub fn announce(&self, event: Event) {
+        self.0.trace.borrow_mut().announce(self.now(), event);
+    }
+
     /// The ring of events, for the engine's edge.
     pub fn with_trace<T>(&self, use_ring: impl FnOnce(&mut EventRing) -> T) -> T {
         use_ring(&mut self.0.trace.borrow_mut())

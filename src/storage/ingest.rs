@@ -72,6 +72,16 @@ impl IngestCounters {
         }
     }
 
+    /// What was refused since the counters stood at `before`.
+    fn refused_since(&self, before: Self) -> Self {
+        Self {
+            rejected_nan: self.rejected_nan - before.rejected_nan,
+            rejected_too_old: self.rejected_too_old - before.rejected_too_old,
+            rejected_too_new: self.rejected_too_new - before.rejected_too_new,
+            ..Self::default()
+        }
+    }
+
     fn add_refused(&mut self, refused: Self) {
         self.rejected_nan += refused.rejected_nan;
         self.rejected_too_old += refused.rejected_too_old;
@@ -89,7 +99,9 @@ impl Storage {
     /// # Errors
     /// `Invalid` when no label with a value is among them.
     pub fn series_handle(&self, labels: &[(&str, &str)]) -> Result<u32> {
-        let name = MetricName::from_labels(labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
+        let labels = labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        let (name, cut) = MetricName::from_labels_within_limits(labels);
+        self.note_labels_cut(&name, cut);
         self.series.borrow_mut().handle(name)
     }
 
@@ -100,7 +112,11 @@ impl Storage {
     /// waits for it. Nothing was accepted then.
     pub fn try_append(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
         self.check_backlog(timestamps.len())?;
-        self.append_checked(handle, timestamps, values)
+        let (appended, refused) = self.counting_refused(|| self.append_checked(handle, timestamps, values))?;
+        if refused.rejected() > 0 && refused.rejected() == timestamps.len() as u64 {
+            self.tell_all_dropped_once(refused, timestamps[0]);
+        }
+        Ok(appended)
     }
 
     fn append_checked(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<Appended> {
@@ -164,7 +180,11 @@ impl Storage {
     /// As [`Storage::try_append`].
     pub fn try_append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
         self.check_backlog(handles.len())?;
-        self.append_row_checked(handles, timestamp, values)
+        let (appended, refused) = self.counting_refused(|| self.append_row_checked(handles, timestamp, values))?;
+        if refused.rejected() > 0 && refused.rejected() == handles.len() as u64 {
+            self.tell_all_dropped_once(refused, timestamp);
+        }
+        Ok(appended)
     }
 
     fn append_row_checked(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<Appended> {
@@ -217,12 +237,12 @@ impl Storage {
         Ok(Appended::Accepted)
     }
 
-    /// Appends samples of one series, whatever has to be looked up or created first. Returns how many were refused.
+    /// Appends samples of one series, whatever has to be looked up or created first. Returns what was refused.
     /// Rows that [`Storage::try_append`] has let in so far are not counted again as waiting.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
-    pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<u64> {
+    pub async fn append_run(&self, handle: u32, timestamps: &[i64], values: &[f64]) -> Result<IngestCounters> {
         loop {
             let (appended, refused) = self.counting_refused(|| self.append_checked(handle, timestamps, values))?;
             if appended == Appended::Accepted {
@@ -232,11 +252,11 @@ impl Storage {
         }
     }
 
-    /// Appends one sample to each of many series, whatever has to be looked up or created first. Returns how many were refused.
+    /// Appends one sample to each of many series, whatever has to be looked up or created first. Returns what was refused.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; what storage says.
-    pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<u64> {
+    pub async fn append_row(&self, handles: &[u32], timestamp: TimestampMs, values: &[f64]) -> Result<IngestCounters> {
         loop {
             let (appended, refused) = self.counting_refused(|| self.append_row_checked(handles, timestamp, values))?;
             if appended == Appended::Accepted {
@@ -246,21 +266,22 @@ impl Storage {
         }
     }
 
-    /// How many rows a synchronous call refuses. Over an await the counters would count what others bring meanwhile, too.
-    fn counting_refused(&self, append: impl FnOnce() -> Result<Appended>) -> Result<(Appended, u64)> {
-        let before = self.ingested.borrow().rejected();
+    /// What a synchronous call refuses. Over an await the counters would count what others bring meanwhile, too.
+    #[inline]
+    fn counting_refused(&self, append: impl FnOnce() -> Result<Appended>) -> Result<(Appended, IngestCounters)> {
+        let before = self.ingest_counters();
         let appended = append()?;
-        Ok((appended, self.ingested.borrow().rejected() - before))
+        Ok((appended, self.ingested.borrow().refused_since(before)))
     }
 
-    /// Appends rows of many series and instants, given as columns. Returns how many were refused.
+    /// Appends rows of many series and instants, given as columns. Returns what was refused.
     ///
     /// # Errors
     /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it, and
     /// nothing was accepted.
-    pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<u64> {
+    pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<IngestCounters> {
         self.check_backlog(handles.len())?;
-        let mut refused = 0;
+        let mut refused = IngestCounters::default();
         let mut from = 0;
         while from < handles.len() {
             // Neighbours of one instant or of one series go together: scrapes and exports consist of little else.
@@ -269,11 +290,13 @@ impl Storage {
             let same_series = rest.take_while(|row| handles[*row] == handles[from]).count();
             if same_instant >= same_series {
                 let to = from + 1 + same_instant;
-                refused += self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
+                let of_row = self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
+                refused.add_refused(of_row);
                 from = to;
             } else {
                 let to = from + 1 + same_series;
-                refused += self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
+                let of_run = self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
+                refused.add_refused(of_run);
                 from = to;
             }
         }
@@ -305,6 +328,11 @@ impl Storage {
             return Ok(());
         }
         Err(Error::invalid(format!("{handle} is no series handle of this database; get one with series()")))
+    }
+
+    /// The instants whose samples are stored.
+    pub(super) fn accepted_range(&self) -> TimeRange {
+        self.gate().range
     }
 
     fn gate(&self) -> Gate {

@@ -3,12 +3,14 @@
 
 pub mod deduplication;
 pub mod delete;
+mod hints;
 pub mod ingest;
 pub mod inspect;
 pub mod recover;
 pub mod retention;
 pub mod search;
 pub mod series;
+mod settings;
 pub mod snapshot;
 pub mod table;
 pub mod text;
@@ -33,6 +35,10 @@ pub struct StorageOptions {
     pub retention_ms: i64,
     /// Of the samples of a series in one such interval only the last is kept; 0 keeps all.
     pub dedup_interval_ms: i64,
+    /// The retention is wanted just so; else it is for a database that remembers none.
+    pub gives_retention: bool,
+    /// The same of the interval.
+    pub gives_dedup_interval: bool,
     /// The instant of opening; ids and suffixes count from its nanoseconds.
     pub start_time: TimestampMs,
     /// Upper bound for caches of cold data, in bytes.
@@ -71,6 +77,8 @@ impl StorageOptions {
         Ok(Self {
             retention_ms: retention_ms.min(MAX_RETENTION_MS),
             dedup_interval_ms,
+            gives_retention: true,
+            gives_dedup_interval: true,
             start_time,
             cache_bytes: 64 << 20,
             memory_bytes: 4 << 30,
@@ -103,6 +111,8 @@ pub struct Storage {
     last_read: Cell<Option<ReadCounters>>,
     /// The labels that were added to the texts ingestion remembers.
     last_extra_labels: RefCell<Vec<(String, String)>>,
+    /// What was said once and is not said again.
+    told: Cell<hints::Told>,
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }
@@ -122,6 +132,8 @@ pub struct IngestCounters {
     pub rejected_too_old: u64,
     /// Rows more than two days ahead.
     pub rejected_too_new: u64,
+    /// Labels that were left out or shortened since a series had too many or too long ones, each time such a series came.
+    pub labels_cut: u64,
 }
 
 /// What the last reading of samples has cost.

@@ -2,7 +2,7 @@
 
 use super::series::SeriesRegistry;
 use super::table::Table;
-use super::{Storage, StorageOptions};
+use super::{Storage, StorageOptions, settings};
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
 use crate::encoding::int::{put_i64, take_i64};
@@ -42,16 +42,25 @@ impl Storage {
     /// # Errors
     /// `Corrupt` when a part or the index cannot be read, with the file's name; what storage says.
     pub async fn open(context: &Context, options: StorageOptions) -> Result<Rc<Self>> {
+        let (options, remembered) = settings::resolve(context, options).await?;
+        let to_be_remembered = settings::to_be_written(&options, remembered);
         let metadata = FilePath::root().join(METADATA_FILE);
         let stored = context.read_small_file(&metadata).await?;
         let min_timestamp_for_composite = match stored.as_deref().map(take_i64) {
-            Some(Ok((timestamp, []))) => timestamp,
+            Some(Ok((timestamp, []))) => {
+                if let Some(change) = to_be_remembered {
+                    settings::write(context, change).await?;
+                }
+                timestamp
+            }
             _ => {
                 let is_new = context.list(&FilePath::root().join("indexdb")).await?.is_empty();
                 let timestamp = first_composite_timestamp(is_new, context.now());
                 let mut bytes = Vec::new();
                 put_i64(&mut bytes, timestamp);
-                context.commit(vec![Change::Put { file: metadata, bytes: bytes.into() }]).await?;
+                let mut changes = vec![Change::Put { file: metadata, bytes: bytes.into() }];
+                changes.extend(to_be_remembered);
+                context.commit(changes).await?;
                 timestamp
             }
         };
@@ -100,6 +109,7 @@ impl Storage {
             ingested: RefCell::default(),
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
+            told: Cell::default(),
             backlog_room: Cell::new(0),
             options,
         });
@@ -117,6 +127,7 @@ impl Storage {
         if storage.options.read_only {
             index.count();
         } else {
+            storage.tell_of_shorter_retention(remembered);
             index.start_jobs();
             storage.start_retention();
             storage.start_final_deduplication();

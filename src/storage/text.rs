@@ -17,9 +17,12 @@ pub struct TextIngested {
     pub samples: u64,
     /// Records and samples that were not.
     pub rejected: u64,
-    /// Line number, 0 where there are no lines, and reason of the first few.
+    /// Line number and reason of the first few; 0 for what is said of no single line.
     pub errors: Vec<(u64, String)>,
 }
+
+/// The number of what is said of a body and not of a line.
+const NO_LINE: u64 = 0;
 
 /// Whole records of a body, which may come in several pieces.
 #[derive(Clone, Copy, Debug)]
@@ -108,7 +111,8 @@ impl Storage {
         let mut columns = Columns::default();
         jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
             let labels = line.labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
-            let handle = self.series.borrow_mut().handle(with_extra_labels(labels, extra_labels))?;
+            let name = self.with_extra_labels(labels, extra_labels);
+            let handle = self.series.borrow_mut().handle(name)?;
             columns.handles.extend(std::iter::repeat_n(handle, line.timestamps.len()));
             columns.timestamps.extend_from_slice(line.timestamps);
             columns.values.extend_from_slice(line.values);
@@ -120,13 +124,34 @@ impl Storage {
     async fn append_parsed(&self, columns: Columns, refused: Refused, body: u32) -> Result<TextIngested> {
         let Columns { handles, timestamps, values } = columns;
         self.context.spend(handles.len() as u64 * 4).await;
-        let rejected_rows = self.append_columns(&handles, &timestamps, &values).await?;
+        let refused_rows = self.append_columns(&handles, &timestamps, &values).await?;
+        let rejected_rows = refused_rows.rejected();
+        let mut errors = refused.reasons;
+        if rejected_rows > 0 && rejected_rows == handles.len() as u64 {
+            errors.push((NO_LINE, self.tell_all_dropped(refused_rows, timestamps[0])));
+        } else {
+            errors.extend(refused_rows.refusals_in_words().map(|words| (NO_LINE, words)));
+        }
         Ok(TextIngested {
             series: self.series.borrow_mut().count_in_body(&handles, body),
             samples: handles.len() as u64 - rejected_rows,
             rejected: refused.count + rejected_rows,
-            errors: refused.reasons,
+            errors,
         })
+    }
+
+    /// A name of labels and of extra ones, which win.
+    fn with_extra_labels<'a>(
+        &self,
+        labels: impl Iterator<Item = (&'a [u8], &'a [u8])>,
+        extra_labels: &'a [Label],
+    ) -> MetricName {
+        let is_replaced = |key: &[u8]| extra_labels.iter().any(|(extra, _)| extra.as_bytes() == key);
+        let kept = labels.filter(|(key, _)| !is_replaced(key));
+        let extra = extra_labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
+        let (name, cut) = MetricName::from_labels_within_limits(kept.chain(extra));
+        self.note_labels_cut(&name, cut);
+        name
     }
 
     /// A text stands for another series when other labels are added to it.
@@ -159,7 +184,7 @@ impl prometheus::SampleSink for PrometheusSink<'_> {
             None => {
                 let labels = prometheus::parse_series(sample.series)?;
                 let labels = labels.iter().map(|(key, value)| (&key[..], &value[..]));
-                let handle = series.handle(with_extra_labels(labels, self.extra_labels))?;
+                let handle = series.handle(self.storage.with_extra_labels(labels, self.extra_labels))?;
                 series.remember_text(sample.series, handle);
                 handle
             }
@@ -190,7 +215,7 @@ impl RowSink for KeyedSink<'_> {
 
     fn learn(&mut self, key: &[u8], labels: &Labels) -> Result<u32> {
         let mut series = self.storage.series.borrow_mut();
-        let handle = series.handle(with_extra_labels(labels.iter(), self.extra_labels))?;
+        let handle = series.handle(self.storage.with_extra_labels(labels.iter(), self.extra_labels))?;
         series.remember_text(key, handle);
         Ok(handle)
     }
@@ -206,11 +231,4 @@ impl RowSink for KeyedSink<'_> {
         self.columns.timestamps.extend_from_slice(timestamps);
         self.columns.values.extend_from_slice(values);
     }
-}
-
-/// A name of labels and of extra ones, which win.
-fn with_extra_labels<'a>(labels: impl Iterator<Item = (&'a [u8], &'a [u8])>, extra_labels: &'a [Label]) -> MetricName {
-    let is_replaced = |key: &[u8]| extra_labels.iter().any(|(extra, _)| extra.as_bytes() == key);
-    let kept = labels.filter(|(key, _)| !is_replaced(key));
-    MetricName::from_labels(kept.chain(extra_labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()))))
 }

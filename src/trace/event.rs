@@ -53,6 +53,18 @@ pub struct MergeChoice {
     pub max_output_bytes: u64,
 }
 
+/// Why samples were dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub enum DropReason {
+    /// They are older than the retention.
+    TooOld,
+    /// They are more than two days ahead.
+    TooNew,
+    /// Their values are NaN, other than the staleness marker.
+    NotANumber,
+}
+
 /// One fact.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "type", rename_all = "camelCase", rename_all_fields = "camelCase")]
@@ -264,11 +276,60 @@ pub enum Event {
         /// What, where and what follows.
         message: String,
     },
+    /// All samples of a call were dropped, as a rule of the format wants it. Told the first time for each reason.
+    SamplesDropped {
+        /// Which rule.
+        reason: DropReason,
+        /// How many.
+        samples: u64,
+        /// What, why, and what to do.
+        message: String,
+    },
+    /// A series had more labels, or longer ones, than the format's rules allow. Told the first time.
+    LabelsCut {
+        /// Labels of this series that were left out or shortened.
+        labels: u64,
+        /// Which series, and by which rule.
+        message: String,
+    },
+    /// An export holds labels that are not UTF-8, which JSON can't hold. Told the first time.
+    LabelsNotUtf8 {
+        /// Series of this export that have such labels.
+        series: u64,
+        /// What follows from that.
+        message: String,
+    },
+    /// The database was opened with a shorter retention than it had. Told before anything is removed.
+    RetentionShortened {
+        /// The retention it had.
+        before_ms: i64,
+        /// The one it has now.
+        after_ms: i64,
+        /// The months that go as a whole, `YYYY_MM`.
+        partitions: Vec<String>,
+        /// What follows from that.
+        message: String,
+    },
     /// What the storage had refused to write is written.
     Restored {
         /// The `code` of what is over.
         code: &'static str,
     },
+}
+
+impl Event {
+    /// What it says in words; nothing for those that are numbers alone.
+    pub fn message(&self) -> Option<&str> {
+        match self {
+            Self::MergeAborted { message, .. }
+            | Self::Degraded { message, .. }
+            | Self::SamplesDropped { message, .. }
+            | Self::LabelsCut { message, .. }
+            | Self::LabelsNotUtf8 { message, .. }
+            | Self::RetentionShortened { message, .. } => Some(message),
+            _ => None,
+        }
+    }
 }
 
 /// An event with its place in the engine's history.

@@ -7,6 +7,9 @@ use std::collections::VecDeque;
 /// How many events wait at most; a full ring drops the oldest and counts it.
 const CAPACITY: usize = 16 * 1024;
 
+/// How many announcements wait at most, and as many hints: each is made once, so that there are no more kinds than that.
+const MAX_ANNOUNCEMENTS: usize = 16;
+
 /// Events in the order in which they happened. While nobody watches, nothing is kept.
 #[derive(Debug, Default)]
 pub struct EventRing {
@@ -14,6 +17,10 @@ pub struct EventRing {
     events: VecDeque<StampedEvent>,
     next_sequence: u64,
     dropped: u64,
+    /// Announcements that came while nobody watched.
+    unheard: Vec<(TimestampMs, Event)>,
+    /// What announcements say, for those who do not watch.
+    hints: VecDeque<String>,
 }
 
 impl EventRing {
@@ -27,6 +34,10 @@ impl EventRing {
         self.enabled = enabled;
         if !enabled {
             self.events.clear();
+            return;
+        }
+        for (time, event) in std::mem::take(&mut self.unheard) {
+            self.push(time, event);
         }
     }
 
@@ -41,6 +52,24 @@ impl EventRing {
         }
         self.events.push_back(StampedEvent { sequence: self.next_sequence, time, event });
         self.next_sequence += 1;
+    }
+
+    /// Adds a fact that the people behind the program should learn of: it waits for the first who watches, and its words for
+    /// whoever asks for hints.
+    pub fn announce(&mut self, time: TimestampMs, event: Event) {
+        if self.hints.len() < MAX_ANNOUNCEMENTS {
+            self.hints.extend(event.message().map(str::to_owned));
+        }
+        if self.enabled {
+            self.push(time, event);
+        } else if self.unheard.len() < MAX_ANNOUNCEMENTS {
+            self.unheard.push((time, event));
+        }
+    }
+
+    /// The words of the oldest announcement, once.
+    pub fn take_hint(&mut self) -> Option<String> {
+        self.hints.pop_front()
     }
 
     /// Takes out all that wait, oldest first.

@@ -1,5 +1,6 @@
 //! Answers and records on their way to JavaScript.
 
+use super::query;
 use crate::engine::{Answer, Labels};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpResponse;
@@ -23,6 +24,9 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Snapshot(name) => name.into(),
         Answer::Files(files) => json(&files)?,
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
+        Answer::Query(result) => query::answer_to_query(&result)?,
+        Answer::Latest(series) => query::answer_to_latest(&series)?,
+        Answer::Envelope(rows) => query::answer_to_envelope(&rows)?,
         Answer::Count(count) => JsValue::from(count as f64),
         Answer::Part(part) => json(&part)?,
         Answer::IndexBlock(block) => json(&block)?,
@@ -61,7 +65,7 @@ pub(super) fn text_of_labels<'a>(sets: impl Iterator<Item = &'a Labels>) -> Resu
     json_text(&sets.map(LabelSet).collect::<Vec<_>>())
 }
 
-fn json_text(record: &impl Serialize) -> Result<String> {
+pub(super) fn json_text(record: &impl Serialize) -> Result<String> {
     let mut text = Vec::new();
     record
         .serialize(&mut serde_json::Serializer::with_formatter(&mut text, ExactNumbers))

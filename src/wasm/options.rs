@@ -2,6 +2,7 @@
 
 use crate::engine::{AuthKeys, Clock, Config};
 use crate::error::{Error, Result};
+use crate::query::dialect::Dialect;
 use crate::time::{TimestampMs, parse_duration_ms};
 use serde::Deserialize;
 use wasm_bindgen::prelude::*;
@@ -10,10 +11,12 @@ use wasm_bindgen::prelude::*;
 const ENGINE_OPTIONS: &str = r#"
 /** How an engine is opened; the package's `open` has checked the types and filled in the defaults. */
 export interface EngineOptions {
-  /** A duration such as "30d", or milliseconds. */
-  readonly retention: string;
-  /** A duration such as "15s", or milliseconds; "0" for none. */
-  readonly dedupInterval: string;
+  /** A duration such as "30d", or milliseconds; left out, what the database remembers. */
+  readonly retention: string | undefined;
+  /** A duration such as "15s", or milliseconds; "0" for none; left out, what the database remembers. */
+  readonly dedupInterval: string | undefined;
+  /** "metricsql" or "promql": what queries speak that don't say. */
+  readonly dialect: string | undefined;
   readonly manualClock: boolean;
   /** Milliseconds since the epoch. */
   readonly startTime: number;
@@ -43,11 +46,12 @@ extern "C" {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub(super) struct Options {
-    retention: String,
-    dedup_interval: String,
+    retention: Option<String>,
+    dedup_interval: Option<String>,
     manual_clock: bool,
     start_time: f64,
     cache_bytes: f64,
+    dialect: Option<String>,
     precision_bits: u8,
     memory_bytes: f64,
     pub(super) quota_bytes: f64,
@@ -66,11 +70,25 @@ impl Options {
 
     /// What the engine makes of it.
     pub(super) fn config(self) -> Result<Config> {
+        let ms = |text: &Option<String>, what| -> Result<Option<i64>> {
+            text.as_deref().map(parse_duration_ms).transpose().map_err(|error| error.at(what))
+        };
+        let (retention_ms, dedup_interval_ms) =
+            (ms(&self.retention, "retention")?, ms(&self.dedup_interval, "dedupInterval")?);
+        let defaults = Config::new(self.start_time as TimestampMs);
         let config = Config {
-            retention_ms: parse_duration_ms(&self.retention).map_err(|error| error.at("retention"))?,
-            dedup_interval_ms: parse_duration_ms(&self.dedup_interval).map_err(|error| error.at("dedupInterval"))?,
+            retention_ms: retention_ms.unwrap_or(defaults.retention_ms),
+            gives_retention: retention_ms.is_some(),
+            dedup_interval_ms: dedup_interval_ms.unwrap_or(defaults.dedup_interval_ms),
+            gives_dedup_interval: dedup_interval_ms.is_some(),
             clock: if self.manual_clock { Clock::Manual } else { Clock::Real },
             cache_bytes: self.cache_bytes as u64,
+            dialect: match self.dialect.as_deref() {
+                None => Dialect::default(),
+                Some(name) => Dialect::by_name(name).ok_or_else(|| {
+                    Error::invalid(format!("the dialect {name:?} is neither \"metricsql\" nor \"promql\""))
+                })?,
+            },
             precision_bits: self.precision_bits,
             auth: AuthKeys {
                 snapshot: self.snapshot_auth_key,
@@ -78,7 +96,7 @@ impl Options {
                 force_merge: self.force_merge_auth_key,
             },
             read_only: self.read_only,
-            ..Config::new(self.start_time as TimestampMs)
+            ..defaults
         };
         let memory_bytes = self.memory_bytes as u64;
         Ok(if memory_bytes == 0 { config } else { Config { memory_bytes, ..config } })

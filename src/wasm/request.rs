@@ -1,5 +1,6 @@
 //! Requests as JavaScript writes them: records whose `kind` names them, as www/src/port/requests.ts lists them.
 
+use super::query;
 use crate::engine::{BodyFormat, Command, Engine, ExportFormat, Ticket};
 use crate::error::{Error, Result};
 use crate::formats::compression::Compression;
@@ -90,6 +91,25 @@ pub(super) enum Request {
         offset: f64,
         length: f64,
     },
+    DeleteSeries {
+        selector: String,
+    },
+    Query(query::Asked),
+    Latest {
+        selector: String,
+        within: f64,
+    },
+    Count {
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+    },
+    Envelope {
+        selector: String,
+        start: f64,
+        end: f64,
+        columns: f64,
+    },
     InspectPart {
         part: f64,
         from: f64,
@@ -161,6 +181,13 @@ impl Request {
             Self::SnapshotFiles { name } => Command::SnapshotFiles { name },
             Self::SnapshotRead { source, offset, length } => {
                 Command::SnapshotRead { source, offset: offset as u64, length: length as u64 }
+            }
+            Self::DeleteSeries { selector } => Command::DeleteSeries { selector },
+            Self::Query(asked) => Command::Query(asked.query(engine.dialect())?),
+            Self::Latest { selector, within } => Command::Latest { selector, within_ms: within as i64 },
+            Self::Count { selector, start, end } => Command::Count { selector, range: range(start, end) },
+            Self::Envelope { selector, start, end, columns } => {
+                Command::Envelope { selector, start_ms: start as i64, end_ms: end as i64, columns: columns as usize }
             }
             Self::InspectPart { part, from, count } => {
                 Command::InspectPart { part: part as u64, from: from as u64, count: count as usize }

@@ -266,7 +266,8 @@ impl Months {
         let handle = storage.series_handle(&[("__name__", "m")]).unwrap();
         let (settled, now) = (appended.clone(), self.machine.now);
         self.machine.context.spawn(Lane::Query, async move {
-            settled.replace(Some(storage.append_run(handle, &[now], &[value]).await));
+            let appended = storage.append_run(handle, &[now], &[value]).await;
+            settled.replace(Some(appended.map(|refused| refused.rejected())));
         });
         self.machine.tick(1_000);
         appended

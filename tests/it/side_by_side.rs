@@ -1,7 +1,7 @@
 //! Calls that run at the same time don't count each other's rows.
 
 use crate::support::{START, config, open};
-use sandglass::engine::{Answer, BodyFormat, Command, IngestResult, Ticket};
+use sandglass::engine::{Answer, BodyFormat, Command, IngestError, IngestResult, Ticket};
 use sandglass::engine::{Clock, Config};
 use sandglass::fs::sim::SimFileSystem;
 
@@ -37,8 +37,9 @@ fn bodies_under_way_at_once_count_their_own_refusals() {
         }
         for (ticket, good, too_new) in tickets {
             let Some(Ok(Answer::Ingested(result))) = engine.take(ticket) else { panic!("no answer") };
-            let expected =
-                IngestResult { series: 1, samples: good as u64, rejected: too_new as u64, errors: Vec::new() };
+            let message = "samples were dropped that are more than two days ahead".into();
+            let errors = vec![IngestError { line: None, message }];
+            let expected = IngestResult { series: 1, samples: good as u64, rejected: too_new as u64, errors };
             assert_eq!(result, expected);
         }
     }

@@ -6,7 +6,7 @@
 use crate::support::{EngineExt, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
 use sandglass::error::ErrorKind;
-use sandglass::trace::event::{Event, MergeChoice, MergeReason, PartClass, StampedEvent};
+use sandglass::trace::event::{DropReason, Event, MergeChoice, MergeReason, PartClass, StampedEvent};
 use serde_json::Value;
 use std::fs;
 use std::path::Path;
@@ -84,6 +84,12 @@ fn events() -> Vec<Event> {
         Event::MergePutOff { partition: partition(), sources: vec![1], needed_bytes: 1, room_bytes: 1 },
         Event::IndexMergePutOff { table: name(), sources: vec![name()], needed_bytes: 1, room_bytes: 1 },
         Event::Degraded { code: ErrorKind::Quota.code(), message: message() },
+        Event::SamplesDropped { reason: DropReason::TooOld, samples: 1, message: message() },
+        Event::SamplesDropped { reason: DropReason::TooNew, samples: 1, message: message() },
+        Event::SamplesDropped { reason: DropReason::NotANumber, samples: 1, message: message() },
+        Event::LabelsCut { labels: 1, message: message() },
+        Event::LabelsNotUtf8 { series: 1, message: message() },
+        Event::RetentionShortened { before_ms: 1, after_ms: 1, partitions: vec![partition()], message: message() },
         Event::Restored { code: ErrorKind::Storage.code() },
     ];
     for event in &events {
@@ -109,6 +115,10 @@ fn events() -> Vec<Event> {
             | Event::MergePutOff { .. }
             | Event::IndexMergePutOff { .. }
             | Event::Degraded { .. }
+            | Event::SamplesDropped { .. }
+            | Event::LabelsCut { .. }
+            | Event::LabelsNotUtf8 { .. }
+            | Event::RetentionShortened { .. }
             | Event::Restored { .. } => {}
         }
     }

@@ -167,6 +167,12 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    */
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array>;
 
+  /**
+   * Deletes the matching series with all their samples, and tells how many they were: no query finds them any more, and their bytes
+   * go in the next merges, as on the server. A series that gets samples again is a new one. Without a signal it can't be taken back.
+   */
+  deleteSeries(selector: string, options?: Abortable): Promise<number>;
+
   // ---- snapshots, HTTP ------------------------------------------------------------------------------------------------
 
   /** Instant, consistent copies of the database that share its files. */

@@ -9,7 +9,7 @@
  * - `closed`: the database was closed
  * - `storage`: the storage failed for a reason of its own
  * - `not_found`: a snapshot or file that does not exist
- * - `aborted`: the caller took the call back
+ * - `aborted`: the caller took the call back; the error's `name` is `"AbortError"`, and its `cause` is the signal's `reason`
  * - `limit`: a limit on series, samples or bytes was reached
  * - `internal`: a fault of the engine's own, which may have stopped it; what was durable is untouched
  */
@@ -28,7 +28,8 @@ export type ErrorCode =
 
 /** An error with its kind in `code`. */
 export class SandglassError extends Error {
-  override readonly name = "SandglassError";
+  /** `"AbortError"` for calls that their caller took back, as the platform's own are called, else `"SandglassError"`. */
+  override readonly name: "SandglassError" | "AbortError";
   /** What kind of error it is. */
   readonly code: ErrorCode;
 
@@ -37,6 +38,7 @@ export class SandglassError extends Error {
 
   constructor(code: ErrorCode, message: string, options?: { cause?: unknown; samples?: number }) {
     super(message, options);
+    this.name = code === "aborted" ? "AbortError" : "SandglassError";
     this.code = code;
     if (options?.samples !== undefined) this.samples = options.samples;
   }

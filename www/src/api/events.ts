@@ -28,6 +28,10 @@ export type EngineEvent = Stamp &
     | MergePutOff
     | IndexMergePutOff
     | Degraded
+    | SamplesDropped
+    | LabelsCut
+    | LabelsNotUtf8
+    | RetentionShortened
     | Restored
   );
 
@@ -270,6 +274,59 @@ export interface Degraded {
   /** The `code` that an error of this kind has. */
   code: ErrorCode;
   /** What, where and what follows. */
+  message: string;
+}
+
+/**
+ * All samples of a call were dropped, as a rule of the format wants it. Told the first time for each reason, and to a listener that
+ * comes later; the console gets the words, too.
+ */
+export interface SamplesDropped {
+  type: "samplesDropped";
+  /** Older than the retention, more than two days ahead, or NaN other than the staleness marker. */
+  reason: "tooOld" | "tooNew" | "notANumber";
+  samples: number;
+  /** What, the likely cause (seconds for milliseconds, say), and what to do. */
+  message: string;
+}
+
+/**
+ * A series had more labels, or longer ones, than the format's rules allow. Told the first time, and to a listener that comes later;
+ * the console gets the words, too. {@link IngestCounters.labelsCut} counts them all.
+ */
+export interface LabelsCut {
+  type: "labelsCut";
+  /** Labels of this series that were left out or shortened. */
+  labels: number;
+  /** Which series, and by which rule. */
+  message: string;
+}
+
+/**
+ * An export holds labels that are not UTF-8, which JSON can't hold, so that an import of it may make one series of several. Told the
+ * first time, and to a listener that comes later; the console gets the words, too.
+ */
+export interface LabelsNotUtf8 {
+  type: "labelsNotUtf8";
+  /** Series of this export that have such labels. */
+  series: number;
+  /** What follows from that. */
+  message: string;
+}
+
+/**
+ * The database was opened with a shorter retention than it had. Told before anything is removed, to a listener that comes later, too;
+ * and the console gets the words.
+ */
+export interface RetentionShortened {
+  type: "retentionShortened";
+  /** The retention it had. */
+  beforeMs: number;
+  /** The one it has now. */
+  afterMs: number;
+  /** The months that go as a whole, `YYYY_MM`. */
+  partitions: string[];
+  /** What follows from that. */
   message: string;
 }
 

@@ -1,6 +1,8 @@
 // How a database is opened, and what that has got.
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
+import type { RetentionShortened } from "./events.js";
+
 /** How {@link open} opens a database. */
 export interface OpenOptions {
   /** Name of the database within this origin. Default `"sandglass"`. */
@@ -23,11 +25,16 @@ export interface OpenOptions {
    * Unless the origin is persistent, the browser may remove all of it when the disk runs short, see {@link Opened.persistence}.
    */
   storage?: "memory" | "indexeddb" | "opfs";
-  /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */
+  /**
+   * Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. The database remembers it. Left
+   * out, a new one gets `"1y"`, an existing one keeps what it has, and one that a server has written, which says nothing of it, keeps
+   * all. Given, it takes the place of what was remembered; when it is shorter, the event {@link RetentionShortened} tells so before
+   * anything is removed: older samples go with the next merges, whole months a minute after `open` at the earliest.
+   */
   retention?: string | number;
   /**
    * Of the samples of one series in one such interval only the last is kept: `"15s"` or milliseconds.
-   * Default 0: exact duplicates alone are removed as the format's rules say.
+   * 0: exact duplicates alone are removed as the format's rules say. Remembered as {@link retention} is; a new database gets 0.
    */
   dedupInterval?: string | number;
   /** `"real"`: the scheduler follows the wall clock by itself. `"manual"`: time moves only in {@link Database.tick}. Default `"real"`. */
@@ -65,8 +72,8 @@ export interface OpenOptions {
   /**
    * For `"memory"` alone: files that the database is opened with, by their paths below the data directory, such as
    * `data/small/2024_03/…/index.bin` and `indexdb/…/metaindex.bin`: a server's stopped data directory, or an unpacked snapshot.
-   * Mind {@link retention}: months that are older than it are dropped. A part that can't be read rejects with the code `corrupt`
-   * and its path.
+   * Unless {@link retention} is given, nothing of them is too old. Files that lie elsewhere are refused with the code `invalid`, and
+   * a part that can't be read with the code `corrupt` and its path.
    */
   files?: Iterable<readonly [path: string, content: Uint8Array]>;
   /** Keys that requests to {@link Database.fetch} must carry in the argument `authKey`, as the server's flags ask for them. */

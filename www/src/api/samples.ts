@@ -25,8 +25,17 @@ export interface Abortable {
   signal?: AbortSignal;
 }
 
-/** A range of time, and a way to give up. */
-export type ReadOptions = TimeRange & Abortable;
+/** For calls that read. */
+export interface Fresh {
+  /**
+   * Finds what was accepted before the call, too, which is searchable a second later otherwise: as a `flush()` before it. A reader
+   * still sees what its writer has made durable. Default `false`.
+   */
+  fresh?: boolean;
+}
+
+/** A range of time, whether the newest is wanted, and a way to give up. */
+export type ReadOptions = TimeRange & Fresh & Abortable;
 
 /** Samples of one series, sorted by time; the columns have one length. */
 export interface SeriesData {
@@ -60,6 +69,9 @@ export interface IngestResult {
   samples: number;
   /** Lines and samples that were not: malformed, NaN, outside of the retention. */
   rejected: number;
-  /** Of the malformed lines the first ten, counted from 1. What was dropped for its value or its time is in `rejected` alone. */
+  /**
+   * Of the malformed lines the first ten, counted from 1. One without a line says why samples were dropped for their value or their
+   * time.
+   */
   errors: { line?: number; message: string }[];
 }

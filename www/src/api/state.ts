@@ -53,7 +53,8 @@ export interface EngineConfig {
   memoryBytes: number;
   precisionBits: number;
   finalMergeDelayMs: number;
-  auth: { snapshot: string; forceFlush: string; forceMerge: string };
+  /** For which requests a key is asked; the keys are not shown. */
+  auth: { snapshot: boolean; forceFlush: boolean; forceMerge: boolean };
   /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
   readOnly: boolean;
 }
@@ -249,6 +250,8 @@ export interface IngestCounters {
   rejectedTooOld: number;
   /** Rows more than two days ahead. */
   rejectedTooNew: number;
+  /** Labels that were left out or shortened since a series had too many or too long ones, each time such a series came. */
+  labelsCut: number;
 }
 
 /** What a reading of samples has cost. Read amplification is `rows` divided by `samples`. */

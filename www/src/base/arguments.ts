@@ -35,6 +35,33 @@ export function record(value: unknown, what: string): void {
   if (kindOf(value) !== "object") throw invalid(`${what} must be an object, not ${kindOf(value)}`);
 }
 
+/** Refuses names that mean nothing: a slip in a name would be a default in silence. */
+export function onlyKnown(options: object, known: Record<string, true>, what: string): void {
+  for (const name of Object.keys(options)) {
+    if (Object.hasOwn(known, name)) continue;
+    const names = Object.keys(known);
+    const nearest = names.sort((a, b) => distance(name, a) - distance(name, b))[0]!;
+    const hint = distance(name, nearest) <= 1 + name.length / 3 ? `did you mean ${nearest}?` : `there are ${names.sort().join(", ")}`;
+    throw invalid(`${what} has no option ${JSON.stringify(name.slice(0, 100))}; ${hint}`);
+  }
+}
+
+/** How many letters have to be left out, added, replaced, or exchanged with their neighbour. Capitals do not count. */
+function distance(from: string, to: string): number {
+  const [a, b] = [from.slice(0, 100).toLowerCase(), to.toLowerCase()];
+  let [before, last] = [[] as number[], Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = last[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1);
+      row[j] = Math.min(replaced, last[j]! + 1, row[j - 1]! + 1);
+      if (i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1]) row[j] = Math.min(row[j]!, before[j - 2]! + 1);
+    }
+    [before, last] = [last, row];
+  }
+  return last[b.length]!;
+}
+
 /** Both bounds are included, so fractions are rounded inwards. */
 export function bounds(range: TimeRange | undefined): Bounds {
   if (range != null) record(range, "the range");

@@ -1,8 +1,7 @@
 // A task of the event loop's own, without the delays that timers have, so that input and painting come in between.
 
-interface NodeGlobals {
-  setImmediate?: (run: () => void) => unknown;
-}
+/** Taken while the module is loaded: tests put timers of their own in the place of the real ones, which they move by hand. */
+const { setImmediate } = globalThis as { setImmediate?: (run: () => void) => unknown };
 
 /** Runs `run` in a new task of the event loop for each `request`; requests before it runs are one. */
 export class Macrotask {
@@ -16,7 +15,6 @@ export class Macrotask {
       this.requested = false;
       run();
     };
-    const { setImmediate } = globalThis as NodeGlobals;
     if (typeof setImmediate === "function") {
       this.#post = () => setImmediate(begin);
     } else {

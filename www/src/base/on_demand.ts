@@ -7,6 +7,13 @@ export async function onDemand<T>(module: Promise<T>): Promise<T> {
   try {
     return await module;
   } catch (cause) {
+    if ("ServiceWorkerGlobalScope" in globalThis) {
+      throw new SandglassError(
+        "unsupported",
+        'this needs a file of the package that is loaded later, which browsers forbid in service workers; import "sandglass/inline" there, and do this in a page',
+        { cause },
+      );
+    }
     throw new SandglassError(
       "unsupported",
       `a file of the package cannot be loaded: ${String(cause)}; reload the page, and see that all files of sandglass are served`,

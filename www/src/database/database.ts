@@ -6,6 +6,8 @@ import { SandglassError } from "../api/errors.js";
 import type { Body } from "../stream/lines.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
+import { numberColumn, timestampColumn } from "../base/realms.js";
+import type { AnswerTo, Kind, RequestOf } from "../port/requests.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
 import type { Database } from "../api/database.js";
@@ -19,13 +21,18 @@ import type { Checkpoint } from "../api/teaching.js";
 class Handle implements SeriesHandle {
   constructor(
     readonly labels: Readonly<Labels>,
-    /** The database it belongs to, and its number there. */
-    readonly database: OpenDatabase,
+    /** The mark of the database it belongs to, and its number there. */
+    readonly owner: symbol,
     readonly id: number,
   ) {
     // Only the labels are of interest to those who print it.
-    Object.defineProperty(this, "database", { enumerable: false });
+    Object.defineProperty(this, "owner", { enumerable: false });
     Object.defineProperty(this, "id", { enumerable: false });
+  }
+
+  // Frameworks wrap what looks like plain data into proxies.
+  get [Symbol.toStringTag](): string {
+    return "SandglassSeries";
   }
 }
 
@@ -39,6 +46,8 @@ export class OpenDatabase implements Database {
   readonly #handles: Handle[] = [];
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #closing: Promise<void> | undefined;
+  /** Handles carry it. A proxy round a handle, or round this object, leaves it as it is. */
+  readonly #mark = Symbol("database");
 
   constructor(name: string, opened: Opened, port: Port, release: () => void) {
     this.name = name;
@@ -46,6 +55,12 @@ export class OpenDatabase implements Database {
     this.#port = port;
     this.#release = release;
     this.snapshots = snapshotsOf(port);
+    bindMethods(this, OpenDatabase.prototype);
+  }
+
+  // Frameworks wrap what looks like plain data into proxies.
+  get [Symbol.toStringTag](): string {
+    return "SandglassDatabase";
   }
 
   get storage(): Opened["storage"] {
@@ -60,7 +75,7 @@ export class OpenDatabase implements Database {
 
   #handle(labels: Labels): Handle {
     const id = this.#port.series(flatten(labels, "labels"));
-    return (this.#handles[id] ??= new Handle(Object.freeze({ ...labels }), this, id));
+    return (this.#handles[id] ??= new Handle(Object.freeze({ ...labels }), this.#mark, id));
   }
 
   append(
@@ -70,12 +85,13 @@ export class OpenDatabase implements Database {
   ): Promise<void> {
     try {
       const handle = series instanceof Handle ? this.#own(series) : this.#handle(series as Labels);
-      if (!isColumn(timestamps) && !(timestamps instanceof BigInt64Array))
-        throw invalid("timestamps must be a Float64Array, a BigInt64Array or an array of numbers");
-      if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
-      if (timestamps.length !== values.length)
-        throw invalid(`${timestamps.length} timestamps came with ${values.length} values; one value for each timestamp is expected`);
-      return this.#port.append(handle.id, timestamps, values);
+      const times = timestampColumn(timestamps);
+      if (times === undefined) throw invalid("timestamps must be a Float64Array, a BigInt64Array or an array of numbers");
+      const column = numberColumn(values);
+      if (column === undefined) throw invalid("values must be a Float64Array or an array of numbers");
+      if (times.length !== column.length)
+        throw invalid(`${times.length} timestamps came with ${column.length} values; one value for each timestamp is expected`);
+      return this.#port.append(handle.id, times, column);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -86,20 +102,21 @@ export class OpenDatabase implements Database {
       if (!Array.isArray(series)) throw invalid("series must be an array of handles");
       if (typeof timestamp !== "number")
         throw invalid(`the timestamp is of type ${typeof timestamp}; milliseconds since the epoch are expected`);
-      if (!isColumn(values)) throw invalid("values must be a Float64Array or an array of numbers");
-      if (series.length !== values.length)
-        throw invalid(`${series.length} series came with ${values.length} values; one value for each series is expected`);
+      const column = numberColumn(values);
+      if (column === undefined) throw invalid("values must be a Float64Array or an array of numbers");
+      if (series.length !== column.length)
+        throw invalid(`${series.length} series came with ${column.length} values; one value for each series is expected`);
       const handles = series as Handle[];
       return this.#port.appendRow(
         (target, from, count) => {
           for (let i = 0; i < count; i++) {
             const handle = handles[from + i]!;
-            if (handle?.database !== this) this.#own(handle);
+            if (handle?.owner !== this.#mark) this.#own(handle);
             target[i] = handle.id;
           }
         },
         timestamp,
-        values,
+        column,
       );
     } catch (error) {
       return Promise.reject(error);
@@ -108,7 +125,7 @@ export class OpenDatabase implements Database {
 
   #own(handle: SeriesHandle): Handle {
     if (!(handle instanceof Handle)) throw invalid("a handle from this database's series() is expected");
-    if (handle.database !== this) throw invalid("the handle belongs to another database; ask this one for its own with series()");
+    if (handle.owner !== this.#mark) throw invalid("the handle belongs to another database; ask this one for its own with series()");
     return handle;
   }
 
@@ -144,28 +161,45 @@ export class OpenDatabase implements Database {
   // ---- reading ------------------------------------------------------------------------------------------------------------
 
   async select(selector: string, options?: ReadOptions): Promise<SeriesData[]> {
-    return this.#port.ask({ kind: "select", selector: text(selector, "selector"), ...bounds(options) }, options?.signal);
+    return this.#read({ kind: "select", selector: text(selector, "selector"), ...bounds(options) }, options);
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
-    return readLabelSets(
-      await this.#port.ask({ kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal),
-    );
+    const request = { kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) } as const;
+    return readLabelSets(await this.#read(request, options));
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#port.ask({ kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+    return this.#read({ kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) }, options);
   }
 
   async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#port.ask(
+    return this.#read(
       { kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) },
-      options?.signal,
+      options,
     );
   }
 
+  /** The answer to a request that reads, of all that was accepted before when that is wanted. */
+  async #read<K extends Kind>(request: RequestOf<K>, options: ReadOptions | undefined): Promise<AnswerTo<K>> {
+    if (this.#wantsFresh(options)) await this.flush(options);
+    return this.#port.ask(request, options?.signal);
+  }
+
+  /** A reader has nothing of its own to flush. */
+  #wantsFresh(options: ReadOptions | undefined): boolean {
+    const fresh: unknown = options?.fresh ?? false;
+    if (typeof fresh !== "boolean") throw invalid(`fresh is ${String(fresh)}; true or false is expected`);
+    return fresh && this.#port.role === "writer";
+  }
+
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
-    return exportStream(this.#port, optionalText(selector, "selector"), bounds(options), options?.signal);
+    const prepare = this.#wantsFresh(options) ? (signal: AbortSignal) => this.flush({ signal }) : undefined;
+    return exportStream(this.#port, optionalText(selector, "selector"), bounds(options), options?.signal, prepare);
+  }
+
+  async deleteSeries(selector: string, options?: Abortable): Promise<number> {
+    return this.#port.ask({ kind: "deleteSeries", selector: text(selector, "selector") }, options?.signal);
   }
 
   // ---- seeing inside --------------------------------------------------------------------------------------------------------
@@ -267,8 +301,13 @@ export class OpenDatabase implements Database {
 /** Few look there. */
 const lookInside = () => onDemand(import("./blocks.js"));
 
-function isColumn(column: unknown): column is Float64Array | readonly number[] {
-  return column instanceof Float64Array || Array.isArray(column);
+/** Ties each method to its object, so that it works behind whatever proxy it is called through, and by itself. */
+function bindMethods(object: object, prototype: object): void {
+  for (const key of Reflect.ownKeys(prototype)) {
+    const method: unknown = Object.getOwnPropertyDescriptor(prototype, key)!.value;
+    if (typeof method !== "function" || key === "constructor") continue;
+    Object.defineProperty(object, key, { value: method.bind(object), writable: true, configurable: true });
+  }
 }
 
 function snapshotsOf(port: Port): Snapshots {

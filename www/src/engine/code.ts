@@ -30,8 +30,9 @@ async function loadOwn(): Promise<WebAssembly.Module> {
   } catch (error) {
     try {
       return ofThisBuild(await WebAssembly.compile(await embedded()));
-    } catch {
-      throw understand(error, url);
+    } catch (ofCopy) {
+      // A policy that forbids WebAssembly is the reason, whether the file was there or not.
+      throw isForbidden(ofCopy) ? understand(ofCopy, undefined) : understand(error, url);
     }
   }
 }
@@ -69,10 +70,22 @@ async function moduleOf(source: WasmSource): Promise<WebAssembly.Module> {
   return compileResponse(await fetch(url, { credentials: "same-origin" }));
 }
 
+/** Browsers say so in words alone, which all name the policy or what it lacks. */
+function isForbidden(error: unknown): boolean {
+  return error instanceof Error && /content security policy|unsafe-eval/i.test(error.message);
+}
+
 function understand(cause: unknown, source: WasmSource | undefined): SandglassError {
   if (cause instanceof SandglassError) return cause;
   const where = source instanceof URL || typeof source === "string" ? ` from ${String(source)}` : "";
   const why = cause instanceof Error ? cause.message : String(cause);
+  if (isForbidden(cause)) {
+    return new SandglassError(
+      "unsupported",
+      `the page's Content Security Policy forbids WebAssembly: ${why}; let its script-src have 'wasm-unsafe-eval', which allows WebAssembly alone`,
+      { cause },
+    );
+  }
   return new SandglassError(
     "unsupported",
     `cannot load the engine${where}: ${why}; check that the file sandglass.wasm is served there and that WebAssembly with SIMD is supported, or hand it to open() as the option wasm`,

@@ -289,6 +289,7 @@ export class InlinePort implements Port {
 
   #afterSlice(): void {
     if (this.#room !== undefined && !this.#room.isAsking && this.#open().wantsRoom(Date.now())) this.#room.ask().catch(() => {});
+    for (let hint = this.#open().hint(); hint !== undefined; hint = this.#open().hint()) console.warn(`sandglass: ${hint}`);
     if (this.#listener !== undefined) {
       const events = this.#open().events() as EngineEvent[];
       if (events.length !== 0) this.#listener(events);

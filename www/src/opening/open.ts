@@ -1,7 +1,7 @@
 // From options to an open database: storage, lock, engine, and what happens when the page goes away.
 
 import { abortable, checkAborted } from "../base/abort.js";
-import { durationMs, invalid, record, text } from "../base/arguments.js";
+import { durationMs, invalid, onlyKnown, record, text } from "../base/arguments.js";
 import { OpenDatabase } from "../database/database.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
@@ -10,11 +10,32 @@ import { onDemand } from "../base/on_demand.js";
 import { grantOf } from "../storage/grant.js";
 import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
-import type { OpenOptions, Opened, WasmSource } from "../api/options.js";
+import type { AuthKeys, OpenOptions, Opened, WasmSource } from "../api/options.js";
 
 const DEFAULT_NAME = "sandglass";
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
+
+/** All there are, so that another one is a slip. */
+const OPTIONS: Record<keyof OpenOptions, true> = {
+  name: true,
+  storage: true,
+  retention: true,
+  dedupInterval: true,
+  clock: true,
+  startTime: true,
+  cacheBytes: true,
+  ifLocked: true,
+  lockTimeout: true,
+  precisionBits: true,
+  memoryBytes: true,
+  quotaBytes: true,
+  files: true,
+  authKeys: true,
+  wasm: true,
+  signal: true,
+};
+const AUTH_KEYS: Record<keyof AuthKeys, true> = { snapshot: true, forceFlush: true, forceMerge: true };
 
 /** What an engine is to be started with, when its code is there. */
 export type EngineWish = Omit<EngineStart, "code">;
@@ -29,10 +50,13 @@ export type Starter = (
 /** Opens a database on an engine that `start` brings up. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
   record(options, "options");
+  onlyKnown(options, OPTIONS, "open()");
   const { signal } = options;
   checkAborted("open", signal);
   const name = nameOf(options);
   const storage = await storageOf(options, name);
+  // It may have been taken back in the same task.
+  checkAborted("open", signal);
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
   const wish = { storage, options: engineOptionsOf(options), lock };
   const opening = new AbortController();
@@ -100,8 +124,8 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
 
 function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   const {
-    retention = "1y",
-    dedupInterval = 0,
+    retention,
+    dedupInterval,
     clock = "real",
     startTime = Date.now(),
     cacheBytes = DEFAULT_CACHE_BYTES,
@@ -109,6 +133,7 @@ function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
     authKeys = {},
   } = options;
   record(authKeys, "authKeys");
+  onlyKnown(authKeys, AUTH_KEYS, "authKeys");
   if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
   if (typeof startTime !== "number" || !Number.isFinite(startTime))
     throw invalid(`startTime is ${String(startTime)}; milliseconds since the epoch are expected`);
@@ -117,8 +142,9 @@ function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   if (!Number.isInteger(precisionBits) || precisionBits < 1 || precisionBits > 64)
     throw invalid(`precisionBits is ${String(precisionBits)}; a whole number from 1 to 64 is expected`);
   return {
-    retention: durationText(retention, "retention"),
-    dedupInterval: durationText(dedupInterval, "dedupInterval"),
+    // The database remembers what is left out.
+    retention: retention === undefined ? undefined : durationText(retention, "retention"),
+    dedupInterval: dedupInterval === undefined ? undefined : durationText(dedupInterval, "dedupInterval"),
     manualClock: clock === "manual",
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,

@@ -65,6 +65,7 @@ interface Table {
   snapshotDeleteAll: [object, void];
   snapshotFiles: [{ name: string }, SnapshotFile[]];
   snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
+  deleteSeries: [{ selector: string }, number];
   inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
   inspectBlock: [{ part: PartId; block: number }, BlockPieces];
   inspectIndexBlock: [{ table: number; part: number; block: number }, IndexBlockDetails];

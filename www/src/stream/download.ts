@@ -6,16 +6,18 @@ import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
 
-/** An export as JSON lines. */
+/** An export as JSON lines; `prepare` comes before it begins to read. */
 export function exportStream(
   port: Port,
   selector: string | undefined,
   range: Bounds,
   signal: AbortSignal | undefined,
+  prepare?: (signal: AbortSignal) => Promise<void>,
 ): ReadableStream<Uint8Array> {
   let cursor: number | undefined;
   return abortableStream("export", signal, {
     async pull(ended) {
+      if (cursor === undefined) await prepare?.(ended);
       cursor ??= await port.ask({ kind: "exportOpen", selector, ...range }, ended);
       const chunk = await port.ask({ kind: "exportNext", cursor }, ended);
       if (chunk === null) cursor = undefined;
@@ -57,6 +59,8 @@ interface Source {
 /** A stream that reads when it is read, and that its reader and a signal may give up. */
 function abortableStream(what: string, signal: AbortSignal | undefined, source: Source): ReadableStream<Uint8Array> {
   checkSignal(signal);
+  if (typeof ReadableStream !== "function")
+    throw new SandglassError("unsupported", `the ${what} is a ReadableStream, and there are none here; see that the environment has them`);
   const ended = new AbortController();
   let abort = () => {};
   const end = async (): Promise<void> => {

@@ -1,7 +1,7 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
 import { abortable, checkAborted, flatten, invalid, SandglassError } from "../base/shared.js";
-import { type Body, pieces } from "./lines.js";
+import { type Body, pieces, sourceOf } from "./lines.js";
 import type { Port } from "../port/port.js";
 import type { Abortable, IngestOptions, IngestResult } from "../api/samples.js";
 
@@ -21,7 +21,8 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
   if (format !== "prometheus" && format !== "jsonl") {
     throw invalid(`ingest knows no format ${JSON.stringify(format)}; write format: "prometheus" or "jsonl"`);
   }
-  if (!isBody(body)) throw invalid("the body to ingest must be a string, bytes, a Blob or a stream of bytes");
+  const source = sourceOf(body);
+  if (source === undefined) throw invalid("the body to ingest must be a string, bytes, a Blob or a stream of bytes");
   if (typeof timestamp !== "number" || !(Math.abs(timestamp) <= 8.64e15))
     throw invalid(`timestamp is ${String(timestamp)}; milliseconds since the epoch are expected`);
   const labels = flatten(extraLabels, "extraLabels");
@@ -31,7 +32,7 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     let firstLine = 1;
     lastBody = (lastBody % 0xffff_ffff) + 1;
     const bodyNumber = lastBody;
-    for await (const { bytes, lines, tooLong } of pieces(body, signal)) {
+    for await (const { bytes, lines, tooLong } of pieces(source, signal)) {
       checkAborted("ingest", signal);
       if (tooLong) {
         sum.rejected++;
@@ -42,6 +43,8 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
         sum.samples += result.samples;
         sum.rejected += result.rejected;
         for (const { line, message } of result.errors) {
+          // Why samples were dropped is said of each piece.
+          if (line == null && sum.errors.some((known) => known.line === undefined)) continue;
           if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
         }
       }
@@ -49,14 +52,4 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     }
     return sum;
   });
-}
-
-function isBody(body: unknown): body is Body {
-  return (
-    typeof body === "string" ||
-    body instanceof Uint8Array ||
-    body instanceof ArrayBuffer ||
-    body instanceof ReadableStream ||
-    (typeof Blob === "function" && body instanceof Blob)
-  );
 }

@@ -1,6 +1,6 @@
 // Cuts a body into pieces that end at line feeds.
 
-import { invalid, unreadable } from "../base/arguments.js";
+import { builtAs, bytesOf, invalid, SandglassError, unreadable } from "../base/shared.js";
 
 /** A piece is about so long; longer only when a line is. */
 const PIECE_BYTES = 64 * 1024;
@@ -9,6 +9,9 @@ const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const LINE_FEED = 10;
 
 export type Body = string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob;
+
+/** A body once it was looked at: bytes are views of this realm. */
+type Source = string | Uint8Array | ReadableStream<Uint8Array> | Blob;
 
 /** Whole lines; or a line that was too long to be looked at, without its bytes. */
 export interface Piece {
@@ -19,14 +22,41 @@ export interface Piece {
 }
 
 /** The pieces of a body in order. They may share the body's memory. The signal ends them, even when a stream brings no more. */
-export async function* pieces(body: Body, signal?: AbortSignal): AsyncGenerator<Piece> {
-  if (typeof body === "string") yield* textPieces(body);
-  else if (body instanceof Uint8Array) yield* bytePieces(body);
-  else if (body instanceof ArrayBuffer) yield* bytePieces(new Uint8Array(body));
-  else yield* streamPieces(body instanceof ReadableStream ? body : (body.stream() as ReadableStream<Uint8Array>), signal);
+export async function* pieces(source: Source, signal?: AbortSignal): AsyncGenerator<Piece> {
+  if (typeof source === "string") yield* textPieces(source);
+  else if (source instanceof Uint8Array) yield* bytePieces(source);
+  else if ("getReader" in source) yield* streamPieces(source, signal);
+  // Blobs of jsdom have no stream.
+  else if (typeof source.stream === "function") yield* streamPieces(source.stream() as ReadableStream<Uint8Array>, signal);
+  else yield* bytePieces(new Uint8Array(await wholeOf(source)));
+}
+
+/** What a body is read from, of whichever realm it is; nothing when it is no body. */
+export function sourceOf(body: unknown): Source | undefined {
+  if (typeof body === "string") return body;
+  const bytes = bytesOf(body);
+  if (bytes !== undefined) return bytes;
+  const kind = builtAs(body);
+  if (kind === "Blob" || kind === "File") return body as Blob;
+  return typeof (body as Partial<ReadableStream> | null)?.getReader === "function" ? (body as ReadableStream<Uint8Array>) : undefined;
+}
+
+/** All of a blob, by whatever way it can be read. */
+async function wholeOf(blob: Blob): Promise<ArrayBuffer> {
+  if (typeof blob.arrayBuffer === "function") return blob.arrayBuffer();
+  const { FileReader } = globalThis as { FileReader?: new () => FileReader };
+  if (FileReader === undefined) throw invalid("the blob to ingest has neither stream() nor arrayBuffer(); hand in its bytes");
+  const reader = new FileReader();
+  return new Promise((resolve, reject) => {
+    reader.onload = () => resolve(reader.result as ArrayBuffer);
+    reader.onerror = () => reject(unreadable("the blob cannot be read", reader.error));
+    reader.readAsArrayBuffer(blob);
+  });
 }
 
 function* textPieces(text: string): Generator<Piece> {
+  if (typeof TextEncoder !== "function")
+    throw new SandglassError("unsupported", "there is no TextEncoder here, which makes bytes of text; hand in bytes");
   const encoder = new TextEncoder();
   for (let from = 0; from < text.length; ) {
     // Most text is of one byte a character; a piece may be three times as long at the worst.
@@ -80,7 +110,7 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
         throw unreadable("the body has failed behind the lines that were ingested", cause);
       });
       if (done) break;
-      let chunk = bytesOf(value);
+      let chunk = chunkOf(value);
       if (skipping) {
         const end = chunk.indexOf(LINE_FEED) + 1;
         if (end === 0) continue;
@@ -119,8 +149,8 @@ function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultRead
   }
 }
 
-function bytesOf(chunk: unknown): Uint8Array {
-  if (ArrayBuffer.isView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+function chunkOf(chunk: unknown): Uint8Array {
+  if (ArrayBuffer.isView(chunk)) return bytesOf(chunk)!;
   throw invalid(`the body is a stream of ${typeof chunk}s; pipe text through a TextEncoderStream to make it bytes`);
 }
 

@@ -2,6 +2,7 @@
 // surroundings but the package itself.
 
 import { equal, fails, ok } from "./assert.mjs";
+import { EXPECTATIONS, STORED_EXPECTATIONS } from "./expectations.mjs";
 
 /** An hour into 2024-03-10, a time the databases of these tests begin at. */
 export const START = Date.UTC(2024, 2, 10, 1);
@@ -32,6 +33,8 @@ const lines = (body) =>
 
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
+  ...EXPECTATIONS,
+
   async "it tells what it has got"({ open, thread, storage, name }) {
     const db = await open({ name });
     equal([db.name, db.storage], [name, storage]);
@@ -850,6 +853,8 @@ export const TESTS = {
 
 /** What storage that outlives the page promises, beside all of the above. */
 export const STORED_TESTS = {
+  ...STORED_EXPECTATIONS,
+
   async "what was closed is there when it is opened again"({ open, sandglass, name }) {
     const db = await open({ name });
     const everything = await fillStored(db);

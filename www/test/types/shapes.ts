@@ -302,6 +302,55 @@ export const events = [
     "type": "degraded"
   },
   {
+    "message": "text",
+    "reason": "tooOld",
+    "samples": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "samplesDropped"
+  },
+  {
+    "message": "text",
+    "reason": "tooNew",
+    "samples": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "samplesDropped"
+  },
+  {
+    "message": "text",
+    "reason": "notANumber",
+    "samples": 1,
+    "sequence": 1,
+    "time": 1,
+    "type": "samplesDropped"
+  },
+  {
+    "labels": 1,
+    "message": "text",
+    "sequence": 1,
+    "time": 1,
+    "type": "labelsCut"
+  },
+  {
+    "message": "text",
+    "sequence": 1,
+    "series": 1,
+    "time": 1,
+    "type": "labelsNotUtf8"
+  },
+  {
+    "afterMs": 1,
+    "beforeMs": 1,
+    "message": "text",
+    "partitions": [
+      "text"
+    ],
+    "sequence": 1,
+    "time": 1,
+    "type": "retentionShortened"
+  },
+  {
     "code": "storage",
     "sequence": 1,
     "time": 1,
@@ -314,9 +363,9 @@ export const states = [
     "clock": "manual",
     "config": {
       "auth": {
-        "forceFlush": "text",
-        "forceMerge": "text",
-        "snapshot": "text"
+        "forceFlush": true,
+        "forceMerge": true,
+        "snapshot": true
       },
       "cacheBytes": 1,
       "clock": "manual",
@@ -376,6 +425,7 @@ export const states = [
       ]
     },
     "ingested": {
+      "labelsCut": 1,
       "rejectedNan": 1,
       "rejectedTooNew": 1,
       "rejectedTooOld": 1,
@@ -480,9 +530,9 @@ export const states = [
     "clock": "manual",
     "config": {
       "auth": {
-        "forceFlush": "text",
-        "forceMerge": "text",
-        "snapshot": "text"
+        "forceFlush": true,
+        "forceMerge": true,
+        "snapshot": true
       },
       "cacheBytes": 1,
       "clock": "manual",
@@ -550,6 +600,7 @@ export const states = [
       ]
     },
     "ingested": {
+      "labelsCut": 1,
       "rejectedNan": 1,
       "rejectedTooNew": 1,
       "rejectedTooOld": 1,
@@ -684,9 +735,9 @@ export const states = [
     "clock": "manual",
     "config": {
       "auth": {
-        "forceFlush": "text",
-        "forceMerge": "text",
-        "snapshot": "text"
+        "forceFlush": true,
+        "forceMerge": true,
+        "snapshot": true
       },
       "cacheBytes": 1,
       "clock": "manual",
@@ -754,6 +805,7 @@ export const states = [
       ]
     },
     "ingested": {
+      "labelsCut": 1,
       "rejectedNan": 1,
       "rejectedTooNew": 1,
       "rejectedTooOld": 1,
@@ -900,9 +952,9 @@ export const states = [
     "clock": "manual",
     "config": {
       "auth": {
-        "forceFlush": "text",
-        "forceMerge": "text",
-        "snapshot": "text"
+        "forceFlush": true,
+        "forceMerge": true,
+        "snapshot": true
       },
       "cacheBytes": 1,
       "clock": "manual",
@@ -970,6 +1022,7 @@ export const states = [
       ]
     },
     "ingested": {
+      "labelsCut": 1,
       "rejectedNan": 1,
       "rejectedTooNew": 1,
       "rejectedTooOld": 1,
@@ -1116,9 +1169,9 @@ export const states = [
     "clock": "manual",
     "config": {
       "auth": {
-        "forceFlush": "text",
-        "forceMerge": "text",
-        "snapshot": "text"
+        "forceFlush": true,
+        "forceMerge": true,
+        "snapshot": true
       },
       "cacheBytes": 1,
       "clock": "manual",
@@ -1186,6 +1239,7 @@ export const states = [
       ]
     },
     "ingested": {
+      "labelsCut": 1,
       "rejectedNan": 1,
       "rejectedTooNew": 1,
       "rejectedTooOld": 1,

@@ -30,6 +30,7 @@ export function createGlue() {
     pump() { if (globalThis.fault === "pump") throw trap(); return Infinity; }
     spent() { return 0; }
     wantsRoom() { return false; }
+    hint() { return undefined; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
     stopped() { return globalThis.stopped && Object.assign(new Error("it was taken over"), { code: globalThis.stopped }); }

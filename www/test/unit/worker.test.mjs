@@ -14,6 +14,7 @@ export function createGlue() {
     now() { return 7; }
     pump() { if (globalThis.fault === "pump") throw new WebAssembly.RuntimeError("unreachable"); return Infinity; }
     spent() { return 0; }
+    hint() { return undefined; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take() { return globalThis.taken; }
     submit() { return this.#ticket(); }

@@ -1,0 +1,28 @@
+// Built-in objects of whichever realm: a frame, node:vm and jsdom have constructors of their own, which `instanceof` does not know.
+
+/** What a value is built as, such as `"Float64Array"` or `"Blob"`. */
+export function builtAs(value: unknown): string {
+  return Object.prototype.toString.call(value).slice(8, -1);
+}
+
+/** A column of numbers, as an array of this realm over the same memory; nothing when it is none. */
+export function numberColumn(column: unknown): Float64Array | readonly number[] | undefined {
+  if (column instanceof Float64Array || Array.isArray(column)) return column;
+  if (!ArrayBuffer.isView(column) || builtAs(column) !== "Float64Array") return undefined;
+  return new Float64Array(column.buffer, column.byteOffset, column.byteLength / Float64Array.BYTES_PER_ELEMENT);
+}
+
+/** The same for columns that may be big integers. */
+export function timestampColumn(column: unknown): Float64Array | BigInt64Array | readonly number[] | undefined {
+  if (column instanceof BigInt64Array) return column;
+  if (!ArrayBuffer.isView(column) || builtAs(column) !== "BigInt64Array") return numberColumn(column);
+  return new BigInt64Array(column.buffer, column.byteOffset, column.byteLength / BigInt64Array.BYTES_PER_ELEMENT);
+}
+
+/** The bytes of a buffer or of any view on one; nothing when it is neither. */
+export function bytesOf(value: unknown): Uint8Array | undefined {
+  if (value instanceof Uint8Array) return value;
+  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+  const kind = builtAs(value);
+  return kind === "ArrayBuffer" || kind === "SharedArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
+}

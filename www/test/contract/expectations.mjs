@@ -1,0 +1,266 @@
+// What people take for granted who come from elsewhere, as tests of the contract: nothing is lost, dropped or misread without a word.
+
+import { equal, fails, ok } from "./assert.mjs";
+
+/** As the databases of these tests begin a day later. */
+const START = Date.UTC(2024, 2, 10, 1);
+const DAY = 24 * 3600_000;
+
+/** A proxy as frameworks make them: of everything that is reached through it, whatever it is. */
+function deepProxy(target) {
+  return new Proxy(target, {
+    get(object, key, receiver) {
+      const value = Reflect.get(object, key, receiver);
+      const isFixed = Object.getOwnPropertyDescriptor(object, key)?.configurable === false;
+      return typeof value === "object" && value !== null && !isFixed ? deepProxy(value) : value;
+    },
+  });
+}
+
+const text = (stream) => new Response(stream).text();
+
+export const EXPECTATIONS = {
+  async "unknown options are refused by name, with the nearest right one"({ sandglass }) {
+    const open = (options) => sandglass.open({ storage: "memory", ...options });
+    for (const [slip, meant] of [
+      ["nmae", "name"],
+      ["retenton", "retention"],
+      ["dedupinterval", "dedupInterval"],
+      ["dedup_interval", "dedupInterval"],
+      ["iflocked", "ifLocked"],
+    ]) {
+      await fails("invalid", () => open({ [slip]: "1y" }), new RegExp(`"${slip}"; did you mean ${meant}\\?`));
+    }
+    await fails("invalid", () => open({ wibblywobbly: 1 }), /"wibblywobbly"; there are .*name, /);
+    await fails("invalid", () => open({ authKeys: { snapshots: "x" } }), /authKeys.*"snapshots"; did you mean snapshot\?/);
+    await (await open({ retention: undefined, signal: undefined })).close();
+  },
+
+  async "a call that is taken back fails as an AbortError, with the signal's reason"({ open, sandglass }) {
+    const db = await open();
+    const check = async (run, reason) => {
+      const error = await fails("aborted", run);
+      equal(error.name, "AbortError");
+      ok(error instanceof sandglass.SandglassError && error instanceof Error);
+      ok(reason === undefined || error.cause === reason, `the cause is ${String(error.cause)}`);
+    };
+    const reason = new Error("the user has left");
+    const calls = {
+      open: (signal) => sandglass.open({ storage: "memory", signal }),
+      select: (signal) => db.select("up", { signal }),
+      fresh: (signal) => db.select("up", { signal, fresh: true }),
+      flush: (signal) => db.flush({ signal }),
+      ingest: (signal) => db.ingest("up 1", { format: "prometheus", timestamp: START, signal }),
+      inspect: (signal) => db.inspect({ signal }),
+      export: (signal) => db.export("up", { signal }).getReader().read(),
+      deleteSeries: (signal) => db.deleteSeries("up", { signal }),
+    };
+    for (const call of Object.values(calls)) {
+      await check(() => call(AbortSignal.abort(reason)), reason);
+      // In the same task as the call.
+      const control = new AbortController();
+      const called = call(control.signal);
+      control.abort(reason);
+      await check(() => called, reason);
+    }
+    for (const turns of [1, 2, 3, 5]) {
+      const control = new AbortController();
+      const called = calls.open(control.signal);
+      for (let n = 0; n < turns; n++) await null;
+      control.abort(reason);
+      await check(() => called, reason);
+    }
+  },
+
+  async "keys are not shown"({ open }) {
+    const db = await open({ authKeys: { snapshot: "hunter2", forceMerge: "hunter3" } });
+    const state = await db.inspect();
+    equal(state.config.auth, { snapshot: true, forceFlush: false, forceMerge: true });
+    ok(!/hunter/.test(JSON.stringify(state)));
+    ok(!/hunter/.test(JSON.stringify(db)));
+  },
+
+  async "samples that are dropped are told with the likely cause, also to those who listen later"({ open }) {
+    const db = await open({ retention: "1y" });
+    await db.append({ __name__: "t" }, [START / 1000], [1]);
+    await db.append({ __name__: "t" }, [START * 1000], [1]);
+    await db.append({ __name__: "t" }, [START / 1000 + 1], [1]);
+    await db.flush();
+    const { ingested } = await db.inspect();
+    equal([ingested.rejectedTooOld, ingested.rejectedTooNew], [2, 1]);
+    const told = [];
+    db.observe((event) => told.push(event));
+    for (let n = 0; told.length < 2 && n < 100; n++) await db.flush();
+    const dropped = told.filter(({ type }) => type === "samplesDropped");
+    equal(
+      dropped.map(({ reason, samples }) => [reason, samples]),
+      [
+        ["tooOld", 1],
+        ["tooNew", 1],
+      ],
+    );
+    ok(/look like seconds/.test(dropped[0].message) && /look like microseconds/.test(dropped[1].message), dropped[0].message);
+    const line = `{"metric":{"__name__":"t"},"values":[1],"timestamps":[${Math.trunc(START / 1000)}]}`;
+    const { samples, rejected, errors } = await db.ingest(line, { format: "jsonl" });
+    equal([samples, rejected, errors.length, "line" in errors[0]], [0, 1, 1, false]);
+    ok(/look like seconds/.test(errors[0].message), errors[0].message);
+    // Many pieces are one body.
+    const many = await db.ingest(`${line}\n`.repeat(3000), { format: "jsonl" });
+    equal([many.rejected, many.errors.length], [3000, 1]);
+  },
+
+  async "the name stays wherever it comes among many labels, and cuts are counted and told"({ open }) {
+    const db = await open();
+    const many = Object.fromEntries(Array.from({ length: 34 }, (_, i) => [`k${i}`, "x"]));
+    await db.append({ ...many, __name__: "wide" }, [START], [1]);
+    await db.append({ __name__: "wide", ...many }, [START + 1], [2]);
+    const json = (labels) => JSON.stringify({ metric: labels, values: [3], timestamps: [START + 2] });
+    await db.ingest(json({ ...many, __name__: "wide" }), { format: "jsonl", extraLabels: { job: "app" } });
+    await db.flush();
+    const found = await db.select("wide");
+    equal(
+      found.map(({ labels, values }) => [labels.job, Object.keys(labels).length, values]),
+      [
+        ["app", 30, Float64Array.of(3)],
+        [undefined, 30, Float64Array.of(1, 2)],
+      ],
+    );
+    ok((await db.inspect()).ingested.labelsCut > 0);
+    const told = [];
+    db.observe(({ type, message }) => told.push([type, message]));
+    for (let n = 0; told.length === 0 && n < 100; n++) await db.flush();
+    equal(
+      told.filter(([type]) => type === "labelsCut").map(([, message]) => /30 labels/.test(message)),
+      [true],
+    );
+  },
+
+  async "bytes that are no text in labels are told by an export"({ open }) {
+    const db = await open();
+    const body = Uint8Array.from('m{a="x?"} 1\n', (character) => (character === "?" ? 0xff : character.charCodeAt(0)));
+    await db.ingest(body, { format: "prometheus", timestamp: START });
+    ok((await text(db.export("m", { fresh: true }))).includes("\ufffd"));
+    const told = [];
+    db.observe(({ type }) => told.push(type));
+    for (let n = 0; told.length === 0 && n < 100; n++) await db.flush();
+    ok(told.includes("labelsNotUtf8"), told.join());
+  },
+
+  async "a fresh read finds what was accepted just before"({ open }) {
+    const db = await open();
+    const reads = {
+      select: async (options) => (await db.select("up", options)).length,
+      labels: async (options) => (await db.labels("up", options)).length,
+      labelNames: async (options) => (await db.labelNames("up", options)).length / 2,
+      labelValues: async (options) => (await db.labelValues("n", "up", options)).length,
+      export: async (options) => (await text(db.export("up", options))).split("\n").length - 1,
+    };
+    let n = 0;
+    for (const [name, read] of Object.entries(reads)) {
+      await db.append({ __name__: "up", n: String(n++) }, [START], [1]);
+      const expected = name === "labelNames" ? 1 : n;
+      equal(await read({ fresh: true }), expected, name);
+      equal(await read({ start: START, end: START, fresh: true }), expected, name);
+    }
+    await fails("invalid", () => db.select("up", { fresh: "yes" }), /fresh/);
+  },
+
+  async "series are deleted, and counted"({ open }) {
+    const db = await open();
+    for (const n of ["1", "2", "3"]) await db.append({ __name__: "up", n }, [START], [1]);
+    await db.append({ __name__: "down" }, [START], [1]);
+    await db.flush();
+    equal(await db.deleteSeries('up{n=~"1|2"}'), 2);
+    equal(
+      (await db.select('{__name__!=""}')).map(({ labels }) => labels),
+      [{ __name__: "down" }, { __name__: "up", n: "3" }],
+    );
+    equal(await db.deleteSeries("up{n='1'}"), 0);
+    await db.append({ __name__: "up", n: "1" }, [START + 1], [7]);
+    equal((await db.select('up{n="1"}', { fresh: true }))[0].values, Float64Array.of(7));
+    await fails("invalid", () => db.deleteSeries(""));
+    await fails("invalid", () => db.deleteSeries());
+  },
+
+  async "it works behind a proxy, and by its methods alone"({ open }) {
+    const db = await open();
+    const handle = db.series({ __name__: "m", a: "1" });
+    const proxied = deepProxy({ db, handle });
+    await proxied.db.append(proxied.handle, [START], [1]);
+    await proxied.db.appendRow(deepProxy([handle]), START + 1, [2]);
+    await proxied.db.append(proxied.db.series({ __name__: "m", a: "1" }), deepProxy([START + 2]), deepProxy([3]));
+    await proxied.db.flush();
+    equal((await proxied.db.select("m"))[0].values, Float64Array.of(1, 2, 3));
+    equal(proxied.db.storage, db.storage);
+    const { append, flush, select } = db;
+    await append(deepProxy({ __name__: "alone" }), [START], [1]);
+    await flush();
+    equal((await select("alone")).length, 1);
+    // Vue leaves alone what is no plain object, array or collection.
+    for (const [object, kind] of [
+      [db, "SandglassDatabase"],
+      [handle, "SandglassSeries"],
+    ]) {
+      equal(Object.prototype.toString.call(object), `[object ${kind}]`);
+    }
+    const other = await open();
+    await fails("invalid", () => other.append(handle, [START], [1]), /another database/);
+    await proxied.db.close();
+    await fails("closed", () => db.flush());
+  },
+
+  async "files that lie elsewhere than a database's are refused"({ sandglass }) {
+    const open = (files) => sandglass.open({ storage: "memory", files });
+    const content = new Uint8Array(8);
+    await fails("invalid", () => open([["backup.tar", content]]), /no data\/ or indexdb\/.*"backup\.tar".*unpacked/);
+    await fails(
+      "invalid",
+      () => open([["20240401000000-17A1/data/small/2024_03/x/index.bin", content]]),
+      /take "20240401000000-17A1\/" off/,
+    );
+    await fails(
+      "invalid",
+      () =>
+        open([
+          ["data/x", content],
+          ["restore-in-progress", content],
+        ]),
+      /restore/,
+    );
+    await (await open([])).close();
+  },
+};
+
+export const STORED_EXPECTATIONS = {
+  async "retention and de-duplication stay as they were when they are left out"({ open, sandglass, name }) {
+    const now = START + DAY;
+    const inForce = async (options) => {
+      const db = await open({ name, retention: undefined, ...options });
+      const { retentionMs, dedupIntervalMs } = (await db.inspect()).config;
+      return { db, found: [retentionMs / DAY, dedupIntervalMs] };
+    };
+    const first = await inForce();
+    equal(first.found, [365, 0], "a new database");
+    await first.db.close();
+    const given = await inForce({ retention: "5y", dedupInterval: "15s" });
+    await given.db.append({ __name__: "old" }, [now - 3 * 365 * DAY], [1]);
+    await given.db.close();
+    const again = await inForce();
+    equal(again.found, [5 * 365, 15_000]);
+    await again.db.tick(120_000);
+    equal((await again.db.select("old")).length, 1);
+    await again.db.close();
+
+    const { db } = await inForce({ retention: "1y" });
+    const told = [];
+    db.observe((event) => told.push(event));
+    for (let n = 0; told.length === 0 && n < 100; n++) await db.flush();
+    const { type, beforeMs, afterMs, partitions } = told[0];
+    equal([type, beforeMs / DAY, afterMs / DAY, partitions], ["retentionShortened", 5 * 365, 365, ["2021_03"]]);
+    ok((await db.inspect()).partitions.length === 1, "nothing has gone yet");
+    await db.tick(120_000);
+    ok(told.some(({ type }) => type === "partitionDropped"));
+    await db.close();
+    await sandglass.destroy(name);
+  },
+};
