@@ -29,6 +29,7 @@ pub struct FoundBlock {
 pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: TimeRange) -> Result<Vec<FoundBlock>> {
     debug_assert!(tsids.is_sorted(), "series are asked for in order");
     let mut found = Vec::new();
+    let mut found_rows = 0;
     let rows = part.metaindex();
     let (mut next, mut at_row) = (0, 0);
     while next < tsids.len() && part.header().range().overlaps(&range) {
@@ -42,7 +43,10 @@ pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: 
         }
         if row.range().overlaps(&range) && last_tsid.is_none_or(|last| tsids[next] <= last) {
             let headers = index_block(context, part, at_row).await?;
+            let before = found.len();
             collect(&headers, &tsids[next..], next, range, &mut found);
+            found_rows += found[before..].iter().map(|block| u64::from(block.header.rows_count)).sum::<u64>();
+            check_rows(part, found_rows)?;
             context.spend(headers.len() as u64).await;
         }
         at_row += 1;
@@ -67,8 +71,19 @@ pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<R
     let end = row.index_block_offset.saturating_add(u64::from(row.index_block_size));
     let frame = part.read(context, PartFile::Index, row.index_block_offset..end).await?;
     let headers = Rc::new(read_index_block(&frame, row)?);
+    let rows: u64 = headers.iter().map(|header| u64::from(header.rows_count)).sum();
+    check_rows(part, rows)?;
     context.block_cache().insert(key, headers.clone(), (headers.len() * size_of::<BlockHeader>()) as u64);
     Ok(headers)
+}
+
+/// A part has the rows that its header says, whatever its blocks say: memory is taken by their count.
+fn check_rows(part: &Part, rows: u64) -> Result<()> {
+    if rows > part.header().rows {
+        let stated = part.header().rows;
+        return Err(Error::corrupt(format!("a part of {stated} rows holds more: {rows} rows in some of its blocks")));
+    }
+    Ok(())
 }
 
 fn collect(headers: &[BlockHeader], tsids: &[Tsid], first: usize, range: TimeRange, found: &mut Vec<FoundBlock>) {
