@@ -1,30 +1,23 @@
 //! Carries out one command against the open storage.
 
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
+use super::export::{self, ExportCursor};
 use super::follow::read_only;
 use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
-use crate::error::{Error, Result};
-use crate::formats::jsonl;
+use crate::error::Result;
 use crate::http::{HttpRequest, HttpResponse, route};
 use crate::runtime::Lane;
 use crate::storage::Storage;
-use crate::storage::search::FoundSeries;
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
 use std::pin::Pin;
 use std::rc::Rc;
 
-/// An export piece ends with the line that reaches this size.
-const EXPORT_PIECE_BYTES: usize = 64 * 1024;
+/// Work that it takes to write the labels of a series as text.
+const LABELS_UNITS: u64 = 40;
 
 /// The most headers that one `InspectPart` answers with.
 const MAX_INSPECTED_BLOCKS: usize = 10_000;
-
-/// An export that is being read: the series still to come, the next one last.
-pub(super) struct ExportCursor {
-    series: Vec<FoundSeries>,
-    range: TimeRange,
-}
 
 /// What carries out one command. Each kind of command is a future of its own, so that none is as large as the largest, and what
 /// is seldom asked for can be left out of the code that is loaded first (docs/decisions/wasm-size.md).
@@ -47,7 +40,12 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::Select { selector, range } => Box::pin(select(storage, selector, range)),
         Command::Labels { selector, range } => Box::pin(async move {
             let found = storage.find_series(selector.as_deref(), range).await?;
-            Ok(Answer::LabelSets(found.iter().map(|series| text_labels(&series.name)).collect()))
+            let mut sets = Vec::with_capacity(found.len());
+            for series in &found {
+                storage.context().spend(LABELS_UNITS).await;
+                sets.push(text_labels(&series.name));
+            }
+            Ok(Answer::LabelSets(sets))
         }),
         Command::LabelNames { selector, range } => {
             Box::pin(async move { Ok(Answer::Strings(storage.label_names(selector.as_deref(), range).await?)) })
@@ -56,14 +54,13 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Strings(storage.label_values(&name, selector.as_deref(), range).await?)) })
         }
         Command::ExportOpen { selector, range } => Box::pin(async move {
-            let mut series = storage.find_series(selector.as_deref(), range).await?;
-            series.reverse();
+            let series = storage.find_series(selector.as_deref(), range).await?;
             let id = shared.next_cursor.get();
             shared.next_cursor.set(id + 1);
-            shared.cursors.borrow_mut().insert(id, ExportCursor { series, range });
+            shared.cursors.borrow_mut().insert(id, ExportCursor::new(series, range));
             Ok(Answer::Cursor(id))
         }),
-        Command::ExportNext { cursor } => Box::pin(export_next(storage, shared, cursor)),
+        Command::ExportNext { cursor } => Box::pin(export::next(storage, shared, cursor)),
         Command::ExportClose { cursor } => {
             shared.cursors.borrow_mut().remove(&cursor);
             done(std::future::ready(Ok(())))
@@ -99,7 +96,9 @@ fn done(work: impl Future<Output = Result<()>> + 'static) -> Execution {
 async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Result<Answer> {
     let found = storage.find_series(Some(&selector), range).await?;
     let mut series = Vec::with_capacity(found.len());
-    for (samples, found) in storage.read_all(&found, range).await?.into_iter().zip(&found) {
+    let (samples, _held) = storage.read_held(&found, range).await?;
+    for (samples, found) in samples.into_iter().zip(&found) {
+        storage.context().spend(LABELS_UNITS).await;
         if !samples.timestamps.is_empty() {
             series.push(SeriesData {
                 labels: text_labels(&found.name),
@@ -109,34 +108,6 @@ async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Res
         }
     }
     Ok(Answer::Series(series))
-}
-
-async fn export_next(storage: Rc<Storage>, shared: Rc<Shared>, id: u32) -> Result<Answer> {
-    // Taken out while it is read, so that no borrow lasts over an await.
-    let cursor = shared.cursors.borrow_mut().remove(&id);
-    let mut cursor =
-        cursor.ok_or_else(|| Error::invalid(format!("there is no export {id}; it has ended or was closed")))?;
-    let mut piece = Vec::new();
-    while piece.len() < EXPORT_PIECE_BYTES {
-        let Some(found) = cursor.series.pop() else { break };
-        let samples = match storage.read_one(&found, cursor.range).await {
-            Ok(samples) => samples,
-            Err(error) => {
-                // It can go on, when what could not be read can be read at the second attempt.
-                cursor.series.push(found);
-                shared.cursors.borrow_mut().insert(id, cursor);
-                return if piece.is_empty() { Err(error) } else { Ok(Answer::Chunk(Some(piece))) };
-            }
-        };
-        if !samples.timestamps.is_empty() {
-            jsonl::write_export_line(&found.name, &samples.timestamps, &samples.values, &mut piece);
-        }
-    }
-    if piece.is_empty() {
-        return Ok(Answer::Chunk(None));
-    }
-    shared.cursors.borrow_mut().insert(id, cursor);
-    Ok(Answer::Chunk(Some(piece)))
 }
 
 async fn snapshot_files(storage: Rc<Storage>, name: String) -> Result<Answer> {

@@ -25,6 +25,7 @@ pub mod answer;
 pub mod command;
 pub mod config;
 mod execute;
+mod export;
 mod follow;
 pub mod state;
 
@@ -35,12 +36,12 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
-use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
+use crate::runtime::{Context, Lane, MemoryBudget, MemoryShare, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
-use execute::ExportCursor;
+use export::ExportCursor;
 use follow::Following;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -62,7 +63,9 @@ struct Shared {
     phase_changed: Signal,
     /// Tickets without an answer, in the order in which they were given out.
     unanswered: RefCell<Vec<Ticket>>,
-    answers: RefCell<HashMap<Ticket, Result<Answer>>>,
+    /// With the memory they take until somebody takes them.
+    answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
+    memory: MemoryBudget,
     completed: RefCell<Vec<Ticket>>,
     cursors: RefCell<HashMap<u32, ExportCursor>>,
     next_cursor: Cell<u32>,
@@ -78,7 +81,8 @@ struct Shared {
 impl Shared {
     fn answer(&self, ticket: Ticket, result: Result<Answer>) {
         self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
-        self.answers.borrow_mut().insert(ticket, result);
+        let bytes = result.as_ref().map_or(0, Answer::memory_bytes);
+        self.answers.borrow_mut().insert(ticket, (result, self.memory.share_of(bytes)));
         self.completed.borrow_mut().push(ticket);
     }
 
@@ -138,6 +142,7 @@ impl Engine {
             phase_changed: Signal::default(),
             unanswered: RefCell::default(),
             answers: RefCell::default(),
+            memory: context.memory().clone(),
             completed: RefCell::default(),
             cursors: RefCell::default(),
             next_cursor: Cell::new(1),
@@ -353,7 +358,7 @@ impl Engine {
 
     /// Takes the answer to a ticket, once.
     pub fn take(&mut self, ticket: Ticket) -> Option<Result<Answer>> {
-        self.shared.answers.borrow_mut().remove(&ticket)
+        self.shared.answers.borrow_mut().remove(&ticket).map(|(result, _)| result)
     }
 
     /// Pumps until `ticket` is answered: for callers whose storage answers at once, such as tests and examples. A real

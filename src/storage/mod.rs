@@ -81,6 +81,12 @@ impl StorageOptions {
         })
     }
 
+    /// Memory that is given out by request: a quarter of what there is. Columns are copied when they grow and when they are handed
+    /// out, and the rest is for caches, merges, and files that are kept in memory.
+    pub fn budget_bytes(&self) -> u64 {
+        (self.memory_bytes / 4).max(16 << 20)
+    }
+
     /// Nanoseconds of the start, from which ids and suffixes count; from the year 2262 on some that leave room for counting.
     pub fn start_nanos(&self) -> u64 {
         (self.start_time as u64).saturating_mul(1_000_000).min(u64::MAX / 2)

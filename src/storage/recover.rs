@@ -56,6 +56,7 @@ impl Storage {
             }
         };
         context.block_cache().set_budget_bytes(options.cache_bytes);
+        context.memory().set_limit_bytes(options.budget_bytes());
         let index_options = IndexOptions {
             min_timestamp_for_composite,
             ..IndexOptions::new(options.retention_ms, options.start_nanos())
