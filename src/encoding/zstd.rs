@@ -37,9 +37,9 @@ pub fn read_back_what_is_written() {
     CODEC.with_borrow_mut(|codec| codec.reads_back = true);
 }
 
-/// How many frames were read back so far.
-pub fn frames_read_back() -> u64 {
-    CODEC.with_borrow(|codec| codec.frames_read_back)
+/// How many frames this thread has read back so far, and how many of them were not what they were made from.
+pub fn frames_read_back() -> (u64, u64) {
+    CODEC.with_borrow(|codec| (codec.frames_read_back, codec.frames_that_differ))
 }
 
 /// Appends the content of `frame`, which must not be longer than `max_len` bytes.
@@ -74,6 +74,7 @@ struct Codec {
     disagreements: u64,
     reads_back: bool,
     frames_read_back: u64,
+    frames_that_differ: u64,
 }
 
 impl Codec {
@@ -105,6 +106,7 @@ impl Codec {
         if read.is_ok() && content == payload {
             return Ok(());
         }
+        self.frames_that_differ += 1;
         let message = format!(
             "{} bytes were compressed to a frame of {} that reads back as {} others",
             payload.len(),

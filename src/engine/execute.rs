@@ -14,7 +14,7 @@ use std::pin::Pin;
 use std::rc::Rc;
 
 /// Work that it takes to write the labels of a series as text.
-const LABELS_UNITS: u64 = 40;
+const LABELS_UNITS: u64 = 80;
 
 /// The most headers that one `InspectPart` answers with.
 const MAX_INSPECTED_BLOCKS: usize = 10_000;

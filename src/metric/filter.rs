@@ -14,7 +14,7 @@ const MAX_SELECTOR_LEN: usize = 1 << 20;
 /// The most memory a compiled regular expression may take.
 const MAX_REGEX_BYTES: usize = 1 << 20;
 /// A single match may take so many steps of the expression's machine, some tens of milliseconds, since it can't be interrupted.
-const MAX_MATCH_STEPS: u64 = 4 << 20;
+const MAX_MATCH_STEPS: u64 = 1 << 19;
 
 /// One condition on one label.
 #[derive(Clone, Debug)]
@@ -111,7 +111,7 @@ impl TagFilter {
             );
             return Err(Error::new(ErrorKind::Limit, message));
         }
-        Ok(10 + steps / 4)
+        Ok(10 + 2 * steps)
     }
 
     /// Whether a series without the label is let through.

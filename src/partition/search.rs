@@ -45,6 +45,7 @@ impl Partition {
         let starts: Vec<usize> = samples.iter().map(Samples::len).collect();
         for (columns, rows) in samples.iter_mut().zip(&rows) {
             reading.reserve(&self.month.context, columns, *rows)?;
+            self.month.context.spend(10).await;
         }
         for (entry, blocks) in in_order.iter().zip(&found) {
             let part = entry.part();

@@ -179,6 +179,7 @@ impl Storage {
         let mut order: Vec<(Tsid, u32)> = Vec::with_capacity(series.len());
         for (position, found) in series.iter().enumerate() {
             order.extend(found.tsids.iter().map(|tsid| (*tsid, position as u32)));
+            self.context.spend(2).await;
         }
         let order = sorted_by(&self.context, order, |a, b| a.cmp(b)).await;
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
@@ -189,17 +190,20 @@ impl Storage {
         let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
         for (of_tsid, (_, position)) in by_tsid.into_iter().zip(&order) {
             let into = &mut samples[*position as usize];
+            self.context.spend(2).await;
             if into.is_empty() {
                 *into = of_tsid;
             } else {
                 into.timestamps.extend_from_slice(&of_tsid.timestamps);
                 into.values.extend_from_slice(&of_tsid.values);
                 into.sort_from(0);
+                self.context.spend(into.len() as u64 / 4).await;
             }
         }
         let interval_ms = self.options.dedup_interval_ms;
         if interval_ms > 0 {
             for Samples { timestamps, values } in &mut samples {
+                self.context.spend(timestamps.len() as u64 / 4 + 2).await;
                 Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
             }
         }

@@ -3,9 +3,11 @@
 mod alternatives;
 mod archive;
 mod budget;
+mod killed;
 mod mutate;
 mod mutations;
 mod parts;
+mod registry;
 mod slices;
 #[allow(dead_code)]
 #[path = "../it/support.rs"]
