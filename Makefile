@@ -15,7 +15,7 @@ engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .c
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
-.PHONY: help demo page test test-firefox kill-loop soak package wasm bench screenshots clean
+.PHONY: help demo page test test-firefox kill-loop soak fuzz package wasm bench screenshots clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -36,6 +36,9 @@ test-firefox: package ## the browser tests in Firefox ESR; its driver is built o
 
 soak: ## simulates databases on failing disks for SOAK_SECONDS (3600), from the seed SIM_START on; prints figures every minute
 	@scripts/soak.sh
+
+fuzz: ## damages data directories for FUZZ_SECONDS (600), from the seed FUZZ_START on
+	@scripts/fuzz.sh
 
 package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 

@@ -253,6 +253,13 @@ pub fn civil_from_days(days: i64) -> (i32, u8, u8) {
     ((year_of_era + era * 400 + i64::from(month <= 2)) as i32, month as u8, day as u8)
 }
 
+/// The first of the instants `tick`, `tick + interval_ms`, … that is not before `instant`; the end of time when there is none.
+pub fn first_tick(tick: TimestampMs, interval_ms: i64, instant: TimestampMs) -> TimestampMs {
+    let ahead = instant.saturating_sub(tick).max(0);
+    let ticks = ahead / interval_ms + i64::from(ahead % interval_ms != 0);
+    ticks.checked_mul(interval_ms).and_then(|ahead| tick.checked_add(ahead)).unwrap_or(TimestampMs::MAX)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

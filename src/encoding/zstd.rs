@@ -24,7 +24,22 @@ pub enum Effort {
 
 /// Appends one frame with the compressed `payload`.
 pub fn compress(payload: &[u8], effort: Effort, out: &mut Vec<u8>) -> Result<()> {
-    CODEC.with_borrow_mut(|codec| codec.compress(payload, effort, out))
+    let start = out.len();
+    CODEC.with_borrow_mut(|codec| {
+        codec.compress(payload, effort, out)?;
+        if codec.reads_back { codec.read_back(payload, &out[start..]) } else { Ok(()) }
+    })
+}
+
+/// From now on each frame that this thread writes is read back by the other decoder and compared with what it was made from. It
+/// costs more than the writing: for tests.
+pub fn read_back_what_is_written() {
+    CODEC.with_borrow_mut(|codec| codec.reads_back = true);
+}
+
+/// How many frames this thread has read back so far, and how many of them were not what they were made from.
+pub fn frames_read_back() -> (u64, u64) {
+    CODEC.with_borrow(|codec| (codec.frames_read_back, codec.frames_that_differ))
 }
 
 /// Appends the content of `frame`, which must not be longer than `max_len` bytes.
@@ -57,6 +72,9 @@ struct Codec {
     encoder: Option<zrip::CompressContext>,
     decoder: zrip::DecompressContext,
     disagreements: u64,
+    reads_back: bool,
+    frames_read_back: u64,
+    frames_that_differ: u64,
 }
 
 impl Codec {
@@ -79,6 +97,23 @@ impl Codec {
         let smallest = [&fast[..], &dense, &literals].into_iter().min_by_key(|frame| frame.len());
         out.extend_from_slice(smallest.unwrap_or(&fast));
         Ok(())
+    }
+
+    fn read_back(&mut self, payload: &[u8], frame: &[u8]) -> Result<()> {
+        let mut content = Vec::with_capacity(payload.len());
+        let read = second_reading(frame, payload.len(), &mut content);
+        self.frames_read_back += 1;
+        if read.is_ok() && content == payload {
+            return Ok(());
+        }
+        self.frames_that_differ += 1;
+        let message = format!(
+            "{} bytes were compressed to a frame of {} that reads back as {} others",
+            payload.len(),
+            frame.len(),
+            content.len()
+        );
+        Err(Error::internal(message))
     }
 
     fn decompress(&mut self, frame: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<()> {

@@ -254,6 +254,24 @@ pub enum Answer {
     Http(HttpResponse),
 }
 
+impl Answer {
+    /// Bytes of memory that its samples and texts take, roughly.
+    pub(super) fn memory_bytes(&self) -> u64 {
+        let of_labels = |labels: &Labels| labels.iter().map(|(key, value)| key.len() + value.len() + 48).sum::<usize>();
+        let bytes: usize = match self {
+            Self::Series(series) => {
+                series.iter().map(|series| 16 * series.timestamps.len() + of_labels(&series.labels)).sum()
+            }
+            Self::LabelSets(sets) => sets.iter().map(of_labels).sum(),
+            Self::Strings(strings) => strings.iter().map(|text| text.len() + 24).sum(),
+            Self::Chunk(chunk) => chunk.as_ref().map_or(0, Vec::len),
+            Self::Bytes(bytes) => bytes.len(),
+            _ => 0,
+        };
+        bytes as u64
+    }
+}
+
 fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -19,6 +19,9 @@ use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 
+/// Work that it takes to write the labels of a series as text.
+const LABELS_UNITS: u64 = 80;
+
 /// The most headers that one `InspectPart` answers with.
 const MAX_INSPECTED_BLOCKS: usize = 10_000;
 
@@ -54,7 +57,12 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::Select { selector, range } => Box::pin(select(storage, selector, range)),
         Command::Labels { selector, range } => Box::pin(async move {
             let found = storage.find_series(&selected_or_all(selector.as_deref())?, range, MAX_SERIES).await?;
-            Ok(Answer::LabelSets(found.iter().map(|series| text_labels(&series.name)).collect()))
+            let mut sets = Vec::with_capacity(found.len());
+            for series in &found {
+                storage.context().spend(LABELS_UNITS).await;
+                sets.push(text_labels(&series.name));
+            }
+            Ok(Answer::LabelSets(sets))
         }),
         Command::LabelNames { selector, range } => {
             Box::pin(async move { Ok(Answer::Strings(label_names(&storage, selector.as_deref(), range).await?)) })
@@ -147,7 +155,9 @@ async fn label_values(storage: &Storage, label: &str, selector: Option<&str>, ra
 async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Result<Answer> {
     let found = storage.find_series(&selected(&selector)?, range, MAX_SERIES).await?;
     let mut series = Vec::with_capacity(found.len());
-    for (samples, found) in storage.read_all(&found, range).await?.into_iter().zip(&found) {
+    let (samples, _held) = storage.read_held(&found, range).await?;
+    for (samples, found) in samples.into_iter().zip(&found) {
+        storage.context().spend(LABELS_UNITS).await;
         if !samples.timestamps.is_empty() {
             series.push(SeriesData {
                 labels: text_labels(&found.name),

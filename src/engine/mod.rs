@@ -26,6 +26,7 @@ mod api;
 pub mod command;
 pub mod config;
 mod execute;
+mod export;
 mod follow;
 pub mod state;
 mod transfer;
@@ -40,16 +41,17 @@ pub use state::EngineState;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::query::dialect::Dialect;
-use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
+use crate::runtime::{Context, Lane, MemoryBudget, MemoryShare, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
+use export::ExportCursor;
 use follow::Following;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
-use transfer::{ExportCursor, Ingest};
+use transfer::Ingest;
 
 /// Where a database stands between `open` and `close`.
 enum Phase {
@@ -67,7 +69,9 @@ struct Shared {
     phase_changed: Signal,
     /// Tickets without an answer, in the order in which they were given out.
     unanswered: RefCell<Vec<Ticket>>,
-    answers: RefCell<HashMap<Ticket, Result<Answer>>>,
+    /// With the memory they take until somebody takes them.
+    answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
+    memory: MemoryBudget,
     completed: RefCell<Vec<Ticket>>,
     cursors: RefCell<HashMap<u32, ExportCursor>>,
     /// Bodies on their way in.
@@ -85,7 +89,8 @@ struct Shared {
 impl Shared {
     fn answer(&self, ticket: Ticket, result: Result<Answer>) {
         self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
-        self.answers.borrow_mut().insert(ticket, result);
+        let bytes = result.as_ref().map_or(0, Answer::memory_bytes);
+        self.answers.borrow_mut().insert(ticket, (result, self.memory.share_of(bytes)));
         self.completed.borrow_mut().push(ticket);
     }
 
@@ -147,6 +152,7 @@ impl Engine {
             phase_changed: Signal::default(),
             unanswered: RefCell::default(),
             answers: RefCell::default(),
+            memory: context.memory().clone(),
             completed: RefCell::default(),
             cursors: RefCell::default(),
             ingests: RefCell::default(),
@@ -369,7 +375,7 @@ impl Engine {
 
     /// Takes the answer to a ticket, once.
     pub fn take(&mut self, ticket: Ticket) -> Option<Result<Answer>> {
-        self.shared.answers.borrow_mut().remove(&ticket)
+        self.shared.answers.borrow_mut().remove(&ticket).map(|(result, _)| result)
     }
 
     /// Pumps until `ticket` is answered: for callers whose storage answers at once, such as tests and examples. A real

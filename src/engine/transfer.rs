@@ -1,7 +1,7 @@
 //! Bodies on their way in and exports on their way out, piece by piece, and the requests that bring or want them whole.
 
 use super::Shared;
-use super::execute::selected;
+use super::export::ExportCursor;
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::body::{Body, Format, Records};
 use crate::formats::compression::Compression;
@@ -14,12 +14,11 @@ use crate::http::route::Arguments;
 use crate::http::transfer::{Export, Import, exported, imported, transfer_failed};
 use crate::http::{HttpRequest, HttpResponse};
 use crate::storage::Storage;
-use crate::storage::search::{FoundSeries, MAX_SERIES};
+
 use crate::storage::text::{Piece, TextIngested};
 use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
 
 /// An export piece ends with the series that reaches this size.
-const EXPORT_PIECE_BYTES: usize = 64 * 1024;
 /// Reasons that are told of a whole body.
 const MAX_REASONS: usize = 10;
 /// Numbers of bodies that come in pieces have this bit, so that they differ from those that come whole.
@@ -134,52 +133,6 @@ pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> R
             }
             Err(error)
         }
-    }
-}
-
-/// An export that is being read: the series still to come, the next one last.
-pub(super) struct ExportCursor {
-    format: ExportFormat,
-    series: Vec<FoundSeries>,
-    range: TimeRange,
-    has_begun: bool,
-}
-
-impl ExportCursor {
-    /// The series that match any of the selectors, each once; all without one.
-    async fn open(storage: &Storage, format: ExportFormat, selectors: &[&str], range: TimeRange) -> Result<Self> {
-        let filters = if selectors.is_empty() {
-            vec![Vec::new()]
-        } else {
-            let lists = selectors.iter().map(|selector| selected(selector)).collect::<Result<Vec<_>>>()?;
-            lists.into_iter().flatten().collect()
-        };
-        let mut series = storage.find_series(&filters, range, MAX_SERIES).await?;
-        storage.tell_labels_not_utf8(&series);
-        series.reverse();
-        Ok(Self { format, series, range, has_begun: false })
-    }
-
-    /// The next piece; none at the end. After an error it can go on, when what could not be read can be read at the second attempt.
-    async fn next(&mut self, storage: &Storage) -> Result<Option<Vec<u8>>> {
-        let mut piece = Vec::new();
-        if !std::mem::replace(&mut self.has_begun, true) {
-            self.format.begin(self.range, &mut piece);
-        }
-        while piece.len() < EXPORT_PIECE_BYTES {
-            let Some(found) = self.series.pop() else { break };
-            let samples = match storage.read_one(&found, self.range).await {
-                Ok(samples) => samples,
-                Err(error) => {
-                    self.series.push(found);
-                    return if piece.is_empty() { Err(error) } else { Ok(Some(piece)) };
-                }
-            };
-            if !samples.timestamps.is_empty() {
-                self.format.write(&found.name, &samples.timestamps, &samples.values, &mut piece)?;
-            }
-        }
-        Ok((!piece.is_empty()).then_some(piece))
     }
 }
 

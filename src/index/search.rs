@@ -14,6 +14,7 @@ use crate::mergeset::{Table, TableSearch};
 use crate::metric::filter::TagFilter;
 use crate::metric::name::{MetricName, NAME_LABEL, TAG_SEPARATOR, unescape};
 use crate::metric::tsid::Tsid;
+use crate::runtime::sorted_by;
 use crate::time::{TimeRange, date_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -24,6 +25,8 @@ const MAX_DAYS_FOR_DAILY_ROWS: u64 = 40;
 const IDS_WORTH_A_SEEK: usize = 32;
 /// Reading a name costs about as much as reading so many rows.
 const ROWS_PER_NAME: u64 = 20;
+/// Work that is collected before it is accounted for.
+const SPEND_STEP: u64 = 512;
 
 impl Index {
     /// The series that pass all filters and may have samples in `range`, sorted by TSID. Deleted ones are left out.
@@ -58,7 +61,7 @@ impl Index {
                 }
             }
         }
-        sort::sort(&mut tsids);
+        let mut tsids = sorted_by(&self.context, tsids, Tsid::cmp).await;
         tsids.dedup();
         if tsids.len() > limit { Err(too_many(tsids.len())) } else { Ok(tsids) }
     }
@@ -74,15 +77,16 @@ impl Index {
         let mut names = vec![None; metric_ids.len()];
         let mut missing = Vec::new();
         {
-            let mut cache = self.names.borrow_mut();
             for (at, &id) in metric_ids.iter().enumerate() {
-                names[at] = cache.get(id);
+                names[at] = self.names.borrow_mut().get(id);
                 if names[at].is_none() {
                     missing.push((id, at));
                 }
+                self.context.spend(10).await;
             }
         }
         missing.sort_unstable();
+        let mut memory = self.context.memory().share();
         for table in self.tables() {
             if missing.is_empty() {
                 break;
@@ -92,6 +96,7 @@ impl Index {
             for (id, at) in missing {
                 match read_name(&mut search, id).await? {
                     Some(name) => {
+                        memory.grow(name.memory_bytes() as u64)?;
                         let name = Rc::new(name);
                         self.names.borrow_mut().insert(id, name.clone());
                         names[at] = Some(name);
@@ -131,6 +136,7 @@ impl Index {
             .await?;
         } else {
             for name in self.search_names(filters, range, limit).await? {
+                self.context.spend(50).await;
                 for (key, _) in name.labels() {
                     if !keys.contains(key) {
                         keys.insert(key.to_vec());
@@ -163,6 +169,7 @@ impl Index {
             .await?;
         } else {
             for name in self.search_names(filters, range, limit).await? {
+                self.context.spend(20).await;
                 let value = name.value(key);
                 if !value.is_empty() && !values.contains(value) {
                     values.insert(value.to_vec());
@@ -381,16 +388,28 @@ impl Query<'_> {
         if condition.is_accepting()
             && let Some(values) = filter.values()
         {
+            let mut prefixes = Vec::with_capacity(values.len());
             for value in values {
-                let prefix = schema::tag_value_prefix(self.date, &condition.row_key, value);
-                search.seek(&prefix).await?;
-                while let Some(item) = search.item_with(&prefix) {
+                prefixes.push(schema::tag_value_prefix(self.date, &condition.row_key, value));
+                self.index.context.spend(5).await;
+            }
+            // Escapes may change the order.
+            if !prefixes.is_sorted() {
+                sort::sort(&mut prefixes);
+            }
+            let mut rest = &prefixes[..];
+            while let Some((prefix, behind)) = rest.split_first() {
+                search.seek(prefix).await?;
+                while let Some(item) = search.item_with(prefix) {
                     let row = TagRow::parse(item)?;
                     let Some(left) = budget.checked_sub(1 + row.metric_id_count() as u64 / 8) else { return Ok(None) };
                     budget = left;
                     ids.extend(row.metric_ids());
                     search.next().await?;
                 }
+                // Values that the index does not have are passed over: whoever names many mostly means few.
+                let Some(item) = search.item() else { break };
+                rest = &behind[behind.partition_point(|prefix| prefix[..] < *item && !item.starts_with(prefix))..];
             }
             return Ok(Some(Postings::from_unsorted(ids)));
         }
@@ -398,28 +417,40 @@ impl Query<'_> {
         let prefix = schema::tag_value_start_prefix(self.date, &condition.row_key, start);
         let mut last_value: Vec<u8> = Vec::new();
         let mut is_wanted = None;
+        let mut matching = 0;
         search.seek(&prefix).await?;
         while let Some(item) = search.item_with(&prefix) {
             let row = TagRow::parse(item)?;
             if is_wanted.is_none() || row.escaped_value != last_value {
                 last_value.clear();
                 last_value.extend_from_slice(row.escaped_value);
-                let passes = filter.matches(&unescaped(row.escaped_value)?);
-                is_wanted = Some(passes == condition.is_selective());
+                let value = unescaped(row.escaped_value)?;
                 // A regular expression costs more than a row.
-                budget = budget.saturating_sub(4);
+                let cost = filter.cost(&value)?;
+                let passes = filter.matches(&value);
+                is_wanted = Some(passes == condition.is_selective());
+                budget = budget.saturating_sub(3 + cost);
+                matching += cost;
             }
             let Some(left) = budget.checked_sub(1 + row.metric_id_count() as u64 / 8) else { return Ok(None) };
             budget = left;
             if is_wanted == Some(true) {
                 ids.extend(row.metric_ids());
-            } else if row.metric_id_count() >= IDS_WORTH_A_SEEK {
+            }
+            let is_passed_over = is_wanted != Some(true) && row.metric_id_count() >= IDS_WORTH_A_SEEK;
+            let past = is_passed_over.then(|| {
                 let mut past = row.prefix.to_vec();
                 to_next_sibling(&mut past);
-                search.seek(&past).await?;
-                continue;
+                past
+            });
+            if matching >= SPEND_STEP {
+                self.index.context.spend(std::mem::take(&mut matching)).await;
             }
-            search.next().await?;
+            if let Some(past) = past {
+                search.seek(&past).await?;
+            } else {
+                search.next().await?;
+            }
         }
         Ok(Some(Postings::from_unsorted(ids)))
     }
@@ -429,11 +460,20 @@ impl Query<'_> {
             return Ok(candidates);
         }
         let names = self.index.metric_names(candidates.as_slice()).await?;
-        let mut names = names.into_iter();
-        candidates.retain(|_| {
-            let name = names.next().flatten();
-            name.is_some_and(|name| filters.iter().all(|filter| filter.matches(name.value(filter.key()))))
-        });
+        let mut passing = Vec::with_capacity(names.len());
+        for name in &names {
+            let mut passes = name.is_some();
+            let mut cost = 2;
+            for filter in filters.iter().take(if passes { filters.len() } else { 0 }) {
+                let value = name.as_ref().map_or(&b""[..], |name| name.value(filter.key()));
+                cost += filter.cost(value)?;
+                passes = passes && filter.matches(value);
+            }
+            passing.push(passes);
+            self.index.context.spend(cost).await;
+        }
+        let mut passing = passing.into_iter();
+        candidates.retain(|_| passing.next() == Some(true));
         Ok(candidates)
     }
 }

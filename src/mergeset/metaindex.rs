@@ -1,5 +1,6 @@
 //! The metaindex: one row for each index block, read whole when a part is opened (index-format §1.3).
 
+use super::header::PartHeader;
 use crate::encoding::int::{put_bytes, put_u32, put_u64, take_bytes, take_u32, take_u64};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
@@ -89,4 +90,35 @@ pub fn read_metaindex(frame: &[u8], index_size: u64) -> Result<Vec<MetaindexRow>
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Compares a part's metaindex with its description, before any of the two is believed: a search skips by first items.
+///
+/// # Errors
+/// `Corrupt` unless the rows describe as many blocks from the same item on, and index blocks that lie one behind the other in the
+/// `index_size` bytes of `index.bin`.
+pub fn check_metaindex(rows: &[MetaindexRow], header: &PartHeader, index_size: u64) -> Result<()> {
+    let (mut blocks, mut offset) = (0_u64, 0_u64);
+    for row in rows {
+        if row.index_block_offset != offset {
+            return Err(Error::corrupt(format!(
+                "an index block begins at {}, where {offset} is expected",
+                row.index_block_offset
+            )));
+        }
+        offset += u64::from(row.index_block_size);
+        blocks += u64::from(row.block_headers_count);
+    }
+    if offset != index_size {
+        return Err(Error::corrupt(format!("the index blocks end at {offset} of {index_size} bytes of index.bin")));
+    }
+    if blocks != header.blocks {
+        return Err(Error::corrupt(format!("it describes {blocks} blocks, metadata.json {}", header.blocks)));
+    }
+    if rows.first().is_none_or(|row| row.first_item != header.first_item)
+        || rows.last().is_none_or(|row| row.first_item > header.last_item)
+    {
+        return Err(Error::corrupt("it does not begin with the first item, or goes on behind the last one"));
+    }
+    Ok(())
 }

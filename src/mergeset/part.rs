@@ -3,7 +3,7 @@
 use super::block::ItemsBlock;
 use super::block_header::{BlockHeader, read_index_block};
 use super::header::PartHeader;
-use super::metaindex::{MetaindexRow, read_metaindex};
+use super::metaindex::{MetaindexRow, check_metaindex, read_metaindex};
 use super::writer::WrittenPart;
 use super::{METADATA_FILE, PartFile};
 use crate::error::{Error, ErrorKind, Result};
@@ -107,7 +107,9 @@ impl Part {
         }
         let metaindex_file = dir.join(PartFile::Metaindex.name());
         let frame = context.read(&metaindex_file, 0..sizes[PartFile::Metaindex as usize]).await?;
-        let metaindex = read_metaindex(&frame, sizes[PartFile::Index as usize]);
+        let index_size = sizes[PartFile::Index as usize];
+        let metaindex = read_metaindex(&frame, index_size)
+            .and_then(|rows| check_metaindex(&rows, &header, index_size).map(|()| rows));
         let metaindex = metaindex.map_err(|error| error.at(metaindex_file))?;
         Ok(Some(Self::published(context, dir.clone(), suffix, header, metaindex, sizes)))
     }
@@ -169,6 +171,14 @@ impl Part {
         let range = row.index_block_offset..row.index_block_offset + u64::from(row.index_block_size);
         let frame = self.read(context, PartFile::Index, range).await?;
         let headers = Rc::new(read_index_block(&frame, row.block_headers_count, self.block_file_sizes()).map_err(at)?);
+        if headers.first().is_none_or(|header| header.first_item != row.first_item) {
+            return Err(at(Error::corrupt("an index block begins with another item than the metaindex says")));
+        }
+        let items: u64 = headers.iter().map(|header| u64::from(header.items_count)).sum();
+        if items > self.header.items {
+            let stated = self.header.items;
+            return Err(at(Error::corrupt(format!("a part of {stated} items holds more: {items} in one index block"))));
+        }
         let size = headers.iter().map(BlockHeader::memory_bytes).sum::<usize>();
         context.block_cache().insert(key, headers.clone(), size as u64);
         Ok(headers)
@@ -206,7 +216,11 @@ impl Part {
             None => self.read(context, PartFile::Lens, lens_range).await?,
         };
         let block = ItemsBlock::decode(header, &items, &lens);
-        let block = Rc::new(block.map_err(|error| error.at(self.dir.join(PartFile::Items.name())))?);
+        let at = |error: Error| error.at(self.dir.join(PartFile::Items.name()));
+        let block = Rc::new(block.map_err(at)?);
+        if block.last().is_some_and(|last| *last > self.header.last_item[..]) {
+            return Err(at(Error::corrupt("a block goes on behind the last item of its part")));
+        }
         context.spend(block.len() as u64 * 2).await;
         context.block_cache().insert(key, block.clone(), block.memory_bytes() as u64);
         Ok(block)

@@ -190,15 +190,29 @@ impl Cursor {
 }
 
 /// The greatest item of a part that is less than `key`.
+///
+/// The block behind it is read as well: its first item is checked against the others then, so that no false one hides a whole
+/// block. New metric ids are given out by what is found here.
 pub(super) async fn last_below(context: &Context, part: &Rc<Part>, key: &[u8]) -> Result<Option<Vec<u8>>> {
-    let Some(row) = part.metaindex().partition_point(|row| row.first_item[..] < *key).checked_sub(1) else {
-        return Ok(None);
-    };
-    let headers = part.headers(context, row).await?;
-    let Some(at) = headers.partition_point(|header| header.first_item[..] < *key).checked_sub(1) else {
-        return Ok(None);
-    };
-    let block = part.items(context, row, at, &headers[at]).await?;
-    let below = block.lower_bound(0, key).checked_sub(1);
-    Ok(below.map(|at| block.item(at).to_vec()))
+    let rows = part.metaindex();
+    let (mut row, mut next) = (rows.partition_point(|row| row.first_item[..] < *key), 0);
+    let mut below = None;
+    if let Some(before) = row.checked_sub(1) {
+        let headers = part.headers(context, before).await?;
+        let at = headers.partition_point(|header| header.first_item[..] < *key);
+        if let Some(at) = at.checked_sub(1) {
+            let block = part.items(context, before, at, &headers[at]).await?;
+            below = block.lower_bound(0, key).checked_sub(1).map(|at| block.item(at).to_vec());
+        }
+        if at < headers.len() {
+            (row, next) = (before, at);
+        }
+    }
+    if row < rows.len() {
+        let headers = part.headers(context, row).await?;
+        if let Some(header) = headers.get(next) {
+            part.items(context, row, next, header).await?;
+        }
+    }
+    Ok(below)
 }

@@ -4,16 +4,17 @@
 //! Their syntax is that of the `regex-lite` crate, which is RE2's without Unicode classes such as `\pL`; `.` does not match
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
+use super::regex_cost;
 use crate::collections::sort;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use regex_lite::{Regex, RegexBuilder};
 
 /// The longest selector that is read.
 const MAX_SELECTOR_LEN: usize = 1 << 20;
 /// The most memory a compiled regular expression may take.
 const MAX_REGEX_BYTES: usize = 1 << 20;
-/// Alternatives up to this number are looked up one by one.
-const MAX_ALTERNATIVES: usize = 1_000;
+/// A single match may take so many steps of the expression's machine, some tens of milliseconds, since it can't be interrupted.
+const MAX_MATCH_STEPS: u64 = 1 << 19;
 
 /// One condition on one label.
 #[derive(Clone, Debug)]
@@ -50,8 +51,8 @@ impl Matcher {
 enum Rest {
     /// An optional wildcard, a literal, an optional wildcard.
     Wildcards { before: Option<Wildcard>, literal: Vec<u8>, after: Option<Wildcard> },
-    /// The whole value, prefix included, matched by a regular expression.
-    Regex(Regex),
+    /// The whole value, prefix included, matched by a regular expression, whose machine has so many states.
+    Regex { regex: Regex, states: u64 },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +110,27 @@ impl TagFilter {
         self.accepts(value) != self.negative
     }
 
+    /// Work that [`TagFilter::matches`] takes for this value, in the units of jobs, to be spent before.
+    ///
+    /// # Errors
+    /// `Limit` when it is more than may be done in one piece.
+    pub fn cost(&self, value: &[u8]) -> Result<u64> {
+        let Matcher::Pattern { prefix, rest: Rest::Regex { states, .. } } = &self.matcher else { return Ok(1) };
+        if !value.starts_with(prefix) {
+            return Ok(1);
+        }
+        let steps = states.saturating_mul(value.len() as u64 + 1);
+        if steps > MAX_MATCH_STEPS {
+            let message = format!(
+                "a regular expression of some {states} states takes too long for the {} bytes of a value; repeat less in it, or \
+                 write alternatives as plain texts",
+                value.len()
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(10 + 2 * steps)
+    }
+
     /// Whether a series without the label is let through.
     pub fn matches_empty(&self) -> bool {
         self.matches(b"")
@@ -121,7 +143,7 @@ impl TagFilter {
             Matcher::Pattern { prefix, rest } => {
                 value.strip_prefix(&prefix[..]).is_some_and(|behind_prefix| match rest {
                     Rest::Wildcards { before, literal, after } => fits(behind_prefix, *before, literal, *after),
-                    Rest::Regex(regex) => regex.is_match(&String::from_utf8_lossy(value)),
+                    Rest::Regex { regex, .. } => regex.is_match(&String::from_utf8_lossy(value)),
                 })
             }
         }
@@ -167,6 +189,12 @@ fn is_meta(character: char) -> bool {
 
 fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
     let pattern = std::str::from_utf8(pattern).map_err(|_| Error::invalid("a regular expression must be UTF-8"))?;
+    // Alternatives of plain texts are a set, however many they are.
+    if !pattern.contains(|character| is_meta(character) && character != '|') {
+        let mut values: Vec<Vec<u8>> = pattern.split('|').map(|value| value.as_bytes().to_vec()).collect();
+        sort::sort_and_dedup(&mut values);
+        return Ok(Matcher::OneOf(values));
+    }
     // Checked even where it is not needed for matching, so that a mistake is always told.
     let regex = RegexBuilder::new(&format!("^(?:{pattern})$"))
         .dot_matches_new_line(rule == RegexRule::Plain)
@@ -177,14 +205,6 @@ fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
                 "cannot use the regular expression {pattern:?}: {error}; Unicode classes such as \\pL are not supported"
             ))
         })?;
-    if !pattern.contains(|character| is_meta(character) && character != '|') {
-        let mut values: Vec<Vec<u8>> = pattern.split('|').map(|value| value.as_bytes().to_vec()).collect();
-        sort::sort(&mut values);
-        values.dedup();
-        if values.len() <= MAX_ALTERNATIVES {
-            return Ok(Matcher::OneOf(values));
-        }
-    }
     // What the pattern begins with, unless its last character is quantified or the pattern has alternatives.
     let mut prefix_len = pattern.find(is_meta).unwrap_or(pattern.len());
     if pattern[prefix_len..].starts_with(['*', '?', '{']) {
@@ -205,7 +225,7 @@ fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
             rest: Rest::Wildcards { before, literal: literal.as_bytes().to_vec(), after },
         });
     }
-    Ok(Matcher::Pattern { prefix, rest: Rest::Regex(regex) })
+    Ok(Matcher::Pattern { prefix, rest: Rest::Regex { regex, states: regex_cost::states(pattern) } })
 }
 
 fn leading_wildcard(pattern: &str) -> (Option<Wildcard>, &str) {

@@ -2,6 +2,7 @@
 
 pub mod filter;
 pub mod name;
+mod regex_cost;
 pub mod row;
 pub mod row_sort;
 pub mod samples;

@@ -63,7 +63,13 @@ impl Samples {
 fn merged(timestamps: &[TimestampMs], stretches: &mut Vec<Range<usize>>) -> Option<Vec<Range<usize>>> {
     const LEAST_PIECE_LEN: usize = 16;
     let mut pieces: Vec<Range<usize>> = Vec::new();
+    let mut looked_at = 0;
     loop {
+        // Each piece costs a look at all stretches, which may be as many as samples.
+        looked_at += stretches.len();
+        if looked_at > timestamps.len() + 1024 {
+            return None;
+        }
         // The stretch with the earliest next sample, and the one that follows.
         let (mut first, mut second): (Option<usize>, Option<usize>) = (None, None);
         for (at, stretch) in stretches.iter().enumerate() {

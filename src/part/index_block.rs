@@ -14,7 +14,8 @@ const MAX_HEADERS: usize = 4 * INDEX_BLOCK_TARGET_SIZE / BlockHeader::SIZE;
 /// Reads the index block that `row` describes.
 ///
 /// # Errors
-/// `Corrupt` unless it holds exactly the announced number of valid headers, sorted by TSID.
+/// `Corrupt` unless it holds exactly the announced number of valid headers, sorted by TSID from the announced one on and within the
+/// announced time.
 pub fn read_index_block(frame: &[u8], row: &MetaindexRow) -> Result<Vec<BlockHeader>> {
     let count = row.block_headers_count as usize;
     if count > MAX_HEADERS {
@@ -39,7 +40,16 @@ pub fn read_index_block(frame: &[u8], row: &MetaindexRow) -> Result<Vec<BlockHea
         if headers.last().is_some_and(|before| before.tsid > header.tsid) {
             return Err(Error::corrupt("the headers of an index block are not sorted by TSID"));
         }
+        if header.min_timestamp < row.min_timestamp || header.max_timestamp > row.max_timestamp {
+            return Err(Error::corrupt(format!(
+                "a block from {} to {} lies outside of its index block, which is from {} to {}",
+                header.min_timestamp, header.max_timestamp, row.min_timestamp, row.max_timestamp
+            )));
+        }
         headers.push(header);
+    }
+    if headers.first().is_some_and(|first| first.tsid != row.tsid) {
+        return Err(Error::corrupt("an index block begins with another series than the metaindex says"));
     }
     Ok(headers)
 }

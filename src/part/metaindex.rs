@@ -1,5 +1,7 @@
 //! The metaindex: one row for each index block, read whole when a part is opened (part-format §6.3).
 
+use super::header::PartHeader;
+use crate::block::MAX_ROWS_PER_BLOCK;
 use crate::encoding::int;
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
@@ -64,6 +66,11 @@ impl MetaindexRow {
                 "an index block has at most {MAX_INDEX_BLOCK_SIZE} bytes, the metaindex says {index_block_size}"
             )));
         }
+        if min_timestamp > max_timestamp {
+            return Err(Error::corrupt(format!(
+                "a metaindex row begins at {min_timestamp}, behind its end at {max_timestamp}"
+            )));
+        }
         let row =
             Self { tsid, block_headers_count, min_timestamp, max_timestamp, index_block_offset, index_block_size };
         Ok((row, src))
@@ -118,4 +125,40 @@ pub fn read_metaindex(frame: &[u8], index_size: u64) -> Result<Vec<MetaindexRow>
         rows.push(row);
     }
     Ok(rows)
+}
+
+/// Compares a part's metaindex with its header, before any of the two is believed: a search skips by ranges, and memory is taken by
+/// counts.
+///
+/// # Errors
+/// `Corrupt` unless the rows describe as many blocks over the same time, and index blocks that lie one behind the other in the
+/// `index_size` bytes of `index.bin`.
+pub fn check_metaindex(rows: &[MetaindexRow], header: &PartHeader, index_size: u64) -> Result<()> {
+    let (mut blocks, mut offset) = (0_u64, 0_u64);
+    let (mut min, mut max) = (TimestampMs::MAX, TimestampMs::MIN);
+    for row in rows {
+        if row.index_block_offset != offset {
+            return Err(Error::corrupt(format!(
+                "an index block begins at {}, where {offset} is expected",
+                row.index_block_offset
+            )));
+        }
+        offset += u64::from(row.index_block_size);
+        blocks += u64::from(row.block_headers_count);
+        min = min.min(row.min_timestamp);
+        max = max.max(row.max_timestamp);
+    }
+    if offset != index_size {
+        return Err(Error::corrupt(format!("the index blocks end at {offset} of {index_size} bytes of index.bin")));
+    }
+    if blocks != header.blocks || (min, max) != (header.min_timestamp, header.max_timestamp) {
+        return Err(Error::corrupt(format!(
+            "it describes {blocks} blocks from {min} to {max}, the part's name {} from {} to {}",
+            header.blocks, header.min_timestamp, header.max_timestamp
+        )));
+    }
+    if header.rows > blocks.saturating_mul(2 * MAX_ROWS_PER_BLOCK as u64) {
+        return Err(Error::corrupt(format!("{} rows can't lie in {blocks} blocks", header.rows)));
+    }
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use super::header::PartHeader;
 use super::index_block::read_index_block;
-use super::metaindex::{MetaindexRow, read_metaindex};
+use super::metaindex::{MetaindexRow, check_metaindex, read_metaindex};
 use super::writer::WrittenPart;
 use super::{MIN_DEDUP_INTERVAL_FILE, PartFile};
 use crate::block::BlockHeader;
@@ -75,7 +75,9 @@ impl Part {
             header.min_dedup_interval_ms = PartHeader::parse_min_dedup_interval(&text).map_err(at_dir)?;
         }
         let frame = context.read(&dir.join(PartFile::Metaindex.name()), 0..sizes[PartFile::Metaindex as usize]).await?;
-        let metaindex = read_metaindex(&frame, sizes[PartFile::Index as usize])
+        let index_size = sizes[PartFile::Index as usize];
+        let metaindex = read_metaindex(&frame, index_size)
+            .and_then(|rows| check_metaindex(&rows, &header, index_size).map(|()| rows))
             .map_err(|error| error.at(dir.join(PartFile::Metaindex.name())))?;
         Ok(Some(Self {
             header,

@@ -7,7 +7,7 @@ use crate::block::{BlockHeader, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::metric::samples::Samples;
 use crate::metric::tsid::Tsid;
-use crate::runtime::{BlockKey, Context};
+use crate::runtime::{BlockKey, Context, MemoryShare};
 use crate::time::TimeRange;
 use bytes::Bytes;
 use std::ops::Range;
@@ -29,6 +29,7 @@ pub struct FoundBlock {
 pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: TimeRange) -> Result<Vec<FoundBlock>> {
     debug_assert!(tsids.is_sorted(), "series are asked for in order");
     let mut found = Vec::new();
+    let mut found_rows = 0;
     let rows = part.metaindex();
     let (mut next, mut at_row) = (0, 0);
     while next < tsids.len() && part.header().range().overlaps(&range) {
@@ -42,7 +43,10 @@ pub async fn find_blocks(context: &Context, part: &Part, tsids: &[Tsid], range: 
         }
         if row.range().overlaps(&range) && last_tsid.is_none_or(|last| tsids[next] <= last) {
             let headers = index_block(context, part, at_row).await?;
+            let before = found.len();
             collect(&headers, &tsids[next..], next, range, &mut found);
+            found_rows += found[before..].iter().map(|block| u64::from(block.header.rows_count)).sum::<u64>();
+            check_rows(part, found_rows)?;
             context.spend(headers.len() as u64).await;
         }
         at_row += 1;
@@ -67,8 +71,19 @@ pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<R
     let end = row.index_block_offset.saturating_add(u64::from(row.index_block_size));
     let frame = part.read(context, PartFile::Index, row.index_block_offset..end).await?;
     let headers = Rc::new(read_index_block(&frame, row)?);
+    let rows: u64 = headers.iter().map(|header| u64::from(header.rows_count)).sum();
+    check_rows(part, rows)?;
     context.block_cache().insert(key, headers.clone(), (headers.len() * size_of::<BlockHeader>()) as u64);
     Ok(headers)
+}
+
+/// A part has the rows that its header says, whatever its blocks say: memory is taken by their count.
+fn check_rows(part: &Part, rows: u64) -> Result<()> {
+    if rows > part.header().rows {
+        let stated = part.header().rows;
+        return Err(Error::corrupt(format!("a part of {stated} rows holds more: {rows} rows in some of its blocks")));
+    }
+    Ok(())
 }
 
 fn collect(headers: &[BlockHeader], tsids: &[Tsid], first: usize, range: TimeRange, found: &mut Vec<FoundBlock>) {
@@ -99,7 +114,7 @@ struct Batch {
 }
 
 /// What a search has read so far, and what it may read still.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub struct Reading {
     /// How many more samples may be read.
     pub budget: u64,
@@ -111,12 +126,35 @@ pub struct Reading {
     pub rows: u64,
     /// Bytes of these blocks' data.
     pub bytes: u64,
+    /// The memory of the samples, drawn from the context's budget.
+    pub memory: Option<MemoryShare>,
+    /// Series whose samples have not come in the order of time since this was last emptied.
+    pub disordered: Vec<u32>,
 }
 
+/// What a sample takes: a timestamp and a value.
+const SAMPLE_BYTES: u64 = 16;
+
 impl Reading {
-    /// Nothing was read so far.
+    /// Nothing was read so far; up to `budget` samples may be, as far as there is memory.
     pub fn with_budget(budget: u64) -> Self {
         Self { budget, ..Self::default() }
+    }
+
+    /// Makes room for more samples of a series.
+    ///
+    /// # Errors
+    /// `Limit` when there is no memory left for them.
+    pub fn reserve(&mut self, context: &Context, columns: &mut Samples, samples: usize) -> Result<()> {
+        if columns.timestamps.capacity() - columns.len() >= samples {
+            return Ok(());
+        }
+        // A column grows by halves at the least: it would be copied with each of many parts otherwise.
+        let more = samples.max(columns.len() / 2);
+        let grown = (columns.len() + more - columns.timestamps.capacity()) as u64;
+        self.memory.get_or_insert_with(|| context.memory().share()).grow(grown * SAMPLE_BYTES)?;
+        let reserved = columns.timestamps.try_reserve_exact(more).and_then(|()| columns.values.try_reserve_exact(more));
+        reserved.map_err(|_| Error::new(ErrorKind::Limit, format!("there is no memory for {more} more samples")))
     }
 }
 
@@ -134,6 +172,7 @@ pub async fn read_blocks(
 ) -> Result<()> {
     reading.parts += u64::from(!blocks.is_empty());
     let mut decoder = Decoder::default();
+    let mut cut = Samples::default();
     let mut batches = batches(part, blocks)?.into_iter();
     // The next batch is on its way while this one is decoded.
     let mut under_way = batches.next().map(|batch| start_reading(context, part, batch));
@@ -145,6 +184,13 @@ pub async fn read_blocks(
             let Some(columns) = samples.get_mut(block.series as usize) else {
                 return Err(Error::internal(format!("there are no columns for series {}", block.series)));
             };
+            let start = columns.len();
+            // Of a block that is cut by the range only what is asked for takes memory that stays.
+            let is_whole = header.min_timestamp >= range.min && header.max_timestamp <= range.max;
+            if is_whole {
+                reading.reserve(context, columns, header.rows_count as usize)?;
+            }
+            let into = if is_whole { &mut *columns } else { &mut cut };
             let added = decoder.append(
                 header,
                 slice(
@@ -155,9 +201,20 @@ pub async fn read_blocks(
                 )?,
                 slice(&values, batch.values.start, header.values_block_offset, header.values_block_size)?,
                 range,
-                &mut columns.timestamps,
-                &mut columns.values,
+                &mut into.timestamps,
+                &mut into.values,
             )?;
+            if !is_whole {
+                reading.reserve(context, columns, added)?;
+                columns.timestamps.append(&mut cut.timestamps);
+                columns.values.append(&mut cut.values);
+            }
+            if let [.., before, first] = columns.timestamps[..columns.len().min(start + 1)]
+                && added > 0
+                && first < before
+            {
+                reading.disordered.push(block.series);
+            }
             reading.budget = reading.budget.checked_sub(added as u64).ok_or_else(too_many_samples)?;
             reading.blocks += 1;
             reading.rows += u64::from(header.rows_count);

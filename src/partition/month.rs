@@ -88,6 +88,11 @@ impl Month {
         self.context.now().saturating_sub(self.options.retention_ms)
     }
 
+    /// The first instant at which a sample of `timestamp` is too old.
+    pub(super) fn expiry(&self, timestamp: TimestampMs) -> TimestampMs {
+        timestamp.saturating_add(self.options.retention_ms).saturating_add(1)
+    }
+
     /// Tells of a fault that was contained.
     pub(super) fn degraded(&self, error: &Error, consequence: &str) {
         self.context.degraded(error, format!("{}: {error}; {consequence}", self.place()));

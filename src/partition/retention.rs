@@ -7,19 +7,30 @@ use super::parts::PartEntry;
 use crate::error::Result;
 use crate::merge::Leasable;
 use crate::runtime::Lane;
-use crate::time::MINUTE_MS;
+use crate::time::{MINUTE_MS, TimestampMs, first_tick};
 use crate::trace::event::Event;
 use std::rc::Rc;
 
 const RETENTION_INTERVAL_MS: i64 = 7 * MINUTE_MS;
 
-/// Retires parts that are too old every seven minutes, until stopped.
+/// Retires parts that are too old at every seventh minute, until stopped. Ticks at which no part can be too old are slept through.
 pub(super) async fn run_ticker(month: Rc<Month>, parts: Rc<LiveParts>) {
+    let mut tick = month.context.now() + RETENTION_INTERVAL_MS;
     while !month.is_stopping() {
-        month.sleep_until(month.context.now() + RETENTION_INTERVAL_MS).await;
-        if !month.is_stopping() {
-            retire_expired(&month, &parts);
+        let changed = (parts.changed(), parts.changed().version());
+        let oldest = parts.list().iter().map(|entry| entry.part().header().max_timestamp).min();
+        let expiry = oldest.map_or(TimestampMs::MAX, |oldest| month.expiry(oldest));
+        let due = first_tick(tick, RETENTION_INTERVAL_MS, expiry);
+        month.context.first_of(&[month.stopped(), changed], due).await;
+        if month.is_stopping() {
+            return;
         }
+        if month.context.now() < due {
+            tick = first_tick(tick, RETENTION_INTERVAL_MS, month.context.now());
+            continue;
+        }
+        retire_expired(&month, &parts);
+        tick = month.context.now() + RETENTION_INTERVAL_MS;
     }
 }
 
@@ -41,6 +52,11 @@ impl Partition {
     /// Whether the whole month is older than the retention.
     pub fn is_over(&self) -> bool {
         self.month.name.range().max < self.month.retention_deadline()
+    }
+
+    /// The first instant at which [`Partition::is_over`].
+    pub fn over_at(&self) -> TimestampMs {
+        self.month.expiry(self.month.name.range().max)
     }
 
     /// Takes the partition out of service: rows that wait are forgotten, parts retired. Its directories are removed when the

@@ -5,6 +5,7 @@ use super::parts::PartList;
 use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
+use crate::part::Part;
 use crate::part::search::{FoundBlock, Reading, Samples, find_blocks, read_blocks};
 use crate::time::TimeRange;
 
@@ -26,8 +27,6 @@ impl Partition {
         let mut in_order: Vec<_> = parts.iter().collect();
         // Parts mostly follow one another in time, and then so do the samples of each series.
         sort::sort_by_key(&mut in_order, |entry| entry.part().header().min_timestamp);
-        let place =
-            |part: &crate::part::Part| part.dir().map_or_else(|| "in-memory part".to_owned(), ToString::to_string);
         let mut found: Vec<Vec<FoundBlock>> = Vec::with_capacity(in_order.len());
         let mut rows = vec![0usize; tsids.len()];
         for entry in &in_order {
@@ -35,16 +34,18 @@ impl Partition {
             let blocks =
                 find_blocks(&self.month.context, part, tsids, range).await.map_err(|error| error.at(place(part)))?;
             for block in &blocks {
-                rows[block.series as usize] += block.header.rows_count as usize;
+                // A block that is cut by the range is only counted when it is read: many of them would announce far too much.
+                let TimeRange { min, max } = range;
+                if block.header.min_timestamp >= min && block.header.max_timestamp <= max {
+                    rows[block.series as usize] += block.header.rows_count as usize;
+                }
             }
             found.push(blocks);
         }
         let starts: Vec<usize> = samples.iter().map(Samples::len).collect();
-        // What the headers announce is believed up to a length that no single block's lie can make costly.
-        const MAX_RESERVED_ROWS: usize = 1 << 20;
         for (columns, rows) in samples.iter_mut().zip(&rows) {
-            columns.timestamps.reserve((*rows).min(MAX_RESERVED_ROWS));
-            columns.values.reserve((*rows).min(MAX_RESERVED_ROWS));
+            reading.reserve(&self.month.context, columns, *rows)?;
+            self.month.context.spend(10).await;
         }
         for (entry, blocks) in in_order.iter().zip(&found) {
             let part = entry.part();
@@ -52,12 +53,32 @@ impl Partition {
                 .await
                 .map_err(|error| error.at(place(part)))?;
         }
-        for ((columns, start), rows) in samples.iter_mut().zip(starts).zip(rows) {
-            if rows > 0 {
+        let mut disordered = std::mem::take(&mut reading.disordered);
+        sort::sort_and_dedup(&mut disordered);
+        for series in disordered {
+            if let (Some(columns), Some(&start)) = (samples.get_mut(series as usize), starts.get(series as usize)) {
                 columns.sort_from(start);
-                self.month.context.spend(rows as u64 / 16).await;
+                self.month.context.spend((columns.len() - start) as u64 / 4).await;
             }
         }
         Ok(())
     }
+
+    /// The blocks of `tsids` (sorted, without repetition) that overlap `range`, of all parts.
+    ///
+    /// # Errors
+    /// `Corrupt` when a part is damaged where it was read.
+    pub async fn find_blocks(&self, parts: &PartList, tsids: &[Tsid], range: TimeRange) -> Result<Vec<FoundBlock>> {
+        let mut found = Vec::new();
+        for entry in parts.iter() {
+            let part = entry.part();
+            let blocks = find_blocks(&self.month.context, part, tsids, range).await;
+            found.extend(blocks.map_err(|error| error.at(place(part)))?);
+        }
+        Ok(found)
+    }
+}
+
+fn place(part: &Part) -> String {
+    part.dir().map_or_else(|| "in-memory part".to_owned(), ToString::to_string)
 }

@@ -6,6 +6,7 @@
 use super::block_cache::BlockCache;
 use super::health::Health;
 use super::job::{Job, Lane, TaskId, Wait};
+use super::memory_budget::MemoryBudget;
 use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Completion, FileSystem, FileSystemStats, Notice, OpId, Reply};
@@ -37,6 +38,7 @@ pub(super) struct Shared {
     pub(super) cancelled: RefCell<Vec<TaskId>>,
     pub(super) trace: RefCell<EventRing>,
     pub(super) block_cache: BlockCache,
+    pub(super) memory: MemoryBudget,
     pub(super) room: Room,
     pub(super) health: Health,
     pub(super) shutting_down: Cell<bool>,
@@ -66,6 +68,7 @@ impl Context {
             cancelled: RefCell::default(),
             trace: RefCell::default(),
             block_cache: BlockCache::default(),
+            memory: MemoryBudget::default(),
             room: Room::default(),
             health: Health::default(),
             shutting_down: Cell::new(false),
@@ -160,6 +163,11 @@ impl Context {
     /// The file system's counters.
     pub fn file_system_stats(&self) -> FileSystemStats {
         self.0.fs.borrow().stats()
+    }
+
+    /// The memory that all jobs draw from.
+    pub fn memory(&self) -> &MemoryBudget {
+        &self.0.memory
     }
 
     /// Decoded index blocks of all parts, shared by all jobs.

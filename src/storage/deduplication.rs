@@ -15,6 +15,14 @@ impl Storage {
         let context = self.context.clone();
         self.context.spawn(Lane::Janitor, async move {
             loop {
+                let Some(present) = storage.upgrade() else { return };
+                let changed = present.table.changed().clone();
+                let is_empty = present.table.partitions().is_empty();
+                drop(present);
+                if is_empty {
+                    let seen = changed.version();
+                    context.changed(&changed, seen).await;
+                }
                 context.sleep_until(context.now() + HOUR_MS).await;
                 let Some(storage) = storage.upgrade() else { return };
                 if context.is_shutting_down() {

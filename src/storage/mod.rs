@@ -18,7 +18,7 @@ pub mod text;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::partition::{IdSource, Partition};
-use crate::runtime::{Context, Turnstile};
+use crate::runtime::{Context, Signal, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
@@ -89,6 +89,12 @@ impl StorageOptions {
         })
     }
 
+    /// Memory that is given out by request: a quarter of what there is. Columns are copied when they grow and when they are handed
+    /// out, and the rest is for caches, merges, and files that are kept in memory.
+    pub fn budget_bytes(&self) -> u64 {
+        (self.memory_bytes / 4).max(16 << 20)
+    }
+
     /// Nanoseconds of the start, from which ids and suffixes count; from the year 2262 on some that leave room for counting.
     pub fn start_nanos(&self) -> u64 {
         (self.start_time as u64).saturating_mul(1_000_000).min(u64::MAX / 2)
@@ -113,6 +119,9 @@ pub struct Storage {
     last_extra_labels: RefCell<Vec<(String, String)>>,
     /// What was said once and is not said again.
     told: Cell<hints::Told>,
+    /// Texts that are being ingested: each holds handles that it got from the series' registry.
+    bodies_under_way: Cell<u64>,
+    bodies_ended: Signal,
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }

@@ -13,7 +13,7 @@ use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
-use crate::runtime::{Context, Turnstile, join_all};
+use crate::runtime::{Context, Signal, Turnstile, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -65,6 +65,7 @@ impl Storage {
             }
         };
         context.block_cache().set_budget_bytes(options.cache_bytes);
+        context.memory().set_limit_bytes(options.budget_bytes());
         let index_options = IndexOptions {
             min_timestamp_for_composite,
             ..IndexOptions::new(options.retention_ms, options.start_nanos())
@@ -100,7 +101,7 @@ impl Storage {
         });
         let storage = Rc::new(Self {
             context: context.clone(),
-            series: RefCell::new(SeriesRegistry::new(series, index.generation())),
+            series: RefCell::new(SeriesRegistry::new(series, index.generation(), context.memory())),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
             preparing: Turnstile::default(),
@@ -110,6 +111,8 @@ impl Storage {
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
             told: Cell::default(),
+            bodies_under_way: Cell::new(0),
+            bodies_ended: Signal::default(),
             backlog_room: Cell::new(0),
             options,
         });

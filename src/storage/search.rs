@@ -11,6 +11,7 @@ use crate::metric::tsid::Tsid;
 pub use crate::part::search::{Reading, Samples};
 use crate::partition::Partition;
 use crate::partition::parts::PartList;
+use crate::runtime::sorted_by;
 use crate::time::TimeRange;
 use std::rc::Rc;
 
@@ -55,7 +56,7 @@ impl Storage {
             tsids.extend(self.index.search_tsids(filters, range, limit).await?);
         }
         if filter_lists.len() > 1 {
-            sort::sort(&mut tsids);
+            tsids = sorted_by(&self.context, tsids, Tsid::cmp).await;
             tsids.dedup();
             if tsids.len() > limit {
                 let message = format!("{} series match, which is more than the {limit} that are allowed", tsids.len());
@@ -64,18 +65,23 @@ impl Storage {
         }
         let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();
         let names = self.index.metric_names(&metric_ids).await?;
+        // The names, and their labels twice, to be sorted by and to be handed out.
+        let mut memory = self.context.memory().share();
         let mut found: Vec<(Vec<Label>, Rc<MetricName>, Tsid)> = Vec::with_capacity(tsids.len());
         for (tsid, name) in tsids.into_iter().zip(names) {
             // A name can be missing after a crash in the midst of its creation; the server skips such series too.
             let Some(name) = name else { continue };
+            memory.grow(3 * name.memory_bytes() as u64)?;
+            self.context.spend(30).await;
             let mut labels: Vec<Label> = name.labels().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
             sort::sort(&mut labels);
             found.push((labels, name, tsid));
         }
-        sort::sort_by(&mut found, |a, b| a.0.cmp(&b.0));
+        let found = sorted_by(&self.context, found, |a, b| a.0.cmp(&b.0)).await;
         let mut series: Vec<FoundSeries> = Vec::with_capacity(found.len());
         let mut last_labels = Vec::new();
         for (labels, name, tsid) in found {
+            self.context.spend(5).await;
             match series.last_mut() {
                 Some(last) if labels == last_labels => last.tsids.push(tsid),
                 _ => {
@@ -99,11 +105,54 @@ impl Storage {
     /// # Errors
     /// `Corrupt` where stored bytes break the format's rules; what storage says.
     pub async fn read_all(&self, series: &[FoundSeries], range: TimeRange) -> Result<Vec<Samples>> {
+        self.read_held(series, range).await.map(|(samples, _)| samples)
+    }
+
+    /// As [`Storage::read_all`], with what holds the samples' memory until it is dropped.
+    ///
+    /// # Errors
+    /// As [`Storage::read_all`].
+    pub async fn read_held(&self, series: &[FoundSeries], range: TimeRange) -> Result<(Vec<Samples>, Reading)> {
         let mut reading = Reading::with_budget(MAX_SAMPLES);
         let wanted: Vec<&FoundSeries> = series.iter().collect();
         let samples = self.read_in(&self.view(range), &wanted, range, &mut reading).await?;
         self.note_read(series.len(), &reading, samples.iter().map(|samples| samples.len() as u64).sum());
-        Ok(samples)
+        Ok((samples, reading))
+    }
+
+    /// Cuts the time in which a series has samples into pieces of about `rows` samples, so that each can be read by itself; the
+    /// first piece comes first, and together they are `range`. De-duplication finds the same in pieces as in the whole.
+    ///
+    /// # Errors
+    /// As [`Storage::read_in`].
+    pub async fn pieces(
+        &self,
+        view: &View,
+        series: &FoundSeries,
+        range: TimeRange,
+        rows: u64,
+    ) -> Result<Vec<TimeRange>> {
+        let mut ends: Vec<(i64, u64)> = Vec::new();
+        for (parts, partition) in &view.parts {
+            for block in partition.find_blocks(parts, &series.tsids, range).await? {
+                ends.push((block.header.max_timestamp, u64::from(block.header.rows_count)));
+            }
+        }
+        let ends = sorted_by(&self.context, ends, |a, b| a.cmp(b)).await;
+        let interval_ms = self.options.dedup_interval_ms.max(1);
+        let mut pieces = Vec::new();
+        let (mut start, mut gathered) = (range.min, 0);
+        for (end, block_rows) in ends {
+            gathered += block_rows;
+            // An interval of de-duplication ends with the multiple, which is part of it.
+            let end = end.saturating_add(interval_ms - 1).div_euclid(interval_ms).saturating_mul(interval_ms);
+            if gathered >= rows && end >= start && end < range.max {
+                pieces.push(TimeRange { min: start, max: end });
+                (start, gathered) = (end + 1, 0);
+            }
+        }
+        pieces.push(TimeRange { min: start, max: range.max });
+        Ok(pieces)
     }
 
     /// The samples of `series` in `range`, as far as the view reaches, in their order.
@@ -122,8 +171,9 @@ impl Storage {
         let mut order: Vec<(Tsid, u32)> = Vec::with_capacity(series.len());
         for (position, found) in series.iter().enumerate() {
             order.extend(found.tsids.iter().map(|tsid| (*tsid, position as u32)));
+            self.context.spend(2).await;
         }
-        sort::sort(&mut order);
+        let order = sorted_by(&self.context, order, |a, b| a.cmp(b)).await;
         let tsids: Vec<Tsid> = order.iter().map(|(tsid, _)| *tsid).collect();
         let mut by_tsid: Vec<Samples> = vec![Samples::default(); tsids.len()];
         for (parts, partition) in &view.parts {
@@ -132,17 +182,20 @@ impl Storage {
         let mut samples: Vec<Samples> = vec![Samples::default(); series.len()];
         for (of_tsid, (_, position)) in by_tsid.into_iter().zip(&order) {
             let into = &mut samples[*position as usize];
+            self.context.spend(2).await;
             if into.is_empty() {
                 *into = of_tsid;
             } else {
                 into.timestamps.extend_from_slice(&of_tsid.timestamps);
                 into.values.extend_from_slice(&of_tsid.values);
                 into.sort_from(0);
+                self.context.spend(into.len() as u64 / 4).await;
             }
         }
         let interval_ms = self.options.dedup_interval_ms;
         if interval_ms > 0 {
             for Samples { timestamps, values } in &mut samples {
+                self.context.spend(timestamps.len() as u64 / 4 + 2).await;
                 Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
             }
         }

@@ -3,7 +3,7 @@
 use crate::collections::sorted_map::SortedMap;
 use crate::error::Result;
 use crate::partition::{Partition, PartitionOptions};
-use crate::runtime::Context;
+use crate::runtime::{Context, Signal};
 use crate::time::{PartitionName, TimeRange, TimestampMs};
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -18,6 +18,8 @@ pub struct Table {
     leaving: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
     /// The partition of the last sample: most samples go where the one before went.
     last_used: RefCell<Option<(TimeRange, Rc<Partition>)>>,
+    /// Raised when a partition was opened.
+    changed: Signal,
 }
 
 impl Table {
@@ -29,6 +31,7 @@ impl Table {
             partitions: RefCell::default(),
             leaving: RefCell::default(),
             last_used: RefCell::default(),
+            changed: Signal::default(),
         }
     }
 
@@ -64,11 +67,17 @@ impl Table {
         }
         let partition = Partition::open(&self.context, self.partition_options.clone(), name).await?;
         self.partitions.borrow_mut().insert(name, partition.clone());
+        self.changed.raise();
         if self.has_jobs {
             Partition::announce(std::slice::from_ref(&partition));
             partition.start_jobs();
         }
         Ok(partition)
+    }
+
+    /// Raised when a partition was opened.
+    pub(super) fn changed(&self) -> &Signal {
+        &self.changed
     }
 
     /// Takes a partition that will be dropped off the table. Whoever holds it may finish.

@@ -1,7 +1,7 @@
 //! What the format's rules do in silence is told once: dropped samples, cut labels, labels that JSON can't hold.
 
 use crate::support::{EngineExt, START, SharedFiles, config, open};
-use sandglass::engine::{Answer, BodyFormat, Command, ExportFormat, Config, Engine, IngestResult};
+use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, ExportFormat, IngestResult};
 use sandglass::time::{DAY_MS, TimeRange};
 use sandglass::trace::event::{DropReason, Event};
 
@@ -137,7 +137,13 @@ fn an_export_tells_of_labels_that_json_cannot_hold() {
     engine.ask(command).unwrap();
     engine.flush().unwrap();
     let mut export = |selector: &str| {
-        engine.ask(Command::ExportOpen { format: ExportFormat::JsonLines, selector: Some(selector.into()), range: TimeRange::ALL }).unwrap();
+        engine
+            .ask(Command::ExportOpen {
+                format: ExportFormat::JsonLines,
+                selector: Some(selector.into()),
+                range: TimeRange::ALL,
+            })
+            .unwrap();
         engine.hint()
     };
     assert_eq!(export("plain"), None);

@@ -19,6 +19,7 @@ mod run;
 use life::Figures;
 use plan::{Budget, Plan};
 use run::Outcome;
+use sandglass::encoding::zstd;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard};
@@ -30,8 +31,20 @@ fn number(name: &str) -> Option<u64> {
 
 /// Runs a plan; a panic is as wrong as a wrong answer.
 fn attempt(plan: Plan, is_verbose: bool) -> Result<Outcome, String> {
+    // A young encoder's mistake must not look like a whole database.
+    zstd::read_back_what_is_written();
+    let (read_before, differ_before) = zstd::frames_read_back();
     match catch_unwind(AssertUnwindSafe(|| run::run(plan, is_verbose))) {
-        Ok(result) => result,
+        Ok(result) => {
+            let (read, differ) = zstd::frames_read_back();
+            if differ > differ_before {
+                return Err(format!("{} zstd frames are not what they were made from", differ - differ_before));
+            }
+            result.map(|mut outcome| {
+                outcome.figures.frames_read_back = read - read_before;
+                outcome
+            })
+        }
         Err(panic) => {
             let text = panic.downcast_ref::<String>().map(String::as_str);
             Err(format!("panicked: {}", text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("(no text)")))
@@ -90,7 +103,8 @@ fn spell(figures: &Figures) -> String {
     format!(
         "{} seeds, {} lives, {} commands, {} storage operations, {} events, {} samples checked, {} snapshots opened; \
          {} power cuts and {} more while opening, {} commits taken back, {} operations failed, {} without room, \
-         {} second writers, {} readers asked {} times, {} operations fenced off, {} damaged reads, {} short reads, {} damaged files",
+         {} second writers, {} readers asked {} times, {} operations fenced off, {} damaged reads, {} short reads, {} damaged files, \
+         {} zstd frames read back",
         figures.seeds,
         figures.lives,
         figures.commands,
@@ -110,6 +124,7 @@ fn spell(figures: &Figures) -> String {
         figures.damaged_reads,
         figures.short_reads,
         figures.damaged_files,
+        figures.frames_read_back,
     )
 }
 

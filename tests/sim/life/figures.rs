@@ -24,6 +24,7 @@ pub struct Figures {
     pub damaged_files: u64,
     pub lost_commits: u64,
     pub zombies: u64,
+    pub frames_read_back: u64,
 }
 
 impl Figures {
@@ -47,6 +48,7 @@ impl Figures {
         self.damaged_files += other.damaged_files;
         self.lost_commits += other.lost_commits;
         self.zombies += other.zombies;
+        self.frames_read_back += other.frames_read_back;
     }
 
     pub fn add_faults(&mut self, files: &SimFileSystem) {
