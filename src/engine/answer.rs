@@ -64,6 +64,32 @@ pub struct SnapshotFile {
     pub size_bytes: u64,
 }
 
+/// What was restored from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreRecord {
+    /// Which servers write such archives.
+    pub format: String,
+    /// Parts with samples.
+    pub parts: u64,
+    /// Series that can be found.
+    pub series: u64,
+    /// Samples in the parts, those of deleted series included until they are merged.
+    pub samples: u64,
+    /// What was not taken over, or does not do what one would expect.
+    pub left_out: Vec<LeftOutRecord>,
+}
+
+/// A part or a directory that was not taken over as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutRecord {
+    /// Where it is in the archive.
+    pub path: String,
+    /// Why.
+    pub message: String,
+}
+
 impl From<TextIngested> for IngestResult {
     fn from(ingested: TextIngested) -> Self {
         let TextIngested { series, samples, rejected, errors } = ingested;
@@ -231,6 +257,8 @@ pub enum Answer {
     Files(Vec<SnapshotFile>),
     /// To `SnapshotRead`.
     Bytes(Bytes),
+    /// To `RestoreEnd`.
+    Restored(RestoreRecord),
     /// To `DeleteSeries`.
     Count(u64),
     /// To `InspectPart`.

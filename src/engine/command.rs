@@ -121,6 +121,19 @@ pub enum Command {
         /// How many bytes.
         length: u64,
     },
+    /// Begins to restore a snapshot into this database, which must be empty; nothing else is written until that has ended.
+    /// Answered by `Done`.
+    RestoreBegin,
+    /// The next piece of the snapshot's archive: a tar, plain or compressed by zstd. Answered by `Done` when what is in it is
+    /// stored; after an error nothing is being restored any more.
+    RestoreFeed {
+        /// Any number of bytes.
+        bytes: Bytes,
+    },
+    /// All pieces have come: what they hold becomes the database. Answered by `Restored`.
+    RestoreEnd,
+    /// Gives up what is being restored. Answered by `Done`.
+    RestoreAbort,
     /// Hides the matching series from all searches; their rows go with the next merges. Answered by `Count`.
     DeleteSeries {
         /// As in `Select`.

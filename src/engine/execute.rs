@@ -76,6 +76,10 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::SnapshotRead { source, offset, length } => {
             Box::pin(async move { Ok(Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)) })
         }
+        Command::RestoreBegin => Box::pin(async move { shared.restore_begin(&storage).await }),
+        Command::RestoreFeed { bytes } => Box::pin(async move { shared.restore_feed(&storage, bytes).await }),
+        Command::RestoreEnd => Box::pin(async move { shared.restore_end(storage).await }),
+        Command::RestoreAbort => Box::pin(async move { shared.restore_abort(&storage).await }),
         Command::DeleteSeries { selector } => {
             Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selector).await?)) })
         }
@@ -184,6 +188,11 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
     use route::Route;
     if shared.config.read_only && !matches!(route, Route::SnapshotList) {
         return route::failed(&route, &read_only());
+    }
+    if !matches!(route, Route::SnapshotList)
+        && let Err(error) = shared.check_not_restoring()
+    {
+        return route::failed(&route, &error);
     }
     let outcome = match &route {
         Route::SnapshotCreate | Route::PrometheusSnapshotCreate => {

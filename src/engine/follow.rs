@@ -54,7 +54,7 @@ pub(super) fn read_only() -> Error {
 }
 
 /// Whether a command changes something.
-fn changes_something(command: &Command) -> bool {
+pub(super) fn changes_something(command: &Command) -> bool {
     match command {
         Command::Flush
         | Command::Sync
@@ -63,7 +63,11 @@ fn changes_something(command: &Command) -> bool {
         | Command::SnapshotCreate
         | Command::SnapshotDelete { .. }
         | Command::SnapshotDeleteAll
-        | Command::DeleteSeries { .. } => true,
+        | Command::DeleteSeries { .. }
+        | Command::RestoreBegin
+        | Command::RestoreFeed { .. }
+        | Command::RestoreEnd
+        | Command::RestoreAbort => true,
         Command::Select { .. }
         | Command::Labels { .. }
         | Command::LabelNames { .. }

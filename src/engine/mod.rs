@@ -26,6 +26,7 @@ pub mod command;
 pub mod config;
 mod execute;
 mod follow;
+mod restore;
 pub mod state;
 
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
@@ -42,6 +43,7 @@ use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
 use execute::ExportCursor;
 use follow::Following;
+use restore::Restoring;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -73,6 +75,7 @@ struct Shared {
     reads_under_way: RefCell<HashMap<Ticket, TaskId>>,
     config: Config,
     following: Following,
+    restoring: RefCell<Restoring>,
 }
 
 impl Shared {
@@ -146,6 +149,7 @@ impl Engine {
             reads_under_way: RefCell::default(),
             config: config.clone(),
             following: Following::new(options),
+            restoring: RefCell::default(),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),
@@ -244,7 +248,14 @@ impl Engine {
                 let (ticket, job) = if self.shared.config.read_only {
                     self.send_to_reader(command)
                 } else {
-                    self.spawn(move |storage, shared| execute::execute(storage, shared, command))
+                    self.spawn(move |storage, shared| {
+                        if restore::is_refused_meanwhile(&command)
+                            && let Err(error) = shared.check_not_restoring()
+                        {
+                            return Box::pin(std::future::ready(Err(error))) as execute::Execution;
+                        }
+                        execute::execute(storage, shared, command)
+                    })
                 };
                 if only_reads {
                     self.shared.reads_under_way.borrow_mut().insert(ticket, job);
@@ -456,6 +467,7 @@ impl Engine {
 
     fn open_for_writing(&self) -> Result<Rc<Storage>> {
         let storage = self.open_storage()?;
+        self.shared.check_not_restoring()?;
         if self.shared.config.read_only { Err(follow::read_only()) } else { Ok(storage) }
     }
 

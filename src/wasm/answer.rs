@@ -24,6 +24,7 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Files(files) => json(&files)?,
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),
         Answer::Count(count) => JsValue::from(count as f64),
+        Answer::Restored(record) => json(&record)?,
         Answer::Part(part) => json(&part)?,
         Answer::IndexBlock(block) => json(&block)?,
         Answer::Block(block, record) => {

@@ -30,6 +30,10 @@ pub(super) enum Request {
     SnapshotDeleteAll,
     SnapshotFiles { name: String },
     SnapshotRead { source: String, offset: f64, length: f64 },
+    RestoreBegin,
+    RestoreFeed,
+    RestoreEnd,
+    RestoreAbort,
     InspectPart { part: f64, from: f64, count: f64 },
     InspectBlock { part: f64, block: f64 },
     InspectIndexBlock { table: f64, part: f64, block: f64 },
@@ -86,6 +90,10 @@ impl Request {
             Self::SnapshotRead { source, offset, length } => {
                 Command::SnapshotRead { source, offset: offset as u64, length: length as u64 }
             }
+            Self::RestoreBegin => Command::RestoreBegin,
+            Self::RestoreFeed => Command::RestoreFeed { bytes: body.into() },
+            Self::RestoreEnd => Command::RestoreEnd,
+            Self::RestoreAbort => Command::RestoreAbort,
             Self::InspectPart { part, from, count } => {
                 Command::InspectPart { part: part as u64, from: from as u64, count: count as usize }
             }

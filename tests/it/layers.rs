@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["block", "mergeset"],
     &["index", "part"],
     &["partition"],
-    &["formats", "http", "query"],
+    &["archive", "formats", "http", "query"],
     &["storage"],
     &["engine"],
     &["wasm"],

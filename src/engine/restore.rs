@@ -1,0 +1,177 @@
+//! A snapshot takes the place of an empty database: its archive comes in pieces, and the storage is opened anew over its files.
+//!
+//! From the first piece to the end nobody else may write, so that the database stays empty. Handles of series stay good.
+
+use super::answer::{LeftOutRecord, RestoreRecord};
+use super::{Answer, Command, Phase, Shared};
+use crate::error::{Error, Result};
+use crate::runtime::Context;
+use crate::storage::Storage;
+use crate::storage::restore::{Prepared, Restoration, clear_staging};
+use bytes::Bytes;
+use std::rc::Rc;
+
+/// Whether a snapshot is being restored.
+#[derive(Default)]
+pub(super) enum Restoring {
+    #[default]
+    No,
+    /// It waits for the next piece.
+    Between(Box<Restoration>),
+    /// A piece is being taken.
+    Busy,
+}
+
+/// Why something can't be done at present.
+fn is_restoring() -> Error {
+    Error::invalid("a snapshot is being restored, and nothing else may be written meanwhile; wait until restore() has ended")
+}
+
+/// Whether a command must wait until nothing is restored.
+pub(super) fn is_refused_meanwhile(command: &Command) -> bool {
+    let is_of_restoration = matches!(
+        command,
+        Command::RestoreBegin | Command::RestoreFeed { .. } | Command::RestoreEnd | Command::RestoreAbort
+    );
+    !is_of_restoration && super::follow::changes_something(command)
+}
+
+impl Shared {
+    /// Refuses what would write while a snapshot is being restored.
+    pub(super) fn check_not_restoring(&self) -> Result<()> {
+        if matches!(&*self.restoring.borrow(), Restoring::No) { Ok(()) } else { Err(is_restoring()) }
+    }
+
+    /// Begins to restore.
+    pub(super) async fn restore_begin(&self, storage: &Storage) -> Result<Answer> {
+        self.check_not_restoring()?;
+        self.restoring.replace(Restoring::Busy);
+        let begun = self.begin(storage).await;
+        self.restoring.replace(match begun {
+            Ok(restoration) => Restoring::Between(Box::new(restoration)),
+            Err(error) => {
+                self.restoring.replace(Restoring::No);
+                return Err(error);
+            }
+        });
+        Ok(Answer::Done)
+    }
+
+    async fn begin(&self, storage: &Storage) -> Result<Restoration> {
+        // Whoever has begun to write before ends first.
+        loop {
+            let seen = self.commands_changed.version();
+            if self.commands_under_way.get() <= 1 {
+                break;
+            }
+            storage.context().changed(&self.commands_changed, seen).await;
+        }
+        storage.check_empty()?;
+        Restoration::begin(storage.context()).await
+    }
+
+    /// Takes a piece of the archive. After an error all that came is forgotten.
+    pub(super) async fn restore_feed(&self, storage: &Storage, bytes: Bytes) -> Result<Answer> {
+        let mut restoration = self.take_restoration()?;
+        match restoration.feed(bytes).await {
+            Ok(()) => {
+                self.restoring.replace(Restoring::Between(restoration));
+                Ok(Answer::Done)
+            }
+            Err(error) => self.give_up_restoring(storage, error).await,
+        }
+    }
+
+    /// Puts what has come in the place of the database.
+    pub(super) async fn restore_end(&self, storage: Rc<Storage>) -> Result<Answer> {
+        let restoration = self.take_restoration()?;
+        let prepared = match restoration.finish(&storage).await {
+            Ok(prepared) => prepared,
+            Err(error) => return self.give_up_restoring(&storage, error).await,
+        };
+        self.phase.replace(Phase::Opening);
+        let (opened, answer) = self.replace_storage(&storage, prepared).await;
+        let phase = match opened {
+            Ok(storage) => Phase::Open(storage),
+            Err(error) => Phase::Failed(error),
+        };
+        self.restoring.replace(Restoring::No);
+        self.phase.replace(phase);
+        self.phase_changed.raise();
+        answer
+    }
+
+    /// Forgets what has come.
+    pub(super) async fn restore_abort(&self, storage: &Storage) -> Result<Answer> {
+        if let Restoring::Busy = &*self.restoring.borrow() {
+            return Err(Error::invalid("a piece of the snapshot is still being taken; wait for it, then give up"));
+        }
+        let cleared = clear_staging(storage.context()).await;
+        self.restoring.replace(Restoring::No);
+        cleared.map(|()| Answer::Done)
+    }
+
+    fn take_restoration(&self) -> Result<Box<Restoration>> {
+        match self.restoring.replace(Restoring::Busy) {
+            Restoring::Between(restoration) => Ok(restoration),
+            other => {
+                self.restoring.replace(other);
+                Err(Error::invalid("no piece of a snapshot is expected: begin, then hand in one piece after the other"))
+            }
+        }
+    }
+
+    async fn give_up_restoring(&self, storage: &Storage, error: Error) -> Result<Answer> {
+        // What can't be removed now is removed by the next attempt.
+        let _ = clear_staging(storage.context()).await;
+        self.restoring.replace(Restoring::No);
+        Err(error)
+    }
+
+    /// The storage that is open afterwards, and what is answered.
+    async fn replace_storage(&self, storage: &Rc<Storage>, mut prepared: Prepared) -> (Result<Rc<Storage>>, Result<Answer>) {
+        let context = storage.context();
+        let committed = match storage.retire().await {
+            Ok(()) => context.commit(prepared.take_changes()).await,
+            Err(error) => Err(error),
+        };
+        storage.leave();
+        if let Err(error) = committed {
+            let _ = clear_staging(context).await;
+            return (self.open_again(context, storage).await, Err(error));
+        }
+        let failed = match self.open_again(context, storage).await {
+            Ok(opened) => match opened.restored(prepared).await {
+                Ok(restored) => {
+                    let left_out = restored.left_out.into_iter();
+                    let record = RestoreRecord {
+                        format: restored.format.text().into(),
+                        parts: restored.parts,
+                        series: restored.series,
+                        samples: restored.samples,
+                        left_out: left_out.map(|one| LeftOutRecord { path: one.path, message: one.message }).collect(),
+                    };
+                    return (Ok(opened), Ok(Answer::Restored(record)));
+                }
+                Err(error) => {
+                    // It can go on only without what it has opened.
+                    let retired = opened.retire().await;
+                    opened.leave();
+                    retired.err().unwrap_or(error)
+                }
+            },
+            Err(error) => error,
+        };
+        let emptied = match Storage::remove_restored(context).await {
+            Ok(()) => self.open_again(context, storage).await,
+            Err(error) => Err(error),
+        };
+        (emptied, Err(failed))
+    }
+
+    async fn open_again(&self, context: &Context, before: &Storage) -> Result<Rc<Storage>> {
+        let opened = super::follow::open(context, &self.following).await?;
+        opened.adopt_handles(before)?;
+        Ok(opened)
+    }
+}
