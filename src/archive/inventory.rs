@@ -1,7 +1,7 @@
 //! What an archive holds, collected while it is read: parts by their directories, lists and descriptions, and what people pack
 //! by mistake.
 
-use super::place::{LEAVING_FILE, Located, Place, Role, TableId};
+use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -101,6 +101,14 @@ impl Inventory {
         self.entries += 1;
         if self.first.is_none() && !path.trim_matches(['.', '/']).is_empty() {
             self.first = Some(path.chars().take(200).collect());
+        }
+    }
+
+    /// Takes down a symbolic link, if it stands where a snapshot has its data.
+    pub fn note_link(&mut self, path: String, target: String) {
+        let own = normal(&path);
+        if ["data", "small", "big", "indexdb"].iter().any(|name| own.rsplit('/').next() == Some(name)) {
+            self.symbolic_link.get_or_insert((path, target));
         }
     }
 

@@ -3,6 +3,17 @@
 
 use crate::time::PartitionName;
 
+/// Where a file's bytes are in what was handed in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Extent {
+    /// Which of the files that were handed in.
+    pub source: u32,
+    /// The first byte there.
+    pub offset: u64,
+    /// How many.
+    pub size_bytes: u64,
+}
+
 /// Which directory of parts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TableId {

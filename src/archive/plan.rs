@@ -2,12 +2,13 @@
 //! other names, with lists of the parts that count.
 
 use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles};
-use super::place::{TableId, hex_name};
+use super::place::{Extent, TableId, hex_name};
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::PartHeader;
 use crate::time::PartitionName;
+use std::collections::HashMap;
 use xxhash_rust::xxh64::xxh64;
 
 /// Which servers write so.
@@ -71,6 +72,31 @@ pub struct Plan {
     pub composite_timestamp: Option<Vec<u8>>,
     /// What is not taken over.
     pub left_out: Vec<LeftOut>,
+}
+
+impl Plan {
+    /// Says something of the archive as a whole, or of a place in it.
+    pub fn note(&mut self, path: String, message: &str) {
+        self.left_out.push(LeftOut { path, message: message.into() });
+    }
+
+    /// Leaves out the parts with a file that reaches behind the end of an archive that was cut off.
+    pub fn leave_out_behind(&mut self, size_bytes: u64, files: &HashMap<String, Extent>) {
+        let is_cut = |extent: &Extent| extent.offset.saturating_add(extent.size_bytes) > size_bytes;
+        let cut: Vec<&str> = files.iter().filter(|(_, extent)| is_cut(extent)).map(|(path, _)| path.as_str()).collect();
+        let root = self.root.clone();
+        let mut left_out = Vec::new();
+        self.parts.retain(|part| {
+            let dir = format!("{root}{}/", part.from);
+            let is_whole = !cut.iter().any(|path| path.starts_with(&dir));
+            if !is_whole {
+                left_out
+                    .push(LeftOut { path: part.from.clone(), message: "the archive was cut off in this part".into() });
+            }
+            is_whole
+        });
+        self.left_out.extend(left_out);
+    }
 }
 
 impl Inventory {
@@ -160,11 +186,14 @@ impl Inventory {
     fn nothing_there(&self) -> Error {
         let how = "pack it with tar -chf snapshot.tar -C snapshots/NAME .";
         Error::invalid(if let Some((link, target)) = &self.symbolic_link {
-            format!("there are symbolic links ({link} to {target}) in place of the files: links have to be followed; {how}")
+            format!(
+                "there are symbolic links ({link} to {target}) in place of the files: links have to be followed; {how}"
+            )
         } else if self.entries == 0 || self.first.is_none() {
             format!("it is empty: there is no file in it; of a snapshot {how}")
         } else if !self.roots.is_empty() {
-            "there is no part in it, neither of samples nor of an index: the snapshot of a server that has no data yet".into()
+            "there is no part in it, neither of samples nor of an index: the snapshot of a server that has no data yet"
+                .into()
         } else {
             let first = self.first.as_deref().unwrap_or_default();
             let more = if self.entries > 1 { format!(" and {} more", self.entries - 1) } else { String::new() };
@@ -232,7 +261,8 @@ impl Planning<'_> {
             .filter_map(|table| if let TableId::Generation(generation) = table { Some(*generation) } else { None })
             .collect();
         let is_monthly = tables.keys().any(|table| matches!(table, TableId::MonthIndex(_)));
-        let has_next = tables.iter().any(|(table, files)| matches!(table, TableId::Generation(_)) && files.list.is_some());
+        let has_next =
+            tables.iter().any(|(table, files)| matches!(table, TableId::Generation(_)) && files.list.is_some());
         // Since v1.92 there is one that is filled ahead of time.
         let newest = &generations[generations.len().saturating_sub(if has_next || is_monthly { 3 } else { 2 })..];
         let fresh = next_generation.max(generations.last().map_or(0, |last| last.saturating_add(1)));
@@ -335,7 +365,7 @@ fn data_header(name: &str, part: &PartFiles) -> std::result::Result<Header, Stri
 }
 
 /// The number that a name stands for. Servers write a number of 16 digits, but take any text.
-fn suffix_of(name: &str) -> u64 {
+pub(super) fn suffix_of(name: &str) -> u64 {
     hex_name(name).unwrap_or_else(|| xxh64(name.as_bytes(), 0) >> 1)
 }
 

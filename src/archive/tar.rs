@@ -267,7 +267,9 @@ impl TarReader {
                     match extension.key_bytes() {
                         b"path" => self.long_name = Some(text(extension.value_bytes())),
                         b"linkpath" => self.long_link = Some(text(extension.value_bytes())),
-                        b"size" => self.pax_size = str::from_utf8(extension.value_bytes()).ok().and_then(|n| n.parse().ok()),
+                        b"size" => {
+                            self.pax_size = str::from_utf8(extension.value_bytes()).ok().and_then(|n| n.parse().ok())
+                        }
                         _ => {}
                     }
                 }

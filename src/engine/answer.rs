@@ -4,12 +4,15 @@ use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::collections::sort;
 use crate::encoding::marshal::Course;
+
 use crate::fs::FilePath;
 use crate::http::HttpResponse;
 use crate::mergeset::ItemsBlock;
 use crate::mergeset::block_header::{self, MarshalType};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
+use crate::storage::Storage;
+use crate::storage::restore::Contents;
 use crate::storage::text::TextIngested;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
@@ -58,10 +61,12 @@ pub struct IngestError {
 pub struct SnapshotFile {
     /// Path below the server's `-storageDataPath`.
     pub path: String,
-    /// Where its bytes lie in this database.
+    /// Where its bytes lie in this database; empty when they are here.
     pub source: String,
     /// Its length.
     pub size_bytes: u64,
+    /// The text of a file that was made for the layout.
+    pub content: Option<String>,
 }
 
 /// What was restored from a snapshot.
@@ -78,6 +83,14 @@ pub struct RestoreRecord {
     pub samples: u64,
     /// What was not taken over, or does not do what one would expect.
     pub left_out: Vec<LeftOutRecord>,
+}
+
+impl RestoreRecord {
+    /// What there is in a storage that was opened over such files.
+    pub(super) async fn of(storage: &Storage, format: &str) -> crate::error::Result<Self> {
+        let Contents { parts, series, samples } = storage.contents().await?;
+        Ok(Self { format: format.into(), parts, series, samples, left_out: Vec::new() })
+    }
 }
 
 /// A part or a directory that was not taken over as it is.

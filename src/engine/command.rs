@@ -1,5 +1,6 @@
 //! What can be asked of the engine, beside the synchronous ingestion calls.
 
+use crate::archive::Layout;
 use crate::http::HttpRequest;
 use crate::time::{TimeRange, TimestampMs};
 use crate::trace::event::PartId;
@@ -111,6 +112,8 @@ pub enum Command {
     SnapshotFiles {
         /// The snapshot's name.
         name: String,
+        /// Which servers' layout.
+        layout: Layout,
     },
     /// A range of a file named by `SnapshotFiles`. Answered by `Bytes`.
     SnapshotRead {
@@ -134,6 +137,8 @@ pub enum Command {
     RestoreEnd,
     /// Gives up what is being restored. Answered by `Done`.
     RestoreAbort,
+    /// What a snapshot is that is looked at where it lies. Answered by `Restored`.
+    Origin,
     /// Hides the matching series from all searches; their rows go with the next merges. Answered by `Count`.
     DeleteSeries {
         /// As in `Select`.
@@ -184,6 +189,7 @@ impl Command {
                 | Self::SnapshotList
                 | Self::SnapshotFiles { .. }
                 | Self::SnapshotRead { .. }
+                | Self::Origin
                 | Self::InspectPart { .. }
                 | Self::InspectBlock { .. }
                 | Self::InspectIndexBlock { .. }

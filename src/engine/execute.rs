@@ -3,12 +3,14 @@
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
 use super::{Answer, BodyFormat, Command, SeriesData, Shared, SnapshotFile};
+use crate::archive::Layout;
 use crate::error::{Error, Result};
 use crate::formats::jsonl;
 use crate::http::{HttpRequest, HttpResponse, route};
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::FoundSeries;
+use crate::storage::snapshot::FileSource;
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
 use std::pin::Pin;
@@ -72,7 +74,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::SnapshotList => Box::pin(async move { Ok(Answer::Strings(storage.list_snapshots().await?)) }),
         Command::SnapshotDelete { name } => done(async move { storage.delete_snapshot(&name).await }),
         Command::SnapshotDeleteAll => done(async move { storage.delete_all_snapshots().await }),
-        Command::SnapshotFiles { name } => Box::pin(snapshot_files(storage, name)),
+        Command::SnapshotFiles { name, layout } => Box::pin(snapshot_files(storage, name, layout)),
         Command::SnapshotRead { source, offset, length } => {
             Box::pin(async move { Ok(Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)) })
         }
@@ -80,6 +82,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::RestoreFeed { bytes } => Box::pin(async move { shared.restore_feed(&storage, bytes).await }),
         Command::RestoreEnd => Box::pin(async move { shared.restore_end(storage).await }),
         Command::RestoreAbort => Box::pin(async move { shared.restore_abort(&storage).await }),
+        Command::Origin => Box::pin(async move { shared.origin(&storage).await }),
         Command::DeleteSeries { selector } => {
             Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selector).await?)) })
         }
@@ -143,11 +146,14 @@ async fn export_next(storage: Rc<Storage>, shared: Rc<Shared>, id: u32) -> Resul
     Ok(Answer::Chunk(Some(piece)))
 }
 
-async fn snapshot_files(storage: Rc<Storage>, name: String) -> Result<Answer> {
-    let files = storage.snapshot_files(&name).await?.into_iter().map(|file| SnapshotFile {
-        path: file.path,
-        source: file.source.as_str().into(),
-        size_bytes: file.size_bytes,
+async fn snapshot_files(storage: Rc<Storage>, name: String, layout: Layout) -> Result<Answer> {
+    let files = storage.snapshot_files(&name, layout).await?.into_iter().map(|file| {
+        // What is made for a layout is JSON.
+        let (source, content) = match file.source {
+            FileSource::Stored(source) => (source.as_str().into(), None),
+            FileSource::Made(content) => (String::new(), Some(String::from_utf8_lossy(&content).into_owned())),
+        };
+        SnapshotFile { path: file.path, source, size_bytes: file.size_bytes, content }
     });
     Ok(Answer::Files(files.collect()))
 }
@@ -187,7 +193,7 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
     };
     use route::Route;
     if shared.config.read_only && !matches!(route, Route::SnapshotList) {
-        return route::failed(&route, &read_only());
+        return route::failed(&route, &read_only(&shared.config));
     }
     if !matches!(route, Route::SnapshotList)
         && let Err(error) = shared.check_not_restoring()

@@ -31,7 +31,7 @@ pub mod state;
 
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
 pub use command::{BodyFormat, Command, SeriesHandle, Ticket};
-pub use config::{AuthKeys, Clock, Config};
+pub use config::{AuthKeys, Clock, Config, Origin};
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -136,6 +136,9 @@ impl Engine {
             ..options
         };
         let context = Context::new(fs, config.start_time);
+        if config.origin.is_some() {
+            context.leave_out_broken_parts();
+        }
         let shared = Rc::new(Shared {
             phase: RefCell::new(Phase::Opening),
             phase_changed: Signal::default(),
@@ -468,7 +471,7 @@ impl Engine {
     fn open_for_writing(&self) -> Result<Rc<Storage>> {
         let storage = self.open_storage()?;
         self.shared.check_not_restoring()?;
-        if self.shared.config.read_only { Err(follow::read_only()) } else { Ok(storage) }
+        if self.shared.config.read_only { Err(follow::read_only(&self.shared.config)) } else { Ok(storage) }
     }
 
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {

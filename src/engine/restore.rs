@@ -24,7 +24,9 @@ pub(super) enum Restoring {
 
 /// Why something can't be done at present.
 fn is_restoring() -> Error {
-    Error::invalid("a snapshot is being restored, and nothing else may be written meanwhile; wait until restore() has ended")
+    Error::invalid(
+        "a snapshot is being restored, and nothing else may be written meanwhile; wait until restore() has ended",
+    )
 }
 
 /// Whether a command must wait until nothing is restored.
@@ -111,6 +113,18 @@ impl Shared {
         cleared.map(|()| Answer::Done)
     }
 
+    /// What the snapshot is that is looked at where it lies.
+    pub(super) async fn origin(&self, storage: &Storage) -> Result<Answer> {
+        let origin = self.config.origin.as_ref();
+        let origin = origin.ok_or_else(|| Error::invalid("this is a database, and no snapshot that is looked at"))?;
+        let mut record = RestoreRecord::of(storage, origin.format).await?;
+        let before = origin.left_out.iter().cloned();
+        let at_opening = storage.context().left_out().into_iter();
+        let at_opening = at_opening.map(|(dir, error)| (dir.as_str().to_owned(), error.message().to_owned()));
+        record.left_out = before.chain(at_opening).map(|(path, message)| LeftOutRecord { path, message }).collect();
+        Ok(Answer::Restored(record))
+    }
+
     fn take_restoration(&self) -> Result<Box<Restoration>> {
         match self.restoring.replace(Restoring::Busy) {
             Restoring::Between(restoration) => Ok(restoration),
@@ -129,10 +143,15 @@ impl Shared {
     }
 
     /// The storage that is open afterwards, and what is answered.
-    async fn replace_storage(&self, storage: &Rc<Storage>, mut prepared: Prepared) -> (Result<Rc<Storage>>, Result<Answer>) {
+    async fn replace_storage(
+        &self,
+        storage: &Rc<Storage>,
+        prepared: Prepared,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
+        let Prepared { changes, format, left_out } = prepared;
         let committed = match storage.retire().await {
-            Ok(()) => context.commit(prepared.take_changes()).await,
+            Ok(()) => context.commit(changes).await,
             Err(error) => Err(error),
         };
         storage.leave();
@@ -141,16 +160,11 @@ impl Shared {
             return (self.open_again(context, storage).await, Err(error));
         }
         let failed = match self.open_again(context, storage).await {
-            Ok(opened) => match opened.restored(prepared).await {
-                Ok(restored) => {
-                    let left_out = restored.left_out.into_iter();
-                    let record = RestoreRecord {
-                        format: restored.format.text().into(),
-                        parts: restored.parts,
-                        series: restored.series,
-                        samples: restored.samples,
-                        left_out: left_out.map(|one| LeftOutRecord { path: one.path, message: one.message }).collect(),
-                    };
+            Ok(opened) => match RestoreRecord::of(&opened, format.text()).await {
+                Ok(mut record) => {
+                    let left_out = left_out.into_iter();
+                    record.left_out =
+                        left_out.map(|one| LeftOutRecord { path: one.path, message: one.message }).collect();
                     return (Ok(opened), Ok(Answer::Restored(record)));
                 }
                 Err(error) => {

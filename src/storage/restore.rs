@@ -32,35 +32,25 @@ const MAX_ROOTS: usize = 1000;
 /// Parts that are opened on trial at the same time.
 const OPENED_AT_ONCE: usize = 32;
 
-/// What was restored.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Restored {
-    /// Which servers write so.
-    pub format: Format,
+/// How much there is in a database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Contents {
     /// Parts with samples.
     pub parts: u64,
     /// Series that can be found.
     pub series: u64,
     /// Samples in the parts, those of deleted series included until they are merged.
     pub samples: u64,
-    /// What was not taken over.
-    pub left_out: Vec<LeftOut>,
 }
 
 /// What an archive comes down to, ready to be committed.
 pub struct Prepared {
-    changes: Vec<Change>,
-    format: Format,
-    parts: u64,
-    samples: u64,
-    left_out: Vec<LeftOut>,
-}
-
-impl Prepared {
     /// The commit that makes the archive's files those of the database.
-    pub fn take_changes(&mut self) -> Vec<Change> {
-        std::mem::take(&mut self.changes)
-    }
+    pub changes: Vec<Change>,
+    /// Which servers write so.
+    pub format: Format,
+    /// What is not taken over.
+    pub left_out: Vec<LeftOut>,
 }
 
 /// How the archive is packed.
@@ -150,14 +140,7 @@ impl Restoration {
         self.check_retention(&mut plan, storage.options.retention_ms)?;
         self.try_parts(&mut plan).await?;
         let changes = self.changes(&plan).await?;
-        let headers = || plan.parts.iter().filter_map(|part| part.header.as_ref());
-        Ok(Prepared {
-            changes,
-            format: plan.format,
-            parts: headers().count() as u64,
-            samples: headers().map(|header| header.rows).sum(),
-            left_out: plan.left_out,
-        })
+        Ok(Prepared { changes, format: plan.format, left_out: plan.left_out })
     }
 
     async fn unpack(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
@@ -237,10 +220,8 @@ impl Restoration {
                 self.coming = Some(Coming { path, size_bytes, file: Some(file), content: None });
             }
             Worth::Spare | Worth::Ignored => {
-                let is_directory_of_data =
-                    ["data", "small", "big", "indexdb"].iter().any(|name| normal(&entry.path).ends_with(name));
-                if let (TarKind::SymbolicLink(target), true) = (entry.kind, is_directory_of_data) {
-                    self.inventory.symbolic_link.get_or_insert((entry.path, target));
+                if let TarKind::SymbolicLink(target) = entry.kind {
+                    self.inventory.note_link(entry.path, target);
                 }
             }
         }
@@ -254,8 +235,7 @@ impl Restoration {
             return Err(Error::new(ErrorKind::Limit, message));
         }
         let file = if Inventory::reads_content(&located.place) { None } else { Some(self.stage(located)?) };
-        self.coming =
-            Some(Coming { path: format!("{}{}", located.root, located.path), size_bytes, file, content });
+        self.coming = Some(Coming { path: format!("{}{}", located.root, located.path), size_bytes, file, content });
         Ok(())
     }
 
@@ -412,12 +392,14 @@ impl Storage {
         if has_rows || !self.index.is_empty() { Err(not_empty()) } else { Ok(()) }
     }
 
-    /// What became of an archive whose commit was carried out before this storage was opened.
+    /// How much there is.
     ///
     /// # Errors
     /// What storage says; `Corrupt` when the index can't be read.
-    pub async fn restored(&self, prepared: Prepared) -> Result<Restored> {
-        let Prepared { format, parts, samples, left_out, .. } = prepared;
+    pub async fn contents(&self) -> Result<Contents> {
+        let lists: Vec<_> = self.table.partitions().iter().map(|partition| partition.parts()).collect();
+        let parts = lists.iter().map(|list| list.len() as u64).sum();
+        let samples = lists.iter().map(|list| list.rows()).sum();
         let series = match self.find_series(None, TimeRange::ALL).await {
             Ok(series) => series.len() as u64,
             // So many are counted by their numbers; one that was created twice counts twice.
@@ -426,7 +408,7 @@ impl Storage {
             }
             Err(error) => return Err(error),
         };
-        Ok(Restored { format, parts, series, samples, left_out })
+        Ok(Contents { parts, series, samples })
     }
 
     /// Takes everything away that a restoration has put there and that can't be opened.

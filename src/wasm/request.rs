@@ -1,5 +1,6 @@
 //! Requests as JavaScript writes them: records whose `kind` names them, as www/src/port/requests.ts lists them.
 
+use crate::archive::Layout;
 use crate::engine::{BodyFormat, Command, Engine, Ticket};
 use crate::error::{Error, Result};
 use crate::http::HttpRequest;
@@ -28,8 +29,9 @@ pub(super) enum Request {
     SnapshotList,
     SnapshotDelete { name: String },
     SnapshotDeleteAll,
-    SnapshotFiles { name: String },
+    SnapshotFiles { name: String, layout: String },
     SnapshotRead { source: String, offset: f64, length: f64 },
+    Origin,
     RestoreBegin,
     RestoreFeed,
     RestoreEnd,
@@ -86,10 +88,11 @@ impl Request {
             Self::SnapshotList => Command::SnapshotList,
             Self::SnapshotDelete { name } => Command::SnapshotDelete { name },
             Self::SnapshotDeleteAll => Command::SnapshotDeleteAll,
-            Self::SnapshotFiles { name } => Command::SnapshotFiles { name },
+            Self::SnapshotFiles { name, layout } => Command::SnapshotFiles { name, layout: Layout::parse(&layout)? },
             Self::SnapshotRead { source, offset, length } => {
                 Command::SnapshotRead { source, offset: offset as u64, length: length as u64 }
             }
+            Self::Origin => Command::Origin,
             Self::RestoreBegin => Command::RestoreBegin,
             Self::RestoreFeed => Command::RestoreFeed { bytes: body.into() },
             Self::RestoreEnd => Command::RestoreEnd,

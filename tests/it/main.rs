@@ -23,6 +23,7 @@ mod partition;
 mod partition_crash;
 mod quota;
 mod readers;
+mod restore;
 mod side_by_side;
 mod support;
 mod transaction;
