@@ -1,6 +1,7 @@
 //! What an archive holds, collected while it is read: parts by their directories, lists and descriptions, and what people pack
 //! by mistake.
 
+use super::prometheus::BlockFile;
 use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
@@ -75,6 +76,23 @@ pub struct DataDirectory {
     pub composite_timestamp: Option<Vec<u8>>,
     /// The mark of a restore that was not finished.
     pub is_unfinished: bool,
+    /// Blocks of Prometheus by name.
+    pub blocks: SortedMap<String, BlockFiles>,
+    /// Whether Prometheus has a log of what is in no block yet.
+    pub has_write_ahead_log: bool,
+}
+
+/// The files of a block of Prometheus.
+#[derive(Clone, Debug, Default)]
+pub struct BlockFiles {
+    /// Length of the index, if it is there.
+    pub index_bytes: Option<u64>,
+    /// Length of each segment of chunks.
+    pub segments: SortedMap<u32, u64>,
+    /// What was deleted, as it is stored.
+    pub tombstones: Vec<u8>,
+    /// The last timestamp, as `meta.json` says.
+    pub max_time: Option<i64>,
 }
 
 /// What an archive holds.
@@ -115,7 +133,8 @@ impl Inventory {
     /// Whether a file's content is read here and not stored.
     pub fn reads_content(place: &Place<'_>) -> bool {
         match place {
-            Place::CompositeTimestamp | Place::UnfinishedRestore => true,
+            Place::CompositeTimestamp | Place::UnfinishedRestore | Place::WriteAheadLog => true,
+            Place::InBlock(_, file) => matches!(file, BlockFile::Meta | BlockFile::Tombstones),
             Place::InTable(table, role) => match role {
                 Role::List | Role::Leaving => true,
                 Role::OfPart(_, file) => *file == LEAVING_FILE || (*file == "metadata.json" && !table.is_index()),
@@ -144,6 +163,24 @@ impl Inventory {
                 root.is_unfinished = true;
                 return Ok(());
             }
+            Place::WriteAheadLog => {
+                root.has_write_ahead_log = true;
+                return Ok(());
+            }
+            Place::InBlock(block, file) => {
+                let is_new = root.blocks.get(block).is_none();
+                let files = root.blocks.get_or_insert_with(block.to_owned(), BlockFiles::default);
+                match file {
+                    BlockFile::Index => files.index_bytes = Some(size_bytes),
+                    BlockFile::Segment(number) => drop(files.segments.insert(number, size_bytes)),
+                    BlockFile::Tombstones => files.tombstones = content.to_vec(),
+                    BlockFile::Meta => {
+                        let meta: Option<Value> = serde_json::from_slice(content).ok();
+                        files.max_time = meta.and_then(|meta| meta["maxTime"].as_i64());
+                    }
+                }
+                return self.count_part(is_new);
+            }
             Place::InTable(table, role) => (table, role),
         };
         let files = root.tables.get_or_insert_with(table, TableFiles::default);
@@ -156,13 +193,7 @@ impl Inventory {
             Role::Transaction(_) => files.has_transactions = true,
             Role::OfUnpublished(..) => files.has_unpublished = true,
             Role::OfPart(name, file) => {
-                if files.parts.get(name).is_none() {
-                    self.parts += 1;
-                    if self.parts > MAX_PARTS {
-                        let message = format!("the archive holds more than {MAX_PARTS} parts, which no server has");
-                        return Err(Error::new(ErrorKind::Limit, message));
-                    }
-                }
+                let is_new = files.parts.get(name).is_none();
                 let part = files.parts.get_or_insert_with(name.to_owned(), PartFiles::default);
                 if file == LEAVING_FILE {
                     part.is_leaving = true;
@@ -173,9 +204,26 @@ impl Inventory {
                 if file == "metadata.json" {
                     part.described = describe(table, content);
                 }
+                return self.count_part(is_new);
             }
         }
         Ok(())
+    }
+
+    fn count_part(&mut self, is_new: bool) -> Result<()> {
+        self.parts += usize::from(is_new);
+        if self.parts > MAX_PARTS {
+            let message = format!("the archive holds more than {MAX_PARTS} parts, which no server has");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
+    }
+
+    /// The blocks of Prometheus, and what lies above them, if the archive holds such in place of a server's data directory.
+    pub fn blocks(&self) -> Option<(&str, &DataDirectory)> {
+        let has_tables = self.roots.values().any(|root| !root.tables.is_empty());
+        let with_blocks = self.roots.iter().find(|(_, root)| !root.blocks.is_empty());
+        with_blocks.filter(|_| !has_tables).map(|(root, directory)| (root.as_str(), directory))
     }
 }
 

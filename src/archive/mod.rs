@@ -8,6 +8,7 @@ pub mod inventory;
 pub mod layout;
 pub mod place;
 pub mod plan;
+pub mod prometheus;
 pub mod scan;
 pub mod tar;
 

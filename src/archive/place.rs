@@ -1,6 +1,7 @@
 //! What a path in a data directory means (data-dir-layout §1 to §4). Only paths that are known are let in: whatever else an archive
 //! holds, `..` and absolute paths too, names nothing.
 
+use super::prometheus::{self, BlockFile};
 use crate::time::PartitionName;
 
 /// Where a file's bytes are in what was handed in.
@@ -68,6 +69,10 @@ pub enum Place<'a> {
     CompositeTimestamp,
     /// `restore-in-progress`: the directory is not whole.
     UnfinishedRestore,
+    /// A file of a block of Prometheus.
+    InBlock(&'a str, BlockFile),
+    /// What Prometheus has written since its last block.
+    WriteAheadLog,
 }
 
 /// Since v1.110.15: a directory with this file is being removed.
@@ -133,6 +138,7 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 fn place<'a>(components: &[&'a str]) -> Option<Place<'a>> {
     match components {
         ["metadata", "minTimestampForCompositeIndex"] => Some(Place::CompositeTimestamp),
+        ["wal", ..] | ["chunks_head", ..] => Some(Place::WriteAheadLog),
         ["restore-in-progress"] => Some(Place::UnfinishedRestore),
         ["data", class @ ("small" | "big" | "indexdb"), month, rest @ ..] => {
             let month = PartitionName::parse(month)?;
@@ -146,7 +152,7 @@ fn place<'a>(components: &[&'a str]) -> Option<Place<'a>> {
         ["indexdb", generation, rest @ ..] => {
             Some(Place::InTable(TableId::Generation(hex_name(generation)?), role(rest)?))
         }
-        _ => None,
+        _ => prometheus::place(components).map(|(block, file)| Place::InBlock(block, file)),
     }
 }
 

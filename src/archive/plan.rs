@@ -105,6 +105,12 @@ impl Inventory {
     /// # Errors
     /// `Invalid`, with what to do, for what is no data directory; `Corrupt` for one without an index.
     pub fn plan(&self, next_generation: u64) -> Result<Plan> {
+        if self.blocks().is_some() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "these are blocks of Prometheus, which can't be looked at where they lie; restore() them into a database",
+            ));
+        }
         let (root, directory) = self.data_directory()?;
         if directory.is_unfinished {
             return Err(Error::corrupt(format!(

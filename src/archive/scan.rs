@@ -200,6 +200,11 @@ impl Scan {
     /// # Errors
     /// As [`Inventory::plan`]'s.
     pub fn finish(self, next_generation: u64) -> Result<(Plan, Vec<(String, Content)>)> {
+        if let Input::Tar(tar) = &self.input
+            && tar.reader.entries() == 0
+        {
+            tar.reader.finish()?;
+        }
         let mut plan = self.inventory.plan(next_generation)?;
         if let Input::Tar(tar) = &self.input {
             if let Err(cut) = tar.reader.finish() {

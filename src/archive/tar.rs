@@ -188,6 +188,9 @@ impl TarReader {
         if self.has_ended() || (self.entries == 0 && self.collected.is_empty() && matches!(self.state, State::Header)) {
             return Ok(());
         }
+        if self.entries == 0 {
+            return Err(no_tar(0, "it is shorter than the shortest one"));
+        }
         Err(Error::corrupt(format!(
             "the tar ends without the mark at its end, behind {} entries: it was cut off; pack it or fetch it again",
             self.entries

@@ -4,10 +4,12 @@
 
 use super::answer::{LeftOutRecord, RestoreRecord};
 use super::{Answer, Command, Phase, Shared};
+use crate::archive::plan::LeftOut;
 use crate::error::{Error, Result};
 use crate::runtime::Context;
 use crate::storage::Storage;
-use crate::storage::restore::{Prepared, Restoration, clear_staging};
+use crate::storage::prometheus::PrometheusBlocks;
+use crate::storage::restore::{Prepared, PreparedFiles, Restoration, clear_staging};
 use bytes::Bytes;
 use std::rc::Rc;
 
@@ -92,7 +94,10 @@ impl Shared {
             Err(error) => return self.give_up_restoring(&storage, error).await,
         };
         self.phase.replace(Phase::Opening);
-        let (opened, answer) = self.replace_storage(&storage, prepared).await;
+        let (opened, answer) = match prepared {
+            Prepared::Files(files) => self.replace_storage(&storage, files).await,
+            Prepared::Blocks(blocks) => self.import_blocks(&storage, blocks).await,
+        };
         let phase = match opened {
             Ok(storage) => Phase::Open(storage),
             Err(error) => Phase::Failed(error),
@@ -149,7 +154,7 @@ impl Shared {
         prepared: Prepared,
     ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
-        let Prepared { changes, format, left_out } = prepared;
+        let PreparedFiles { changes, format, left_out } = prepared;
         let committed = match storage.retire().await {
             Ok(()) => context.commit(changes).await,
             Err(error) => Err(error),
@@ -176,6 +181,30 @@ impl Shared {
             },
             Err(error) => error,
         };
+        self.empty_again(context, storage, failed).await
+    }
+
+    /// The samples of Prometheus' blocks are written as all samples are.
+    async fn import_blocks(&self, storage: &Rc<Storage>, blocks: PrometheusBlocks) -> (Result<Rc<Storage>>, Result<Answer>) {
+        let context = storage.context();
+        let imported = match blocks.import(storage).await {
+            Ok(left_out) => RestoreRecord::of(storage, "Prometheus").await.map(|record| RestoreRecord { left_out: records(left_out), ..record }),
+            Err(error) => Err(error),
+        };
+        // What can't be removed now is removed by the next attempt.
+        let _ = clear_staging(context).await;
+        match imported {
+            Ok(record) => (Ok(storage.clone()), Ok(Answer::Restored(record))),
+            Err(error) => {
+                let retired = storage.retire().await;
+                storage.leave();
+                self.empty_again(context, storage, retired.err().unwrap_or(error)).await
+            }
+        }
+    }
+
+    /// Takes away what was restored in vain.
+    async fn empty_again(&self, context: &Context, storage: &Rc<Storage>, failed: Error) -> (Result<Rc<Storage>>, Result<Answer>) {
         let emptied = match Storage::remove_restored(context).await {
             Ok(()) => self.open_again(context, storage).await,
             Err(error) => Err(error),
@@ -188,4 +217,8 @@ impl Shared {
         opened.adopt_handles(before)?;
         Ok(opened)
     }
+}
+
+fn records(left_out: Vec<LeftOut>) -> Vec<LeftOutRecord> {
+    left_out.into_iter().map(|LeftOut { path, message }| LeftOutRecord { path, message }).collect()
 }

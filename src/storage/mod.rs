@@ -5,6 +5,7 @@ pub mod deduplication;
 pub mod delete;
 pub mod ingest;
 pub mod inspect;
+pub mod prometheus;
 pub mod recover;
 pub mod restore;
 pub mod retention;

@@ -2,6 +2,7 @@
 //! trial, and then one commit puts them in the place of the empty database's.
 
 use super::Storage;
+use super::prometheus::PrometheusBlocks;
 use super::recover::METADATA_FILE;
 use crate::archive::inventory::MAX_SMALL_FILE_BYTES;
 use crate::archive::place::{Located, Worth, look_at, normal};
@@ -44,7 +45,15 @@ pub struct Contents {
 }
 
 /// What an archive comes down to, ready to be committed.
-pub struct Prepared {
+pub enum Prepared {
+    /// The files of a server.
+    Files(PreparedFiles),
+    /// Blocks of Prometheus, whose samples are written anew.
+    Blocks(PrometheusBlocks),
+}
+
+/// A server's files, ready to be committed.
+pub struct PreparedFiles {
     /// The commit that makes the archive's files those of the database.
     pub changes: Vec<Change>,
     /// Which servers write so.
@@ -136,11 +145,15 @@ impl Restoration {
         }
         self.unpack(Bytes::new(), true).await?;
         self.tar.finish()?;
+        if let Some((root, directory)) = self.inventory.blocks() {
+            let number = self.roots.iter().position(|known| known == root).unwrap_or(0);
+            return Ok(Prepared::Blocks(PrometheusBlocks::new(self.staging_of(number), directory.clone())));
+        }
         let mut plan = self.inventory.plan(storage.options.start_nanos())?;
         self.check_retention(&mut plan, storage.options.retention_ms)?;
         self.try_parts(&mut plan).await?;
         let changes = self.changes(&plan).await?;
-        Ok(Prepared { changes, format: plan.format, left_out: plan.left_out })
+        Ok(Prepared::Files(PreparedFiles { changes, format: plan.format, left_out: plan.left_out }))
     }
 
     async fn unpack(&mut self, bytes: Bytes, is_last: bool) -> Result<()> {
