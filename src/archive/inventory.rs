@@ -1,8 +1,8 @@
 //! What an archive holds, collected while it is read: parts by their directories, lists and descriptions, and what people pack
 //! by mistake.
 
-use super::prometheus::BlockFile;
 use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
+use super::prometheus::BlockFile;
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};

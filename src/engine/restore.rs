@@ -93,6 +93,10 @@ impl Shared {
             Ok(prepared) => prepared,
             Err(error) => return self.give_up_restoring(&storage, error).await,
         };
+        // Nobody may close the database from here on before it is open again.
+        if !matches!(&*self.phase.borrow(), Phase::Open(_)) {
+            return self.give_up_restoring(&storage, super::closed()).await;
+        }
         self.phase.replace(Phase::Opening);
         let (opened, answer) = match prepared {
             Prepared::Files(files) => self.replace_storage(&storage, files).await,
@@ -151,7 +155,7 @@ impl Shared {
     async fn replace_storage(
         &self,
         storage: &Rc<Storage>,
-        prepared: Prepared,
+        prepared: PreparedFiles,
     ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
         let PreparedFiles { changes, format, left_out } = prepared;
@@ -185,10 +189,16 @@ impl Shared {
     }
 
     /// The samples of Prometheus' blocks are written as all samples are.
-    async fn import_blocks(&self, storage: &Rc<Storage>, blocks: PrometheusBlocks) -> (Result<Rc<Storage>>, Result<Answer>) {
+    async fn import_blocks(
+        &self,
+        storage: &Rc<Storage>,
+        blocks: PrometheusBlocks,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
         let imported = match blocks.import(storage).await {
-            Ok(left_out) => RestoreRecord::of(storage, "Prometheus").await.map(|record| RestoreRecord { left_out: records(left_out), ..record }),
+            Ok(left_out) => RestoreRecord::of(storage, "Prometheus")
+                .await
+                .map(|record| RestoreRecord { left_out: records(left_out), ..record }),
             Err(error) => Err(error),
         };
         // What can't be removed now is removed by the next attempt.
@@ -204,7 +214,12 @@ impl Shared {
     }
 
     /// Takes away what was restored in vain.
-    async fn empty_again(&self, context: &Context, storage: &Rc<Storage>, failed: Error) -> (Result<Rc<Storage>>, Result<Answer>) {
+    async fn empty_again(
+        &self,
+        context: &Context,
+        storage: &Rc<Storage>,
+        failed: Error,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let emptied = match Storage::remove_restored(context).await {
             Ok(()) => self.open_again(context, storage).await,
             Err(error) => Err(error),

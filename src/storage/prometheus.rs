@@ -48,7 +48,9 @@ impl PrometheusBlocks {
         let is_over = |files: &BlockFiles| files.max_time.is_some_and(|max| max < oldest);
         let how = "open the database with a longer retention, such as retention: \"100y\"";
         if self.directory.blocks.values().all(is_over) {
-            let message = format!("all samples in it are older than the database's retention and would be dropped at once; {how}");
+            let message = format!(
+                "all samples in it are older than the database's retention and would be dropped at once; {how}"
+            );
             return Err(Error::invalid(message));
         }
         if self.directory.has_write_ahead_log {
@@ -148,8 +150,10 @@ impl Block<'_> {
         let first = deleted.partition_point(|(number, ..)| *number < series.number);
         let deleted: Vec<_> = deleted[first..].iter().take_while(|(number, ..)| *number == series.number).collect();
         if !deleted.is_empty() {
-            let is_kept: Vec<bool> =
-                timestamps.iter().map(|time| !deleted.iter().any(|(_, min, max)| (min..=max).contains(&time))).collect();
+            let is_kept: Vec<bool> = timestamps
+                .iter()
+                .map(|time| !deleted.iter().any(|(_, min, max)| (min..=max).contains(&time)))
+                .collect();
             let mut kept = is_kept.iter();
             timestamps.retain(|_| *kept.next().unwrap_or(&true));
             let mut kept = is_kept.iter();

@@ -95,8 +95,11 @@ fn exported(text: &[u8]) -> Samples {
     samples
 }
 
+/// Later than all samples of all fixtures.
+const LATE: i64 = 1_800_000_000_000;
+
 fn empty() -> Engine {
-    open(MemoryFileSystem::new(), config()).unwrap()
+    open(MemoryFileSystem::new(), Config { start_time: LATE, ..config() }).unwrap()
 }
 
 fn check(name: &str, archive: &[u8], export: &[u8], format: &str) {
@@ -525,6 +528,41 @@ fn any_damaged_byte_is_an_error_or_harmless() {
             let _ = engine.all("{__name__!=\"\"}");
         } else {
             engine.put(&[("__name__", "own")], &[START], &[1.0]).unwrap();
+        }
+    }
+}
+
+#[test]
+fn blocks_of_prometheus_give_its_own_samples() {
+    for name in ["prometheus-blocks", "prometheus-snapshot"] {
+        let archive = read(&golden(&format!("{name}.tar.gz")));
+        let expected = exported(&read(&golden(&format!("{name}.jsonl.gz"))));
+        let mut engine = empty();
+        let record = restore(&mut engine, &archive, 10_000).unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!((record.format.as_str(), record.left_out), ("Prometheus", Vec::new()), "{name}");
+        assert_eq!(record.series, expected.len() as u64, "{name}");
+        let found = all(&mut engine);
+        assert!(found.keys().eq(expected.keys()), "{name}: {} series, {} expected", found.len(), expected.len());
+        for (labels, rows) in &expected {
+            assert_eq!(found[labels], *rows, "{name}: {labels:?}");
+        }
+        assert_eq!(looked_at(&archive).unwrap_err().kind(), ErrorKind::Unsupported, "{name}");
+    }
+    // A log, and blocks that are broken.
+    let mut files = files_of(&read(&golden("prometheus-blocks.tar.gz")));
+    files.push(("wal/00000000".into(), vec![1; 100]));
+    let record = restore(&mut empty(), &pack(&files), 10_000).unwrap();
+    assert!(record.left_out[0].message.contains("/api/v1/admin/tsdb/snapshot"), "{:?}", record.left_out);
+    for suffix in ["/index", "/chunks/000001"] {
+        let (_, content) = files.iter().find(|(path, _)| path.ends_with(suffix)).unwrap();
+        for at in (0..content.len()).step_by(content.len() / 60 + 1) {
+            let mut damaged = files.clone();
+            damaged.iter_mut().find(|(path, _)| path.ends_with(suffix)).unwrap().1[at] ^= 0x41;
+            let mut engine = empty();
+            if restore(&mut engine, &pack(&damaged), 100_000).is_err() {
+                assert!(all(&mut engine).is_empty(), "{suffix} at {at}");
+                engine.put(&[("__name__", "own")], &[START], &[1.0]).unwrap();
+            }
         }
     }
 }

@@ -82,7 +82,8 @@ impl Bits<'_> {
     fn take(&mut self, mut count: u32) -> Result<u64> {
         let mut number = 0;
         while count > 0 {
-            let byte = *self.bytes.get(self.at / 8).ok_or_else(|| Error::corrupt("a chunk ends before its last sample"))?;
+            let byte =
+                *self.bytes.get(self.at / 8).ok_or_else(|| Error::corrupt("a chunk ends before its last sample"))?;
             let left = 8 - (self.at % 8) as u32;
             let taken = left.min(count);
             let piece = u64::from(byte >> (left - taken)) & ((1 << taken) - 1);

@@ -83,7 +83,9 @@ impl Symbols {
             let (length, behind) = take_varuint(rest).map_err(|_| short())?;
             let start = section.len() - behind.len();
             rest = usize::try_from(length).ok().and_then(|length| behind.get(length..)).ok_or_else(short)?;
-            let place = |at: usize| u32::try_from(at).map_err(|_| Error::new(ErrorKind::Limit, "the texts take more than 4 GB"));
+            let place = |at: usize| {
+                u32::try_from(at).map_err(|_| Error::new(ErrorKind::Limit, "the texts take more than 4 GB"))
+            };
             ends.push((place(start)?, place(section.len() - rest.len())?));
         }
         Ok(Self { bytes: section, ends })
