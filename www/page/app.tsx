@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { Charts } from "./charts";
 import type { Player } from "./inside/player";
 import type { Place } from "./model/history";
+import { messageOf } from "./model/trouble";
 import { closeOpened, hovering, opened, opening } from "./opening";
 import { place } from "./rooms";
 import type { Session } from "./session";
@@ -13,19 +14,26 @@ import { LiveRoom } from "./views/live_room";
 /** The rooms with the picture are fetched when somebody wants to go there. */
 const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
 const player = signal<Player | undefined>(undefined);
+/** Why the code of a room could not be had. */
+const missing = signal("");
 
 export function App({ session, charts }: { session: Session; charts: Charts }) {
   const { room, embedded } = place.value;
   useEffect(() => {
+    missing.value = "";
     if (room === "live") {
       inside.value?.leave();
       session.begin();
       return;
     }
-    void import("./inside/room").then((loaded) => {
-      inside.value = loaded;
-      player.value = loaded.enter(place.peek());
-    });
+    import("./inside/room")
+      .then((loaded) => {
+        // Another room may have been chosen meanwhile.
+        if (place.peek().room === "live") return;
+        inside.value = loaded;
+        player.value = loaded.enter(place.peek());
+      })
+      .catch((error) => (missing.value = messageOf(error)));
   }, [room, place.value, session]);
   // Whoever goes through a door of the page leaves the snapshot behind.
   useEffect(closeOpened, [room]);
@@ -38,10 +46,32 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
       <main id="content">
         <Opening />
         {guest ? (
-          <guest.Room snapshot={guest.snapshot} onClose={closeOpened} />
-        ) : room === "live" ? <LiveRoom session={session} charts={charts} /> : Inside && player.value && <Inside player={player.value} />}
+          <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={closeOpened} />
+        ) : room === "live" ? (
+          <LiveRoom session={session} charts={charts} />
+        ) : missing.value ? (
+          <Missing detail={missing.value} />
+        ) : (
+          Inside && player.value && <Inside player={player.value} />
+        )}
       </main>
     </>
+  );
+}
+
+/** The network went, or another version of the page was put in the place of this one. */
+function Missing({ detail }: { detail: string }) {
+  return (
+    <section class="card trouble" role="alert">
+      <h1>This room could not be loaded</h1>
+      <p>Its code is fetched when somebody wants to go there, and it did not come. The other rooms that were open go on working.</p>
+      <p class="detail">{detail}</p>
+      <div class="actions">
+        <button type="button" class="primary" onClick={() => location.reload()}>
+          Try again
+        </button>
+      </div>
+    </section>
   );
 }
 

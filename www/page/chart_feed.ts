@@ -42,10 +42,10 @@ export const PRESETS: readonly Preset[] = [
 ];
 
 export const RANGES = [
-  { name: "1 min", spoken: "1 minute", ms: 60e3 },
-  { name: "15 min", spoken: "15 minutes", ms: 15 * 60e3 },
-  { name: "1 d", spoken: "1 day", ms: 24 * 3600e3 },
-  { name: "30 d", spoken: "30 days", ms: 30 * 24 * 3600e3 },
+  { name: "1 min", spoken: "1 min: the last minute", ms: 60e3 },
+  { name: "15 min", spoken: "15 min: the last quarter of an hour", ms: 15 * 60e3 },
+  { name: "1 d", spoken: "1 d: the last day", ms: 24 * 3600e3 },
+  { name: "30 d", spoken: "30 d: the last 30 days", ms: 30 * 24 * 3600e3 },
 ] as const;
 
 /** A rate is taken over so much of the picture, and over no less than a few samples of a live scrape. */
@@ -57,6 +57,8 @@ export const MOST_LINES = 8;
 const FOLLOW_MS = 1000;
 /** While there is nothing to draw, as in the first second of a new database. */
 const EMPTY_MS = 250;
+/** A question that failed is asked again, as what failed may be over; not so one that cannot be right. */
+const RETRY_MS = 2000;
 /** The present is asked for again after this many times what the last answer took, so that a large picture costs no more than a small share of the tab. */
 const REST_SHARE = 8;
 
@@ -137,6 +139,7 @@ export class ChartFeed {
     } catch (error) {
       if (asked !== this.#asked) return;
       this.problem.value = messageOf(error);
+      if ((error as { code?: unknown }).code !== "invalid") this.#again(RETRY_MS);
     }
   }
 }

@@ -19,9 +19,8 @@ export async function openGiven(name: string, give: () => Promise<readonly Given
   const turn = ++asked;
   opening.value = { name, problem: "" };
   try {
-    const given = give();
-    const { OpenedSnapshot: Opened, SnapshotRoom } = await import("./snapshot/room");
-    const snapshot = await Opened.open(await given);
+    const [{ OpenedSnapshot: Opened, SnapshotRoom }, given] = await Promise.all([import("./snapshot/room"), give()]);
+    const snapshot = await Opened.open(given);
     if (turn !== asked) return void snapshot.close();
     closeOpened();
     opened.value = { snapshot, Room: SnapshotRoom };

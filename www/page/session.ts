@@ -56,8 +56,6 @@ export class Session {
   readonly busy = signal<ReadonlySet<string>>(new Set());
   readonly inMemory = signal(false);
   readonly database = signal<Database | undefined>(undefined);
-  /** Series in the index. */
-  readonly series = signal<number | undefined>(undefined);
   readonly model = new EngineModel();
   readonly snapshots = new Snapshots();
   readonly retention = signal<string>(RETENTIONS.find(([value]) => value === remembered())?.[0] ?? "1y");
@@ -65,9 +63,9 @@ export class Session {
   #scraper: Scraper | undefined;
   #stopObserving: () => void = () => {};
   #inspectTimer: ReturnType<typeof setTimeout> | undefined;
-  #seriesChanged = true;
   #drawnVersion = -1;
   #drawnAt = 0;
+  #drawing = false;
   /** Newest last. */
   readonly #lines: Line[] = [];
   #linesChanged = false;
@@ -93,7 +91,7 @@ export class Session {
       await this.snapshots.refresh(database);
       this.phase.value = "running";
       this.trouble.value = undefined;
-      this.#draw();
+      this.#wantDrawing();
       document.addEventListener("visibilitychange", this.#leave);
       await this.#scrape(database);
     } catch (error) {
@@ -135,15 +133,19 @@ export class Session {
 
   /** Opens the database again with another retention, which is fixed while it is open, as on the server. */
   async setRetention(retention: string): Promise<void> {
+    this.retention.value = retention;
     try {
       localStorage.setItem(RETENTION, retention);
     } catch {
       // Then it holds until the page is loaded again.
-      return;
     }
     this.#stop();
-    await this.database.value?.close().catch(() => {});
-    location.reload();
+    const database = this.database.value;
+    this.database.value = undefined;
+    this.phase.value = "opening";
+    await database?.close().catch(() => {});
+    this.model.forget();
+    await this.start(this.inMemory.value ? "memory" : "indexeddb", "wait");
   }
 
   /** Removes the database and begins anew. */
@@ -239,7 +241,7 @@ export class Session {
   #take(event: EngineEvent): void {
     this.model.apply(event, performance.now());
     this.snapshots.take(event);
-    if (event.type === "seriesRegistered" || event.type === "indexFlushed") this.#seriesChanged = true;
+    this.#wantDrawing();
     const line = describe(event, this.model);
     if (!line) return;
     append(this.#lines, line);
@@ -255,10 +257,7 @@ export class Session {
       const state = await database.inspect();
       this.model.reconcile(state, performance.now());
       this.state.value = state;
-      if (this.#seriesChanged) {
-        this.#seriesChanged = false;
-        this.series.value = (await database.labels()).length;
-      }
+      this.#wantDrawing();
     } catch (error) {
       if (this.phase.value === "running") this.#fail(error);
       else throw error;
@@ -267,22 +266,28 @@ export class Session {
     this.#inspectTimer = setTimeout(this.#inspect, INSPECT_MS);
   };
 
+  /** Has the drawing brought up to date, soon and not too often; where nothing happens, no frame is asked for. */
+  #wantDrawing(): void {
+    if (this.#drawing || this.phase.value !== "running") return;
+    this.#drawing = true;
+    setTimeout(() => requestAnimationFrame(this.#draw), Math.max(0, FRAME_MS - (performance.now() - this.#drawnAt)));
+  }
+
   #draw = (): void => {
-    if (this.phase.value !== "running") return;
+    this.#drawing = false;
     const at = performance.now();
-    if (at - this.#drawnAt >= FRAME_MS) {
-      this.model.sweep(at);
-      if (this.model.version !== this.#drawnVersion || this.model.lingers()) {
-        this.#drawnVersion = this.model.version;
-        this.#drawnAt = at;
-        this.frame.value++;
-      }
-      if (this.#linesChanged) {
-        this.#linesChanged = false;
-        this.lines.value = this.#lines.slice(-LOG_LINES).reverse();
-      }
+    this.#drawnAt = at;
+    this.model.sweep(at);
+    const lingers = this.model.lingers();
+    if (this.model.version !== this.#drawnVersion || lingers) {
+      this.#drawnVersion = this.model.version;
+      this.frame.value++;
     }
-    requestAnimationFrame(this.#draw);
+    if (this.#linesChanged) {
+      this.#linesChanged = false;
+      this.lines.value = this.#lines.slice(-LOG_LINES).reverse();
+    }
+    if (lingers) this.#wantDrawing();
   };
 
   /** A hidden tab may never be shown again: what was accepted is made durable. */

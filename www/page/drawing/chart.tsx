@@ -1,12 +1,11 @@
 // The chart: uPlot draws the lines; the legend and the readings under the crosshair are ours.
 
 import "uplot/dist/uPlot.min.css";
-import { useComputed } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
-import { bytes, compact, moment, significant } from "../model/format";
+import { bytes, compact, day, moment, significant } from "../model/format";
 
 /** Room for the labels of the values: the longest of each unit. */
 const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
@@ -15,6 +14,8 @@ const AXIS_HEIGHT = 30;
 const PADDING_RIGHT = 18;
 /** Arrow keys move the crosshair so far, in pixels. */
 const KEY_STEP = 8;
+/** A crosshair that keys move is told of when it has stopped for so long. */
+const SETTLED_MS = 400;
 
 interface Reading {
   time: number;
@@ -29,7 +30,11 @@ export function Chart({ feed }: { feed: ChartFeed }) {
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [reading, setReading] = useState<Reading | undefined>();
   const [colours, setColours] = useState(0);
-  const drawn = useComputed(() => feed.drawn.value).value;
+  /** What is told to listeners: where the keys have moved the crosshair to, not every place that a pointer comes by. */
+  const [told, setTold] = useState("");
+  const telling = useRef<ReturnType<typeof setTimeout> | undefined>(undefined);
+  const isByKeys = useRef(false);
+  const drawn = feed.drawn.value;
 
   useEffect(() => {
     const element = host.current;
@@ -79,12 +84,21 @@ export function Chart({ feed }: { feed: ChartFeed }) {
     if (event.key === "ArrowLeft" || event.key === "ArrowRight") {
       event.preventDefault();
       const step = event.key === "ArrowRight" ? KEY_STEP : -KEY_STEP;
+      isByKeys.current = true;
       uplot.setCursor({ left: left < 0 ? width - 1 : Math.min(width - 1, Math.max(0, left + step)), top: uplot.over.clientHeight / 2 });
     } else if (event.key === "Escape") {
       uplot.setCursor({ left: -10, top: -10 });
       feed.fixed.value = undefined;
     }
   };
+
+  useEffect(() => {
+    if (!isByKeys.current || !drawn || !reading) return;
+    isByKeys.current = false;
+    clearTimeout(telling.current);
+    telling.current = setTimeout(() => setTold(spoken(drawn, reading)), SETTLED_MS);
+  }, [reading, drawn]);
+  useEffect(() => () => clearTimeout(telling.current), []);
 
   const shownReading = drawn && reading && reading.values.length === drawn.names.length ? reading : undefined;
   return (
@@ -93,7 +107,8 @@ export function Chart({ feed }: { feed: ChartFeed }) {
         class="plot"
         ref={host}
         tabIndex={0}
-        role="img"
+        role="application"
+        aria-roledescription="chart"
         aria-label={drawn ? `Chart of ${drawn.names.join(", ")}. Arrow keys move the crosshair, Escape goes back to the present.` : "Chart"}
         onKeyDown={onKeyDown}
         onDblClick={() => (feed.fixed.value = undefined)}
@@ -101,6 +116,9 @@ export function Chart({ feed }: { feed: ChartFeed }) {
         {drawn && shownReading && <Tooltip drawn={drawn} reading={shownReading} />}
         {drawn && drawn.table.times.length === 0 && <p class="nothing">Nothing to draw in this time</p>}
       </div>
+      <p class="hidden" role="status">
+        {told}
+      </p>
       <figcaption>
         <ul class="legend">
           {drawn?.names.map((name, index) => {
@@ -125,7 +143,7 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
     <div
       class="tooltip"
       style={rightHalf ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` } : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }}
-      aria-live="polite"
+      aria-hidden="true"
     >
       <p>{moment(reading.time * 1000)}</p>
       <ul>
@@ -139,6 +157,11 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
       </ul>
     </div>
   );
+}
+
+function spoken(drawn: Drawn, { time, values }: Reading): string {
+  const said = drawn.names.map((name, i) => `${name} ${values[i] == null ? "nothing" : withUnit(values[i] as number, drawn.unit, drawn.rate)}`);
+  return `${moment(time * 1000)}: ${said.join(", ")}`;
 }
 
 function readingAt(uplot: uPlot): Reading | undefined {
@@ -231,7 +254,7 @@ function timeLabels(_: uPlot, splits: number[], _axis: number, _space: number, s
   return splits.map((seconds) => {
     const date = new Date(seconds * 1000);
     const midnight = date.getHours() === 0 && date.getMinutes() === 0 && date.getSeconds() === 0;
-    if (step >= 86_400 || midnight) return `${date.getDate()}.${date.getMonth() + 1}.`;
+    if (step >= 86_400 || midnight) return day(seconds * 1000);
     const minutes = `${pad(date.getHours())}:${pad(date.getMinutes())}`;
     return step < 60 ? `${minutes}:${pad(date.getSeconds())}` : minutes;
   });

@@ -152,6 +152,11 @@ export function heapPlaces(heap: Glass["heap"], x: number, count: number): { pla
   }
 }
 
+/** How far a grain has fallen to its place at `y`: from the upper edge of the glass, below the month's name, ever faster. */
+export function fallenTo(glass: Pick<Glass, "top">, y: number, share: number): number {
+  return glass.top + (y - glass.top) * Math.min(1, share) ** 2;
+}
+
 export interface Cell extends Rect {
   block: number;
 }

@@ -2,20 +2,22 @@
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { bigPartBytes, type Part, type Partition } from "../model/engine";
-import { bytes, compact, grouped, month, plural } from "../model/format";
+import { bytes, compact, grouped, many, month, plural } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
 import { type Block, type Box, type Lane, layOut, ZONES, type ZoneName } from "./layout";
 
 /** Below this width the zones stand one above the other. */
 const STACK_BELOW = 560;
+/** From this width on there is room for more than the zones' names. */
+const CAPTION_TEXTS_FROM = 760;
 /** Lanes shown; older months are told in one line. */
 const MOST_LANES = 3;
 
 const CAPTION: Record<ZoneName, { title: string; text: string }> = {
   raw: { title: "Raw rows", text: "just arrived" },
-  inmemory: { title: "In memory", text: "searchable after a second" },
-  small: { title: "Small parts", text: "durable after five" },
+  inmemory: { title: "In memory", text: "searchable after 1 s" },
+  small: { title: "Small parts", text: "durable after 5 to 11 s" },
   big: { title: "Big parts", text: "merged seldom" },
 };
 
@@ -64,7 +66,7 @@ function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
       {zones.map((zone) => (
         <div key={zone.name} class={`caption stage-${zone.name}`} style={{ left: px(zone.x), width: px(zone.width) }}>
           <strong>{CAPTION[zone.name].title}</strong>
-          <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>
+          {width >= CAPTION_TEXTS_FROM && <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>}
         </div>
       ))}
     </div>
@@ -166,7 +168,7 @@ function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoi
       type="button"
       class={classes.join(" ")}
       tabIndex={props.stop && !leaving ? 0 : -1}
-      aria-label={`${CLASS_WORD[part.class]}, ${grouped(part.rows)} rows, ${bytes(part.bytes)}`}
+      aria-label={`${many(part.rows, "row")}: ${CLASS_WORD[part.class]}, ${bytes(part.bytes)}`}
       aria-hidden={leaving}
       style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height), "--from-x": px(fromX), "--from-y": px(fromY) }}
       onPointerEnter={() => props.onPoint(part)}

@@ -12,6 +12,8 @@ export interface Palette {
   inmemory: string;
   small: string;
   big: string;
+  /** Of text on a part. */
+  onStage: string;
   mono: string;
   font: string;
   dark: boolean;
@@ -33,6 +35,7 @@ export function readPalette(element: Element): Palette {
     inmemory: colour("inmemory"),
     small: colour("small"),
     big: colour("big"),
+    onStage: colour("on-stage"),
     mono: colour("mono"),
     font: style.fontFamily,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,

@@ -1,8 +1,8 @@
 // Draws the scene on a canvas, and lets what moves arrive. What is where is decided in glass.ts; here is only the way there.
 
 import type { House, HousePart } from "../model/house";
-import { bytes, compact, month as monthName } from "../model/format";
-import { type Brick, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
+import { bytes, compact, many, month as monthName } from "../model/format";
+import { type Brick, fallenTo, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
 import { partColour, type Palette, seriesColour } from "./palette";
 
 /** Series of a part in its order, with their share of its rows. */
@@ -82,7 +82,7 @@ export class Stage {
     const { merging: shown } = drawn;
     const where = shown && glasses.find(({ month }) => month === shown.sources[0]?.month);
     if (shown && where) flows(context, this.#moving, shown, where, palette, at);
-    return moves || falls || drawn.merging !== undefined;
+    return moves || falls || (drawn.merging !== undefined && drawn.merging.progress < 1);
   }
 
   /** What lies at a place. */
@@ -181,7 +181,7 @@ export class Stage {
     places.forEach(([px, py], i) => {
       const share = Math.min(1, Math.max(0, (at - (seen.bornAt[i] ?? 0)) / FALL_MS));
       if (share < 1) falls = true;
-      const y = share < 1 ? glass.top - 26 + (py - glass.top + 26) * share * share : py;
+      const y = fallenTo(glass, py, share);
       context.fillStyle = seriesColour(palette, glass.grains[i] as number);
       context.globalAlpha = share === 0 ? 0 : 1;
       context.beginPath();
@@ -225,8 +225,9 @@ function drawGlass(context: CanvasRenderingContext2D, glass: Glass, palette: Pal
   context.globalAlpha = 0.6;
   context.fill();
   context.globalAlpha = 1;
-  context.strokeStyle = palette.edge;
-  context.lineWidth = 2;
+  context.strokeStyle = palette.muted;
+  context.globalAlpha = 0.75;
+  context.lineWidth = 1.5;
   context.stroke();
   // The plates that hold it.
   context.strokeStyle = palette.ink;
@@ -301,11 +302,11 @@ function title(context: CanvasRenderingContext2D, glass: Glass, drawn: Drawn, pa
   context.font = `12px ${palette.font}`;
   const parts = glass.bricks.length;
   const size = glass.bricks.reduce((sum, { part }) => sum + part.bytes, 0);
-  context.fillText(`${parts} ${parts === 1 ? "part" : "parts"} · ${bytes(size)}`, glass.x, 33);
+  context.fillText(`${many(parts, "part")} · ${bytes(size)}`, glass.x, 33);
   if (glass.waiting > 0 || glass.grains.length > 0) {
     context.textAlign = "center";
     context.font = `11.5px ${palette.font}`;
-    const text = drawn.capacity > 0 ? `${compact(glass.waiting)} of ${compact(drawn.capacity)} rows` : `${compact(glass.waiting)} rows`;
+    const text = drawn.capacity > 0 ? `${compact(glass.waiting)} of ${compact(drawn.capacity)} rows` : many(glass.waiting, "row");
     context.fillText(text, glass.x, glass.heap.y + 19);
   }
 }
@@ -366,8 +367,8 @@ function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Movi
     context.font = `600 11px ${palette.font}`;
     context.textAlign = "center";
     context.textBaseline = "middle";
-    context.fillStyle = part.class === "inmemory" ? "#2a1a02" : "#fff";
-    const text = width > 128 ? `${compact(part.rows)} rows · ${bytes(part.bytes)}` : compact(part.rows);
+    context.fillStyle = palette.onStage;
+    const text = width > 128 ? `${many(part.rows, "row")} · ${bytes(part.bytes)}` : compact(part.rows);
     context.fillText(text, x + width / 2, y + (height - Math.min(9, height * 0.34)) / 2 + 0.5);
     context.textBaseline = "alphabetic";
   }

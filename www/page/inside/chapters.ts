@@ -1,6 +1,7 @@
 // The chapters: one idea each, beside the picture that shows it. Text and what the engine does meanwhile.
 
 import { type History, SEED } from "../model/history";
+import type { CounterName } from "./counters";
 import { SOURCES } from "./steps";
 
 export interface Chapter {
@@ -9,6 +10,8 @@ export interface Chapter {
   text: readonly string[];
   /** What to do or to look at. */
   look: string;
+  /** What it counts. */
+  counters: readonly CounterName[];
   /** Where it is in the code. */
   files: readonly string[];
   history: History;
@@ -33,6 +36,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "The row goes to the partition of its month and is appended to a shard of raw rows. Nothing is sorted, nothing encoded, nothing written: this is why writing is cheap. No query can see the row yet.",
     ],
     look: "Twelve series are scraped each second. Every grain is a row; its colour is its series, and stays so.",
+    counters: ["samples", "waiting"],
     files: ["src/storage/ingest.rs", "src/partition/raw_rows.rs"],
     history: steady,
     from: 0,
@@ -47,6 +51,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "From now on queries find these samples. They are not durable: if the process dies, they are gone.",
     ],
     look: "The heap of mixed grains becomes a brick whose stripe is in order: same rows, sorted by series.",
+    counters: ["waiting", "parts"],
     files: ["src/partition/flush.rs", "src/part/inmemory.rs"],
     history: steady,
     from: 900,
@@ -58,9 +63,10 @@ export const CHAPTERS: readonly Chapter[] = [
     title: "Five seconds later",
     text: [
       "Every five seconds, in-memory parts that are at least five seconds old go to disk: up to fifteen of them are merged into one small part. It is written below tmp, synced, and moved to its place by one transaction.",
-      "Below the neck is what survives. There is no write-ahead log, here or on the server: a kill -9 takes the last five to eleven seconds.",
+      "Below the neck is what survives. Samples are durable five to eleven seconds after they came, and there is no write-ahead log, here or on the server: a kill -9 takes at most the last twelve seconds.",
     ],
     look: "Bricks run through the neck. Those above it are lost by a crash, those below are not.",
+    counters: ["parts", "bytes"],
     files: ["src/partition/flush.rs", "src/part/writer.rs"],
     history: steady,
     from: 3500,
@@ -74,7 +80,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "Each part has headers and an index of its own, and a query must look into every part whose time it touches. Many small parts mean many lookups, and short blocks: a header of 81 bytes for five samples.",
       "Merged, the same samples stand in long blocks that compress well. The price is that rows are written again, so parts are merged only when it pays: up to 15 of like size, whose result is at least 7.5 times the largest. A large part is not rewritten for the sake of small ones.",
     ],
-    look: "Watch bytes a sample fall and write amplification rise. The bars at the side are the free parts by size; the dark ones were taken.",
+    look: "Watch bytes a sample fall and write amplification rise. The bars below the picture are the free parts by size; those in full colour were taken.",
+    counters: ["parts", "bytes", "written"],
     files: ["src/partition/policy.rs"],
     history: steady,
     from: 15_500,
@@ -86,9 +93,10 @@ export const CHAPTERS: readonly Chapter[] = [
     title: "How a merge runs",
     text: [
       "Every source is a stream of blocks, sorted by TSID and time. A heap holds the streams by their next block; the smallest comes out first. Blocks of one series that meet are decoded and joined, up to 8,192 rows; a block that stands alone is passed on as bytes, without being decoded.",
-      "Nobody waits for a merge. Queries go on reading the old parts. When the result is complete, one transaction puts it in their place; the old files go when the last reader has let go.",
+      "No query waits for a merge: all go on reading the old parts. Who writes waits for one only when more than 256 parts stand in the list, as in the situation “257 small parts”. When the result is complete, one transaction puts it in their place; the old files go when the last reader has let go.",
     ],
-    look: "All parts are merged, fifteen at a time. Each line at the side is a source, each square a block; the row below is the result.",
+    look: "All parts are merged, fifteen at a time. Below the picture each line is a source, each square a block; the row below is the result.",
+    counters: ["merges", "parts", "written"],
     files: ["src/part/merge.rs", "src/partition/merge.rs"],
     history: { ...steady, actions: [{ at: 60_300, kind: "merge" }] },
     from: 58_500,
@@ -103,6 +111,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "Headers are collected in index blocks of 64 KiB, compressed in index.bin. One row for each index block stands in metaindex.bin, which alone is read when a part is opened. Scraped together, many series have the same timestamps: neighbours share one copy.",
     ],
     look: "You are inside of the largest part. Choose a block to see its bytes.",
+    counters: ["parts", "bytes"],
     files: ["src/block/header.rs", "src/part/index_block.rs", "src/part/writer.rs"],
     history: { ...steady, actions: [{ at: 60_300, kind: "merge" }] },
     from: 62_000,
@@ -114,10 +123,11 @@ export const CHAPTERS: readonly Chapter[] = [
     id: "how-numbers-shrink",
     title: "How numbers shrink",
     text: [
-      "Values become integers with one decimal exponent for the whole block. Of a counter, second differences are stored; of a gauge, plain ones; of a constant, nothing. The differences become varints: small numbers take one byte. From 128 bytes on, ZSTD is tried, and kept when it saves a tenth.",
+      "Values become integers with one decimal exponent for the whole block, which keeps about 12 to 15 significant decimal digits of each. Of a counter, second differences are stored; of a gauge, plain ones; of a constant, nothing. The differences become varints: small numbers take one byte. From 128 bytes on, ZSTD is tried, and kept when it saves a tenth.",
       "The encoder decides by looking: a column that is negative somewhere, or falls to more than an eighth of the value before, is a gauge.",
     ],
     look: "Here is the counter. Go up one step by the path above the picture and open the gauge, the constant and the noise beside it.",
+    counters: ["samples", "bytes"],
     files: ["src/encoding/decimal.rs", "src/encoding/marshal.rs", "src/encoding/nearest_delta2.rs"],
     history: { situation: "kinds", seed: SEED, actions: [{ at: 50_300, kind: "merge" }] },
     from: 49_000,
@@ -133,6 +143,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "A select intersects these lists and sorts the TSIDs it has found. In each part it then needs only index blocks that can hold one of them, and only blocks whose time it wants. That is what the read counter shows.",
     ],
     look: "Every four seconds all pods are replaced. Then the last ten seconds are read: see how many blocks of how many parts that took. Below the picture is the index itself, with the very items by which a series is found.",
+    counters: ["samples", "read"],
     files: ["src/index/search.rs", "src/index/schema.rs", "src/part/search.rs"],
     history: { situation: "churn", seed: SEED, actions: [{ at: 26_500, kind: "ask" }] },
     from: 22_000,
@@ -148,6 +159,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "It costs something only later: parts that are merged away live on for as long as a snapshot links them.",
     ],
     look: "Point at a snapshot below the picture: what it links and still is in the database has a dashed line round it.",
+    counters: ["parts", "bytes"],
     files: ["src/storage/snapshot.rs", "src/partition/snapshot.rs"],
     history: { ...steady, actions: [{ at: 42_300, kind: "snapshot" }, { at: 46_300, kind: "merge" }] },
     from: 40_000,
@@ -162,6 +174,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "Raw rows and in-memory parts are gone; everything below the neck is there. A merge that was cut off has lost nothing: either its sources are still listed, or its result is, never both and never neither.",
     ],
     look: "Compare the numbers before and after. Then press “Crash” yourself, at any instant you like.",
+    counters: ["waiting", "parts"],
     files: ["src/partition/recover.rs", "src/storage/recover.rs"],
     history: { situation: "crash", seed: SEED, actions: [] },
     from: 18_000,

@@ -1,27 +1,36 @@
 // Counters that move with the picture, and what the last merge was about.
 
 import type { EngineState } from "sandglass/inline";
-import { bytes, compact, grouped, perSample, plural, significant } from "../model/format";
+import { bytes, grouped, many, perSample, plural, significant } from "../model/format";
 import type { House } from "../model/house";
 import type { Player } from "./player";
 
+/** What can be counted beside the picture. */
+export type CounterName = "samples" | "waiting" | "parts" | "bytes" | "written" | "read" | "merges" | "slice";
+
+interface Counter {
+  title: string;
+  value: string;
+  note: string;
+}
+
 interface Sums {
-  rows: number;
   waiting: number;
   inmemory: number;
   small: number;
   big: number;
   stored: number;
   storedRows: number;
-  /** Rows written to parts on disk, each as often as it was. */
-  written: number;
-  merged: number;
+  /** Rows and bytes that went to disk as parts, each as often as it did. */
+  writtenRows: number;
+  writtenBytes: number;
+  mergedBytes: number;
   merges: number;
-  putOff: number;
+  idleLooks: number;
 }
 
 function sumsOf(state: EngineState): Sums {
-  const sums: Sums = { rows: state.ingested.rows, waiting: 0, inmemory: 0, small: 0, big: 0, stored: 0, storedRows: 0, written: 0, merged: 0, merges: 0, putOff: 0 };
+  const sums: Sums = { waiting: 0, inmemory: 0, small: 0, big: 0, stored: 0, storedRows: 0, writtenRows: 0, writtenBytes: 0, mergedBytes: 0, merges: 0, idleLooks: 0 };
   for (const { shards, pendingConversionRows, parts, merged } of state.partitions) {
     sums.waiting += pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0);
     for (const part of parts) {
@@ -30,47 +39,55 @@ function sumsOf(state: EngineState): Sums {
       sums.stored += part.bytes;
       sums.storedRows += part.rows;
     }
-    sums.written += merged.flushes.rows + merged.merges.rows;
-    sums.merged += merged.merges.bytes;
+    sums.writtenRows += merged.flushes.rows + merged.merges.rows;
+    sums.writtenBytes += merged.flushes.bytes + merged.merges.bytes;
+    sums.mergedBytes += merged.merges.bytes;
     sums.merges += merged.merges.done;
-    sums.putOff += merged.putOff;
+    sums.idleLooks += merged.putOff;
   }
   return sums;
 }
 
-export function Counters({ player }: { player: Player }) {
-  const state = player.state.value;
-  if (!state) return <dl class="counters" />;
+function countersOf(state: EngineState): Record<CounterName, Counter> {
   const sums = sumsOf(state);
   const read = state.lastRead;
-  const items: [string, string, string][] = [
-    ["samples in", grouped(sums.rows), plural(state.index?.series ?? state.series?.resolved ?? 0, "series", "series")],
-    ["rows waiting", grouped(sums.waiting), "not yet searchable"],
-    ["parts", `${sums.inmemory} · ${sums.small} · ${sums.big}`, "in memory · small · big"],
-    ["bytes a sample", perSample(sums.stored / sums.storedRows), `${bytes(sums.stored)} on disk`],
-    [
-      "write amplification",
-      // After a crash the engine counts anew, what it found on disk it has not written.
-      sums.written >= sums.storedRows && sums.storedRows > 0 ? `${significant(sums.written / sums.storedRows)}×` : "–",
-      `rows written to disk for each that is there; merges wrote ${bytes(sums.merged)}`,
-    ],
-    [
-      "read amplification",
-      read && read.samples > 0 ? `${significant(read.rows / read.samples)}×` : "–",
-      read ? `last select: ${plural(read.blocks, "block")} of ${plural(read.parts, "part")}, ${bytes(read.bytes)}` : "no select yet",
-    ],
-    ["merges", grouped(sums.merges), `put off ${plural(sums.putOff, "time")}`],
-    ["longest slice", `${significant(state.scheduler.longestSliceMs)} ms`, `of this tab’s thread; ${plural(state.scheduler.slicesOver8Ms, "slice")} over 8 ms`],
-  ];
+  // After a crash the engine counts anew: what it found on disk it has not written.
+  const hasWrittenAll = sums.writtenRows >= sums.storedRows && sums.stored > 0;
+  return {
+    samples: { title: "samples in", value: grouped(state.ingested.rows), note: plural(state.index?.series ?? state.series?.resolved ?? 0, "series", "series") },
+    waiting: { title: "rows waiting", value: grouped(sums.waiting), note: "not yet searchable" },
+    parts: { title: "parts", value: `${sums.inmemory} · ${sums.small} · ${sums.big}`, note: "in memory · small · big" },
+    bytes: { title: "bytes a sample", value: perSample(sums.stored / sums.storedRows), note: `${bytes(sums.stored)} on disk` },
+    written: {
+      title: "write amplification",
+      value: hasWrittenAll ? `${significant(sums.writtenBytes / sums.stored)}×` : "–",
+      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)} that are there; ${bytes(sums.mergedBytes)} of it by merges`,
+    },
+    read: {
+      title: "read amplification",
+      value: read && read.samples > 0 ? `${significant(read.rows / read.samples)}×` : "–",
+      note: read ? `rows decoded for each of the answer; last select: ${plural(read.blocks, "block")} of ${plural(read.parts, "part")}, ${bytes(read.bytes)}` : "no select yet",
+    },
+    merges: { title: "merges", value: grouped(sums.merges), note: `${plural(sums.idleLooks, "look")} found nothing worth one` },
+    slice: { title: "longest slice", value: `${significant(state.scheduler.longestSliceMs)} ms`, note: `of this tab’s thread; ${plural(state.scheduler.slicesOver8Ms, "slice")} over 8 ms` },
+  };
+}
+
+/** All counters, or those that a chapter is about. */
+export function Counters({ player, only }: { player: Player; only?: readonly CounterName[] }) {
+  const state = player.state.value;
+  const counters = state && countersOf(state);
+  const names = only ?? (counters ? (Object.keys(counters) as CounterName[]) : []);
   return (
-    <dl class="counters">
-      {items.map(([name, value, note]) => (
-        <div key={name}>
-          <dt>{name}</dt>
-          <dd class="value">{value}</dd>
-          <dd class="note">{note}</dd>
-        </div>
-      ))}
+    <dl class={only ? "counters few" : "counters"}>
+      {counters &&
+        names.map((name) => (
+          <div key={name}>
+            <dt>{counters[name].title}</dt>
+            <dd class="value">{counters[name].value}</dd>
+            <dd class="note">{counters[name].note}</dd>
+          </div>
+        ))}
     </dl>
   );
 }
@@ -84,12 +101,12 @@ export function MergePanel({ player }: { player: Player }) {
   const look = looks.at(-1);
   return (
     <section class="panel" aria-labelledby="merge-title">
-      <h3 id="merge-title">Why merge these?</h3>
+      <h2 id="merge-title">{merge ? "Why merge these?" : "When is it merged?"}</h2>
       {merge ? <Choice merge={merge} /> : <p class="note">No merge yet. Flushes to disk merge in-memory parts, too, but take all that are five seconds old.</p>}
       {look && look.chosenParts === 0 && (
         <p class="note">
           Last look: {plural(look.freeParts, "free part")}
-          {look.gain > 0 ? `, best gain ${significant(look.gain)} of the ${significant(look.minGain)} needed` : ", none balanced enough"}: put off.
+          {look.gain > 0 ? `, best gain ${significant(look.gain)} of the ${significant(look.minGain)} needed` : ", none balanced enough"}: nothing to merge.
         </p>
       )}
     </section>
@@ -112,7 +129,7 @@ function Choice({ merge }: { merge: NonNullable<House["lastMerge"]> }) {
   return (
     <>
       <p>
-        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {compact(merge.rows)} rows, {bytes(merge.bytes)}
+        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {many(merge.rows, "row")}, {bytes(merge.bytes)}
         {merge.output && `, became ${bytes(merge.output.bytes)}`}
       </p>
       <div class={considered.length > 60 ? "candidates dense" : "candidates"} role="img" aria-label={`${considered.length} parts by size; ${taken.size} of them were taken`}>

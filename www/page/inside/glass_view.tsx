@@ -1,5 +1,6 @@
 // The picture: a canvas with the glasses, and what can be pointed at in it by mouse, finger and keys.
 
+import { effect } from "@preact/signals";
 import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Palette, readPalette } from "../drawing/palette";
 import { Stage } from "../drawing/stage";
@@ -18,6 +19,8 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
   stage.current ??= new Stage();
   const palette = useRef<Palette | undefined>(undefined);
   const [pointed, setPointed] = useState<{ part: HousePart; x: number; y: number } | undefined>();
+  /** What is told to listeners: the part that keys have chosen, not every one that a pointer comes by. */
+  const [told, setTold] = useState("");
   const selected = useRef<number | undefined>(undefined);
   const snapshot = useRef<string | undefined>(undefined);
   snapshot.current = pointedSnapshot;
@@ -30,22 +33,17 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     let width = 0;
     let height = 0;
     let asked = 0;
-    let drawnVersion = -1;
     const scheme = matchMedia("(prefers-color-scheme: dark)");
     const draw = (at: number) => {
-      asked = requestAnimationFrame(draw);
-      const { house, version } = player;
+      asked = 0;
+      const { house } = player;
       const merge = player.shown.peek();
-      const key = version.peek() * 4 + (merge ? 1 : 0) + player.at.peek() / 1e7;
-      if (!again && key === drawnVersion && !changed) return;
-      drawnVersion = key;
-      changed = false;
       palette.current ??= readPalette(around);
       const ratio = Math.min(2, devicePixelRatio);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
       const linked = snapshot.current === undefined ? NOTHING : new Set(house.snapshots.find(({ name }) => name === snapshot.current)?.linked.map(({ id }) => id));
       const capacity = player.state.peek()?.partitions[0]?.shards[0]?.capacity ?? 0;
-      again = (stage.current as Stage).draw(
+      const moves = (stage.current as Stage).draw(
         context,
         width,
         height,
@@ -55,7 +53,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
           selected: selected.current,
           linked,
           merging: merge ? { sources: merge.sources, progress: player.progress(at) } : undefined,
-          compositions: player.compositions,
+          compositions: player.inspection.compositions,
           capacity,
           bigFrom: bigPartBytes(player.state.peek()?.config.memoryBytes ?? 0),
           nextFlush: nextFlush(player),
@@ -64,11 +62,11 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
         palette.current,
         at,
       );
+      if (moves) redraw();
     };
-    let again = true;
-    let changed = true;
+    // A frame is asked for when there is something to draw, and by nothing else.
     const redraw = () => {
-      changed = true;
+      if (asked === 0) asked = requestAnimationFrame(draw);
     };
     const resize = () => {
       width = around.clientWidth;
@@ -87,12 +85,18 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     resize();
     scheme.addEventListener("change", recolour);
     element.addEventListener("redraw", redraw);
-    const stopZoom = player.zoom.subscribe(redraw);
-    asked = requestAnimationFrame(draw);
+    const stopWatching = effect(() => {
+      player.version.value;
+      player.at.value;
+      player.shown.value;
+      player.zoom.value;
+      player.state.value;
+      redraw();
+    });
     return () => {
       cancelAnimationFrame(asked);
       watch.disconnect();
-      stopZoom();
+      stopWatching();
       scheme.removeEventListener("change", recolour);
       element.removeEventListener("redraw", redraw);
     };
@@ -129,7 +133,9 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     if (step !== undefined) {
       event.preventDefault();
       event.stopPropagation();
-      show(bricks[(Math.max(here, step > 0 ? -1 : 0) + step + bricks.length) % bricks.length]?.part);
+      const part = bricks[(Math.max(here, step > 0 ? -1 : 0) + step + bricks.length) % bricks.length]?.part;
+      show(part);
+      setTold(part ? `${CLASS_WORD[part.class]} ${part.id}, ${plural(part.rows, "row")}, ${bytes(part.bytes)}` : "");
     } else if (event.key === "Enter" && here >= 0) {
       event.preventDefault();
       open(bricks[here] as { part: HousePart });
@@ -152,8 +158,11 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
         onClick={(event) => open(point(event))}
         onKeyDown={onKeyDown}
       />
+      <p class="hidden" role="status">
+        {told}
+      </p>
       {pointed && (
-        <div class="bubble" role="status" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
+        <div class="bubble" aria-hidden="true" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
           <PartFacts part={pointed.part} now={player.at.peek()} />
         </div>
       )}

@@ -31,7 +31,7 @@ export function HeapWalk({ player }: { player: Player }) {
   const id = merge?.id;
   useEffect(() => {
     if (!merge) return;
-    const headers = merge.sources.slice(0, MOST_SOURCES).map((part) => player.headersOf(part.id));
+    const headers = merge.sources.slice(0, MOST_SOURCES).map((part) => player.inspection.headersOf(part.id));
     if (headers.some((found) => found.length > 0)) setKnown({ id: merge.id, heads: walk(headers, (labels) => player.seriesNumber(labels)), sources: headers.length });
     else setKnown(undefined);
   }, [id, player]);
@@ -107,7 +107,7 @@ export function HeapWalk({ player }: { player: Player }) {
   if (!merge || known?.id !== merge.id) return null;
   return (
     <section class="panel" aria-labelledby="walk-title">
-      <h3 id="walk-title">How it runs</h3>
+      <h2 id="walk-title">How it runs</h2>
       <canvas class="walk" ref={canvas} role="img" aria-label={`${plural(known.heads.length, "block")} of ${plural(known.sources, "source")}, merged in order of series and time`} />
       <p class="note">Each line is a source, each square one of its blocks in its series’ colour. Neighbours of one series are decoded and joined into blocks of up to 8,192 rows; a block that meets no other of its series is passed on as it is.</p>
     </section>

@@ -29,7 +29,7 @@ export function IndexView({ player }: { player: Player }) {
   const [kind, setKind] = useState<number | undefined>();
   useEffect(() => {
     let here = true;
-    player
+    player.inspection
       .indexParts()
       .then((parts) => here && setKnown({ parts, walk: walkOf(parts.flatMap(({ blocks }) => blocks.flatMap(({ items }) => items))) }))
       // Merged away meanwhile: the next look finds what came of it.

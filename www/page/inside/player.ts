@@ -1,15 +1,15 @@
 // Plays a history: lets the engine's time pass, folds what happens into the house, goes back by living through it again from a
-// checkpoint.
+// checkpoint. All instants are whole milliseconds, so that the way to an instant changes nothing of what is found there.
 
 import { signal } from "@preact/signals";
-import type { BlockDetails, EngineState, IndexBlockDetails, PartDetails } from "sandglass/inline";
-import type { Composition } from "../drawing/stage";
-import { type ActionKind, fingerprint, fork, type History, hashOf, type Place } from "../model/history";
+import type { BlockDetails, EngineState, PartDetails } from "sandglass/inline";
+import { type ActionKind, fingerprint, fork, type History, type Place } from "../model/history";
 import { House, type HouseMerge } from "../model/house";
 import { messageOf } from "../model/trouble";
 import { type Situation, situationOf } from "../replay/situations";
-import { colourKey, seriesKeys, World } from "../replay/world";
-import type { IndexPart } from "./index_view";
+import { World } from "../replay/world";
+import { Address } from "./address";
+import { Inspection } from "./inspection";
 
 export const SPEEDS = [0.1, 0.5, 1, 2, 4, 8, 30, 100, 1000] as const;
 
@@ -17,25 +17,25 @@ export const SPEEDS = [0.1, 0.5, 1, 2, 4, 8, 30, 100, 1000] as const;
 const MERGE_MS = 1100;
 /** Faster than this nobody could follow anyway. */
 const SHOW_MERGES_UP_TO = 16;
+/** A frame that took longer was no frame: the page was not seen. */
+const LONGEST_FRAME_MS = 250;
+/** How far the clock may run ahead of an engine that has much to do, in milliseconds of the visitor's time. */
+const AHEAD_MS = 250;
 const STATE_MS = 90;
-const ADDRESS_MS = 400;
 const RERUN_AFTER_MS = 40;
-/** Parts whose blocks are asked for at a time. */
-const LOOKS_AT_ONCE = 8;
-/** Blocks of the index that are looked at. */
-const MOST_INDEX_BLOCKS = 40;
-/** How far a step looks for the next event. */
+/** How far a step looks for the next event, and in which steps. */
 const STEP_LOOK_MS = 60_000;
+const STEP_MS = 100;
 
 export class Player {
   readonly history = signal<History>({ situation: "steady", seed: 7, actions: [] });
   readonly situation = signal<Situation>(situationOf("steady"));
-  /** Milliseconds since the history began. */
+  /** Whole milliseconds since the history began. */
   readonly at = signal(0);
   readonly playing = signal(false);
   readonly speed = signal(1);
   readonly state = signal<EngineState | undefined>(undefined);
-  /** The fingerprint of the state, while nothing moves. */
+  /** The fingerprint of the state, while nothing moves and the state is that of the instant that is shown. */
   readonly print = signal("");
   readonly zoom = signal<readonly string[]>([]);
   readonly part = signal<PartDetails | undefined>(undefined);
@@ -53,7 +53,11 @@ export class Player {
   /** The merge that is being shown while time stands still. */
   readonly shown = signal<HouseMerge | undefined>(undefined);
   house = new House();
-  readonly compositions = new Map<number, Composition>();
+  readonly inspection = new Inspection(
+    () => this.#world,
+    () => this.house.parts(),
+    () => this.version.value++,
+  );
   /** Where the present play is to end; the situation's end when nothing else was said. */
   until: number | undefined;
   chapter = "";
@@ -68,7 +72,8 @@ export class Player {
   /** Counts histories that were begun: what belongs to an older one is not taken any more. */
   #run = 0;
   #cursor = 0;
-  #target = 0;
+  /** The visitor's clock in milliseconds since the history began, with the fractions that the engine's time has not. */
+  #clock = 0;
   #advancing = false;
   #rerunTimer: ReturnType<typeof setTimeout> | undefined;
   #rerunning: Promise<void> | undefined;
@@ -76,11 +81,15 @@ export class Player {
   #lastFrame = 0;
   #lastState = 0;
   #shownFrom = 0;
-  #looking = 0;
-  #keys = new Map<string, number>();
-  readonly #headers = new Map<number, PartDetails["headers"]>();
-  #addressTimer: ReturnType<typeof setTimeout> | undefined;
-  #stepEvent = false;
+  #isStepping = false;
+  readonly address = new Address(() => ({
+    room: this.room,
+    history: this.history.value,
+    at: this.at.value,
+    zoom: this.zoom.value,
+    chapter: this.chapter,
+    embedded: this.embedded,
+  }));
 
   get end(): number {
     const last = this.history.value.actions.at(-1)?.at ?? 0;
@@ -96,10 +105,22 @@ export class Player {
     return Math.min(1, (at - this.#shownFrom) / MERGE_MS);
   }
 
-  /** Goes to a place: another history, or another instant of this one. */
-  async go(place: Pick<Place, "history" | "at" | "zoom">, play: boolean): Promise<void> {
+  /** The place of a series in the palette. */
+  seriesNumber(labels: Record<string, string> | null): number {
+    return this.inspection.seriesNumber(labels);
+  }
+
+  /** Whether it shows this place already. */
+  isAt({ history, at, zoom }: Pick<Place, "history" | "at" | "zoom">): boolean {
+    const of = (place: Pick<Place, "history" | "at" | "zoom">) => JSON.stringify([place.history, place.at, place.zoom]);
+    return this.ready.value && of({ history, at, zoom }) === of({ history: this.history.value, at: this.at.value, zoom: this.zoom.value });
+  }
+
+  /** Goes to a place: another history, or another instant of this one. Whether it got there: not when it was called elsewhere meanwhile. */
+  async go(place: Pick<Place, "history" | "at" | "zoom">): Promise<boolean> {
     const situation = situationOf(place.history.situation);
-    this.history.value = place.history;
+    // What the address asked for may not be there; what it says from now on is.
+    this.history.value = situation.id === place.history.situation ? place.history : { ...place.history, situation: situation.id };
     this.print.value = "";
     if (this.situation.value !== situation || !this.ready.value) this.speed.value = situation.speed;
     this.situation.value = situation;
@@ -107,10 +128,14 @@ export class Player {
     this.playing.value = false;
     this.zoom.value = [];
     this.part.value = this.block.value = undefined;
-    await this.#rerun(place.at);
+    this.gone.value = "";
+    this.address.stop();
+    const arriving = this.#rerun(place.at);
+    const run = this.#run;
+    await arriving;
+    if (run !== this.#run) return false;
     if (place.zoom.length > 0) await this.zoomTo(place.zoom);
-    if (play) this.play();
-    this.#startFrames();
+    return run === this.#run;
   }
 
   play(until?: number): void {
@@ -125,12 +150,19 @@ export class Player {
     }
     this.playing.value = true;
     this.print.value = "";
+    this.#clock = this.at.value;
     this.#startFrames();
   }
 
-  pause(): void {
+  /** Stops where the engine is, which can be a frame further than what was drawn last; within a merge that is shown, there. */
+  async pause(): Promise<void> {
     this.playing.value = false;
-    void this.#rest();
+    const [world, run] = [this.#world, this.#run];
+    if (!world || this.#rerunning) return;
+    await world.standStill();
+    if (run !== this.#run || this.playing.value) return;
+    if (!this.shown.value) this.#fold(world.at, false);
+    await this.#rest();
   }
 
   /** Shows the instant `at`. What has been lived through is shown at once; the engine is run again to there behind it. */
@@ -138,10 +170,16 @@ export class Player {
     const to = Math.round(Math.min(Math.max(0, at), this.end));
     this.print.value = "";
     this.#stopShowing();
-    const world = this.#world;
+    const [world, run] = [this.#world, this.#run];
     if (world && to >= world.at && !this.#rerunning) {
-      this.#target = to;
-      await this.#catchUp();
+      try {
+        await world.advance(to);
+      } catch (error) {
+        if (run === this.#run) this.#fail(error);
+        return;
+      }
+      if (run !== this.#run) return;
+      this.#clock = Math.max(to, world.at);
       this.#fold(to, false);
       await this.#rest();
       return;
@@ -162,48 +200,60 @@ export class Player {
     this.playing.value = false;
     if (this.#rerunning) await this.#rerunning;
     if (by !== "event") return this.seek(this.at.value + by);
-    const world = this.#world;
-    if (!world || this.#stepEvent) return;
-    this.#stepEvent = true;
+    const [world, run] = [this.#world, this.#run];
+    if (!world || this.#isStepping) return;
+    this.#isStepping = true;
     this.print.value = "";
     try {
+      await world.standStill();
       const limit = Math.min(this.at.value + STEP_LOOK_MS, this.end);
-      while (this.#cursor >= world.happened.length && world.at < limit) {
-        this.#target = Math.min(limit, world.at + 100);
-        await this.#catchUp();
-      }
+      while (this.#cursor >= world.happened.length && world.at < limit && run === this.#run) await world.advance(Math.min(limit, world.at + STEP_MS));
+      if (run !== this.#run) return;
       const next = world.happened[this.#cursor];
       if (next) {
         this.#cursor++;
         this.#apply(next);
         this.at.value = Math.max(this.at.value, next.at);
-        this.version.value = this.house.version;
+        this.version.value++;
         const merge = this.house.lastMerge;
         this.shown.value = merge && merge.finishedAt === undefined ? merge : undefined;
         this.#shownFrom = performance.now();
       } else this.at.value = world.at;
       await this.#inspect();
-      this.#look();
+      this.inspection.look();
+    } catch (error) {
+      if (run === this.#run) this.#fail(error);
     } finally {
-      this.#stepEvent = false;
+      this.#isStepping = false;
     }
   }
 
-  /** Something the visitor does, at the instant that is shown. What came later is another future. */
+  /**
+   * Something the visitor does now: at the instant that is shown, or while time runs where the engine is, which is a frame further.
+   * What came later is another future.
+   */
   async act(kind: ActionKind): Promise<void> {
-    const history = fork(this.history.value, { at: Math.round(this.at.value), kind });
-    const world = this.#world;
+    const [world, run] = [this.#world, this.#run];
+    if (world && !this.#rerunning) await world.standStill();
+    if (run !== this.#run) return;
+    if (world && this.playing.value && !this.shown.value) this.#fold(world.at, false);
+    const at = this.at.value;
+    const history = fork(this.history.value, { at, kind });
     this.history.value = history;
     this.print.value = "";
-    this.#address(true);
-    if (world && !this.#rerunning && world.canBecome(history) && world.at <= this.at.value) {
-      world.become(history);
-      await this.#catchUp(true);
-      if (!this.playing.value) this.#fold(this.at.value, false);
+    this.address.write(true);
+    if (world && !this.#rerunning && world.at === at && world.canBecome(history)) {
+      try {
+        world.become(history);
+        await world.advance(at);
+      } catch (error) {
+        if (run === this.#run) this.#fail(error);
+        return;
+      }
+      if (run !== this.#run) return;
+      if (!this.playing.value) this.#fold(at, false);
     } else {
-      const playing = this.playing.value;
-      await this.#rerun(this.at.value);
-      if (playing) this.play();
+      await this.#rerun(at);
     }
     if (!this.playing.value) this.play();
   }
@@ -212,16 +262,14 @@ export class Player {
     this.speed.value = speed;
   }
 
-  // ---- zoom -----------------------------------------------------------------------------------------------------------
-
   /** Looks into a month, a part of it, a block of that. */
   async zoomTo(path: readonly string[]): Promise<void> {
     this.gone.value = "";
     const [, part, block] = path;
-    if (part !== undefined) this.playing.value = false;
+    if (part !== undefined && this.playing.value) await this.pause();
     this.zoom.value = path;
     const world = this.#world;
-    this.#address(false);
+    this.address.write(false);
     if (!world) return;
     try {
       if (part === undefined) this.part.value = this.block.value = undefined;
@@ -233,60 +281,22 @@ export class Player {
         this.block.value = decoded;
       }
     } catch (error) {
+      if (this.zoom.value !== path) return;
       this.part.value = this.block.value = undefined;
       this.gone.value = messageOf(error);
       this.zoom.value = path.slice(0, 1);
     }
   }
 
-  /** The place of a series in the palette. */
-  seriesNumber(labels: Record<string, string> | null): number {
-    const key = colourKey(labels);
-    let number = this.#keys.get(key);
-    if (number === undefined) {
-      number = this.#keys.size;
-      this.#keys.set(key, number);
-    }
-    return number;
-  }
-
-  /** The blocks of a part that was seen, though it may be merged away since. */
-  headersOf(part: number): PartDetails["headers"] {
-    return this.#headers.get(part) ?? [];
-  }
-
-  /** The parts of the index with their blocks, as many as can be looked at. */
-  async indexParts(): Promise<IndexPart[]> {
-    const world = this.#world;
-    if (!world) return [];
-    return world.ask(async (database) => {
-      const { index } = await database.inspect();
-      const found: IndexPart[] = [];
-      let left = MOST_INDEX_BLOCKS;
-      for (const [table, { parts }] of (index?.tables ?? []).entries()) {
-        for (const [part, { name, items, bytes, blocks: count }] of parts.entries()) {
-          const blocks: IndexBlockDetails[] = [];
-          for (; blocks.length < count && left > 0; left--) blocks.push(await database.inspectIndexBlock(table, part, blocks.length));
-          found.push({ table, part, name, items, bytes, blocks });
-        }
-      }
-      return found;
-    });
-  }
-
-  /** Another block of the part that is looked into, for comparing. */
-  async blockOf(part: number, block: number): Promise<BlockDetails | undefined> {
-    return this.#world?.ask((database) => database.inspectBlock(part, block)).catch(() => undefined);
-  }
-
-  // ---- inside ---------------------------------------------------------------------------------------------------------
-
-  /** Nothing is played while the room is not seen. */
+  /** Nothing is played while the room is not seen, and the address is another room's. */
   leave(): void {
     this.playing.value = false;
     cancelAnimationFrame(this.#frame);
     this.#frame = 0;
+    this.address.stop();
   }
+
+  // ---- inside ---------------------------------------------------------------------------------------------------------
 
   #startFrames(): void {
     if (this.#frame !== 0) return;
@@ -296,10 +306,10 @@ export class Player {
 
   #onFrame = (now: number): void => {
     this.#frame = 0;
-    const passed = Math.min(100, Math.max(0, now - this.#lastFrame));
-    this.#lastFrame = now;
     if (!this.playing.value) return;
     this.#frame = requestAnimationFrame(this.#onFrame);
+    const passed = Math.min(LONGEST_FRAME_MS, Math.max(0, now - this.#lastFrame));
+    this.#lastFrame = now;
     const world = this.#world;
     if (!world || this.#rerunning) return;
     if (this.shown.value) {
@@ -308,20 +318,19 @@ export class Player {
     }
     const end = this.until ?? this.end;
     const speed = this.speed.value;
-    // The picture does not run ahead of an engine that has much to do.
-    this.#target = Math.min(end, Math.max(this.at.value, Math.min(this.at.value + passed * speed, world.at + 250 * speed)));
-    void this.#catchUp();
-    this.#fold(Math.min(this.#target, world.at), speed <= SHOW_MERGES_UP_TO);
-    if (this.at.value >= end && !this.shown.value) this.pause();
+    this.#clock = Math.min(end, this.#clock + passed * speed, world.at + AHEAD_MS * speed);
+    const target = Math.floor(this.#clock);
+    void this.#catchUp(world, target);
+    this.#fold(Math.min(target, world.at), speed <= SHOW_MERGES_UP_TO);
+    if (this.at.value >= end && !this.shown.value) void this.pause();
   };
 
-  /** Lets the engine's time pass to the target. `again`: also when it is there already, since there is something new to do. */
-  async #catchUp(again = false): Promise<void> {
-    const world = this.#world;
-    if (!world || this.#advancing || (!again && world.at >= this.#target)) return;
+  /** Lets the engine's time pass to where the clock is, unless it is at that already. */
+  async #catchUp(world: World, target: number): Promise<void> {
+    if (this.#advancing || world.at >= target) return;
     this.#advancing = true;
     try {
-      await world.advance(Math.max(this.#target, world.at));
+      await world.advance(target);
       if (performance.now() - this.#lastState > STATE_MS) await this.#inspect();
     } catch (error) {
       if (this.#world === world) this.#fail(error);
@@ -344,36 +353,32 @@ export class Player {
       if (stopAtMerges && next.what.type === "mergeStarted" && next.what.reason !== "flush") {
         this.shown.value = this.house.lastMerge;
         this.#shownFrom = performance.now();
-        reached = next.at;
+        reached = this.#clock = next.at;
         break;
       }
     }
     this.at.value = Math.max(this.at.value, reached);
     if (this.#cursor !== before) {
-      this.version.value = this.house.version;
-      this.#look();
+      this.version.value++;
+      this.inspection.look();
     }
   }
 
   #refold(world: World, to: number): void {
     this.house = new House();
     this.#cursor = 0;
-    this.at.value = 0;
     const { happened } = world;
     while (this.#cursor < happened.length && (happened[this.#cursor] as World["happened"][number]).at <= to) {
       this.#apply(happened[this.#cursor] as World["happened"][number]);
       this.#cursor++;
     }
-    this.at.value = to;
+    this.at.value = this.#clock = to;
     this.version.value++;
   }
 
   #apply(happening: World["happened"][number]): void {
     // Parts are numbered anew after a crash.
-    if (happening.what.type === "crashed") {
-      this.compositions.clear();
-      this.#headers.clear();
-    }
+    if (happening.what.type === "crashed") this.inspection.forgetParts();
     this.house.apply(happening);
   }
 
@@ -400,12 +405,7 @@ export class Player {
         if (run === this.#run) await world.advance(to);
         if (run !== this.#run) return;
         this.#shownHistory = history;
-        this.#target = to;
-        if (old !== world || !isSame) {
-          this.compositions.clear();
-          this.#headers.clear();
-          this.#keys = new Map(seriesKeys(world.situation).map((key, i) => [key, i]));
-        }
+        if (old !== world || !isSame) this.inspection.begin(world.situation);
         this.#refold(world, to);
         this.trouble.value = "";
         this.ready.value = true;
@@ -422,12 +422,14 @@ export class Player {
 
   /** Nothing moves: the exact state, its fingerprint, and the address. */
   async #rest(): Promise<void> {
+    const run = this.#run;
     await this.#inspect();
+    if (run !== this.#run) return;
     const state = this.state.value;
-    const world = this.#world;
-    if (state && world && !this.playing.value && world.at === Math.round(this.at.value)) this.print.value = fingerprint(state);
-    this.#look();
-    this.#address(false);
+    const isExact = state !== undefined && state.now - this.situation.value.startTime === this.at.value;
+    if (isExact && !this.playing.value && !this.shown.value) this.print.value = fingerprint(state);
+    this.inspection.look();
+    this.address.write(false);
   }
 
   async #inspect(): Promise<void> {
@@ -441,62 +443,11 @@ export class Player {
       if (world === this.#world) this.#fail(error);
     }
     this.beat.value++;
-    if (this.playing.value) this.#address(false);
-  }
-
-  /** Asks for the series of parts that are drawn and not known yet. */
-  #look(): void {
-    const world = this.#world;
-    if (!world) return;
-    for (const part of this.house.parts()) {
-      if (this.#looking >= LOOKS_AT_ONCE) return;
-      if (this.compositions.has(part.id)) continue;
-      this.compositions.set(part.id, []);
-      this.#looking++;
-      world
-        .ask((database) => database.inspectPart(part.id, { count: 1200 }))
-        .then(({ headers }) => {
-          if (world !== this.#world) return;
-          this.compositions.set(part.id, this.#compose(headers));
-          this.#headers.set(part.id, headers);
-        })
-        // Merged away meanwhile.
-        .catch(() => {})
-        .finally(() => {
-          this.#looking--;
-          this.version.value++;
-          if (this.#looking === 0) this.#look();
-        });
-    }
-  }
-
-  #compose(headers: PartDetails["headers"]): Composition {
-    const rows = headers.reduce((sum, header) => sum + header.rows, 0);
-    const found: [number, number][] = [];
-    for (const header of headers) {
-      const series = this.seriesNumber(header.labels);
-      const last = found.at(-1);
-      if (last && last[0] === series) last[1] += header.rows / rows;
-      else found.push([series, header.rows / rows]);
-    }
-    return found;
+    if (this.playing.value) this.address.write(false);
   }
 
   #stopShowing(): void {
     this.shown.value = undefined;
-  }
-
-  #address(newPlace: boolean): void {
-    if (this.room === "live") return;
-    const write = () => {
-      const hash = hashOf({ room: this.room, history: this.history.value, at: this.at.value, zoom: this.zoom.value, chapter: this.chapter, embedded: this.embedded });
-      if (hash === location.hash) return;
-      if (newPlace) history.pushState(null, "", hash);
-      else history.replaceState(null, "", hash);
-    };
-    clearTimeout(this.#addressTimer);
-    if (newPlace) write();
-    else this.#addressTimer = setTimeout(write, ADDRESS_MS);
   }
 
   #fail(error: unknown): void {

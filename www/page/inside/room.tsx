@@ -12,34 +12,50 @@ import { GlassView } from "./glass_view";
 import { HeapWalk } from "./heap_walk";
 import { IndexView } from "./index_view";
 import { type KeyLine, Keys } from "./keys";
+import { Pipeline } from "./pipeline";
 import { Player, SPEEDS } from "./player";
-import { SOURCES, STEPS } from "./steps";
 import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
 import { ZoomPath, ZoomView } from "./zoom_view";
 
 /** One for the whole visit: both rooms look at the same engine. */
 let only: Player | undefined;
 const chapterId = signal("");
-/** What the address was when it was last followed. */
-let followed = "";
+/** The chapter that has led into a part since it was begun: it does so once. */
+let lookedInto = "";
+
+const REDUCED_MOTION = matchMedia("(prefers-reduced-motion: reduce)");
 
 export function enter(place: Place): Player {
   const player = (only ??= new Player());
   player.room = place.room;
   player.embedded = place.embedded;
+  player.address.follow();
   if (place.room === "chapters") {
-    const chapter = chapterOf(place.chapter);
-    if (chapterId.value !== chapter.id || player.chapter !== chapter.id) show(player, chapter);
+    const chapter = chapterOf(place.chapter || chapterId.value);
+    const isHere = chapterId.value === chapter.id && player.chapter === chapter.id;
+    if (place.isPlain || place.history.situation !== chapter.history.situation) {
+      if (!isHere || place.chapter !== "") show(player, chapter);
+      else player.address.write(false);
+    } else if (!isHere || !player.isAt(place)) {
+      chapterId.value = player.chapter = lookedInto = chapter.id;
+      void player.go(place).then((arrived) => {
+        if (!arrived) return;
+        player.setSpeed(chapter.speed);
+        player.until = chapter.to;
+      });
+    }
     return player;
   }
-  player.chapter = "";
-  chapterId.value = "";
-  const asked = JSON.stringify([place.history, place.at, place.zoom]);
-  if (asked !== followed) {
-    followed = asked;
-    const isStart = place.at === 0;
-    void player.go(place, isStart && place.zoom.length === 0);
+  chapterId.value = player.chapter = "";
+  // Who comes back to the room by its door finds it as it was left.
+  if (place.isPlain && player.ready.peek()) {
+    player.until = undefined;
+    player.address.write(false);
+    return player;
   }
+  if (player.isAt(place)) return player;
+  const isStart = place.at === 0 && place.zoom.length === 0;
+  void player.go(place).then((arrived) => arrived && isStart && start(player));
   return player;
 }
 
@@ -47,14 +63,20 @@ export function leave(): void {
   only?.leave();
 }
 
+/** Plays, unless the visitor wants nothing to move by itself: then it waits for the button. */
+function start(player: Player, until?: number): void {
+  if (REDUCED_MOTION.matches) player.until = until;
+  else player.play(until);
+}
+
 function show(player: Player, chapter: Chapter): void {
   chapterId.value = chapter.id;
   player.chapter = chapter.id;
-  followed = "";
-  void player.go({ history: chapter.history, at: chapter.from, zoom: [] }, false).then(() => {
-    if (player.chapter !== chapter.id) return;
+  lookedInto = "";
+  void player.go({ history: chapter.history, at: chapter.from, zoom: [] }).then((arrived) => {
+    if (!arrived) return;
     player.setSpeed(chapter.speed);
-    player.play(chapter.to);
+    start(player, chapter.to);
   });
 }
 
@@ -64,8 +86,7 @@ function begin(player: Player, situation: string): void {
     return;
   }
   const history = { ...HOME.history, seed: player.history.value.seed, situation };
-  followed = JSON.stringify([history, 0, []]);
-  void player.go({ history, at: 0, zoom: [] }, true);
+  void player.go({ history, at: 0, zoom: [] }).then((arrived) => arrived && start(player));
 }
 
 export function Room({ player }: { player: Player }) {
@@ -94,8 +115,9 @@ export function Room({ player }: { player: Player }) {
       {inChapters && <ChapterPanel player={player} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
-          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h2 id="scene-title">{situation.name}</h2>}
+          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
           {!inChapters && <p class="watch">{situation.watch}</p>}
+          {inChapters && <Counters player={player} only={chapterOf(chapterId.value).counters} />}
           <ZoomPath player={player} />
         </header>
         <div class={zoomed ? "picture zoomed" : "picture"} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
@@ -116,8 +138,8 @@ export function Room({ player }: { player: Player }) {
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
         <Troubles player={player} />
       </section>
-      <aside class="card side" aria-label="Counters">
-        <Counters player={player} />
+      <aside class="card side" aria-label={inChapters ? "The last merge" : "Counters"}>
+        {!inChapters && <Counters player={player} />}
         <MergePanel player={player} />
         <HeapWalk player={player} />
       </aside>
@@ -148,7 +170,7 @@ function press(player: Player, key: string, target: HTMLElement, toggleKeys: () 
       return true;
     case " ":
       if (isButton) return false;
-      if (player.playing.value) player.pause();
+      if (player.playing.value) void player.pause();
       else player.play();
       return true;
     case ".":
@@ -210,15 +232,14 @@ function turn(by: number): void {
   if (next) location.hash = `#chapters/${next.id}`;
 }
 
-/** A chapter that ends inside of a part goes there when its play has ended. */
+/** A chapter that ends inside of a part goes there when its end is reached, by play or by steps, and its engine is at rest. */
 function useChapterZoom(player: Player): void {
-  const playing = player.playing.value;
-  player.beat.value;
   const id = chapterId.value;
-  const isOver = id !== "" && !playing && player.at.peek() >= chapterOf(id).to;
+  const isOver = id !== "" && player.print.value !== "" && player.at.peek() >= chapterOf(id).to;
   useEffect(() => {
     const { zoom } = chapterOf(id);
-    if (!isOver || zoom === undefined || player.zoom.peek().length > 0) return;
+    if (!isOver || zoom === undefined || lookedInto === id) return;
+    lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
     if (largest) void player.zoomTo([largest.month, String(largest.id), ...(zoom === "part" ? [] : [String(zoom)])]);
   }, [isOver, id, player]);
@@ -228,34 +249,36 @@ function ChapterPanel({ player }: { player: Player }) {
   const chapter = chapterOf(chapterId.value);
   const at = CHAPTERS.indexOf(chapter);
   return (
-    <article class="chapter" aria-labelledby="chapter-title">
-      <p class="chapter-number">
-        {at + 1} of {CHAPTERS.length}
-      </p>
-      <h2 id="chapter-title">{chapter.title}</h2>
-      {chapter.text.map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
-      ))}
-      <p class="look">{chapter.look}</p>
-      <p class="note files">
-        {chapter.files.map((file) => (
-          <a key={file} href={sourceOf(file)}>
-            <code>{file.replace("src/", "")}</code>
-          </a>
+    <div class="lesson">
+      <article class="chapter" aria-labelledby="chapter-title">
+        <p class="chapter-number">
+          {at + 1} of {CHAPTERS.length}
+        </p>
+        <h1 id="chapter-title">{chapter.title}</h1>
+        {chapter.text.map((paragraph) => (
+          <p key={paragraph}>{paragraph}</p>
         ))}
-      </p>
-      <div class="turn">
-        <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
-          Back
-        </button>
-        <button type="button" onClick={() => show(player, chapter)}>
-          Again
-        </button>
-        <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
-          Next
-        </button>
-      </div>
-      <nav aria-label="Chapters">
+        <p class="look">{chapter.look}</p>
+        <div class="turn">
+          <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
+            Back
+          </button>
+          <button type="button" onClick={() => show(player, chapter)}>
+            Again
+          </button>
+          <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
+            Next
+          </button>
+        </div>
+      </article>
+      <nav class="contents" aria-label="Chapters">
+        <p class="note files">
+          {chapter.files.map((file) => (
+            <a key={file} href={sourceOf(file)}>
+              <code>{file.replace("src/", "")}</code>
+            </a>
+          ))}
+        </p>
         <ol class="chapters">
           {CHAPTERS.map((other) => (
             <li key={other.id}>
@@ -266,7 +289,7 @@ function ChapterPanel({ player }: { player: Player }) {
           ))}
         </ol>
       </nav>
-    </article>
+    </div>
   );
 }
 
@@ -353,48 +376,5 @@ function Index({ player, open }: { player: Player; open: boolean }) {
       </summary>
       {shown && <IndexView player={player} />}
     </details>
-  );
-}
-
-/** A step is lit for so long, in milliseconds of the visitor's time. */
-const LIT_MS = 450;
-
-function Pipeline({ player }: { player: Player }) {
-  player.beat.value;
-  const at = player.at.peek();
-  const lit = LIT_MS * Math.max(0.2, Math.min(player.speed.value, 4));
-  return (
-    <section class="card pipeline" aria-labelledby="pipeline-title">
-      <h2 id="pipeline-title">The call path</h2>
-      <p class="hint">From the request to a block’s bytes. The step that runs is lit; each name leads to the file that does it.</p>
-      <table>
-        <thead>
-          <tr>
-            <th scope="col">Step</th>
-            <th scope="col">What happens</th>
-            <th scope="col">Where</th>
-            <th scope="col" class="number">Times</th>
-          </tr>
-        </thead>
-        <tbody>
-          {STEPS.map(({ name, what, says, file }) => {
-            const count = player.house.steps.get(name);
-            const isLit = count !== undefined && at - count.last <= lit;
-            return (
-              <tr key={name} class={isLit ? "lit" : ""}>
-                <th scope="row">{what}</th>
-                <td>{says}</td>
-                <td>
-                  <a href={SOURCES + file}>
-                    <code>{file}</code>
-                  </a>
-                </td>
-                <td class="number">{grouped(count?.times ?? 0)}</td>
-              </tr>
-            );
-          })}
-        </tbody>
-      </table>
-    </section>
   );
 }

@@ -29,7 +29,7 @@ export function Transport({ player }: { player: Player }) {
   return (
     <div class="transport">
       <div class="transport-buttons">
-        <button type="button" class="primary play" aria-label={playing ? "Pause" : "Play"} onClick={() => (playing ? player.pause() : player.play())}>
+        <button type="button" class="primary play" aria-label={playing ? "Pause" : "Play"} onClick={() => (playing ? void player.pause() : player.play())}>
           <svg viewBox="0 0 16 16" aria-hidden="true">
             <path d={playing ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5v11l9-5.5z"} />
           </svg>

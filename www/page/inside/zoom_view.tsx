@@ -87,6 +87,7 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
   };
   return (
     <div class="part-view">
+      <h2 class="hidden">Blocks of part {id}</h2>
       <p class="lead">
         {plural(part.blocks, "block")} in {plural(part.indexBlocks, "index block")}: {grouped(rows)} rows in {bytes(size)}, {significant(size / Math.max(1, rows))} bytes a sample. A block holds up to 8,192 samples of one series; blocks are sorted by TSID, then by time.
       </p>
@@ -109,7 +110,7 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
             key={at}
             type="button"
             tabIndex={at === 0 ? 0 : -1}
-            aria-label={`Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`}
+            aria-label={few ? undefined : `Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`}
             title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
             onClick={(event) => open(at, event)}
           >
@@ -145,6 +146,7 @@ function BlockView({ block, player }: { block: BlockDetails; player: Looker }) {
   const raw = header.rows * 16;
   return (
     <div class="block-view">
+      <h2 class="hidden">A block{header.labels && ` of ${seriesName(header.labels)}`}</h2>
       <div class="block-head">
         <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
         <p class="lead">
@@ -210,9 +212,9 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
   stages.push({ name: column.zstd === "kept" ? "ZSTD" : "stored plain", size: sizes.stored, sample: hexOf(column.bytes.subarray(0, 14), column.bytes.length > 14), says: whyZstd(column) });
   return (
     <section class="column" aria-label={`${title}: stages of the encoding`}>
-      <h4>
+      <h3>
         {title} <code>{TYPE_WORD[column.marshalType]}</code>
-      </h4>
+      </h3>
       <ol>
         {stages.map((stage, i) => (
           <li key={stage.name}>
@@ -240,16 +242,16 @@ function Hex({ block }: { block: BlockDetails }) {
   const [field, setField] = useState(block.headerFields[4]);
   return (
     <section class="hex" aria-label="The bytes">
-      <h4>
+      <h3>
         Header <span class="note">81 bytes, behind ZSTD in index.bin</span>
-      </h4>
-      <div class="dump" onPointerLeave={() => {}}>
+      </h3>
+      <div class="dump">
         {block.headerFields.map((other, i) => (
           <button
             key={other.name}
             type="button"
             class={`run run-${i % 4}${other === field ? " chosen" : ""}`}
-            aria-label={`${FIELD_WORD[other.name]}: ${fieldValue(block, other)}`}
+            aria-label={`${hexOf(block.headerBytes.subarray(other.offset, other.offset + other.length))}: ${FIELD_WORD[other.name]}, ${fieldValue(block, other)}`}
             onPointerEnter={() => setField(other)}
             onFocus={() => setField(other)}
             onClick={() => setField(other)}
@@ -291,12 +293,12 @@ function Bytes({ column }: { column: ColumnDetails }) {
   }
   return (
     <>
-      <h4>
+      <h3>
         <code>{column.file}</code>{" "}
         <span class="note">
           {data.length === 0 ? "no byte of this block" : `${plural(data.length, "byte")} at ${grouped(column.offset)}: ${plain ? "a shade for each varint" : "a ZSTD frame, which begins with 28 b5 2f fd"}`}
         </span>
-      </h4>
+      </h3>
       {data.length > 0 && (
         <div class="dump small">
           {runs.map((run, i) => (

@@ -72,6 +72,13 @@ export class EngineModel {
   /** Engine time of the last inspection. Events may come after it that happened before. */
   #inspectedAt = Number.NEGATIVE_INFINITY;
 
+  /** Nothing is known any more: another engine numbers its parts anew. */
+  forget(): void {
+    this.partitions.clear();
+    this.#inspectedAt = Number.NEGATIVE_INFINITY;
+    this.version++;
+  }
+
   /** Takes in one event; twice the same changes nothing. `at` is page time. */
   apply(event: EngineEvent, at: number): void {
     this.version++;

@@ -44,10 +44,15 @@ export function clock(time: number): string {
 
 const MONTHS = ["January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November", "December"];
 
+/** 22 Nov */
+export function day(time: number): string {
+  const date = new Date(time);
+  return `${date.getDate()} ${MONTHS[date.getMonth()]?.slice(0, 3)}`;
+}
+
 /** 22 Nov 14:03:05 */
 export function moment(time: number): string {
-  const date = new Date(time);
-  return `${date.getDate()} ${MONTHS[date.getMonth()]?.slice(0, 3)} ${clock(time)}`;
+  return `${day(time)} ${clock(time)}`;
 }
 
 /** A partition's name, `2026_11`, as a month. */
@@ -67,3 +72,6 @@ export function duration(ms: number): string {
 }
 
 export const plural = (count: number, one: string, many = `${one}s`): string => `${grouped(count)} ${count === 1 ? one : many}`;
+
+/** 1 sample, 3.9 k samples */
+export const many = (count: number, one: string, more = `${one}s`): string => `${compact(count)} ${count === 1 ? one : more}`;

@@ -33,9 +33,11 @@ export interface Place {
   chapter: string;
   /** Shown within another page: the picture and its controls alone. */
   embedded: boolean;
+  /** The address names a room, or a chapter, and nothing of its history. */
+  isPlain: boolean;
 }
 
-export const HOME: Place = { room: "live", history: { situation: "steady", seed: SEED, actions: [] }, at: 0, zoom: [], chapter: "", embedded: false };
+export const HOME: Place = { room: "live", history: { situation: "steady", seed: SEED, actions: [] }, at: 0, zoom: [], chapter: "", embedded: false, isPlain: true };
 
 /** The history with one more action; what came later than it is another future and is gone. */
 export function fork(history: History, action: Action): History {
@@ -69,10 +71,11 @@ export function placeOf(hash: string): Place {
     zoom: (parameters.get("zoom") ?? "").split(".").filter(Boolean).slice(0, 3),
     chapter,
     embedded: parameters.has("embed"),
+    isPlain: ["s", "seed", "do", "at", "zoom"].every((name) => !parameters.has(name)),
   };
 }
 
-export function hashOf({ room, history, at, zoom, chapter, embedded }: Place): string {
+export function hashOf({ room, history, at, zoom, chapter, embedded }: Omit<Place, "isPlain">): string {
   if (room === "live") return "#live";
   const parameters: string[] = [`s=${encodeURIComponent(history.situation)}`];
   if (history.seed !== SEED) parameters.push(`seed=${history.seed}`);

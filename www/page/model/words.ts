@@ -2,7 +2,7 @@
 
 import type { EngineEvent } from "sandglass";
 import type { EngineModel, PartClass } from "./engine";
-import { bytes, compact, month, plural, significant } from "./format";
+import { bytes, many, month, plural, significant } from "./format";
 
 /** What a line is about, for its colour. */
 export type Stage = "raw" | PartClass | "index" | "snapshot" | "trouble";
@@ -40,13 +40,13 @@ export function describe(event: EngineEvent, model: EngineModel): Line | undefin
       if (!merge) return undefined;
       const output = event.output == null ? undefined : partition?.parts.get(event.output);
       const lost = [
-        event.rowsDeleted > 0 ? `${compact(event.rowsDeleted)} rows dropped` : "",
-        event.rowsDeduplicated > 0 ? `${compact(event.rowsDeduplicated)} duplicates dropped` : "",
+        event.rowsDeleted > 0 ? `${many(event.rowsDeleted, "row")} dropped` : "",
+        event.rowsDeduplicated > 0 ? `${many(event.rowsDeduplicated, "duplicate")} dropped` : "",
       ].filter(Boolean);
       const from = merge.reason === "flush" ? plural(merge.sources.length, "in-memory part") : plural(merge.sources.length, "part");
       const verb = REASON[merge.reason] ?? "Merged";
       const into = output
-        ? `into one ${CLASS_WORD[output.class]}: ${compact(output.rows)} rows in ${bytes(output.bytes)}, ${significant(output.bytes / Math.max(1, output.rows))} bytes a sample`
+        ? `into one ${CLASS_WORD[output.class]}: ${many(output.rows, "row")} in ${bytes(output.bytes)}, ${significant(output.bytes / Math.max(1, output.rows))} bytes a sample`
         : "and nothing was left";
       const durable = merge.reason === "flush" && output && output.class !== "inmemory" ? "; now durable" : "";
       return line(merge.outputClass, `${verb} ${from} ${into}${durable}${lost.length ? `; ${lost.join(", ")}` : ""}`);
@@ -66,7 +66,7 @@ export function describe(event: EngineEvent, model: EngineModel): Line | undefin
     case "indexFlushed":
       return line("index", `Wrote ${plural(event.items, "index item")} into an index part`);
     case "indexMerged":
-      return line("index", `Merged ${plural(event.sources.length, "index part")} into one: ${compact(event.items)} items`);
+      return line("index", `Merged ${plural(event.sources.length, "index part")} into one: ${many(event.items, "item")}`);
     case "indexRotated":
       return line("index", "Began a new generation of the index");
     case "snapshotStarted":

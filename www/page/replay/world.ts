@@ -68,8 +68,10 @@ export class World {
   readonly #merging = new Set<object>();
   /** Questions that were not answered yet. */
   readonly #asked = new Set<Promise<unknown>>();
+  /** The last of those that let time pass: they do so one after the other. */
   #advancing: Promise<void> = Promise.resolve();
-  #halted = false;
+  /** Counts the halts: who was called before one does not go on. */
+  #halts = 0;
 
   static async open(history: History): Promise<World> {
     const situation = situationOf(history.situation);
@@ -100,22 +102,32 @@ export class World {
     this.#history = history;
   }
 
-  /** Lets time pass until `to`. Who writes, writes; what is due, happens. */
+  /** Lets time pass until `to`, in whole milliseconds. Who writes, writes; what is due, happens. */
   advance(to: number): Promise<void> {
-    this.#halted = false;
-    this.#advancing = this.#advance(to);
+    const before = this.#advancing;
+    const halts = this.#halts;
+    this.#advancing = (async () => {
+      await before.catch(() => {});
+      await this.#advance(to, halts);
+    })();
     return this.#advancing;
   }
 
   /** Whoever lets time pass stops soon. */
   halt(): void {
-    this.#halted = true;
+    this.#halts++;
   }
 
-  async #advance(to: number): Promise<void> {
+  /** Time stands still, at `at`. */
+  async standStill(): Promise<void> {
+    this.halt();
+    await this.#advancing.catch(() => {});
+  }
+
+  async #advance(to: number, halts: number): Promise<void> {
     const script = this.script;
     let began = performance.now();
-    while (!this.#closed && !this.#halted) {
+    while (!this.#closed && halts === this.#halts) {
       const scrape = this.#scrapes * this.situation.everyMs;
       const action = script[this.#done];
       const next = Math.min(scrape, action?.at ?? Number.POSITIVE_INFINITY);
@@ -148,8 +160,7 @@ export class World {
    * already is one, too.
    */
   async rewind(to: number, history: History): Promise<boolean> {
-    this.halt();
-    await this.#advancing.catch(() => {});
+    await this.standStill();
     if (this.#closed || history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
     const future = script(this.situation, history);
     const belongs = ({ at, past }: Kept) => past === pastOf(future, past) && at <= to && !((future[countOf(past)]?.at ?? at) < at);

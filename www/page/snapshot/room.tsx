@@ -5,7 +5,7 @@ import "./style.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart } from "../drawing/chart";
 import { ZoomView } from "../inside/zoom_view";
-import { bytes, grouped, month as monthName, moment, perSample, plural } from "../model/format";
+import { bytes, day, grouped, month as monthName, perSample, plural } from "../model/format";
 import { exactly } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import { save } from "../save";
@@ -36,7 +36,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         </button>
       </section>
       <dl class="figures" aria-label="What is in it">
-        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${day(start)} – ${day(end)}` : "no part holds any"} />
+        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${dayOf(start)} – ${dayOf(end)}` : "no part holds any"} />
         <Figure name="series" value={grouped(snapshot.series.value)} note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`} />
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
@@ -49,7 +49,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
 }
 
 /** With its year: a snapshot may be of any time. */
-const day = (time: number): string => `${moment(time).replace(/ \S+$/, "")} ${new Date(time).getFullYear()}`;
+const dayOf = (time: number): string => `${day(time)} ${new Date(time).getFullYear()}`;
 
 function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
@@ -69,14 +69,14 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
     <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
-          <h2 id="health-title">{bad.length > 0 ? `${plural(bad.length, "part")} cannot be read` : "Is it whole?"}</h2>
+          <h2 id="health-title">{bad.length > 0 ? `${plural(bad.length, "part")} cannot be read` : "Can it be read?"}</h2>
           <p class="hint" role="status">
             {checking
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
               : checked
                 ? bad.length > 0
-                  ? "Every block was read. A part whose headers are bad is left out below; of the others, each block that is whole can be looked at."
-                  : "Every block of every part was read and decoded: all are whole."
+                  ? "Every block was read. A part whose headers are bad is left out below; of the others, each block that can be decoded can be looked at."
+                  : "Every block of every part was read and decoded: headers, sizes and counts agree with what is there. The format has no checksum, so that a value changed in its place cannot be told from one that was stored."
                 : "The headers and the index of every part were read when it was opened; the blocks are read when they are wanted."}
           </p>
         </div>

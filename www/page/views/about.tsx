@@ -18,8 +18,13 @@ export function About({ session }: { session: Session }) {
         <h2 id="kept-title">What is kept</h2>
         <p>
           Everything stays in this browser, and nothing is sent anywhere. Samples can be searched about a second after they arrive and are
-          durable within five to eleven; a crash can cost those last seconds, as with the server. The browser may drop the data of pages that were not visited for
-          long.
+          durable within five to eleven; a crash costs at most the last twelve. There is no log of them, nor does the server keep one. The
+          browser may drop the data of pages that were not visited for long.
+        </p>
+        <p>
+          Of a value about 12 to 15 significant decimal digits are kept, since a block has one decimal exponent for all of its values; the
+          sign of zero and NaNs other than the staleness marker are not. Files and transactions are those of VictoriaMetrics 1.72: newer
+          servers open them and go on in their own way, with a list of parts in one file since 1.90 and an index for each month since 1.133.
         </p>
         <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>
           Start over…

@@ -2,7 +2,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { type ChartFeed, MOST_LINES, PRESETS, RANGES } from "../chart_feed";
 import { type Charts, MOST_CHARTS } from "../charts";
 import { Chart } from "../drawing/chart";
-import { compact, duration } from "../model/format";
+import { duration, grouped, many } from "../model/format";
 import { messageOf } from "../model/trouble";
 import { csvOf, pngOf, save } from "../save";
 import type { Session } from "../session";
@@ -96,7 +96,11 @@ export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HT
       .catch((error) => (feed.problem.value = messageOf(error)))
       .finally(() => setBusy(false));
   };
-  const csv = take(async () => save(csvOf(await feed.samples()), "sandglass.csv"));
+  const csv = take(async () => {
+    const found = await feed.samples();
+    if (found.length === 0) throw new Error("No sample matches this selector in this time, so there is nothing to save");
+    save(csvOf(found), "sandglass.csv");
+  });
   const png = take(async () => {
     const figure = card.current?.querySelector<HTMLElement>("figure");
     const picture = figure && (await pngOf(figure, feed.selector.peek()));
@@ -129,7 +133,7 @@ export function ReadingLine({ feed }: { feed: ChartFeed }) {
     text =
       drawn.matched === 0
         ? "No series matches this selector in this time"
-        : `${drawn.matched > shown ? `The first ${shown} of ${drawn.matched} series` : `${shown} series`}, ${compact(drawn.samples)} samples read in ${duration(Math.max(1, drawn.tookMs))}${drawn.rate ? `; increase per second over ${duration(drawn.windowMs)}` : ""}`;
+        : `${drawn.matched > shown ? `The first ${shown} of ${grouped(drawn.matched)} series` : `${shown} series`}, ${many(drawn.samples, "sample")} read in ${duration(Math.max(1, drawn.tookMs))}${drawn.rate ? `; increase per second over ${duration(drawn.windowMs)}` : ""}`;
   }
   return (
     <p class={problem ? "reading problem" : "reading"} role={problem ? "alert" : undefined}>

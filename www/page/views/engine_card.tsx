@@ -28,7 +28,7 @@ export function EngineCard({ session }: { session: Session }) {
           </button>
           <Segmented
             label="Scrapes a second"
-            choices={PACES.map((pace) => ({ value: pace, name: `${pace}×`, spoken: `${plural(pace, "scrape")} a second` }))}
+            choices={PACES.map((pace) => ({ value: pace, name: `${pace}×`, spoken: `${pace}×: ${plural(pace, "scrape")} a second` }))}
             chosen={session.pace.value}
             onChoose={(pace) => session.setPace(pace)}
           />

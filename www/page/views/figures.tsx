@@ -1,8 +1,8 @@
-import { bytes, clock, duration, grouped, perSample } from "../model/format";
+import { bytes, clock, duration, grouped, perSample, plural } from "../model/format";
 import type { Session } from "../session";
 
 /** Rows that were accepted less than this ago count as on their way; older ones are named. */
-const USUAL_MS = 8000;
+const USUAL_MS = 11_000;
 
 /** The state in one line: how much there is, how small it is, where it lies and since when it is safe. */
 export function Figures({ session }: { session: Session }) {
@@ -11,6 +11,10 @@ export function Figures({ session }: { session: Session }) {
   const totals = session.model.totals();
   const filling = session.filling.value;
   const inMemory = session.inMemory.value;
+  // While those that were there at the start are being counted, the engine does not say; and it is asked once a second, so that
+  // the first samples can be known before their series are.
+  const counted = state?.index?.series == null ? undefined : state.index.series - state.index.deletedSeries;
+  const series = counted === 0 && totals.rows > 0 ? undefined : counted;
   const now = state?.now ?? 0;
   const safe = totals.unsafeSince === 0 ? now : totals.unsafeSince;
   return (
@@ -18,9 +22,9 @@ export function Figures({ session }: { session: Session }) {
       <Figure
         name="samples"
         value={state ? grouped(totals.rows) : "–"}
-        note={filling ? `writing 30 days of history, ${Math.floor((100 * filling.done) / filling.total)} %` : `in ${totals.parts} parts`}
+        note={filling ? `writing 30 days of history, ${Math.floor((100 * filling.done) / filling.total)} %` : `in ${plural(totals.parts, "part")}`}
       />
-      <Figure name="series" value={session.series.value === undefined ? "–" : grouped(session.series.value)} note="one machine, scraped" />
+      <Figure name="series" value={series === undefined ? "–" : grouped(series)} note="one machine, scraped" />
       <Figure
         name="bytes a sample"
         value={totals.partRows > 0 ? perSample(totals.partBytes / totals.partRows) : "–"}
@@ -34,7 +38,7 @@ export function Figures({ session }: { session: Session }) {
       <Figure
         name={inMemory ? "nothing is kept" : "safe up to"}
         value={!state || inMemory ? "–" : clock(safe)}
-        note={now - safe > USUAL_MS ? `${duration(now - safe)} ago` : "durable within 5 s"}
+        note={now - safe > USUAL_MS ? `${duration(now - safe)} ago` : "durable within 5 to 11 s"}
       />
     </dl>
   );

@@ -17,6 +17,8 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
   const chosen = feed.selector.value;
 
   useEffect(() => setText(chosen), [chosen]);
+  /** Typed and not entered: nothing is drawn, saved or remembered of it. */
+  const isDraft = text.trim() !== chosen && text.trim() !== "";
 
   const close = () => {
     asked.current++;
@@ -26,7 +28,8 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
 
   const accept = (value: string) => {
     close();
-    if (value.trim() !== "") feed.selector.value = value.trim();
+    if (value.trim() === "") setText(feed.selector.value);
+    else feed.selector.value = value.trim();
   };
 
   const suggest = async (value: string, cursor: number) => {
@@ -85,6 +88,7 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
         id={`selector-${feed.id}`}
         ref={input}
         type="text"
+        class={isDraft ? "draft" : ""}
         role="combobox"
         aria-expanded={suggestions.length > 0}
         aria-controls={`selector-${feed.id}-suggestions`}
@@ -101,10 +105,15 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
         onClick={(event) => void suggest(text, event.currentTarget.selectionStart ?? 0)}
         onKeyDown={onKeyDown}
         onBlur={() => {
-          if (text !== feed.selector.value) accept(text);
-          else close();
+          close();
+          if (text.trim() === "") setText(feed.selector.value);
         }}
       />
+      {isDraft && (
+        <button type="button" class="draw-draft" title="What stands here is not drawn yet; Escape goes back to what is" onClick={() => accept(text)}>
+          Draw
+        </button>
+      )}
       <ul id={`selector-${feed.id}-suggestions`} role="listbox" aria-label="Suggestions" hidden={suggestions.length === 0}>
         {suggestions.map((candidate, index) => (
           <li

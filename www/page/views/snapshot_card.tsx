@@ -147,8 +147,8 @@ function Copyable({ text, what }: { text: string; what: string }) {
   return (
     <div class="copyable">
       <code tabIndex={0}>{text}</code>
-      <button type="button" aria-label={`Copy ${what}`} onClick={() => void copy().catch(() => {})}>
-        <span aria-live="polite">{copied ? "Copied" : "Copy"}</span>
+      <button type="button" aria-label={`${copied ? "Copied" : "Copy"} ${what}`} onClick={() => void copy().catch(() => {})}>
+        {copied ? "Copied" : "Copy"}
       </button>
     </div>
   );

@@ -1,57 +1,23 @@
 // The rooms Inside and Chapters in a real browser: every situation and chapter to its end, and time back and forth.
 import assert from "node:assert/strict";
 import { existsSync } from "node:fs";
-import { readFile } from "node:fs/promises";
 import { after, before, describe, test } from "node:test";
-import { fileURLToPath } from "node:url";
-import { openPage } from "../server/chromium.mjs";
-
-const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
-const source = (path) => readFile(new URL(`../../page/${path}`, import.meta.url), "utf8");
-/** What stands in the lists; the page itself is their only other reader. */
-const ids = async (path) => [...(await source(path)).matchAll(/^ {4}id: "([\w-]+)"/gm)].map(([, id]) => id);
+import { ids, source, visitInside } from "./inside_page.mjs";
 
 let visit;
 let page;
 before(async () => {
-  visit = await openPage({ mounts: { page: BUILT } });
+  visit = await visitInside();
   page = visit.page;
 });
 after(() => visit?.close());
 
-/** A fresh visit; an address that differs behind the # alone would be followed without one. */
-async function open(hash) {
-  await page.goto(`${visit.url}/blank.html`);
-  await page.goto(`${visit.url}/page/index.html${hash}`);
-  await page.waitForSelector(".transport");
-}
-const rest = async () => {
-  await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, { timeout: 60_000 });
-  return page.evaluate(() => ({ ...document.querySelector(".time").dataset }));
-};
-const seek = (ms) =>
-  page.evaluate((ms) => {
-    const line = document.querySelector(".line input");
-    line.value = String(ms);
-    line.dispatchEvent(new Event("input", { bubbles: true }));
-  }, ms);
-const atRest = async (ms) => {
-  await page.waitForFunction(
-    (ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print,
-    ms,
-    { timeout: 60_000 },
-  );
-  return (await rest()).print;
-};
-const counter = (name) =>
-  page.evaluate(
-    (name) =>
-      [...document.querySelectorAll(".counters > div")]
-        .find((item) => item.querySelector("dt").textContent === name)
-        ?.querySelector(".value").textContent,
-    name,
-  );
-const complaints = () => visit.errors.splice(0);
+const open = (hash) => visit.open(hash);
+const rest = () => visit.rest();
+const seek = (ms) => visit.seek(ms);
+const atRest = (ms) => visit.atRest(ms);
+const complaints = () => visit.complaints();
+const counter = (name) => page.evaluate((name) => [...document.querySelectorAll(".counters > div")].find((item) => item.querySelector("dt").textContent === name)?.querySelector(".value").textContent, name);
 
 describe("situations", async () => {
   for (const id of await ids("replay/situations.ts")) {
@@ -62,11 +28,7 @@ describe("situations", async () => {
       const { at } = await rest();
       assert.equal(at, await page.getAttribute(".line input", "max"));
       assert.equal(await page.locator(".reading.problem").count(), 0);
-      if (id === "late")
-        assert.equal(
-          await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")),
-          true,
-        );
+      if (id === "late") assert.equal(await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")), true);
       if (id === "crash") assert.match(await page.textContent(".troubles"), /rows that were in memory are gone/);
       if (id === "full") assert.match(await page.textContent(".troubles"), /needs \d+ bytes, and the storage has \d+ left/);
       if (id === "snapshot") assert.equal(await page.locator(".shelf button").count(), 2);
@@ -91,6 +53,28 @@ describe("chapters", async () => {
       assert.deepEqual(complaints(), []);
     });
   }
+
+  test("read in their order by Next, each plays to its end and complains of nothing", async () => {
+    await open("#chapters");
+    for (const [i, id] of chapters.entries()) {
+      await page.waitForSelector(`.chapters [aria-current][href="#chapters/${id}"]`);
+      await page.selectOption(".speed select", "30");
+      await page.waitForFunction(() => document.querySelector(".play").getAttribute("aria-label") === "Play" && document.querySelector(".time").dataset.print, null, { timeout: 60_000 });
+      if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
+      if (id === "how-numbers-shrink") await page.waitForSelector(".column");
+      assert.equal(await page.locator(".scene .reading").count(), 0, id);
+      if (i + 1 < chapters.length) await page.getByRole("button", { name: "Next" }).click();
+    }
+    assert.deepEqual(complaints(), []);
+  });
+
+  test("one that is not there is the first, and the address says so", async () => {
+    await open("#chapters/nope");
+    await page.waitForFunction((id) => location.hash.startsWith(`#chapters/${id}`), chapters[0]);
+    await page.evaluate(() => (location.hash = "#chapters/nope-either"));
+    await page.waitForFunction((id) => location.hash.startsWith(`#chapters/${id}`), chapters[0]);
+    assert.deepEqual(complaints(), []);
+  });
 
   test("a chapter can be left for the next one, and for another room", async () => {
     await open("#chapters");
@@ -175,13 +159,7 @@ test("from the picture down to the bytes, by keys", async () => {
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".hex");
-  const header = await page.evaluate(
-    () =>
-      [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")]
-        .map((run) => run.textContent)
-        .join(" ")
-        .split(" ").length,
-  );
+  const header = await page.evaluate(() => [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")].map((run) => run.textContent).join(" ").split(" ").length);
   assert.equal(header, 81);
   await page.waitForFunction(() => /zoom=2024_03\.\d+\.1/.test(location.hash));
   await page.keyboard.press("Escape");
@@ -200,10 +178,7 @@ test("the index is shown with its items, and how a selector finds a series in it
   await page.locator(".index-card summary").click();
   await page.waitForSelector(".walk-steps .item");
   const walk = await page.locator(".walk-steps .item").allTextContents();
-  assert.deepEqual(
-    walk.map((item) => item.slice(0, 2)),
-    ["06", "02", "03"],
-  );
+  assert.deepEqual(walk.map((item) => item.slice(0, 2)), ["06", "02", "03"]);
   const [row, tsid, name] = walk;
   const id = /metric id …([0-9a-f]{6})/.exec(row)[1];
   assert.ok(tsid.includes(id) && name.includes(id));
@@ -223,7 +198,7 @@ test("stands within another page, small and without the rooms' doors", async () 
   const frame = page.frameLocator("iframe");
   await frame.locator(".glass canvas").waitFor();
   assert.equal(await frame.locator(".top").count(), 0);
-  assert.equal(await frame.locator("h2").first().textContent(), "Late samples");
+  assert.equal(await frame.locator("h1").textContent(), "Late samples");
   assert.deepEqual(complaints(), []);
 });
 
@@ -246,10 +221,7 @@ test("fits a phone without scrolling sideways, and every control has a name", as
 });
 
 test("the call path names files that are there", async () => {
-  const named = [
-    ...(await source("inside/steps.ts")).matchAll(/file: "([^"]+)"/g),
-    ...(await source("inside/chapters.ts")).matchAll(/"(src\/[^"]+)"/g),
-  ].map(([, file]) => file);
+  const named = [...(await source("inside/steps.ts")).matchAll(/file: "([^"]+)"/g), ...(await source("inside/chapters.ts")).matchAll(/"(src\/[^"]+)"/g)].map(([, file]) => file);
   assert.ok(named.length > 20);
   for (const file of named) assert.ok(existsSync(new URL(`../../../${file}`, import.meta.url)), file);
 });

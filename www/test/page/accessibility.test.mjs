@@ -1,0 +1,232 @@
+// What axe finds in every room, in both themes: nothing. And what it cannot see: colours of what is drawn, and what is told when.
+import assert from "node:assert/strict";
+import { createRequire } from "node:module";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath } from "node:url";
+import { visitInside } from "./inside_page.mjs";
+
+const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
+const SNAPSHOT = fileURLToPath(new URL("../../../tests/golden/upgraded_1.79.5_to_v1.150.0.tar.gz", import.meta.url));
+
+let inside;
+let page;
+before(async () => {
+  inside = await visitInside();
+  page = inside.page;
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+after(() => inside?.close());
+
+/** All rules but those that are about nothing here; the one on names that say something else than what is read is not on by itself. */
+async function findings() {
+  if (!(await page.evaluate(() => "axe" in globalThis))) await page.addScriptTag({ path: AXE });
+  // Movements of the style sheet are over.
+  await page.evaluate(() => Promise.all(document.getAnimations().filter(({ effect }) => effect.getTiming().iterations !== Infinity).map((animation) => animation.finished.catch(() => {}))));
+  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { rules: { "label-content-name-mismatch": { enabled: true } } }));
+  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any, all }) => `${html.slice(0, 160)} (${[...any, ...all].map(({ message }) => message).join("; ").slice(0, 200)})`).slice(0, 4).join("\n  ")}`);
+}
+
+const lookInto = async () => {
+  await inside.rest();
+  await page.focus(".glass canvas");
+  await page.keyboard.press("ArrowRight");
+  await page.keyboard.press("Enter");
+  await page.waitForSelector(".blocks button");
+};
+
+/** What is looked at, and the way there. */
+const VIEWS = {
+  live: async () => {
+    await inside.goTo("#live");
+    await page.waitForFunction(() => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelector(".block"), null, { timeout: 90_000 });
+    await page.waitForSelector(".legend .value");
+  },
+  "live, its dialog": async () => page.getByRole("button", { name: "Start over…" }).click(),
+  "live, a snapshot and a second chart": async () => {
+    await page.getByRole("button", { name: "Keep it" }).click();
+    if ((await page.locator(".snapshot").count()) === 0) await page.getByRole("button", { name: "Take a snapshot" }).click();
+    await page.waitForSelector(".snapshot");
+    await page.getByRole("button", { name: "Add a chart" }).click();
+    await page.waitForFunction(() => document.querySelectorAll(".legend")[1]?.children.length > 0);
+    await page.getByRole("combobox").first().fill("node_lo");
+    await page.waitForSelector('[role="option"]');
+  },
+  "live, a selector that cannot be": async () => {
+    await page.getByRole("combobox").first().fill("node_load1{");
+    await page.getByRole("combobox").first().press("Enter");
+    await page.waitForSelector(".reading.problem");
+  },
+  "an opened snapshot": async () => {
+    await page.setInputFiles(".bring input >> nth=0", SNAPSHOT);
+    await page.waitForSelector("#opened-title", { timeout: 20_000 });
+    await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
+    await page.locator(".part-bar").first().click();
+    await page.waitForSelector(".blocks button");
+    await page.locator(".found summary").click();
+  },
+  "an opened snapshot, a block": async () => {
+    await page.locator(".blocks button").first().click();
+    await page.waitForSelector(".hex");
+  },
+  inside: async () => {
+    await inside.open("#inside?s=steady&at=47.3");
+    await inside.rest();
+  },
+  "inside, the index": async () => {
+    await page.locator(".index-card summary").click();
+    await page.waitForSelector(".walk-steps .item");
+  },
+  "inside, its keys": async () => page.keyboard.press("?"),
+  "inside, a snapshot on its shelf": async () => {
+    await inside.open("#inside?s=snapshot&at=40");
+    await page.waitForSelector(".shelf button");
+  },
+  "inside, refusals": async () => {
+    await inside.open("#inside?s=full&at=58");
+    await page.waitForSelector(".troubles p");
+  },
+  "inside, a thousand series": async () => {
+    await inside.open("#inside?s=many&at=3");
+    await lookInto();
+  },
+  "inside, a part": async () => {
+    await inside.open("#inside?s=kinds&do=30~merge&at=31.2");
+    await lookInto();
+  },
+  "inside, a block": async () => {
+    await page.locator(".blocks button").first().click();
+    await page.waitForSelector(".column");
+  },
+  "inside, a part that is gone": async () => {
+    await inside.open("#inside?s=steady&at=20&zoom=2024_03.9999");
+    await page.waitForSelector(".scene .reading");
+  },
+  chapters: async () => {
+    await inside.open("#chapters/why-merge?s=steady&at=75");
+    await inside.rest();
+  },
+  "chapters, the index": async () => {
+    await inside.open("#chapters/finding-a-series?s=churn&do=26.5~ask&at=27.5");
+    await page.waitForSelector(".walk-steps .item");
+  },
+};
+
+for (const theme of ["light", "dark"]) {
+  describe(`axe finds nothing in the ${theme} theme`, () => {
+    for (const [name, go] of Object.entries(VIEWS)) {
+      test(name, async () => {
+        await page.emulateMedia({ colorScheme: theme });
+        await go();
+        assert.deepEqual(await findings(), []);
+        assert.equal(await page.locator("h1").count(), 1);
+      });
+    }
+  });
+
+  test(`what is drawn stands out from its ground in the ${theme} theme`, async () => {
+    await page.emulateMedia({ colorScheme: theme });
+    await inside.open("#inside?s=steady&at=20");
+    await inside.rest();
+    const colours = await page.evaluate(() => {
+      const names = ["card", "sunk", "on-stage", "ink", "muted", "accent", "danger", "raw", "inmemory", "small", "big", "index"];
+      for (let i = 1; i <= 12; i++) names.push(`series-${i}`);
+      for (let i = 1; i <= 8; i++) names.push(`line-${i}`);
+      const probe = document.body.appendChild(document.createElement("i"));
+      const colourOf = (name) => {
+        probe.style.color = `var(--${name})`;
+        return getComputedStyle(probe).color.match(/\d+/g).map(Number);
+      };
+      return Object.fromEntries(names.map((name) => [name, colourOf(name)]));
+    });
+    const low = [];
+    const expect = (one, other, least) => {
+      const found = contrast(colours[one], colours[other]);
+      if (!(found >= least)) low.push(`${one} on ${other}: ${found.toFixed(2)}`);
+    };
+    for (const name of Object.keys(colours)) {
+      if (/^(raw|inmemory|small|big|index|series-|accent|muted)/.test(name)) expect(name, "sunk", 3);
+      // The chart's lines are drawn on a card.
+      if (/^(raw|inmemory|small|big|index|series-|line-|accent|muted)/.test(name)) expect(name, "card", 3);
+    }
+    for (const stage of ["inmemory", "small", "big"]) expect("on-stage", stage, 4.5);
+    assert.deepEqual(low, []);
+  });
+}
+
+/** By WCAG 2. */
+function contrast(one, other) {
+  const luminance = (colour) => {
+    const [r, g, b] = colour.map((of255) => {
+      const share = of255 / 255;
+      return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+    });
+    return 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  };
+  const [high, low] = [luminance(one), luminance(other)].sort((a, b) => b - a);
+  return (high + 0.05) / (low + 0.05);
+}
+
+test("a pointer over the chart and over the picture tells listeners nothing, keys do", async () => {
+  await inside.goTo("#live");
+  await page.getByRole("button", { name: "Load", exact: true }).first().click();
+  await page.waitForFunction(() => document.querySelector(".legend").children.length === 3 && !document.querySelector(".reading.problem"));
+  // What is told is counted by changes of what stands in live regions.
+  const watch = () =>
+    page.evaluate(() => {
+      globalThis.told = [];
+      const isLive = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest?.('[aria-live]:not([aria-live="off"]),[role=status],[role=alert]');
+      new MutationObserver((changes) => {
+        // A region that is empty tells nothing.
+        for (const text of new Set(changes.map(({ target }) => isLive(target)?.textContent))) if (text) globalThis.told.push(text);
+      }).observe(document.querySelector("main"), { childList: true, subtree: true, characterData: true });
+    });
+  const told = () => page.evaluate(() => globalThis.told.splice(0));
+  const sweep = async (selector) => {
+    await page.locator(selector).scrollIntoViewIfNeeded();
+    const box = await page.locator(selector).boundingBox();
+    for (let i = 1; i < 20; i++) await page.mouse.move(box.x + (box.width * i) / 20, box.y + box.height * (0.3 + 0.02 * i));
+    await page.waitForTimeout(700);
+  };
+  await watch();
+  await sweep(".plot >> nth=0");
+  await page.waitForSelector(".tooltip");
+  assert.deepEqual(await told(), []);
+  await page.focus(".plot");
+  for (let i = 0; i < 6; i++) await page.keyboard.press("ArrowLeft");
+  await page.waitForTimeout(1000);
+  const spoken = await told();
+  assert.equal(spoken.length, 1);
+  assert.match(spoken[0], /^\d+ [A-Z][a-z]{2} \d\d:\d\d:\d\d: node_load1 [\d.]+, /);
+  assert.equal(await page.getAttribute(".plot", "role"), "application");
+
+  await inside.open("#inside?s=steady&at=30");
+  await inside.rest();
+  await watch();
+  await sweep(".glass canvas");
+  assert.deepEqual(await told(), []);
+  await page.focus(".glass canvas");
+  await page.keyboard.press("ArrowRight");
+  await page.waitForTimeout(300);
+  assert.match((await told()).join(), /part \d+, /);
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("nothing moves by itself for who wants it so", async () => {
+  await page.emulateMedia({ reducedMotion: "reduce" });
+  for (const [hash, start] of [["#inside?s=late", 0], ["#chapters/one-second-later", 900]]) {
+    await inside.open(hash);
+    assert.ok(await inside.atRest(start));
+    await page.waitForTimeout(1200);
+    assert.equal(await page.getAttribute(".play", "aria-label"), "Play");
+    assert.equal((await inside.rest()).at, String(start));
+  }
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.waitForFunction(() => /Five seconds/.test(document.querySelector("#chapter-title").textContent));
+  assert.ok(await inside.atRest(3500));
+  // Whoever asks for it gets it, to the chapter's end.
+  await page.selectOption(".speed select", "30");
+  await page.click(".play");
+  assert.ok(await inside.atRest(15_500));
+  await page.emulateMedia({ reducedMotion: "no-preference" });
+  assert.deepEqual(inside.complaints(), []);
+});

@@ -1,0 +1,109 @@
+// Same address, same state: of chapters, of what a visitor does, and over the browser's way back; and the speed of time.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { ids, visitInside } from "./inside_page.mjs";
+
+let inside;
+let page;
+before(async () => {
+  inside = await visitInside();
+  page = inside.page;
+});
+after(() => inside?.close());
+
+describe("of every chapter", async () => {
+  for (const id of await ids("inside/chapters.ts")) {
+    test(`${id}: played, by its address, and in the room Inside`, async () => {
+      await inside.open(`#chapters/${id}`);
+      await page.waitForSelector('.play[aria-label="Pause"]');
+      await page.selectOption(".speed select", "30");
+      await page.waitForSelector('.play[aria-label="Play"]', { timeout: 60_000 });
+      const { at, print } = await inside.rest();
+      await page.waitForFunction((seconds) => new RegExp(`at=${seconds}(&|$)`).test(location.hash), Number(at) / 1000);
+      const address = await page.evaluate(() => location.hash);
+      await inside.open(address);
+      assert.equal(await inside.atRest(Number(at)), print, "by its address");
+      await inside.open(address.replace(/^#chapters\/[\w-]+/, "#inside"));
+      assert.equal(await inside.atRest(Number(at)), print, "in the room Inside");
+      assert.deepEqual(inside.complaints(), []);
+    });
+  }
+});
+
+test("an address is followed to the same state after a chapter was played", async () => {
+  await inside.open("#inside?s=steady&at=60");
+  const print = await inside.atRest(60_000);
+  await inside.open("#chapters/why-merge");
+  await page.waitForSelector('.play[aria-label="Pause"]');
+  await inside.played(61_000);
+  await page.evaluate(() => (location.hash = "#inside?s=steady&at=60"));
+  assert.equal(await inside.atRest(60_000), print);
+  await inside.open("#inside?s=steady&at=1");
+  await inside.atRest(1000);
+  for (let second = 2; second <= 60; second++) {
+    await inside.press("ArrowRight");
+    await inside.atRest(second * 1000);
+  }
+  assert.equal(await inside.atRest(60_000), print);
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("a crash by its button loses what the same crash by its address loses", async () => {
+  for (const wait of [7000, 11_300, 13_900]) {
+    await inside.open("#inside?s=steady&at=5");
+    await inside.atRest(5000);
+    await page.selectOption(".speed select", "8");
+    await page.click(".play");
+    await inside.played(wait);
+    await page.getByRole("button", { name: "Crash", exact: true }).click();
+    await page.waitForSelector(".troubles p");
+    const told = await page.textContent(".troubles");
+    const { at, print } = await inside.playPast(wait + 3000, "4");
+    await page.waitForFunction((seconds) => location.hash.endsWith(`at=${seconds}`), Number(at) / 1000);
+    const address = await page.evaluate(() => location.hash);
+    assert.match(address, /do=[\d.]+~crash/);
+    await inside.open(address);
+    assert.equal(await inside.atRest(Number(at)), print);
+    assert.equal(await page.textContent(".troubles"), told);
+  }
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("the way back leads to what an address said before something was done", async () => {
+  await inside.open("#inside?s=steady&at=8");
+  const print = await inside.atRest(8000);
+  await inside.press("x");
+  await page.waitForSelector(".troubles p");
+  await page.goBack();
+  assert.equal(await inside.atRest(8000), print);
+  assert.equal(await page.locator(".troubles p").count(), 0);
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("time runs at the speed that is chosen", async () => {
+  // Flushes alone happen until then; a merge would make time stand still.
+  for (const [speed, ms] of [["0.1", 250], ["1", 2500], ["8", 16_000]]) {
+    await inside.open("#inside?s=steady&at=2");
+    await inside.atRest(2000);
+    await page.selectOption(".speed select", speed);
+    const tookMs = await page.evaluate(
+      (ms) =>
+        new Promise((resolve) => {
+          const time = document.querySelector(".time");
+          let began;
+          const look = () => {
+            const at = Number(time.dataset.at) - 2000;
+            if (at > 0) began ??= { at, now: performance.now() };
+            if (at >= ms) resolve(((performance.now() - began.now) * ms) / (at - began.at));
+            else requestAnimationFrame(look);
+          };
+          document.querySelector(".play").click();
+          look();
+        }),
+      ms,
+    );
+    const reached = ms / tookMs;
+    assert.ok(reached > 0.88 * Number(speed) && reached < 1.08 * Number(speed), `${reached} in place of ${speed}`);
+  }
+  assert.deepEqual(inside.complaints(), []);
+});
