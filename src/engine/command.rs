@@ -176,6 +176,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it writes, so that it is refused while a snapshot is being restored.
+    pub fn waits_for_restoration(&self) -> bool {
+        matches!(
+            self,
+            Self::Flush
+                | Self::Sync
+                | Self::ForceMerge { .. }
+                | Self::Ingest { .. }
+                | Self::SnapshotCreate
+                | Self::SnapshotDelete { .. }
+                | Self::SnapshotDeleteAll
+                | Self::DeleteSeries { .. }
+        )
+    }
+
     /// Whether nothing is changed, so that the command can be given up at any point.
     pub fn only_reads(&self) -> bool {
         matches!(

@@ -33,6 +33,11 @@ pub(super) struct ExportCursor {
 pub(super) type Execution = Pin<Box<dyn Future<Output = Result<Answer>>>>;
 
 pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command) -> Execution {
+    if command.waits_for_restoration()
+        && let Err(error) = shared.check_not_restoring()
+    {
+        return done(std::future::ready(Err(error)));
+    }
     match command {
         Command::Flush => done(async move { storage.flush().await }),
         Command::Sync => done(async move { storage.sync().await }),

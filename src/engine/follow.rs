@@ -58,7 +58,7 @@ pub(super) fn read_only(config: &Config) -> Error {
 }
 
 /// Whether a command changes something.
-pub(super) fn changes_something(command: &Command) -> bool {
+fn changes_something(command: &Command) -> bool {
     match command {
         Command::Flush
         | Command::Sync

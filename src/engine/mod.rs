@@ -27,6 +27,7 @@ pub mod config;
 mod execute;
 mod follow;
 mod restore;
+mod restoring;
 pub mod state;
 
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
@@ -43,7 +44,7 @@ use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
 use execute::ExportCursor;
 use follow::Following;
-use restore::Restoring;
+use restoring::Restoring;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -251,14 +252,7 @@ impl Engine {
                 let (ticket, job) = if self.shared.config.read_only {
                     self.send_to_reader(command)
                 } else {
-                    self.spawn(move |storage, shared| {
-                        if restore::is_refused_meanwhile(&command)
-                            && let Err(error) = shared.check_not_restoring()
-                        {
-                            return Box::pin(std::future::ready(Err(error))) as execute::Execution;
-                        }
-                        execute::execute(storage, shared, command)
-                    })
+                    self.spawn(move |storage, shared| execute::execute(storage, shared, command))
                 };
                 if only_reads {
                     self.shared.reads_under_way.borrow_mut().insert(ticket, job);

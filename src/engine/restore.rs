@@ -3,7 +3,8 @@
 //! From the first piece to the end nobody else may write, so that the database stays empty. Handles of series stay good.
 
 use super::answer::{LeftOutRecord, RestoreRecord};
-use super::{Answer, Command, Phase, Shared};
+use super::restoring::{self, Restoring};
+use super::{Answer, Phase, Shared};
 use crate::archive::plan::LeftOut;
 use crate::error::{Error, Result};
 use crate::runtime::Context;
@@ -13,37 +14,10 @@ use crate::storage::restore::{Prepared, PreparedFiles, Restoration, clear_stagin
 use bytes::Bytes;
 use std::rc::Rc;
 
-/// Whether a snapshot is being restored.
-#[derive(Default)]
-pub(super) enum Restoring {
-    #[default]
-    No,
-    /// It waits for the next piece.
-    Between(Box<Restoration>),
-    /// A piece is being taken.
-    Busy,
-}
-
-/// Why something can't be done at present.
-fn is_restoring() -> Error {
-    Error::invalid(
-        "a snapshot is being restored, and nothing else may be written meanwhile; wait until restore() has ended",
-    )
-}
-
-/// Whether a command must wait until nothing is restored.
-pub(super) fn is_refused_meanwhile(command: &Command) -> bool {
-    let is_of_restoration = matches!(
-        command,
-        Command::RestoreBegin | Command::RestoreFeed { .. } | Command::RestoreEnd | Command::RestoreAbort
-    );
-    !is_of_restoration && super::follow::changes_something(command)
-}
-
 impl Shared {
     /// Refuses what would write while a snapshot is being restored.
     pub(super) fn check_not_restoring(&self) -> Result<()> {
-        if matches!(&*self.restoring.borrow(), Restoring::No) { Ok(()) } else { Err(is_restoring()) }
+        if matches!(&*self.restoring.borrow(), Restoring::No) { Ok(()) } else { Err(restoring::refusal()) }
     }
 
     /// Begins to restore.
