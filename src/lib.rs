@@ -28,6 +28,7 @@ pub mod part;
 pub mod partition;
 
 // Floor 10
+pub mod archive;
 pub mod http;
 
 // Floor 11

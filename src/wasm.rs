@@ -8,7 +8,7 @@
 //! No call takes a callback that runs in the middle of it, so nothing re-enters. A panic leaves its message and place in
 //! [`last_panic`] and traps: the instance must be thrown away then.
 
-use crate::engine::{Answer, Command, Engine, SeriesData, SeriesHandle, Ticket};
+use crate::engine::{Answer, Command, Config, Engine, SeriesData, SeriesHandle, Ticket};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
@@ -23,6 +23,7 @@ use std::rc::Rc;
 use wasm_bindgen::prelude::*;
 
 mod answer;
+mod archive;
 mod options;
 mod query;
 mod request;
@@ -152,6 +153,24 @@ impl EnginePort {
             options,
         )
         .map_err(thrown)
+    }
+
+    /// Starts to open a snapshot where it lies, for reading: in a tar, which is a file without a path, or in the files of a folder,
+    /// pairs of a path and a length. `read` is asked for the position of a file among these, an offset and a length, and promises the
+    /// bytes. `notify` as in [`EnginePort::open_indexed_db`].
+    #[wasm_bindgen(js_name = openArchive)]
+    pub async fn open_archive(
+        files: Array,
+        read: Function,
+        notify: Function,
+        options: EngineOptions,
+    ) -> std::result::Result<EnginePort, JsValue> {
+        let config = Options::read(options).and_then(Options::config).map_err(thrown)?;
+        // Generations are numbered by nanoseconds.
+        let generation = (config.start_time as u64).saturating_mul(1_000_000);
+        let (files, origin) = archive::open(&files, read, calls(notify), generation).await.map_err(thrown)?;
+        let config = Config { read_only: true, origin: Some(origin), ..config };
+        Self::open_with(Box::new(files), config).map_err(thrown)
     }
 
     /// The ticket that is answered when the database is open.
@@ -390,7 +409,11 @@ impl EnginePort {
     }
 
     fn open(file_system: Box<dyn FileSystem>, options: Options) -> Result<Self> {
-        let (engine, opening) = Engine::open(file_system, options.config()?)?;
+        Self::open_with(file_system, options.config()?)
+    }
+
+    fn open_with(file_system: Box<dyn FileSystem>, config: Config) -> Result<Self> {
+        let (engine, opening) = Engine::open(file_system, config)?;
         Ok(Self {
             engine,
             files: None,

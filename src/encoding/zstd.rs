@@ -292,6 +292,131 @@ fn second_reading(frame: &[u8], max_len: usize, out: &mut Vec<u8>) -> std::io::R
     Ok(())
 }
 
+/// Bytes that a stream's decoder wants to have at hand: the largest header and the largest block.
+const STREAM_LOOKAHEAD: usize = (128 << 10) + 64;
+
+/// The largest window that a stream may ask for: what the command line tool takes without being told to take more.
+const MAX_STREAM_WINDOW: u64 = 128 << 20;
+
+/// Decodes a stream of frames that comes in pieces of any size, such as a file that was compressed as a whole.
+///
+/// Memory is bounded by the window that the stream asks for, 128 MiB at the most.
+pub struct StreamDecoder {
+    decoder: ruzstd::decoding::FrameDecoder,
+    /// What came and was not decoded yet.
+    waiting: Vec<u8>,
+    in_frame: bool,
+    /// Of the frame's content so far.
+    checksum: xxhash_rust::xxh64::Xxh64,
+    /// Bytes of a frame without content that are still to be left out.
+    to_skip: u64,
+}
+
+impl Default for StreamDecoder {
+    fn default() -> Self {
+        let mut decoder = ruzstd::decoding::FrameDecoder::new();
+        decoder.set_max_window_size(MAX_STREAM_WINDOW);
+        Self { decoder, waiting: Vec::new(), in_frame: false, checksum: Default::default(), to_skip: 0 }
+    }
+}
+
+impl StreamDecoder {
+    /// Whether these are the first bytes of such a stream: a frame, or one that holds no content.
+    pub fn recognises(first: &[u8]) -> bool {
+        matches!(first, [0x28, 0xb5, 0x2f, 0xfd, ..] | [0x50..=0x5f, 0x2a, 0x4d, 0x18, ..])
+    }
+
+    /// Takes the next piece.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// Appends some of the content to `out`, about `most` bytes. False when more has to be pushed first; `is_last` tells that
+    /// nothing more will be.
+    ///
+    /// # Errors
+    /// `Corrupt` for what is no stream of frames, `Limit` for a window that is too large.
+    pub fn read(&mut self, most: usize, is_last: bool, out: &mut Vec<u8>) -> Result<bool> {
+        loop {
+            let skipped = self.to_skip.min(self.waiting.len() as u64);
+            // Not more than waits.
+            self.waiting.drain(..skipped as usize);
+            self.to_skip -= skipped;
+            if self.to_skip > 0 || (self.waiting.len() < STREAM_LOOKAHEAD && !is_last) {
+                return if is_last { Err(stream_ends()) } else { Ok(false) };
+            }
+            if !self.in_frame {
+                if self.waiting.is_empty() {
+                    return Ok(false);
+                }
+                self.begin_frame()?;
+                continue;
+            }
+            if self.decode(most, out)? {
+                return Ok(true);
+            }
+        }
+    }
+
+    fn begin_frame(&mut self) -> Result<()> {
+        use ruzstd::decoding::errors::{FrameDecoderError, ReadFrameHeaderError};
+        let mut source = &self.waiting[..];
+        let begun = self.decoder.reset(&mut source);
+        let read = self.waiting.len() - source.len();
+        match begun {
+            Ok(()) => {
+                self.in_frame = true;
+                self.checksum.reset(0);
+            }
+            Err(FrameDecoderError::ReadFrameHeaderError(ReadFrameHeaderError::SkipFrame { length, .. })) => {
+                self.to_skip = u64::from(length);
+            }
+            Err(FrameDecoderError::WindowSizeTooBig { requested, .. }) => {
+                let message = format!(
+                    "the zstd stream asks for a window of {requested} bytes, at most {MAX_STREAM_WINDOW} are taken; compress it without --long or --ultra"
+                );
+                return Err(Error::new(ErrorKind::Limit, message));
+            }
+            Err(error) => return Err(Error::corrupt(format!("the zstd stream can't be read: {error}"))),
+        }
+        self.waiting.drain(..read);
+        Ok(())
+    }
+
+    /// Whether it has given something.
+    fn decode(&mut self, most: usize, out: &mut Vec<u8>) -> Result<bool> {
+        let corrupt = |error: &dyn std::fmt::Display| Error::corrupt(format!("the zstd stream can't be read: {error}"));
+        let before = out.len();
+        if !self.decoder.is_finished() {
+            let mut source = &self.waiting[..];
+            let strategy = ruzstd::decoding::BlockDecodingStrategy::UptoBlocks(1);
+            let decoded = self.decoder.decode_blocks(&mut source, strategy);
+            let read = self.waiting.len() - source.len();
+            decoded.map_err(|error| corrupt(&error))?;
+            self.waiting.drain(..read);
+        }
+        let ready = self.decoder.can_collect().min(most.max(1));
+        out.resize(before + ready, 0);
+        let given = self.decoder.read(&mut out[before..]).map_err(|error| corrupt(&error))?;
+        out.truncate(before + given);
+        self.checksum.update(&out[before..]);
+        if self.decoder.is_finished() && self.decoder.can_collect() == 0 {
+            self.in_frame = false;
+            // Its lower half is stored.
+            let computed = self.checksum.digest() as u32;
+            if self.decoder.get_checksum_from_data().is_some_and(|stored| stored != computed) {
+                return Err(Error::corrupt("the zstd stream is damaged: its checksum is another one"));
+            }
+        }
+        Ok(given > 0)
+    }
+}
+
+#[cold]
+fn stream_ends() -> Error {
+    Error::corrupt("the zstd stream ends in the midst; it was cut off")
+}
+
 #[cold]
 fn unsupported(error: zrip::CompressError) -> Error {
     Error::new(ErrorKind::Unsupported, format!("zstd compression failed: {error}"))
@@ -319,6 +444,40 @@ mod tests {
                 second_reading(&frame[1..], len, &mut again).unwrap();
                 assert_eq!(again, payload);
             }
+        }
+    }
+
+    #[test]
+    fn streams_come_in_pieces_of_any_size() {
+        let content = compressible(700_000);
+        let mut stream = Vec::new();
+        for piece in content.chunks(300_000) {
+            compress(piece, Effort::Fast, &mut stream).unwrap();
+            // A frame that holds no content.
+            stream.extend([0x50, 0x2a, 0x4d, 0x18, 3, 0, 0, 0, 1, 2, 3]);
+        }
+        assert!(StreamDecoder::recognises(&stream));
+        for size in [1, 1000, 100_000, stream.len()] {
+            let mut decoder = StreamDecoder::default();
+            let mut out = Vec::new();
+            for piece in stream.chunks(size) {
+                decoder.push(piece);
+                while decoder.read(10_000, false, &mut out).unwrap() {}
+            }
+            while decoder.read(10_000, true, &mut out).unwrap() {}
+            assert!(out == content, "in pieces of {size}: {} bytes", out.len());
+        }
+        for cut in [1, 5, 100, stream.len() - 12] {
+            let mut decoder = StreamDecoder::default();
+            decoder.push(&stream[..stream.len() - cut]);
+            let mut out = Vec::new();
+            let ended = loop {
+                match decoder.read(10_000, true, &mut out) {
+                    Ok(true) => {}
+                    ended => break ended,
+                }
+            };
+            assert!(ended.is_err() || cut == 11, "cut by {cut}");
         }
     }
 

@@ -12,6 +12,8 @@ use crate::mergeset::ItemsBlock;
 use crate::mergeset::block_header::{self, MarshalType};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
+use crate::storage::Storage;
+use crate::storage::restore::Contents;
 use crate::storage::text::TextIngested;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
@@ -60,10 +62,46 @@ pub struct IngestError {
 pub struct SnapshotFile {
     /// Path below the server's `-storageDataPath`.
     pub path: String,
-    /// Where its bytes lie in this database.
+    /// Where its bytes lie in this database; empty when they are here.
     pub source: String,
     /// Its length.
     pub size_bytes: u64,
+    /// The text of a file that was made for the layout.
+    pub content: Option<String>,
+}
+
+/// What was restored from a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct RestoreRecord {
+    /// Which servers write such archives.
+    pub format: String,
+    /// Parts with samples.
+    pub parts: u64,
+    /// Series that can be found.
+    pub series: u64,
+    /// Samples in the parts, those of deleted series included until they are merged.
+    pub samples: u64,
+    /// What was not taken over, or does not do what one would expect.
+    pub left_out: Vec<LeftOutRecord>,
+}
+
+impl RestoreRecord {
+    /// What there is in a storage that was opened over such files.
+    pub(super) async fn of(storage: &Storage, format: &str) -> crate::error::Result<Self> {
+        let Contents { parts, series, samples } = storage.contents().await?;
+        Ok(Self { format: format.into(), parts, series, samples, left_out: Vec::new() })
+    }
+}
+
+/// A part or a directory that was not taken over as it is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct LeftOutRecord {
+    /// Where it is in the archive.
+    pub path: String,
+    /// Why.
+    pub message: String,
 }
 
 impl From<TextIngested> for IngestResult {
@@ -242,6 +280,8 @@ pub enum Answer {
     Files(Vec<SnapshotFile>),
     /// To `SnapshotRead`.
     Bytes(Bytes),
+    /// To `RestoreEnd`.
+    Restored(RestoreRecord),
     /// To `DeleteSeries` and `Count`.
     Count(u64),
     /// To `InspectPart`.

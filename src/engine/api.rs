@@ -44,7 +44,7 @@ pub(super) async fn respond(
         ApiRoute::LabelValues { name } => request.label_values(name).await,
         ApiRoute::SeriesCount => request.series_count().await,
         ApiRoute::DeleteSeries if shared.config.read_only => {
-            return api::failed(&super::follow::read_only(), true);
+            return api::failed(&super::follow::read_only(&shared.config), true);
         }
         ApiRoute::DeleteSeries => request.delete_series().await,
     };

@@ -1,5 +1,6 @@
 //! What can be asked of the engine, beside the synchronous ingestion calls.
 
+use crate::archive::Layout;
 use crate::executor::Query;
 use crate::formats::body::Format;
 use crate::formats::compression::Compression;
@@ -165,6 +166,8 @@ pub enum Command {
     SnapshotFiles {
         /// The snapshot's name.
         name: String,
+        /// Which servers' layout.
+        layout: Layout,
     },
     /// A range of a file named by `SnapshotFiles`. Answered by `Bytes`.
     SnapshotRead {
@@ -175,6 +178,21 @@ pub enum Command {
         /// How many bytes.
         length: u64,
     },
+    /// Begins to restore a snapshot into this database, which must be empty; nothing else is written until that has ended.
+    /// Answered by `Done`.
+    RestoreBegin,
+    /// The next piece of the snapshot's archive: a tar, plain or compressed by zstd. Answered by `Done` when what is in it is
+    /// stored; after an error nothing is being restored any more.
+    RestoreFeed {
+        /// Any number of bytes.
+        bytes: Bytes,
+    },
+    /// All pieces have come: what they hold becomes the database. Answered by `Restored`.
+    RestoreEnd,
+    /// Gives up what is being restored. Answered by `Done`.
+    RestoreAbort,
+    /// What a snapshot is that is looked at where it lies. Answered by `Restored`.
+    Origin,
     /// Hides the matching series from all searches; their rows go with the next merges. Answered by `Count`.
     DeleteSeries {
         /// As in `Select`.
@@ -212,6 +230,21 @@ pub enum Command {
 }
 
 impl Command {
+    /// Whether it writes, so that it is refused while a snapshot is being restored.
+    pub fn waits_for_restoration(&self) -> bool {
+        matches!(
+            self,
+            Self::Flush
+                | Self::Sync
+                | Self::ForceMerge { .. }
+                | Self::Ingest { .. }
+                | Self::SnapshotCreate
+                | Self::SnapshotDelete { .. }
+                | Self::SnapshotDeleteAll
+                | Self::DeleteSeries { .. }
+        )
+    }
+
     /// Whether nothing is changed, so that the command can be given up at any point.
     pub fn only_reads(&self) -> bool {
         matches!(
@@ -229,6 +262,7 @@ impl Command {
                 | Self::SnapshotList
                 | Self::SnapshotFiles { .. }
                 | Self::SnapshotRead { .. }
+                | Self::Origin
                 | Self::InspectPart { .. }
                 | Self::InspectBlock { .. }
                 | Self::InspectIndexBlock { .. }

@@ -49,6 +49,18 @@ pub struct Config {
     pub dialect: Dialect,
     /// Another one writes this database: nothing is changed here, and what the other one commits is followed.
     pub read_only: bool,
+    /// The files are those of a snapshot that is looked at where it lies: parts that are broken are left out, and nobody writes.
+    pub origin: Option<Origin>,
+}
+
+/// What is known of a snapshot that is looked at where it lies.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Origin {
+    /// Which servers write so.
+    pub format: &'static str,
+    /// What was left out before it was opened: where it was, and why.
+    pub left_out: Vec<(String, String)>,
 }
 
 /// The keys of the server's flags of the same names (engine-behaviour §1). Whoever prints them sees which are asked for, not what
@@ -96,6 +108,7 @@ impl Config {
             auth: AuthKeys::default(),
             dialect: Dialect::default(),
             read_only: false,
+            origin: None,
         }
     }
 

@@ -3,6 +3,7 @@
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
 use super::{Answer, Command, SeriesData, Shared, SnapshotFile, transfer};
+use crate::archive::Layout;
 use crate::error::Result;
 use crate::executor;
 use crate::http::prometheus::ApiRoute;
@@ -13,6 +14,7 @@ use crate::query::language;
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
+use crate::storage::snapshot::FileSource;
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
 use std::collections::BTreeSet;
@@ -30,6 +32,11 @@ const MAX_INSPECTED_BLOCKS: usize = 10_000;
 pub(super) type Execution = Pin<Box<dyn Future<Output = Result<Answer>>>>;
 
 pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command) -> Execution {
+    if command.waits_for_restoration()
+        && let Err(error) = shared.check_not_restoring()
+    {
+        return done(std::future::ready(Err(error)));
+    }
     match command {
         Command::Flush => done(async move { storage.flush().await }),
         Command::Sync => done(async move { storage.sync().await }),
@@ -87,10 +94,15 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::SnapshotList => Box::pin(async move { Ok(Answer::Strings(storage.list_snapshots().await?)) }),
         Command::SnapshotDelete { name } => done(async move { storage.delete_snapshot(&name).await }),
         Command::SnapshotDeleteAll => done(async move { storage.delete_all_snapshots().await }),
-        Command::SnapshotFiles { name } => Box::pin(snapshot_files(storage, name)),
+        Command::SnapshotFiles { name, layout } => Box::pin(snapshot_files(storage, name, layout)),
         Command::SnapshotRead { source, offset, length } => {
             Box::pin(async move { Ok(Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)) })
         }
+        Command::RestoreBegin => Box::pin(async move { shared.restore_begin(&storage).await }),
+        Command::RestoreFeed { bytes } => Box::pin(async move { shared.restore_feed(&storage, bytes).await }),
+        Command::RestoreEnd => Box::pin(async move { shared.restore_end(storage).await }),
+        Command::RestoreAbort => Box::pin(async move { shared.restore_abort(&storage).await }),
+        Command::Origin => Box::pin(async move { shared.origin(&storage).await }),
         Command::DeleteSeries { selector } => {
             Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selected(&selector)?).await?)) })
         }
@@ -169,11 +181,14 @@ async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Res
     Ok(Answer::Series(series))
 }
 
-async fn snapshot_files(storage: Rc<Storage>, name: String) -> Result<Answer> {
-    let files = storage.snapshot_files(&name).await?.into_iter().map(|file| SnapshotFile {
-        path: file.path,
-        source: file.source.as_str().into(),
-        size_bytes: file.size_bytes,
+async fn snapshot_files(storage: Rc<Storage>, name: String, layout: Layout) -> Result<Answer> {
+    let files = storage.snapshot_files(&name, layout).await?.into_iter().map(|file| {
+        // What is made for a layout is JSON.
+        let (source, content) = match file.source {
+            FileSource::Stored(source) => (source.as_str().into(), None),
+            FileSource::Made(content) => (String::new(), Some(String::from_utf8_lossy(&content).into_owned())),
+        };
+        SnapshotFile { path: file.path, source, size_bytes: file.size_bytes, content }
     });
     Ok(Answer::Files(files.collect()))
 }
@@ -217,7 +232,12 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
     };
     use route::Route;
     if shared.config.read_only && !matches!(route, Route::SnapshotList | Route::Export { .. }) {
-        return route::failed(&route, &read_only());
+        return route::failed(&route, &read_only(&shared.config));
+    }
+    if !matches!(route, Route::SnapshotList)
+        && let Err(error) = shared.check_not_restoring()
+    {
+        return route::failed(&route, &error);
     }
     let outcome = match &route {
         Route::Import { import, labels, arguments } => {

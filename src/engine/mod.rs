@@ -28,6 +28,8 @@ pub mod config;
 mod execute;
 mod export;
 mod follow;
+mod restore;
+mod restoring;
 pub mod state;
 mod transfer;
 
@@ -35,7 +37,7 @@ pub use crate::formats::body::Format as BodyFormat;
 pub use crate::formats::export::ExportFormat;
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
 pub use command::{Command, SeriesHandle, Ticket};
-pub use config::{AuthKeys, Clock, Config};
+pub use config::{AuthKeys, Clock, Config, Origin};
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
@@ -48,6 +50,7 @@ use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
 use export::ExportCursor;
 use follow::Following;
+use restoring::Restoring;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
@@ -84,6 +87,7 @@ struct Shared {
     reads_under_way: RefCell<HashMap<Ticket, TaskId>>,
     config: Config,
     following: Following,
+    restoring: RefCell<Restoring>,
 }
 
 impl Shared {
@@ -147,6 +151,9 @@ impl Engine {
             ..options
         };
         let context = Context::new(fs, config.start_time);
+        if config.origin.is_some() {
+            context.leave_out_broken_parts();
+        }
         let shared = Rc::new(Shared {
             phase: RefCell::new(Phase::Opening),
             phase_changed: Signal::default(),
@@ -162,6 +169,7 @@ impl Engine {
             reads_under_way: RefCell::default(),
             config: config.clone(),
             following: Following::new(options),
+            restoring: RefCell::default(),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),
@@ -483,7 +491,8 @@ impl Engine {
 
     fn open_for_writing(&self) -> Result<Rc<Storage>> {
         let storage = self.open_storage()?;
-        if self.shared.config.read_only { Err(follow::read_only()) } else { Ok(storage) }
+        self.shared.check_not_restoring()?;
+        if self.shared.config.read_only { Err(follow::read_only(&self.shared.config)) } else { Ok(storage) }
     }
 
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {

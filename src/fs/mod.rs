@@ -23,6 +23,8 @@ pub mod opfs;
 pub mod opfs_reader;
 pub mod overlay;
 pub mod path;
+#[cfg(target_arch = "wasm32")]
+pub mod ranges;
 pub mod sim;
 
 #[cfg(target_arch = "wasm32")]

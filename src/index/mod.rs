@@ -31,7 +31,7 @@ use std::rc::Rc;
 /// Directory of the index.
 pub const INDEX_DIR: &str = "indexdb";
 /// Tells old servers that tag rows may hold several metric ids.
-const CONVERTED_FILE: &str = "converted-to-v1.28.0";
+pub const CONVERTED_FILE: &str = "converted-to-v1.28.0";
 
 /// How an index is opened.
 #[derive(Clone, Copy, Debug)]
@@ -253,6 +253,11 @@ impl Index {
         Ok(())
     }
 
+    /// Whether there is no item at all.
+    pub fn is_empty(&self) -> bool {
+        self.pending_items() == 0 && self.tables().iter().all(|table| table.parts().is_empty())
+    }
+
     /// Bytes of items that are not in the storage yet.
     pub fn pending_bytes(&self) -> u64 {
         self.tables().iter().map(|table| table.pending_bytes()).sum()
@@ -396,7 +401,7 @@ fn tombstones(metric_ids: impl Iterator<Item = u64>, add: &mut dyn FnMut(&[u8]))
 }
 
 /// A generation's directory: 16 upper-case hex digits.
-fn generation_name(generation: u64) -> String {
+pub fn generation_name(generation: u64) -> String {
     format!("{generation:016X}")
 }
 

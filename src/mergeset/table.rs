@@ -94,8 +94,15 @@ impl Table {
             let dir = dir.join(&entry.name);
             async move { Part::open(context, &dir).await }
         };
-        for part in join_all(entries.iter().map(open)).await {
-            let Some(part) = part? else { continue };
+        for (entry, part) in entries.iter().zip(join_all(entries.iter().map(open)).await) {
+            let part = match part {
+                Err(error) => {
+                    context.leave_out(&dir.join(&entry.name), error)?;
+                    continue;
+                }
+                Ok(part) => part,
+            };
+            let Some(part) = part else { continue };
             next_suffix = next_suffix.max(part.suffix().saturating_add(1));
             parts.push(Rc::new(part));
         }

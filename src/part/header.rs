@@ -4,6 +4,7 @@ use crate::error::{Error, Result};
 use crate::time::{
     TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
 };
+use serde_json::Value;
 
 /// Counts and bounds of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -77,6 +78,39 @@ impl PartHeader {
             )));
         }
         Ok(())
+    }
+
+    /// Reads `metadata.json`, by which parts are described since v1.90 (part-format §8.2).
+    ///
+    /// # Errors
+    /// `Corrupt` when it can't be read or its counts make no sense.
+    pub fn parse_metadata(text: &[u8]) -> Result<Self> {
+        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
+        let metadata: Value = serde_json::from_slice(text)
+            .map_err(|error| Error::corrupt(format!("metadata.json can't be read: {error}")))?;
+        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or no number"));
+        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
+        let timestamp = |name: &str| {
+            let range = 0..=crate::time::MAX_TIMESTAMP_MS;
+            metadata[name].as_i64().filter(|timestamp| range.contains(timestamp)).ok_or_else(|| fail(name))
+        };
+        let header = Self {
+            rows: count("RowsCount")?,
+            blocks: count("BlocksCount")?,
+            min_timestamp: timestamp("MinTimestamp")?,
+            max_timestamp: timestamp("MaxTimestamp")?,
+            min_dedup_interval_ms: metadata["MinDedupInterval"].as_i64().unwrap_or(0),
+        };
+        header.validate().map_err(|error| error.at("metadata.json"))?;
+        Ok(header)
+    }
+
+    /// The content of `metadata.json`.
+    pub fn metadata_json(&self) -> String {
+        let Self { rows, blocks, min_timestamp, max_timestamp, min_dedup_interval_ms } = self;
+        format!(
+            r#"{{"RowsCount":{rows},"BlocksCount":{blocks},"MinTimestamp":{min_timestamp},"MaxTimestamp":{max_timestamp},"MinDedupInterval":{min_dedup_interval_ms}}}"#
+        )
     }
 
     /// The content of `min_dedup_interval`.

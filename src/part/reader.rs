@@ -54,6 +54,15 @@ impl Part {
     /// # Errors
     /// `Corrupt` when the name does not parse, a file is missing or the metaindex breaks a rule.
     pub async fn open(context: &Context, dir: &FilePath) -> Result<Option<Self>> {
+        let header = PartHeader::parse_dir_name(dir.name()).map(|(header, _)| header);
+        Self::open_as(context, dir, header).await
+    }
+
+    /// As [`Part::open`], of a part that is described elsewhere than in the directory's name.
+    ///
+    /// # Errors
+    /// As [`Part::open`]'s; those of the description when the directory holds a file.
+    pub async fn open_as(context: &Context, dir: &FilePath, header: Result<PartHeader>) -> Result<Option<Self>> {
         let entries = context.list(dir).await?;
         let size_of = |name: &str| {
             entries.iter().find_map(|entry| match entry.kind {
@@ -65,7 +74,7 @@ impl Part {
             return Ok(None);
         }
         let at_dir = |error: Error| error.at(dir);
-        let (mut header, _) = PartHeader::parse_dir_name(dir.name()).map_err(at_dir)?;
+        let mut header = header.map_err(at_dir)?;
         let mut sizes = [0; 4];
         for (size, file) in sizes.iter_mut().zip(PartFile::ALL) {
             *size = size_of(file.name()).ok_or_else(|| Error::corrupt(format!("{dir}: {} is missing", file.name())))?;

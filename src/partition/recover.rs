@@ -39,7 +39,14 @@ impl Partition {
             async move { Part::open(&self.month.context, &dir).await }
         };
         for (entry, part) in entries.iter().zip(join_all(entries.iter().map(open)).await) {
-            let Some(part) = part? else { continue };
+            let part = match part {
+                Err(error) => {
+                    self.month.context.leave_out(&dir.join(&entry.name), error)?;
+                    continue;
+                }
+                Ok(part) => part,
+            };
+            let Some(part) = part else { continue };
             if let Ok((_, Some(suffix))) = PartHeader::parse_dir_name(&entry.name) {
                 self.merges.start_behind(suffix);
             }

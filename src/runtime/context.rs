@@ -9,7 +9,7 @@ use super::job::{Job, Lane, TaskId, Wait};
 use super::memory_budget::MemoryBudget;
 use super::room::Room;
 use crate::error::{Error, ErrorKind, Result};
-use crate::fs::{Completion, FileSystem, FileSystemStats, Notice, OpId, Reply};
+use crate::fs::{Completion, FilePath, FileSystem, FileSystemStats, Notice, OpId, Reply};
 use crate::time::TimestampMs;
 use crate::trace::event::Event;
 use crate::trace::ring::EventRing;
@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) shutting_down: Cell<bool>,
     /// Why the storage will never carry out anything again.
     pub(super) lost: RefCell<Option<Error>>,
+    /// What was broken and is left out, where that is wanted.
+    pub(super) left_out: RefCell<Option<Vec<(FilePath, Error)>>>,
 }
 
 /// A job's door to storage, work, time and the trace.
@@ -73,6 +75,7 @@ impl Context {
             health: Health::default(),
             shutting_down: Cell::new(false),
             lost: RefCell::default(),
+            left_out: RefCell::default(),
         }))
     }
 
@@ -120,6 +123,28 @@ impl Context {
     /// Tells background merges to give up at their next block.
     pub fn begin_shutdown(&self) {
         self.0.shutting_down.set(true);
+    }
+
+    /// Lets parts be left out that are broken, for whoever wants to see what is whole.
+    pub fn leave_out_broken_parts(&self) {
+        self.0.left_out.borrow_mut().get_or_insert_default();
+    }
+
+    /// Leaves out the part in `dir`, if that is wanted.
+    ///
+    /// # Errors
+    /// `error`, when it is not, or when it says something else than that the part is broken.
+    pub fn leave_out(&self, dir: &FilePath, error: Error) -> Result<()> {
+        match &mut *self.0.left_out.borrow_mut() {
+            Some(left_out) if error.kind() == ErrorKind::Corrupt => left_out.push((dir.clone(), error)),
+            _ => return Err(error),
+        }
+        Ok(())
+    }
+
+    /// What was left out, and why.
+    pub fn left_out(&self) -> Vec<(FilePath, Error)> {
+        self.0.left_out.borrow().clone().unwrap_or_default()
     }
 
     /// What room the storage has left.

@@ -6,7 +6,9 @@ pub mod delete;
 mod hints;
 pub mod ingest;
 pub mod inspect;
+pub mod prometheus;
 pub mod recover;
+pub mod restore;
 pub mod retention;
 pub mod search;
 pub mod series;
@@ -310,6 +312,29 @@ impl Storage {
         result = result.and(self.index.shutdown().await);
         let lost: u64 = self.table.partitions().iter().map(|partition| partition.rows_in_memory()).sum();
         if lost == 0 { result } else { result.map_err(|error| error.at(format!("{lost} samples were not stored"))) }
+    }
+
+    /// Ends the jobs of a storage whose files another one takes over within the same engine. It can be read as before.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn retire(&self) -> Result<()> {
+        for partition in self.table.partitions() {
+            partition.shutdown().await?;
+        }
+        self.index.shutdown().await
+    }
+
+    /// Gives the handles that were given out by `other`, in its place.
+    ///
+    /// # Errors
+    /// None that `other` has not met.
+    pub fn adopt_handles(&self, other: &Self) -> Result<()> {
+        let mut series = self.series.borrow_mut();
+        for name in other.series.borrow().names() {
+            series.handle(name.clone())?;
+        }
+        Ok(())
     }
 
     /// Tells whoever watches that this storage, which only reads, is looked at from now on. It could have failed to open until

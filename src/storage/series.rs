@@ -283,6 +283,11 @@ impl SeriesRegistry {
         (&self.row_series, &self.registered_date)
     }
 
+    /// The names of all handles, in their order.
+    pub(super) fn names(&self) -> impl Iterator<Item = &MetricName> {
+        self.entries.iter().map(|entry| &*entry.name)
+    }
+
     pub(super) fn name(&self, handle: u32) -> Rc<MetricName> {
         self.entries[handle as usize].name.clone()
     }

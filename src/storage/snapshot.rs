@@ -2,9 +2,14 @@
 
 use super::Storage;
 use super::recover::METADATA_FILE;
+use crate::archive::Layout;
+use crate::archive::layout::{Rearrangement, Target};
+use crate::archive::place::hex_name;
 use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
+use crate::index::CONVERTED_FILE;
+use crate::part::{MIN_DEDUP_INTERVAL_FILE, PartHeader};
 use crate::partition::snapshot_dirs;
 use crate::time::format_seconds;
 use crate::trace::event::Event;
@@ -15,11 +20,23 @@ use bytes::Bytes;
 pub struct SnapshotFile {
     /// Path below the server's `-storageDataPath`.
     pub path: String,
-    /// Where it lies in this database.
-    pub source: FilePath,
+    /// Where its bytes are.
+    pub source: FileSource,
     /// Its length.
     pub size_bytes: u64,
 }
+
+/// Where the bytes of a snapshot's file are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileSource {
+    /// In this file of the database.
+    Stored(FilePath),
+    /// Here: the layout has the file, and the database has none of its kind.
+    Made(Vec<u8>),
+}
+
+/// A file of a snapshot: its path on a server, where it lies, its length.
+type OwnFile = (String, FilePath, u64);
 
 /// The directories a snapshot's files lie in, by the place where a server wants them.
 fn roots(name: &str) -> [(&'static str, FilePath); 4] {
@@ -126,8 +143,52 @@ impl Storage {
     ///
     /// # Errors
     /// `Invalid` for a name no snapshot can have, `NotFound` for one that does not exist; what storage says.
-    pub async fn snapshot_files(&self, name: &str) -> Result<Vec<SnapshotFile>> {
+    pub async fn snapshot_files(&self, name: &str, layout: Layout) -> Result<Vec<SnapshotFile>> {
         check_name(name)?;
+        let files = self.own_snapshot_files(name).await?;
+        let mut files = match layout {
+            Layout::V1_72 => {
+                let own =
+                    |(path, source, size_bytes)| SnapshotFile { path, source: FileSource::Stored(source), size_bytes };
+                files.into_iter().map(own).collect()
+            }
+            newer => self.rearranged(files, newer).await?,
+        };
+        sort::sort_by(&mut files, |a, b| a.path.cmp(&b.path));
+        Ok(files)
+    }
+
+    /// The files in a newer layout.
+    async fn rearranged(&self, files: Vec<OwnFile>, layout: Layout) -> Result<Vec<SnapshotFile>> {
+        let mut rearrangement = Rearrangement::default();
+        let mut moved = Vec::with_capacity(files.len());
+        for (path, source, size_bytes) in files {
+            if let Some((table, CONVERTED_FILE)) = path.rsplit_once('/')
+                && let Some(generation) = table.rsplit('/').next().and_then(hex_name)
+            {
+                rearrangement.generation(generation);
+            }
+            let mut min_dedup_interval_ms = 0;
+            if path.starts_with("data/") && path.ends_with("/metaindex.bin") {
+                let file = source.parent().join(MIN_DEDUP_INTERVAL_FILE);
+                if let Some(text) = self.context.read_small_file(&file).await? {
+                    min_dedup_interval_ms =
+                        PartHeader::parse_min_dedup_interval(&text).map_err(|error| error.at(&file))?;
+                }
+            }
+            if let Target::Moved(path) = rearrangement.place(&path, min_dedup_interval_ms)? {
+                moved.push(SnapshotFile { path, source: FileSource::Stored(source), size_bytes });
+            }
+        }
+        moved.extend(rearrangement.finish(layout).into_iter().map(|(path, content)| {
+            let size_bytes = content.len() as u64;
+            SnapshotFile { path, source: FileSource::Made(content), size_bytes }
+        }));
+        Ok(moved)
+    }
+
+    /// The files as they lie in this database, with the paths that a server has for them.
+    async fn own_snapshot_files(&self, name: &str) -> Result<Vec<OwnFile>> {
         let mut files = Vec::new();
         for (root, source) in roots(name) {
             let mut directories = vec![(root.to_owned(), source)];
@@ -136,7 +197,7 @@ impl Storage {
                     let (path, source) = (format!("{path}/{}", entry.name), source.join(&entry.name));
                     match entry.kind {
                         EntryKind::Directory => directories.push((path, source)),
-                        EntryKind::File { size_bytes } => files.push(SnapshotFile { path, source, size_bytes }),
+                        EntryKind::File { size_bytes } => files.push((path, source, size_bytes)),
                     }
                 }
             }
@@ -145,7 +206,6 @@ impl Storage {
             let message = format!("there is no snapshot {name}; list() names those there are");
             return Err(Error::new(ErrorKind::NotFound, message));
         }
-        sort::sort_by(&mut files, |a, b| a.path.cmp(&b.path));
         Ok(files)
     }
 

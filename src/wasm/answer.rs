@@ -28,6 +28,7 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Latest(series) => query::answer_to_latest(&series)?,
         Answer::Envelope(rows) => query::answer_to_envelope(&rows)?,
         Answer::Count(count) => JsValue::from(count as f64),
+        Answer::Restored(record) => json(&record)?,
         Answer::Part(part) => json(&part)?,
         Answer::IndexBlock(block) => json(&block)?,
         Answer::Block(block, record) => {

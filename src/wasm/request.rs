@@ -1,6 +1,7 @@
 //! Requests as JavaScript writes them: records whose `kind` names them, as www/src/port/requests.ts lists them.
 
 use super::query;
+use crate::archive::Layout;
 use crate::engine::{BodyFormat, Command, Engine, ExportFormat, Ticket};
 use crate::error::{Error, Result};
 use crate::formats::compression::Compression;
@@ -85,7 +86,13 @@ pub(super) enum Request {
     SnapshotDeleteAll,
     SnapshotFiles {
         name: String,
+        layout: String,
     },
+    Origin,
+    RestoreBegin,
+    RestoreFeed,
+    RestoreEnd,
+    RestoreAbort,
     SnapshotRead {
         source: String,
         offset: f64,
@@ -178,7 +185,7 @@ impl Request {
             Self::SnapshotList => Command::SnapshotList,
             Self::SnapshotDelete { name } => Command::SnapshotDelete { name },
             Self::SnapshotDeleteAll => Command::SnapshotDeleteAll,
-            Self::SnapshotFiles { name } => Command::SnapshotFiles { name },
+            Self::SnapshotFiles { name, layout } => Command::SnapshotFiles { name, layout: Layout::parse(&layout)? },
             Self::SnapshotRead { source, offset, length } => {
                 Command::SnapshotRead { source, offset: offset as u64, length: length as u64 }
             }
@@ -189,6 +196,11 @@ impl Request {
             Self::Envelope { selector, start, end, columns } => {
                 Command::Envelope { selector, start_ms: start as i64, end_ms: end as i64, columns: columns as usize }
             }
+            Self::Origin => Command::Origin,
+            Self::RestoreBegin => Command::RestoreBegin,
+            Self::RestoreFeed => Command::RestoreFeed { bytes: body.into() },
+            Self::RestoreEnd => Command::RestoreEnd,
+            Self::RestoreAbort => Command::RestoreAbort,
             Self::InspectPart { part, from, count } => {
                 Command::InspectPart { part: part as u64, from: from as u64, count: count as usize }
             }

@@ -68,9 +68,12 @@ fn what_is_too_much_for_a_select_can_be_exported() {
     let mut engine = long_series(SAMPLES as i64);
     let refused = ask(&mut engine, select(), "select").unwrap_err();
     assert_eq!(refused.kind(), ErrorKind::Limit, "{refused}");
-    let Answer::Cursor(cursor) =
-        ask(&mut engine, Command::ExportOpen { format: Default::default(), selector: None, range: TimeRange::ALL }, "export").unwrap()
-    else {
+    let Answer::Cursor(cursor) = ask(
+        &mut engine,
+        Command::ExportOpen { format: Default::default(), selector: None, range: TimeRange::ALL },
+        "export",
+    )
+    .unwrap() else {
         panic!("no export")
     };
     let (mut samples, mut last) = (0, 0);
@@ -105,7 +108,8 @@ fn pieces_of_an_export_are_deduplicated_as_the_whole_is() {
     engine.put(&[("__name__", "m")], &timestamps, &values).unwrap();
     engine.flush().unwrap();
     let whole = engine.all("m").unwrap().remove(0);
-    let Answer::Cursor(cursor) = engine.ask(Command::ExportOpen { format: Default::default(), selector: None, range: TimeRange::ALL }).unwrap()
+    let Answer::Cursor(cursor) =
+        engine.ask(Command::ExportOpen { format: Default::default(), selector: None, range: TimeRange::ALL }).unwrap()
     else {
         panic!("no export")
     };

@@ -66,7 +66,8 @@ fn many_series_are_found_exported_and_listed_in_short_slices() {
         panic!("no labels")
     };
     assert_eq!(sets.len(), COUNT);
-    let Answer::Cursor(cursor) = ask(&mut engine, Command::ExportOpen { format: Default::default(), selector: None, range }, "export").unwrap()
+    let Answer::Cursor(cursor) =
+        ask(&mut engine, Command::ExportOpen { format: Default::default(), selector: None, range }, "export").unwrap()
     else {
         panic!("no export")
     };

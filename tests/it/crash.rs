@@ -92,7 +92,7 @@ fn check_survivors(files: SimFileSystem, ledger: &Ledger, what: &str) {
     let invented: Vec<_> = found.difference(&ledger.offered).take(3).collect();
     assert!(invented.is_empty(), "{what}: samples that nobody put in, such as {invented:?}");
     for snapshot in &ledger.snapshots {
-        let files = engine.ask(Command::SnapshotFiles { name: snapshot.clone() });
+        let files = engine.ask(Command::SnapshotFiles { name: snapshot.clone(), layout: Default::default() });
         assert!(files.is_ok(), "{what}: the snapshot {snapshot} is lost");
     }
     // And it goes on working.

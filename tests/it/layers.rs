@@ -16,7 +16,7 @@ const FLOORS: &[&[&str]] = &[
     &["block", "mergeset", "query"],
     &["index", "part"],
     &["partition"],
-    &["formats", "http"],
+    &["archive", "formats", "http"],
     &["storage"],
     &["executor"],
     &["engine"],

@@ -27,6 +27,7 @@ mod partition_crash;
 mod query;
 mod quota;
 mod readers;
+mod restore;
 mod settings;
 mod side_by_side;
 mod support;

@@ -27,7 +27,8 @@ fn stored(store: &Store) -> Vec<(String, Bytes)> {
 }
 
 fn snapshot_files(engine: &mut Engine, name: &str) -> Vec<(String, Bytes)> {
-    let Ok(Answer::Files(files)) = engine.ask(Command::SnapshotFiles { name: name.into() }) else {
+    let Ok(Answer::Files(files)) = engine.ask(Command::SnapshotFiles { name: name.into(), layout: Default::default() })
+    else {
         panic!("the snapshot {name} has no files")
     };
     let read = |file: sandglass::engine::SnapshotFile| {

@@ -4,6 +4,7 @@
 //! After a change of a record run `UPDATE_SHAPES=1 cargo test --test it typescript`, and let `www/src/api/` follow.
 
 use crate::support::{EngineExt, SharedFiles, config, open};
+use sandglass::engine::answer::{LeftOutRecord, RestoreRecord};
 use sandglass::engine::{Answer, Command, IngestError, IngestResult, SnapshotFile};
 use sandglass::error::ErrorKind;
 use sandglass::trace::event::{DropReason, Event, MergeChoice, MergeReason, PartClass, StampedEvent};
@@ -235,11 +236,15 @@ fn the_types_of_the_package_are_those_of_the_engine() {
     let error = |line| IngestError { line, message: "text".into() };
     let ingested = IngestResult { series: 1, samples: 1, rejected: 1, errors: vec![error(Some(1)), error(None)] };
     let (part, blocks, index_block) = inspected();
-    let file = SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1 };
+    let file = |content| SnapshotFile { path: "a".into(), source: "b".into(), size_bytes: 1, content };
+    let files = [file(None), file(Some("c".into()))];
+    let left_out = vec![LeftOutRecord { path: "a".into(), message: "b".into() }];
+    let restored = RestoreRecord { format: "a".into(), parts: 1, series: 1, samples: 1, left_out };
     let text = format!(
         "// Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.\n\
          import type {{ BlockRecord, SnapshotFile }} from \"../../src/port/requests.js\";\n\
          import type {{ EngineEvent }} from \"../../src/api/events.js\";\n\
+         import type {{ RestoreResult }} from \"../../src/api/snapshots.js\";\n\
          import type {{ IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine }} from \"./check.js\";\n\n\
          export const events = {} satisfies EngineEvent[];\n\n\
          export const states = {} satisfies StateOfEngine[];\n\n\
@@ -247,14 +252,16 @@ fn the_types_of_the_package_are_those_of_the_engine() {
          export const files = {} satisfies SnapshotFile[];\n\n\
          export const parts = {} satisfies PartOfEngine[];\n\n\
          export const blocks = {} satisfies BlockRecord[];\n\n\
-         export const indexBlocks = {} satisfies IndexBlockOfEngine[];\n",
+         export const indexBlocks = {} satisfies IndexBlockOfEngine[];\n\n\
+         export const restored = {} satisfies RestoreResult[];\n",
         shapes(events().into_iter().map(stamped)),
         shapes(states()),
         shapes([serde_json::to_value(ingested).unwrap()]),
-        shapes([serde_json::to_value(file).unwrap()]),
+        shapes(files.map(|file| serde_json::to_value(file).unwrap())),
         shapes([part]),
         shapes(blocks),
         shapes([index_block]),
+        shapes([serde_json::to_value(restored).unwrap()]),
     );
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(FILE);
     if std::env::var_os("UPDATE_SHAPES").is_some() {

@@ -5,6 +5,7 @@ import { onDemand } from "./base/on_demand.js";
 import { openDatabase } from "./opening/open.js";
 import type { Database } from "./api/database.js";
 import type { OpenOptions } from "./api/options.js";
+import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "./api/looking.js";
 
 export { type ErrorCode, SandglassError } from "./api/errors.js";
 export type * from "./api/index.js";
@@ -25,6 +26,22 @@ export type * from "./api/index.js";
  */
 export function open(options?: OpenOptions): Promise<Database> {
   return openDatabase(options, startHere);
+}
+
+/**
+ * Opens a snapshot, or a data directory, of a server of any version from 1.72 up to 1.150 where it lies: in a tar, in the files of a
+ * folder, or at a URL whose server hands out ranges. The lists of parts are read at once, samples when they are asked for, so that
+ * gigabytes open in a moment. It is only to be looked at: all calls that write are refused with the code `locked`. A part that is broken
+ * is left out and named in `snapshot.leftOut`. A compressed tar is refused with the code `unsupported`; it has to be unpacked first.
+ *
+ * @example
+ * ```ts
+ * const db = await openSnapshot(file);
+ * console.log(db.snapshot.format, await db.labelValues("__name__"));
+ * ```
+ */
+export async function openSnapshot(place: SnapshotPlace, options?: OpenSnapshotOptions): Promise<OpenedSnapshot> {
+  return (await onDemand(import("./opening/snapshot.js"))).openSnapshotWith(place, options, startHere);
 }
 
 /**

@@ -46,7 +46,10 @@ impl Life {
         let faults_before = all_faults(&self.files);
         let name = snapshot.name.clone();
         self.downloads.insert(name.clone(), MemoryFileSystem::new());
-        self.send(Command::SnapshotFiles { name: name.clone() }, Ask::SnapshotFiles { name: name.clone() });
+        self.send(
+            Command::SnapshotFiles { name: name.clone(), layout: Default::default() },
+            Ask::SnapshotFiles { name: name.clone() },
+        );
         self.settle()?;
         if self.has_crashed() {
             return Ok(());

@@ -1,12 +1,13 @@
-// A snapshot that was opened to be looked at: a database in memory whose clock stands still, so that nothing of it is merged.
+// A snapshot that was opened to be looked at: where it lies, or, when it is compressed, unpacked into a database in memory whose clock
+// stands still.
 
 import { signal } from "@preact/signals";
-import { type BlockDetails, type Database, type EngineState, open, type PartDetails } from "sandglass";
+import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type RestoreResult } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
-import { type Archive, type Given, read } from "./files";
+import { type Given, tarOf } from "./files";
 
 /** A part that could not be read. */
 export interface BadPart {
@@ -14,8 +15,6 @@ export interface BadPart {
   message: string;
 }
 
-/** Parts that are left out before a snapshot counts as broken beyond looking at. */
-const MOST_BAD_PARTS = 200;
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
 /** Headers that are asked for at a time. */
 const HEADERS_AT_ONCE = 5000;
@@ -38,30 +37,21 @@ export class OpenedSnapshot {
 
   private constructor(
     readonly name: string,
-    readonly layout: Archive["layout"],
-    readonly bytes: number,
+    readonly format: string,
   ) {}
 
   /** Opens what was given. A part that can't be read is left out and named; all that can is shown. */
   static async open(given: readonly Given[]): Promise<OpenedSnapshot> {
-    const { layout, files } = await read(given);
-    const name = given[0]?.path.split("/")[0] ?? "";
-    const opened = new OpenedSnapshot(name, layout, [...files.values()].reduce((sum, { length }) => sum + length, 0));
-    const bad: BadPart[] = [];
-    for (;;) {
-      try {
-        const database = await open({ storage: "memory", clock: "manual", retention: "100y", files });
-        opened.bad.value = bad;
-        await opened.#use(database);
-        return opened;
-      } catch (error) {
-        const message = messageOf(error);
-        const path = message.match(PART)?.find((part) => [...files.keys()].some((file) => file.startsWith(`${part}/`)));
-        if ((error as { code?: unknown }).code !== "corrupt" || path === undefined || bad.length >= MOST_BAD_PARTS) throw error;
-        bad.push({ path, message });
-        for (const file of files.keys()) if (file.startsWith(`${path}/`)) files.delete(file);
-      }
-    }
+    const { database, found } = await openGiven(given);
+    const opened = new OpenedSnapshot(given[0]?.path.split("/")[0] ?? "", found.format);
+    opened.bad.value = found.leftOut;
+    await opened.#use(database);
+    return opened;
+  }
+
+  /** What its files take. */
+  get bytes(): number {
+    return this.state.peek()?.fileSystem.storedBytes ?? 0;
   }
 
   async #use(database: Database): Promise<void> {
@@ -154,5 +144,22 @@ export class OpenedSnapshot {
     this.feed.use(undefined);
     this.database.value = undefined;
     await database?.close().catch(() => {});
+  }
+}
+
+async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult }> {
+  const tar = tarOf(given);
+  try {
+    const database = await openSnapshot(tar ?? given.map(({ path, file }) => [path, file] as const));
+    return { database, found: database.snapshot };
+  } catch (error) {
+    if (tar === undefined || (error as { code?: unknown }).code !== "unsupported") throw error;
+  }
+  const database = await open({ storage: "memory", clock: "manual", retention: "100y" });
+  try {
+    return { database, found: await database.snapshots.restore(tar) };
+  } catch (error) {
+    await database.close();
+    throw error;
   }
 }

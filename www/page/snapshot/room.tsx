@@ -28,7 +28,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            Written by VictoriaMetrics {snapshot.layout}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
+            Written by {snapshot.format}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
           </p>
         </div>
         <button type="button" onClick={onClose}>

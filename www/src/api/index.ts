@@ -4,6 +4,7 @@ export type * from "./blocks.js";
 export type * from "./database.js";
 export type * from "./events.js";
 export type * from "./inspection.js";
+export type * from "./looking.js";
 export type * from "./options.js";
 export type * from "./samples.js";
 export type * from "./snapshots.js";

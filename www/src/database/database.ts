@@ -14,7 +14,7 @@ import type { Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "../api/samples.js";
-import type { DownloadOptions, RestoreResult, Snapshots } from "../api/snapshots.js";
+import type { DownloadOptions, Snapshots } from "../api/snapshots.js";
 import type { EngineState, PartId } from "../api/state.js";
 import type { Checkpoint } from "../api/teaching.js";
 
@@ -318,20 +318,13 @@ function snapshotsOf(port: Port): Snapshots {
     deleteAll: async (options?: Abortable) => port.ask({ kind: "snapshotDeleteAll" }, options?.signal),
     download(name, options?: DownloadOptions & Abortable) {
       const layout = options?.layout ?? "v1.72";
-      if (layout !== "v1.72") {
-        const code = layout === "v1.93" || layout === "v1.150" ? "unsupported" : "invalid";
-        throw new SandglassError(
-          code,
-          `snapshots are not written in the layout ${JSON.stringify(layout)}; leave it out: every server since v1.72 opens "v1.72"`,
-        );
-      }
-      return snapshotStream(port, text(name, "name"), options?.signal);
+      if (!["v1.72", "v1.93", "v1.150"].includes(layout))
+        throw invalid(`there is no layout ${JSON.stringify(layout)}; write "v1.72", which every server opens, "v1.93" or "v1.150"`);
+      return snapshotStream(port, text(name, "name"), layout, options?.signal);
     },
-    async restore(): Promise<RestoreResult> {
-      throw new SandglassError(
-        "unsupported",
-        "snapshots.restore is not built yet; open() takes a snapshot's files in memory, ingest() an export",
-      );
+    async restore(snapshot, options) {
+      const { restore } = await onDemand(import("../stream/restore.js"));
+      return restore(port, snapshot, options);
     },
   };
 }

@@ -3,6 +3,7 @@
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "../base/abort.js";
 import { SandglassError } from "../api/errors.js";
+import { onDemand } from "../base/on_demand.js";
 import { directoryOf } from "../storage/opfs.js";
 import { latecomer, type Port } from "../port/port.js";
 import { type AnswerTo, bodyOf, type EngineRequest, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
@@ -10,6 +11,7 @@ import { type SeriesPiece, seriesOf } from "../port/series.js";
 import { faultOf, refusalOf } from "./fault.js";
 import { ACCEPTED, Pump } from "./pump.js";
 import { Staging } from "./staging.js";
+import type { ArchiveFile } from "../storage/archive.js";
 import { FreeRoom } from "../storage/free_room.js";
 import type { EngineEvent } from "../api/events.js";
 import type { SeriesData } from "../api/samples.js";
@@ -18,7 +20,9 @@ import type { EngineState } from "../api/state.js";
 /** Where the files of a database live. */
 export type Storage =
   | { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined }
-  | { kind: "indexeddb" | "opfs"; name: string };
+  | { kind: "indexeddb" | "opfs"; name: string }
+  /** A snapshot that is looked at where it lies. */
+  | { kind: "archive"; files: ArchiveFile[] };
 
 /** Samples that are turned into typed arrays in one go. */
 const SERIES_PIECE_SAMPLES = 250_000;
@@ -64,7 +68,7 @@ export class InlinePort implements Port {
     const memory = await glue.instantiate(code);
     const port = new InlinePort(glue, memory, options);
     port.#holdsHandles = storage.kind === "opfs";
-    port.#isStored = storage.kind !== "memory";
+    port.#isStored = storage.kind === "indexeddb" || storage.kind === "opfs";
     await port.#start(glue, storage, options);
     port.#ended = ended;
     return port;
@@ -117,7 +121,7 @@ export class InlinePort implements Port {
   /** Memory has an end only when it was given one. */
   #watchRoom({ kind }: Storage): void {
     const quota = this.#options.quotaBytes;
-    if (kind === "memory" && quota === 0) return;
+    if (kind === "archive" || (kind === "memory" && quota === 0)) return;
     const report = (left: number | undefined, quota: number) => {
       if (this.#engine === undefined) return;
       this.#call((engine) => engine.setRoomBytes(left, quota));
@@ -419,9 +423,23 @@ function openEngine(
   switch (storage.kind) {
     case "memory":
       return ports.openMemory(options, storage.files);
+    case "archive":
+      return openArchive(ports, storage.files, notify, options);
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
       return ports.openOpfs(directoryOf(storage.name), notify, options);
   }
+}
+
+async function openArchive(ports: Glue["EnginePort"], files: ArchiveFile[], notify: () => void, options: EngineOptions): Promise<EnginePort> {
+  // Few look at snapshots.
+  const { read, sizeOf } = await onDemand(import("../storage/archive.js"));
+  const readRange = (file: number, offset: number, length: number) => read(files[file]!, offset, length);
+  return ports.openArchive(
+    files.map((file) => [file.path, sizeOf(file)]),
+    readRange,
+    notify,
+    options,
+  );
 }

@@ -25,6 +25,7 @@ export async function startEngine(
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
 ): Promise<InlinePort> {
+  if (storage.kind === "archive") return InlinePort.start(code, storage, { ...options, readOnly: true }, ended);
   const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal);
   const start = () =>
     InlinePort.start(code, storage, { ...options, readOnly: role === "reader" }, (reason) => {

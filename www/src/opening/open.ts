@@ -96,7 +96,7 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
   return name;
 }
 
-async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: string): Promise<EngineStart["storage"]> {
+async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: string): Promise<Exclude<EngineStart["storage"], { kind: "archive" }>> {
   const kind = storage ?? (indexedDb() ? "indexeddb" : "memory");
   if (kind !== "memory" && (files ?? quotaBytes) !== undefined) throw invalid('files and quotaBytes need storage: "memory"');
   switch (kind) {
@@ -122,7 +122,7 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
 }
 
-function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
+export function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   const {
     retention,
     dedupInterval,

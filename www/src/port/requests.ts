@@ -3,6 +3,7 @@
 
 import type { BlockHeader, Course, IndexBlockDetails, PartDetails } from "../api/blocks.js";
 import type { IngestResult, SeriesData } from "../api/samples.js";
+import type { Layout, RestoreResult } from "../api/snapshots.js";
 import type { PartId } from "../api/state.js";
 import type { Bounds } from "../base/arguments.js";
 
@@ -10,9 +11,11 @@ import type { Bounds } from "../base/arguments.js";
 export interface SnapshotFile {
   /** Path below the server's `-storageDataPath`. */
   path: string;
-  /** Where its bytes lie in this database. */
+  /** Where its bytes lie in this database; empty when they are here. */
   source: string;
   sizeBytes: number;
+  /** The text of a file that was made for the layout. */
+  content: string | null;
 }
 
 /** What the engine tells of a block beside its columns. */
@@ -63,9 +66,17 @@ interface Table {
   snapshotList: [object, string[]];
   snapshotDelete: [{ name: string }, void];
   snapshotDeleteAll: [object, void];
-  snapshotFiles: [{ name: string }, SnapshotFile[]];
+  snapshotFiles: [{ name: string; layout: Layout }, SnapshotFile[]];
   snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
   deleteSeries: [{ selector: string }, number];
+  /** What a snapshot is that is looked at where it lies. */
+  origin: [object, RestoreResult];
+  /** Into a database that is empty; nothing else is written until the end. */
+  restoreBegin: [object, void];
+  /** The next piece of a tar, plain or compressed by zstd. */
+  restoreFeed: [{ body: Uint8Array }, void];
+  restoreEnd: [object, RestoreResult];
+  restoreAbort: [object, void];
   inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
   inspectBlock: [{ part: PartId; block: number }, BlockPieces];
   inspectIndexBlock: [{ table: number; part: number; block: number }, IndexBlockDetails];
@@ -80,6 +91,7 @@ export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
 
 /** How errors call a request. */
 export function nameOf({ kind }: EngineRequest): string {
+  if (kind.startsWith("restore")) return "restore";
   return kind === "http" ? "fetch" : kind;
 }
 

@@ -4,6 +4,7 @@ import { checkSignal } from "../base/abort.js";
 import type { Bounds } from "../base/arguments.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
+import type { Layout } from "../api/snapshots.js";
 import type { Port } from "../port/port.js";
 
 /** An export as JSON lines; `prepare` comes before it begins to read. */
@@ -31,13 +32,13 @@ export function exportStream(
 }
 
 /** A snapshot as a tar of what a server wants in its `-storageDataPath`. */
-export function snapshotStream(port: Port, name: string, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+export function snapshotStream(port: Port, name: string, layout: Layout, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;
   return abortableStream("download", signal, {
     async pull(ended) {
       if (reader === undefined) {
         // Before the first byte, so that a snapshot that does not exist is an error and not a broken tar.
-        const files = await port.ask({ kind: "snapshotFiles", name }, ended);
+        const files = await port.ask({ kind: "snapshotFiles", name, layout }, ended);
         const { tar } = await onDemand(import("./tar.js"));
         reader = tar(port, name, files, ended).getReader();
       }

@@ -17,9 +17,10 @@ export function tar(port: Port, name: string, files: SnapshotFile[], ended: Abor
 }
 
 async function pack(port: Port, files: SnapshotFile[], mtime: Date, packer: Packer, ended: AbortSignal): Promise<void> {
-  for (const { path, source, sizeBytes } of files) {
+  for (const { path, source, sizeBytes, content } of files) {
     const writer = packer.add({ name: path, size: sizeBytes, type: "file", mode: 0o644, mtime }).getWriter();
-    for (let offset = 0; offset < sizeBytes; offset += READ_BYTES) {
+    if (content !== null) await writer.write(new TextEncoder().encode(content));
+    for (let offset = 0; content === null && offset < sizeBytes; offset += READ_BYTES) {
       const length = Math.min(READ_BYTES, sizeBytes - offset);
       // Waits until the tar is read when enough of it is there.
       await writer.write(await port.ask({ kind: "snapshotRead", source, offset, length }, ended));

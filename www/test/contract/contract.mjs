@@ -3,6 +3,7 @@
 
 import { equal, fails, ok } from "./assert.mjs";
 import { EXPECTATIONS, STORED_EXPECTATIONS } from "./expectations.mjs";
+import { SNAPSHOT_TESTS } from "./snapshots.mjs";
 
 /** An hour into 2024-03-10, a time the databases of these tests begin at. */
 export const START = Date.UTC(2024, 2, 10, 1);
@@ -34,6 +35,7 @@ const lines = (body) =>
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
   ...EXPECTATIONS,
+  ...SNAPSHOT_TESTS,
 
   async "it tells what it has got"({ open, thread, storage, name }) {
     const db = await open({ name });
@@ -794,8 +796,6 @@ export const TESTS = {
 
   async "what is not built says so"({ open, sandglass, thread }) {
     const db = await open();
-    await fails("unsupported", () => db.snapshots.restore(new Uint8Array()));
-    await fails("unsupported", async () => db.snapshots.download("x", { layout: "v1.150" }), /v1\.72/);
     for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));
     await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
     await fails("invalid", () => db.ingest(7, { format: "jsonl" }));

@@ -1,6 +1,7 @@
 // Every shape that the engine serialises, written by tests/it/typescript.rs: change it there.
 import type { BlockRecord, SnapshotFile } from "../../src/port/requests.js";
 import type { EngineEvent } from "../../src/api/events.js";
+import type { RestoreResult } from "../../src/api/snapshots.js";
 import type { IndexBlockOfEngine, IngestedByEngine, PartOfEngine, StateOfEngine } from "./check.js";
 
 export const events = [
@@ -1407,6 +1408,13 @@ export const ingested = [
 
 export const files = [
   {
+    "content": null,
+    "path": "text",
+    "sizeBytes": 1,
+    "source": "text"
+  },
+  {
+    "content": "text",
     "path": "text",
     "sizeBytes": 1,
     "source": "text"
@@ -1636,3 +1644,18 @@ export const indexBlocks = [
     ]
   }
 ] satisfies IndexBlockOfEngine[];
+
+export const restored = [
+  {
+    "format": "text",
+    "leftOut": [
+      {
+        "message": "text",
+        "path": "text"
+      }
+    ],
+    "parts": 1,
+    "samples": 1,
+    "series": 1
+  }
+] satisfies RestoreResult[];

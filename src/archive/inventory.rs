@@ -1,0 +1,278 @@
+//! What an archive holds, collected while it is read: parts by their directories, lists and descriptions, and what people pack
+//! by mistake.
+
+use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
+use super::prometheus::BlockFile;
+use crate::collections::sort;
+use crate::collections::sorted_map::SortedMap;
+use crate::error::{Error, ErrorKind, Result};
+use crate::mergeset;
+use crate::part;
+use serde_json::Value;
+
+/// Parts that are taken from one archive; a server works with some hundreds.
+const MAX_PARTS: usize = 1 << 16;
+
+/// The longest small file that is read as a whole.
+pub const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
+
+/// What a part says of itself beside its name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Described {
+    /// Nothing; the name of an older part says all.
+    #[default]
+    ByName,
+    /// `metadata.json` of a data part.
+    Data(part::PartHeader),
+    /// `metadata.json` of an index part: items and blocks.
+    Index(u64, u64),
+    /// `metadata.json` can't be read, for this reason.
+    Unreadable(String),
+}
+
+/// The files of a part.
+#[derive(Clone, Debug, Default)]
+pub struct PartFiles {
+    /// How many there are.
+    pub files: u64,
+    /// Their length together.
+    pub bytes: u64,
+    /// Its description.
+    pub described: Described,
+    /// It was being removed.
+    pub is_leaving: bool,
+}
+
+/// Which parts count, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PartsList {
+    /// Small parts, or those of an index.
+    pub small: Vec<String>,
+    /// Big parts.
+    pub big: Vec<String>,
+}
+
+/// The files of one directory of parts.
+#[derive(Clone, Debug, Default)]
+pub struct TableFiles {
+    /// Its parts by name.
+    pub parts: SortedMap<String, PartFiles>,
+    /// What `parts.json` says.
+    pub list: Option<PartsList>,
+    /// Whether merges are to be finished.
+    pub has_transactions: bool,
+    /// Whether there is something below `tmp/`.
+    pub has_unpublished: bool,
+    /// It was being removed.
+    pub is_leaving: bool,
+}
+
+/// One data directory in an archive.
+#[derive(Clone, Debug, Default)]
+pub struct DataDirectory {
+    /// Its directories of parts.
+    pub tables: SortedMap<TableId, TableFiles>,
+    /// From when on composite rows may be asked.
+    pub composite_timestamp: Option<Vec<u8>>,
+    /// The mark of a restore that was not finished.
+    pub is_unfinished: bool,
+    /// Blocks of Prometheus by name.
+    pub blocks: SortedMap<String, BlockFiles>,
+    /// Whether Prometheus has a log of what is in no block yet.
+    pub has_write_ahead_log: bool,
+}
+
+/// The files of a block of Prometheus.
+#[derive(Clone, Debug, Default)]
+pub struct BlockFiles {
+    /// Length of the index, if it is there.
+    pub index_bytes: Option<u64>,
+    /// Length of each segment of chunks.
+    pub segments: SortedMap<u32, u64>,
+    /// What was deleted, as it is stored.
+    pub tombstones: Vec<u8>,
+    /// The last timestamp, as `meta.json` says.
+    pub max_time: Option<i64>,
+}
+
+/// What an archive holds.
+#[derive(Clone, Debug, Default)]
+pub struct Inventory {
+    /// Data directories by what lies above them.
+    pub roots: SortedMap<String, DataDirectory>,
+    /// A symbolic link, with what it points at.
+    pub symbolic_link: Option<(String, String)>,
+    /// Files that macOS has put beside the others.
+    pub companions: u64,
+    /// Files that a server was removing.
+    pub leftovers: u64,
+    /// Files and directories of any kind.
+    pub entries: u64,
+    /// The first of them.
+    pub first: Option<String>,
+    parts: usize,
+}
+
+impl Inventory {
+    /// Takes down that there is an entry, whatever it is worth.
+    pub fn count(&mut self, path: &str) {
+        self.entries += 1;
+        if self.first.is_none() && !path.trim_matches(['.', '/']).is_empty() {
+            self.first = Some(path.chars().take(200).collect());
+        }
+    }
+
+    /// Takes down a symbolic link, if it stands where a snapshot has its data.
+    pub fn note_link(&mut self, path: String, target: String) {
+        let own = normal(&path);
+        if ["data", "small", "big", "indexdb"].iter().any(|name| own.rsplit('/').next() == Some(name)) {
+            self.symbolic_link.get_or_insert((path, target));
+        }
+    }
+
+    /// Whether a file's content is read here and not stored.
+    pub fn reads_content(place: &Place<'_>) -> bool {
+        match place {
+            Place::CompositeTimestamp | Place::UnfinishedRestore | Place::WriteAheadLog => true,
+            Place::InBlock(_, file) => matches!(file, BlockFile::Meta | BlockFile::Tombstones),
+            Place::InTable(table, role) => match role {
+                Role::List | Role::Leaving => true,
+                Role::OfPart(_, file) => *file == LEAVING_FILE || (*file == "metadata.json" && !table.is_index()),
+                Role::Transaction(_) | Role::OfUnpublished(..) => false,
+            },
+        }
+    }
+
+    /// Whether a file's content is looked at here.
+    pub fn looks_at_content(place: &Place<'_>) -> bool {
+        Self::reads_content(place) || matches!(place, Place::InTable(_, Role::OfPart(_, "metadata.json")))
+    }
+
+    /// Adds a file; `content` is that of one that is looked at.
+    ///
+    /// # Errors
+    /// `Corrupt` for a list of parts that can't be read, `Limit` for more parts than any server has.
+    pub fn add(&mut self, located: &Located<'_>, size_bytes: u64, content: &[u8]) -> Result<()> {
+        let root = self.roots.get_or_insert_with(located.root.clone(), DataDirectory::default);
+        let (table, role) = match located.place {
+            Place::CompositeTimestamp => {
+                root.composite_timestamp = Some(content.to_vec());
+                return Ok(());
+            }
+            Place::UnfinishedRestore => {
+                root.is_unfinished = true;
+                return Ok(());
+            }
+            Place::WriteAheadLog => {
+                root.has_write_ahead_log = true;
+                return Ok(());
+            }
+            Place::InBlock(block, file) => {
+                let is_new = root.blocks.get(block).is_none();
+                let files = root.blocks.get_or_insert_with(block.to_owned(), BlockFiles::default);
+                match file {
+                    BlockFile::Index => files.index_bytes = Some(size_bytes),
+                    BlockFile::Segment(number) => drop(files.segments.insert(number, size_bytes)),
+                    BlockFile::Tombstones => files.tombstones = content.to_vec(),
+                    BlockFile::Meta => {
+                        let meta: Option<Value> = serde_json::from_slice(content).ok();
+                        files.max_time = meta.and_then(|meta| meta["maxTime"].as_i64());
+                    }
+                }
+                return self.count_part(is_new);
+            }
+            Place::InTable(table, role) => (table, role),
+        };
+        let files = root.tables.get_or_insert_with(table, TableFiles::default);
+        match role {
+            Role::List => {
+                let list = read_list(content).map_err(|error| error.at(format!("{}{}", located.root, located.path)))?;
+                files.list = Some(list);
+            }
+            Role::Leaving => files.is_leaving = true,
+            Role::Transaction(_) => files.has_transactions = true,
+            Role::OfUnpublished(..) => files.has_unpublished = true,
+            Role::OfPart(name, file) => {
+                let is_new = files.parts.get(name).is_none();
+                let part = files.parts.get_or_insert_with(name.to_owned(), PartFiles::default);
+                if file == LEAVING_FILE {
+                    part.is_leaving = true;
+                    return Ok(());
+                }
+                part.files += 1;
+                part.bytes = part.bytes.saturating_add(size_bytes);
+                if file == "metadata.json" {
+                    part.described = describe(table, content);
+                }
+                return self.count_part(is_new);
+            }
+        }
+        Ok(())
+    }
+
+    fn count_part(&mut self, is_new: bool) -> Result<()> {
+        self.parts += usize::from(is_new);
+        if self.parts > MAX_PARTS {
+            let message = format!("the archive holds more than {MAX_PARTS} parts, which no server has");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
+    }
+
+    /// The blocks of Prometheus, and what lies above them, if the archive holds such in place of a server's data directory.
+    pub fn blocks(&self) -> Option<(&str, &DataDirectory)> {
+        let has_tables = self.roots.values().any(|root| !root.tables.is_empty());
+        let with_blocks = self.roots.iter().find(|(_, root)| !root.blocks.is_empty());
+        with_blocks.filter(|_| !has_tables).map(|(root, directory)| (root.as_str(), directory))
+    }
+}
+
+fn describe(table: TableId, content: &[u8]) -> Described {
+    let described = if table.is_index() {
+        mergeset::PartHeader::parse_metadata(content).map(|header| Described::Index(header.items, header.blocks))
+    } else {
+        part::PartHeader::parse_metadata(content).map(Described::Data)
+    };
+    described.unwrap_or_else(|error| Described::Unreadable(error.message().into()))
+}
+
+/// `["a","b"]` of an index, `{"Small":["a"],"Big":["b"]}` of a month.
+fn read_list(content: &[u8]) -> Result<PartsList> {
+    let fail = |why: &str| Error::corrupt(format!("the list of parts can't be read: {why}"));
+    let list: Value = serde_json::from_slice(content).map_err(|error| fail(&error.to_string()))?;
+    let names = |value: &Value| -> Result<Vec<String>> {
+        match value {
+            Value::Null => Ok(Vec::new()),
+            Value::Array(names) => {
+                let text = |name: &Value| name.as_str().map(str::to_owned).ok_or_else(|| fail("a name is no text"));
+                let mut names: Vec<String> = names.iter().map(text).collect::<Result<_>>()?;
+                sort::sort(&mut names);
+                Ok(names)
+            }
+            _ => Err(fail("names are no list")),
+        }
+    };
+    if list.is_object() {
+        Ok(PartsList { small: names(&list["Small"])?, big: names(&list["Big"])? })
+    } else {
+        Ok(PartsList { small: names(&list)?, big: Vec::new() })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_are_read_in_both_forms() {
+        let list = |text: &str| read_list(text.as_bytes());
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
+        assert_eq!(list(r#"["a","b"]"#), Ok(PartsList { small: names(&["a", "b"]), big: Vec::new() }));
+        let both = r#"{"Small":["a"],"Big":["b"]}"#;
+        assert_eq!(list(both), Ok(PartsList { small: names(&["a"]), big: names(&["b"]) }));
+        assert_eq!(list(r#"{"Small":null,"Big":null}"#), Ok(PartsList::default()));
+        for bad in ["", "{", "1", r#"[1]"#, r#"{"Small":"a"}"#] {
+            assert!(list(bad).is_err(), "{bad}");
+        }
+    }
+}

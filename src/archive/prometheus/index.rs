@@ -1,0 +1,231 @@
+//! The index of a block: a table of texts, and the series with the places of their chunks.
+
+use crate::encoding::int::take_varuint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::time::TimestampMs;
+use std::ops::Range;
+
+const MAGIC: [u8; 4] = [0xba, 0xaa, 0xd7, 0x00];
+const TOC_BYTES: u64 = 6 * 8 + 4;
+/// Magic number and version.
+const HEADER_BYTES: u64 = 5;
+
+/// Where the sections of an index are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// The texts.
+    pub symbols: Range<u64>,
+    /// The series.
+    pub series: Range<u64>,
+}
+
+/// Which bytes at the end of an index tell where its sections are.
+///
+/// # Errors
+/// `Corrupt` for one that is too short.
+pub fn table_of_contents(size_bytes: u64) -> Result<Range<u64>> {
+    match size_bytes.checked_sub(TOC_BYTES) {
+        Some(start) if start >= HEADER_BYTES => Ok(start..size_bytes),
+        _ => Err(Error::corrupt("the index is too short")),
+    }
+}
+
+/// Checks the first bytes of an index.
+///
+/// # Errors
+/// `Corrupt` for what is none; `Unsupported` for versions that are not known.
+pub fn check_header(first: &[u8]) -> Result<()> {
+    match first {
+        [a, b, c, d, version, ..] if [*a, *b, *c, *d] == MAGIC => match version {
+            2 | 3 => Ok(()),
+            other => Err(Error::new(ErrorKind::Unsupported, format!("the index has the version {other}; 2 is read"))),
+        },
+        _ => Err(Error::corrupt("this is no index of a Prometheus block")),
+    }
+}
+
+/// Reads what [`table_of_contents`] asked for.
+///
+/// # Errors
+/// `Corrupt` when sections lie outside of the index.
+pub fn sections(table: &[u8], size_bytes: u64) -> Result<Sections> {
+    let (numbers, _) = table.as_chunks::<8>();
+    let offsets: Vec<u64> = numbers.iter().take(6).map(|bytes| u64::from_be_bytes(*bytes)).collect();
+    let &[symbols, series, ..] = &offsets[..] else { return Err(Error::corrupt("the index is too short")) };
+    let end = size_bytes.saturating_sub(TOC_BYTES);
+    // Sections end where the next one begins; one that is absent has the offset 0.
+    let next = |start: u64| offsets.iter().copied().filter(|offset| *offset > start).min().unwrap_or(end).min(end);
+    if symbols < HEADER_BYTES || series < HEADER_BYTES || symbols >= end || series > end {
+        return Err(Error::corrupt("the index tells of sections that lie outside of it"));
+    }
+    Ok(Sections { symbols: symbols..next(symbols), series: series..next(series) })
+}
+
+/// The texts of an index, as places in the bytes of their section.
+#[derive(Debug, Default)]
+pub struct Symbols {
+    bytes: Vec<u8>,
+    ends: Vec<(u32, u32)>,
+}
+
+impl Symbols {
+    /// Reads their section.
+    ///
+    /// # Errors
+    /// `Corrupt` when it ends before the last text.
+    pub fn read(section: Vec<u8>) -> Result<Self> {
+        let short = || Error::corrupt("the table of texts ends before the last one");
+        let count = section.get(4..8).and_then(|bytes| bytes.first_chunk()).map(|bytes| u32::from_be_bytes(*bytes));
+        let count = count.ok_or_else(short)?;
+        let mut rest = &section[8..];
+        let mut ends = Vec::new();
+        for _ in 0..count {
+            let (length, behind) = take_varuint(rest).map_err(|_| short())?;
+            let start = section.len() - behind.len();
+            rest = usize::try_from(length).ok().and_then(|length| behind.get(length..)).ok_or_else(short)?;
+            let place = |at: usize| {
+                u32::try_from(at).map_err(|_| Error::new(ErrorKind::Limit, "the texts take more than 4 GB"))
+            };
+            ends.push((place(start)?, place(section.len() - rest.len())?));
+        }
+        Ok(Self { bytes: section, ends })
+    }
+
+    /// A text by its number.
+    pub fn get(&self, number: u64) -> Result<&str> {
+        let place = usize::try_from(number).ok().and_then(|number| self.ends.get(number));
+        let text = place.and_then(|(start, end)| self.bytes.get(*start as usize..*end as usize));
+        let text = text.ok_or_else(|| Error::corrupt("a series has a label that the index lacks"))?;
+        str::from_utf8(text).map_err(|_| Error::corrupt("a label of a series is no UTF-8"))
+    }
+}
+
+/// Where a chunk lies, and the time that it covers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChunkPlace {
+    /// The first timestamp.
+    pub min: TimestampMs,
+    /// The last one.
+    pub max: TimestampMs,
+    /// Which segment, counted from 0.
+    pub segment: u32,
+    /// Where it begins there.
+    pub offset: u32,
+}
+
+/// A series of an index.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct IndexedSeries {
+    /// What tombstones call it.
+    pub number: u64,
+    /// Names and values of its labels, as numbers of texts.
+    pub labels: Vec<(u64, u64)>,
+    /// Its chunks, in order of time.
+    pub chunks: Vec<ChunkPlace>,
+}
+
+/// Takes series out of their section as its bytes come.
+#[derive(Debug)]
+pub struct SeriesReader {
+    /// Where `waiting` begins in the index.
+    offset: u64,
+    waiting: Vec<u8>,
+    /// How much of it was taken.
+    taken: usize,
+}
+
+impl SeriesReader {
+    /// Begins where the section does.
+    pub fn new(offset: u64) -> Self {
+        Self { offset, waiting: Vec::new(), taken: 0 }
+    }
+
+    /// Takes the next bytes of the section.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.waiting.drain(..self.taken);
+        self.offset += self.taken as u64;
+        self.taken = 0;
+        self.waiting.extend_from_slice(bytes);
+    }
+
+    /// The next series; nothing when more bytes have to come, or at the end.
+    ///
+    /// # Errors
+    /// `Corrupt` for what is no series.
+    pub fn next(&mut self) -> Result<Option<IndexedSeries>> {
+        // Each begins at a multiple of 16, behind zeros.
+        let at = self.offset + self.taken as u64;
+        let start = at.next_multiple_of(16);
+        let padding = (start - at) as usize;
+        let Some(entry) = self.waiting.get(self.taken + padding..) else { return Ok(None) };
+        let Ok((length, rest)) = take_varuint(entry) else { return Ok(None) };
+        let Some(body) = usize::try_from(length).ok().and_then(|length| rest.get(..length)) else { return Ok(None) };
+        // A checksum follows.
+        let Some(behind) = rest.get(body.len() + 4..) else { return Ok(None) };
+        let taken = self.waiting.len() - behind.len();
+        let series = read_series(start / 16, body)?;
+        self.taken = taken;
+        Ok(Some(series))
+    }
+
+    /// All bytes of the section have come, and all series were taken.
+    ///
+    /// # Errors
+    /// `Corrupt` when there is something left.
+    pub fn finish(&self) -> Result<()> {
+        let is_padding = self.waiting[self.taken..].iter().all(|byte| *byte == 0);
+        if is_padding { Ok(()) } else { Err(Error::corrupt("the last series of the index does not end")) }
+    }
+}
+
+fn read_series(number: u64, mut body: &[u8]) -> Result<IndexedSeries> {
+    let corrupt = || Error::corrupt("a series of the index ends before its last chunk");
+    let body = &mut body;
+    let mut take = || -> Result<u64> {
+        let (value, rest) = take_varuint(body).map_err(|_| corrupt())?;
+        *body = rest;
+        Ok(value)
+    };
+    let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+    let mut series = IndexedSeries { number, ..IndexedSeries::default() };
+    for _ in 0..take()? {
+        series.labels.push((take()?, take()?));
+    }
+    let (mut last, mut reference) = (0i64, 0i64);
+    let count = take()?;
+    for chunk in 0..count {
+        let begins = take()?;
+        let min = if chunk == 0 { signed(begins) } else { last.wrapping_add(begins as i64) };
+        let max = min.wrapping_add(take()? as i64);
+        let place = take()?;
+        reference = if chunk == 0 { place as i64 } else { reference.wrapping_add(signed(place)) };
+        last = max;
+        let (segment, offset) = ((reference as u64 >> 32) as u32, reference as u32);
+        series.chunks.push(ChunkPlace { min, max, segment, offset });
+    }
+    Ok(series)
+}
+
+/// What was deleted: a series, and the time from and to which.
+pub type Tombstone = (u64, TimestampMs, TimestampMs);
+
+/// Reads a file of tombstones.
+///
+/// # Errors
+/// `Corrupt` for what is none.
+pub fn tombstones(file: &[u8]) -> Result<Vec<Tombstone>> {
+    let corrupt = || Error::corrupt("the tombstones can't be read");
+    let [0x01, 0x30, 0xba, 0x30, 1, rest @ ..] = file else { return Err(corrupt()) };
+    let mut rest = rest.get(..rest.len().saturating_sub(4)).ok_or_else(corrupt)?;
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let mut numbers = [0; 3];
+        for number in &mut numbers {
+            let (value, behind) = take_varuint(rest).map_err(|_| corrupt())?;
+            (*number, rest) = (value, behind);
+        }
+        let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
+        found.push((numbers[0], signed(numbers[1]), signed(numbers[2])));
+    }
+    Ok(found)
+}

@@ -1,0 +1,213 @@
+//! A snapshot takes the place of an empty database: its archive comes in pieces, and the storage is opened anew over its files.
+//!
+//! From the first piece to the end nobody else may write, so that the database stays empty. Handles of series stay good.
+
+use super::answer::{LeftOutRecord, RestoreRecord};
+use super::restoring::{self, Restoring};
+use super::{Answer, Phase, Shared};
+use crate::archive::plan::LeftOut;
+use crate::error::{Error, Result};
+use crate::runtime::Context;
+use crate::storage::Storage;
+use crate::storage::prometheus::PrometheusBlocks;
+use crate::storage::restore::{Prepared, PreparedFiles, Restoration, clear_staging};
+use bytes::Bytes;
+use std::rc::Rc;
+
+impl Shared {
+    /// Refuses what would write while a snapshot is being restored.
+    pub(super) fn check_not_restoring(&self) -> Result<()> {
+        if matches!(&*self.restoring.borrow(), Restoring::No) { Ok(()) } else { Err(restoring::refusal()) }
+    }
+
+    /// Begins to restore.
+    pub(super) async fn restore_begin(&self, storage: &Storage) -> Result<Answer> {
+        self.check_not_restoring()?;
+        self.restoring.replace(Restoring::Busy);
+        let begun = self.begin(storage).await;
+        self.restoring.replace(match begun {
+            Ok(restoration) => Restoring::Between(Box::new(restoration)),
+            Err(error) => {
+                self.restoring.replace(Restoring::No);
+                return Err(error);
+            }
+        });
+        Ok(Answer::Done)
+    }
+
+    async fn begin(&self, storage: &Storage) -> Result<Restoration> {
+        // Whoever has begun to write before ends first.
+        loop {
+            let seen = self.commands_changed.version();
+            if self.commands_under_way.get() <= 1 {
+                break;
+            }
+            storage.context().changed(&self.commands_changed, seen).await;
+        }
+        storage.check_empty()?;
+        Restoration::begin(storage.context()).await
+    }
+
+    /// Takes a piece of the archive. After an error all that came is forgotten.
+    pub(super) async fn restore_feed(&self, storage: &Storage, bytes: Bytes) -> Result<Answer> {
+        let mut restoration = self.take_restoration()?;
+        match restoration.feed(bytes).await {
+            Ok(()) => {
+                self.restoring.replace(Restoring::Between(restoration));
+                Ok(Answer::Done)
+            }
+            Err(error) => self.give_up_restoring(storage, error).await,
+        }
+    }
+
+    /// Puts what has come in the place of the database.
+    pub(super) async fn restore_end(&self, storage: Rc<Storage>) -> Result<Answer> {
+        let restoration = self.take_restoration()?;
+        let prepared = match restoration.finish(&storage).await {
+            Ok(prepared) => prepared,
+            Err(error) => return self.give_up_restoring(&storage, error).await,
+        };
+        // Nobody may close the database from here on before it is open again.
+        if !matches!(&*self.phase.borrow(), Phase::Open(_)) {
+            return self.give_up_restoring(&storage, super::closed()).await;
+        }
+        self.phase.replace(Phase::Opening);
+        let (opened, answer) = match prepared {
+            Prepared::Files(files) => self.replace_storage(&storage, files).await,
+            Prepared::Blocks(blocks) => self.import_blocks(&storage, blocks).await,
+        };
+        let phase = match opened {
+            Ok(storage) => Phase::Open(storage),
+            Err(error) => Phase::Failed(error),
+        };
+        self.restoring.replace(Restoring::No);
+        self.phase.replace(phase);
+        self.phase_changed.raise();
+        answer
+    }
+
+    /// Forgets what has come.
+    pub(super) async fn restore_abort(&self, storage: &Storage) -> Result<Answer> {
+        if let Restoring::Busy = &*self.restoring.borrow() {
+            return Err(Error::invalid("a piece of the snapshot is still being taken; wait for it, then give up"));
+        }
+        let cleared = clear_staging(storage.context()).await;
+        self.restoring.replace(Restoring::No);
+        cleared.map(|()| Answer::Done)
+    }
+
+    /// What the snapshot is that is looked at where it lies.
+    pub(super) async fn origin(&self, storage: &Storage) -> Result<Answer> {
+        let origin = self.config.origin.as_ref();
+        let origin = origin.ok_or_else(|| Error::invalid("this is a database, and no snapshot that is looked at"))?;
+        let mut record = RestoreRecord::of(storage, origin.format).await?;
+        let before = origin.left_out.iter().cloned();
+        let at_opening = storage.context().left_out().into_iter();
+        let at_opening = at_opening.map(|(dir, error)| (dir.as_str().to_owned(), error.message().to_owned()));
+        record.left_out = before.chain(at_opening).map(|(path, message)| LeftOutRecord { path, message }).collect();
+        Ok(Answer::Restored(record))
+    }
+
+    fn take_restoration(&self) -> Result<Box<Restoration>> {
+        match self.restoring.replace(Restoring::Busy) {
+            Restoring::Between(restoration) => Ok(restoration),
+            other => {
+                self.restoring.replace(other);
+                Err(Error::invalid("no piece of a snapshot is expected: begin, then hand in one piece after the other"))
+            }
+        }
+    }
+
+    async fn give_up_restoring(&self, storage: &Storage, error: Error) -> Result<Answer> {
+        // What can't be removed now is removed by the next attempt.
+        let _ = clear_staging(storage.context()).await;
+        self.restoring.replace(Restoring::No);
+        Err(error)
+    }
+
+    /// The storage that is open afterwards, and what is answered.
+    async fn replace_storage(
+        &self,
+        storage: &Rc<Storage>,
+        prepared: PreparedFiles,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
+        let context = storage.context();
+        let PreparedFiles { changes, format, left_out } = prepared;
+        let committed = match storage.retire().await {
+            Ok(()) => context.commit(changes).await,
+            Err(error) => Err(error),
+        };
+        storage.leave();
+        if let Err(error) = committed {
+            let _ = clear_staging(context).await;
+            return (self.open_again(context, storage).await, Err(error));
+        }
+        let failed = match self.open_again(context, storage).await {
+            Ok(opened) => match RestoreRecord::of(&opened, format.text()).await {
+                Ok(mut record) => {
+                    let left_out = left_out.into_iter();
+                    record.left_out =
+                        left_out.map(|one| LeftOutRecord { path: one.path, message: one.message }).collect();
+                    return (Ok(opened), Ok(Answer::Restored(record)));
+                }
+                Err(error) => {
+                    // It can go on only without what it has opened.
+                    let retired = opened.retire().await;
+                    opened.leave();
+                    retired.err().unwrap_or(error)
+                }
+            },
+            Err(error) => error,
+        };
+        self.empty_again(context, storage, failed).await
+    }
+
+    /// The samples of Prometheus' blocks are written as all samples are.
+    async fn import_blocks(
+        &self,
+        storage: &Rc<Storage>,
+        blocks: PrometheusBlocks,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
+        let context = storage.context();
+        let imported = match blocks.import(storage).await {
+            Ok(left_out) => RestoreRecord::of(storage, "Prometheus")
+                .await
+                .map(|record| RestoreRecord { left_out: records(left_out), ..record }),
+            Err(error) => Err(error),
+        };
+        // What can't be removed now is removed by the next attempt.
+        let _ = clear_staging(context).await;
+        match imported {
+            Ok(record) => (Ok(storage.clone()), Ok(Answer::Restored(record))),
+            Err(error) => {
+                let retired = storage.retire().await;
+                storage.leave();
+                self.empty_again(context, storage, retired.err().unwrap_or(error)).await
+            }
+        }
+    }
+
+    /// Takes away what was restored in vain.
+    async fn empty_again(
+        &self,
+        context: &Context,
+        storage: &Rc<Storage>,
+        failed: Error,
+    ) -> (Result<Rc<Storage>>, Result<Answer>) {
+        let emptied = match Storage::remove_restored(context).await {
+            Ok(()) => self.open_again(context, storage).await,
+            Err(error) => Err(error),
+        };
+        (emptied, Err(failed))
+    }
+
+    async fn open_again(&self, context: &Context, before: &Storage) -> Result<Rc<Storage>> {
+        let opened = super::follow::open(context, &self.following).await?;
+        opened.adopt_handles(before)?;
+        Ok(opened)
+    }
+}
+
+fn records(left_out: Vec<LeftOut>) -> Vec<LeftOutRecord> {
+    left_out.into_iter().map(|LeftOut { path, message }| LeftOutRecord { path, message }).collect()
+}

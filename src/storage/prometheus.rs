@@ -1,0 +1,217 @@
+//! Blocks of Prometheus that were staged: their float samples are written as all samples are, histograms are counted.
+
+use super::Storage;
+use crate::archive::inventory::{BlockFiles, DataDirectory};
+use crate::archive::plan::LeftOut;
+use crate::archive::prometheus::chunk::{self, Encoding};
+use crate::archive::prometheus::index::{self, ChunkPlace, IndexedSeries, SeriesReader, Symbols, Tombstone};
+use crate::encoding::int::take_varuint;
+use crate::error::{Error, ErrorKind, Result};
+use crate::fs::FilePath;
+use crate::runtime::Context;
+use bytes::Bytes;
+
+/// Bytes of an index or a segment that are read at once.
+const READ_BYTES: u64 = 1 << 20;
+/// The longest table of texts that is held in memory.
+const MAX_SYMBOLS_BYTES: u64 = 512 << 20;
+/// Longer chunks are written by nobody.
+const MAX_CHUNK_BYTES: u64 = 16 << 20;
+/// The longest number in front of a chunk, and the byte of its encoding.
+const CHUNK_HEADER_BYTES: u64 = 11;
+
+/// Blocks that wait to be imported.
+pub struct PrometheusBlocks {
+    staging: FilePath,
+    directory: DataDirectory,
+}
+
+/// What is not taken over of a block.
+#[derive(Default)]
+struct Omitted {
+    histograms: u64,
+    series_with_histograms: u64,
+}
+
+impl PrometheusBlocks {
+    pub(super) fn new(staging: FilePath, directory: DataDirectory) -> Self {
+        Self { staging, directory }
+    }
+
+    /// Writes all samples, and makes them durable. Tells what was not taken over.
+    ///
+    /// # Errors
+    /// `Corrupt` with the block's name; `Invalid` when all is older than the retention; what storage says.
+    pub async fn import(self, storage: &Storage) -> Result<Vec<LeftOut>> {
+        let mut left_out = Vec::new();
+        let oldest = storage.context.now().saturating_sub(storage.options.retention_ms);
+        let is_over = |files: &BlockFiles| files.max_time.is_some_and(|max| max < oldest);
+        let how = "open the database with a longer retention, such as retention: \"100y\"";
+        if self.directory.blocks.values().all(is_over) {
+            let message = format!(
+                "all samples in it are older than the database's retention and would be dropped at once; {how}"
+            );
+            return Err(Error::invalid(message));
+        }
+        if self.directory.has_write_ahead_log {
+            let message = "what Prometheus has written since its last block lies in its log, which is not read; make a snapshot by /api/v1/admin/tsdb/snapshot, which has it in a block";
+            left_out.push(LeftOut { path: "wal".into(), message: message.into() });
+        }
+        let rejected_before = storage.ingest_counters().rejected_too_old;
+        for (name, files) in &self.directory.blocks {
+            let dir = self.staging.join(name);
+            let omitted = Block { context: &storage.context, storage, dir, files }.import().await;
+            let omitted = omitted.map_err(|error| error.at(format!("block {name}")))?;
+            if omitted.histograms > 0 {
+                let Omitted { histograms, series_with_histograms } = omitted;
+                let message = format!(
+                    "{histograms} samples of {series_with_histograms} series are native histograms, which are not taken over"
+                );
+                left_out.push(LeftOut { path: name.clone(), message });
+            }
+        }
+        storage.sync().await?;
+        let rejected = storage.ingest_counters().rejected_too_old - rejected_before;
+        if rejected > 0 {
+            let message = format!("{rejected} samples are older than the database's retention; {how}");
+            left_out.push(LeftOut { path: String::new(), message });
+        }
+        Ok(left_out)
+    }
+}
+
+struct Block<'a> {
+    context: &'a Context,
+    storage: &'a Storage,
+    dir: FilePath,
+    files: &'a BlockFiles,
+}
+
+/// Some bytes of a segment.
+#[derive(Default)]
+struct Window {
+    segment: u32,
+    start: u64,
+    bytes: Bytes,
+}
+
+impl Block<'_> {
+    async fn import(&self) -> Result<Omitted> {
+        let size_bytes = self.files.index_bytes.ok_or_else(|| Error::corrupt("it has no index"))?;
+        let index = self.dir.join("index");
+        index::check_header(&self.context.read(&index, 0..size_bytes.min(5)).await?)?;
+        let table = self.context.read(&index, index::table_of_contents(size_bytes)?).await?;
+        let sections = index::sections(&table, size_bytes)?;
+        if sections.symbols.end - sections.symbols.start > MAX_SYMBOLS_BYTES {
+            return Err(Error::new(ErrorKind::Limit, "the texts of its labels take more than 512 MiB"));
+        }
+        let symbols = Symbols::read(self.context.read(&index, sections.symbols).await?.to_vec())?;
+        let mut deleted = match self.files.tombstones.is_empty() {
+            true => Vec::new(),
+            false => index::tombstones(&self.files.tombstones)?,
+        };
+        crate::collections::sort::sort(&mut deleted);
+        let mut reader = SeriesReader::new(sections.series.start);
+        let mut omitted = Omitted::default();
+        let mut window = Window::default();
+        let mut at = sections.series.start;
+        loop {
+            while let Some(series) = reader.next()? {
+                self.series(&symbols, &series, &deleted, &mut window, &mut omitted).await?;
+            }
+            if at >= sections.series.end {
+                reader.finish()?;
+                return Ok(omitted);
+            }
+            let end = (at + READ_BYTES).min(sections.series.end);
+            reader.push(&self.context.read(&index, at..end).await?);
+            at = end;
+        }
+    }
+
+    async fn series(
+        &self,
+        symbols: &Symbols,
+        series: &IndexedSeries,
+        deleted: &[Tombstone],
+        window: &mut Window,
+        omitted: &mut Omitted,
+    ) -> Result<()> {
+        let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+        let histograms_before = omitted.histograms;
+        for place in &series.chunks {
+            let data = self.chunk(place, window).await?;
+            match Encoding::parse(*data.first().unwrap_or(&0))? {
+                Encoding::Xor => chunk::decode(&data[1..], &mut timestamps, &mut values)?,
+                Encoding::Histogram => omitted.histograms += u64::from(chunk::sample_count(&data[1..])?),
+            }
+        }
+        omitted.series_with_histograms += u64::from(omitted.histograms > histograms_before);
+        let first = deleted.partition_point(|(number, ..)| *number < series.number);
+        let deleted: Vec<_> = deleted[first..].iter().take_while(|(number, ..)| *number == series.number).collect();
+        if !deleted.is_empty() {
+            let is_kept: Vec<bool> = timestamps
+                .iter()
+                .map(|time| !deleted.iter().any(|(_, min, max)| (min..=max).contains(&time)))
+                .collect();
+            let mut kept = is_kept.iter();
+            timestamps.retain(|_| *kept.next().unwrap_or(&true));
+            let mut kept = is_kept.iter();
+            values.retain(|_| *kept.next().unwrap_or(&true));
+        }
+        if timestamps.is_empty() {
+            return Ok(());
+        }
+        let mut labels = Vec::with_capacity(series.labels.len());
+        for (name, value) in &series.labels {
+            labels.push((symbols.get(*name)?, symbols.get(*value)?));
+        }
+        let handle = self.storage.series_handle(&labels)?;
+        self.context.spend(timestamps.len() as u64).await;
+        self.storage.append_run(handle, &timestamps, &values).await?;
+        self.storage.wait_for_room().await;
+        Ok(())
+    }
+
+    /// A chunk: the byte of its encoding, and its data.
+    async fn chunk(&self, place: &ChunkPlace, window: &mut Window) -> Result<Bytes> {
+        let size_bytes = *self.files.segments.get(&place.segment).ok_or_else(|| {
+            Error::corrupt(format!("the segment chunks/{:06} is missing", u64::from(place.segment) + 1))
+        })?;
+        let offset = u64::from(place.offset);
+        let header = self.bytes(place.segment, offset..(offset + CHUNK_HEADER_BYTES).min(size_bytes), window).await?;
+        let (length, rest) = take_varuint(&header).map_err(|_| Error::corrupt("a chunk begins behind its segment"))?;
+        if length > MAX_CHUNK_BYTES {
+            return Err(Error::corrupt(format!("a chunk of {length} bytes is longer than any")));
+        }
+        let begin = offset + (header.len() - rest.len()) as u64;
+        let end = begin + 1 + length;
+        if end > size_bytes {
+            return Err(Error::corrupt("a chunk reaches behind its segment"));
+        }
+        self.bytes(place.segment, begin..end, window).await
+    }
+
+    /// Bytes of a segment. Series come in the order of their chunks, so that much is read at once.
+    async fn bytes(&self, segment: u32, range: std::ops::Range<u64>, window: &mut Window) -> Result<Bytes> {
+        let is_within = |window: &Window| {
+            window.segment == segment
+                && window.start <= range.start
+                && range.end <= window.start + window.bytes.len() as u64
+        };
+        if !is_within(window) {
+            let size_bytes = self.files.segments.get(&segment).copied().unwrap_or(0);
+            let end = (range.start.saturating_add(READ_BYTES)).max(range.end).min(size_bytes);
+            if range.start > end {
+                return Err(Error::corrupt("a chunk begins behind its segment"));
+            }
+            let file = self.dir.join(&format!("chunks/{:06}", u64::from(segment) + 1));
+            *window = Window { segment, start: range.start, bytes: self.context.read(&file, range.start..end).await? };
+        }
+        if !is_within(window) {
+            return Err(Error::corrupt("a chunk begins behind its segment"));
+        }
+        let from = (range.start - window.start) as usize;
+        Ok(window.bytes.slice(from..from + (range.end - range.start) as usize))
+    }
+}

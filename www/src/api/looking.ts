@@ -1,0 +1,23 @@
+// Snapshots that are looked at where they lie.
+
+import type { Database } from "./database.js";
+import type { OpenOptions, WasmSource } from "./options.js";
+import type { Abortable } from "./samples.js";
+import type { RestoreResult } from "./snapshots.js";
+
+/** Where a snapshot lies that is looked at: a tar that is not compressed, its URL, or the files of a folder with their paths. */
+export type SnapshotPlace = Blob | Uint8Array | ArrayBuffer | URL | string | Iterable<readonly [path: string, content: Blob | Uint8Array]>;
+
+/** How a snapshot is opened to be looked at. */
+export interface OpenSnapshotOptions extends Abortable {
+  /** Upper bound in bytes for caches of what was read. Default 64 MiB. */
+  cacheBytes?: number;
+  /** The engine's code, see {@link OpenOptions.wasm}. */
+  wasm?: WasmSource;
+}
+
+/** A snapshot that is looked at where it lies. Nothing can be written, and its clock stands still. */
+export interface OpenedSnapshot extends Database {
+  /** What it is, and what of it is broken and was left out. */
+  readonly snapshot: RestoreResult;
+}

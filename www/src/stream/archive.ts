@@ -1,0 +1,183 @@
+// What people hand in as a snapshot, as the bytes of a tar that the engine reads: a tar, packed or plain, or the files of a folder.
+
+import { createTarPacker } from "modern-tar";
+import { invalid, SandglassError } from "../base/shared.js";
+import type { SnapshotSource } from "../api/snapshots.js";
+
+/** A piece that is handed to the engine at once. */
+const PIECE_BYTES = 1024 * 1024;
+const GZIP = [0x1f, 0x8b];
+
+/** A tar, plain or compressed by zstd. */
+export interface Archive {
+  pieces: AsyncGenerator<Uint8Array>;
+  /** Bytes of what was handed in that have been read. */
+  done(): number;
+  /** How many there are; 0 when nobody knows. */
+  total: number;
+}
+
+/** The tar in what was handed in. */
+export function archiveOf(source: SnapshotSource, signal: AbortSignal | undefined): Archive {
+  let done = 0;
+  const count = (chunk: Uint8Array) => {
+    done += chunk.length;
+    return chunk;
+  };
+  const { stream, total } = streamOf(source);
+  return { pieces: pieces(unzipped(chunksOf(stream, signal, count))), done: () => done, total };
+}
+
+function streamOf(source: SnapshotSource): { stream: ReadableStream<Uint8Array>; total: number } {
+  if (source instanceof Uint8Array) return { stream: ofBytes(source), total: source.length };
+  if (source instanceof ArrayBuffer) return { stream: ofBytes(new Uint8Array(source)), total: source.byteLength };
+  if (source instanceof ReadableStream) return { stream: source, total: 0 };
+  if (isBlob(source)) return { stream: source.stream() as ReadableStream<Uint8Array>, total: source.size };
+  const files = filesOf(source);
+  return { stream: packed(files), total: files.reduce((sum, [, content]) => sum + sizeOf(content), 0) };
+}
+
+/** The files of a folder, once each was looked at. */
+export function filesOf(source: unknown): (readonly [string, Blob | Uint8Array])[] {
+  const what = "a snapshot is a Blob, bytes, a stream of bytes, or pairs of a path and a Blob or bytes";
+  if (typeof source !== "object" || source === null || !(Symbol.iterator in source)) throw invalid(what);
+  const files = [...(source as Iterable<unknown>)];
+  for (const file of files)
+    if (!Array.isArray(file) || typeof file[0] !== "string" || !(file[1] instanceof Uint8Array || isBlob(file[1]))) throw invalid(what);
+  return files as (readonly [string, Blob | Uint8Array])[];
+}
+
+export function isBlob(value: unknown): value is Blob {
+  return typeof Blob === "function" && value instanceof Blob;
+}
+
+export const sizeOf = (content: Blob | Uint8Array): number => (content instanceof Uint8Array ? content.length : content.size);
+
+function ofBytes(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  let from = 0;
+  return new ReadableStream(
+    {
+      pull(controller) {
+        if (from >= bytes.length) return controller.close();
+        controller.enqueue(bytes.subarray(from, (from += PIECE_BYTES)));
+      },
+    },
+    { highWaterMark: 0 },
+  );
+}
+
+/** Files as a tar, which is written as it is read. */
+function packed(files: readonly (readonly [string, Blob | Uint8Array])[]): ReadableStream<Uint8Array> {
+  const { readable, controller: packer } = createTarPacker();
+  const pack = async () => {
+    for (const [path, content] of files) {
+      const writer = packer.add({ name: path.replace(/^\/+/, ""), size: sizeOf(content), type: "file", mode: 0o644 }).getWriter();
+      for (let from = 0; from < sizeOf(content); from += PIECE_BYTES) await writer.write(await bytesOf(content, from, from + PIECE_BYTES));
+      await writer.close();
+    }
+    packer.finalize();
+  };
+  pack().catch((error: unknown) => packer.error(error));
+  return readable;
+}
+
+async function bytesOf(content: Blob | Uint8Array, from: number, to: number): Promise<Uint8Array> {
+  return content instanceof Uint8Array ? content.subarray(from, to) : new Uint8Array(await content.slice(from, to).arrayBuffer());
+}
+
+/** The chunks of a stream. The signal ends them, even when the stream brings no more. */
+async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+  signal: AbortSignal | undefined,
+  count: (chunk: Uint8Array) => Uint8Array,
+): AsyncGenerator<Uint8Array> {
+  const reader = stream.getReader();
+  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
+  let ended = false;
+  try {
+    for (;;) {
+      const { done, value } = await reader.read();
+      if (done) break;
+      if (!ArrayBuffer.isView(value)) throw invalid(`the snapshot is a stream of ${typeof value}s; bytes are expected`);
+      yield count(new Uint8Array(value.buffer, value.byteOffset, value.byteLength));
+    }
+    ended = true;
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    if (!ended) await reader.cancel().catch(() => {});
+    reader.releaseLock();
+  }
+}
+
+/** Chunks without the compression that browsers undo themselves. */
+async function* unzipped(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  const first = await firstBytes(chunks);
+  const all = async function* () {
+    if (first.length > 0) yield first;
+    yield* chunks;
+  };
+  if (!GZIP.every((byte, i) => first[i] === byte)) return yield* all();
+  const packedChunks = all();
+  const source = new ReadableStream<BufferSource>({
+    async pull(controller) {
+      const { done, value } = await packedChunks.next();
+      if (done) controller.close();
+      else controller.enqueue(value as Uint8Array<ArrayBuffer>);
+    },
+    cancel: async () => void (await packedChunks.return(undefined)),
+  });
+  const reader = source.pipeThrough(new DecompressionStream("gzip")).getReader();
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw new SandglassError("corrupt", `the snapshot's gzip compression cannot be undone (${messageOf(cause)}): it is damaged or was cut off`, { cause });
+      });
+      if (done) return;
+      yield value;
+    }
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+}
+
+/** As many bytes as tell how a file is compressed. */
+async function firstBytes(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Array> {
+  let first = new Uint8Array(0);
+  while (first.length < GZIP.length) {
+    const { done, value } = await chunks.next();
+    if (done) break;
+    first = joined([first, value]);
+  }
+  return first;
+}
+
+/** Chunks of any size as pieces of about one, each with a buffer of its own. */
+async function* pieces(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
+  let waiting: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of chunks) {
+    for (let from = 0; from < chunk.length; from += PIECE_BYTES) {
+      const some = chunk.slice(from, from + PIECE_BYTES);
+      waiting.push(some);
+      bytes += some.length;
+      if (bytes < PIECE_BYTES) continue;
+      yield joined(waiting);
+      waiting = [];
+      bytes = 0;
+    }
+  }
+  if (bytes > 0) yield joined(waiting);
+}
+
+function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause)).replace(/\.$/, "");
