@@ -16,6 +16,13 @@ impl Storage {
         let filters = Selector::parse(selector)?.filters;
         // Rows still in shards belong to series the index may not show yet.
         self.flush().await?;
+        // The log calls series by their names, which a tombstone does not hide.
+        if self.log.as_ref().is_some_and(|log| log.live_records() > 0) {
+            for partition in self.table.partitions() {
+                let brought = partition.bring_to_disk().await;
+                self.unless_dropped(&partition, brought)?;
+            }
+        }
         let _passage = self.preparing.enter(&self.context).await;
         let tsids = self.index.search_tsids(&filters, TimeRange::ALL, MAX_SERIES).await?;
         let metric_ids: Vec<u64> = tsids.iter().map(|tsid| tsid.metric_id).collect();

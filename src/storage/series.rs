@@ -9,6 +9,7 @@ use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::metric::tsid::Tsid;
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -31,9 +32,14 @@ struct Entry {
     numbered: Option<(Tsid, SeriesIndex)>,
 }
 
+/// The names of the series that rows refer to, by the number that these carry.
+pub(super) type NumberedNames = Rc<RefCell<Vec<Rc<MetricName>>>>;
+
 /// Handles are dense numbers, given out in order and valid until the database is closed.
 pub struct SeriesRegistry {
     table: Rc<SeriesTable>,
+    /// The name of each series in the table.
+    numbered_names: NumberedNames,
     entries: Vec<Entry>,
     /// For each handle the number that rows carry, or [`UNRESOLVED`].
     row_series: Vec<SeriesIndex>,
@@ -119,9 +125,10 @@ pub struct SeriesState {
 }
 
 impl SeriesRegistry {
-    pub(super) fn new(table: Rc<SeriesTable>, generation: u64) -> Self {
+    pub(super) fn new(table: Rc<SeriesTable>, numbered_names: NumberedNames, generation: u64) -> Self {
         Self {
             table,
+            numbered_names,
             entries: Vec::new(),
             row_series: Vec::new(),
             registered_date: Vec::new(),
@@ -220,7 +227,10 @@ impl SeriesRegistry {
         let entry = &mut self.entries[handle as usize];
         let number = match entry.numbered {
             Some((known, number)) if known == tsid => number,
-            _ => self.table.push(tsid),
+            _ => {
+                self.numbered_names.borrow_mut().push(entry.name.clone());
+                self.table.push(tsid)
+            }
         };
         entry.numbered = Some((tsid, number));
         self.row_series[handle as usize] = number;
@@ -296,7 +306,7 @@ mod tests {
     #[test]
     fn a_series_that_is_looked_up_anew_keeps_its_number() {
         let table = Rc::<SeriesTable>::default();
-        let mut registry = SeriesRegistry::new(table.clone(), 0);
+        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0);
         let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
         let handles: Vec<u32> = (0..1_000)
             .map(|n: u32| registry.handle(MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())])).unwrap())

@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["fs"],
     &["runtime"],
     &["merge"],
-    &["block", "mergeset"],
+    &["block", "log", "mergeset"],
     &["index", "part"],
     &["partition"],
     &["formats", "http", "query"],

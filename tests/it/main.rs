@@ -17,6 +17,7 @@ mod golden_part;
 mod golden_tag_rows;
 mod index;
 mod layers;
+mod log;
 mod machine;
 mod model;
 mod partition;
