@@ -14,6 +14,8 @@ export interface EngineOptions {
   readonly retention: string;
   /** A duration such as "15s", or milliseconds; "0" for none. */
   readonly dedupInterval: string;
+  /** A duration such as "1s", or milliseconds. */
+  readonly durableWithin: string;
   readonly manualClock: boolean;
   /** Milliseconds since the epoch. */
   readonly startTime: number;
@@ -45,6 +47,7 @@ extern "C" {
 pub(super) struct Options {
     retention: String,
     dedup_interval: String,
+    durable_within: String,
     manual_clock: bool,
     start_time: f64,
     cache_bytes: f64,
@@ -77,6 +80,7 @@ impl Options {
                 force_flush: self.force_flush_auth_key,
                 force_merge: self.force_merge_auth_key,
             },
+            durable_within_ms: parse_duration_ms(&self.durable_within).map_err(|error| error.at("durableWithin"))?,
             read_only: self.read_only,
             ..Config::new(self.start_time as TimestampMs)
         };

@@ -17,8 +17,8 @@ export function About({ session }: { session: Session }) {
       <section aria-labelledby="kept-title">
         <h2 id="kept-title">What is kept</h2>
         <p>
-          Everything stays in this browser, and nothing is sent anywhere. Samples can be searched about a second after they arrive and are
-          durable within five to eleven; a crash can cost those last seconds, as with the server. The browser may drop the data of pages that were not visited for
+          Everything stays in this browser, and nothing is sent anywhere. Samples can be searched and are durable about a second after they arrive; a
+          crash can cost that last second, a reload costs nothing. The browser may drop the data of pages that were not visited for
           long.
         </p>
         <button type="button" class="danger" onClick={() => dialog.current?.showModal()}>

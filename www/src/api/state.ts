@@ -54,6 +54,8 @@ export interface EngineConfig {
   precisionBits: number;
   finalMergeDelayMs: number;
   auth: { snapshot: string; forceFlush: string; forceMerge: string };
+  /** So long after it was accepted a sample is durable at the latest; from 5,000 on parts go to disk in the server's rhythm. */
+  durableWithinMs: number;
   /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
   readOnly: boolean;
 }

@@ -34,7 +34,7 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   const name = nameOf(options);
   const storage = await storageOf(options, name);
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
-  const wish = { storage, options: engineOptionsOf(options), lock };
+  const wish = { storage, options: engineOptionsOf(options, storage.kind), lock };
   const opening = new AbortController();
   const giveUp = () => opening.abort();
   signal?.addEventListener("abort", giveUp);
@@ -98,8 +98,10 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
 }
 
-function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
+function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["kind"]): EngineStart["options"] {
   const {
+    // Nothing outlives a database in memory, so that it goes by the server's rhythm.
+    durableWithin = storage === "memory" ? "5s" : "1s",
     retention = "1y",
     dedupInterval = 0,
     clock = "real",
@@ -119,6 +121,7 @@ function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
   return {
     retention: durationText(retention, "retention"),
     dedupInterval: durationText(dedupInterval, "dedupInterval"),
+    durableWithin: durationText(durableWithin, "durableWithin"),
     manualClock: clock === "manual",
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,
