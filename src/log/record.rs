@@ -11,15 +11,17 @@
 //! are bytes, and the bits, which are eight bytes each.
 
 use crate::encoding::decimal;
-use crate::encoding::int::{put_bytes, put_u64, put_varints, put_varuint, take_bytes, take_u64, take_varints, take_varuint};
+use crate::encoding::int::{
+    put_bytes, put_u64, put_varints, put_varuint, take_bytes, take_u64, take_varints, take_varuint,
+};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::time::TimestampMs;
 use xxhash_rust::xxh64::xxh64;
 
-/// Rows that a record holds at most.
-pub const MAX_ROWS: usize = 1 << 16;
+/// Rows that a record holds at most: they are packed in one go, which must not take longer than a slice.
+pub const MAX_ROWS: usize = 1 << 15;
 /// Bytes that names take at most before they are compressed.
 pub const MAX_NAMES_BYTES: usize = 4 << 20;
 /// No file of the log is longer.
@@ -63,7 +65,8 @@ pub fn pack(content: &[u8]) -> Result<Vec<u8>> {
 }
 
 fn unpack(file: &[u8], max_len: usize) -> Result<Vec<u8>> {
-    let (checksum, frame) = file.split_first_chunk().ok_or_else(|| Error::corrupt("it is shorter than its checksum"))?;
+    let (checksum, frame) =
+        file.split_first_chunk().ok_or_else(|| Error::corrupt("it is shorter than its checksum"))?;
     if u64::from_le_bytes(*checksum) != xxh64(frame, 0) {
         return Err(Error::corrupt("its checksum is another one"));
     }

@@ -238,10 +238,8 @@ impl RowLog {
                     self.name_files.set(self.name_files.get() + u64::from(!new_series.is_empty()));
                 }
             }
-            Err(error) => {
-                record.stage.set(Stage::Failed);
-                self.context.degraded(&error, format!("rows are not logged and go to disk as a part: {error}"));
-            }
+            // Its part goes to disk in its place, and tells if that is refused as well.
+            Err(_) => record.stage.set(Stage::Failed),
         }
         self.answered.raise();
     }
@@ -273,9 +271,8 @@ impl RowLog {
             *gone.get_or_insert_with(record.generation, || 0) += 1;
         }
         let current = self.generation.get();
-        let is_over = |generation: u64, live: u64| {
-            generation != current && gone.get(&generation).copied().unwrap_or(0) >= live
-        };
+        let is_over =
+            |generation: u64, live: u64| generation != current && gone.get(&generation).copied().unwrap_or(0) >= live;
         let live = self.live.borrow();
         let generations = live.iter().filter(|(generation, live)| is_over(**generation, **live)).map(|(at, _)| *at);
         Forgetting { records, abandoned, generations: generations.collect() }

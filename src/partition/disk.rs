@@ -62,9 +62,8 @@ impl DiskFlusher {
     fn due(&self) -> Vec<Rc<PartEntry>> {
         let now_s = self.month().context.now().div_euclid(SECOND_MS);
         // One from the future was made before the clock was set back.
-        let is_older = |entry: &PartEntry, age_s: i64| {
-            !(0..age_s).contains(&(now_s - entry.created().div_euclid(SECOND_MS)))
-        };
+        let is_older =
+            |entry: &PartEntry, age_s: i64| !(0..age_s).contains(&(now_s - entry.created().div_euclid(SECOND_MS)));
         let Some(log) = self.month().options.log.as_ref().filter(|log| log.interval_ms().is_some()) else {
             return self.parts().free_in_memory(|entry| is_older(entry, DISK_AGE_S));
         };

@@ -2,7 +2,7 @@
 
 use super::Storage;
 use crate::collections::sort;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows};
 use crate::metric::row::Rows;
 use crate::time::{MAX_TIMESTAMP_MS, TimeRange, date_of};
@@ -72,7 +72,8 @@ impl Storage {
                 Some(handle) => *handle,
                 None => {
                     let wanted = names.get(&number).filter(|(_, metric_id)| !deleted.contains(*metric_id));
-                    let handle = wanted.map(|(name, _)| self.series.borrow_mut().handle(name.clone())).transpose()?;
+                    let handle = wanted.map(|(name, _)| self.series.borrow_mut().handle(name.clone())).transpose();
+                    let handle = handle.map_err(|error| Error::corrupt(error.message()).at("log"))?;
                     known.insert(number, handle);
                     handle
                 }

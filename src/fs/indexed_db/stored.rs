@@ -3,8 +3,8 @@
 use super::connect::other_layout;
 use super::deadline::{finish, finish_transaction, sleep};
 use super::layout::{
-    CHUNKS, COMMITS, ENDED_EPOCHS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, META, STORES, chunk_range, ended_key, number,
-    whole_number,
+    CHUNKS, COMMITS, ENDED_EPOCHS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, META, STORES,
+    chunk_range, ended_key, number, whole_number,
 };
 use super::transaction::{Access, end, transaction, unless_failed};
 use super::trouble::{Attempt, Trouble};

@@ -120,7 +120,9 @@ impl State {
             .try_for_each(|write| write.carry_out(&transaction))
             .map_err(Trouble::from)
             .and_then(|()| flight.settle_when_written(self.standing.epoch, |success| settles(me, op, success)))
-            .and_then(|()| if self.is_leaving { Ok(end_if_not_ended(&transaction, self.standing.epoch)?) } else { Ok(()) });
+            .and_then(
+                |()| if self.is_leaving { Ok(end_if_not_ended(&transaction, self.standing.epoch)?) } else { Ok(()) },
+            );
         unless_failed(&transaction, written)?;
         Ok(flight)
     }

@@ -27,8 +27,8 @@ export interface OpenOptions {
    * So long after it was accepted a sample is durable by itself: `"1s"` or milliseconds. Default `"1s"`.
    *
    * Samples are written to a log as they come, and as parts every half a minute, or when they are many. From `"5s"` on there is no
-   * log: parts are written in a server's rhythm, five to eleven seconds after their samples came. Databases in memory go by that,
-   * unless told otherwise.
+   * log: parts are written in a server's rhythm, five to eleven seconds after their samples came. Databases in memory and those
+   * with a manual clock go by that, unless told otherwise.
    */
   durableWithin?: string | number;
   /** Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. Default `"1y"`. */

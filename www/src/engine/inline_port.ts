@@ -2,7 +2,7 @@
 
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "../base/abort.js";
-import { linger } from "../base/linger.js";
+import { linger, LINGER_MS } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
 import { directoryOf } from "../storage/opfs.js";
 import { latecomer, type Port } from "../port/port.js";
@@ -333,7 +333,7 @@ export class InlinePort implements Port {
     try {
       engine.leave();
       const ticket = engine.submit({ kind: "sync" });
-      this.#pump.workNow();
+      this.#pump.workNow(LINGER_MS);
       // What has been handed to the browser gets through when this thread does not go at once.
       if (!engine.completed().includes(ticket)) linger();
     } catch {
@@ -353,7 +353,7 @@ export class InlinePort implements Port {
       engine.leave();
       const ticket = engine.submit({ kind: "sync" });
       const answered = this.#answer(ticket);
-      this.#pump.workNow();
+      this.#pump.workNow(LINGER_MS);
       await answered;
     };
     await Promise.race([written().catch(() => {}), new Promise((resolve) => setTimeout(resolve, limitMs))]);

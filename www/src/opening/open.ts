@@ -100,8 +100,6 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
 
 function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["kind"]): EngineStart["options"] {
   const {
-    // Nothing outlives a database in memory, so that it goes by the server's rhythm.
-    durableWithin = storage === "memory" ? "5s" : "1s",
     retention = "1y",
     dedupInterval = 0,
     clock = "real",
@@ -109,6 +107,8 @@ function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["
     cacheBytes = DEFAULT_CACHE_BYTES,
     precisionBits = 64,
     authKeys = {},
+    // Nothing outlives a database in memory, and who moves the clock by hand looks at how a server goes about it.
+    durableWithin = storage === "memory" || clock === "manual" ? "5s" : "1s",
   } = options;
   record(authKeys, "authKeys");
   if (clock !== "real" && clock !== "manual") throw invalid(`clock is ${JSON.stringify(clock)}; write "real" or "manual"`);
