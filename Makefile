@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 
 PORT ?= 8080
 ROUNDS ?= 100
+LEAVES ?= 50
 SEED ?= $(shell date +%s)
 
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
@@ -15,7 +16,7 @@ engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .c
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
-.PHONY: help demo page test test-firefox kill-loop soak fuzz package wasm bench screenshots clean
+.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench screenshots clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -30,6 +31,10 @@ test: ## everything that must pass; closes with "N passed, N failed"
 kill-loop: package ## kills browsers that write, ROUNDS= times at instants of a SEED=, and looks for what was acknowledged
 	@scripts/need.sh npm chromium
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) ROUNDS=$(ROUNDS) SEED=$(SEED) npm run --silent --prefix www test:kill
+
+leave-loop: package ## reloads, leaves and closes pages that write, and ends their engines, LEAVES= times each (50), at instants of a SEED=
+	@scripts/need.sh npm chromium
+	@source scripts/env.sh; CHROMIUM=$$(find_chromium) LEAVES=$(LEAVES) SEED=$(SEED) npm run --silent --prefix www test:leave
 
 test-firefox: package ## the browser tests in Firefox ESR; its driver is built once, which takes minutes
 	@scripts/test_firefox.sh

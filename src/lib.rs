@@ -18,6 +18,7 @@ pub mod runtime;
 pub mod merge;
 
 // Floor 7
+pub mod log;
 pub mod mergeset;
 
 // Floor 8

@@ -271,6 +271,11 @@ impl EnginePort {
         self.engine.send(Command::Close).0
     }
 
+    /// The page goes away: what the storage is asked for from now on comes to its end without another turn of the event loop.
+    pub fn leave(&mut self) {
+        self.engine.leave();
+    }
+
     /// Why this engine does nothing any more, as an error with its `code`; nothing while it goes on.
     pub fn stopped(&self) -> Option<js_sys::Error> {
         self.engine.stopped().map(|error| error_of(&error))

@@ -16,6 +16,12 @@ pub enum Clock {
     Manual,
 }
 
+/// The rhythm in which a server's parts go to disk.
+pub const SERVER_DURABLE_WITHIN_MS: i64 = 5_000;
+/// The log is written at least so often, since rows can be searched when they are logged, and at most so often.
+const MAX_LOG_INTERVAL_MS: i64 = 900;
+const MIN_LOG_INTERVAL_MS: i64 = 50;
+
 /// How a database is opened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -47,6 +53,9 @@ pub struct Config {
     pub auth: AuthKeys,
     /// Which language requests speak that don't say.
     pub dialect: Dialect,
+    /// So long after it was appended a sample is durable at the latest. From [`SERVER_DURABLE_WITHIN_MS`] on no log is written, and
+    /// parts go to disk in the server's rhythm.
+    pub durable_within_ms: i64,
     /// Another one writes this database: nothing is changed here, and what the other one commits is followed.
     pub read_only: bool,
     /// The files are those of a snapshot that is looked at where it lies: parts that are broken are left out, and nobody writes.
@@ -92,7 +101,7 @@ impl fmt::Debug for AuthKeys {
 }
 
 impl Config {
-    /// Defaults of the package: a year of retention, no de-duplication, 64 MiB of caches, the wall clock.
+    /// Defaults: a year of retention, no de-duplication, 64 MiB of caches, the wall clock, the server's rhythm.
     pub fn new(start_time: TimestampMs) -> Self {
         Self {
             retention_ms: 365 * DAY_MS,
@@ -107,9 +116,16 @@ impl Config {
             final_merge_delay_ms: 0,
             auth: AuthKeys::default(),
             dialect: Dialect::default(),
+            durable_within_ms: SERVER_DURABLE_WITHIN_MS,
             read_only: false,
             origin: None,
         }
+    }
+
+    /// How often rows go to the log, for them to be durable in time once the storage has answered; never in the server's rhythm.
+    pub(super) fn log_interval_ms(&self) -> Option<i64> {
+        let is_logged = self.durable_within_ms < SERVER_DURABLE_WITHIN_MS;
+        is_logged.then(|| (self.durable_within_ms / 10 * 9).clamp(MIN_LOG_INTERVAL_MS, MAX_LOG_INTERVAL_MS))
     }
 
     /// Checks what no other floor checks.

@@ -145,6 +145,7 @@ impl Engine {
             memory_bytes: config.memory_bytes,
             precision_bits: config.precision_bits,
             final_merge_delay_ms: config.final_merge_delay_ms,
+            log_interval_ms: config.log_interval_ms(),
             read_only: config.read_only,
             gives_retention: config.gives_retention,
             gives_dedup_interval: config.gives_dedup_interval,
@@ -374,6 +375,12 @@ impl Engine {
                 return pumped;
             }
         }
+    }
+
+    /// The page goes away, and this thread may never get another turn: what the storage is asked for from now on comes to its end
+    /// nevertheless, where that is possible. To be called before the last [`Command::Sync`].
+    pub fn leave(&mut self) {
+        self.context.leave();
     }
 
     /// Tickets that were answered since the last call.

@@ -229,6 +229,10 @@ pub trait FileSystem {
     /// Appends the completions that have become known to `done`. `now` is for simulators that take their time.
     fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>);
 
+    /// The page goes away: what is under way, and what is submitted from now on, must come to its end without this thread getting
+    /// another turn. Where nothing waits for a turn there is nothing to do.
+    fn leave(&mut self) {}
+
     /// Counters since the start and what is stored now.
     fn stats(&self) -> FileSystemStats;
 

@@ -112,8 +112,11 @@ impl BackgroundMerger {
             PartClass::Big => parts.list().big.clone(),
             _ => parts.list().small.clone(),
         };
-        let free: Vec<&Rc<PartEntry>> =
-            of_class.iter().filter(|entry| entry.standing().is_free() && !entry.standing().is_suspect()).collect();
+        // Rows that are in the log come to disk all together: that is what the log is for.
+        let has_log = month.options.log_interval_ms().is_some();
+        let is_ripe = |entry: &PartEntry| !has_log || entry.class() != PartClass::InMemory;
+        let may_go = |entry: &&Rc<PartEntry>| entry.standing().is_free() && !entry.standing().is_suspect();
+        let free: Vec<&Rc<PartEntry>> = of_class.iter().filter(|entry| may_go(entry) && is_ripe(entry)).collect();
         let sizes: Vec<PartSize> = free.iter().map(|entry| entry.size()).collect();
         let (limit, spare) = (month.options.limits.max_output_bytes, month.context.room().spare_for_merges());
         let max_output_bytes = limit.min(spare);

@@ -3,7 +3,7 @@
 use super::live_parts::LiveParts;
 use super::merge::Merges;
 use super::month::Month;
-use super::parts::PartEntry;
+use super::parts::{PartEntry, bytes_of};
 use super::policy::{self, MAX_PARTS_TO_MERGE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::Leasable;
@@ -16,6 +16,13 @@ use std::rc::Rc;
 const INTERVAL_MS: i64 = 5 * SECOND_MS;
 /// An in-memory part of this age goes to disk.
 const DISK_AGE_S: i64 = 5;
+/// With a log, in-memory parts go to disk when the oldest is so old, or when they or the log are so large; and at once when
+/// rows are not logged.
+const LOGGED_DISK_AGE_S: i64 = 30;
+const MAX_LOGGED_PART_BYTES: u64 = 8 << 20;
+const MAX_LOG_BYTES: u64 = 4 << 20;
+/// So many of them become one part.
+const MAX_LOGGED_PARTS_TO_MERGE: usize = 64;
 /// A merge that has not moved at so many looks in a row, with so much time before each, is stuck.
 const LOOKS_AT_STUCK: u32 = 3;
 const LOOK_INTERVAL_MS: i64 = 10 * SECOND_MS;
@@ -44,7 +51,27 @@ impl DiskFlusher {
 
     /// When in-memory parts of the right age go to disk next.
     pub(super) fn next_flush(&self) -> TimestampMs {
-        self.month().next_tick(INTERVAL_MS)
+        self.month().next_tick(self.interval_ms())
+    }
+
+    fn interval_ms(&self) -> i64 {
+        self.month().options.log_interval_ms().unwrap_or(INTERVAL_MS)
+    }
+
+    /// Those that are to go to disk now, of the in-memory parts that are in no merge.
+    fn due(&self) -> Vec<Rc<PartEntry>> {
+        let now_s = self.month().context.now().div_euclid(SECOND_MS);
+        // One from the future was made before the clock was set back.
+        let is_older =
+            |entry: &PartEntry, age_s: i64| !(0..age_s).contains(&(now_s - entry.created().div_euclid(SECOND_MS)));
+        let Some(log) = self.month().options.log.as_ref().filter(|log| log.interval_ms().is_some()) else {
+            return self.parts().free_in_memory(|entry| is_older(entry, DISK_AGE_S));
+        };
+        let free = self.parts().free_in_memory(|_| true);
+        let is_due = free.iter().any(|entry| entry.is_at_stake() || is_older(entry, LOGGED_DISK_AGE_S))
+            || log.live_bytes() >= MAX_LOG_BYTES
+            || bytes_of(&free) >= MAX_LOGGED_PART_BYTES;
+        if is_due { free } else { Vec::new() }
     }
 
     /// Every five seconds, while there are in-memory parts; ever more rarely while the storage does not take them, and at once
@@ -80,11 +107,7 @@ impl DiskFlusher {
                 failures = 0;
                 continue;
             }
-            let now_s = self.month().context.now().div_euclid(SECOND_MS);
-            // One from the future was made before the clock was set back.
-            let is_old =
-                |entry: &PartEntry| !(0..DISK_AGE_S).contains(&(now_s - entry.created().div_euclid(SECOND_MS)));
-            match self.store(self.parts().free_in_memory(is_old)).await {
+            match self.store(self.due()).await {
                 Ok(()) => failures = 0,
                 // The parts stay and are tried again.
                 Err(_) => {
@@ -145,12 +168,14 @@ impl DiskFlusher {
         }
     }
 
-    /// Merges fifteen parts at a time until all have been written to disk once (engine-behaviour §3).
+    /// Merges fifteen parts at a time, with a log more, until all have been written to disk once (engine-behaviour §3).
     async fn store(&self, parts: Vec<Rc<PartEntry>>) -> Result<()> {
+        let has_log = self.month().options.log_interval_ms().is_some();
+        let most = if has_log { MAX_LOGGED_PARTS_TO_MERGE } else { MAX_PARTS_TO_MERGE };
         let mut waiting = self.parts().lease(parts);
         let has_parts = !waiting.parts().is_empty();
         while !waiting.parts().is_empty() {
-            let lease = waiting.split_off_first(MAX_PARTS_TO_MERGE, self.month().options.ids.next_merge());
+            let lease = waiting.split_off_first(most, self.month().options.ids.next_merge());
             let watched = self.tell_when_stuck(lease.merge());
             if let Err(error) = beside(self.merges.run(lease, MergeReason::Flush, None), watched).await {
                 if error.kind() != ErrorKind::Aborted {

@@ -4,9 +4,11 @@ use super::background::BackgroundMerger;
 use super::live_parts::LiveParts;
 use super::month::Month;
 use super::options::PartitionOptions;
+use super::parts::Logged;
 use super::raw_rows::{Added, RawRows};
 use super::state::ShardState;
 use crate::error::{Error, Result};
+use crate::log::LogRecord;
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::part::Part;
 use crate::part::inmemory::{ConversionOptions, part_from_rows};
@@ -17,6 +19,7 @@ use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 
+/// How often rows become parts when there is no log; with one, as often as that is written.
 const INTERVAL_MS: i64 = SECOND_MS;
 /// With more small parts than this, conversion helps merging before it goes on.
 const MAX_SMALL_PARTS: usize = 256;
@@ -63,6 +66,17 @@ struct Batch {
     /// Each becomes a part.
     chunks: VecDeque<Rows>,
     parts: Vec<PartId>,
+    /// Holds the rows of the only chunk.
+    record: Option<Rc<LogRecord>>,
+}
+
+/// Who makes rows durable that are taken out of their shards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Keeper {
+    /// The log, where there is one, and the part in time.
+    Log,
+    /// The part, which is brought to disk at once.
+    Part,
 }
 
 impl PartitionOptions {
@@ -115,7 +129,7 @@ impl RowFlusher {
             pending_rows: added.pending_rows as u64,
         });
         match added.overflow {
-            Some(overflow) => self.queue_conversion(overflow),
+            Some(overflow) => self.queue_conversion(overflow, None),
             // The ticker sleeps while there is nothing to flush.
             None if added.pending_rows == rows => self.rows_arrived.raise(),
             None => {}
@@ -151,18 +165,44 @@ impl RowFlusher {
 
     /// When the shards are emptied next.
     pub(super) fn next_flush(&self) -> TimestampMs {
-        self.month.next_tick(INTERVAL_MS)
+        self.month.next_tick(self.month.options.log_interval_ms().unwrap_or(INTERVAL_MS))
     }
 
     // ---- rows become parts -----------------------------------------------------------------------------------------
 
-    /// Makes all rows that were added before searchable.
+    /// Makes all rows that were added before searchable, and logs them.
     ///
     /// # Errors
     /// When rows can't be encoded; they are kept and tried again later.
     pub(super) async fn flush(self: &Rc<Self>) -> Result<()> {
-        let rows = self.raw_rows.borrow_mut().take(None);
-        self.queue_conversion(rows);
+        self.take_out(None, Keeper::Log);
+        self.converted().await
+    }
+
+    /// As above, for a caller who brings the parts to disk at once.
+    ///
+    /// # Errors
+    /// As above.
+    pub(super) async fn flush_unlogged(self: &Rc<Self>) -> Result<()> {
+        self.take_out(None, Keeper::Part);
+        self.converted().await
+    }
+
+    /// Rows that were durable in the log before they were added, and all that one record holds.
+    pub(super) fn add_logged(self: &Rc<Self>, rows: Rows, record: Option<Rc<LogRecord>>) {
+        self.queue_conversion(rows, record);
+    }
+
+    /// Takes rows out of their shards: all, or at an instant those that are due then.
+    fn take_out(self: &Rc<Self>, now: Option<TimestampMs>, keeper: Keeper) {
+        let rows = self.raw_rows.borrow_mut().take(now);
+        let log = self.month.options.log.as_ref().filter(|_| keeper == Keeper::Log);
+        let record = log.and_then(|log| log.write(&rows));
+        self.queue_conversion(rows, record);
+    }
+
+    /// Waits until all rows that were taken out so far are in parts.
+    async fn converted(self: &Rc<Self>) -> Result<()> {
         let target = {
             let mut conversions = self.conversions.borrow_mut();
             conversions.failure = None;
@@ -197,18 +237,20 @@ impl RowFlusher {
             if self.month.is_stopping() {
                 return;
             }
-            let rows = self.raw_rows.borrow_mut().take(Some(self.month.context.now()));
-            self.queue_conversion(rows);
+            // What is to be durable in time is not left for another second.
+            let now = self.month.options.log_interval_ms().is_none().then(|| self.month.context.now());
+            self.take_out(now, Keeper::Log);
             self.wake_converter();
         }
     }
 
-    /// Queues rows, cut into chunks of the size of a shard, and wakes the job that makes parts of them.
-    fn queue_conversion(self: &Rc<Self>, mut rows: Rows) {
+    /// Queues rows and wakes the job that makes parts of them. They are cut into chunks of the size of a shard, unless a record
+    /// holds them: what the commit of one part removes from the log must be in that part.
+    fn queue_conversion(self: &Rc<Self>, mut rows: Rows, record: Option<Rc<LogRecord>>) {
         if rows.is_empty() {
             return;
         }
-        let max_rows = self.raw_rows.borrow().max_rows_per_shard();
+        let max_rows = if record.is_some() { usize::MAX } else { self.raw_rows.borrow().max_rows_per_shard() };
         let count = rows.len() as u64;
         let mut chunks = VecDeque::new();
         while rows.len() > max_rows {
@@ -220,7 +262,7 @@ impl RowFlusher {
             let mut conversions = self.conversions.borrow_mut();
             conversions.pending_rows += count;
             conversions.queued += 1;
-            conversions.queue.push_back(Batch { rows: count, chunks, parts: Vec::new() });
+            conversions.queue.push_back(Batch { rows: count, chunks, parts: Vec::new(), record });
         }
         self.wake_converter();
     }
@@ -247,7 +289,7 @@ impl RowFlusher {
                 .await
                 {
                     Ok(part) => {
-                        batch.parts.extend(part.map(|part| self.add_part(part)));
+                        batch.parts.extend(part.map(|part| self.add_part(part, batch.record.clone())));
                         self.conversions.borrow_mut().pending_rows -= rows.len() as u64;
                         self.raw_rows.borrow_mut().recycle(rows);
                     }
@@ -280,8 +322,8 @@ impl RowFlusher {
         self.conversions.borrow_mut().converter = Converter::Idle;
     }
 
-    fn add_part(&self, part: Part) -> PartId {
-        let entry = self.parts.add(PartClass::InMemory, part);
+    fn add_part(&self, part: Part, record: Option<Rc<LogRecord>>) -> PartId {
+        let entry = self.parts.add(PartClass::InMemory, part, Logged::in_record(record));
         self.parts.emit_created(&entry, None);
         entry.id()
     }

@@ -2,7 +2,7 @@
 //! them synchronous. Disk comes first, then memory, then the event.
 
 use super::month::Month;
-use super::parts::{PartEntry, PartLease, PartList};
+use super::parts::{Logged, PartEntry, PartLease, PartList};
 use super::removal::Remover;
 use crate::fs::FilePath;
 use crate::merge::Leasable;
@@ -58,13 +58,13 @@ impl LiveParts {
         PartLease::new(self.month.options.ids.next_merge(), parts, self.changed.clone())
     }
 
-    fn new_entry(&self, class: PartClass, part: Part) -> Rc<PartEntry> {
-        PartEntry::new(self.month.options.ids.next_part(), class, part, self.month.context.now())
+    fn new_entry(&self, class: PartClass, part: Part, logged: Logged) -> Rc<PartEntry> {
+        PartEntry::new(self.month.options.ids.next_part(), class, part, self.month.context.now(), logged)
     }
 
     /// A part joins the list. Whoever watches is told with [`LiveParts::emit_created`].
-    pub(super) fn add(&self, class: PartClass, part: Part) -> Rc<PartEntry> {
-        let entry = self.new_entry(class, part);
+    pub(super) fn add(&self, class: PartClass, part: Part, logged: Logged) -> Rc<PartEntry> {
+        let entry = self.new_entry(class, part, logged);
         assert!(!self.contains(entry.id()), "part {} exists already", entry.id());
         let list = self.list.borrow().with(entry.clone());
         self.set(list);
@@ -84,7 +84,10 @@ impl LiveParts {
             assert!(self.contains(source.id()), "part {} left the list under its lease", source.id());
             assert_eq!(source.standing().lease(), Some(merge), "part {} is leased by another merge", source.id());
         }
-        let output = output.map(|(class, part)| self.new_entry(class, part));
+        let output = output.map(|(class, part)| {
+            let logged = if class == PartClass::InMemory { Logged::of(lease.parts()) } else { Logged::default() };
+            self.new_entry(class, part, logged)
+        });
         let mut list = self.list.borrow().without(lease.parts());
         if let Some(output) = &output {
             list = list.with(output.clone());
@@ -117,6 +120,9 @@ impl LiveParts {
         }
         let list = self.list.borrow().without(gone);
         self.set(list);
+        if let Some(log) = &self.month.options.log {
+            log.abandon(&Logged::of(gone).records);
+        }
         self.remover.retire(gone, None);
         self.emit_retired(gone);
     }

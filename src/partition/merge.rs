@@ -2,7 +2,7 @@
 
 use super::live_parts::LiveParts;
 use super::month::Month;
-use super::parts::{PartEntry, PartLease, bytes_of};
+use super::parts::{Logged, PartEntry, PartLease, bytes_of};
 use super::removal::Remover;
 use super::state::{MergeCounters, MergeState};
 use crate::collections::sorted_map::SortedMap;
@@ -286,7 +286,15 @@ impl Merges {
         let old_parts: Vec<FilePath> = lease.parts().iter().filter_map(|entry| entry.part().dir().cloned()).collect();
         let transaction = (!old_parts.is_empty()).then(|| files.transaction.clone());
         let announced = Transaction { old_parts, tmp: files.tmp_dir.clone(), dst: dst_dir.clone() };
-        self.month.context.commit(announced.changes(&files.transaction)).await?;
+        let mut changes = announced.changes(&files.transaction);
+        let log = self.month.options.log.as_ref();
+        let forgetting = log.map(|log| (log, log.forget(Logged::of(lease.parts()).records)));
+        changes.extend(forgetting.iter().flat_map(|(_, forgetting)| forgetting.changes()));
+        let result = self.month.context.commit(changes).await;
+        if let Some((log, forgetting)) = forgetting {
+            if result.is_ok() { log.forgotten(forgetting) } else { log.remembered(forgetting) }
+        }
+        result?;
         let part = written.zip(dst_dir).map(|(written, dst_dir)| {
             let WrittenPart { header, metaindex, sizes, .. } = written;
             Part::published(dst_dir, header, metaindex, sizes)

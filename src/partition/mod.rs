@@ -28,7 +28,8 @@ pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState,
 
 use crate::collections::sort;
 use crate::error::Result;
-use crate::metric::row::SeriesIndex;
+use crate::log::LogRecord;
+use crate::metric::row::{Rows, SeriesIndex};
 use crate::runtime::{Context, Lane, Signal};
 use crate::time::{PartitionName, TimestampMs};
 use crate::trace::event::{Event, PartClass};
@@ -109,9 +110,16 @@ impl Partition {
         self.row_flusher.pending_rows()
     }
 
-    /// Rows that are not durable: those that wait, and those of in-memory parts.
-    pub fn rows_in_memory(&self) -> u64 {
-        self.pending_rows() + self.parts.in_memory().iter().map(|entry| entry.part().header().rows).sum::<u64>()
+    /// Rows that are not durable: those that wait, and those of in-memory parts, unless the log has them.
+    pub fn rows_at_stake(&self) -> u64 {
+        let parts = self.parts.in_memory();
+        let at_stake = parts.iter().filter(|entry| entry.is_at_stake());
+        self.pending_rows() + at_stake.map(|entry| entry.part().header().rows).sum::<u64>()
+    }
+
+    /// Adds the rows of a record that was found in the log, all of this month; without a record, of somebody else's log.
+    pub fn add_logged(&self, rows: Rows, record: Option<Rc<LogRecord>>) {
+        self.row_flusher.add_logged(rows, record);
     }
 
     /// Bytes that the above take.
@@ -157,12 +165,26 @@ impl Partition {
         self.disk_flusher.flush().await
     }
 
-    /// Makes all rows that were added before durable.
+    /// Makes all rows that were added before durable: in the log, or else on disk.
     ///
     /// # Errors
     /// When storage fails; the rows stay in memory, can be searched, and are tried again.
     pub async fn make_durable(&self) -> Result<()> {
+        let Some(log) = self.month.options.log.as_ref().filter(|log| log.interval_ms().is_some()) else {
+            return self.bring_to_disk().await;
+        };
         self.flush_raw_rows().await?;
+        log.settled().await;
+        let is_done = !self.parts.in_memory().iter().any(|entry| entry.is_at_stake());
+        if is_done { Ok(()) } else { self.flush_to_disk().await }
+    }
+
+    /// Brings all rows that were added before to disk.
+    ///
+    /// # Errors
+    /// As above.
+    pub async fn bring_to_disk(&self) -> Result<()> {
+        self.row_flusher.flush_unlogged().await?;
         self.flush_to_disk().await
     }
 
@@ -173,7 +195,7 @@ impl Partition {
     /// When storage fails; the rows stay in memory then, and closing can be tried again.
     pub async fn shutdown(&self) -> Result<()> {
         self.stop_jobs().await;
-        self.make_durable().await?;
+        self.bring_to_disk().await?;
         self.remover.remove_all_unread().await
     }
 

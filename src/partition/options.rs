@@ -5,6 +5,7 @@ use super::policy::MergeLimits;
 use crate::block::dedup::Dedup;
 use crate::collections::u64_set::U64Set;
 use crate::error::Result;
+use crate::log::RowLog;
 use crate::metric::row::SeriesTable;
 use std::pin::Pin;
 use std::rc::Rc;
@@ -35,8 +36,17 @@ pub struct PartitionOptions {
     pub series: Rc<SeriesTable>,
     /// Called before data becomes durable: a sample on disk without its series in the index would be lost.
     pub ensure_index_durable: EnsureIndexDurable,
+    /// Where rows are durable before their parts are. Who only reads has none.
+    pub log: Option<Rc<RowLog>>,
     /// Ids of parts and merges.
     pub ids: Rc<IdSource>,
     /// Suffixes of part names begin here: the nanoseconds since the epoch when the database was opened.
     pub start_nanos: u64,
+}
+
+impl PartitionOptions {
+    /// Between two records of the log so much time passes; when none is written, parts go to disk in the server's rhythm.
+    pub(super) fn log_interval_ms(&self) -> Option<i64> {
+        self.log.as_ref().and_then(|log| log.interval_ms())
+    }
 }

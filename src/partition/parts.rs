@@ -2,6 +2,7 @@
 
 use super::policy::PartSize;
 use crate::fs::FilePath;
+use crate::log::LogRecord;
 use crate::merge::{Leasable, Lease, Standing};
 use crate::part::Part;
 use crate::time::TimestampMs;
@@ -36,7 +37,33 @@ pub struct PartEntry {
     part: Part,
     /// When it was made; only the age of in-memory parts matters.
     created: TimestampMs,
+    /// Where else its rows are durable, as long as it is in memory.
+    logged: Logged,
     standing: Standing<PartId>,
+}
+
+/// Which records of the log hold the rows of an in-memory part.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Logged {
+    pub(super) records: Vec<Rc<LogRecord>>,
+    /// Some rows were never handed to the log.
+    pub(super) has_others: bool,
+}
+
+impl Logged {
+    /// Of rows that one record holds, or that none holds.
+    pub(super) fn in_record(record: Option<Rc<LogRecord>>) -> Self {
+        Self { has_others: record.is_none(), records: record.into_iter().collect() }
+    }
+
+    /// All of these together.
+    pub(super) fn of(parts: &[Rc<PartEntry>]) -> Self {
+        let in_memory = || parts.iter().filter(|entry| entry.class == PartClass::InMemory);
+        Self {
+            records: in_memory().flat_map(|entry| entry.logged.records.iter().cloned()).collect(),
+            has_others: in_memory().any(|entry| entry.logged.has_others),
+        }
+    }
 }
 
 /// Parts that a merge has to itself.
@@ -51,9 +78,15 @@ impl Leasable for PartEntry {
 }
 
 impl PartEntry {
-    pub(super) fn new(id: PartId, class: PartClass, part: Part, created: TimestampMs) -> Rc<Self> {
+    pub(super) fn new(id: PartId, class: PartClass, part: Part, created: TimestampMs, logged: Logged) -> Rc<Self> {
         debug_assert_eq!(class == PartClass::InMemory, part.dir().is_none());
-        Rc::new(Self { id, class, part, created, standing: Standing::default() })
+        Rc::new(Self { id, class, part, created, logged, standing: Standing::default() })
+    }
+
+    /// Whether rows of it are neither on disk nor in the log.
+    pub fn is_at_stake(&self) -> bool {
+        let is_logged = !self.logged.has_others && self.logged.records.iter().all(|record| record.is_kept());
+        self.class == PartClass::InMemory && !is_logged
     }
 
     /// Its number.

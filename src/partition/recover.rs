@@ -1,6 +1,7 @@
 //! Opening a partition: what a process that ended at any moment has left behind is set right (data-dir-layout §1.1, §7).
 
 use super::month::dirs_of;
+use super::parts::Logged;
 use super::{Partition, PartitionOptions};
 use crate::error::Result;
 use crate::fs::{Entry, EntryKind, FilePath};
@@ -25,7 +26,7 @@ impl Partition {
         partition.open_parts(PartClass::Big, &partition.month.big_dir, &mut parts).await?;
         // All at once, so that their numbers are in the order in which observers are told of them.
         for (class, part) in parts {
-            partition.parts.add(class, part);
+            partition.parts.add(class, part, Logged::default());
         }
         Ok(partition)
     }

@@ -24,8 +24,7 @@ impl Partition {
     /// # Errors
     /// When rows can't be flushed.
     pub async fn snapshot(&self, name: &str) -> Result<PartitionSnapshot> {
-        self.flush_raw_rows().await?;
-        self.flush_to_disk().await?;
+        self.bring_to_disk().await?;
         // From here on nothing waits: the list is of one instant, and whatever merges do later, its files stay.
         let guard = self.parts();
         let mut snapshot = PartitionSnapshot { changes: Vec::new(), guard, parts: 0, linked_bytes: 0 };

@@ -185,6 +185,11 @@ impl Context {
         self.0.lost.borrow().clone()
     }
 
+    /// What the storage is asked for from now on comes to its end without another turn.
+    pub fn leave(&self) {
+        self.0.fs.borrow_mut().leave();
+    }
+
     /// The file system's counters.
     pub fn file_system_stats(&self) -> FileSystemStats {
         self.0.fs.borrow().stats()

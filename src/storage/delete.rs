@@ -15,6 +15,13 @@ impl Storage {
     pub async fn delete_series(&self, filter_lists: &[Vec<TagFilter>]) -> Result<u64> {
         // Rows still in shards belong to series the index may not show yet.
         self.flush().await?;
+        // The log calls series by their names, which a tombstone does not hide.
+        if self.log.as_ref().is_some_and(|log| log.live_records() > 0) {
+            for partition in self.table.partitions() {
+                let brought = partition.bring_to_disk().await;
+                self.unless_dropped(&partition, brought)?;
+            }
+        }
         let _passage = self.preparing.enter(&self.context).await;
         let mut metric_ids = Vec::new();
         for filters in filter_lists {

@@ -27,8 +27,8 @@ pub enum Appended {
 
 /// What may pass at this instant.
 #[derive(Clone, Copy)]
-struct Gate {
-    range: TimeRange,
+pub(super) struct Gate {
+    pub(super) range: TimeRange,
 }
 
 /// The dates of timestamps, each stretch of one day once.
@@ -248,7 +248,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
-            self.prepare(&[handle], timestamps).await?;
+            self.prepare(&[handle], timestamps, self.gate().range).await?;
         }
     }
 
@@ -262,7 +262,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
-            self.prepare(handles, &[timestamp]).await?;
+            self.prepare(handles, &[timestamp], self.gate().range).await?;
         }
     }
 
@@ -335,7 +335,7 @@ impl Storage {
         self.gate().range
     }
 
-    fn gate(&self) -> Gate {
+    pub(super) fn gate(&self) -> Gate {
         let now = self.context.now();
         Gate {
             range: TimeRange {
@@ -394,7 +394,7 @@ impl Storage {
 
     /// Writes the per-day items of a resolved series, unless the index has them.
     #[inline]
-    fn register_day(&self, handle: u32, date: u64, registered: u32) {
+    pub(super) fn register_day(&self, handle: u32, date: u64, registered: u32) {
         let mut series = self.series.borrow_mut();
         if series.hot_columns().1[handle as usize] == registered {
             return;
@@ -406,9 +406,10 @@ impl Storage {
         }
     }
 
-    /// Looks up or creates series, loads days and opens partitions, until the `try_` half can succeed.
-    async fn prepare(&self, handles: &[u32], timestamps: &[i64]) -> Result<()> {
-        let is_accepted = |timestamp: &i64| self.gate().range.contains(*timestamp);
+    /// Looks up or creates series, loads the days and opens the partitions of the timestamps in `range`, until the `try_` half can
+    /// succeed.
+    pub(super) async fn prepare(&self, handles: &[u32], timestamps: &[i64], range: TimeRange) -> Result<()> {
+        let is_accepted = |timestamp: &i64| range.contains(*timestamp);
         // Not inside, as that may take as long as somebody searches, and other months have nothing to do with it.
         for month in distinct(timestamps.iter().copied().filter(is_accepted).map(PartitionName::of)) {
             self.table.wait_until_left(month).await?;
@@ -431,8 +432,7 @@ impl Storage {
             self.series.borrow_mut().resolve(handle, tsid);
             self.context.spend(20).await;
         }
-        let gate = self.gate();
-        let accepted = || timestamps.iter().copied().filter(|timestamp| gate.range.contains(*timestamp));
+        let accepted = || timestamps.iter().copied().filter(|timestamp| range.contains(*timestamp));
         let dates = distinct(accepted().map(date_of));
         self.series.borrow_mut().trim_days(&dates);
         for &date in &dates {

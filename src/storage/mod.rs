@@ -8,6 +8,7 @@ pub mod ingest;
 pub mod inspect;
 pub mod prometheus;
 pub mod recover;
+mod replay;
 pub mod restore;
 pub mod retention;
 pub mod search;
@@ -19,6 +20,7 @@ pub mod text;
 
 use crate::error::{Error, Result};
 use crate::index::Index;
+use crate::log::RowLog;
 use crate::partition::{IdSource, Partition};
 use crate::runtime::{Context, Signal, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
@@ -51,6 +53,8 @@ pub struct StorageOptions {
     pub precision_bits: u8,
     /// After so long without a merge a partition is merged down further; 0 is never.
     pub final_merge_delay_ms: i64,
+    /// Rows are written to a log this often; without it they are durable when their parts are.
+    pub log_interval_ms: Option<i64>,
     /// No jobs are started: another one writes the files.
     pub read_only: bool,
     /// Ids of parts and merges go on from where they were when the files are opened anew.
@@ -86,6 +90,7 @@ impl StorageOptions {
             memory_bytes: 4 << 30,
             precision_bits: 64,
             final_merge_delay_ms: 0,
+            log_interval_ms: None,
             read_only: false,
             ids: Rc::default(),
         })
@@ -109,6 +114,8 @@ pub struct Storage {
     options: StorageOptions,
     index: Rc<Index>,
     table: Table,
+    /// Absent where the files are only read.
+    log: Option<Rc<RowLog>>,
     series: RefCell<SeriesRegistry>,
     /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
     preparing: Turnstile,
@@ -220,12 +227,13 @@ impl Storage {
         self.index.make_searchable().await
     }
 
-    /// All that was accepted before is durable when this returns: rows in file parts, their series in the index.
+    /// All that was accepted before is durable when this returns: rows in the log with the names of their series, or in file
+    /// parts and their series in the index.
     ///
     /// # Errors
     /// What storage says. What it did not take stays in memory, can be searched, and is tried again.
     pub async fn sync(&self) -> Result<()> {
-        let mut result = self.index.flush().await;
+        let mut result = if self.options.log_interval_ms.is_none() { self.index.flush().await } else { Ok(()) };
         for partition in self.table.partitions() {
             let flushed = partition.make_durable().await;
             result = result.and(self.unless_dropped(&partition, flushed));
@@ -310,7 +318,14 @@ impl Storage {
             result = result.and(partition.shutdown().await);
         }
         result = result.and(self.index.shutdown().await);
-        let lost: u64 = self.table.partitions().iter().map(|partition| partition.rows_in_memory()).sum();
+        let lost: u64 = self.table.partitions().iter().map(|partition| partition.rows_at_stake()).sum();
+        if lost == 0
+            && result.is_ok()
+            && let Some(log) = &self.log
+        {
+            // What could not be removed is read again, and removed with the parts made of it.
+            result = log.remove_all().await;
+        }
         if lost == 0 { result } else { result.map_err(|error| error.at(format!("{lost} samples were not stored"))) }
     }
 

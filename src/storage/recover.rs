@@ -1,6 +1,6 @@
 //! Opening: what lies in the file system becomes a storage again. Reads lists of parts and their metaindexes, not the data.
 
-use super::series::SeriesRegistry;
+use super::series::{NumberedNames, SeriesRegistry};
 use super::table::Table;
 use super::{Storage, StorageOptions, settings};
 use crate::block::dedup::{Dedup, DedupRule};
@@ -9,6 +9,7 @@ use crate::encoding::int::{put_i64, take_i64};
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::index::{Index, IndexOptions};
+use crate::log::{self, NameOf, RowLog};
 use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
@@ -72,6 +73,16 @@ impl Storage {
         };
         let index = Index::open(context, index_options).await?;
         let series = Rc::new(SeriesTable::default());
+        let numbered_names = NumberedNames::default();
+        let logged = log::find(context).await?;
+        let log = (!options.read_only).then(|| {
+            let (series, names) = (series.clone(), numbered_names.clone());
+            let name_of: NameOf = Rc::new(move |number, marshaled| {
+                names.borrow().get(number as usize)?.marshal(marshaled);
+                Some(series.tsid(number).metric_id)
+            });
+            RowLog::new(context, options.log_interval_ms, name_of, &logged)
+        });
         let dedup = Dedup { rule: DedupRule::KeepLast, interval_ms: options.dedup_interval_ms };
         let partition_options = Rc::new(PartitionOptions {
             max_rows_per_shard: max_rows_per_shard(options.memory_bytes / 100 * 60, SHARDS),
@@ -96,14 +107,19 @@ impl Storage {
                     Box::pin(async move { index.flush().await })
                 })
             },
+            log: log.clone(),
             ids: options.ids.clone(),
             start_nanos: options.start_nanos(),
         });
         let storage = Rc::new(Self {
             context: context.clone(),
-            series: RefCell::new(SeriesRegistry::new(series, index.generation(), context.memory())),
+            series: RefCell::new(
+                SeriesRegistry::new(series, numbered_names, index.generation(), context.memory())
+                    .with_log(options.log_interval_ms.is_some()),
+            ),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
+            log,
             preparing: Turnstile::default(),
             snapshotting: Turnstile::default(),
             next_snapshot: Cell::new(options.start_nanos()),
@@ -127,6 +143,7 @@ impl Storage {
         for opened in join_all(opening).await {
             opened?;
         }
+        storage.replay(&logged).await?;
         if storage.options.read_only {
             index.count();
         } else {

@@ -10,6 +10,7 @@ use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::metric::tsid::Tsid;
 use crate::runtime::{MemoryBudget, MemoryShare};
 use serde::Serialize;
+use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
@@ -38,10 +39,17 @@ struct Entry {
     numbered: Option<(Tsid, SeriesIndex)>,
 }
 
+/// The names of the series that rows refer to, by the number that these carry.
+pub(super) type NumberedNames = Rc<RefCell<Vec<Rc<MetricName>>>>;
+
 /// Handles are dense numbers. Those of callers are valid until the database is closed; those that only stand for texts are given out
 /// anew after [`SeriesRegistry::forget_unused`], when the series take more memory than they may.
 pub struct SeriesRegistry {
     table: Rc<SeriesTable>,
+    /// The name of each series in the table.
+    numbered_names: NumberedNames,
+    /// Whether rows are logged by the numbers of their series.
+    has_log: bool,
     entries: Vec<Entry>,
     /// For each handle the number that rows carry, or [`UNRESOLVED`].
     row_series: Vec<SeriesIndex>,
@@ -138,9 +146,16 @@ pub struct SeriesState {
 
 impl SeriesRegistry {
     /// An empty registry, which draws from `memory`.
-    pub(super) fn new(table: Rc<SeriesTable>, generation: u64, memory: &MemoryBudget) -> Self {
+    pub(super) fn new(
+        table: Rc<SeriesTable>,
+        numbered_names: NumberedNames,
+        generation: u64,
+        memory: &MemoryBudget,
+    ) -> Self {
         Self {
             table,
+            numbered_names,
+            has_log: false,
             entries: Vec::new(),
             row_series: Vec::new(),
             registered_date: Vec::new(),
@@ -235,6 +250,11 @@ impl SeriesRegistry {
         Ok(handle)
     }
 
+    /// The same, for rows that are logged by the numbers of their series.
+    pub(super) fn with_log(self, has_log: bool) -> Self {
+        Self { has_log, ..self }
+    }
+
     /// The text that followed the last one when that was met before.
     pub(super) fn expected_text(&self) -> Option<Rc<[u8]>> {
         let next = self.texts.entries.get(self.texts.last)?.next;
@@ -303,12 +323,17 @@ impl SeriesRegistry {
         let entry = &mut self.entries[handle as usize];
         let number = match entry.numbered {
             Some((known, number)) if known == tsid => number,
-            _ => match self.free_numbers.pop() {
+            // Where a log is kept, a number names one series for good: the log's records are read by it.
+            _ => match self.free_numbers.pop().filter(|_| !self.has_log) {
                 Some(number) => {
                     self.table.replace(number, tsid);
+                    self.numbered_names.borrow_mut()[number as usize] = entry.name.clone();
                     number
                 }
-                None => self.table.push(tsid),
+                None => {
+                    self.numbered_names.borrow_mut().push(entry.name.clone());
+                    self.table.push(tsid)
+                }
             },
         };
         entry.numbered = Some((tsid, number));
@@ -390,7 +415,7 @@ mod tests {
     #[test]
     fn a_series_that_is_looked_up_anew_keeps_its_number() {
         let table = Rc::<SeriesTable>::default();
-        let mut registry = SeriesRegistry::new(table.clone(), 0, &MemoryBudget::default());
+        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0, &MemoryBudget::default());
         let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
         let handles: Vec<u32> = (0..1_000)
             .map(|n: u32| registry.handle(MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())])).unwrap())
@@ -414,7 +439,7 @@ mod tests {
         let table = Rc::<SeriesTable>::default();
         let memory = MemoryBudget::default();
         memory.set_limit_bytes(1 << 20);
-        let mut registry = SeriesRegistry::new(table.clone(), 0, &memory);
+        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0, &memory);
         let name = |n: u64| MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())]);
         let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
         let kept = registry.handle_to_keep(name(0)).unwrap();

@@ -17,6 +17,8 @@ export interface EngineOptions {
   readonly dedupInterval: string | undefined;
   /** "metricsql" or "promql": what queries speak that don't say. */
   readonly dialect: string | undefined;
+  /** A duration such as "1s", or milliseconds. */
+  readonly durableWithin: string;
   readonly manualClock: boolean;
   /** Milliseconds since the epoch. */
   readonly startTime: number;
@@ -48,6 +50,7 @@ extern "C" {
 pub(super) struct Options {
     retention: Option<String>,
     dedup_interval: Option<String>,
+    durable_within: String,
     manual_clock: bool,
     start_time: f64,
     cache_bytes: f64,
@@ -95,6 +98,7 @@ impl Options {
                 force_flush: self.force_flush_auth_key,
                 force_merge: self.force_merge_auth_key,
             },
+            durable_within_ms: parse_duration_ms(&self.durable_within).map_err(|error| error.at("durableWithin"))?,
             read_only: self.read_only,
             ..defaults
         };

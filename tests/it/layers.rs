@@ -13,7 +13,7 @@ const FLOORS: &[&[&str]] = &[
     &["fs"],
     &["runtime"],
     &["merge"],
-    &["block", "mergeset", "query"],
+    &["block", "log", "mergeset", "query"],
     &["index", "part"],
     &["partition"],
     &["archive", "formats", "http"],

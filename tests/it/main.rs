@@ -20,6 +20,7 @@ mod hints;
 mod hostile_formats;
 mod index;
 mod layers;
+mod log;
 mod machine;
 mod model;
 mod partition;

@@ -41,6 +41,7 @@ pub fn options() -> PartitionOptions {
         deleted: Rc::new(|| Rc::new(U64Set::new())),
         series: Rc::new(SeriesTable::default()),
         ensure_index_durable: Rc::new(|| Box::pin(async { Ok(()) })),
+        log: None,
         ids: Rc::new(IdSource::default()),
         start_nanos: START as u64 * 1_000_000,
     }

@@ -154,7 +154,9 @@ fn a_snapshot_holds_no_settings() {
     let mut engine = open(SharedFiles::default(), config()).unwrap();
     engine.put(&[("__name__", "up")], &[START], &[1.0]).unwrap();
     let Answer::Snapshot(name) = engine.ask(Command::SnapshotCreate).unwrap() else { panic!() };
-    let Answer::Files(files) = engine.ask(Command::SnapshotFiles { name }).unwrap() else { panic!() };
+    let Answer::Files(files) = engine.ask(Command::SnapshotFiles { name, layout: Default::default() }).unwrap() else {
+        panic!()
+    };
     let metadata: Vec<_> =
         files.iter().map(|file| &file.path[..]).filter(|path| path.starts_with("metadata")).collect();
     assert_eq!(metadata, ["metadata/minTimestampForCompositeIndex"]);

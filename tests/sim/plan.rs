@@ -77,6 +77,8 @@ pub struct Plan {
     pub cache_bytes: u64,
     pub memory_bytes: u64,
     pub final_merge_delay_ms: i64,
+    /// Below five seconds rows go to a log.
+    pub durable_within_ms: i64,
     pub budget: Budget,
     pub max_delay_ms: u64,
     /// Of a hundred operations, how many are waited for before the next one begins.
@@ -141,6 +143,7 @@ impl Plan {
             cache_bytes: random.of(&[0, 1 << 10, 64 << 10, 64 << 20]),
             memory_bytes: random.of(&[1 << 20, 4 << 30]),
             final_merge_delay_ms: if random.chance(20) { 30_000 } else { 0 },
+            durable_within_ms: Random::new(seed ^ 0x0010_9000).of(&[5_000, 5_000, 1_000, 300]),
             budget: match random.below(4) {
                 0 => Budget::Unlimited,
                 1 => Budget::Fixed(1),
@@ -174,6 +177,7 @@ impl Plan {
             cache_bytes: self.cache_bytes,
             memory_bytes: self.memory_bytes,
             final_merge_delay_ms: self.final_merge_delay_ms,
+            durable_within_ms: self.durable_within_ms,
             ..Config::new(start_time)
         }
     }

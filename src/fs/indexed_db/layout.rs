@@ -30,6 +30,14 @@ pub(super) const FORMAT: u32 = 1;
 pub(super) const EPOCH: &str = "epoch";
 /// The greatest epoch there has been. It stays when the other is removed, so that none comes twice.
 pub(super) const LAST_EPOCH: &str = "lastEpoch";
+/// So many writers that have a successor are known by name.
+pub(super) const ENDED_EPOCHS: u64 = 16;
+
+/// The key that says that the writer of an epoch has a successor.
+pub(super) fn ended_key(epoch: u64) -> JsValue {
+    JsValue::from_str(&format!("ended {epoch}"))
+}
+
 pub(super) const COMMITS: &str = "commits";
 pub(super) const LAYOUT: &str = "format";
 

@@ -9,6 +9,7 @@
 //! | `chunks`  | [number of the file, index]  | [`CHUNK_BYTES`] as a `Blob`, the last shorter; `Uint8Array` below [`BLOB_BYTES`] |
 //! | `meta`    | `format`, `commits`          | 1; commits since the first                                   |
 //! |           | `epoch`, `lastEpoch`         | how often a writer has opened it; the same (`stored.rs`)    |
+//! |           | `ended <epoch>`              | 1: the writer of that epoch has a successor                  |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
@@ -19,6 +20,10 @@
 //!
 //! Every writing transaction checks that the epoch is still the one that began when the database was opened here. A writer that
 //! was put to sleep and has lost its lock meanwhile thus can't overwrite what its successor did. It is told so once and for all.
+//!
+//! A page that goes away gets no turn in which it could look. Its transactions are told to end as soon as they have been put
+//! together, and add the key `ended <epoch>` and remove it again: where a successor has left that, the browser itself refuses all
+//! of it.
 //!
 //! Who opens for reading takes no epoch and writes nothing. It looks at the counts of commits and of entries to see whether there
 //! is news.
@@ -108,6 +113,7 @@ impl IndexedDbFileSystem {
                 name: name.into(),
                 connection: Some(connection(db, me)),
                 is_reopening: false,
+                is_leaving: false,
                 watch: None,
                 rounds_in_vain: 0,
                 closed: None,
@@ -189,6 +195,10 @@ impl FileSystem for IndexedDbFileSystem {
         state.retired.clear();
         state.lost_connection = None;
         done.append(&mut state.done);
+    }
+
+    fn leave(&mut self) {
+        self.0.state.borrow_mut().leave(&Rc::downgrade(&self.0));
     }
 
     fn stats(&self) -> FileSystemStats {

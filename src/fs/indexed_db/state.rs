@@ -5,7 +5,7 @@ use super::deadline::Timer;
 use super::flight::{Flight, Growing};
 use super::layout::CHUNK_BYTES;
 use super::stored::Standing;
-use super::transaction::{Access, transaction};
+use super::transaction::{Access, end, transaction};
 use super::trouble::{Attempt, Trouble};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
@@ -32,6 +32,8 @@ pub(super) struct State {
     pub(super) name: String,
     pub(super) connection: Option<Connection>,
     pub(super) is_reopening: bool,
+    /// The page goes away: no transaction waits for another turn.
+    pub(super) is_leaving: bool,
     /// Somebody looks from time to time whether the browser gets on.
     pub(super) watch: Option<Timer>,
     /// How often in a row there was no new connection, for all pauses and attempts.
@@ -135,10 +137,21 @@ impl State {
         }
     }
 
-    /// Commits go one at a time; everything else only waits for operations on the same files.
+    /// Lets what is under way, and all that comes, end without another turn.
+    pub(super) fn leave(&mut self, me: &Weak<Shared>) {
+        self.is_leaving = true;
+        for flight in self.pending.iter().filter_map(|pending| pending.flight.as_ref()) {
+            // What it has asked for was asked for before any successor could come. It can only fail when it is at its end already.
+            let _ = end(&flight.transaction);
+        }
+        self.advance(me);
+    }
+
+    /// Commits go one at a time, but for those of a page that goes away, which will not learn how the one before has ended; everything
+    /// else only waits for operations on the same files.
     fn may_start(&self, at: usize) -> bool {
         let request = &self.pending[at].request;
-        let is_commit = |request: &Request| matches!(request, Request::Commit { .. });
+        let is_commit = |request: &Request| matches!(request, Request::Commit { .. }) && !self.is_leaving;
         !self.pending[..at]
             .iter()
             .any(|before| (is_commit(request) && is_commit(&before.request)) || request.must_follow(&before.request))

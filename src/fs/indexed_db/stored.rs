@@ -3,8 +3,8 @@
 use super::connect::other_layout;
 use super::deadline::{finish, finish_transaction, sleep};
 use super::layout::{
-    CHUNKS, COMMITS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, META, STORES, chunk_range, number,
-    whole_number,
+    CHUNKS, COMMITS, ENDED_EPOCHS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, META, STORES,
+    chunk_range, ended_key, number, whole_number,
 };
 use super::transaction::{Access, end, transaction, unless_failed};
 use super::trouble::{Attempt, Trouble};
@@ -76,6 +76,10 @@ async fn take_over_within(name: &str, transaction: &IdbTransaction) -> Attempt<(
     let meta = transaction.object_store(META)?;
     for key in [EPOCH, LAST_EPOCH] {
         meta.put_with_key(&number(standing.epoch), &key.into())?;
+    }
+    meta.put_with_key(&1.into(), &ended_key(before.epoch))?;
+    if let Some(long_ended) = before.epoch.checked_sub(ENDED_EPOCHS) {
+        meta.delete(&ended_key(long_ended))?;
     }
     let first_file = standing.epoch.min(LAST_NUMBERED_EPOCH) * FILES_OF_AN_EPOCH;
     Ok((standing, directory_of(ask_directory(transaction)?, first_file).await?))

@@ -1,5 +1,6 @@
 //! Transactions, and what is written in them.
 
+use super::layout::{META, ended_key};
 use super::trouble::Attempt;
 use js_sys::{Array, Function, Reflect};
 use wasm_bindgen::prelude::*;
@@ -36,6 +37,15 @@ pub(super) fn transaction(
 #[expect(deprecated, reason = "an early draft had no such method; all browsers with wasm SIMD have it")]
 pub(super) fn end(transaction: &IdbTransaction) -> std::result::Result<(), JsValue> {
     transaction.commit()
+}
+
+/// Lets a transaction that has made all its requests come to its end, unless the writer of this epoch has a successor: the browser
+/// refuses to add what is there, and all of the transaction with it, whoever looks or does not.
+pub(super) fn end_if_not_ended(transaction: &IdbTransaction, epoch: u64) -> std::result::Result<(), JsValue> {
+    let meta = transaction.object_store(META)?;
+    meta.add_with_key(&1.into(), &ended_key(epoch))?;
+    meta.delete(&ended_key(epoch))?;
+    end(transaction)
 }
 
 /// Undoes a transaction that was not put together as a whole. What there is of it would come to its end by itself else.

@@ -6,7 +6,7 @@ use super::layout::{
 };
 use super::settling::settles;
 use super::state::{Shared, State};
-use super::transaction::{Access, Write, unless_failed};
+use super::transaction::{Access, Write, end_if_not_ended, unless_failed};
 use super::trouble::{Attempt, Trouble};
 use crate::error::Error;
 use crate::fs::directory::{CommitPlan, InodeId};
@@ -119,7 +119,10 @@ impl State {
             .iter()
             .try_for_each(|write| write.carry_out(&transaction))
             .map_err(Trouble::from)
-            .and_then(|()| flight.settle_when_written(self.standing.epoch, |success| settles(me, op, success)));
+            .and_then(|()| flight.settle_when_written(self.standing.epoch, |success| settles(me, op, success)))
+            .and_then(
+                |()| if self.is_leaving { Ok(end_if_not_ended(&transaction, self.standing.epoch)?) } else { Ok(()) },
+            );
         unless_failed(&transaction, written)?;
         Ok(flight)
     }

@@ -63,7 +63,7 @@ export const CHAPTERS: readonly Chapter[] = [
     title: "Five seconds later",
     text: [
       "Every five seconds, in-memory parts that are at least five seconds old go to disk: up to fifteen of them are merged into one small part. It is written below tmp, synced, and moved to its place by one transaction.",
-      "Below the neck is what survives. Samples are durable five to eleven seconds after they came, and there is no write-ahead log, here or on the server: a kill -9 takes at most the last twelve seconds.",
+      "Below the neck is what survives. There is no write-ahead log on the server, and none in this room, which keeps to the server's rhythm: samples are durable five to eleven seconds after they came, and a kill -9 takes at most the last twelve.",
     ],
     look: "Bricks run through the neck. Those above it are lost by a crash, those below are not.",
     counters: ["parts", "bytes"],

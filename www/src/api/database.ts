@@ -66,7 +66,7 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    * lost) rejects the next append, which is not carried out then, and the next `flush()`, `sync()` or `close()`, each once; the error's
    * `samples` says how many were not taken. When the worker dies, every later call rejects, and `samples` says how many are in doubt.
    * Samples are searchable after about a second, or
-   * after `flush()`, and durable after five to eleven, or after `sync()`. The arrays stay the caller's; with the engine in the calling
+   * after `flush()`, and durable within a second, or as `durableWithin` says, or after `sync()`. The arrays stay the caller's; with the engine in the calling
    * thread they must not be changed before the call resolves when they are longer than 32,768.
    *
    * Who appends faster than it can be flushed waits for that, so that no more than a part of `cacheBytes` waits in memory. No signal

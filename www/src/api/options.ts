@@ -10,9 +10,9 @@ export interface OpenOptions {
   /**
    * Where parts live, and what that promises. Default: `"indexeddb"` where it exists, else `"memory"`.
    *
-   * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved. Without them samples become
-   * durable five to eleven seconds after they were appended, so that an end without a word costs the last twelve at most; half a
-   * part is never left.
+   * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved, and without them what was
+   * accepted longer ago than {@link durableWithin} says: a second. An end without a word costs what came since, and nothing is
+   * ever left half. What was appended before the page's `pagehide` is written as the page goes.
    *
    * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
    *   not know each other.
@@ -25,6 +25,14 @@ export interface OpenOptions {
    * Unless the origin is persistent, the browser may remove all of it when the disk runs short, see {@link Opened.persistence}.
    */
   storage?: "memory" | "indexeddb" | "opfs";
+  /**
+   * So long after it was accepted a sample is durable by itself: `"1s"` or milliseconds. Default `"1s"`.
+   *
+   * Samples are written to a log as they come, and as parts every half a minute, or when they are many. From `"5s"` on there is no
+   * log: parts are written in a server's rhythm, five to eleven seconds after their samples came. Databases in memory and those
+   * with a manual clock go by that, unless told otherwise.
+   */
+  durableWithin?: string | number;
   /**
    * Data older than this is dropped: `"30d"`, `"12h"`, `"1y"` or milliseconds; `"100y"` keeps all. The database remembers it. Left
    * out, a new one gets `"1y"`, an existing one keeps what it has, and one that a server has written, which says nothing of it, keeps
@@ -50,7 +58,7 @@ export interface OpenOptions {
    * - `"wait"`: it waits until the database is free, see {@link lockTimeout}.
    * - `"readonly"`: the database is opened for reading, and {@link Opened.role} is `"reader"`; it is `"writer"` when nobody else
    *   has it. A reader sees what the writer has made durable, and looks for news before each call, at most five times a second: it is
-   *   five to eleven seconds behind, or as far as the writer's last `sync()`. Queries, exports, `inspect` and the list and the download
+   *   as far behind as the writer's {@link durableWithin} says. Queries, exports, `inspect` and the list and the download
    *   of snapshots work; whatever would change something is refused with the code `locked`. A reader stays one when the writer is
    *   gone: to write, `close()` it and `open` again.
    */

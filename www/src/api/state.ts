@@ -55,6 +55,8 @@ export interface EngineConfig {
   finalMergeDelayMs: number;
   /** For which requests a key is asked; the keys are not shown. */
   auth: { snapshot: boolean; forceFlush: boolean; forceMerge: boolean };
+  /** So long after it was accepted a sample is durable at the latest; from 5,000 on parts go to disk in the server's rhythm. */
+  durableWithinMs: number;
   /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
   readOnly: boolean;
 }

@@ -2,6 +2,7 @@
 
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { abortable, checkAborted } from "../base/abort.js";
+import { linger, LINGER_MS } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
 import { directoryOf } from "../storage/opfs.js";
@@ -332,17 +333,36 @@ export class InlinePort implements Port {
   }
 
   suspend(): void {
-    if (this.#engine === undefined) return;
+    const engine = this.#engine;
+    if (engine === undefined) return;
     try {
-      this.#engine.submit({ kind: "sync" });
-      this.#pump.workNow();
+      engine.leave();
+      const ticket = engine.submit({ kind: "sync" });
+      this.#pump.workNow(LINGER_MS);
+      // What has been handed to the browser gets through when this thread does not go at once.
+      if (!engine.completed().includes(ticket)) linger();
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }
-    const reason = new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again");
     // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out.
-    if (this.#holdsHandles) this.#free(reason);
-    else this.#end(reason);
+    if (this.#holdsHandles) this.#free(putAway());
+    else this.#end(putAway());
+  }
+
+  /** As `suspend`, in a thread that gets more turns: resolves when all is written, or when that takes too long. */
+  async leave(limitMs: number): Promise<void> {
+    const engine = this.#engine;
+    if (engine === undefined) return;
+    this.#isClosing = true;
+    const written = async () => {
+      engine.leave();
+      const ticket = engine.submit({ kind: "sync" });
+      const answered = this.#answer(ticket);
+      this.#pump.workNow(LINGER_MS);
+      await answered;
+    };
+    await Promise.race([written().catch(() => {}), new Promise((resolve) => setTimeout(resolve, limitMs))]);
+    this.#free(putAway());
   }
 
   get isOpen(): boolean {
@@ -412,6 +432,10 @@ export class InlinePort implements Port {
     this.#end(fault);
     return fault;
   }
+}
+
+function putAway(): SandglassError {
+  return new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again");
 }
 
 function openEngine(

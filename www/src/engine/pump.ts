@@ -122,9 +122,9 @@ export class Pump {
     if (took > LONG_SLICE_MS) this.slices.over8Ms++;
   }
 
-  /** Works now, for the length of one slice, without settling anything: for the moment before a page goes away. */
-  workNow(): void {
-    if (!this.#stopped) this.#work(performance.now());
+  /** Works now, until there is nothing to do or the time is up, without settling anything: for the moment before a page goes away. */
+  workNow(limitMs: number): void {
+    if (!this.#stopped) this.#work(performance.now(), limitMs);
   }
 
   /** Ends it: whoever waits is told why. */
@@ -167,12 +167,12 @@ export class Pump {
   }
 
   /** Step by step, until a slice is full or nothing is left to do. */
-  #work(began: number): number {
+  #work(began: number, limitMs = SLICE_MS): number {
     for (let stepBegan = began; ; ) {
       const due = this.#driven.pump(Date.now(), this.#budget);
       const now = performance.now();
       this.#adapt(now - stepBegan, this.#driven.spent());
-      if (due !== 0 || now - began >= SLICE_MS - STEP_MS / 2) return due;
+      if (due !== 0 || now - began >= limitMs - STEP_MS / 2) return due;
       stepBegan = now;
     }
   }

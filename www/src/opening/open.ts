@@ -58,7 +58,7 @@ export async function openDatabase(options: OpenOptions = {}, start: Starter): P
   // It may have been taken back in the same task.
   checkAborted("open", signal);
   const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
-  const wish = { storage, options: engineOptionsOf(options), lock };
+  const wish = { storage, options: engineOptionsOf(options, storage.kind), lock };
   const opening = new AbortController();
   const giveUp = () => opening.abort();
   signal?.addEventListener("abort", giveUp);
@@ -122,7 +122,7 @@ function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "read
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
 }
 
-export function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
+export function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["kind"]): EngineStart["options"] {
   const {
     retention,
     dedupInterval,
@@ -131,6 +131,8 @@ export function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
     cacheBytes = DEFAULT_CACHE_BYTES,
     precisionBits = 64,
     authKeys = {},
+    // Nothing outlives a database in memory, and who moves the clock by hand looks at how a server goes about it.
+    durableWithin = storage === "memory" || clock === "manual" ? "5s" : "1s",
   } = options;
   record(authKeys, "authKeys");
   onlyKnown(authKeys, AUTH_KEYS, "authKeys");
@@ -145,6 +147,7 @@ export function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
     // The database remembers what is left out.
     retention: retention === undefined ? undefined : durationText(retention, "retention"),
     dedupInterval: dedupInterval === undefined ? undefined : durationText(dedupInterval, "dedupInterval"),
+    durableWithin: durationText(durableWithin, "durableWithin"),
     manualClock: clock === "manual",
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,

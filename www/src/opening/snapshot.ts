@@ -17,7 +17,7 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
   const wish = {
     storage: { kind: "archive" as const, files },
     // Nothing is too old to be looked at, and time stands still.
-    options: engineOptionsOf({ retention: "100y", clock: "manual", ...(cacheBytes !== undefined && { cacheBytes }) }),
+    options: engineOptionsOf({ retention: "100y", clock: "manual", ...(cacheBytes !== undefined && { cacheBytes }) }, "memory"),
     lock: { ifLocked: "fail" as const, timeoutMs: 0 },
   };
   const begin = async (): Promise<OpenedSnapshot> => {

@@ -65,8 +65,7 @@ worker.onmessage = ({ data }) => {
       break;
     case "suspend":
       isLeaving = true;
-      port.suspend();
-      setTimeout(() => worker.close(), LAST_WORK_MS);
+      void leave();
       break;
     case "close":
       isLeaving = true;
@@ -85,6 +84,14 @@ post({ kind: "hello", build: BUILD });
 
 function post(reply: Reply, transfer: Transferable[] = []): void {
   worker.postMessage(reply, transfer);
+}
+
+/** Writes what the page has handed over, lets go of the database, and ends. */
+async function leave(): Promise<void> {
+  const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORK_MS));
+  await Promise.race([afterAppends(), limit]);
+  await port.leave(LAST_WORK_MS);
+  worker.close();
 }
 
 /** The engine has stopped by itself. */

@@ -15,7 +15,11 @@ import { unpackSeries } from "./series_pack.js";
 import type { EngineEvent } from "../api/events.js";
 import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
+import { linger } from "../base/linger.js";
 import { Liveness } from "./liveness.js";
+
+/** A page that has handed nothing over for so long has nothing to lose when it goes away. */
+const DURABLE_AFTER_MS = 15_000;
 
 interface Call {
   resolve(value: unknown): void;
@@ -35,6 +39,8 @@ export class WorkerPort implements Port {
   readonly #worker: Worker;
   readonly #manualClock: boolean;
   #now: number;
+  /** When all that was handed over is durable by itself, in the server's rhythm, too. */
+  #durableAt = 0;
   #lastId = 0;
   readonly #calls = new Map<number, Call>();
   /** How many samples each message had that the worker has not answered. */
@@ -177,10 +183,16 @@ export class WorkerPort implements Port {
 
   #sendAppends(batch: Packed): void {
     const id = ++this.#lastId;
+    this.#mayLose();
     this.#liveness.begin();
     this.#appends.set(id, batch.values.length);
     const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
     this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
+  }
+
+  /** Something was handed over that is not durable for some time. */
+  #mayLose(): void {
+    this.#durableAt = performance.now() + DURABLE_AFTER_MS;
   }
 
   // ---- requests -----------------------------------------------------------------------------------------------------------
@@ -190,6 +202,7 @@ export class WorkerPort implements Port {
     // The caller keeps what he has handed in.
     const body = bodyOf(asked)?.slice();
     const sent = withBody(asked, body);
+    if (asked.kind === "ingest") this.#mayLose();
     const answer = await this.#abortable(
       nameOf(asked),
       signal,
@@ -319,7 +332,9 @@ export class WorkerPort implements Port {
   suspend(): void {
     if (this.#ended !== undefined) return;
     this.#post({ kind: "suspend" });
-    // The worker ends by itself, when it has handed to the storage what it can.
+    // The worker gets little time once the page is gone.
+    if (performance.now() < this.#durableAt) linger();
+    // It ends by itself, when it has handed to the storage what it can.
     this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
   }
 

@@ -14,14 +14,14 @@ const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
 const entries = { inline: `/package/${await entry("./inline")}`, index: `/package/${await entry(".")}` };
 
-/** After so long the page is killed. By themselves samples are written five seconds after they came. */
+/** After so long the page is killed. In the server's rhythm samples are written by themselves five seconds after they came. */
 const AT_ONCE_MS = 1_500;
 const SAMPLES = 1_000;
 
 /** In the page: opens a database and appends. */
 const append = async ({ entry, name, options, samples, hides }) => {
   const { open } = await import(entry);
-  const db = await open({ name, retention: "100y", ...options });
+  const db = await open({ name, retention: "100y", durableWithin: "5s", ...options });
   // The files of a new database are not what is asked for.
   await db.sync();
   const timestamps = Array.from({ length: samples }, (_, i) => Date.now() - i * 1000);

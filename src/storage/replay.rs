@@ -1,0 +1,91 @@
+//! The log that an earlier process has left, or that the writer goes on with, becomes in-memory parts again. Nothing is written.
+
+use super::Storage;
+use crate::collections::sort;
+use crate::error::{Error, Result};
+use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows};
+use crate::metric::row::Rows;
+use crate::time::{MAX_TIMESTAMP_MS, TimeRange, date_of};
+use std::collections::HashMap;
+use std::rc::Rc;
+
+impl Storage {
+    /// Takes in all rows of the log that was found, and makes them searchable.
+    ///
+    /// # Errors
+    /// `Corrupt` with the file that can't be understood; what storage says.
+    pub(super) async fn replay(&self, found: &Replay) -> Result<()> {
+        for generation in found.generations() {
+            let names = found.names(&self.context, generation).await?;
+            for number in found.records(generation) {
+                let replayed = found.read(&self.context, generation, number, &names).await?;
+                let record = self.log.as_ref().map(|log| log.adopt(&replayed));
+                self.replay_rows(replayed, &names, record).await?;
+            }
+        }
+        if !found.is_empty() {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    async fn replay_rows(
+        &self,
+        replayed: ReplayedRows,
+        names: &LoggedNames,
+        record: Option<Rc<LogRecord>>,
+    ) -> Result<()> {
+        let (rows, handles) = self.wanted_rows(replayed.rows, names)?;
+        let mut distinct = handles.clone();
+        sort::sort_and_dedup(&mut distinct);
+        // A clock that was set back does not undo what was accepted before.
+        let range = TimeRange { min: self.gate().range.min, max: MAX_TIMESTAMP_MS };
+        self.prepare(&distinct, &rows.timestamps, range).await?;
+        let partition = rows.timestamps.first().and_then(|first| self.table.partition_of(*first));
+        let Some((_, partition)) = partition else {
+            if let (Some(log), Some(record)) = (&self.log, record) {
+                log.abandon(&[record]);
+            }
+            return Ok(());
+        };
+        for (&handle, &timestamp) in handles.iter().zip(&rows.timestamps) {
+            let date = date_of(timestamp);
+            self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+        }
+        let series = {
+            let known = self.series.borrow();
+            handles.iter().map(|handle| known.row_series(*handle)).collect()
+        };
+        partition.add_logged(Rows { series, ..rows }, record);
+        Ok(())
+    }
+
+    /// The rows that are neither too old nor of deleted series, and the handles of their series.
+    fn wanted_rows(&self, mut rows: Rows, names: &LoggedNames) -> Result<(Rows, Vec<u32>)> {
+        let (deleted, oldest) = (self.index.deleted(), self.gate().range.min);
+        let mut known: HashMap<u32, Option<u32>> = HashMap::new();
+        let mut handles = Vec::with_capacity(rows.len());
+        let mut kept = 0;
+        for at in 0..rows.len() {
+            let number = rows.series[at];
+            let handle = match known.get(&number) {
+                Some(handle) => *handle,
+                None => {
+                    let wanted = names.get(&number).filter(|(_, metric_id)| !deleted.contains(*metric_id));
+                    let handle = wanted.map(|(name, _)| self.series.borrow_mut().handle(name.clone())).transpose();
+                    let handle = handle.map_err(|error| Error::corrupt(error.message()).at("log"))?;
+                    known.insert(number, handle);
+                    handle
+                }
+            };
+            let Some(handle) = handle.filter(|_| rows.timestamps[at] >= oldest) else { continue };
+            handles.push(handle);
+            rows.timestamps[kept] = rows.timestamps[at];
+            rows.values[kept] = rows.values[at];
+            kept += 1;
+        }
+        rows.timestamps.truncate(kept);
+        rows.values.truncate(kept);
+        Ok((rows, handles))
+    }
+}

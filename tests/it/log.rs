@@ -1,0 +1,334 @@
+//! The log: what was appended is durable within a second, whatever happens then, and is there once.
+
+use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
+use sandglass::engine::{Answer, Command, Config, Engine};
+use sandglass::error::{ErrorKind, Result};
+use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::fs::sim::SimFileSystem;
+use sandglass::fs::{FileSystem, MemoryReader};
+use sandglass::time::{DAY_MS, MINUTE_MS};
+use std::collections::BTreeSet;
+
+/// A sample as (series, timestamp, value).
+type Sample = (u64, i64, i64);
+
+fn logged() -> Config {
+    Config { durable_within_ms: 1_000, ..config() }
+}
+
+#[derive(Default)]
+struct Ledger {
+    offered: BTreeSet<Sample>,
+    accepted: BTreeSet<Sample>,
+    durable: BTreeSet<Sample>,
+    maybe_deleted: BTreeSet<u64>,
+}
+
+fn put(engine: &mut Engine, ledger: &mut Ledger, series: u64, from: i64, count: i64) -> Result<()> {
+    let timestamps: Vec<i64> = (0..count).map(|i| from + i * 10).collect();
+    let values: Vec<f64> = timestamps.iter().map(|timestamp| (timestamp % 1_000_003) as f64).collect();
+    let samples = timestamps.iter().map(|timestamp| (series, *timestamp, timestamp % 1_000_003));
+    ledger.offered.extend(samples.clone());
+    engine.put(&[("__name__", "m"), ("series", &series.to_string())], &timestamps, &values)?;
+    ledger.accepted.extend(samples);
+    Ok(())
+}
+
+/// Nothing is older than a second after each step. `forgiving`: faults are skipped, as a program would that tries again later.
+fn live(engine: &mut Engine, ledger: &mut Ledger, forgiving: bool) -> Result<()> {
+    let check = |result: Result<()>| if forgiving { Ok(()) } else { result };
+    for second in 0..40_i64 {
+        let now = START + second * 1_000;
+        check(put(engine, ledger, second as u64 % 3, now, 2))?;
+        if second % 8 == 0 {
+            check(put(engine, ledger, 100 + second as u64, now - 40 * DAY_MS, 1))?;
+        }
+        let before = ledger.accepted.clone();
+        let passed = engine.advance(1_000);
+        match passed {
+            Ok(()) if !forgiving => ledger.durable = before,
+            result => check(result)?,
+        }
+        match second {
+            5 => match engine.ask(Command::Sync) {
+                Ok(_) => ledger.durable = ledger.accepted.clone(),
+                Err(error) => check(Err(error))?,
+            },
+            12 => check(engine.ask(Command::SnapshotCreate).map(drop))?,
+            20 => {
+                ledger.maybe_deleted.insert(2);
+                check(engine.ask(Command::DeleteSeries { selector: "{series=\"2\"}".into() }).map(drop))?;
+            }
+            35 => check(engine.ask(Command::ForceMerge { partition_prefix: String::new() }).map(drop))?,
+            _ => {}
+        }
+    }
+    let before = ledger.accepted.clone();
+    match engine.ask(Command::Close) {
+        Ok(_) => ledger.durable = before,
+        Err(error) => check(Err(error))?,
+    }
+    Ok(())
+}
+
+fn contents(engine: &mut Engine) -> BTreeSet<Sample> {
+    engine.flush().unwrap();
+    let mut found = BTreeSet::new();
+    for series in engine.all("m").unwrap() {
+        let number = series.labels.iter().find(|(key, _)| key == "series").unwrap().1.parse().unwrap();
+        for (timestamp, value) in series.timestamps.iter().zip(&series.values) {
+            assert!(found.insert((number, *timestamp, *value as i64)), "{number} has {timestamp} twice");
+        }
+    }
+    found
+}
+
+fn check_survivors(files: SimFileSystem, ledger: &Ledger, config: Config, what: &str) {
+    let start_time = START + DAY_MS;
+    let mut engine = open(files, Config { start_time, ..config })
+        .unwrap_or_else(|error| panic!("{what}: cannot be opened: {error}"));
+    let found = contents(&mut engine);
+    let is_deleted = |sample: &&Sample| ledger.maybe_deleted.contains(&sample.0);
+    let lost: Vec<_> = ledger.durable.difference(&found).filter(|sample| !is_deleted(sample)).take(3).collect();
+    assert!(lost.is_empty(), "{what}: durable samples are lost, such as {lost:?}");
+    let invented: Vec<_> = found.difference(&ledger.offered).take(3).collect();
+    assert!(invented.is_empty(), "{what}: samples that nobody put in, such as {invented:?}");
+    // And it goes on working, over another crash that comes before anything was written.
+    let mut after = Ledger::default();
+    put(&mut engine, &mut after, 0, start_time, 3).unwrap();
+    engine.advance(40_000).unwrap();
+    assert_eq!(contents(&mut engine), &found | &after.accepted, "{what}: after going on");
+    engine.ask(Command::Close).unwrap();
+}
+
+#[test]
+fn a_crash_at_any_operation_loses_nothing_that_is_older_than_a_second() {
+    let mut number = 0;
+    loop {
+        let files = SimFileSystem::new(number);
+        files.crash_at(number);
+        let mut ledger = Ledger::default();
+        if let Ok(mut engine) = open(files.clone(), logged()) {
+            let _ = live(&mut engine, &mut ledger, false);
+        }
+        if !files.has_crashed() {
+            assert!(number > 150, "a life of only {number} operations shows little");
+            check_survivors(files.restarted(), &ledger, logged(), "no crash");
+            return;
+        }
+        let survivors = files.restarted();
+        let second = survivors.restarted();
+        second.crash_at(number % 17);
+        let _ = open(second.clone(), Config { start_time: START + DAY_MS / 2, ..logged() });
+        check_survivors(
+            second.restarted(),
+            &ledger,
+            logged(),
+            &format!("two crashes, the first at operation {number}"),
+        );
+        // One that keeps no log finds what is in it all the same.
+        let next = if number % 2 == 0 { logged() } else { config() };
+        check_survivors(survivors, &ledger, next, &format!("crash at operation {number}"));
+        number += 1;
+    }
+}
+
+#[test]
+fn a_fault_at_any_operation_is_survived() {
+    let mut number = 0;
+    loop {
+        let files = SimFileSystem::new(number);
+        files.fail_at(number);
+        let mut ledger = Ledger::default();
+        let what = format!("operation {number} failed");
+        let mut engine = match open(files.clone(), logged()) {
+            Ok(engine) => engine,
+            Err(_) => open(files.clone(), logged()).unwrap_or_else(|error| panic!("{what}: {error}")),
+        };
+        live(&mut engine, &mut ledger, true).unwrap();
+        let is_last = files.operations() <= number;
+        check_survivors(files.restarted(), &ledger, logged(), &what);
+        if is_last {
+            return;
+        }
+        number += 1;
+    }
+}
+
+fn labels(series: usize) -> [(&'static str, String); 4] {
+    [
+        ("__name__", format!("node_metric_{}", series % 50)),
+        ("instance", format!("host-{}:9100", series / 50)),
+        ("job", "node".into()),
+        ("mode", "idle".into()),
+    ]
+}
+
+/// 40 % constant, 30 % counters, 20 % gauges of two decimals, 10 % random.
+fn next_value(series: usize, last: f64, random: &mut Random) -> f64 {
+    match series % 10 {
+        0..4 => 42.0,
+        4..7 => last + random.below(100) as f64,
+        7..9 => ((last * 100.0).round() + random.below(201) as f64 - 100.0) / 100.0,
+        _ => random.next() as f64 / u64::MAX as f64,
+    }
+}
+
+/// Bytes that some time of scraping writes.
+fn scraped_bytes(config: Config, every_ms: i64, for_ms: i64) -> u64 {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), config).unwrap();
+    let handles: Vec<u32> = (0..1_000)
+        .map(|series| {
+            let labels = labels(series);
+            let pairs: Vec<(&str, &str)> = labels.iter().map(|(key, value)| (*key, value.as_str())).collect();
+            engine.series(&pairs).unwrap().0
+        })
+        .collect();
+    let mut values: Vec<f64> = (0..1_000).map(|series| (series * 1_000) as f64).collect();
+    let mut random = Random::new(1);
+    for at in (0..for_ms).step_by(every_ms as usize) {
+        for (series, value) in values.iter_mut().enumerate() {
+            *value = next_value(series, *value, &mut random);
+        }
+        if let Some(ticket) = engine.append_row(&handles, START + at, &values).unwrap() {
+            engine.run(ticket).unwrap();
+        }
+        engine.advance(every_ms).unwrap();
+    }
+    engine.ask(Command::Close).unwrap();
+    files.stats().written_bytes
+}
+
+fn check_ratio(every_ms: i64, for_ms: i64) {
+    let before = scraped_bytes(config(), every_ms, for_ms);
+    let now = scraped_bytes(logged(), every_ms, for_ms);
+    let ratio = now as f64 / before as f64;
+    println!("every {every_ms} ms: {before} bytes without a log, {now} with one, ratio {ratio:.3}");
+    assert!(ratio < 1.3, "every {every_ms} ms: {now} bytes instead of {before}");
+}
+
+#[test]
+fn scraping_writes_hardly_more_bytes_than_without_a_log() {
+    check_ratio(1_000, 10 * MINUTE_MS);
+    check_ratio(15_000, 60 * MINUTE_MS);
+}
+
+#[test]
+#[ignore = "takes minutes; the one above has ten minutes of it"]
+fn an_hour_of_scraping_each_second_writes_hardly_more_bytes_than_without_a_log() {
+    check_ratio(1_000, 60 * MINUTE_MS);
+}
+
+fn log_files(files: &SharedFiles) -> Vec<String> {
+    files.0.borrow().paths().filter(|path| path.starts_with("log/")).map(str::to_owned).collect()
+}
+
+#[test]
+fn parts_come_after_half_a_minute_and_take_the_log_with_them() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    for second in 0..29 {
+        engine.put(&[("__name__", "m")], &[START + second * 1_000], &[1.0]).unwrap();
+        engine.advance(1_000).unwrap();
+    }
+    let is_part = |path: &str| path.starts_with("data/small/2024_03/") && path.ends_with("/values.bin");
+    assert_eq!(files.0.borrow().paths().filter(|path| is_part(path)).count(), 0);
+    assert!(log_files(&files).len() >= 28, "{:?}", log_files(&files));
+    engine.advance(5_000).unwrap();
+    assert_eq!(files.0.borrow().paths().filter(|path| is_part(path)).count(), 1);
+    assert!(log_files(&files).iter().all(|path| path.ends_with(".names")), "{:?}", log_files(&files));
+    engine.put(&[("__name__", "m")], &[START + 60_000], &[1.0]).unwrap();
+    engine.ask(Command::Sync).unwrap();
+    assert_eq!(log_files(&files).iter().filter(|path| path.ends_with(".rows")).count(), 1, "sync is one record");
+    let Answer::Snapshot(name) = engine.ask(Command::SnapshotCreate).unwrap() else { panic!() };
+    let Answer::Files(listed) = engine.ask(Command::SnapshotFiles { name, layout: Default::default() }).unwrap() else {
+        panic!()
+    };
+    assert!(listed.iter().all(|file| ["data/", "indexdb/", "metadata/"].iter().any(|dir| file.path.starts_with(dir))));
+    engine.ask(Command::Close).unwrap();
+    assert_eq!(log_files(&files), Vec::<String>::new(), "nothing stays behind an orderly end");
+}
+
+#[test]
+fn rows_that_are_too_many_for_the_log_go_to_disk_within_the_second() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    let timestamps: Vec<i64> = (0..100_000).map(|i| START + i).collect();
+    let values = vec![1.5; timestamps.len()];
+    engine.put(&[("__name__", "m")], &timestamps, &values).unwrap();
+    engine.advance(1_900).unwrap();
+    let crashed = SharedFiles(std::rc::Rc::new(std::cell::RefCell::new(files.0.borrow().after_crash())));
+    let mut again = open(crashed, logged()).unwrap();
+    assert_eq!(again.all("m").unwrap()[0].timestamps.len(), 100_000);
+}
+
+#[test]
+fn a_deleted_series_does_not_come_back_with_the_log() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    engine.put(&[("__name__", "gone")], &[START], &[1.0]).unwrap();
+    engine.put(&[("__name__", "stays")], &[START], &[2.0]).unwrap();
+    engine.advance(1_000).unwrap();
+    engine.ask(Command::DeleteSeries { selector: "gone".into() }).unwrap();
+    let mut again = open(files.clone(), logged()).unwrap();
+    assert_eq!(again.all("gone").unwrap(), []);
+    assert_eq!(again.all("stays").unwrap()[0].values, [2.0]);
+}
+
+#[test]
+fn a_clock_that_was_set_back_loses_nothing_that_is_logged() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    engine.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
+    engine.advance(1_000).unwrap();
+    let mut again = open(files.clone(), Config { start_time: START - 100 * DAY_MS, ..logged() }).unwrap();
+    assert_eq!(again.all("m").unwrap()[0].values, [1.0]);
+}
+
+#[test]
+fn a_reader_sees_what_is_logged_within_the_second() {
+    let files = SharedFiles::default();
+    let mut writer = open(files.clone(), logged()).unwrap();
+    writer.put(&[("__name__", "m"), ("a", "b")], &[START], &[1.0]).unwrap();
+    writer.advance(1_000).unwrap();
+    let mut reader = open(MemoryReader::open(files.0.clone()), Config { read_only: true, ..logged() }).unwrap();
+    assert_eq!(reader.all("m").unwrap()[0].values, [1.0]);
+    for second in 1..70 {
+        writer.put(&[("__name__", "m"), ("a", "b")], &[START + second * 1_000], &[1.0]).unwrap();
+        writer.advance(1_000).unwrap();
+        reader.advance(1_000).unwrap();
+        let seen = reader.all("m").unwrap();
+        assert_eq!(seen[0].timestamps.len() as i64, second + 1);
+    }
+}
+
+#[test]
+fn a_damaged_record_is_named_and_nothing_is_changed() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    for second in 0..3 {
+        engine.put(&[("__name__", "m")], &[START + second], &[1.0]).unwrap();
+        engine.advance(1_000).unwrap();
+    }
+    let paths = log_files(&files);
+    assert!(paths.len() >= 4, "{paths:?}");
+    for path in paths {
+        let whole = files.0.borrow().after_crash();
+        let content = whole.file(&path).unwrap();
+        let refused = |content: Vec<u8>| {
+            let mut damaged: MemoryFileSystem = whole.clone();
+            damaged.put(&path, content).unwrap();
+            let before: Vec<String> = damaged.paths().map(str::to_owned).collect();
+            let damaged = SharedFiles(std::rc::Rc::new(std::cell::RefCell::new(damaged)));
+            let error = open(damaged.clone(), logged()).err().unwrap_or_else(|| panic!("{path} was opened"));
+            assert_eq!(error.kind(), ErrorKind::Corrupt);
+            assert!(error.message().contains(&path), "{error}");
+            assert_eq!(damaged.0.borrow().paths().map(str::to_owned).collect::<Vec<_>>(), before);
+        };
+        refused(content[..content.len() - 1].to_vec());
+        let mut flipped = content.to_vec();
+        flipped[content.len() / 2] ^= 1;
+        refused(flipped);
+    }
+}
