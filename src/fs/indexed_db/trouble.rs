@@ -108,6 +108,12 @@ pub(super) fn unknown_outcome(error: &Error) -> Error {
     Error::new(ErrorKind::Closed, reason)
 }
 
+/// Why nobody can go on whose database is there no more.
+pub(super) fn removed() -> Error {
+    let reason = "the browser has removed the database, to make room or at the user's wish, and what was stored in it is gone; open it again to begin a new one";
+    Error::new(ErrorKind::Closed, reason)
+}
+
 /// Why a writer can't write any more.
 pub(super) fn fenced() -> Error {
     let message = "a newer writer has taken the database over, while this one was asleep or had lost its lock; nothing that was not durable is kept. Close this database and open it again";
