@@ -8,7 +8,7 @@ import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
-import type { Database } from "../api/database.js";
+import type { Closed, Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "../api/samples.js";
@@ -39,6 +39,7 @@ export class OpenDatabase implements Database {
   readonly #handles: Handle[] = [];
   readonly #listeners = new Set<(event: EngineEvent) => void>();
   #closing: Promise<void> | undefined;
+  readonly closed: Promise<Closed>;
 
   constructor(name: string, opened: Opened, port: Port, release: () => void) {
     this.name = name;
@@ -46,6 +47,7 @@ export class OpenDatabase implements Database {
     this.#port = port;
     this.#release = release;
     this.snapshots = snapshotsOf(port);
+    this.closed = port.ended.then((error) => this.#howEnded(error));
   }
 
   get storage(): Opened["storage"] {
@@ -240,6 +242,12 @@ export class OpenDatabase implements Database {
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const { fetchFrom } = await onDemand(import("./http.js"));
     return fetchFrom(this.#port, input, init);
+  }
+
+  #howEnded(error: SandglassError): Closed {
+    if (this.#closing !== undefined) return { reason: "closed" };
+    this.#release();
+    return { reason: error.code === "internal" || error.code === "corrupt" ? "failed" : "lost", error };
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------------------

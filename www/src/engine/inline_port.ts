@@ -42,6 +42,8 @@ export class InlinePort implements Port {
   #memory: WebAssembly.Memory | undefined;
   #staging: Staging | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
+  readonly ended: Promise<SandglassError>;
+  #tellEnd!: (reason: SandglassError) => void;
   /** Called once with the reason when nothing can be done any more. */
   #ended: ((reason: SandglassError) => void) | undefined;
   /** Absent where there is no end of room, in memory. */
@@ -71,6 +73,7 @@ export class InlinePort implements Port {
   }
 
   private constructor(glue: Glue, memory: WebAssembly.Memory, options: EngineOptions) {
+    this.ended = new Promise((resolve) => (this.#tellEnd = resolve));
     this.#glue = glue;
     this.#options = options;
     this.#memory = memory;
@@ -355,6 +358,11 @@ export class InlinePort implements Port {
     }
   }
 
+  /** Somebody else has what this engine works with. */
+  lose(reason: SandglassError): void {
+    if (this.#engine !== undefined) this.#free(reason);
+  }
+
   /** The instance's memory goes when nobody refers to it any more; freeing the engine ends what it has open in the browser. */
   #free(reason: SandglassError): void {
     const engine = this.#engine;
@@ -364,6 +372,7 @@ export class InlinePort implements Port {
 
   #end(reason: SandglassError): void {
     this.#pump.stop(reason);
+    this.#tellEnd(reason);
     this.#ended?.(reason);
     this.#ended = undefined;
     this.#engine = undefined;

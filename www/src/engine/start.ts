@@ -7,6 +7,7 @@ import { SandglassError } from "../api/errors.js";
 
 /** Nobody else knows of a database in memory. */
 const ALONE = { role: "writer", release: () => {} } as const;
+const STOLEN = "another tab has taken the database over, since this one did not answer; open it again";
 /** A reader waits so long for a database whose writer is just about to create it. */
 const CREATION_MS = 3_000;
 
@@ -17,22 +18,32 @@ export interface EngineStart {
   storage: Storage;
   options: EngineOptions;
   lock: LockOptions;
+  /** Names the engine among those that other pages may work with; absent when none may. */
+  term?: string | undefined;
 }
 
-/** Takes the lock and opens the database. `ended` is called once with the reason when the open database can do nothing any more. */
+/**
+ * Takes the lock and opens the database. `acquired` is called in between when it may write, `ended` once with the reason when the open
+ * database can do nothing any more.
+ */
 export async function startEngine(
   { code, storage, options, lock }: EngineStart,
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
+  acquired?: () => void,
 ): Promise<InlinePort> {
-  const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal);
+  let port: InlinePort | undefined;
+  const stolen = () => port?.lose(new SandglassError("locked", STOLEN));
+  const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal, stolen);
+  if (role === "writer") acquired?.();
   const start = () =>
     InlinePort.start(code, storage, { ...options, readOnly: role === "reader" }, (reason) => {
       release();
       ended?.(reason);
     });
   try {
-    return await (role === "reader" ? onceCreated(start) : start());
+    port = await (role === "reader" ? onceCreated(start) : start());
+    return port;
   } catch (error) {
     release();
     throw error;

@@ -1,13 +1,17 @@
 // From options to an open database: storage, lock, engine, and what happens when the page goes away.
 
-import { abortable, checkAborted } from "../base/abort.js";
+import { abortable } from "../base/abort.js";
 import { durationMs, invalid, record, text } from "../base/arguments.js";
 import { OpenDatabase } from "../database/database.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import { indexedDb } from "../base/indexed_db.js";
 import { onDemand } from "../base/on_demand.js";
+import { randomName } from "../base/random_name.js";
+import { Hub, type StartEngine } from "../sharing/hub.js";
+import { onLeaving } from "../sharing/leaving.js";
 import { grantOf } from "../storage/grant.js";
+import type { LocalEngine } from "../worker/local_engine.js";
 import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
 import type { OpenOptions, Opened, WasmSource } from "../api/options.js";
@@ -20,51 +24,86 @@ const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 export type EngineWish = Omit<EngineStart, "code">;
 
 /** Starts an engine, in one thread or another. */
-export type Starter = (
-  wish: EngineWish,
-  wasm: WasmSource | undefined,
-  signal: AbortSignal | undefined,
-) => Promise<{ port: Port; thread: Opened["thread"] }>;
+export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<LocalEngine>;
 
-/** Opens a database on an engine that `start` brings up. */
+/** Opens a database on an engine that `start` brings up, or on one that is there. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
   record(options, "options");
   const { signal } = options;
-  checkAborted("open", signal);
+  return abortable(
+    "open",
+    signal,
+    () => openUntil(options, start, signal ?? undefined),
+    undefined,
+    (late) => void late.close().catch(() => {}),
+  );
+}
+
+async function openUntil(options: OpenOptions, start: Starter, signal: AbortSignal | undefined): Promise<Database> {
   const name = nameOf(options);
   const storage = await storageOf(options, name);
-  const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
-  const wish = { storage, options: engineOptionsOf(options), lock };
+  const engineOptions = engineOptionsOf(options);
+  const ifLocked = ifLockedOf(options);
+  const timeoutMs = durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout");
+  const wish = { storage, options: engineOptions };
+  const startShared: StartEngine = (lock, term, signal) => start({ ...wish, lock, term }, options.wasm, signal);
+  // Time that moves by hand is no one else's.
+  const shared = storage.kind === "memory" || engineOptions.manualClock || !canShare() ? undefined : storage;
+  const database = async (port: Port, thread: Opened["thread"], release = () => {}) =>
+    new OpenDatabase(name, await grantOf({ storage: storage.kind, role: port.role, thread }), port, release);
+
+  if (shared !== undefined && ifLocked === "share") {
+    const { port, thread } = await Hub.of(shared, startShared).open(engineOptions, signal);
+    return database(port, thread);
+  }
+  const lock = { ifLocked: ifLocked === "share" ? "fail" : ifLocked, timeoutMs } as const;
   const opening = new AbortController();
   const giveUp = () => opening.abort();
   signal?.addEventListener("abort", giveUp);
-  let port: Port | undefined;
+  let engine: LocalEngine | undefined;
   let isPutAway = false;
   const putAway = () => {
     isPutAway = true;
-    if (port === undefined) giveUp();
-    else port.suspend();
+    if (engine === undefined) giveUp();
+    else engine.suspend();
   };
-  const stopListening = storage.kind === "memory" ? () => {} : onLeaving(putAway, () => port?.hidden());
-  const begin = async () => {
-    const started = await start(wish, options.wasm, opening.signal);
-    ({ port } = started);
-    const opened = await grantOf({ storage: storage.kind, role: port.role, thread: started.thread });
-    return new OpenDatabase(name, opened, port, stopListening);
-  };
+  const stopListening =
+    storage.kind === "memory" ? () => {} : onLeaving({ putAway, back: () => {}, hidden: () => engine?.port.hidden() });
   try {
-    return await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+    const begin = () => start({ ...wish, lock, term: shared && randomName() }, options.wasm, opening.signal);
+    const started = await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+    if (shared !== undefined && started.port.role === "writer") {
+      stopListening();
+      const { port, thread } = await Hub.with(shared, started, startShared).open(engineOptions, signal);
+      return await database(port, thread);
+    }
+    engine = started;
+    return await database(started.port, started.thread, stopListening);
   } catch (error) {
     stopListening();
-    checkAborted("open", signal);
     if (isPutAway)
       throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
         cause: error,
       });
-    throw error;
+    throw shared !== undefined && (error as SandglassError).code === "locked" && Hub.isHolding(shared)
+      ? lockedHere(name, error)
+      : error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
+}
+
+/** Whether pages can find each other. */
+function canShare(): boolean {
+  return globalThis.navigator?.locks !== undefined && typeof BroadcastChannel === "function";
+}
+
+function lockedHere(name: string, cause: unknown): SandglassError {
+  return new SandglassError(
+    "locked",
+    `the database "${name}" was opened before in this page and is still open; close() it first, or leave ifLocked out, so that both work with it`,
+    { cause },
+  );
 }
 
 function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
@@ -93,9 +132,9 @@ async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: stri
   }
 }
 
-function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "readonly" {
-  if (ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
-  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
+function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
+  if (ifLocked === "share" || ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
+  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "share", "fail", "wait" or "readonly"`);
 }
 
 function engineOptionsOf(options: OpenOptions): EngineStart["options"] {
@@ -145,22 +184,4 @@ function durationText(duration: unknown, what: string): string {
   if (typeof duration === "string") return duration;
   if (typeof duration === "number" && duration >= 0 && duration <= Number.MAX_SAFE_INTEGER) return String(Math.trunc(duration));
   throw invalid(`${what} is ${String(duration)}; write milliseconds or a text such as "30d"`);
-}
-
-/**
- * Calls `putAway` once when the page is about to go away or to be frozen, from which it may come back, and `hidden` each time it
- * gets out of sight, from which it may never come back. Returns the function that ends this.
- */
-function onLeaving(putAway: () => void, hidden: () => void): () => void {
-  const { document } = globalThis as { document?: Document };
-  const changed = () => {
-    if (document?.visibilityState === "hidden") hidden();
-  };
-  const target = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "removeEventListener">>;
-  target.addEventListener?.("pagehide", putAway, { once: true });
-  document?.addEventListener("visibilitychange", changed);
-  return () => {
-    target.removeEventListener?.("pagehide", putAway);
-    document?.removeEventListener("visibilitychange", changed);
-  };
 }
