@@ -347,12 +347,14 @@ export class InlinePort implements Port {
     return this.#engine !== undefined;
   }
 
-  async close(): Promise<void> {
+  /** `stored` is called when all is durable, before somebody else can open the database. */
+  async close(stored?: () => void): Promise<void> {
     if (this.#pump.stopped?.code === "closed") return;
     const closed = new SandglassError("closed", "the database is closed; open it again");
     this.#isClosing = true;
     try {
       await this.#answer(this.#call((engine) => engine.close()));
+      stored?.();
     } finally {
       this.#free(closed);
     }

@@ -67,8 +67,7 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
     if (engine === undefined) giveUp();
     else engine.suspend();
   };
-  const stopListening =
-    storage.kind === "memory" ? () => {} : onLeaving({ putAway, back: () => {}, hidden: () => engine?.port.hidden() });
+  const stopListening = storage.kind === "memory" ? () => {} : onLeaving({ putAway, back: () => {}, hidden: () => engine?.port.hidden() });
   try {
     const begin = () => start({ ...wish, lock, term: shared && randomName() }, options.wasm, opening.signal);
     const started = await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
@@ -85,9 +84,7 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
       throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
         cause: error,
       });
-    throw shared !== undefined && (error as SandglassError).code === "locked" && Hub.isHolding(shared)
-      ? lockedHere(name, error)
-      : error;
+    throw shared !== undefined && (error as SandglassError).code === "locked" && Hub.isHolding(shared) ? lockedHere(name, error) : error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }

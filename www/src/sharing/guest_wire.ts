@@ -1,6 +1,5 @@
 // A line to the engine of another page.
 
-import { randomName } from "../base/random_name.js";
 import type { Request, Reply } from "../worker/messages.js";
 import { type Call, channelOfGuest, type Line, lockOfGuest, type Shared } from "../worker/meeting.js";
 import type { Wire } from "../worker/wire.js";
@@ -9,9 +8,8 @@ import type { Wire } from "../worker/wire.js";
 const PAUSE_MS = 250;
 const MAX_HELLOS = 20;
 
-/** `say` speaks on the channel that all listen to. */
-export function guestWire(shared: Shared, term: string, say: (call: Call) => void): Wire {
-  const guest = randomName();
+/** `guest` names the port, `say` speaks on the channel that all listen to. */
+export function guestWire(shared: Shared, term: string, guest: string, say: (call: Call) => void): Wire {
   const channel = new BroadcastChannel(channelOfGuest(shared, guest));
   let take: (reply: Reply) => void = () => {};
   let broken: (what: string) => void = () => {};

@@ -106,7 +106,8 @@ export class Hub implements Host {
 
   #connect(port: WorkerPort): void {
     if (this.#engine !== undefined) port.link(this.#engine.connect());
-    else if (this.#link !== undefined) port.link(guestWire(this.#shared, this.#link.term, (call) => this.#channel?.postMessage(call)));
+    else if (this.#link !== undefined)
+      port.link(guestWire(this.#shared, this.#link.term, port.name, (call) => this.#channel?.postMessage(call)));
   }
 
   #unlink(isSafe: boolean): void {
@@ -122,10 +123,6 @@ export class Hub implements Host {
     this.#channel = new BroadcastChannel(channelOf(this.#shared));
     this.#channel.onmessage = ({ data }: MessageEvent<Call>) => {
       if (data.kind === "here") this.#hear(data);
-      else if (data.kind === "moving" && data.term === this.#link?.term) {
-        this.#unlink(data.isSafe);
-        this.#askSoon(0);
-      }
     };
     this.#askSoon(0);
     this.#succeed(signal).catch((error: unknown) => {
@@ -189,7 +186,6 @@ export class Hub implements Host {
 
   async #start(lock: LockOptions, signal: AbortSignal): Promise<void> {
     if (signal.aborted || this.#engine !== undefined || this.#starting !== undefined) return;
-    if (this.#link !== undefined) this.#unlink(false);
     this.#ownTerm = randomName();
     const starting = (this.#starting = new AbortController());
     const giveUp = () => starting.abort();
@@ -211,6 +207,8 @@ export class Hub implements Host {
   }
 
   #hold(engine: LocalEngine): void {
+    // Until now the last words of the one that is gone may have come.
+    this.#unlink(false);
     this.#engine = engine;
     this.#stopSeeking();
     void engine.port.ended.then((reason) => {
@@ -278,6 +276,12 @@ export class Hub implements Host {
       this.#unlink(false);
       this.#askSoon(0);
     }
+  }
+
+  /** Each port is told on its own line, behind all that it has to know. */
+  moving(): void {
+    this.#link = undefined;
+    this.#askSoon(0);
   }
 
   isLast(port: WorkerPort): boolean {

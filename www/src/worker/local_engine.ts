@@ -65,8 +65,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
         await Promise.all(services.map((service) => service.afterAppends()));
         try {
           await reception?.quiet();
-          await port.close();
-          reception?.allDurable();
+          await port.close(() => reception?.allDurable());
         } finally {
           reception?.leave(true);
         }

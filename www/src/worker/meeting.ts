@@ -16,9 +16,7 @@ export type Call =
   /** Who has it, and since when; before it `isOpen` it can't be worked with. */
   | { kind: "here"; term: string; since: number; build: string; isOpen: boolean }
   /** A port that wants to work with this engine listens on a channel of its own. */
-  | { kind: "hello"; term: string; guest: string }
-  /** The engine ends, `isSafe` after what it had taken was made durable. */
-  | { kind: "moving"; term: string; isSafe: boolean };
+  | { kind: "hello"; term: string; guest: string };
 
 /** On the channel of one port; of another engine nothing is taken. */
 export type Line = { term: string } & ({ request: Request } | { reply: Reply } | { isWelcome: true });

@@ -47,6 +47,8 @@ export type Reply =
   | { kind: "durable"; id: number }
   | { kind: "failed"; id: number; failure: Failure }
   | { kind: "session"; session: number; reply: Reply }
+  /** The engine leaves its page, `isSafe` after it has made durable what it had taken. Nothing follows. */
+  | { kind: "moving"; isSafe: boolean }
   | { kind: "events"; events: EngineEvent[] }
   /** The engine has stopped by itself. */
   | { kind: "ended"; failure: Failure };

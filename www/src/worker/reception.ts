@@ -3,6 +3,7 @@
 import { BUILD } from "../base/build_name.js";
 import { SandglassError } from "../api/errors.js";
 import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
+import type { Reply } from "./messages.js";
 import { type Desk, Service } from "./service.js";
 
 interface Guest {
@@ -18,6 +19,8 @@ export class Reception {
   readonly #since = Date.now();
   readonly #channel: BroadcastChannel;
   readonly #guests = new Map<string, Guest>();
+  /** The last batch of each guest that has gone, should it come again and send once more what was taken. */
+  readonly #taken = new Map<string, number>();
   #desk: Desk | undefined;
   #isQuiet = false;
 
@@ -42,11 +45,8 @@ export class Reception {
 
   #say(): void {
     if (this.#isQuiet) return;
-    this.#post({ kind: "here", term: this.#term, since: this.#since, build: BUILD, isOpen: this.#desk !== undefined });
-  }
-
-  #post(call: Call): void {
-    this.#channel.postMessage(call);
+    const [term, since, isOpen] = [this.#term, this.#since, this.#desk !== undefined];
+    this.#channel.postMessage({ kind: "here", term, since, build: BUILD, isOpen } satisfies Call);
   }
 
   #welcome(name: string): void {
@@ -56,7 +56,8 @@ export class Reception {
     if (known !== undefined) return known.channel.postMessage({ term: this.#term, isWelcome: true } satisfies Line);
     const channel = new BroadcastChannel(channelOfGuest(this.#shared, name));
     // A message is cloned here, whatever could be transferred.
-    const service = new Service(() => desk, (reply) => channel.postMessage({ term: this.#term, reply } satisfies Line), { isRemote: true });
+    const post = (reply: Reply) => channel.postMessage({ term: this.#term, reply } satisfies Line);
+    const service = new Service(() => desk, post, { isRemote: true, lastTaken: this.#taken.get(name) ?? 0 });
     channel.onmessage = ({ data }: MessageEvent<Line>) => {
       if (data.term === this.#term && "request" in data && !this.#isQuiet) service.take(data.request);
     };
@@ -69,16 +70,23 @@ export class Reception {
   #dismiss(name: string): void {
     const guest = this.#guests.get(name);
     this.#guests.delete(name);
-    guest?.service.end();
-    guest?.channel.close();
-    guest?.mourning.abort();
+    if (guest === undefined) return;
+    this.#taken.set(name, guest.service.lastTaken);
+    guest.service.end();
+    guest.channel.close();
+    guest.mourning.abort();
   }
 
   /** This engine slept so long that another one was started, or the browser has removed what it had open. */
   #replaced(): void {
     const desk = this.#desk;
     this.leave(false);
-    desk?.failed(new SandglassError("locked", "another tab has taken the database over, while this one was asleep or had lost its storage; open it again"));
+    desk?.failed(
+      new SandglassError(
+        "locked",
+        "another tab has taken the database over, while this one was asleep or had lost its storage; open it again",
+      ),
+    );
   }
 
   /** Takes nothing more from guests, and waits for what is under way. */
@@ -87,9 +95,10 @@ export class Reception {
     await Promise.all([...this.#guests.values()].map(({ service }) => service.settled()));
   }
 
-  /** Guests need not keep what was taken from them. */
+  /** The engine has stored all that it had taken, and ends: guests need keep nothing of that. */
   allDurable(): void {
     for (const { service } of this.#guests.values()) service.allDurable();
+    this.leave(true);
   }
 
   /** Sends all guests away, who look for another engine then. */
@@ -97,8 +106,11 @@ export class Reception {
     if (this.#desk === undefined && this.#isQuiet) return;
     this.#isQuiet = true;
     this.#desk = undefined;
-    this.#post({ kind: "moving", term: this.#term, isSafe });
-    for (const name of [...this.#guests.keys()]) this.#dismiss(name);
+    for (const [name, { channel }] of [...this.#guests]) {
+      // On the guest's own channel, behind all that it has to know.
+      channel.postMessage({ term: this.#term, reply: { kind: "moving", isSafe } } satisfies Line);
+      this.#dismiss(name);
+    }
     this.#channel.onmessage = null;
     this.#channel.close();
   }

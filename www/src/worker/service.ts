@@ -23,6 +23,8 @@ const DURABLE_WITHIN_MS = 900;
 export interface ServiceOptions {
   /** The port is another page's, which wants to know what is durable. */
   isRemote: boolean;
+  /** The last batch that was taken from it before. */
+  lastTaken?: number;
 }
 
 export class Service {
@@ -40,14 +42,20 @@ export class Service {
   /** Exports that are open for this port. */
   readonly #cursors = new Set<number>();
   readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
-  #lastTaken = 0;
+  #lastTaken: number;
   #storing: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
-  constructor(desk: () => Desk, post: (reply: Reply, transfer: Transferable[]) => void, { isRemote }: ServiceOptions) {
+  constructor(desk: () => Desk, post: (reply: Reply, transfer: Transferable[]) => void, { isRemote, lastTaken = 0 }: ServiceOptions) {
     this.#desk = desk;
     this.#post = post;
     this.#isRemote = isRemote;
+    this.#lastTaken = lastTaken;
+  }
+
+  /** The last batch of the port that the engine has taken. */
+  get lastTaken(): number {
+    return this.#lastTaken;
   }
 
   take(request: Request): void {
@@ -145,11 +153,13 @@ export class Service {
   async #ask(id: number, command: EngineRequest): Promise<unknown> {
     const control = new AbortController();
     this.#underWay.set(id, control);
+    const lastTaken = this.#lastTaken;
     try {
       await this.afterAppends();
       const { port } = this.#desk();
       if (command.kind !== "select") {
         const answer: unknown = await port.ask(command, control.signal);
+        if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
         if (command.kind === "exportOpen") this.#cursors.add(answer as number);
         if (command.kind === "exportClose" || (command.kind === "exportNext" && answer === null)) this.#cursors.delete(command.cursor);
         if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
@@ -180,6 +190,9 @@ export class Service {
   }
 
   async #append(id: number, batch: Packed): Promise<void> {
+    // One that was sent once more, since its answer had not come.
+    if (id <= this.#lastTaken) return this.#send({ kind: "appended", id, refused: undefined });
+    this.#lastTaken = id;
     const { port } = this.#desk();
     let refused: { samples: number; failure: Failure } | undefined;
     const waiting: Promise<void>[] = [];
@@ -205,7 +218,6 @@ export class Service {
         }),
     );
     await Promise.all(waiting);
-    this.#lastTaken = Math.max(this.#lastTaken, id);
     this.#send({ kind: "appended", id, refused });
     if (this.#isRemote) this.#storeSoon();
   }
@@ -223,6 +235,7 @@ export class Service {
   async #store(): Promise<void> {
     const id = this.#lastTaken;
     try {
+      await this.afterAppends();
       await this.#desk().port.ask({ kind: "sync" });
       this.#send({ kind: "durable", id });
     } catch {

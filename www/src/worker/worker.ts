@@ -59,8 +59,7 @@ worker.onmessage = ({ data }) => {
         await Promise.all(services.map((service) => service.afterAppends()));
         try {
           await reception?.quiet();
-          await desk.port.close();
-          reception?.allDurable();
+          await desk.port.close(() => reception?.allDurable());
         } finally {
           reception?.leave(true);
         }

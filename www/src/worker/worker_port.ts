@@ -5,16 +5,7 @@ import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import { latecomer, type Port } from "../port/port.js";
-import {
-  type AnswerTo,
-  bodyOf,
-  type EngineRequest,
-  isRepeatable,
-  type Kind,
-  nameOf,
-  type RequestOf,
-  withBody,
-} from "../port/requests.js";
+import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
 import { type Reply, type Request, toError } from "./messages.js";
 import { Outbox } from "./outbox.js";
@@ -43,6 +34,8 @@ const MAX_SENDINGS = 3;
 export interface Host {
   /** The engine does not answer any more. */
   lost(port: WorkerPort): void;
+  /** The engine leaves its page. */
+  moving(): void;
   /** Whether the engine ends with this port. */
   isLast(port: WorkerPort): boolean;
   /** The port has been closed by its user. */
@@ -50,6 +43,8 @@ export interface Host {
 }
 
 export class WorkerPort implements Port {
+  /** By which other pages know it. */
+  readonly name = randomName();
   role: Port["role"] = "writer";
   readonly ended: Promise<SandglassError>;
   readonly #host: Host | undefined;
@@ -135,9 +130,13 @@ export class WorkerPort implements Port {
       this.#calls.delete(id);
       const what = asked === undefined ? call.request.kind : nameOf(asked);
       call.reject(
-        new SandglassError("interrupted", `the page with the database went away during ${what}, and nobody knows whether it took effect; look, and try again`, {
-          tookEffect: "unknown",
-        }),
+        new SandglassError(
+          "interrupted",
+          `the page with the database went away during ${what}, and nobody knows whether it took effect; look, and try again`,
+          {
+            tookEffect: "unknown",
+          },
+        ),
       );
     }
   }
@@ -302,6 +301,10 @@ export class WorkerPort implements Port {
       case "durable":
         this.#outbox.durable(reply.id);
         break;
+      case "moving":
+        this.unlink(reply.isSafe);
+        this.#host?.moving();
+        break;
       case "session":
         this.#sessions.get(reply.session)?.(reply.reply);
         break;
@@ -380,7 +383,11 @@ export class WorkerPort implements Port {
     this.#reason = reason;
     this.#outbox.end(reason);
     if (terminate) this.#wire?.end();
-    else this.#wire?.listen(() => {}, () => {});
+    else
+      this.#wire?.listen(
+        () => {},
+        () => {},
+      );
     this.#wire = undefined;
     this.#liveness.stop();
     this.#mourning.abort();
