@@ -7,7 +7,6 @@ import { SandglassError } from "../api/errors.js";
 
 /** Nobody else knows of a database in memory. */
 const ALONE = { role: "writer", release: () => {} } as const;
-const STOLEN = "another tab has taken the database over, since this one did not answer; open it again";
 /** A reader waits so long for a database whose writer is just about to create it. */
 const CREATION_MS = 3_000;
 
@@ -23,17 +22,16 @@ export interface EngineStart {
 }
 
 /**
- * Takes the lock and opens the database. `acquired` is called in between when it may write, `ended` once with the reason when the open
- * database can do nothing any more.
+ * Takes the lock and opens the database. `acquired` is called in between when it may write, `stolen` when another page takes the lock
+ * away, `ended` once with the reason when the open database can do nothing any more.
  */
 export async function startEngine(
   { code, storage, options, lock }: EngineStart,
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
   acquired?: () => void,
+  stolen?: () => void,
 ): Promise<InlinePort> {
-  let port: InlinePort | undefined;
-  const stolen = () => port?.lose(new SandglassError("locked", STOLEN));
   const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal, stolen);
   if (role === "writer") acquired?.();
   const start = () =>
@@ -42,8 +40,7 @@ export async function startEngine(
       ended?.(reason);
     });
   try {
-    port = await (role === "reader" ? onceCreated(start) : start());
-    return port;
+    return await (role === "reader" ? onceCreated(start) : start());
   } catch (error) {
     release();
     throw error;

@@ -8,7 +8,7 @@ import { SandglassError } from "../api/errors.js";
 import { indexedDb } from "../base/indexed_db.js";
 import { onDemand } from "../base/on_demand.js";
 import { randomName } from "../base/random_name.js";
-import { Hub, type StartEngine } from "../sharing/hub.js";
+import { Hub } from "../sharing/hub.js";
 import { onLeaving } from "../sharing/leaving.js";
 import { grantOf } from "../storage/grant.js";
 import type { LocalEngine } from "../worker/local_engine.js";
@@ -46,14 +46,18 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
   const ifLocked = ifLockedOf(options);
   const timeoutMs = durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout");
   const wish = { storage, options: engineOptions };
-  const startShared: StartEngine = (lock, term, signal) => start({ ...wish, lock, term }, options.wasm, signal);
+  const startHere = async (lock: EngineWish["lock"], term: string | undefined, signal: AbortSignal) => {
+    const engine = await start({ ...wish, lock, term }, options.wasm, signal);
+    if (storage.kind !== "memory" && engine.port.role === "writer") noteOpen(nameOfStored(storage), engine);
+    return engine;
+  };
   // Time that moves by hand is no one else's.
   const shared = storage.kind === "memory" || engineOptions.manualClock || !canShare() ? undefined : storage;
   const database = async (port: Port, thread: Opened["thread"], release = () => {}) =>
     new OpenDatabase(name, await grantOf({ storage: storage.kind, role: port.role, thread }), port, release);
 
   if (shared !== undefined && ifLocked === "share") {
-    const { port, thread } = await Hub.of(shared, startShared).open(engineOptions, signal);
+    const { port, thread } = await Hub.of(shared, startHere).open(engineOptions, signal);
     return database(port, thread);
   }
   const lock = { ifLocked: ifLocked === "share" ? "fail" : ifLocked, timeoutMs } as const;
@@ -69,11 +73,11 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
   };
   const stopListening = storage.kind === "memory" ? () => {} : onLeaving({ putAway, back: () => {}, hidden: () => engine?.port.hidden() });
   try {
-    const begin = () => start({ ...wish, lock, term: shared && randomName() }, options.wasm, opening.signal);
+    const begin = () => startHere(lock, shared && randomName(), opening.signal);
     const started = await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
     if (shared !== undefined && started.port.role === "writer") {
       stopListening();
-      const { port, thread } = await Hub.with(shared, started, startShared).open(engineOptions, signal);
+      const { port, thread } = await Hub.with(shared, started, startHere).open(engineOptions, signal);
       return await database(port, thread);
     }
     engine = started;
@@ -84,11 +88,22 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
       throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
         cause: error,
       });
-    throw shared !== undefined && (error as SandglassError).code === "locked" && Hub.isHolding(shared) ? lockedHere(name, error) : error;
+    const isOpenHere = storage.kind !== "memory" && openHere.has(nameOfStored(storage));
+    throw isOpenHere && (error as SandglassError).code === "locked" ? lockedHere(name, error) : error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
 }
+
+/** Databases whose engines this page has started, and that are open. */
+const openHere = new Set<string>();
+
+function noteOpen(name: string, { port }: LocalEngine): void {
+  openHere.add(name);
+  void port.ended.then(() => openHere.delete(name));
+}
+
+const nameOfStored = ({ kind, name }: { kind: string; name: string }): string => `${kind} ${name}`;
 
 /** Whether pages can find each other. */
 function canShare(): boolean {
@@ -98,7 +113,7 @@ function canShare(): boolean {
 function lockedHere(name: string, cause: unknown): SandglassError {
   return new SandglassError(
     "locked",
-    `the database "${name}" was opened before in this page and is still open; close() it first, or leave ifLocked out, so that both work with it`,
+    `the database "${name}" was opened before in this page and is still open; close() it there, or leave ifLocked and clock out, so that both work with it`,
     { cause },
   );
 }

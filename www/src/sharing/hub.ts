@@ -6,7 +6,7 @@ import { SandglassError } from "../api/errors.js";
 import type { Opened } from "../api/options.js";
 import { BUILD } from "../base/build_name.js";
 import { randomName } from "../base/random_name.js";
-import { type LockOptions, lockName } from "../storage/lock.js";
+import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, lockOfNext, type Shared } from "../worker/meeting.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";
@@ -70,12 +70,6 @@ export class Hub implements Host {
     return hub;
   }
 
-  /** Whether this page has the engine of the database. */
-  static isHolding(shared: Shared): boolean {
-    const hub = hubs.get(channelOf(shared));
-    return hub !== undefined && hub.#engine !== undefined;
-  }
-
   private constructor(shared: Shared, startEngine: StartEngine) {
     this.#shared = shared;
     this.#startEngine = startEngine;
@@ -110,9 +104,10 @@ export class Hub implements Host {
       port.link(guestWire(this.#shared, this.#link.term, port.name, (call) => this.#channel?.postMessage(call)));
   }
 
-  #unlink(isSafe: boolean): void {
+  /** The engine has gone without a word. */
+  #unlink(): void {
     this.#link = undefined;
-    for (const port of this.#ports) port.unlink(isSafe);
+    for (const port of this.#ports) port.unlink({ isSafe: false, isSettled: false });
   }
 
   // ---- looking for an engine ------------------------------------------------------------------------------------------------
@@ -126,7 +121,7 @@ export class Hub implements Host {
     };
     this.#askSoon(0);
     this.#succeed(signal).catch((error: unknown) => {
-      if (!signal.aborted) this.#end(understand(error));
+      if (!signal.aborted) this.#end(error instanceof SandglassError ? error : refusalOfLock(this.#shared.name, error));
     });
   }
 
@@ -161,7 +156,7 @@ export class Hub implements Host {
       );
     if (!isOpen || (this.#link !== undefined && (term === this.#link.term || since < this.#link.since))) return;
     this.#starting?.abort();
-    if (this.#link !== undefined) this.#unlink(false);
+    if (this.#link !== undefined) this.#unlink();
     clearTimeout(this.#timer);
     this.#link = { term, since };
     for (const port of this.#ports) this.#connect(port);
@@ -208,7 +203,7 @@ export class Hub implements Host {
 
   #hold(engine: LocalEngine): void {
     // Until now the last words of the one that is gone may have come.
-    this.#unlink(false);
+    this.#unlink();
     this.#engine = engine;
     this.#stopSeeking();
     void engine.port.ended.then((reason) => {
@@ -273,7 +268,7 @@ export class Hub implements Host {
       const what = "the engine has not answered for a long time, and the database is closed; what was durable is untouched, open it again";
       this.#end(new SandglassError("closed", what));
     } else if (this.#ports.has(port) && this.#link !== undefined) {
-      this.#unlink(false);
+      this.#unlink();
       this.#askSoon(0);
     }
   }
@@ -282,6 +277,10 @@ export class Hub implements Host {
   moving(): void {
     this.#link = undefined;
     this.#askSoon(0);
+  }
+
+  flush(): void {
+    for (const port of this.#ports) port.flush();
   }
 
   isLast(port: WorkerPort): boolean {

@@ -108,18 +108,23 @@ async function request(
   } catch (cause) {
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
     if (giveUp.signal.aborted) return undefined;
-    if ((cause as Error).name === "SecurityError") {
-      throw new SandglassError(
-        "unsupported",
-        'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
-        { cause },
-      );
-    }
-    throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
+    throw refusalOfLock(name, cause);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", aborted);
   }
+}
+
+/** Why the browser gives out no lock. */
+export function refusalOfLock(name: string, cause: unknown): SandglassError {
+  if ((cause as Error).name === "SecurityError") {
+    return new SandglassError(
+      "unsupported",
+      'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
+      { cause },
+    );
+  }
+  return new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
 }
 
 /** Databases of one name in different storages are different databases. */

@@ -46,7 +46,13 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
     if (term !== undefined && storage.kind !== "memory") reception = new Reception(storage, term);
   };
   try {
-    const port = await startEngine(start, signal, () => isClosing || reception?.leave(false), acquired);
+    const port = await startEngine(
+      start,
+      signal,
+      () => isClosing || reception?.leave({ isSafe: false, isSettled: false }),
+      acquired,
+      () => reception?.stolen(),
+    );
     const failed = (reason: unknown) => port.lose(reason as SandglassError);
     const desk: Desk = { port, audience: new Audience(port), failed };
     reception?.open(desk);
@@ -56,7 +62,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
       thread: "caller",
       connect: () => loopback(desk, services),
       suspend() {
-        reception?.leave(true);
+        reception?.leave({ isSafe: true, isSettled: false });
         port.suspend();
       },
       abandon: (reason) => port.lose(reason),
@@ -67,12 +73,12 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
           await reception?.quiet();
           await port.close(() => reception?.allDurable());
         } finally {
-          reception?.leave(true);
+          reception?.leave({ isSafe: false, isSettled: true });
         }
       },
     };
   } catch (error) {
-    reception?.leave(true);
+    reception?.leave({ isSafe: true, isSettled: true });
     throw error;
   }
 }

@@ -47,11 +47,19 @@ export type Reply =
   | { kind: "durable"; id: number }
   | { kind: "failed"; id: number; failure: Failure }
   | { kind: "session"; session: number; reply: Reply }
-  /** The engine leaves its page, `isSafe` after it has made durable what it had taken. Nothing follows. */
-  | { kind: "moving"; isSafe: boolean }
+  /** The engine leaves its page, and nothing follows. */
+  | { kind: "moving"; parting: Parting }
   | { kind: "events"; events: EngineEvent[] }
   /** The engine has stopped by itself. */
   | { kind: "ended"; failure: Failure };
+
+/** What is known when an engine goes. */
+export interface Parting {
+  /** What it had taken from appends is durable, or will be. */
+  isSafe: boolean;
+  /** What has no answer was not begun. */
+  isSettled: boolean;
+}
 
 export type Failure = [code: ErrorCode, message: string];
 

@@ -3,7 +3,7 @@
 import { BUILD } from "../base/build_name.js";
 import { SandglassError } from "../api/errors.js";
 import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
-import type { Reply } from "./messages.js";
+import type { Parting, Reply } from "./messages.js";
 import { type Desk, Service } from "./service.js";
 
 interface Guest {
@@ -77,16 +77,22 @@ export class Reception {
     guest.mourning.abort();
   }
 
-  /** This engine slept so long that another one was started, or the browser has removed what it had open. */
+  /** Another page has taken the lock away. Files that are open nobody else can have; in IndexedDB the next write tells this engine. */
+  stolen(): void {
+    if (this.#shared.kind === "indexeddb") this.leave({ isSafe: false, isSettled: false });
+  }
+
+  /** Another engine was started, since this one slept or the browser has removed what it had open, which open files do not tell. */
   #replaced(): void {
     const desk = this.#desk;
-    this.leave(false);
-    desk?.failed(
-      new SandglassError(
-        "locked",
-        "another tab has taken the database over, while this one was asleep or had lost its storage; open it again",
-      ),
-    );
+    this.leave({ isSafe: false, isSettled: false });
+    if (this.#shared.kind === "opfs")
+      desk?.failed(
+        new SandglassError(
+          "locked",
+          "another tab has taken the database over, while this one was asleep or had lost its storage; open it again",
+        ),
+      );
   }
 
   /** Takes nothing more from guests, and waits for what is under way. */
@@ -98,17 +104,17 @@ export class Reception {
   /** The engine has stored all that it had taken, and ends: guests need keep nothing of that. */
   allDurable(): void {
     for (const { service } of this.#guests.values()) service.allDurable();
-    this.leave(true);
+    this.leave({ isSafe: true, isSettled: true });
   }
 
   /** Sends all guests away, who look for another engine then. */
-  leave(isSafe: boolean): void {
+  leave(parting: Parting): void {
     if (this.#desk === undefined && this.#isQuiet) return;
     this.#isQuiet = true;
     this.#desk = undefined;
     for (const [name, { channel }] of [...this.#guests]) {
       // On the guest's own channel, behind all that it has to know.
-      channel.postMessage({ term: this.#term, reply: { kind: "moving", isSafe } } satisfies Line);
+      channel.postMessage({ term: this.#term, reply: { kind: "moving", parting } } satisfies Line);
       this.#dismiss(name);
     }
     this.#channel.onmessage = null;

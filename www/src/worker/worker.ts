@@ -32,12 +32,12 @@ worker.onmessage = ({ data }) => {
         const { storage, term } = data.start;
         const share = () => (reception = term !== undefined && storage.kind !== "memory" ? new Reception(storage, term) : undefined);
         try {
-          const port = await startEngine(data.start, undefined, end, share);
+          const port = await startEngine(data.start, undefined, end, share, () => reception?.stolen());
           desk = { port, audience: new Audience(port), failed: end };
           reception?.open(desk);
           return port.role;
         } catch (error) {
-          reception?.leave(true);
+          reception?.leave({ isSafe: true, isSettled: true });
           throw error;
         }
       });
@@ -47,7 +47,7 @@ worker.onmessage = ({ data }) => {
       break;
     case "suspend":
       isLeaving = true;
-      reception?.leave(true);
+      reception?.leave({ isSafe: true, isSettled: false });
       desk.port.suspend();
       setTimeout(() => worker.close(), LAST_WORK_MS);
       break;
@@ -61,7 +61,7 @@ worker.onmessage = ({ data }) => {
           await reception?.quiet();
           await desk.port.close(() => reception?.allDurable());
         } finally {
-          reception?.leave(true);
+          reception?.leave({ isSafe: false, isSettled: true });
         }
         // The page ends this worker when it learns of that, and has to learn of what came before.
         await Promise.all(before);
@@ -94,7 +94,7 @@ function session(session: number): Service {
 /** The engine has stopped by itself. */
 function end(reason: unknown): void {
   if (isLeaving) return;
-  reception?.leave(false);
+  reception?.leave({ isSafe: false, isSettled: false });
   post({ kind: "ended", failure: toFailure(reason) }, []);
 }
 

@@ -7,7 +7,7 @@ import { SandglassError } from "../api/errors.js";
 import { latecomer, type Port } from "../port/port.js";
 import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
-import { type Reply, type Request, toError } from "./messages.js";
+import { type Parting, type Reply, type Request, toError } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { unpackSeries } from "./series_pack.js";
 import { randomName } from "../base/random_name.js";
@@ -36,6 +36,8 @@ export interface Host {
   lost(port: WorkerPort): void;
   /** The engine leaves its page. */
   moving(): void;
+  /** Somebody asks for something: what other ports have appended before goes before. */
+  flush(): void;
   /** Whether the engine ends with this port. */
   isLast(port: WorkerPort): boolean;
   /** The port has been closed by its user. */
@@ -106,19 +108,24 @@ export class WorkerPort implements Port {
     if (this.#calls.size > 0) this.#liveness.begin();
   }
 
-  /** The engine has gone, `isSafe` after it had made durable what it had taken. What waits goes to the next one, or is told that nobody knows. */
-  unlink(isSafe: boolean): void {
-    this.#outbox.unlink(isSafe);
-    this.#detach();
+  /** The engine has gone. What waits goes to the next one, or is told that nobody knows. */
+  unlink(parting: Parting): void {
+    this.#outbox.unlink(parting.isSafe);
+    this.#detach(parting.isSettled);
+  }
+
+  /** Sends what was appended. */
+  flush(): void {
+    this.#outbox.flush();
   }
 
   /** This page goes, perhaps to come back. */
   putAway(): void {
     this.#outbox.leave();
-    this.#detach();
+    this.#detach(false);
   }
 
-  #detach(): void {
+  #detach(isSettled: boolean): void {
     if (this.#wire === undefined) return;
     this.#wire.end();
     this.#wire = undefined;
@@ -126,6 +133,10 @@ export class WorkerPort implements Port {
       delete call.found;
       if (call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
+      if (isSettled && !(asked !== undefined && "cursor" in asked)) {
+        call.sendings = 0;
+        continue;
+      }
       if (call.sendings < MAX_SENDINGS && (asked === undefined || isRepeatable(asked))) continue;
       this.#calls.delete(id);
       const what = asked === undefined ? call.request.kind : nameOf(asked);
@@ -221,7 +232,8 @@ export class WorkerPort implements Port {
       this.#begin();
       const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, sendings: 0 };
       this.#calls.set(id, call);
-      this.#outbox.flush();
+      if (this.#host === undefined) this.#outbox.flush();
+      else this.#host.flush();
       this.#send(call);
     });
   }
@@ -302,7 +314,7 @@ export class WorkerPort implements Port {
         this.#outbox.durable(reply.id);
         break;
       case "moving":
-        this.unlink(reply.isSafe);
+        this.unlink(reply.parting);
         this.#host?.moving();
         break;
       case "session":
