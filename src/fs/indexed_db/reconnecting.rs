@@ -47,7 +47,7 @@ impl State {
         spawn_local(async move {
             let mut connected = reconnect(&name).await;
             for pause_ms in PAUSES_MS {
-                if connected.is_ok() || me.strong_count() == 0 {
+                if connected.is_ok() || connected.as_ref().is_err_and(Trouble::is_absence) || me.strong_count() == 0 {
                     break;
                 }
                 sleep(pause_ms).await;

@@ -41,6 +41,11 @@ impl Trouble {
         }
     }
 
+    /// Whether there is no database of this name, which does not come back.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.kind() == ErrorKind::NotFound)
+    }
+
     /// Whether a new connection may do.
     pub(super) fn is_loss(&self) -> bool {
         match self {

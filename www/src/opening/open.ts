@@ -89,7 +89,7 @@ async function openUntil(options: OpenOptions, start: Starter, signal: AbortSign
         cause: error,
       });
     const isOpenHere = storage.kind !== "memory" && openHere.has(nameOfStored(storage));
-    throw isOpenHere && (error as SandglassError).code === "locked" ? lockedHere(name, error) : error;
+    throw isOpenHere && (error as SandglassError).code === "locked" ? lockedHere(name, lock, error) : error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
@@ -110,10 +110,11 @@ function canShare(): boolean {
   return globalThis.navigator?.locks !== undefined && typeof BroadcastChannel === "function";
 }
 
-function lockedHere(name: string, cause: unknown): SandglassError {
+function lockedHere(name: string, { ifLocked, timeoutMs }: EngineWish["lock"], cause: unknown): SandglassError {
+  const waited = ifLocked === "wait" ? ` after the ${timeoutMs} ms of lockTimeout` : "";
   return new SandglassError(
     "locked",
-    `the database "${name}" was opened before in this page and is still open; close() it there, or leave ifLocked and clock out, so that both work with it`,
+    `the database "${name}" was opened before in this page and is still open${waited}; close() it there, or leave ifLocked and clock out, so that both work with it`,
     { cause },
   );
 }

@@ -10,6 +10,7 @@ import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, lockOfNext, type Shared } from "../worker/meeting.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";
+import { isInOpfs } from "../storage/opfs.js";
 import { guestWire } from "./guest_wire.js";
 import { onLeaving } from "./leaving.js";
 
@@ -24,6 +25,18 @@ const LATE_MS = 1_000;
 const SILENT_ASKS = 20;
 /** Others were faster so often: then something else stands in the way. */
 const MAX_LOST_RACES = 5;
+
+/** Who waits so long for files makes the hub look whether they are there. */
+const LOOK_MS = 2_000;
+const REMOVED =
+  "the browser has removed the database, at the user's wish or the site's, and what was stored in it is gone; open it again to begin a new one, and reload the page where that is refused";
+
+/** Who has the database answers so soon. */
+const ANSWER_MS = 150;
+/** Who gets the lock though another page has the database looks again so much later. */
+const APART_MS = 1_000;
+/** A database of this page was taken away, which may have happened to its locks as well. */
+let mayBeApart = false;
 
 /** The hubs of this page that others may join. */
 const hubs = new Map<string, Hub>();
@@ -47,7 +60,9 @@ export class Hub implements Host {
   #timer: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #unanswered = 0;
+  #answers = 0;
   #lostRaces = 0;
+  #watch: ReturnType<typeof setInterval> | undefined;
   #isOver = false;
   #ready = deferred();
   readonly #stopListening: () => void;
@@ -147,6 +162,7 @@ export class Hub implements Host {
   #hear({ term, since, build, isOpen }: Call & { kind: "here" }): void {
     if (this.#isOver || this.#engine !== undefined || term === this.#ownTerm) return;
     this.#unanswered = 0;
+    this.#answers++;
     if (build !== BUILD)
       return this.#refuse(
         new SandglassError(
@@ -171,12 +187,25 @@ export class Hub implements Host {
       try {
         while (!signal.aborted && this.#engine === undefined) {
           await navigator.locks.request(lockName(name, kind), { signal }, () => {});
+          // After the site's data were cleared the locks of this page are not those of others.
+          if ((this.#link !== undefined || mayBeApart) && (await this.#isAnswered())) {
+            await sleep(APART_MS);
+            continue;
+          }
           await this.#start({ ifLocked: "fail", timeoutMs: 0 }, signal);
         }
       } finally {
         this.#isNext = false;
       }
     });
+  }
+
+  /** Whether somebody says that he has the database. */
+  async #isAnswered(): Promise<boolean> {
+    const heard = this.#answers;
+    this.#channel?.postMessage({ kind: "who" } satisfies Call);
+    await sleep(ANSWER_MS);
+    return this.#answers !== heard;
   }
 
   async #start(lock: LockOptions, signal: AbortSignal): Promise<void> {
@@ -206,6 +235,7 @@ export class Hub implements Host {
     this.#unlink();
     this.#engine = engine;
     this.#stopSeeking();
+    if (this.#shared.kind === "opfs") this.#watch = setInterval(() => this.#isAwaited() && void this.#lookForFiles(), LOOK_MS);
     void engine.port.ended.then((reason) => {
       if (this.#engine === engine) this.#end(reason);
     });
@@ -213,7 +243,21 @@ export class Hub implements Host {
     this.#ready.resolve();
   }
 
+  /** Open files don't tell when the browser has removed them, and may keep their worker waiting for ever. */
+  async #lookForFiles(): Promise<void> {
+    const engine = this.#engine;
+    if ((await isInOpfs(this.#shared.name)) || engine === undefined || engine !== this.#engine) return;
+    this.#end(new SandglassError("closed", REMOVED));
+  }
+
+  /** Whether a call takes long. */
+  #isAwaited(): boolean {
+    const since = Date.now() - LOOK_MS;
+    return [...this.#ports].some(({ waitsSince }) => waitsSince !== undefined && waitsSince < since);
+  }
+
   #stopSeeking(): void {
+    clearInterval(this.#watch);
     clearTimeout(this.#timer);
     this.#channel?.close();
     this.#channel = undefined;
@@ -273,6 +317,11 @@ export class Hub implements Host {
     }
   }
 
+  /** A call has failed by its storage, which may be gone as a whole; then it ends with the rest. */
+  async verify(): Promise<void> {
+    if (this.#shared.kind === "opfs") await this.#lookForFiles();
+  }
+
   /** Each port is told on its own line, behind all that it has to know. */
   moving(): void {
     this.#link = undefined;
@@ -306,6 +355,7 @@ export class Hub implements Host {
   /** No port is of use any more. */
   #end(reason: SandglassError): void {
     if (this.#isOver) return;
+    if (this.#engine !== undefined) mayBeApart = true;
     const engine = this.#engine;
     this.#finish();
     for (const port of this.#ports) port.end(reason);
@@ -314,6 +364,8 @@ export class Hub implements Host {
     engine?.abandon(reason);
   }
 }
+
+const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function isHeld(name: string): Promise<boolean> {
   const { held } = await navigator.locks.query();

@@ -23,6 +23,7 @@ interface Call {
   reject(error: SandglassError): void;
   /** The part of an answer that has come already. */
   found?: SeriesData[];
+  readonly began: number;
   /** How many engines were asked. */
   sendings: number;
 }
@@ -38,6 +39,8 @@ export interface Host {
   moving(): void;
   /** Somebody asks for something: what other ports have appended before goes before. */
   flush(): void;
+  /** A call has failed by its storage: looks whether that is still there. */
+  verify(): Promise<void>;
   /** Whether the engine ends with this port. */
   isLast(port: WorkerPort): boolean;
   /** The port has been closed by its user. */
@@ -88,7 +91,7 @@ export class WorkerPort implements Port {
     this.#liveness = new Liveness({
       isAwaited: () => this.#wire !== undefined && this.#calls.size + this.#outbox.unanswered > 0,
       ping: () => this.#wire?.post({ kind: "ping" }, []),
-      lost: () => this.#broken("has not answered for a long time"),
+      lost: (what) => this.#broken(what),
     });
   }
 
@@ -112,6 +115,11 @@ export class WorkerPort implements Port {
   unlink(parting: Parting): void {
     this.#outbox.unlink(parting.isSafe);
     this.#detach(parting.isSettled);
+  }
+
+  /** Since when somebody waits for an answer. */
+  get waitsSince(): number | undefined {
+    return this.#calls.values().next().value?.began;
   }
 
   /** Sends what was appended. */
@@ -230,7 +238,7 @@ export class WorkerPort implements Port {
       this.#check();
       const id = ++this.#lastId;
       this.#begin();
-      const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, sendings: 0 };
+      const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, began: Date.now(), sendings: 0 };
       this.#calls.set(id, call);
       if (this.#host === undefined) this.#outbox.flush();
       else this.#host.flush();
@@ -295,9 +303,7 @@ export class WorkerPort implements Port {
         break;
       }
       case "failed": {
-        const call = this.#calls.get(reply.id);
-        this.#calls.delete(reply.id);
-        call?.reject(toError(reply.failure));
+        void this.#failed(reply.id, toError(reply.failure));
         break;
       }
       case "piece": {
@@ -332,6 +338,14 @@ export class WorkerPort implements Port {
     }
   }
 
+  async #failed(id: number, error: SandglassError): Promise<void> {
+    // When all is gone the end tells it.
+    if (error.code === "corrupt" || error.code === "storage") await this.#host?.verify();
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    call?.reject(error);
+  }
+
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
   hidden(): void {
@@ -362,11 +376,11 @@ export class WorkerPort implements Port {
     }
   }
 
-  /** The lock that the worker holds for as long as it lives will be given to this page when it is gone. */
+  /** The lock that the worker holds for as long as it lives will be given to this page when it is gone, or when the site's data are cleared. */
   #mourn(alive: string): void {
     this.#liveness.relax();
     navigator.locks
-      .request(alive, { signal: this.#mourning.signal }, () => this.#broken("is gone"))
+      .request(alive, { signal: this.#mourning.signal }, () => this.#liveness.suspect())
       .catch(() => {
         // Taken back, since the end has come in another way.
       });
