@@ -516,6 +516,31 @@ async fn a_writer_that_was_replaced_is_fenced_for_good() {
 }
 
 #[wasm_bindgen_test]
+async fn nobody_goes_on_in_a_database_that_has_taken_the_place_of_another() {
+    let mut first = open_new("replaced").await;
+    first.commit(vec![put("f", b"first")], &NextTurn).await.unwrap();
+    let mut reader = open_to_read("replaced").await;
+    first.files.lose_connection(true);
+    reader.files.lose_connection(true);
+    // The new one has the same epoch, the same count of commits and the same names.
+    let mut second = open_new("replaced").await;
+    second.commit(vec![put("f", b"second")], &NextTurn).await.unwrap();
+    let before = dump("replaced").await;
+    for request in [
+        Request::Commit { changes: vec![put("f", b"third")] },
+        Request::Append { file: path("tmp/h"), bytes: pattern(9 * CHUNK_BYTES, 1).into() },
+        Request::Read { file: path("f"), range: 0..1 },
+    ] {
+        let refused = first.run(request, &NextTurn).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Closed);
+        assert!(refused.message().contains("has removed the database"), "{refused}");
+    }
+    assert_eq!(reader.run(Request::Refresh, &NextTurn).await.unwrap_err().kind(), ErrorKind::Closed);
+    assert_eq!(dump("replaced").await, before);
+    assert_eq!(second.read("f", 0..6, &NextTurn).await.unwrap(), b"second");
+}
+
+#[wasm_bindgen_test]
 async fn a_reader_sees_the_last_commit_and_writes_nothing() {
     IndexedDbFileSystem::destroy("reader").await.unwrap();
     let too_early =

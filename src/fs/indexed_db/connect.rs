@@ -1,7 +1,7 @@
 //! Opening a database: a connection within a deadline, and why there is none.
 
 use super::deadline::{finish, in_time};
-use super::layout::{FORMAT, LAYOUT, META, PREFIX, STORES};
+use super::layout::{FORMAT, LAYOUT, MARK, META, PREFIX, STORES, new_mark};
 use super::trouble::{Attempt, Trouble, name_of};
 use crate::error::{Error, ErrorKind, Result};
 use js_sys::{Array, Function, Promise, Reflect};
@@ -42,6 +42,7 @@ pub(super) async fn connect(name: &str, may_create: bool) -> Attempt<IdbDatabase
                 }
                 if let Some(meta) = request.transaction().and_then(|creating| creating.object_store(META).ok()) {
                     let _ = meta.put_with_key(&FORMAT.into(), &LAYOUT.into());
+                    let _ = meta.put_with_key(&new_mark(), &MARK.into());
                 }
             } else if let Some(creating) = request.transaction() {
                 is_missing.set(true);

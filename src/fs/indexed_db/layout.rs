@@ -39,7 +39,12 @@ pub(super) fn ended_key(epoch: u64) -> JsValue {
 }
 
 pub(super) const COMMITS: &str = "commits";
+/// A random number that is made with the database: another one of the same name has another.
+pub(super) const MARK: &str = "mark";
 pub(super) const LAYOUT: &str = "format";
+
+/// Up to here a number of JavaScript is exact: 2^53.
+const MAX_WHOLE_NUMBER: f64 = 9_007_199_254_740_992.0;
 
 /// Size of a file that still grows. Nothing leads to it; when its writer is gone, it is cleared.
 pub(super) const GROWING: f64 = -1.0;
@@ -66,9 +71,14 @@ pub(super) fn number(inode: InodeId) -> JsValue {
     JsValue::from_f64(inode as f64)
 }
 
+/// A mark for a new database, of the 52 bits that a browser's chance has.
+pub(super) fn new_mark() -> JsValue {
+    (js_sys::Math::random() * MAX_WHOLE_NUMBER).floor().into()
+}
+
 pub(super) fn whole_number(value: &JsValue, what: &str) -> Result<u64> {
     match value.as_f64() {
-        Some(number) if (0.0..9_007_199_254_740_992.0).contains(&number) && number.fract() == 0.0 => Ok(number as u64),
+        Some(number) if (0.0..MAX_WHOLE_NUMBER).contains(&number) && number.fract() == 0.0 => Ok(number as u64),
         _ => Err(Error::corrupt(format!("IndexedDB: the {what} is {value:?} and no whole number"))),
     }
 }

@@ -10,6 +10,7 @@
 //! | `meta`    | `format`, `commits`          | 1; commits since the first                                   |
 //! |           | `epoch`, `lastEpoch`         | how often a writer has opened it; the same (`stored.rs`)    |
 //! |           | `ended <epoch>`              | 1: the writer of that epoch has a successor                  |
+//! |           | `mark`                       | a random number, made with the database                     |
 //!
 //! A hard link is a second entry with the same number. The first two stores are held in memory while the database is open, so
 //! that listing and the checks of a commit need no answer from the browser; contents are only ever read from it.
@@ -32,7 +33,8 @@
 //! count when there is no room for that.
 //!
 //! A connection can be lost at any time. It is made anew, and what was under way is tried again. Nobody knows of a commit whether
-//! it took place before the end; the count of commits tells.
+//! it took place before the end; the count of commits tells. A browser that removes a database ends its connections, and somebody else
+//! may have made a new one by then: the mark tells them apart, and nobody goes on in one that he has not opened.
 
 mod connect;
 mod connection;

@@ -5,7 +5,7 @@ use super::connection::Connection;
 use super::deadline::sleep;
 use super::state::{MAX_FAILURES, Shared, State, with_state};
 use super::stored::{self, Standing};
-use super::trouble::{Attempt, Trouble, fenced, unknown_outcome};
+use super::trouble::{Attempt, Trouble, fenced, removed, unknown_outcome};
 use crate::error::{Error, ErrorKind};
 use crate::fs::{OpId, Reply};
 use std::rc::Weak;
@@ -47,7 +47,7 @@ impl State {
         spawn_local(async move {
             let mut connected = reconnect(&name).await;
             for pause_ms in PAUSES_MS {
-                if connected.is_ok() || me.strong_count() == 0 {
+                if connected.is_ok() || connected.as_ref().is_err_and(Trouble::is_absence) || me.strong_count() == 0 {
                     break;
                 }
                 sleep(pause_ms).await;
@@ -74,8 +74,7 @@ impl State {
     fn remain_unconnected(&mut self, error: Error) {
         self.trouble(Error::new(error.kind(), format!("there is no new connection to IndexedDB: {}", error.message())));
         if error.kind() == ErrorKind::NotFound {
-            let reason = "the browser has removed the database, to make room or at the user's wish";
-            self.closed = Some(Error::new(ErrorKind::Closed, reason));
+            self.closed = Some(removed());
             return;
         }
         self.rounds_in_vain += 1;
@@ -91,6 +90,11 @@ impl State {
 
     /// Finds out what has become of the commit that was under way when the connection was lost.
     fn resume(&mut self, standing: Standing) {
+        if standing.mark != self.standing.mark {
+            // A new one has taken the place of what was opened here.
+            self.closed = Some(removed());
+            return;
+        }
         if self.overlay.is_some() {
             return;
         }

@@ -3,7 +3,7 @@
 use super::connect::other_layout;
 use super::deadline::{finish, finish_transaction, sleep};
 use super::layout::{
-    CHUNKS, COMMITS, ENDED_EPOCHS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, META, STORES,
+    CHUNKS, COMMITS, ENDED_EPOCHS, ENTRIES, EPOCH, FORMAT, GROWING, INODES, LAST_EPOCH, LAYOUT, MARK, META, STORES,
     chunk_range, ended_key, number, whole_number,
 };
 use super::transaction::{Access, end, transaction, unless_failed};
@@ -31,6 +31,8 @@ const LAST_NUMBERED_EPOCH: u64 = 1 << 20;
 /// The small numbers of `meta`.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Standing {
+    /// Which database of this name it is; 0 for one that was made before there were marks.
+    pub mark: u64,
     /// How often a writer has opened the database.
     pub epoch: u64,
     /// Commits since the database was created, but for those that only removed and found no room for the count.
@@ -133,22 +135,27 @@ pub(super) async fn standing(name: &str, db: &IdbDatabase) -> Attempt<Standing> 
     standing_of(name, ask_standing(&transaction(db, &[META, ENTRIES], Access::Read)?)?).await
 }
 
-fn ask_standing(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 5]> {
+fn ask_standing(transaction: &IdbTransaction) -> Attempt<[IdbRequest; 6]> {
     let meta = transaction.object_store(META)?;
     let get = |key: &str| meta.get(&key.into());
     // Answers come in this order, and are waited for in it.
     let entries = transaction.object_store(ENTRIES)?;
-    Ok([get(LAYOUT)?, get(EPOCH)?, get(LAST_EPOCH)?, get(COMMITS)?, entries.count()?])
+    Ok([get(LAYOUT)?, get(MARK)?, get(EPOCH)?, get(LAST_EPOCH)?, get(COMMITS)?, entries.count()?])
 }
 
-async fn standing_of(name: &str, [layout, epoch, last_epoch, commits, entries]: [IdbRequest; 5]) -> Attempt<Standing> {
+async fn standing_of(
+    name: &str,
+    [layout, mark, epoch, last_epoch, commits, entries]: [IdbRequest; 6],
+) -> Attempt<Standing> {
     let layout = finish(&layout).await?.as_f64();
     if layout != Some(f64::from(FORMAT)) {
         return Err(other_layout(name, layout).into());
     }
     let count = |value: JsValue, what| if value.is_undefined() { Ok(0) } else { whole_number(&value, what) };
+    let mark = count(finish(&mark).await?, "mark")?;
     let (epoch, last_epoch) = (finish(&epoch).await?, finish(&last_epoch).await?);
     Ok(Standing {
+        mark,
         epoch: count(if epoch.is_undefined() { last_epoch } else { epoch }, "epoch")?,
         commits: count(finish(&commits).await?, "count of commits")?,
         entries: count(finish(&entries).await?, "count of names")?,

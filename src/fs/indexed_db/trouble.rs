@@ -41,6 +41,11 @@ impl Trouble {
         }
     }
 
+    /// Whether there is no database of this name, which does not come back.
+    pub(super) fn is_absence(&self) -> bool {
+        matches!(self, Self::Failed(error) if error.kind() == ErrorKind::NotFound)
+    }
+
     /// Whether a new connection may do.
     pub(super) fn is_loss(&self) -> bool {
         match self {
@@ -105,6 +110,12 @@ pub(super) fn unknown_outcome(error: &Error) -> Error {
         "the connection to IndexedDB was lost during a commit, of which nobody knows what has become ({}); open the database again",
         error.message()
     );
+    Error::new(ErrorKind::Closed, reason)
+}
+
+/// Why nobody can go on whose database is there no more.
+pub(super) fn removed() -> Error {
+    let reason = "the browser has removed the database, to make room or at the user's wish, and what was stored in it is gone; open it again to begin a new one";
     Error::new(ErrorKind::Closed, reason)
 }
 

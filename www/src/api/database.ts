@@ -8,6 +8,13 @@ import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, Serie
 import type { Snapshots } from "./snapshots.js";
 import type { Teaching } from "./teaching.js";
 
+/** How a database object has ended. */
+export interface Closed {
+  reason: "closed" | "lost" | "failed";
+  /** Where its user has not closed it: why. */
+  error?: Error;
+}
+
 /**
  * A time-series database.
  *
@@ -40,6 +47,18 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    * ```
    */
   readonly opened: Opened;
+
+  /**
+   * Resolves, and never rejects, when this object can be used no more: `"closed"` by `close()`; `"lost"` when the database went to
+   * another tab, its worker died, the browser has put the page away or removed what was stored; `"failed"` by a fault. The error says
+   * more. A database that moves from tab to tab is not lost.
+   *
+   * @example
+   * ```ts
+   * void db.closed.then(({ reason, error }) => reason === "closed" || console.warn("reopen the database:", error));
+   * ```
+   */
+  readonly closed: Promise<Closed>;
 
   // ---- ingest ---------------------------------------------------------------------------------------------------------
 

@@ -1,7 +1,7 @@
 // Every error that the package throws has a code, and a message that says what, where and what to do.
 
 /**
- * - `locked`: another tab holds the database
+ * - `locked`: somebody else holds the database, and does not share it
  * - `quota`: the storage has no room left
  * - `corrupt`: stored or imported bytes break the format's rules
  * - `unsupported`: this build or environment can't do it
@@ -11,6 +11,7 @@
  * - `not_found`: a snapshot or file that does not exist
  * - `aborted`: the caller took the call back; the error's `name` is `"AbortError"`, and its `cause` is the signal's `reason`
  * - `limit`: a limit on series, samples or bytes was reached
+ * - `interrupted`: the tab that had the database went away during the call, see {@link SandglassError.tookEffect}
  * - `internal`: a fault of the engine's own, which may have stopped it; what was durable is untouched
  */
 export type ErrorCode =
@@ -24,6 +25,7 @@ export type ErrorCode =
   | "not_found"
   | "aborted"
   | "limit"
+  | "interrupted"
   | "internal";
 
 /** An error with its kind in `code`. */
@@ -36,10 +38,14 @@ export class SandglassError extends Error {
   /** Where samples were appended before and not taken, or are in doubt: how many. */
   readonly samples?: number;
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; samples?: number }) {
+  /** Of a call that was interrupted: whether it took effect. */
+  readonly tookEffect?: "no" | "unknown";
+
+  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; samples?: number; tookEffect?: "no" | "unknown" }) {
     super(message, options);
     this.name = code === "aborted" ? "AbortError" : "SandglassError";
     this.code = code;
+    if (options?.tookEffect !== undefined) this.tookEffect = options.tookEffect;
     if (options?.samples !== undefined) this.samples = options.samples;
   }
 }

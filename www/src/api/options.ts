@@ -52,9 +52,12 @@ export interface OpenOptions {
   /** Upper bound in bytes for caches of cold data. Default 64 MiB. */
   cacheBytes?: number;
   /**
-   * What happens when another tab or worker holds the database:
+   * What happens when somebody else has the database: another tab or worker, or another part of this page.
    *
-   * - `"fail"` (default): `open` rejects with the code `locked`.
+   * - `"share"` (default): this object works through the one that has it, reads and writes, and takes the database over when that one
+   *   goes. Options that concern the engine (`retention`, `cacheBytes` and so on) are those of the one that has it. With a manual clock
+   *   it is `"fail"`.
+   * - `"fail"`: `open` rejects with the code `locked`.
    * - `"wait"`: it waits until the database is free, see {@link lockTimeout}.
    * - `"readonly"`: the database is opened for reading, and {@link Opened.role} is `"reader"`; it is `"writer"` when nobody else
    *   has it. A reader sees what the writer has made durable, and looks for news before each call, at most five times a second: it is
@@ -62,7 +65,7 @@ export interface OpenOptions {
    *   of snapshots work; whatever would change something is refused with the code `locked`. A reader stays one when the writer is
    *   gone: to write, `close()` it and `open` again.
    */
-  ifLocked?: "fail" | "wait" | "readonly";
+  ifLocked?: "share" | "fail" | "wait" | "readonly";
   /**
    * How long `ifLocked: "wait"` waits before it gives up with the code `locked`: milliseconds, which may be `Infinity`, or a text
    * such as `"90s"`. Default `"60s"`. Less than 750 ms count as these, which a browser may take to give out a lock that is free.

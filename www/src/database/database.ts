@@ -10,7 +10,7 @@ import { numberColumn, timestampColumn } from "../base/realms.js";
 import type { AnswerTo, Kind, RequestOf } from "../port/requests.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
-import type { Database } from "../api/database.js";
+import type { Closed, Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "../api/samples.js";
@@ -48,6 +48,7 @@ export class OpenDatabase implements Database {
   #closing: Promise<void> | undefined;
   /** Handles carry it. A proxy round a handle, or round this object, leaves it as it is. */
   readonly #mark = Symbol("database");
+  readonly closed: Promise<Closed>;
 
   constructor(name: string, opened: Opened, port: Port, release: () => void) {
     this.name = name;
@@ -55,6 +56,7 @@ export class OpenDatabase implements Database {
     this.#port = port;
     this.#release = release;
     this.snapshots = snapshotsOf(port);
+    this.closed = port.ended.then((error) => this.#howEnded(error));
     bindMethods(this, OpenDatabase.prototype);
   }
 
@@ -274,6 +276,12 @@ export class OpenDatabase implements Database {
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const { fetchFrom } = await onDemand(import("./http.js"));
     return fetchFrom(this.#port, input, init);
+  }
+
+  #howEnded(error: SandglassError): Closed {
+    if (this.#closing !== undefined) return { reason: "closed" };
+    this.#release();
+    return { reason: error.code === "internal" || error.code === "corrupt" ? "failed" : "lost", error };
   }
 
   // ---- the end ------------------------------------------------------------------------------------------------------------------

@@ -47,6 +47,8 @@ export class InlinePort implements Port {
   #memory: WebAssembly.Memory | undefined;
   #staging: Staging | undefined;
   #listener: ((events: EngineEvent[]) => void) | undefined;
+  readonly ended: Promise<SandglassError>;
+  #tellEnd!: (reason: SandglassError) => void;
   /** Called once with the reason when nothing can be done any more. */
   #ended: ((reason: SandglassError) => void) | undefined;
   /** Absent where there is no end of room, in memory. */
@@ -76,6 +78,7 @@ export class InlinePort implements Port {
   }
 
   private constructor(glue: Glue, memory: WebAssembly.Memory, options: EngineOptions) {
+    this.ended = new Promise((resolve) => (this.#tellEnd = resolve));
     this.#glue = glue;
     this.#options = options;
     this.#memory = memory;
@@ -369,15 +372,22 @@ export class InlinePort implements Port {
     return this.#engine !== undefined;
   }
 
-  async close(): Promise<void> {
+  /** `stored` is called when all is durable, before somebody else can open the database. */
+  async close(stored?: () => void): Promise<void> {
     if (this.#pump.stopped?.code === "closed") return;
     const closed = new SandglassError("closed", "the database is closed; open it again");
     this.#isClosing = true;
     try {
       await this.#answer(this.#call((engine) => engine.close()));
+      stored?.();
     } finally {
       this.#free(closed);
     }
+  }
+
+  /** Somebody else has what this engine works with. */
+  lose(reason: SandglassError): void {
+    if (this.#engine !== undefined) this.#free(reason);
   }
 
   /** The instance's memory goes when nobody refers to it any more; freeing the engine ends what it has open in the browser. */
@@ -389,6 +399,7 @@ export class InlinePort implements Port {
 
   #end(reason: SandglassError): void {
     this.#pump.stop(reason);
+    this.#tellEnd(reason);
     this.#ended?.(reason);
     this.#ended = undefined;
     this.#engine = undefined;

@@ -17,16 +17,24 @@ export interface EngineStart {
   storage: Storage;
   options: EngineOptions;
   lock: LockOptions;
+  /** Names the engine among those that other pages may work with; absent when none may. */
+  term?: string | undefined;
 }
 
-/** Takes the lock and opens the database. `ended` is called once with the reason when the open database can do nothing any more. */
+/**
+ * Takes the lock and opens the database. `acquired` is called in between when it may write, `stolen` when another page takes the lock
+ * away, `ended` once with the reason when the open database can do nothing any more.
+ */
 export async function startEngine(
   { code, storage, options, lock }: EngineStart,
   signal?: AbortSignal,
   ended?: (reason: SandglassError) => void,
+  acquired?: () => void,
+  stolen?: () => void,
 ): Promise<InlinePort> {
   if (storage.kind === "archive") return InlinePort.start(code, storage, { ...options, readOnly: true }, ended);
-  const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal);
+  const { role, release } = storage.kind === "memory" ? ALONE : await acquire(storage.name, storage.kind, lock, signal, stolen);
+  if (role === "writer") acquired?.();
   const start = () =>
     InlinePort.start(code, storage, { ...options, readOnly: role === "reader" }, (reason) => {
       release();

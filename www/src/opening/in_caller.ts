@@ -1,8 +1,8 @@
 // The engine in the calling thread.
 
 import { SandglassError } from "../base/shared.js";
-import { startEngine } from "../engine/start.js";
 import type { Starter } from "./open.js";
+import { engineInCaller } from "../worker/local_engine.js";
 import { loadEngine } from "../engine/code.js";
 
 export const startHere: Starter = async (wish, wasm, signal) => {
@@ -12,8 +12,7 @@ export const startHere: Starter = async (wish, wasm, signal) => {
       'storage "opfs" works in a dedicated worker alone, and the engine is in the calling thread here: import "sandglass", which starts a worker where dist/worker.js can be loaded, or import "sandglass/inline" in a worker of your own; or use storage: "indexeddb"',
     );
   }
-  const port = await startEngine({ ...wish, code: await loadEngine(wasm) }, signal);
-  return { port, thread: "caller" };
+  return engineInCaller({ ...wish, code: await loadEngine(wasm) }, signal);
 };
 
 /** Browsers show this to dedicated workers alone. */

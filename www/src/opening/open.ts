@@ -7,7 +7,11 @@ import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import { indexedDb } from "../base/indexed_db.js";
 import { onDemand } from "../base/on_demand.js";
+import { randomName } from "../base/random_name.js";
+import { Hub } from "../sharing/hub.js";
+import { onLeaving } from "../sharing/leaving.js";
 import { grantOf } from "../storage/grant.js";
+import type { LocalEngine } from "../worker/local_engine.js";
 import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
 import type { AuthKeys, OpenOptions, Opened, WasmSource } from "../api/options.js";
@@ -41,54 +45,102 @@ const AUTH_KEYS: Record<keyof AuthKeys, true> = { snapshot: true, forceFlush: tr
 export type EngineWish = Omit<EngineStart, "code">;
 
 /** Starts an engine, in one thread or another. */
-export type Starter = (
-  wish: EngineWish,
-  wasm: WasmSource | undefined,
-  signal: AbortSignal | undefined,
-) => Promise<{ port: Port; thread: Opened["thread"] }>;
+export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<LocalEngine>;
 
-/** Opens a database on an engine that `start` brings up. */
+/** Opens a database on an engine that `start` brings up, or on one that is there. */
 export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
   record(options, "options");
   onlyKnown(options, OPTIONS, "open()");
   const { signal } = options;
-  checkAborted("open", signal);
+  return abortable(
+    "open",
+    signal,
+    () => openUntil(options, start, signal ?? undefined),
+    undefined,
+    (late) => void late.close().catch(() => {}),
+  );
+}
+
+async function openUntil(options: OpenOptions, start: Starter, signal: AbortSignal | undefined): Promise<Database> {
   const name = nameOf(options);
   const storage = await storageOf(options, name);
   // It may have been taken back in the same task.
   checkAborted("open", signal);
-  const lock = { ifLocked: ifLockedOf(options), timeoutMs: durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout") };
-  const wish = { storage, options: engineOptionsOf(options, storage.kind), lock };
+  const engineOptions = engineOptionsOf(options, storage.kind);
+  const ifLocked = ifLockedOf(options);
+  const timeoutMs = durationMs(options.lockTimeout ?? DEFAULT_LOCK_TIMEOUT_MS, "lockTimeout");
+  const wish = { storage, options: engineOptions };
+  const startHere = async (lock: EngineWish["lock"], term: string | undefined, signal: AbortSignal) => {
+    const engine = await start({ ...wish, lock, term }, options.wasm, signal);
+    if (storage.kind !== "memory" && engine.port.role === "writer") noteOpen(nameOfStored(storage), engine);
+    return engine;
+  };
+  // Time that moves by hand is no one else's.
+  const shared = storage.kind === "memory" || engineOptions.manualClock || !canShare() ? undefined : storage;
+  const database = async (port: Port, thread: Opened["thread"], release = () => {}) =>
+    new OpenDatabase(name, await grantOf({ storage: storage.kind, role: port.role, thread }), port, release);
+
+  if (shared !== undefined && ifLocked === "share") {
+    const { port, thread } = await Hub.of(shared, startHere).open(engineOptions, signal);
+    return database(port, thread);
+  }
+  const lock = { ifLocked: ifLocked === "share" ? "fail" : ifLocked, timeoutMs } as const;
   const opening = new AbortController();
   const giveUp = () => opening.abort();
   signal?.addEventListener("abort", giveUp);
-  let port: Port | undefined;
+  let engine: LocalEngine | undefined;
   let isPutAway = false;
   const putAway = () => {
     isPutAway = true;
-    if (port === undefined) giveUp();
-    else port.suspend();
+    if (engine === undefined) giveUp();
+    else engine.suspend();
   };
-  const stopListening = storage.kind === "memory" ? () => {} : onLeaving(putAway, () => port?.hidden());
-  const begin = async () => {
-    const started = await start(wish, options.wasm, opening.signal);
-    ({ port } = started);
-    const opened = await grantOf({ storage: storage.kind, role: port.role, thread: started.thread });
-    return new OpenDatabase(name, opened, port, stopListening);
-  };
+  const stopListening = storage.kind === "memory" ? () => {} : onLeaving({ putAway, back: () => {}, hidden: () => engine?.port.hidden() });
   try {
-    return await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+    const begin = () => startHere(lock, shared && randomName(), opening.signal);
+    const started = await abortable("open", opening.signal, begin, undefined, (late) => void late.close().catch(() => {}));
+    if (shared !== undefined && started.port.role === "writer") {
+      stopListening();
+      const { port, thread } = await Hub.with(shared, started, startHere).open(engineOptions, signal);
+      return await database(port, thread);
+    }
+    engine = started;
+    return await database(started.port, started.thread, stopListening);
   } catch (error) {
     stopListening();
-    checkAborted("open", signal);
     if (isPutAway)
       throw new SandglassError("closed", "the browser has put the page away while the database was being opened; open it again", {
         cause: error,
       });
-    throw error;
+    const isOpenHere = storage.kind !== "memory" && openHere.has(nameOfStored(storage));
+    throw isOpenHere && (error as SandglassError).code === "locked" ? lockedHere(name, lock, error) : error;
   } finally {
     signal?.removeEventListener("abort", giveUp);
   }
+}
+
+/** Databases whose engines this page has started, and that are open. */
+const openHere = new Set<string>();
+
+function noteOpen(name: string, { port }: LocalEngine): void {
+  openHere.add(name);
+  void port.ended.then(() => openHere.delete(name));
+}
+
+const nameOfStored = ({ kind, name }: { kind: string; name: string }): string => `${kind} ${name}`;
+
+/** Whether pages can find each other. */
+function canShare(): boolean {
+  return globalThis.navigator?.locks !== undefined && typeof BroadcastChannel === "function";
+}
+
+function lockedHere(name: string, { ifLocked, timeoutMs }: EngineWish["lock"], cause: unknown): SandglassError {
+  const waited = ifLocked === "wait" ? ` after the ${timeoutMs} ms of lockTimeout` : "";
+  return new SandglassError(
+    "locked",
+    `the database "${name}" was opened before in this page and is still open${waited}; close() it there, or leave ifLocked and clock out, so that both work with it`,
+    { cause },
+  );
 }
 
 function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
@@ -117,9 +169,9 @@ async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: stri
   }
 }
 
-function ifLockedOf({ ifLocked = "fail" }: OpenOptions): "fail" | "wait" | "readonly" {
-  if (ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
-  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "fail", "wait" or "readonly"`);
+function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
+  if (ifLocked === "share" || ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
+  throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "share", "fail", "wait" or "readonly"`);
 }
 
 export function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["kind"]): EngineStart["options"] {
@@ -174,22 +226,4 @@ function durationText(duration: unknown, what: string): string {
   if (typeof duration === "string") return duration;
   if (typeof duration === "number" && duration >= 0 && duration <= Number.MAX_SAFE_INTEGER) return String(Math.trunc(duration));
   throw invalid(`${what} is ${String(duration)}; write milliseconds or a text such as "30d"`);
-}
-
-/**
- * Calls `putAway` once when the page is about to go away or to be frozen, from which it may come back, and `hidden` each time it
- * gets out of sight, from which it may never come back. Returns the function that ends this.
- */
-function onLeaving(putAway: () => void, hidden: () => void): () => void {
-  const { document } = globalThis as { document?: Document };
-  const changed = () => {
-    if (document?.visibilityState === "hidden") hidden();
-  };
-  const target = globalThis as Partial<Pick<typeof globalThis, "addEventListener" | "removeEventListener">>;
-  target.addEventListener?.("pagehide", putAway, { once: true });
-  document?.addEventListener("visibilitychange", changed);
-  return () => {
-    target.removeEventListener?.("pagehide", putAway);
-    document?.removeEventListener("visibilitychange", changed);
-  };
 }

@@ -1,5 +1,6 @@
 // An engine as the database sees it, wherever it runs: requests, and the few calls that are too frequent for messages.
 
+import type { SandglassError } from "../api/errors.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { EngineState } from "../api/state.js";
@@ -9,6 +10,8 @@ import type { AnswerTo, EngineRequest, Kind, RequestOf } from "./requests.js";
 export interface Port {
   /** Whether it may write. */
   readonly role: Opened["role"];
+  /** Resolves with the reason when nothing is possible any more. */
+  readonly ended: Promise<SandglassError>;
   /** The handle of a series; `labels` are names and values in turn. */
   series(labels: string[]): number;
   /** Resolves when the samples are accepted. */

@@ -104,3 +104,21 @@ export function bodyOf(request: EngineRequest): Uint8Array | undefined {
 export function withBody(request: EngineRequest, body: Uint8Array | undefined): EngineRequest {
   return "body" in request ? ({ ...request, body } as EngineRequest) : request;
 }
+
+/**
+ * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
+ * same however often it is done. A cursor is known to the engine alone that has opened it.
+ */
+export function isRepeatable(request: EngineRequest): boolean {
+  switch (request.kind) {
+    case "snapshotCreate":
+    case "snapshotDelete":
+    case "exportNext":
+    case "exportClose":
+      return false;
+    case "http":
+      return request.method === "GET" && !/snapshot|force|delete/.test(request.uri);
+    default:
+      return true;
+  }
+}

@@ -19,18 +19,24 @@ export interface Lock {
 
 /** What happens when somebody else has the lock. */
 export interface LockOptions {
-  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite, and not before that moment; "readonly" is content with reading after a moment. */
-  ifLocked: "fail" | "wait" | "readonly";
+  /** "fail" gives up after a moment, "wait" after `timeoutMs`, which may be infinite, and not before that moment; "readonly" is content with reading after a moment; "steal" takes the lock from who has it and does not answer. */
+  ifLocked: "fail" | "wait" | "readonly" | "steal";
   timeoutMs: number;
 }
 
 /**
  * Takes the lock of a database.
  *
- * Fails with `locked` when somebody else has it, with `aborted` through the signal, and with `unsupported` where the browser
+ * `stolen` is called when another page has taken it away, since this one did not answer. Fails with `locked` when somebody else has it, with `aborted` through the signal, and with `unsupported` where the browser
  * has no locks.
  */
-export async function acquire(name: string, storage: string, { ifLocked, timeoutMs }: LockOptions, signal?: AbortSignal): Promise<Lock> {
+export async function acquire(
+  name: string,
+  storage: string,
+  { ifLocked, timeoutMs }: LockOptions,
+  signal?: AbortSignal,
+  stolen?: () => void,
+): Promise<Lock> {
   const locks = globalThis.navigator?.locks as LockManager | undefined;
   if (locks === undefined) {
     throw new SandglassError(
@@ -40,7 +46,7 @@ export async function acquire(name: string, storage: string, { ifLocked, timeout
   }
   // The browser takes a moment to give out a lock that is free.
   const patienceMs = ifLocked === "wait" ? Math.max(timeoutMs, PATIENCE_MS) : PATIENCE_MS;
-  const release = await request(locks, name, lockName(name, storage), { mode: "exclusive", patienceMs, signal });
+  const release = await request(locks, name, lockName(name, storage), { mode: "exclusive", patienceMs, signal, stolen, ifLocked });
   if (release !== undefined) return { role: "writer", release };
   if (ifLocked === "readonly") {
     const shared = await request(locks, name, readersLock(name, storage), { mode: "shared", patienceMs, signal });
@@ -69,6 +75,8 @@ interface RequestOptions {
   mode: LockMode;
   patienceMs: number;
   signal: AbortSignal | undefined;
+  stolen?: (() => void) | undefined;
+  ifLocked?: LockOptions["ifLocked"];
 }
 
 /** The lock, or `undefined` when somebody keeps it for so long. */
@@ -76,7 +84,7 @@ async function request(
   locks: LockManager,
   name: string,
   lock: string,
-  { mode, patienceMs, signal }: RequestOptions,
+  { mode, patienceMs, signal, stolen, ifLocked }: RequestOptions,
 ): Promise<Release | undefined> {
   const giveUp = new AbortController();
   const aborted = () => giveUp.abort();
@@ -85,28 +93,42 @@ async function request(
   const timer = patienceMs <= MAX_TIMER_MS ? setTimeout(aborted, patienceMs) : undefined;
   try {
     return await new Promise<Release>((resolve, reject) => {
-      const held = () => new Promise<void>((release) => resolve(release));
-      locks.request(lock, { mode, signal: giveUp.signal }, held).catch(reject);
+      let isHeld = false;
+      const held = () => {
+        isHeld = true;
+        return new Promise<void>((release) => resolve(release));
+      };
+      const refused = (reason: unknown) => {
+        if (isHeld) stolen?.();
+        else reject(reason);
+      };
+      // Who takes it away waits for nothing.
+      locks.request(lock, ifLocked === "steal" ? { mode, steal: true } : { mode, signal: giveUp.signal }, held).catch(refused);
     });
   } catch (cause) {
     if (signal?.aborted) throw new SandglassError("aborted", `opening the database "${name}" was given up`, { cause });
     if (giveUp.signal.aborted) return undefined;
-    if ((cause as Error).name === "SecurityError") {
-      throw new SandglassError(
-        "unsupported",
-        'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
-        { cause },
-      );
-    }
-    throw new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
+    throw refusalOfLock(name, cause);
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", aborted);
   }
 }
 
+/** Why the browser gives out no lock. */
+export function refusalOfLock(name: string, cause: unknown): SandglassError {
+  if ((cause as Error).name === "SecurityError") {
+    return new SandglassError(
+      "unsupported",
+      'the browser keeps no data for this page, which is sandboxed, or blocked by its user; use storage: "memory"',
+      { cause },
+    );
+  }
+  return new SandglassError("storage", `the lock of the database "${name}" cannot be taken: ${String(cause)}`, { cause });
+}
+
 /** Databases of one name in different storages are different databases. */
-function lockName(name: string, storage: string): string {
+export function lockName(name: string, storage: string): string {
   return storage === "indexeddb" ? `sandglass/${name}` : `sandglass-${storage}/${name}`;
 }
 

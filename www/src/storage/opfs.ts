@@ -40,6 +40,17 @@ export async function opfsDatabases(): Promise<string[]> {
   });
 }
 
+/** Whether there is a directory of this database; also when the browser can't tell. */
+export async function isInOpfs(name: string): Promise<boolean> {
+  try {
+    const root = await globalThis.navigator.storage.getDirectory();
+    await (await root.getDirectoryHandle(PARENT)).getDirectoryHandle(directoryOf(name));
+    return true;
+  } catch (cause) {
+    return (cause as DOMException).name !== "NotFoundError";
+  }
+}
+
 /** Removes a database. One that is not there is no error. The handles of one that has just been closed may still be open for a moment. */
 export async function destroyInOpfs(name: string): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += PAUSE_MS) {

@@ -7,6 +7,8 @@ const SILENCE_WITHOUT_LOCKS_MS = 2_000;
 /** It has so long to answer, once more when it has not. */
 const ANSWER_MS = 5_000;
 const PINGS = 2;
+/** Who seems to have ended has so long to deny it. */
+const DENIAL_MS = 1_000;
 /** A timer that comes so late was held up together with the whole page, and what the worker has said was held up, too. */
 const LATE_MS = 1_000;
 
@@ -14,8 +16,8 @@ export interface Watched {
   /** Whether anybody waits for an answer. */
   isAwaited(): boolean;
   ping(): void;
-  /** It does not answer any more. */
-  lost(): void;
+  /** It does not answer any more, and why that is thought. */
+  lost(what: string): void;
 }
 
 export class Liveness {
@@ -23,6 +25,8 @@ export class Liveness {
   #silenceMs = SILENCE_WITHOUT_LOCKS_MS;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #heard = 0;
+  #signs = 0;
+  #suspicion: ReturnType<typeof setTimeout> | undefined;
   #due = 0;
   #unanswered = 0;
   #excused = false;
@@ -36,6 +40,20 @@ export class Liveness {
     this.#silenceMs = SILENCE_MS;
   }
 
+  /** There is a sign that it has ended, which may deceive: it is given a moment to deny that. */
+  suspect(): void {
+    this.#silenceMs = SILENCE_WITHOUT_LOCKS_MS;
+    const heard = this.#signs;
+    const due = Date.now() + DENIAL_MS;
+    this.#watched.ping();
+    clearTimeout(this.#suspicion);
+    this.#suspicion = setTimeout(() => {
+      if (this.#signs !== heard) return;
+      if (Date.now() > due + LATE_MS) this.suspect();
+      else this.#watched.lost("is gone");
+    }, DENIAL_MS);
+  }
+
   /** Somebody is about to wait. A silence counts from the instant on at which the first of those who wait began to. */
   begin(): void {
     if (this.#timer === undefined || !this.#watched.isAwaited()) this.heard();
@@ -44,6 +62,7 @@ export class Liveness {
 
   /** Something has come. */
   heard(): void {
+    this.#signs++;
     this.#heard = Date.now();
     this.#unanswered = 0;
     this.#excused = false;
@@ -51,6 +70,7 @@ export class Liveness {
 
   stop(): void {
     clearTimeout(this.#timer);
+    clearTimeout(this.#suspicion);
   }
 
   #wait(ms: number): void {
@@ -68,7 +88,7 @@ export class Liveness {
       this.#excused = true;
       return this.#wait(ANSWER_MS);
     }
-    if (this.#unanswered === PINGS) return this.#watched.lost();
+    if (this.#unanswered === PINGS) return this.#watched.lost("has not answered for a long time");
     this.#unanswered++;
     this.#excused = false;
     this.#watched.ping();

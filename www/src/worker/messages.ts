@@ -25,7 +25,10 @@ export type Request =
   | { kind: "ping" }
   /** The browser puts the page away. */
   | { kind: "suspend" }
-  | { kind: "close"; id: number };
+  /** Of another port that works with the same engine. */
+  | { kind: "session"; session: number; request: Request }
+  /** The end of the engine; of a session, which `stays` when others go on with the engine, its own end. */
+  | { kind: "close"; id: number; stays: boolean };
 
 /** From the worker. */
 export type Reply =
@@ -40,10 +43,23 @@ export type Reply =
   | { kind: "piece"; id: number; series: PackedSeries }
   /** What became of a batch: how many samples of it were refused, and the first reason. */
   | { kind: "appended"; id: number; refused: { samples: number; failure: Failure } | undefined }
+  /** All batches up to this one are durable. */
+  | { kind: "durable"; id: number }
   | { kind: "failed"; id: number; failure: Failure }
+  | { kind: "session"; session: number; reply: Reply }
+  /** The engine leaves its page, and nothing follows. */
+  | { kind: "moving"; parting: Parting }
   | { kind: "events"; events: EngineEvent[] }
   /** The engine has stopped by itself. */
   | { kind: "ended"; failure: Failure };
+
+/** What is known when an engine goes. */
+export interface Parting {
+  /** What it had taken from appends is durable, or will be. */
+  isSafe: boolean;
+  /** What has no answer was not begun. */
+  isSettled: boolean;
+}
 
 export type Failure = [code: ErrorCode, message: string];
 

@@ -1,17 +1,17 @@
-// The engine in a worker of its own.
+// The engine behind messages: in a worker of this page, or with another page that has the database.
 
 import { abortable } from "../base/abort.js";
-import { AppendWindow } from "./append_window.js";
-import { BATCH_SAMPLES, Batch, type Packed, packLong, packLongRow, type Timestamps, type Values } from "./append_batch.js";
+import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
-import { checkTimestamp, checkTimestamps } from "../base/arguments.js";
 import { SandglassError } from "../api/errors.js";
-import { Macrotask } from "../base/macrotask.js";
 import { latecomer, type Port } from "../port/port.js";
-import { type AnswerTo, bodyOf, type EngineRequest, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
+import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
-import { type Reply, type Request, toError } from "./messages.js";
+import { type Parting, type Reply, type Request, toError } from "./messages.js";
+import { Outbox } from "./outbox.js";
 import { unpackSeries } from "./series_pack.js";
+import { randomName } from "../base/random_name.js";
+import { type Wire, workerWire } from "./wire.js";
 import type { EngineEvent } from "../api/events.js";
 import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
@@ -22,105 +22,170 @@ import { Liveness } from "./liveness.js";
 const DURABLE_AFTER_MS = 15_000;
 
 interface Call {
+  readonly request: Request;
   resolve(value: unknown): void;
   reject(error: SandglassError): void;
   /** The part of an answer that has come already. */
   found?: SeriesData[];
+  readonly began: number;
+  /** How many engines were asked. */
+  sendings: number;
 }
 
-/** Samples that the engine has not taken, and the first reason that it gave. */
-interface Refused {
-  samples: number;
-  reason: SandglassError;
+/** A call that has met so many ends may be what causes them. */
+const MAX_SENDINGS = 3;
+
+/** Who finds another engine for a port when the one it works with has gone. */
+export interface Host {
+  /** The engine does not answer any more. */
+  lost(port: WorkerPort): void;
+  /** The engine leaves its page. */
+  moving(): void;
+  /** Somebody asks for something: what other ports have appended before goes before. */
+  flush(): void;
+  /** A call has failed by its storage: looks whether that is still there. */
+  verify(): Promise<void>;
+  /** Whether the engine ends with this port. */
+  isLast(port: WorkerPort): boolean;
+  /** The port has been closed by its user. */
+  leave(port: WorkerPort): Promise<void>;
 }
 
 export class WorkerPort implements Port {
+  /** By which other pages know it. */
+  readonly name = randomName();
   role: Port["role"] = "writer";
-  readonly #worker: Worker;
+  readonly ended: Promise<SandglassError>;
+  readonly #host: Host | undefined;
+  #wire: Wire | undefined;
   readonly #manualClock: boolean;
   #now: number;
   /** When all that was handed over is durable by itself, in the server's rhythm, too. */
   #durableAt = 0;
   #lastId = 0;
   readonly #calls = new Map<number, Call>();
-  /** How many samples each message had that the worker has not answered. */
-  readonly #appends = new Map<number, number>();
-  readonly #window = new AppendWindow();
-  /** What the next append, and what the next flush or its like, has to tell. */
-  #untoldToAppend: Refused | undefined;
-  #untoldToFlush: Refused | undefined;
-  /** Handles of series by their labels in canonical form. */
-  readonly #handles = new Map<string, number>();
-  /** What the next message has to tell before anything else. */
-  #newSeries: string[][] = [];
-  readonly #batch = new Batch();
-  /** Sends what the task that is running now has appended. */
-  readonly #flushTask = new Macrotask(() => {
-    this.#flush();
-    this.#window.endTurn();
+  #lastSession = 0;
+  readonly #sessions = new Map<number, (reply: Reply) => void>();
+  readonly #outbox = new Outbox(() => {
+    this.#mayLose();
+    this.#begin();
   });
   #listener: ((events: EngineEvent[]) => void) | undefined;
   readonly #liveness: Liveness;
   /** Takes back the request for the lock that tells of the worker's end. */
   readonly #mourning = new AbortController();
-  #ended: SandglassError | undefined;
+  #reason: SandglassError | undefined;
+  #tellEnd!: (reason: SandglassError) => void;
 
   /** Opens a database in a worker that has said hello. */
   static async start(worker: Worker, start: EngineStart, signal?: AbortSignal): Promise<WorkerPort> {
-    const port = new WorkerPort(worker, start);
+    const port = new WorkerPort(start.options, undefined);
+    port.link(workerWire(worker));
     const alive = globalThis.navigator?.locks === undefined ? undefined : `sandglass alive ${randomName()}`;
     try {
       port.role = await abortable("open", signal, () => port.#call<Port["role"]>((id) => ({ kind: "start", id, start, alive })));
       return port;
     } catch (error) {
-      port.#end(error as SandglassError);
+      port.end(error as SandglassError);
       throw error;
-    }
-
-    function randomName(): string {
-      return Array.from(crypto.getRandomValues(new Uint32Array(4)), (number) => number.toString(36)).join("-");
     }
   }
 
-  private constructor(worker: Worker, { options }: EngineStart) {
-    this.#worker = worker;
-    this.#manualClock = options.manualClock;
-    this.#now = options.startTime;
+  /** A port that `host` links to engines; without a host it is for one engine alone. */
+  constructor({ manualClock, startTime }: Pick<EngineStart["options"], "manualClock" | "startTime">, host: Host | undefined) {
+    this.#host = host;
+    this.#manualClock = manualClock;
+    this.#now = startTime;
+    this.ended = new Promise((resolve) => (this.#tellEnd = resolve));
     this.#liveness = new Liveness({
-      isAwaited: () => this.#calls.size + this.#appends.size > 0,
-      ping: () => this.#post({ kind: "ping" }),
-      lost: () => this.#lose("has not answered for a long time"),
+      isAwaited: () => this.#wire !== undefined && this.#calls.size + this.#outbox.unanswered > 0,
+      ping: () => this.#wire?.post({ kind: "ping" }, []),
+      lost: (what) => this.#broken(what),
     });
-    worker.onmessage = ({ data }: MessageEvent<Reply>) => this.#take(data);
-    worker.onmessageerror = () => this.#lose("has sent what cannot be read");
-    worker.onerror = (event) => {
-      event.preventDefault();
-      this.#lose(`has failed: ${event.message}`);
-    };
+  }
+
+  // ---- engines that come and go --------------------------------------------------------------------------------------------
+
+  /** From now on this engine is asked. It gets what waits and what another one has left undone. */
+  link(wire: Wire): void {
+    this.#wire = wire;
+    wire.listen(
+      (reply) => this.#take(reply),
+      (what) => this.#broken(what),
+    );
+    if (wire.isLocal && this.#host !== undefined) this.#liveness.relax();
+    this.#outbox.link(wire);
+    if (this.#listener !== undefined) wire.post({ kind: "observe", observed: true }, []);
+    for (const call of this.#calls.values()) this.#send(call);
+    if (this.#calls.size > 0) this.#liveness.begin();
+  }
+
+  /** The engine has gone. What waits goes to the next one, or is told that nobody knows. */
+  unlink(parting: Parting): void {
+    this.#outbox.unlink(parting.isSafe);
+    this.#detach(parting.isSettled);
+  }
+
+  /** Since when somebody waits for an answer. */
+  get waitsSince(): number | undefined {
+    return this.#calls.values().next().value?.began;
+  }
+
+  /** Sends what was appended. */
+  flush(): void {
+    this.#outbox.flush();
+  }
+
+  /** This page goes, perhaps to come back. */
+  putAway(): void {
+    this.#outbox.leave();
+    this.#detach(false);
+  }
+
+  #detach(isSettled: boolean): void {
+    if (this.#wire === undefined) return;
+    this.#wire.end();
+    this.#wire = undefined;
+    for (const [id, call] of this.#calls) {
+      delete call.found;
+      if (call.sendings === 0) continue;
+      const asked = call.request.kind === "ask" ? call.request.command : undefined;
+      if (isSettled && !(asked !== undefined && "cursor" in asked)) {
+        call.sendings = 0;
+        continue;
+      }
+      if (call.sendings < MAX_SENDINGS && (asked === undefined || isRepeatable(asked))) continue;
+      this.#calls.delete(id);
+      const what = asked === undefined ? call.request.kind : nameOf(asked);
+      call.reject(
+        new SandglassError(
+          "interrupted",
+          `the page with the database went away during ${what}, and nobody knows whether it took effect; look, and try again`,
+          {
+            tookEffect: "unknown",
+          },
+        ),
+      );
+    }
+  }
+
+  /** Nobody answers at the moment: those who wait are told so. Later calls try again. */
+  refuse(reason: SandglassError): void {
+    for (const call of this.#calls.values()) call.reject(reason);
+    this.#calls.clear();
   }
 
   // ---- ingestion --------------------------------------------------------------------------------------------------------
 
   series(labels: string[]): number {
     this.#check();
-    const key = canonical(labels);
-    let handle = this.#handles.get(key);
-    if (handle === undefined) {
-      handle = this.#handles.size;
-      this.#handles.set(key, handle);
-      this.#newSeries.push(labels);
-      this.#flushSoon();
-    }
-    return handle;
+    return this.#outbox.series(labels);
   }
 
   append(series: number, timestamps: Timestamps, values: Values): Promise<void> {
     try {
       this.#checkAppend();
-      checkTimestamps(timestamps);
-      if (this.#makeRoom(values.length)) this.#batch.add(series, timestamps, values);
-      else this.#sendAppends(packLong(series, timestamps, values));
-      return this.#onItsWay(values.length);
+      return this.#outbox.append(series, timestamps, values);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -129,10 +194,7 @@ export class WorkerPort implements Port {
   appendRow(fill: (target: Uint32Array, from: number, count: number) => void, timestamp: number, values: Values): Promise<void> {
     try {
       this.#checkAppend();
-      checkTimestamp(timestamp, "the timestamp");
-      if (this.#makeRoom(values.length)) this.#batch.addRow(fill, timestamp, values);
-      else this.#sendAppends(packLongRow(fill, timestamp, values));
-      return this.#onItsWay(values.length);
+      return this.#outbox.appendRow(fill, timestamp, values);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -146,48 +208,7 @@ export class WorkerPort implements Port {
         "locked",
         "the database was opened for reading only, since another tab or worker writes it; open it again when that is closed",
       );
-    const refused = this.#untoldToAppend;
-    this.#untoldToAppend = undefined;
-    if (refused !== undefined) throw told(refused);
-  }
-
-  /** Whether a call of so many samples goes with others; there is room for it then. */
-  #makeRoom(samples: number): boolean {
-    if (samples > BATCH_SAMPLES) {
-      this.#flush();
-      return false;
-    }
-    if (!this.#batch.hasRoom(samples)) this.#flush();
-    return true;
-  }
-
-  #onItsWay(samples: number): Promise<void> {
-    this.#flushSoon();
-    return this.#window.add(samples);
-  }
-
-  /** All calls of one task go together. */
-  #flushSoon(): void {
-    if (this.#flushTask.requested) return;
-    this.#flushTask.request();
-    this.#window.beginTurn();
-  }
-
-  #flush(): void {
-    if (this.#newSeries.length > 0) {
-      this.#worker.postMessage({ kind: "series", labels: this.#newSeries } satisfies Request);
-      this.#newSeries = [];
-    }
-    if (!this.#batch.isEmpty) this.#sendAppends(this.#batch.take());
-  }
-
-  #sendAppends(batch: Packed): void {
-    const id = ++this.#lastId;
-    this.#mayLose();
-    this.#liveness.begin();
-    this.#appends.set(id, batch.values.length);
-    const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
-    this.#worker.postMessage({ kind: "append", id, batch } satisfies Request, buffers);
+    this.#outbox.refusals.tellAppend();
   }
 
   /** Something was handed over that is not durable for some time. */
@@ -200,64 +221,78 @@ export class WorkerPort implements Port {
   async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
     const asked = request as EngineRequest;
     // The caller keeps what he has handed in.
-    const body = bodyOf(asked)?.slice();
-    const sent = withBody(asked, body);
+    const sent = withBody(asked, bodyOf(asked)?.slice());
     if (asked.kind === "ingest") this.#mayLose();
-    const answer = await this.#abortable(
-      nameOf(asked),
-      signal,
-      (id) => ({ kind: "ask", id, command: sent }),
-      body && [body.buffer],
-      latecomer(this, asked),
-    );
-    if (asked.kind === "flush" || asked.kind === "sync") this.#tellFlush();
+    const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
+    if (asked.kind === "flush" || asked.kind === "sync") this.#outbox.refusals.tellFlush();
     return answer as AnswerTo<K>;
-  }
-
-  /** Throws what has become of appends since the last call of its kind. */
-  #tellFlush(): void {
-    const refused = this.#untoldToFlush;
-    this.#untoldToFlush = undefined;
-    if (refused !== undefined) throw told(refused);
   }
 
   async inspect(signal?: AbortSignal): Promise<EngineState> {
     return this.#abortable("inspect", signal, (id) => ({ kind: "inspect", id }));
   }
 
-  #abortable<T>(
-    what: string,
-    signal: AbortSignal | undefined,
-    request: (id: number) => Request,
-    transfer?: Transferable[],
-    late?: (value: T) => void,
-  ): Promise<T> {
+  #abortable<T>(what: string, signal: AbortSignal | undefined, request: (id: number) => Request, late?: (value: T) => void): Promise<T> {
     let id: number;
     return abortable(
       what,
       signal,
-      () => this.#call((given) => request((id = given)), transfer),
+      () => this.#call((given) => request((id = given))),
       () => {
-        if (this.#ended === undefined) this.#post({ kind: "cancel", id });
+        const call = this.#calls.get(id);
+        // Nobody has been asked yet.
+        if (call?.sendings === 0) this.#calls.delete(id);
+        else if (this.#wire !== undefined) this.#post({ kind: "cancel", id });
       },
       late,
     );
   }
 
-  #call<T>(request: (id: number) => Request, transfer?: Transferable[]): Promise<T> {
+  #call<T>(request: (id: number) => Request): Promise<T> {
     return new Promise((resolve, reject) => {
       this.#check();
       const id = ++this.#lastId;
-      this.#liveness.begin();
-      this.#calls.set(id, { resolve: resolve as (value: unknown) => void, reject });
-      this.#post(request(id), transfer);
+      this.#begin();
+      const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, began: Date.now(), sendings: 0 };
+      this.#calls.set(id, call);
+      if (this.#host === undefined) this.#outbox.flush();
+      else this.#host.flush();
+      this.#send(call);
     });
+  }
+
+  #send(call: Call): void {
+    if (this.#wire === undefined) return;
+    call.sendings++;
+    // What may have to go to another engine stays here.
+    const body = this.#host === undefined && call.request.kind === "ask" ? bodyOf(call.request.command) : undefined;
+    this.#wire.post(call.request, body === undefined ? [] : [body.buffer as ArrayBuffer]);
+  }
+
+  /** Somebody is about to wait for an answer. */
+  #begin(): void {
+    if (this.#wire !== undefined) this.#liveness.begin();
   }
 
   /** After all that was asked for before. */
   #post(request: Request, transfer: Transferable[] = []): void {
-    this.#flush();
-    this.#worker.postMessage(request, transfer);
+    this.#outbox.flush();
+    this.#wire?.post(request, transfer);
+  }
+
+  /** Another line to this worker's engine, with answers, events and refusals of its own. What is sent on either keeps its order. */
+  connect(): Wire {
+    this.#check();
+    const session = ++this.#lastSession;
+    return {
+      isLocal: true,
+      post: (request, transfer) => {
+        if (request.kind === "append" || (request.kind === "ask" && request.command.kind === "ingest")) this.#mayLose();
+        this.#wire?.post({ kind: "session", session, request }, transfer);
+      },
+      listen: (take) => void this.#sessions.set(session, take),
+      end: () => void this.#sessions.delete(session),
+    };
   }
 
   now(): number {
@@ -286,9 +321,7 @@ export class WorkerPort implements Port {
         break;
       }
       case "failed": {
-        const call = this.#calls.get(reply.id);
-        this.#calls.delete(reply.id);
-        call?.reject(toError(reply.failure));
+        void this.#failed(reply.id, toError(reply.failure));
         break;
       }
       case "piece": {
@@ -296,10 +329,20 @@ export class WorkerPort implements Port {
         if (call !== undefined) for (const one of seriesOf(unpackSeries(reply.series))) (call.found ??= []).push(one);
         break;
       }
-      case "appended":
-        this.#window.give(this.#appends.get(reply.id) ?? 0);
-        this.#appends.delete(reply.id);
-        if (reply.refused !== undefined) this.#refused(reply.refused.samples, toError(reply.refused.failure));
+      case "appended": {
+        const { id, refused } = reply;
+        this.#outbox.answered(id, refused && { samples: refused.samples, reason: toError(refused.failure) });
+        break;
+      }
+      case "durable":
+        this.#outbox.durable(reply.id);
+        break;
+      case "moving":
+        this.unlink(reply.parting);
+        this.#host?.moving();
+        break;
+      case "session":
+        this.#sessions.get(reply.session)?.(reply.reply);
         break;
       case "events":
         this.#listener?.(reply.events);
@@ -308,58 +351,64 @@ export class WorkerPort implements Port {
         this.#mourn(reply.name);
         break;
       case "ended":
-        this.#end(toError(reply.failure));
+        this.end(toError(reply.failure));
         break;
     }
   }
 
-  #refused(samples: number, reason: SandglassError): void {
-    this.#untoldToAppend = add(this.#untoldToAppend);
-    this.#untoldToFlush = add(this.#untoldToFlush);
-
-    function add(earlier: Refused | undefined): Refused {
-      return { samples: (earlier?.samples ?? 0) + samples, reason: earlier?.reason ?? reason };
-    }
+  async #failed(id: number, error: SandglassError): Promise<void> {
+    // When all is gone the end tells it.
+    if (error.code === "corrupt" || error.code === "storage") await this.#host?.verify();
+    const call = this.#calls.get(id);
+    this.#calls.delete(id);
+    call?.reject(error);
   }
 
   // ---- the end --------------------------------------------------------------------------------------------------------------
 
   hidden(): void {
     // What the storage refuses to take stays where it is; the state and the events tell.
-    if (this.#ended === undefined) this.#call((id) => ({ kind: "ask", id, command: { kind: "sync" } })).catch(() => {});
+    if (this.#reason === undefined) this.#call((id) => ({ kind: "ask", id, command: { kind: "sync" } })).catch(() => {});
   }
 
   suspend(): void {
-    if (this.#ended !== undefined) return;
+    if (this.#reason !== undefined) return;
     this.#post({ kind: "suspend" });
     // The worker gets little time once the page is gone.
     if (performance.now() < this.#durableAt) linger();
-    // It ends by itself, when it has handed to the storage what it can.
-    this.#end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
+    // The worker ends by itself, when it has handed to the storage what it can.
+    this.end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
   }
 
   async close(): Promise<void> {
-    if (this.#ended?.code === "closed") return;
+    if (this.#reason?.code === "closed") return;
+    const host = this.#host;
+    const stays = host?.isLast(this) === false;
     try {
-      await this.#call((id) => ({ kind: "close", id }));
-      this.#tellFlush();
+      try {
+        await this.#call((id) => ({ kind: "close", id, stays }));
+      } finally {
+        await host?.leave(this);
+      }
+      this.#outbox.refusals.tellFlush();
     } finally {
-      this.#end(new SandglassError("closed", "the database is closed; open it again"));
+      this.end(new SandglassError("closed", "the database is closed; open it again"));
     }
   }
 
-  /** The lock that the worker holds for as long as it lives will be given to this page when it is gone. */
+  /** The lock that the worker holds for as long as it lives will be given to this page when it is gone, or when the site's data are cleared. */
   #mourn(alive: string): void {
     this.#liveness.relax();
     navigator.locks
-      .request(alive, { signal: this.#mourning.signal }, () => this.#lose("is gone"))
+      .request(alive, { signal: this.#mourning.signal }, () => this.#liveness.suspect())
       .catch(() => {
         // Taken back, since the end has come in another way.
       });
   }
 
-  #lose(what: string): void {
-    this.#end(
+  #broken(what: string): void {
+    if (this.#host !== undefined) return this.#host.lost(this);
+    this.end(
       new SandglassError(
         "closed",
         `the worker of the database ${what}, and the database is closed with it; what was durable is untouched, open it again`,
@@ -367,49 +416,34 @@ export class WorkerPort implements Port {
     );
   }
 
-  #end(reason: SandglassError, terminate = true): void {
-    if (this.#ended !== undefined) return;
-    this.#flushTask.stop();
-    const inDoubt = this.#window.samples;
+  /** Nothing is possible any more. A worker of this port's own ends, unless it is still to do something. */
+  end(reason: SandglassError, terminate = true): void {
+    if (this.#reason !== undefined) return;
+    const inDoubt = this.#outbox.samples;
     if (inDoubt > 0 && reason.samples === undefined) {
       reason = new SandglassError(reason.code, `${reason.message}; ${inDoubt} samples were on their way, and may be lost`, {
         cause: reason,
         samples: inDoubt,
       });
     }
-    this.#ended = reason;
-    this.#window.end(reason);
-    if (terminate) this.#worker.terminate();
-    this.#worker.onmessage = this.#worker.onmessageerror = this.#worker.onerror = null;
+    this.#reason = reason;
+    this.#outbox.end(reason);
+    if (terminate) this.#wire?.end();
+    else
+      this.#wire?.listen(
+        () => {},
+        () => {},
+      );
+    this.#wire = undefined;
     this.#liveness.stop();
     this.#mourning.abort();
     for (const call of this.#calls.values()) call.reject(reason);
     this.#calls.clear();
-    this.#appends.clear();
-    this.#handles.clear();
-    this.#newSeries = [];
     this.#listener = undefined;
+    this.#tellEnd(reason);
   }
 
   #check(): void {
-    if (this.#ended !== undefined) throw this.#ended;
+    if (this.#reason !== undefined) throw this.#reason;
   }
-}
-
-/** How appends that were not taken are told to who comes next. */
-function told({ samples, reason }: Refused): SandglassError {
-  return new SandglassError(reason.code, `${samples} samples that were appended before were not taken: ${reason.message}`, {
-    cause: reason,
-    samples,
-  });
-}
-
-/** Labels, names and values in turn, as the engine understands them: without empty ones, in one order. */
-function canonical(flat: string[]): string {
-  const labels = new Map<string, string>();
-  for (let i = 0; i < flat.length; i += 2) {
-    if (flat[i + 1] !== "") labels.set(flat[i] || "__name__", flat[i + 1]!);
-  }
-  if (labels.size === 0) throw new SandglassError("invalid", "a series needs at least one label with a value, such as __name__");
-  return JSON.stringify([...labels].sort(([a], [b]) => (a < b ? -1 : 1)));
 }

@@ -34,7 +34,8 @@ const inTab = (tab, work, argument) =>
     },
     { index, work, argument, deadline: SOON_MS },
   );
-const OPEN = "globalThis.db = await sandglass.open({ name: 'tabs', retention: '100y', ...argument }); return globalThis.db.storage;";
+const OPEN =
+  "globalThis.db = await sandglass.open({ name: 'tabs', retention: '100y', ifLocked: 'fail', ...argument }); return globalThis.db.storage;";
 const WRITE = "await globalThis.db.append({ __name__: 'written' }, [Date.now() - argument], [argument]); await globalThis.db.sync();";
 const READ = "return (await globalThis.db.select('written')).flatMap(({ values }) => [...values]).sort((a, b) => a - b);";
 const CLOSE = "await globalThis.db?.close(); globalThis.db = undefined;";

@@ -876,7 +876,7 @@ export const STORED_TESTS = {
 
   async "one writer at a time"({ open, sandglass, name }) {
     const db = await open({ name });
-    await fails("locked", () => open({ name }), /another tab/);
+    await fails("locked", () => open({ name, ifLocked: "fail" }), /in this page/);
     await fails("locked", () => sandglass.destroy(name));
     const given = new AbortController();
     const givenUp = open({ name, ifLocked: "wait", signal: given.signal });

@@ -135,7 +135,7 @@ for (const [where, storage] of PLACES) {
         assert.equal(await open(one, { name }), "writer");
         await call(one, `await globalThis.db.append({ __name__: "written", i: "1" }, [1.7e12], [1e6]); await globalThis.db.sync();`);
         await steal(`sandglass-opfs/${name}`);
-        await assert.rejects(open(other, { name }), /another tab|still open/);
+        await assert.rejects(open(other, { name, ifLocked: "fail" }), /another tab|still open/);
         assert.equal(
           (await call(one, `await globalThis.db.append({ __name__: "written", i: "2" }, [1.7e12], [2e6]); await globalThis.db.sync();`))
             .code,

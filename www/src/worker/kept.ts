@@ -1,0 +1,87 @@
+// Batches of samples on their way to the engine of another page: kept until that page has made them durable, so that they can be
+// sent again when it goes without a word.
+
+import type { Packed } from "./append_batch.js";
+
+/** What is kept at most. Who appends faster has samples in doubt when the page with the engine is killed. */
+const MAX_BYTES = 1024 * 1024;
+/** A batch that has met so many ends may be what causes them. */
+const MAX_SENDINGS = 3;
+
+interface KeptBatch {
+  readonly id: number;
+  readonly batch: Packed;
+  readonly samples: number;
+  readonly bytes: number;
+  isTaken: boolean;
+  sendings: number;
+}
+
+export class Kept {
+  #batches: KeptBatch[] = [];
+  #bytes = 0;
+  /** Samples that there was no room to keep, by the batch they came in. */
+  #dropped: { id: number; samples: number }[] = [];
+
+  add(id: number, batch: Packed): void {
+    const bytes = batch.calls.byteLength + batch.timestamps.byteLength + batch.values.byteLength + batch.series.byteLength;
+    this.#batches.push({ id, batch, samples: batch.values.length, bytes, isTaken: false, sendings: 1 });
+    this.#bytes += bytes;
+    // Those that are not taken yet stay: the window bounds them.
+    while (this.#bytes > MAX_BYTES && this.#batches[0]?.isTaken) this.#drop(this.#batches.shift()!);
+  }
+
+  #drop({ id, samples, bytes }: KeptBatch): void {
+    this.#bytes -= bytes;
+    this.#dropped.push({ id, samples });
+  }
+
+  /** The engine has this batch in its memory. */
+  taken(id: number): void {
+    const batch = this.#batches.find((batch) => batch.id === id);
+    if (batch !== undefined) batch.isTaken = true;
+  }
+
+  /** All batches up to this one are durable. */
+  durable(id: number): void {
+    this.#forget((batch) => batch.id <= id);
+    this.#dropped = this.#dropped.filter((dropped) => dropped.id > id);
+  }
+
+  /** The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt. */
+  lost(isSafe: boolean): number {
+    let inDoubt = 0;
+    if (isSafe) this.#forget(({ isTaken }) => isTaken);
+    else inDoubt = this.#dropped.reduce((sum, { samples }) => sum + samples, 0);
+    this.#dropped = [];
+    this.#forget((batch) => {
+      const isOver = batch.sendings >= MAX_SENDINGS;
+      if (isOver) inDoubt += batch.samples;
+      return isOver;
+    });
+    return inDoubt;
+  }
+
+  /** All that is kept, in order, to be sent to another engine. */
+  *resend(): Generator<[id: number, batch: Packed]> {
+    for (const batch of this.#batches) {
+      batch.isTaken = false;
+      batch.sendings++;
+      yield [batch.id, batch.batch];
+    }
+  }
+
+  /** What has arrived for certain, taken or not. */
+  clear(): void {
+    this.#forget(() => true);
+    this.#dropped = [];
+  }
+
+  #forget(isDone: (batch: KeptBatch) => boolean): void {
+    this.#batches = this.#batches.filter((batch) => {
+      if (!isDone(batch)) return true;
+      this.#bytes -= batch.bytes;
+      return false;
+    });
+  }
+}

@@ -1,0 +1,123 @@
+// Where ports of other pages come to work with the engine of this thread.
+
+import { BUILD } from "../base/build_name.js";
+import { SandglassError } from "../api/errors.js";
+import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
+import type { Parting, Reply } from "./messages.js";
+import { type Desk, Service } from "./service.js";
+
+interface Guest {
+  service: Service;
+  channel: BroadcastChannel;
+  /** Takes back the request for the lock that tells of the guest's end. */
+  mourning: AbortController;
+}
+
+export class Reception {
+  readonly #shared: Shared;
+  readonly #term: string;
+  readonly #since = Date.now();
+  readonly #channel: BroadcastChannel;
+  readonly #guests = new Map<string, Guest>();
+  /** The last batch of each guest that has gone, should it come again and send once more what was taken. */
+  readonly #taken = new Map<string, number>();
+  #desk: Desk | undefined;
+  #isQuiet = false;
+
+  /** `term` names the engine. */
+  constructor(shared: Shared, term: string) {
+    this.#shared = shared;
+    this.#term = term;
+    this.#channel = new BroadcastChannel(channelOf(shared));
+    this.#channel.onmessage = ({ data }: MessageEvent<Call>) => {
+      if (data.kind === "who") this.#say();
+      else if (data.kind === "here" && data.since > this.#since) this.#replaced();
+      else if (data.kind === "hello" && data.term === this.#term) this.#welcome(data.guest);
+    };
+    this.#say();
+  }
+
+  /** The engine can be worked with from now on. */
+  open(desk: Desk): void {
+    this.#desk = desk;
+    this.#say();
+  }
+
+  #say(): void {
+    if (this.#isQuiet) return;
+    const [term, since, isOpen] = [this.#term, this.#since, this.#desk !== undefined];
+    this.#channel.postMessage({ kind: "here", term, since, build: BUILD, isOpen } satisfies Call);
+  }
+
+  #welcome(name: string): void {
+    const desk = this.#desk;
+    if (desk === undefined || this.#isQuiet) return;
+    const known = this.#guests.get(name);
+    if (known !== undefined) return known.channel.postMessage({ term: this.#term, isWelcome: true } satisfies Line);
+    const channel = new BroadcastChannel(channelOfGuest(this.#shared, name));
+    // A message is cloned here, whatever could be transferred.
+    const post = (reply: Reply) => channel.postMessage({ term: this.#term, reply } satisfies Line);
+    const service = new Service(() => desk, post, { isRemote: true, lastTaken: this.#taken.get(name) ?? 0 });
+    channel.onmessage = ({ data }: MessageEvent<Line>) => {
+      if (data.term === this.#term && "request" in data && !this.#isQuiet) service.take(data.request);
+    };
+    const mourning = new AbortController();
+    this.#guests.set(name, { service, channel, mourning });
+    navigator.locks.request(lockOfGuest(name), { signal: mourning.signal }, () => this.#dismiss(name)).catch(() => {});
+    channel.postMessage({ term: this.#term, isWelcome: true } satisfies Line);
+  }
+
+  #dismiss(name: string): void {
+    const guest = this.#guests.get(name);
+    this.#guests.delete(name);
+    if (guest === undefined) return;
+    this.#taken.set(name, guest.service.lastTaken);
+    guest.service.end();
+    guest.channel.close();
+    guest.mourning.abort();
+  }
+
+  /** Another page has taken the lock away. Files that are open nobody else can have; in IndexedDB the next write tells this engine. */
+  stolen(): void {
+    if (this.#shared.kind === "indexeddb") this.leave({ isSafe: false, isSettled: false });
+  }
+
+  /** Another engine was started, since this one slept or the browser has removed what it had open, which open files do not tell. */
+  #replaced(): void {
+    const desk = this.#desk;
+    this.leave({ isSafe: false, isSettled: false });
+    if (this.#shared.kind === "opfs")
+      desk?.failed(
+        new SandglassError(
+          "locked",
+          "another tab has taken the database over, while this one was asleep or had lost its storage; open it again",
+        ),
+      );
+  }
+
+  /** Takes nothing more from guests, and waits for what is under way. */
+  async quiet(): Promise<void> {
+    this.#isQuiet = true;
+    await Promise.all([...this.#guests.values()].map(({ service }) => service.settled()));
+  }
+
+  /** The engine has stored all that it had taken, and ends: guests need keep nothing of that. */
+  allDurable(): void {
+    for (const { service } of this.#guests.values()) service.allDurable();
+    this.leave({ isSafe: true, isSettled: true });
+  }
+
+  /** Sends all guests away, who look for another engine then. */
+  leave(parting: Parting): void {
+    if (this.#desk === undefined && this.#isQuiet) return;
+    this.#isQuiet = true;
+    this.#desk = undefined;
+    for (const [name, { channel }] of [...this.#guests]) {
+      // On the guest's own channel, behind all that it has to know.
+      channel.postMessage({ term: this.#term, reply: { kind: "moving", parting } } satisfies Line);
+      this.#dismiss(name);
+    }
+    this.#channel.onmessage = null;
+    this.#channel.close();
+  }
+}

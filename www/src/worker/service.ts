@@ -1,0 +1,253 @@
+// The engine's side of a line: carries out what one port asks for.
+
+import type { InlinePort } from "../engine/inline_port.js";
+import { ACCEPTED } from "../engine/pump.js";
+import type { EngineRequest } from "../port/requests.js";
+import type { EngineEvent } from "../api/events.js";
+import { type Packed, unpack } from "./append_batch.js";
+import type { Audience } from "./audience.js";
+import { type Failure, type Reply, type Request, toError, toFailure } from "./messages.js";
+import { buffersOfSeries, packSeries } from "./series_pack.js";
+
+/** An engine that several work with. */
+export interface Desk {
+  readonly port: InlinePort;
+  readonly audience: Audience;
+  /** The engine can't be trusted any more. */
+  readonly failed: (reason: unknown) => void;
+}
+
+/** What another page appends becomes durable so long after it came: that page keeps it until then. */
+const DURABLE_WITHIN_MS = 900;
+
+export interface ServiceOptions {
+  /** The port is another page's, which wants to know what is durable. */
+  isRemote: boolean;
+  /** The last batch that was taken from it before. */
+  lastTaken?: number;
+}
+
+export class Service {
+  readonly #desk: () => Desk;
+  readonly #post: (reply: Reply, transfer: Transferable[]) => void;
+  readonly #isRemote: boolean;
+  /** For the port's handles of series those of the engine, or why there is none. */
+  readonly #handles: (number | Failure)[] = [];
+  /** Answers that have not been sent yet. */
+  readonly #answering = new Set<Promise<void>>();
+  /** Appends that the engine has neither taken nor refused yet. */
+  readonly #arriving = new Set<Promise<void>>();
+  /** Calls that can be given up. */
+  readonly #underWay = new Map<number, AbortController>();
+  /** Exports that are open for this port. */
+  readonly #cursors = new Set<number>();
+  readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
+  #lastTaken: number;
+  #storing: ReturnType<typeof setTimeout> | undefined;
+  #isOver = false;
+
+  constructor(desk: () => Desk, post: (reply: Reply, transfer: Transferable[]) => void, { isRemote, lastTaken = 0 }: ServiceOptions) {
+    this.#desk = desk;
+    this.#post = post;
+    this.#isRemote = isRemote;
+    this.#lastTaken = lastTaken;
+  }
+
+  /** The last batch of the port that the engine has taken. */
+  get lastTaken(): number {
+    return this.#lastTaken;
+  }
+
+  take(request: Request): void {
+    if (this.#isOver) return;
+    switch (request.kind) {
+      case "series":
+        for (const labels of request.labels) this.#handles.push(this.#define(labels));
+        break;
+      case "append":
+        this.#arrive(this.#append(request.id, request.batch).catch((reason: unknown) => this.#desk().failed(reason)));
+        break;
+      case "ask":
+        this.answer(request.id, () => this.#ask(request.id, request.command));
+        break;
+      case "inspect":
+        this.answer(request.id, async () => {
+          await this.afterAppends();
+          return this.#desk().port.inspect();
+        });
+        break;
+      case "cancel":
+        this.#underWay.get(request.id)?.abort();
+        break;
+      case "observe":
+        if (request.observed) this.#desk().audience.add(this.#listener);
+        else this.#desk().audience.delete(this.#listener);
+        break;
+      case "ping":
+        this.#send({ kind: "pong" });
+        break;
+      case "close":
+        this.answer(request.id, async () => {
+          const before = [...this.#answering];
+          await this.afterAppends();
+          if (request.stays) await this.#desk().port.ask({ kind: "sync" });
+          await Promise.allSettled(before);
+        });
+        void Promise.allSettled([...this.#answering]).then(() => this.end());
+        break;
+    }
+  }
+
+  /** Whatever is under way has been answered, as far as it came before. */
+  async settled(): Promise<void> {
+    await Promise.allSettled([...this.#answering]);
+  }
+
+  /** All that was taken from this port is durable. */
+  allDurable(): void {
+    if (this.#isRemote) this.#send({ kind: "durable", id: this.#lastTaken });
+  }
+
+  /** The port is gone: what it has asked for is given up. */
+  end(): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    clearTimeout(this.#storing);
+    for (const control of this.#underWay.values()) control.abort();
+    const { port, audience } = this.#desk();
+    if (!port.isOpen) return;
+    audience.delete(this.#listener);
+    for (const cursor of this.#cursors) port.ask({ kind: "exportClose", cursor }).catch(() => {});
+  }
+
+  #send(reply: Reply, transfer: Transferable[] = []): void {
+    if (!this.#isOver) this.#post(reply, transfer);
+  }
+
+  #keep(sent: Promise<void>): void {
+    this.#answering.add(sent);
+    void sent.finally(() => this.#answering.delete(sent));
+  }
+
+  #arrive(appended: Promise<void>): void {
+    this.#keep(appended);
+    this.#arriving.add(appended);
+    void appended.finally(() => this.#arriving.delete(appended));
+  }
+
+  answer(id: number, run: () => Promise<unknown>): void {
+    this.#keep(this.#outcome(id, run));
+  }
+
+  async #outcome(id: number, run: () => Promise<unknown>): Promise<void> {
+    try {
+      const value = await run();
+      const { port } = this.#desk();
+      // There may be too little memory to hand it over.
+      this.#send({ kind: "answer", id, value, now: port.isOpen ? port.now() : 0 }, buffersOf(value));
+    } catch (error) {
+      this.#send({ kind: "failed", id, failure: toFailure(error) });
+    }
+  }
+
+  async #ask(id: number, command: EngineRequest): Promise<unknown> {
+    const control = new AbortController();
+    this.#underWay.set(id, control);
+    const lastTaken = this.#lastTaken;
+    try {
+      await this.afterAppends();
+      const { port } = this.#desk();
+      if (command.kind !== "select") {
+        const answer: unknown = await port.ask(command, control.signal);
+        if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
+        if (command.kind === "exportOpen") this.#cursors.add(answer as number);
+        if (command.kind === "exportClose" || (command.kind === "exportNext" && answer === null)) this.#cursors.delete(command.cursor);
+        if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
+        return answer;
+      }
+      await port.select(command, control.signal, (piece) => {
+        const series = packSeries(piece);
+        this.#send({ kind: "piece", id, series }, buffersOfSeries(series));
+      });
+      return [];
+    } finally {
+      this.#underWay.delete(id);
+    }
+  }
+
+  #define(labels: string[]): number | Failure {
+    try {
+      return this.#desk().port.series(labels);
+    } catch (error) {
+      return toFailure(error);
+    }
+  }
+
+  #handleOf(series: number): number {
+    const handle = this.#handles[series]!;
+    if (typeof handle === "number") return handle;
+    throw toError(handle);
+  }
+
+  async #append(id: number, batch: Packed): Promise<void> {
+    // One that was sent once more, since its answer had not come.
+    if (id <= this.#lastTaken) return this.#send({ kind: "appended", id, refused: undefined });
+    this.#lastTaken = id;
+    const { port } = this.#desk();
+    let refused: { samples: number; failure: Failure } | undefined;
+    const waiting: Promise<void>[] = [];
+    const carryOut = (samples: number, call: () => Promise<void>) => {
+      const refuse = (error: unknown) => {
+        refused ??= { samples: 0, failure: toFailure(error) };
+        refused.samples += samples;
+      };
+      try {
+        const accepted = call();
+        if (accepted !== ACCEPTED) waiting.push(accepted.catch(refuse));
+      } catch (error) {
+        refuse(error);
+      }
+    };
+    unpack(
+      batch,
+      (series, timestamps, values) => carryOut(values.length, () => port.append(this.#handleOf(series), timestamps, values)),
+      (series, timestamp, values) =>
+        carryOut(values.length, () => {
+          const own = series.map((handle) => this.#handleOf(handle));
+          return port.appendRow((target, from, count) => target.set(own.subarray(from, from + count)), timestamp, values);
+        }),
+    );
+    await Promise.all(waiting);
+    this.#send({ kind: "appended", id, refused });
+    if (this.#isRemote) this.#storeSoon();
+  }
+
+  /** Appends that came before this call have been taken, or refused, when it goes on: what comes behind them finds them. */
+  async afterAppends(): Promise<void> {
+    // Not those that come meanwhile: a stream of appends would hold up the rest for ever.
+    if (this.#arriving.size > 0) await Promise.allSettled([...this.#arriving]);
+  }
+
+  #storeSoon(): void {
+    this.#storing ??= setTimeout(() => void this.#store(), DURABLE_WITHIN_MS);
+  }
+
+  async #store(): Promise<void> {
+    const id = this.#lastTaken;
+    try {
+      await this.afterAppends();
+      await this.#desk().port.ask({ kind: "sync" });
+      this.#send({ kind: "durable", id });
+    } catch {
+      // The storage takes nothing at the moment; what waits is tried again with what comes next.
+    }
+    this.#storing = undefined;
+    if (this.#lastTaken > id && !this.#isOver) this.#storeSoon();
+  }
+}
+
+/** The columns and bytes of an answer. */
+function buffersOf(value: unknown): Transferable[] {
+  const pieces: unknown[] = Array.isArray(value) ? value : [value];
+  return pieces.flatMap((piece) => (ArrayBuffer.isView(piece) ? [piece.buffer as ArrayBuffer] : []));
+}
