@@ -11,7 +11,7 @@ const www = dirname(fileURLToPath(import.meta.url));
 const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
-const ENTRIES = ["index", "inline"];
+const ENTRIES = ["index", "inline", "uplot"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [...ENTRIES, ...readdirSync(join(www, "src/api")).map((file) => `api/${file.replace(/\.ts$/, "")}`)];
 

@@ -2,6 +2,16 @@
 /// <reference lib="esnext.disposable" preserve="true" />
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
+import type {
+  EnvelopeOptions,
+  EnvelopeResult,
+  InstantResult,
+  LatestSample,
+  LiveOptions,
+  QueryOptions,
+  RangeOptions,
+  RangeResult,
+} from "./queries.js";
 import type { Inspection } from "./inspection.js";
 import type { Opened } from "./options.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "./samples.js";
@@ -191,6 +201,43 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    * go in the next merges, as on the server. A series that gets samples again is a new one. Without a signal it can't be taken back.
    */
   deleteSeries(selector: string, options?: Abortable): Promise<number>;
+
+  // ---- queries --------------------------------------------------------------------------------------------------------
+
+  /**
+   * The value of an expression in MetricsQL or PromQL at one instant (default: now).
+   *
+   * @example
+   * ```ts
+   * const result = await db.query("sum by (job) (rate(requests_total[5m]))");
+   * ```
+   */
+  query(expression: string, options?: QueryOptions & { time?: number }): Promise<InstantResult>;
+  /**
+   * The values of an expression at start, start + step, … up to end, as columns.
+   *
+   * @example
+   * ```ts
+   * const { timestamps, series } = await db.queryRange("rate(requests_total[5m])", { start, end, step: "1m" });
+   * ```
+   */
+  queryRange(expression: string, options: RangeOptions): Promise<RangeResult>;
+  /**
+   * The same over a range that ends now. `listener` gets the whole result first, and again whenever it has changed. Failures go to
+   * `onError`; it goes on after those that may pass. Returns the function that stops it; the signal stops it, too.
+   *
+   * @example
+   * ```ts
+   * const stop = db.live("avg(temperature)", { range: "1h", step: "10s" }, ({ timestamps, series }) => draw(timestamps, series));
+   * ```
+   */
+  live(expression: string, options: LiveOptions, listener: (result: RangeResult) => void, onError?: (error: Error) => void): () => void;
+  /** The newest sample of each matching series that is not older than `within` (default `"5m"`). A series that has ended has none. */
+  latest(selector: string, options?: { within?: number | string } & Abortable): Promise<LatestSample[]>;
+  /** What a chart needs of raw samples: of equal pieces of a range the least, greatest, first and last value, with every spike kept. */
+  envelope(selector: string, options: EnvelopeOptions): Promise<EnvelopeResult>;
+  /** How many series match (all without a selector) and have samples on a day of the range. */
+  count(selector?: string, options?: ReadOptions): Promise<number>;
 
   // ---- snapshots, HTTP ------------------------------------------------------------------------------------------------
 

@@ -4,6 +4,8 @@
 import type { RetentionShortened } from "./events.js";
 
 /** How {@link open} opens a database. */
+import type { Dialect } from "./queries.js";
+
 export interface OpenOptions {
   /** Name of the database within this origin. Default `"sandglass"`. */
   name?: string;
@@ -45,6 +47,8 @@ export interface OpenOptions {
    * 0: exact duplicates alone are removed as the format's rules say. Remembered as {@link retention} is; a new database gets 0.
    */
   dedupInterval?: string | number;
+  /** Which language `query`, `queryRange`, `live` and `fetch` speak unless a call says otherwise. Default `"metricsql"`. */
+  dialect?: Dialect;
   /** `"real"`: the scheduler follows the wall clock by itself. `"manual"`: time moves only in {@link Database.tick}. Default `"real"`. */
   clock?: "real" | "manual";
   /** First instant of a manual clock, in milliseconds since the epoch. Default: the wall clock's now. */

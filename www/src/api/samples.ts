@@ -46,13 +46,14 @@ export interface SeriesData {
   values: Float64Array;
 }
 
-/** How a body is written. `"influx"`, `"csv"`, `"native"` and `"remote_write"` are not built yet and are refused with the code `unsupported`. */
+/** How a body is written. Bodies of all formats but the first two may be compressed by gzip, zstd or snappy where their senders do so. */
 export interface IngestOptions {
   /**
-   * `"prometheus"` (text exposition), `"influx"` (line protocol), `"jsonl"` (one JSON object a line:
-   * `{"metric":{…},"values":[…],"timestamps":[…]}`), `"csv"`, `"native"`, `"remote_write"`.
+   * `"prometheus"` (text exposition), `"jsonl"` (one JSON object a line: `{"metric":{…},"values":[…],"timestamps":[…]}`), `"influx"` (line
+   * protocol), `"csv"`, `"native"` (a server's native export), `"remote_write"` (Prometheus remote write), `"otlp"` (OpenTelemetry metrics,
+   * protobuf or JSON), `"graphite"` (plaintext).
    */
-  format: "prometheus" | "influx" | "jsonl" | "csv" | "native" | "remote_write";
+  format: "prometheus" | "influx" | "jsonl" | "csv" | "native" | "remote_write" | "otlp" | "graphite";
   /** For samples without one. Default: now. */
   timestamp?: number;
   /** For `"csv"`: as the server's import/csv `format` argument. */

@@ -63,7 +63,12 @@ export interface Progress {
 }
 
 /** A tar of a snapshot or a data directory, or its files with their paths. */
-export type SnapshotSource = Blob | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Iterable<readonly [path: string, content: Blob | Uint8Array]>;
+export type SnapshotSource =
+  | Blob
+  | Uint8Array
+  | ArrayBuffer
+  | ReadableStream<Uint8Array>
+  | Iterable<readonly [path: string, content: Blob | Uint8Array]>;
 
 /** How a snapshot is restored. */
 export interface RestoreOptions {

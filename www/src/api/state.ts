@@ -53,6 +53,8 @@ export interface EngineConfig {
   memoryBytes: number;
   precisionBits: number;
   finalMergeDelayMs: number;
+  /** Which language requests speak that don't say. */
+  dialect: "metricsql" | "promql";
   /** For which requests a key is asked; the keys are not shown. */
   auth: { snapshot: boolean; forceFlush: boolean; forceMerge: boolean };
   /** So long after it was accepted a sample is durable at the latest; from 5,000 on parts go to disk in the server's rhythm. */

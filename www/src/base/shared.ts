@@ -3,6 +3,6 @@
 
 export { SandglassError } from "../api/errors.js";
 export { abortable, checkAborted } from "./abort.js";
-export { flatten, invalid, unreadable } from "./arguments.js";
+export { durationMs, flatten, invalid, text, unreadable } from "./arguments.js";
 export { builtAs, bytesOf } from "./realms.js";
 export { indexedDb } from "./indexed_db.js";

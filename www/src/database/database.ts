@@ -13,6 +13,16 @@ import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from ".
 import type { Closed, Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
+import type {
+  EnvelopeOptions,
+  EnvelopeResult,
+  InstantResult,
+  LatestSample,
+  LiveOptions,
+  QueryOptions,
+  RangeOptions,
+  RangeResult,
+} from "../api/queries.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "../api/samples.js";
 import type { DownloadOptions, Snapshots } from "../api/snapshots.js";
 import type { EngineState, PartId } from "../api/state.js";
@@ -204,6 +214,42 @@ export class OpenDatabase implements Database {
     return this.#port.ask({ kind: "deleteSeries", selector: text(selector, "selector") }, options?.signal);
   }
 
+  // ---- queries ------------------------------------------------------------------------------------------------------------
+
+  async query(expression: string, options?: QueryOptions & { time?: number }): Promise<InstantResult> {
+    return (await queries()).query(this.#port, expression, options);
+  }
+
+  async queryRange(expression: string, options: RangeOptions): Promise<RangeResult> {
+    return (await queries()).queryRange(this.#port, expression, options);
+  }
+
+  live(expression: string, options: LiveOptions, listener: (result: RangeResult) => void, onError?: (error: Error) => void): () => void {
+    if (typeof listener !== "function") throw invalid("live needs a function");
+    let stop = () => {
+      isStopped = true;
+    };
+    let isStopped = false;
+    const begin = async () => {
+      const { live } = await onDemand(import("./live.js"));
+      if (!isStopped) stop = live(this.#port, expression, options, listener, onError);
+    };
+    begin().catch((error: Error) => onError?.(error));
+    return () => stop();
+  }
+
+  async latest(selector: string, options?: { within?: number | string } & Abortable): Promise<LatestSample[]> {
+    return (await queries()).latest(this.#port, selector, options);
+  }
+
+  async envelope(selector: string, options: EnvelopeOptions): Promise<EnvelopeResult> {
+    return (await queries()).envelope(this.#port, selector, options);
+  }
+
+  async count(selector?: string, options?: ReadOptions): Promise<number> {
+    return this.#port.ask({ kind: "count", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+  }
+
   // ---- seeing inside --------------------------------------------------------------------------------------------------------
 
   async inspect(options?: Abortable): Promise<EngineState> {
@@ -305,6 +351,9 @@ export class OpenDatabase implements Database {
     return this.close();
   }
 }
+
+/** Not everybody asks. */
+const queries = () => onDemand(import("./queries.js"));
 
 /** Few look there. */
 const lookInside = () => onDemand(import("./blocks.js"));

@@ -21,8 +21,13 @@ export async function fetchFrom(port: Port, input: string | URL | Request, init:
     }),
   );
   const contentType = request.headers.get("content-type") ?? "";
-  const [status, type, answer] = await port.ask({ kind: "http", method, uri: pathname + search, contentType, body }, signal);
-  return new Response(answer as BodyInit, { status, headers: { "content-type": type } });
+  const contentEncoding = request.headers.get("content-encoding") ?? "";
+  const [status, type, answer] = await port.ask(
+    { kind: "http", method, uri: pathname + search, contentType, contentEncoding, body },
+    signal,
+  );
+  // An answer without content must have no body at all.
+  return new Response(status === 204 ? null : (answer as BodyInit), { status, headers: { "content-type": type } });
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

@@ -467,7 +467,12 @@ function openEngine(
   }
 }
 
-async function openArchive(ports: Glue["EnginePort"], files: ArchiveFile[], notify: () => void, options: EngineOptions): Promise<EnginePort> {
+async function openArchive(
+  ports: Glue["EnginePort"],
+  files: ArchiveFile[],
+  notify: () => void,
+  options: EngineOptions,
+): Promise<EnginePort> {
   // Few look at snapshots.
   const { read, sizeOf } = await onDemand(import("../storage/archive.js"));
   const readRange = (file: number, offset: number, length: number) => read(files[file]!, offset, length);

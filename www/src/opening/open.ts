@@ -24,6 +24,8 @@ const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 const OPTIONS: Record<keyof OpenOptions, true> = {
   name: true,
   storage: true,
+  durableWithin: true,
+  dialect: true,
   retention: true,
   dedupInterval: true,
   clock: true,
@@ -148,7 +150,10 @@ function nameOf({ name = DEFAULT_NAME }: OpenOptions): string {
   return name;
 }
 
-async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: string): Promise<Exclude<EngineStart["storage"], { kind: "archive" }>> {
+async function storageOf(
+  { storage, files, quotaBytes }: OpenOptions,
+  name: string,
+): Promise<Exclude<EngineStart["storage"], { kind: "archive" }>> {
   const kind = storage ?? (indexedDb() ? "indexeddb" : "memory");
   if (kind !== "memory" && (files ?? quotaBytes) !== undefined) throw invalid('files and quotaBytes need storage: "memory"');
   switch (kind) {
@@ -172,6 +177,11 @@ async function storageOf({ storage, files, quotaBytes }: OpenOptions, name: stri
 function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
   if (ifLocked === "share" || ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "share", "fail", "wait" or "readonly"`);
+}
+
+function dialectOf({ dialect }: OpenOptions): OpenOptions["dialect"] {
+  if (dialect === undefined || dialect === "metricsql" || dialect === "promql") return dialect;
+  throw invalid(`dialect is ${JSON.stringify(dialect)}; write "metricsql" or "promql"`);
 }
 
 export function engineOptionsOf(options: OpenOptions, storage: EngineStart["storage"]["kind"]): EngineStart["options"] {
@@ -200,6 +210,7 @@ export function engineOptionsOf(options: OpenOptions, storage: EngineStart["stor
     retention: retention === undefined ? undefined : durationText(retention, "retention"),
     dedupInterval: dedupInterval === undefined ? undefined : durationText(dedupInterval, "dedupInterval"),
     durableWithin: durationText(durableWithin, "durableWithin"),
+    dialect: dialectOf(options),
     manualClock: clock === "manual",
     startTime: clock === "manual" ? Math.trunc(startTime) : Date.now(),
     cacheBytes,

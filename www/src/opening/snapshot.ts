@@ -53,7 +53,8 @@ function notAPlace(): SandglassError {
 }
 
 const isBlob = (value: unknown): value is Blob => typeof Blob === "function" && value instanceof Blob;
-const blobOf = (content: Blob | Uint8Array): Blob => (content instanceof Uint8Array ? new Blob([content as Uint8Array<ArrayBuffer>]) : content);
+const blobOf = (content: Blob | Uint8Array): Blob =>
+  content instanceof Uint8Array ? new Blob([content as Uint8Array<ArrayBuffer>]) : content;
 
 /** A file at a URL, whose server hands out ranges. */
 async function remote(url: URL): Promise<ArchiveFile> {

@@ -38,6 +38,9 @@ export type BlockPieces = [
   valueBytes: Uint8Array,
 ];
 
+/** What names numbers as JSON text, and the numbers. */
+export type NamedNumbers = [names: string, numbers: Float64Array];
+
 export type HttpReply = [status: number, contentType: string, body: Uint8Array];
 
 /** Label sets as the JSON text of a list of objects: read once, by the one who hands them to the user. */
@@ -69,6 +72,31 @@ interface Table {
   snapshotFiles: [{ name: string; layout: Layout }, SnapshotFile[]];
   snapshotRead: [{ source: string; offset: number; length: number }, Uint8Array];
   deleteSeries: [{ selector: string }, number];
+  /** With a time it is of that instant, with start, end and step of a range; all in milliseconds. */
+  query: [
+    {
+      expression: string;
+      dialect: string | undefined;
+      time?: number;
+      start?: number;
+      end?: number;
+      step?: number;
+      lookback: number | undefined;
+      fresh: boolean;
+      maxSeries: number | undefined;
+      maxSamples: number | undefined;
+      timeout: number | undefined;
+    },
+    NamedNumbers,
+  ];
+  latest: [{ selector: string; within: number }, NamedNumbers];
+  count: [Bounds & { selector: string | undefined }, number];
+  envelope: [{ selector: string; start: number; end: number; columns: number }, NamedNumbers];
+  /** A body of any format, in pieces; the number that is answered names it. */
+  ingestOpen: [{ format: string; csvFormat: string; contentEncoding: string; timestamp: number; extraLabels: string[] }, number];
+  ingestPiece: [{ ingest: number; body: Uint8Array }, void];
+  ingestEnd: [{ ingest: number }, IngestResult];
+  ingestClose: [{ ingest: number }, void];
   /** What a snapshot is that is looked at where it lies. */
   origin: [object, RestoreResult];
   /** Into a database that is empty; nothing else is written until the end. */
@@ -80,7 +108,7 @@ interface Table {
   inspectPart: [{ part: PartId; from: number; count: number }, PartDetails];
   inspectBlock: [{ part: PartId; block: number }, BlockPieces];
   inspectIndexBlock: [{ table: number; part: number; block: number }, IndexBlockDetails];
-  http: [{ method: string; uri: string; contentType: string; body: Uint8Array }, HttpReply];
+  http: [{ method: string; uri: string; contentType: string; contentEncoding: string; body: Uint8Array }, HttpReply];
 }
 
 export type Kind = keyof Table;

@@ -131,7 +131,11 @@ async function* unzipped(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uin
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
-        throw new SandglassError("corrupt", `the snapshot's gzip compression cannot be undone (${messageOf(cause)}): it is damaged or was cut off`, { cause });
+        throw new SandglassError(
+          "corrupt",
+          `the snapshot's gzip compression cannot be undone (${messageOf(cause)}): it is damaged or was cut off`,
+          { cause },
+        );
       });
       if (done) return;
       yield value;

@@ -1,8 +1,9 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
-import { abortable, checkAborted, flatten, invalid, SandglassError } from "../base/shared.js";
-import { type Body, pieces, sourceOf } from "./lines.js";
+import { abortable, checkAborted, flatten, invalid } from "../base/shared.js";
+import { type Body, chunks, pieces, sourceOf } from "./lines.js";
 import type { Port } from "../port/port.js";
+import type { RequestOf } from "../port/requests.js";
 import type { Abortable, IngestOptions, IngestResult } from "../api/samples.js";
 
 /** How many reasons are reported. */
@@ -11,15 +12,14 @@ const MAX_ERRORS = 10;
 /** Numbers bodies, so that the engine counts a series once for all pieces of one. */
 let lastBody = 0;
 
-const LATER = new Set(["influx", "csv", "native", "remote_write"]);
+/** Formats that are cut into records by the engine. */
+const BY_PIECES = new Set(["influx", "csv", "native", "remote_write", "otlp", "graphite"]);
 
 export async function ingest(port: Port, body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
-  const { format, timestamp = port.now(), extraLabels = {}, signal } = options ?? {};
-  if (LATER.has(format)) {
-    throw new SandglassError("unsupported", `ingest does not read the format "${format}" yet; "prometheus" and "jsonl" are there`);
-  }
-  if (format !== "prometheus" && format !== "jsonl") {
-    throw invalid(`ingest knows no format ${JSON.stringify(format)}; write format: "prometheus" or "jsonl"`);
+  const { format, timestamp = port.now(), csvFormat, extraLabels = {}, signal } = options ?? {};
+  if (format !== "prometheus" && format !== "jsonl" && !BY_PIECES.has(format)) {
+    const known = ["prometheus", "jsonl", ...BY_PIECES].map((name) => JSON.stringify(name)).join(", ");
+    throw invalid(`ingest knows no format ${JSON.stringify(format)}; there are ${known}`);
   }
   const source = sourceOf(body);
   if (source === undefined) throw invalid("the body to ingest must be a string, bytes, a Blob or a stream of bytes");
@@ -27,6 +27,11 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     throw invalid(`timestamp is ${String(timestamp)}; milliseconds since the epoch are expected`);
   const labels = flatten(extraLabels, "extraLabels");
 
+  if (format !== "prometheus" && format !== "jsonl") {
+    if (csvFormat !== undefined && typeof csvFormat !== "string") throw invalid("csvFormat must be a string");
+    const open = { kind: "ingestOpen", format, csvFormat: csvFormat ?? "", contentEncoding: "", timestamp, extraLabels: labels } as const;
+    return abortable("ingest", signal, () => ingestByPieces(port, source, open, signal));
+  }
   return abortable("ingest", signal, async () => {
     const sum: IngestResult = { series: 0, samples: 0, rejected: 0, errors: [] };
     let firstLine = 1;
@@ -52,4 +57,24 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     }
     return sum;
   });
+}
+
+/** A body whose records the engine finds itself. What was taken in before a failure stays. */
+async function ingestByPieces(
+  port: Port,
+  source: NonNullable<ReturnType<typeof sourceOf>>,
+  open: RequestOf<"ingestOpen">,
+  signal: AbortSignal | null | undefined,
+): Promise<IngestResult> {
+  const ingest = await port.ask(open);
+  try {
+    for await (const body of chunks(source, signal ?? undefined)) {
+      checkAborted("ingest", signal);
+      await port.ask({ kind: "ingestPiece", ingest, body });
+    }
+    return await port.ask({ kind: "ingestEnd", ingest });
+  } catch (error) {
+    await port.ask({ kind: "ingestClose", ingest }).catch(() => {});
+    throw error;
+  }
 }

@@ -31,6 +31,33 @@ export async function* pieces(source: Source, signal?: AbortSignal): AsyncGenera
   else yield* bytePieces(new Uint8Array(await wholeOf(source)));
 }
 
+/** A body as it comes, in chunks that nobody else writes to. The signal ends them, even when a stream brings no more. */
+export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  if (typeof source === "string" || source instanceof Uint8Array) {
+    for await (const { bytes } of pieces(source, signal)) yield bytes;
+    return;
+  }
+  if (!("getReader" in source) && typeof source.stream !== "function") {
+    yield new Uint8Array(await wholeOf(source));
+    return;
+  }
+  const reader = readerOf("getReader" in source ? source : (source.stream() as ReadableStream<Uint8Array>));
+  const abort = () => void reader.cancel(signal?.reason).catch(() => {});
+  signal?.addEventListener("abort", abort, { once: true });
+  try {
+    for (;;) {
+      const { done, value } = await reader.read().catch((cause: unknown) => {
+        throw unreadable("the body has failed behind what was ingested", cause);
+      });
+      if (done) break;
+      yield chunkOf(value).slice();
+    }
+  } finally {
+    signal?.removeEventListener("abort", abort);
+    reader.cancel().catch(() => {});
+  }
+}
+
 /** What a body is read from, of whichever realm it is; nothing when it is no body. */
 export function sourceOf(body: unknown): Source | undefined {
   if (typeof body === "string") return body;

@@ -43,7 +43,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
   let reception: Reception | undefined;
   let isClosing = false;
   const acquired = () => {
-    if (term !== undefined && storage.kind !== "memory") reception = new Reception(storage, term);
+    if (term !== undefined && storage.kind !== "memory" && storage.kind !== "archive") reception = new Reception(storage, term);
   };
   try {
     const port = await startEngine(

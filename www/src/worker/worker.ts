@@ -30,7 +30,9 @@ worker.onmessage = ({ data }) => {
       own.answer(data.id, async () => {
         holdAlive(data.alive);
         const { storage, term } = data.start;
-        const share = () => (reception = term !== undefined && storage.kind !== "memory" ? new Reception(storage, term) : undefined);
+        const share = () =>
+          (reception =
+            term !== undefined && storage.kind !== "memory" && storage.kind !== "archive" ? new Reception(storage, term) : undefined);
         try {
           const port = await startEngine(data.start, undefined, end, share, () => reception?.stolen());
           desk = { port, audience: new Audience(port), failed: end };

@@ -112,17 +112,14 @@ for (const [name, { entry, options }] of Object.entries(COMBINATIONS)) {
           const instant = 20 + next.integer(2_500);
           await sleep(instant);
           const killedAt = await leave({ browser, url: server.url });
-          const { accepted, after } = await browser.page.evaluate(
-            async ({ entry, name, options }) => {
-              const accepted = JSON.parse(localStorage.getItem(name));
-              const { open } = await import(entry);
-              const db = await open({ name, ifLocked: "wait", retention: "100y", ...options });
-              const after = (await db.select("left")).flatMap(({ values }) => [...values]).sort((a, b) => a - b);
-              await db.close();
-              return { accepted, after };
-            },
-            where,
-          );
+          const { accepted, after } = await browser.page.evaluate(async ({ entry, name, options }) => {
+            const accepted = JSON.parse(localStorage.getItem(name));
+            const { open } = await import(entry);
+            const db = await open({ name, ifLocked: "wait", retention: "100y", ...options });
+            const after = (await db.select("left")).flatMap(({ values }) => [...values]).sort((a, b) => a - b);
+            await db.close();
+            return { accepted, after };
+          }, where);
           assert.deepEqual(
             after,
             Array.from({ length: after.length }, (_, i) => i),

@@ -3,6 +3,7 @@
 
 import { equal, fails, ok } from "./assert.mjs";
 import { EXPECTATIONS, STORED_EXPECTATIONS } from "./expectations.mjs";
+import { QUERY_TESTS } from "./queries.mjs";
 import { SNAPSHOT_TESTS } from "./snapshots.mjs";
 
 /** An hour into 2024-03-10, a time the databases of these tests begin at. */
@@ -35,6 +36,7 @@ const lines = (body) =>
 /** Each test gets the package, and `open` for a database of its own on a clock that is moved by hand. */
 export const TESTS = {
   ...EXPECTATIONS,
+  ...QUERY_TESTS,
   ...SNAPSHOT_TESTS,
 
   async "it tells what it has got"({ open, thread, storage, name }) {
@@ -796,7 +798,6 @@ export const TESTS = {
 
   async "what is not built says so"({ open, sandglass, thread }) {
     const db = await open();
-    for (const format of ["influx", "csv", "native", "remote_write"]) await fails("unsupported", () => db.ingest("", { format }));
     await fails("invalid", () => db.ingest("", { format: "xml" }), /xml/);
     await fails("invalid", () => db.ingest(7, { format: "jsonl" }));
     if (thread === "caller") await fails("unsupported", () => sandglass.open({ storage: "opfs" }), /file system|worker/);

@@ -4,7 +4,11 @@ import { equal, fails, ok } from "./assert.mjs";
 
 /** An hour into 2024-03-10. */
 const START = Date.UTC(2024, 2, 10, 1);
-const LAYOUTS = { "v1.72": "VictoriaMetrics up to 1.89", "v1.93": "VictoriaMetrics 1.90 to 1.132", "v1.150": "VictoriaMetrics 1.133 and later" };
+const LAYOUTS = {
+  "v1.72": "VictoriaMetrics up to 1.89",
+  "v1.93": "VictoriaMetrics 1.90 to 1.132",
+  "v1.150": "VictoriaMetrics 1.133 and later",
+};
 
 const text = (stream) => new Response(stream).text();
 const sorted = async (db) => (await text(db.export())).trim().split("\n").sort();
@@ -82,7 +86,13 @@ export const SNAPSHOT_TESTS = {
     const db = await filled(open);
     const tar = await packed(db);
     const expected = await sorted(db);
-    for (const snapshot of [new Uint8Array(await tar.arrayBuffer()), await tar.arrayBuffer(), tar.stream(), await zipped(tar), await filesOf(tar)]) {
+    for (const snapshot of [
+      new Uint8Array(await tar.arrayBuffer()),
+      await tar.arrayBuffer(),
+      tar.stream(),
+      await zipped(tar),
+      await filesOf(tar),
+    ]) {
       const restored = await open({ retention: "100y" });
       const { samples } = await restored.snapshots.restore(snapshot);
       equal(samples, 1500);

@@ -15,7 +15,11 @@ after(() => rm(project, { recursive: true, force: true }));
 const { open, openSnapshot } = await import(pathToFileURL(join(directory, await entry(".", "node"))).href);
 
 const golden = async (name) => new Uint8Array(await readFile(`${GOLDEN}${name}`));
-const exported = async (db) => (await new Response(db.export()).text()).trim().split("\n").map((line) => JSON.parse(line));
+const exported = async (db) =>
+  (await new Response(db.export()).text())
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line));
 /** Series by their labels, with the samples in order. */
 function bySeries(lines) {
   const key = ({ metric }) => JSON.stringify(Object.entries(metric).sort());

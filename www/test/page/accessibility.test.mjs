@@ -21,9 +21,30 @@ after(() => inside?.close());
 async function findings() {
   if (!(await page.evaluate(() => "axe" in globalThis))) await page.addScriptTag({ path: AXE });
   // Movements of the style sheet are over.
-  await page.evaluate(() => Promise.all(document.getAnimations().filter(({ effect }) => effect.getTiming().iterations !== Infinity).map((animation) => animation.finished.catch(() => {}))));
-  const { violations } = await page.evaluate(() => globalThis.axe.run(document, { rules: { "label-content-name-mismatch": { enabled: true } } }));
-  return violations.map(({ id, nodes }) => `${id}: ${nodes.map(({ html, any, all }) => `${html.slice(0, 160)} (${[...any, ...all].map(({ message }) => message).join("; ").slice(0, 200)})`).slice(0, 4).join("\n  ")}`);
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter(({ effect }) => effect.getTiming().iterations !== Infinity)
+        .map((animation) => animation.finished.catch(() => {})),
+    ),
+  );
+  const { violations } = await page.evaluate(() =>
+    globalThis.axe.run(document, { rules: { "label-content-name-mismatch": { enabled: true } } }),
+  );
+  return violations.map(
+    ({ id, nodes }) =>
+      `${id}: ${nodes
+        .map(
+          ({ html, any, all }) =>
+            `${html.slice(0, 160)} (${[...any, ...all]
+              .map(({ message }) => message)
+              .join("; ")
+              .slice(0, 200)})`,
+        )
+        .slice(0, 4)
+        .join("\n  ")}`,
+  );
 }
 
 const lookInto = async () => {
@@ -38,7 +59,11 @@ const lookInto = async () => {
 const VIEWS = {
   live: async () => {
     await inside.goTo("#live");
-    await page.waitForFunction(() => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelector(".block"), null, { timeout: 90_000 });
+    await page.waitForFunction(
+      () => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelector(".block"),
+      null,
+      { timeout: 90_000 },
+    );
     await page.waitForSelector(".legend .value");
   },
   "live, its dialog": async () => page.getByRole("button", { name: "Start over…" }).click(),
@@ -174,7 +199,8 @@ test("a pointer over the chart and over the picture tells listeners nothing, key
   const watch = () =>
     page.evaluate(() => {
       globalThis.told = [];
-      const isLive = (node) => (node.nodeType === 1 ? node : node.parentElement)?.closest?.('[aria-live]:not([aria-live="off"]),[role=status],[role=alert]');
+      const isLive = (node) =>
+        (node.nodeType === 1 ? node : node.parentElement)?.closest?.('[aria-live]:not([aria-live="off"]),[role=status],[role=alert]');
       new MutationObserver((changes) => {
         // A region that is empty tells nothing.
         for (const text of new Set(changes.map(({ target }) => isLive(target)?.textContent))) if (text) globalThis.told.push(text);
@@ -213,7 +239,10 @@ test("a pointer over the chart and over the picture tells listeners nothing, key
 
 test("nothing moves by itself for who wants it so", async () => {
   await page.emulateMedia({ reducedMotion: "reduce" });
-  for (const [hash, start] of [["#inside?s=late", 0], ["#chapters/one-second-later", 900]]) {
+  for (const [hash, start] of [
+    ["#inside?s=late", 0],
+    ["#chapters/one-second-later", 900],
+  ]) {
     await inside.open(hash);
     assert.ok(await inside.atRest(start));
     await page.waitForTimeout(1200);

@@ -17,7 +17,14 @@ const rest = () => visit.rest();
 const seek = (ms) => visit.seek(ms);
 const atRest = (ms) => visit.atRest(ms);
 const complaints = () => visit.complaints();
-const counter = (name) => page.evaluate((name) => [...document.querySelectorAll(".counters > div")].find((item) => item.querySelector("dt").textContent === name)?.querySelector(".value").textContent, name);
+const counter = (name) =>
+  page.evaluate(
+    (name) =>
+      [...document.querySelectorAll(".counters > div")]
+        .find((item) => item.querySelector("dt").textContent === name)
+        ?.querySelector(".value").textContent,
+    name,
+  );
 
 describe("situations", async () => {
   for (const id of await ids("replay/situations.ts")) {
@@ -28,7 +35,11 @@ describe("situations", async () => {
       const { at } = await rest();
       assert.equal(at, await page.getAttribute(".line input", "max"));
       assert.equal(await page.locator(".reading.problem").count(), 0);
-      if (id === "late") assert.equal(await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")), true);
+      if (id === "late")
+        assert.equal(
+          await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")),
+          true,
+        );
       if (id === "crash") assert.match(await page.textContent(".troubles"), /rows that were in memory are gone/);
       if (id === "full") assert.match(await page.textContent(".troubles"), /needs \d+ bytes, and the storage has \d+ left/);
       if (id === "snapshot") assert.equal(await page.locator(".shelf button").count(), 2);
@@ -59,7 +70,11 @@ describe("chapters", async () => {
     for (const [i, id] of chapters.entries()) {
       await page.waitForSelector(`.chapters [aria-current][href="#chapters/${id}"]`);
       await page.selectOption(".speed select", "30");
-      await page.waitForFunction(() => document.querySelector(".play").getAttribute("aria-label") === "Play" && document.querySelector(".time").dataset.print, null, { timeout: 60_000 });
+      await page.waitForFunction(
+        () => document.querySelector(".play").getAttribute("aria-label") === "Play" && document.querySelector(".time").dataset.print,
+        null,
+        { timeout: 60_000 },
+      );
       if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
       if (id === "how-numbers-shrink") await page.waitForSelector(".column");
       assert.equal(await page.locator(".scene .reading").count(), 0, id);
@@ -159,7 +174,13 @@ test("from the picture down to the bytes, by keys", async () => {
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
   await page.waitForSelector(".hex");
-  const header = await page.evaluate(() => [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")].map((run) => run.textContent).join(" ").split(" ").length);
+  const header = await page.evaluate(
+    () =>
+      [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")]
+        .map((run) => run.textContent)
+        .join(" ")
+        .split(" ").length,
+  );
   assert.equal(header, 81);
   await page.waitForFunction(() => /zoom=2024_03\.\d+\.1/.test(location.hash));
   await page.keyboard.press("Escape");
@@ -178,7 +199,10 @@ test("the index is shown with its items, and how a selector finds a series in it
   await page.locator(".index-card summary").click();
   await page.waitForSelector(".walk-steps .item");
   const walk = await page.locator(".walk-steps .item").allTextContents();
-  assert.deepEqual(walk.map((item) => item.slice(0, 2)), ["06", "02", "03"]);
+  assert.deepEqual(
+    walk.map((item) => item.slice(0, 2)),
+    ["06", "02", "03"],
+  );
   const [row, tsid, name] = walk;
   const id = /metric id …([0-9a-f]{6})/.exec(row)[1];
   assert.ok(tsid.includes(id) && name.includes(id));
@@ -221,7 +245,10 @@ test("fits a phone without scrolling sideways, and every control has a name", as
 });
 
 test("the call path names files that are there", async () => {
-  const named = [...(await source("inside/steps.ts")).matchAll(/file: "([^"]+)"/g), ...(await source("inside/chapters.ts")).matchAll(/"(src\/[^"]+)"/g)].map(([, file]) => file);
+  const named = [
+    ...(await source("inside/steps.ts")).matchAll(/file: "([^"]+)"/g),
+    ...(await source("inside/chapters.ts")).matchAll(/"(src\/[^"]+)"/g),
+  ].map(([, file]) => file);
   assert.ok(named.length > 20);
   for (const file of named) assert.ok(existsSync(new URL(`../../../${file}`, import.meta.url)), file);
 });

@@ -33,7 +33,11 @@ export async function visitInside() {
       return dataset();
     },
     async atRest(ms) {
-      await page.waitForFunction((ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print, ms, PATIENCE);
+      await page.waitForFunction(
+        (ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print,
+        ms,
+        PATIENCE,
+      );
       return (await dataset()).print;
     },
     seek: (ms) =>
@@ -48,12 +52,16 @@ export async function visitInside() {
     /** Plays on from where it stands until after `ms`, and stops there. */
     async playPast(ms, speed) {
       await page.selectOption(".speed select", speed);
-      await page.waitForFunction((ms) => {
-        const play = document.querySelector(".play");
-        const isPast = Number(document.querySelector(".time").dataset.at) >= ms;
-        if (isPast === (play.getAttribute("aria-label") === "Pause")) play.click();
-        return isPast;
-      }, ms, PATIENCE);
+      await page.waitForFunction(
+        (ms) => {
+          const play = document.querySelector(".play");
+          const isPast = Number(document.querySelector(".time").dataset.at) >= ms;
+          if (isPast === (play.getAttribute("aria-label") === "Pause")) play.click();
+          return isPast;
+        },
+        ms,
+        PATIENCE,
+      );
       await page.waitForSelector('.play[aria-label="Play"]');
       return this.rest();
     },

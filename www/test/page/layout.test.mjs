@@ -13,7 +13,11 @@ after(() => inside?.close());
 
 const topOf = (selector) => page.evaluate((selector) => document.querySelector(selector).getBoundingClientRect().top + scrollY, selector);
 
-for (const [width, height] of [[1440, 900], [1024, 768], [390, 844]]) {
+for (const [width, height] of [
+  [1440, 900],
+  [1024, 768],
+  [390, 844],
+]) {
   test(`at ${width} pixels a chapter's text and what it counts stand above the fold, and before the picture or beside it`, async () => {
     await page.setViewportSize({ width, height });
     await inside.open("#chapters/why-merge?s=steady&at=75");
@@ -80,5 +84,8 @@ test("days on the axis of time have their month's name", async () => {
   await page.waitForSelector(".legend .value");
   await page.getByRole("button", { name: "30 d" }).click();
   await page.waitForFunction(() => [...globalThis.written].some((text) => /^\d{1,2} [A-Z][a-z]{2}$/.test(text)));
-  assert.deepEqual((await page.evaluate(() => [...globalThis.written])).filter((text) => /^\d+\.\d+\.$/.test(text)), []);
+  assert.deepEqual(
+    (await page.evaluate(() => [...globalThis.written])).filter((text) => /^\d+\.\d+\.$/.test(text)),
+    [],
+  );
 });

@@ -15,7 +15,14 @@ before(async () => {
 after(() => visit?.close());
 
 const filled = (page) =>
-  page.waitForFunction(() => document.querySelector(".figures") && !/writing/.test(document.querySelector(".figures").textContent) && document.querySelector(".block"), null, { timeout: 90_000 });
+  page.waitForFunction(
+    () =>
+      document.querySelector(".figures") &&
+      !/writing/.test(document.querySelector(".figures").textContent) &&
+      document.querySelector(".block"),
+    null,
+    { timeout: 90_000 },
+  );
 const selector = () => page.getByRole("combobox", { name: "Selector" });
 
 test("never says of samples that they are of no series, nor counts one as many", async () => {
@@ -31,7 +38,9 @@ test("never says of samples that they are of no series, nor counts one as many",
   await page.goto(`${visit.url}/page/index.html#live`);
   await filled(page);
   await page.waitForFunction(() => globalThis.seen.has("samples of 783 series"));
-  const wrong = (await page.evaluate(() => [...globalThis.seen])).filter((text) => /^samples of 0 series/.test(text) || /\b1 (samples|parts)\b/.test(text.replaceAll(/[\d,.]+1 /g, "")));
+  const wrong = (await page.evaluate(() => [...globalThis.seen])).filter(
+    (text) => /^samples of 0 series/.test(text) || /\b1 (samples|parts)\b/.test(text.replaceAll(/[\d,.]+1 /g, "")),
+  );
   assert.deepEqual(wrong, []);
 });
 
@@ -121,7 +130,11 @@ test("keeps samples for as long as it is told, without a place to remember it", 
   const before = await read();
   await other.selectOption(".retention select", "7d");
   // 23 of 30 days had a sample an hour.
-  await other.waitForFunction((least) => Number(/, ([\d.]+) k samples read/.exec(document.querySelector(".reading").textContent)?.[1]) * 1000 < least, before - 400, { timeout: 30_000 });
+  await other.waitForFunction(
+    (least) => Number(/, ([\d.]+) k samples read/.exec(document.querySelector(".reading").textContent)?.[1]) * 1000 < least,
+    before - 400,
+    { timeout: 30_000 },
+  );
   assert.equal(await other.inputValue(".retention select"), "7d");
   assert.deepEqual(errors, []);
   await context.close();

@@ -9,7 +9,18 @@ import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "vite";
 
 const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
-const MODULES = ["model/engine", "model/chart", "model/selector", "model/words", "model/format", "drawing/layout", "replay/exposition", "replay/machine", "replay/history", "chart_feed"];
+const MODULES = [
+  "model/engine",
+  "model/chart",
+  "model/selector",
+  "model/words",
+  "model/format",
+  "drawing/layout",
+  "replay/exposition",
+  "replay/machine",
+  "replay/history",
+  "chart_feed",
+];
 
 let folder;
 let page;
@@ -30,22 +41,64 @@ before(async () => {
 
 after(() => rm(folder, { recursive: true, force: true }));
 
-const column = (...pairs) => ({ timestamps: Float64Array.from(pairs, ([time]) => time), values: Float64Array.from(pairs, ([, value]) => value) });
+const column = (...pairs) => ({
+  timestamps: Float64Array.from(pairs, ([time]) => time),
+  values: Float64Array.from(pairs, ([, value]) => value),
+});
 
 // ---- the model of the engine ----
 
 const created = (part, more = {}) => ({
-  type: "partCreated", sequence: part, time: 1000 + part, part, partition: "2026_11", class: "inmemory", name: "", rows: 100, blocks: 1, bytes: 90,
-  minTimestamp: 0, maxTimestamp: 9, merge: null, ...more,
+  type: "partCreated",
+  sequence: part,
+  time: 1000 + part,
+  part,
+  partition: "2026_11",
+  class: "inmemory",
+  name: "",
+  rows: 100,
+  blocks: 1,
+  bytes: 90,
+  minTimestamp: 0,
+  maxTimestamp: 9,
+  merge: null,
+  ...more,
 });
 
 function mergedModel() {
   const model = new page.EngineModel();
   model.apply(created(1), 10);
   model.apply(created(2), 20);
-  model.apply({ type: "mergeStarted", sequence: 3, time: 2000, merge: 7, partition: "2026_11", reason: "flush", sources: [1, 2], rows: 200, bytes: 180, outputClass: "small" }, 30);
+  model.apply(
+    {
+      type: "mergeStarted",
+      sequence: 3,
+      time: 2000,
+      merge: 7,
+      partition: "2026_11",
+      reason: "flush",
+      sources: [1, 2],
+      rows: 200,
+      bytes: 180,
+      outputClass: "small",
+    },
+    30,
+  );
   model.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 40);
-  model.apply({ type: "mergeFinished", sequence: 5, time: 2001, merge: 7, partition: "2026_11", output: 3, rowsMerged: 200, rowsDeleted: 0, rowsDeduplicated: 0 }, 41);
+  model.apply(
+    {
+      type: "mergeFinished",
+      sequence: 5,
+      time: 2001,
+      merge: 7,
+      partition: "2026_11",
+      output: 3,
+      rowsMerged: 200,
+      rowsDeleted: 0,
+      rowsDeduplicated: 0,
+    },
+    41,
+  );
   model.apply({ type: "partRetired", sequence: 6, time: 2001, part: 1, partition: "2026_11" }, 42);
   model.apply({ type: "partRetired", sequence: 7, time: 2001, part: 2, partition: "2026_11" }, 42);
   return model;
@@ -81,7 +134,21 @@ test("rows are counted from their shard until their part, and are safe from the 
   model.apply(created(1, { rows: 105 }), 4);
   model.apply({ type: "rawRowsFlushed", sequence: 4, time: 1000, partition: "2026_11", rows: 105, parts: [1] }, 4);
   assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 500]);
-  model.apply({ type: "mergeStarted", sequence: 5, time: 5000, merge: 1, partition: "2026_11", reason: "flush", sources: [1], rows: 105, bytes: 90, outputClass: "small" }, 5);
+  model.apply(
+    {
+      type: "mergeStarted",
+      sequence: 5,
+      time: 5000,
+      merge: 1,
+      partition: "2026_11",
+      reason: "flush",
+      sources: [1],
+      rows: 105,
+      bytes: 90,
+      outputClass: "small",
+    },
+    5,
+  );
   model.apply(created(2, { class: "small", rows: 105, merge: 1 }), 6);
   model.apply({ type: "partRetired", sequence: 7, time: 5001, part: 1, partition: "2026_11" }, 6);
   assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 0]);
@@ -89,7 +156,10 @@ test("rows are counted from their shard until their part, and are safe from the 
 
 test("an inspection puts right what events did not tell", () => {
   const model = mergedModel();
-  model.reconcile({ now: 9, partitions: [{ name: "2026_12", shards: [{ rows: 3, capacity: 10 }], pendingConversionRows: 2, parts: [], merges: [] }] }, 100);
+  model.reconcile(
+    { now: 9, partitions: [{ name: "2026_12", shards: [{ rows: 3, capacity: 10 }], pendingConversionRows: 2, parts: [], merges: [] }] },
+    100,
+  );
   assert.deepEqual([...model.partitions.keys()], ["2026_12"]);
   assert.equal(model.totals().rows, 5);
 });
@@ -99,9 +169,25 @@ test("flushes of one second are told in one line, a merge in another", () => {
   const lines = [];
   const flushed = (sequence, time) => ({ type: "rawRowsFlushed", sequence, time, partition: "2026_11", rows: 1000, parts: [sequence] });
   for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model));
-  assert.deepEqual(lines.map(({ text }) => text), ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"]);
-  const finished = { type: "mergeFinished", sequence: 5, time: 2001, merge: 7, partition: "2026_11", output: 3, rowsMerged: 200, rowsDeleted: 0, rowsDeduplicated: 0 };
-  assert.equal(page.describe(finished, model).text, "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample; now durable");
+  assert.deepEqual(
+    lines.map(({ text }) => text),
+    ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"],
+  );
+  const finished = {
+    type: "mergeFinished",
+    sequence: 5,
+    time: 2001,
+    merge: 7,
+    partition: "2026_11",
+    output: 3,
+    rowsMerged: 200,
+    rowsDeleted: 0,
+    rowsDeduplicated: 0,
+  };
+  assert.equal(
+    page.describe(finished, model).text,
+    "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample; now durable",
+  );
 });
 
 // ---- the drawing ----
@@ -114,7 +200,10 @@ test("blocks stay inside of their zones, however many there are", () => {
     assert.equal(lane.blocks.length, 300);
     for (const { part, x, y, width, height } of lane.blocks) {
       const zone = lane.zones.find(({ name }) => name === part.class);
-      assert.ok(x >= zone.x && x + width <= zone.x + zone.width + 0.01, `${part.class} from ${x} to ${x + width} in ${zone.x} + ${zone.width}`);
+      assert.ok(
+        x >= zone.x && x + width <= zone.x + zone.width + 0.01,
+        `${part.class} from ${x} to ${x + width} in ${zone.x} + ${zone.width}`,
+      );
       assert.ok(y >= zone.y && y + height <= zone.y + zone.height);
     }
   }
@@ -147,7 +236,10 @@ test("decimation keeps the lowest and the highest sample of every pixel", () => 
   const cut = page.decimate(column(...pairs), 0, 500_000, 300);
   assert.ok(cut.timestamps.length <= 4 * 301);
   assert.ok(cut.values.includes(77) && cut.values.includes(-77));
-  assert.deepEqual([...cut.timestamps], [...cut.timestamps].sort((a, b) => a - b));
+  assert.deepEqual(
+    [...cut.timestamps],
+    [...cut.timestamps].sort((a, b) => a - b),
+  );
   assert.equal(cut.timestamps.at(-1), 499_990);
 });
 
@@ -168,7 +260,13 @@ test("series of different instants share an axis, and a hole breaks the line", (
 });
 
 test("names tell only what differs", () => {
-  assert.deepEqual(page.distinguish([{ __name__: "a", cpu: "0", mode: "user" }, { __name__: "a", cpu: "1", mode: "user" }]), ["cpu 0", "cpu 1"]);
+  assert.deepEqual(
+    page.distinguish([
+      { __name__: "a", cpu: "0", mode: "user" },
+      { __name__: "a", cpu: "1", mode: "user" },
+    ]),
+    ["cpu 0", "cpu 1"],
+  );
   assert.deepEqual(page.distinguish([{ __name__: "load1" }, { __name__: "load5" }]), ["load1", "load5"]);
   assert.deepEqual(page.distinguish([{ __name__: "up", job: "x" }]), ["up"]);
 });
@@ -195,10 +293,16 @@ test("the replay begins with the real scrape, and one seed gives one course", as
   const series = await scrape();
   assert.equal(series.length, 783);
   const [one, other] = [new page.Machine(series, 5), new page.Machine(series, 5)];
-  assert.deepEqual([...one.values], series.map(({ value }) => value));
+  assert.deepEqual(
+    [...one.values],
+    series.map(({ value }) => value),
+  );
   for (const machine of [one, other]) for (let second = 1; second <= 60; second++) machine.advance(1, 1_795_328_401 + second);
   assert.deepEqual([...one.values], [...other.values]);
-  assert.notDeepEqual([...one.values], series.map(({ value }) => value));
+  assert.notDeepEqual(
+    [...one.values],
+    series.map(({ value }) => value),
+  );
 });
 
 test("counters never fall, processors have one second a second, gauges stay near home", async () => {
@@ -217,7 +321,10 @@ test("counters never fall, processors have one second a second, gauges stay near
   }
   const passed = 666 * 60 + 1334;
   for (const cpu of ["0", "1"]) {
-    const spent = series.reduce((sum, { labels }, i) => (labels.__name__ === "node_cpu_seconds_total" && labels.cpu === cpu ? sum + last[i] - begin[i] : sum), 0);
+    const spent = series.reduce(
+      (sum, { labels }, i) => (labels.__name__ === "node_cpu_seconds_total" && labels.cpu === cpu ? sum + last[i] - begin[i] : sum),
+      0,
+    );
     assert.ok(Math.abs(spent / passed - 1) < 0.02, `processor ${cpu} spent ${spent} of ${passed} s`);
   }
   const free = series.findIndex(({ labels }) => labels.__name__ === "node_memory_MemAvailable_bytes");
@@ -230,14 +337,20 @@ test("a machine that is resumed goes on from where it was", async () => {
   const machine = new page.Machine(series, 1);
   const values = series.map(({ value }, index) => (index === 3 ? Number.NaN : value + 1000));
   machine.resume(values, 2);
-  assert.deepEqual([...machine.values], values.map((value, index) => (index === 3 ? series[3].value : value)));
+  assert.deepEqual(
+    [...machine.values],
+    values.map((value, index) => (index === 3 ? series[3].value : value)),
+  );
 });
 
 test("the past ends before now, in ever finer steps that do not overlap", () => {
   const now = 1_795_328_401_000;
   const stretches = page.instants(now);
   const all = stretches.flatMap((times) => [...times]);
-  assert.deepEqual(all, [...new Set(all)].sort((a, b) => a - b));
+  assert.deepEqual(
+    all,
+    [...new Set(all)].sort((a, b) => a - b),
+  );
   assert.equal(all.at(-1), now - 1000);
   assert.equal(Math.round((now - all[0]) / 86400e3), 30);
 });
@@ -252,7 +365,10 @@ test("a chart goes on following after a question that failed, and asks no questi
   let asked = 0;
   let answer = () => Promise.reject(Object.assign(new Error("the disk is asleep"), { code: "storage" }));
   const feed = new page.ChartFeed();
-  feed.use({ labels: () => (asked++, answer()), select: () => Promise.resolve([{ labels: { __name__: "up" }, timestamps: Float64Array.of(1), values: Float64Array.of(2) }]) });
+  feed.use({
+    labels: () => (asked++, answer()),
+    select: () => Promise.resolve([{ labels: { __name__: "up" }, timestamps: Float64Array.of(1), values: Float64Array.of(2) }]),
+  });
   t.mock.timers.tick(1);
   await settle();
   assert.deepEqual([asked, feed.problem.value], [1, "the disk is asleep"]);
@@ -275,6 +391,9 @@ test("a chart goes on following after a question that failed, and asks no questi
 });
 
 test("counts have their word's form", () => {
-  assert.deepEqual([1, 0, 3900].map((count) => page.many(count, "sample")), ["1 sample", "0 samples", "3.9 k samples"]);
+  assert.deepEqual(
+    [1, 0, 3900].map((count) => page.many(count, "sample")),
+    ["1 sample", "0 samples", "3.9 k samples"],
+  );
   assert.equal(page.day(new Date(2026, 4, 5).getTime()), "5 May");
 });

@@ -15,8 +15,24 @@ import { EVERY_SERIES, VictoriaMetrics } from "../server/victoriametrics.mjs";
 const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
 /** The package, for a page of the same origin that asks the database itself. */
 const PACKAGE = fileURLToPath(new URL("../../dist", import.meta.url));
-const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml", ".wasm": "application/wasm", ".prom": "text/plain" };
-const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-dev-shm-usage"];
+const TYPES = {
+  ".html": "text/html",
+  ".js": "text/javascript",
+  ".css": "text/css",
+  ".svg": "image/svg+xml",
+  ".wasm": "application/wasm",
+  ".prom": "text/plain",
+};
+const FLAGS = [
+  "--no-sandbox",
+  "--disable-gpu",
+  "--disable-quic",
+  "--no-first-run",
+  "--disable-background-networking",
+  "--disable-component-update",
+  "--disable-sync",
+  "--disable-dev-shm-usage",
+];
 /** Series of the scrape that comes with the page. */
 const SERIES = 783;
 /** One sample an hour for a month, one a minute for a day, one a second for a quarter of an hour. */
@@ -47,7 +63,9 @@ before(async () => {
       return;
     }
     try {
-      const file = path.startsWith("/package/") ? join(PACKAGE, path.slice("/package/".length)) : join(BUILT, path.endsWith("/") ? `${path}index.html` : path);
+      const file = path.startsWith("/package/")
+        ? join(PACKAGE, path.slice("/package/".length))
+        : join(BUILT, path.endsWith("/") ? `${path}index.html` : path);
       const body = await readFile(file);
       response.setHeader("content-type", TYPES[extname(path.endsWith("/") ? ".html" : path)] ?? "text/html");
       response.end(body);
@@ -85,7 +103,11 @@ const figure = (page, name) =>
   }, name);
 
 const filled = (page) =>
-  page.waitForFunction(() => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelectorAll(".block").length > 0, null, { timeout: 90_000 });
+  page.waitForFunction(
+    () => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelectorAll(".block").length > 0,
+    null,
+    { timeout: 90_000 },
+  );
 
 /** Waits until all that was accepted is in parts on disk. */
 async function settle(page) {
@@ -93,7 +115,9 @@ async function settle(page) {
   // What was on its way to the drawing arrives.
   await page.waitForTimeout(2000);
   await page.waitForFunction(
-    () => document.querySelectorAll(".block.stage-inmemory").length === 0 && [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
+    () =>
+      document.querySelectorAll(".block.stage-inmemory").length === 0 &&
+      [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
     null,
     { timeout: 30_000 },
   );
@@ -108,14 +132,18 @@ test("comes up with a chart and parts within seconds", async () => {
   await page.waitForSelector(".block", { timeout: 15_000 });
   assert.match(await page.textContent("h1"), /VictoriaMetrics’ storage engine/);
   // Ink on the canvas: the lines are really there.
-  await page.waitForFunction(() => {
-    const canvas = document.querySelector(".plot canvas");
-    if (!canvas) return false;
-    const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-    let inked = 0;
-    for (let i = 3; i < data.length; i += 4) if (data[i] > 200) inked++;
-    return inked > 500;
-  }, null, { timeout: 15_000 });
+  await page.waitForFunction(
+    () => {
+      const canvas = document.querySelector(".plot canvas");
+      if (!canvas) return false;
+      const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+      let inked = 0;
+      for (let i = 3; i < data.length; i += 4) if (data[i] > 200) inked++;
+      return inked > 500;
+    },
+    null,
+    { timeout: 15_000 },
+  );
 });
 
 test("writes a month of history once, and scrapes on", async () => {
@@ -124,7 +152,11 @@ test("writes a month of history once, and scrapes on", async () => {
   assert.ok(samples >= HISTORY_SAMPLES_AT_LEAST, `${samples} samples`);
   assert.equal(await figure(page, "series"), SERIES);
   assert.ok((await figure(page, "bytes a sample")) < 2);
-  await page.waitForFunction((least) => Number(document.querySelector(".figure .value").textContent.replaceAll(",", "")) > least, samples + SERIES, { timeout: 10_000 });
+  await page.waitForFunction(
+    (least) => Number(document.querySelector(".figure .value").textContent.replaceAll(",", "")) > least,
+    samples + SERIES,
+    { timeout: 10_000 },
+  );
 });
 
 test("draws what is asked for, with names from the index to choose from", async () => {
@@ -155,9 +187,15 @@ test("hands out what a chart shows, as a table and as a picture", async () => {
 
 test("draws several charts, and remembers them", async () => {
   await page.getByRole("button", { name: "Add a chart" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".chart").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6);
+  await page.waitForFunction(
+    () => document.querySelectorAll(".chart").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6,
+  );
   await page.reload();
-  await page.waitForFunction(() => document.querySelectorAll(".legend").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6, null, { timeout: 30_000 });
+  await page.waitForFunction(
+    () => document.querySelectorAll(".legend").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6,
+    null,
+    { timeout: 30_000 },
+  );
   await page.getByRole("button", { name: "Remove this chart" }).click();
   await page.waitForFunction(() => document.querySelectorAll(".chart").length === 1);
 });
@@ -168,7 +206,9 @@ test("keeps samples for as long as it is told, at once and over a reload", async
       (least) => {
         const select = document.querySelector(".retention select");
         const samples = Number(document.querySelector(".figure .value")?.textContent.replaceAll(",", ""));
-        return select?.value === "90d" && !select.disabled && document.querySelectorAll(".storage-list .value").length === 4 && samples >= least;
+        return (
+          select?.value === "90d" && !select.disabled && document.querySelectorAll(".storage-list .value").length === 4 && samples >= least
+        );
       },
       HISTORY_SAMPLES_AT_LEAST,
       { timeout: 30_000 },
@@ -202,7 +242,10 @@ test("hands out a snapshot as a tar that a server could unpack", async () => {
   assert.equal((await stat(file)).size % 512, 0);
   const listed = execFileSync("tar", ["-tf", file], { encoding: "utf8" }).trim().split("\n");
   for (const wanted of [/^(\.\/)?data\/(small|big)\/\d{4}_\d\d\/[^/]+\/timestamps\.bin$/, /^(\.\/)?indexdb\/.*metaindex\.bin$/]) {
-    assert.ok(listed.some((path) => wanted.test(path)), `${wanted} is not among\n${listed.join("\n")}`);
+    assert.ok(
+      listed.some((path) => wanted.test(path)),
+      `${wanted} is not among\n${listed.join("\n")}`,
+    );
   }
   assert.match(await page.textContent(".copyable code"), new RegExp(`tar -xf ${name}\\.tar`));
 });

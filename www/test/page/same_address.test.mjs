@@ -82,7 +82,11 @@ test("the way back leads to what an address said before something was done", asy
 
 test("time runs at the speed that is chosen", async () => {
   // Flushes alone happen until then; a merge would make time stand still.
-  for (const [speed, ms] of [["0.1", 250], ["1", 2500], ["8", 16_000]]) {
+  for (const [speed, ms] of [
+    ["0.1", 250],
+    ["1", 2500],
+    ["8", 16_000],
+  ]) {
     await inside.open("#inside?s=steady&at=2");
     await inside.atRest(2000);
     await page.selectOption(".speed select", speed);

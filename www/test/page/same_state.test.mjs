@@ -12,7 +12,17 @@ before(async () => {
 after(() => inside?.close());
 
 /** Where the ways to an instant meet: behind what the situation is about. */
-const MEET_MS = { late: 24_000, burst: 11_000, flood: 9_000, snapshot: 38_000, retention: 100_000, crash: 26_000, full: 30_000, import: 15_000, many: 9_000 };
+const MEET_MS = {
+  late: 24_000,
+  burst: 11_000,
+  flood: 9_000,
+  snapshot: 38_000,
+  retention: 100_000,
+  crash: 26_000,
+  full: 30_000,
+  import: 15_000,
+  many: 9_000,
+};
 
 describe("of every situation", async () => {
   for (const id of await ids("replay/situations.ts")) {

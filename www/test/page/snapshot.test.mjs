@@ -99,7 +99,12 @@ test("a second snapshot that is dropped into the first one's room shows its own 
   );
   await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
   await page.waitForFunction((name) => document.querySelector("#opened-title")?.textContent === name, second, { timeout: 20_000 });
-  await page.waitForFunction((names) => document.querySelector(".legend .name") && [...document.querySelectorAll(".legend .name")].map((name) => name.textContent).join() !== names, before[0].join());
+  await page.waitForFunction(
+    (names) =>
+      document.querySelector(".legend .name") &&
+      [...document.querySelectorAll(".legend .name")].map((name) => name.textContent).join() !== names,
+    before[0].join(),
+  );
   assert.notEqual(await selector(), before[1]);
   await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
   assert.deepEqual(visit.errors, []);
@@ -107,10 +112,14 @@ test("a second snapshot that is dropped into the first one's room shows its own 
 
 test("says that no checksum tells a value that was changed in its place", async () => {
   const entries = (await unpackTar(gunzipSync(await readFile(`${GOLDEN}deleted.tar.gz`)))).filter(({ header }) => header.type === "file");
-  const values = entries.filter(({ header }) => /data\/small\/[^/]+\/[^/]+\/values\.bin$/.test(header.name)).find(({ data }) => data.length > 64);
+  const values = entries
+    .filter(({ header }) => /data\/small\/[^/]+\/[^/]+\/values\.bin$/.test(header.name))
+    .find(({ data }) => data.length > 64);
   // The first block is plain varints, whose highest bits, which tell where each ends, stay as they were.
   for (let i = 0; i < 64; i++) values.data[i] ^= 2;
-  const tar = await packTar(entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })));
+  const tar = await packTar(
+    entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })),
+  );
   await open("changed.tar", Buffer.from(tar));
   const told = await check();
   assert.match(told, /headers, sizes and counts agree/);

@@ -14,23 +14,38 @@ before(async () => {
   for (const path of ["README.md", "docs/STORAGE.md"]) texts.set(path, flat(await readFile(new URL(path, ROOT), "utf8")));
 });
 
-const sentences = (pattern) => [...texts].flatMap(([path, text]) => text.split(/(?<=[.;:|])\s|["`]/).filter((sentence) => pattern.test(sentence)).map((sentence) => `${path}: ${sentence}`));
+const sentences = (pattern) =>
+  [...texts].flatMap(([path, text]) =>
+    text
+      .split(/(?<=[.;:|])\s|["`]/)
+      .filter((sentence) => pattern.test(sentence))
+      .map((sentence) => `${path}: ${sentence}`),
+  );
 
 test("samples are durable after five to eleven seconds, wherever it is said", () => {
   const said = sentences(/durable (within|after|five|5|\d)/);
   assert.ok(said.length >= 5, said.join("\n"));
-  assert.deepEqual(said.filter((sentence) => !/five to eleven|5 to 11/.test(sentence)), []);
+  assert.deepEqual(
+    said.filter((sentence) => !/five to eleven|5 to 11/.test(sentence)),
+    [],
+  );
 });
 
 test("what a kill takes at most is twelve seconds, wherever it is said", () => {
   const said = sentences(/at most the last|the last twelve/);
   assert.ok(said.length >= 4, said.join("\n"));
-  assert.deepEqual(said.filter((sentence) => !/twelve/.test(sentence)), []);
+  assert.deepEqual(
+    said.filter((sentence) => !/twelve/.test(sentence)),
+    [],
+  );
 });
 
 test("a merge is put off when there is no room for it, and for nothing else", () => {
   const said = sentences(/put off/i).filter((sentence) => !/^\S*\.tsx?: \s*(\/\/|\*)/.test(sentence));
-  assert.deepEqual(said.filter((sentence) => !/would not fit|room|Put off a merge of/.test(sentence)), []);
+  assert.deepEqual(
+    said.filter((sentence) => !/would not fit|room|Put off a merge of/.test(sentence)),
+    [],
+  );
 });
 
 test("nobody is said to wait for nothing: who writes can have to help", () => {
@@ -41,5 +56,6 @@ test("nobody is said to wait for nothing: who writes can have to help", () => {
 test("the page says which server it follows, and what is kept of a number", () => {
   for (const path of ["views/live_room.tsx", "views/about.tsx", "README.md"]) assert.match(texts.get(path), /1\.72/, path);
   assert.deepEqual(sentences(/just as the server|as with the server/), []);
-  for (const path of ["views/about.tsx", "inside/chapters.ts", "README.md", "docs/STORAGE.md"]) assert.match(texts.get(path), /12 to 15 significant decimal digits/, path);
+  for (const path of ["views/about.tsx", "inside/chapters.ts", "README.md", "docs/STORAGE.md"])
+    assert.match(texts.get(path), /12 to 15 significant decimal digits/, path);
 });

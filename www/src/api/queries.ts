@@ -1,0 +1,106 @@
+// Queries and what they answer.
+
+import type { Abortable, Labels, SeriesData } from "./samples.js";
+
+/** Which language an expression is written in. */
+export type Dialect = "metricsql" | "promql";
+
+/** What all queries may be told. Durations are texts such as `"5m"`, or milliseconds. */
+export interface QueryOptions extends Abortable {
+  /** Default: what the database was opened with. */
+  dialect?: Dialect;
+  /** How old a selector's newest sample may be. Default: `"5m"` in PromQL; in MetricsQL what follows from step and scrape interval. */
+  lookback?: number | string;
+  /** What waits is made searchable first, as `flush()` does. Default `false`. */
+  fresh?: boolean;
+  /** More series rejects the query with the code `limit`. Default 300,000. */
+  maxSeries?: number;
+  /** More samples rejects the query with the code `limit`. Default 1,000,000,000. */
+  maxSamples?: number;
+  /** A query that takes longer rejects with the code `limit`. Default `"30s"`. */
+  timeout?: number | string;
+}
+
+/** What answering took. */
+export interface QueryStats {
+  /** Series found. */
+  series: number;
+  /** Samples decoded. */
+  samples: number;
+  /** Blocks decoded. */
+  blocks: number;
+  /** Stored bytes read. */
+  bytes: number;
+  /** Milliseconds from the call to the answer. */
+  milliseconds: number;
+}
+
+/** The value of an expression at one instant. Times are milliseconds since the epoch. */
+export type InstantResult =
+  | { type: "vector"; series: { labels: Labels; timestamp: number; value: number }[]; warnings: string[]; stats: QueryStats }
+  | { type: "matrix"; series: SeriesData[]; warnings: string[]; stats: QueryStats }
+  | { type: "scalar"; timestamp: number; value: number; warnings: string[]; stats: QueryStats }
+  | { type: "string"; timestamp: number; value: string; warnings: string[]; stats: QueryStats };
+
+/** One series over the instants of a range. */
+export interface RangeSeries {
+  labels: Labels;
+  /** One for each instant; NaN where there is none. */
+  values: Float64Array;
+  /** One bit an instant, least significant first, for series that also hold real NaNs: whether there is a value. */
+  present?: Uint8Array;
+}
+
+/** The values of an expression over a range: one column of instants for all series. */
+export interface RangeResult {
+  /** Milliseconds since the epoch. */
+  timestamps: Float64Array;
+  series: RangeSeries[];
+  warnings: string[];
+  stats: QueryStats;
+}
+
+/** A range of instants: start, start + step, … up to end. */
+export interface RangeOptions extends QueryOptions {
+  /** Milliseconds since the epoch. */
+  start: number;
+  /** Milliseconds since the epoch. */
+  end: number;
+  /** A duration such as `"1m"`, or milliseconds. */
+  step: number | string;
+}
+
+/** A range that moves with the clock. */
+export interface LiveOptions extends QueryOptions {
+  /** How far back it reaches: a duration such as `"1h"`, or milliseconds. */
+  range: number | string;
+  /** A duration such as `"10s"`, or milliseconds. Instants are multiples of it. */
+  step: number | string;
+  /** How often it is looked for news at most. Default: the step. */
+  every?: number | string;
+}
+
+/** Of each of equal pieces of a range the least, greatest, first and last value; NaN where there is no sample. */
+export interface EnvelopeResult {
+  /** Where each piece begins, in milliseconds since the epoch. */
+  timestamps: Float64Array;
+  series: { labels: Labels; min: Float64Array; max: Float64Array; first: Float64Array; last: Float64Array }[];
+}
+
+/** The pieces of an envelope. */
+export interface EnvelopeOptions extends Abortable {
+  /** Where the first piece begins, in milliseconds since the epoch. */
+  start: number;
+  /** Where the last piece ends, included. */
+  end: number;
+  /** How many there are: 1 to 100,000. */
+  columns: number;
+}
+
+/** The newest sample of a series. */
+export interface LatestSample {
+  labels: Labels;
+  /** Milliseconds since the epoch. */
+  timestamp: number;
+  value: number;
+}

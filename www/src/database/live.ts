@@ -1,0 +1,63 @@
+// Queries that follow the clock.
+
+import { durationMs, invalid } from "../base/shared.js";
+import type { Port } from "../port/port.js";
+import type { LiveOptions, RangeResult } from "../api/queries.js";
+import { queryRange } from "./queries.js";
+
+/** Starts to follow; the function that is returned ends it. */
+export function live(
+  port: Port,
+  expression: string,
+  options: LiveOptions,
+  listener: (result: RangeResult) => void,
+  onError: ((error: Error) => void) | undefined,
+): () => void {
+  const rangeMs = durationMs(options?.range, "range");
+  const stepMs = durationMs(options?.step, "step");
+  const everyMs = options.every === undefined ? stepMs : durationMs(options.every, "every");
+  if (!(stepMs >= 1)) throw invalid("step must be at least a millisecond");
+  const control = new AbortController();
+  const { signal } = options;
+  const stop = () => {
+    clearTimeout(timer);
+    control.abort();
+    signal?.removeEventListener("abort", stop);
+  };
+  let timer: ReturnType<typeof setTimeout> | undefined;
+  let shown: string | undefined;
+  const look = async () => {
+    try {
+      // Instants are multiples of the step, so that they stay where they are while the range moves.
+      const end = Math.floor(port.now() / stepMs) * stepMs;
+      const result = await queryRange(port, expression, { ...options, start: end - rangeMs, end, step: stepMs, signal: control.signal });
+      const seen = fingerprint(result);
+      if (!control.signal.aborted && seen !== shown) {
+        shown = seen;
+        listener(result);
+      }
+    } catch (error) {
+      if (control.signal.aborted) return;
+      const { code } = error as { code?: string };
+      onError?.(error as Error);
+      // What is wrong with the question stays wrong; a database that is closed stays closed.
+      if (code === "invalid" || code === "closed") return stop();
+    }
+    if (!control.signal.aborted) timer = setTimeout(look, Math.max(everyMs, 1));
+  };
+  if (signal?.aborted) return () => {};
+  signal?.addEventListener("abort", stop, { once: true });
+  void look();
+  return stop;
+}
+
+/** Tells whether an answer is another one. */
+function fingerprint({ timestamps, series }: RangeResult): string {
+  let hash = 0;
+  for (const { labels, values } of series) {
+    for (const character of JSON.stringify(labels)) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
+    const bits = new Uint32Array(values.slice().buffer);
+    for (let at = 0; at < bits.length; at++) hash = (Math.imul(hash, 31) + bits[at]!) | 0;
+  }
+  return `${timestamps[0]} ${timestamps.length} ${series.length} ${hash}`;
+}

@@ -1,0 +1,144 @@
+// Queries: options into requests, and the names and numbers of answers into results.
+
+import { durationMs, invalid, text } from "../base/shared.js";
+import type { Port } from "../port/port.js";
+import type { NamedNumbers, RequestOf } from "../port/requests.js";
+import type { Abortable, Labels } from "../api/samples.js";
+import type {
+  EnvelopeOptions,
+  EnvelopeResult,
+  InstantResult,
+  LatestSample,
+  QueryOptions,
+  QueryStats,
+  RangeOptions,
+  RangeResult,
+} from "../api/queries.js";
+
+interface Names {
+  type: "vector" | "matrix" | "scalar" | "string";
+  series: { labels: Labels; length?: number; present?: number[] }[];
+  text?: string;
+  start: number;
+  step: number;
+  points: number;
+  warnings: string[];
+  stats: Omit<QueryStats, "milliseconds">;
+}
+
+type Asked = Omit<RequestOf<"query">, "time" | "start" | "end" | "step">;
+
+const DEFAULT_WITHIN_MS = 5 * 60_000;
+
+export async function query(
+  port: Port,
+  expression: string,
+  options: (QueryOptions & { time?: number }) | undefined,
+): Promise<InstantResult> {
+  const began = performance.now();
+  const time = instant(options?.time ?? port.now(), "time");
+  const answer = await port.ask({ ...asked(expression, options), time }, options?.signal);
+  const { names, numbers } = read(answer);
+  const common = { warnings: names.warnings, stats: { ...names.stats, milliseconds: performance.now() - began } };
+  switch (names.type) {
+    case "string":
+      return { type: "string", timestamp: time, value: names.text ?? "", ...common };
+    case "scalar":
+      return { type: "scalar", timestamp: time, value: numbers[0] ?? Number.NaN, ...common };
+    case "matrix":
+      return { type: "matrix", series: samplesOf(names, numbers), ...common };
+    default: {
+      const series = names.series.map(({ labels }, at) => ({ labels, timestamp: time, value: numbers[at] ?? Number.NaN }));
+      return { type: "vector", series, ...common };
+    }
+  }
+}
+
+export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
+  const began = performance.now();
+  const start = instant(options?.start, "start");
+  const end = instant(options?.end, "end");
+  const step = durationMs(options?.step, "step");
+  const answer = await port.ask({ ...asked(expression, options), start, end, step }, options?.signal);
+  const { names, numbers } = read(answer);
+  const { points } = names;
+  return {
+    timestamps: Float64Array.from({ length: points }, (_, at) => names.start + at * names.step),
+    series: names.series.map(({ labels, present }, at) => ({
+      labels,
+      values: numbers.subarray(at * points, (at + 1) * points),
+      ...(present !== undefined && { present: Uint8Array.from(present) }),
+    })),
+    warnings: names.warnings,
+    stats: { ...names.stats, milliseconds: performance.now() - began },
+  };
+}
+
+export async function latest(
+  port: Port,
+  selector: string,
+  options: ({ within?: number | string } & Abortable) | undefined,
+): Promise<LatestSample[]> {
+  const within = options?.within === undefined ? DEFAULT_WITHIN_MS : durationMs(options.within, "within");
+  const answer = await port.ask({ kind: "latest", selector: text(selector, "selector"), within }, options?.signal);
+  const [series, numbers] = [JSON.parse(answer[0]) as Names["series"], answer[1]];
+  return series.map(({ labels }, at) => ({ labels, timestamp: numbers[2 * at]!, value: numbers[2 * at + 1]! }));
+}
+
+export async function envelope(port: Port, selector: string, options: EnvelopeOptions): Promise<EnvelopeResult> {
+  const [start, end] = [instant(options?.start, "start"), instant(options?.end, "end")];
+  const { columns } = options;
+  if (!Number.isInteger(columns) || columns < 1) throw invalid(`columns is ${String(columns)}; a whole number from 1 on is expected`);
+  const answer = await port.ask({ kind: "envelope", selector: text(selector, "selector"), start, end, columns }, options.signal);
+  const [series, numbers] = [JSON.parse(answer[0]) as Names["series"], answer[1]];
+  const column = (at: number) => numbers.subarray(at * columns, (at + 1) * columns);
+  return {
+    timestamps: Float64Array.from({ length: columns }, (_, at) => start + ((end - start) * at) / columns),
+    series: series.map(({ labels }, at) => ({
+      labels,
+      min: column(4 * at),
+      max: column(4 * at + 1),
+      first: column(4 * at + 2),
+      last: column(4 * at + 3),
+    })),
+  };
+}
+
+/** What all queries ask alike. */
+function asked(expression: string, options: QueryOptions | undefined): Asked {
+  const { dialect, lookback, fresh = false, maxSeries, maxSamples, timeout } = options ?? {};
+  if (dialect !== undefined && dialect !== "metricsql" && dialect !== "promql")
+    throw invalid(`dialect is ${JSON.stringify(dialect)}; write "metricsql" or "promql"`);
+  if (typeof fresh !== "boolean") throw invalid(`fresh is ${String(fresh)}; true or false is expected`);
+  for (const [name, limit] of Object.entries({ maxSeries, maxSamples })) {
+    if (limit !== undefined && !(limit >= 0)) throw invalid(`${name} is ${String(limit)}; a number from 0 on is expected`);
+  }
+  return {
+    kind: "query",
+    expression: text(expression, "the expression"),
+    dialect,
+    lookback: lookback === undefined ? undefined : durationMs(lookback, "lookback"),
+    fresh,
+    maxSeries,
+    maxSamples,
+    timeout: timeout === undefined ? undefined : durationMs(timeout, "timeout"),
+  };
+}
+
+function instant(time: unknown, what: string): number {
+  if (typeof time !== "number" || !(Math.abs(time) <= 8.64e15))
+    throw invalid(`${what} is ${String(time)}; milliseconds since the epoch are expected`);
+  return Math.trunc(time);
+}
+
+function read([names, numbers]: NamedNumbers): { names: Names; numbers: Float64Array } {
+  return { names: JSON.parse(names) as Names, numbers };
+}
+
+function samplesOf(names: Names, numbers: Float64Array) {
+  let at = 0;
+  return names.series.map(({ labels, length = 0 }) => {
+    const timestamps = numbers.subarray(at, (at += length));
+    return { labels, timestamps, values: numbers.subarray(at, (at += length)) };
+  });
+}
