@@ -90,7 +90,7 @@ impl Storage {
     /// `Invalid` when no label with a value is among them.
     pub fn series_handle(&self, labels: &[(&str, &str)]) -> Result<u32> {
         let name = MetricName::from_labels(labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes())));
-        self.series.borrow_mut().handle_to_keep(name)
+        self.series.borrow_mut().handle(name)
     }
 
     /// Appends samples of one series, if all is known.

@@ -16,7 +16,7 @@ pub mod text;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::partition::{IdSource, Partition};
-use crate::runtime::{Context, Signal, Turnstile};
+use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
@@ -109,9 +109,6 @@ pub struct Storage {
     last_read: Cell<Option<ReadCounters>>,
     /// The labels that were added to the texts ingestion remembers.
     last_extra_labels: RefCell<Vec<(String, String)>>,
-    /// Texts that are being ingested: each holds handles that it got from the series' registry.
-    bodies_under_way: Cell<u64>,
-    bodies_ended: Signal,
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }

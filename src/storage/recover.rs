@@ -13,7 +13,7 @@ use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
-use crate::runtime::{Context, Signal, Turnstile, join_all};
+use crate::runtime::{Context, Turnstile, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -92,7 +92,7 @@ impl Storage {
         });
         let storage = Rc::new(Self {
             context: context.clone(),
-            series: RefCell::new(SeriesRegistry::new(series, index.generation(), context.memory())),
+            series: RefCell::new(SeriesRegistry::new(series, index.generation())),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
             preparing: Turnstile::default(),
@@ -101,8 +101,6 @@ impl Storage {
             ingested: RefCell::default(),
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
-            bodies_under_way: Cell::new(0),
-            bodies_ended: Signal::default(),
             backlog_room: Cell::new(0),
             options,
         });
