@@ -9,7 +9,7 @@ pub type SeriesIndex = u32;
 
 /// The series that rows refer to, numbered densely from 0 in the order in which they were met.
 ///
-/// Shared by all partitions of a database. An index stays good as long as some row carries it.
+/// Shared by all partitions of a database. Entries are never taken back, so an index stays good as long as the table lives.
 #[derive(Debug, Default)]
 pub struct SeriesTable {
     tsids: RefCell<Vec<Tsid>>,
@@ -22,11 +22,6 @@ impl SeriesTable {
         tsids.push(tsid);
         // Four billion TSIDs would not fit into memory.
         (tsids.len() - 1) as SeriesIndex
-    }
-
-    /// Gives an index that no row carries any more to another series. An index from elsewhere panics.
-    pub fn replace(&self, series: SeriesIndex, tsid: Tsid) {
-        self.tsids.borrow_mut()[series as usize] = tsid;
     }
 
     /// The TSID of a series that [`SeriesTable::push`] has numbered. An index from elsewhere panics.

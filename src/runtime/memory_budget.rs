@@ -1,5 +1,5 @@
-//! One budget of bytes for all that grows with what is asked for: samples that are read, answers that wait to be taken, the series
-//! that ingestion knows. Who gets nothing fails with `limit`; that the memory itself runs out would end everything.
+//! One budget of bytes for all that grows with what is asked for: names that are found, samples
+//! that are read, answers that wait to be taken. Who gets nothing fails with `limit`; that the memory itself runs out would end everything.
 
 use crate::error::{Error, ErrorKind, Result};
 use std::cell::Cell;

@@ -102,7 +102,7 @@ impl Storage {
         let labels = labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
         let (name, cut) = MetricName::from_labels_within_limits(labels);
         self.note_labels_cut(&name, cut);
-        self.series.borrow_mut().handle_to_keep(name)
+        self.series.borrow_mut().handle(name)
     }
 
     /// Appends samples of one series, if all is known.

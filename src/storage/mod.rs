@@ -22,7 +22,7 @@ use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::log::RowLog;
 use crate::partition::{IdSource, Partition};
-use crate::runtime::{Context, Signal, Turnstile};
+use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
@@ -128,9 +128,6 @@ pub struct Storage {
     last_extra_labels: RefCell<Vec<(String, String)>>,
     /// What was said once and is not said again.
     told: Cell<hints::Told>,
-    /// Texts that are being ingested: each holds handles that it got from the series' registry.
-    bodies_under_way: Cell<u64>,
-    bodies_ended: Signal,
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }

@@ -14,7 +14,7 @@ use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
 use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
-use crate::runtime::{Context, Signal, Turnstile, join_all};
+use crate::runtime::{Context, Turnstile, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -113,10 +113,7 @@ impl Storage {
         });
         let storage = Rc::new(Self {
             context: context.clone(),
-            series: RefCell::new(
-                SeriesRegistry::new(series, numbered_names, index.generation(), context.memory())
-                    .with_log(options.log_interval_ms.is_some()),
-            ),
+            series: RefCell::new(SeriesRegistry::new(series, numbered_names, index.generation())),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
             log,
@@ -127,8 +124,6 @@ impl Storage {
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
             told: Cell::default(),
-            bodies_under_way: Cell::new(0),
-            bodies_ended: Signal::default(),
             backlog_room: Cell::new(0),
             options,
         });

@@ -8,19 +8,12 @@ use crate::index::register::MAX_NAME_LEN;
 use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
 use crate::metric::tsid::Tsid;
-use crate::runtime::{MemoryBudget, MemoryShare};
 use serde::Serialize;
 use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 type Hasher = foldhash::fast::RandomState;
-
-/// What a series takes beside its name, which is kept twice: entries of tables, and room that these keep for more.
-const SERIES_BYTES: u64 = 256;
-
-/// What a text takes beside its bytes.
-const TEXT_BYTES: usize = 80;
 
 /// What a handle is before its series was looked up.
 pub(super) const UNRESOLVED: SeriesIndex = SeriesIndex::MAX;
@@ -42,14 +35,11 @@ struct Entry {
 /// The names of the series that rows refer to, by the number that these carry.
 pub(super) type NumberedNames = Rc<RefCell<Vec<Rc<MetricName>>>>;
 
-/// Handles are dense numbers. Those of callers are valid until the database is closed; those that only stand for texts are given out
-/// anew after [`SeriesRegistry::forget_unused`], when the series take more memory than they may.
+/// Handles are dense numbers, given out in order and valid until the database is closed.
 pub struct SeriesRegistry {
     table: Rc<SeriesTable>,
     /// The name of each series in the table.
     numbered_names: NumberedNames,
-    /// Whether rows are logged by the numbers of their series.
-    has_log: bool,
     entries: Vec<Entry>,
     /// For each handle the number that rows carry, or [`UNRESOLVED`].
     row_series: Vec<SeriesIndex>,
@@ -64,16 +54,6 @@ pub struct SeriesRegistry {
     uses: u64,
     /// The index generation that all of the above was learnt from.
     generation: u64,
-    memory: MemoryShare,
-    /// What the series of texts may take before they are forgotten.
-    kept_bytes: u64,
-    /// What they take.
-    unused_bytes: u64,
-    /// For each handle whether a caller has it.
-    is_used: Vec<bool>,
-    /// Handles whose series were forgotten, and the numbers that their rows carried.
-    free_handles: Vec<u32>,
-    free_numbers: Vec<SeriesIndex>,
 }
 
 /// Texts of lines and what they stand for. Scrapes repeat their lines in one order, so that the text behind the last one is tried
@@ -109,11 +89,11 @@ impl TextCache {
     }
 
     fn insert(&mut self, text: &[u8], handle: u32) {
-        if self.bytes + text.len() + TEXT_BYTES > TEXT_CACHE_BYTES {
+        if self.bytes + text.len() > TEXT_CACHE_BYTES {
             *self = Self::default();
         }
         let text: Rc<[u8]> = text.into();
-        self.bytes += text.len() + TEXT_BYTES;
+        self.bytes += text.len();
         let at = self.entries.len() as u32;
         self.entries.push(TextEntry { text: text.clone(), handle, next: at + 1 });
         self.by_text.insert(text, at);
@@ -132,7 +112,7 @@ impl TextCache {
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct SeriesState {
-    /// Series that have handles.
+    /// Handles given out.
     pub handles: u64,
     /// Handles whose series have samples.
     pub resolved: u64,
@@ -145,17 +125,10 @@ pub struct SeriesState {
 }
 
 impl SeriesRegistry {
-    /// An empty registry, which draws from `memory`.
-    pub(super) fn new(
-        table: Rc<SeriesTable>,
-        numbered_names: NumberedNames,
-        generation: u64,
-        memory: &MemoryBudget,
-    ) -> Self {
+    pub(super) fn new(table: Rc<SeriesTable>, numbered_names: NumberedNames, generation: u64) -> Self {
         Self {
             table,
             numbered_names,
-            has_log: false,
             entries: Vec::new(),
             row_series: Vec::new(),
             registered_date: Vec::new(),
@@ -165,53 +138,7 @@ impl SeriesRegistry {
             days: HashMap::new(),
             uses: 0,
             generation,
-            memory: memory.share(),
-            kept_bytes: memory.limit_bytes() / 4,
-            unused_bytes: 0,
-            is_used: Vec::new(),
-            free_handles: Vec::new(),
-            free_numbers: Vec::new(),
         }
-    }
-
-    /// The handle of a name, for a caller who may keep it.
-    pub(super) fn handle_to_keep(&mut self, name: MetricName) -> Result<u32> {
-        let handle = self.handle(name)?;
-        if !std::mem::replace(&mut self.is_used[handle as usize], true) {
-            self.unused_bytes = self.unused_bytes.saturating_sub(bytes_of(&self.entries[handle as usize].name));
-        }
-        Ok(handle)
-    }
-
-    /// Whether the series that no caller has a handle of take more memory than they may.
-    pub(super) fn is_full(&self) -> bool {
-        self.unused_bytes > self.kept_bytes
-    }
-
-    /// Forgets the series that no caller has a handle of; they are looked up in the index when they come again. No row may carry one
-    /// of their numbers, and nobody may hold one of their handles.
-    pub(super) fn forget_unused(&mut self) {
-        self.texts = TextCache::default();
-        let Self { by_name, is_used, .. } = self;
-        by_name.retain(|_, handle| is_used[*handle as usize]);
-        by_name.shrink_to_fit();
-        let nameless = Rc::new(MetricName::default());
-        for handle in 0..self.entries.len() {
-            let entry = &mut self.entries[handle];
-            if self.is_used[handle] || entry.name.is_empty() {
-                continue;
-            }
-            entry.name = nameless.clone();
-            self.free_numbers.extend(entry.numbered.take().map(|(_, number)| number));
-            self.row_series[handle] = UNRESOLVED;
-            self.registered_date[handle] = 0;
-            if let Some(body) = self.counted_in.get_mut(handle) {
-                *body = 0;
-            }
-            self.free_handles.push(handle as u32);
-        }
-        self.memory.shrink_to(self.memory.bytes().saturating_sub(self.unused_bytes));
-        self.unused_bytes = 0;
     }
 
     /// The handle of a name; the same name gives the same handle.
@@ -229,30 +156,12 @@ impl SeriesRegistry {
                 format!("the labels of a series have at most {MAX_NAME_LEN} bytes together, found {}", key.len());
             return Err(Error::invalid(message));
         }
-        let bytes = bytes_of(&name);
-        self.memory.grow(bytes).map_err(|error| error.at("a new series"))?;
-        self.unused_bytes += bytes;
-        let entry = Entry { name: Rc::new(name), numbered: None };
-        let handle = match self.free_handles.pop() {
-            Some(handle) => {
-                self.entries[handle as usize] = entry;
-                handle
-            }
-            None => {
-                self.entries.push(entry);
-                self.row_series.push(UNRESOLVED);
-                self.registered_date.push(0);
-                self.is_used.push(false);
-                (self.entries.len() - 1) as u32
-            }
-        };
+        let handle = self.entries.len() as u32;
         self.by_name.insert(key.into(), handle);
+        self.entries.push(Entry { name: Rc::new(name), numbered: None });
+        self.row_series.push(UNRESOLVED);
+        self.registered_date.push(0);
         Ok(handle)
-    }
-
-    /// The same, for rows that are logged by the numbers of their series.
-    pub(super) fn with_log(self, has_log: bool) -> Self {
-        Self { has_log, ..self }
     }
 
     /// The text that followed the last one when that was met before.
@@ -323,18 +232,10 @@ impl SeriesRegistry {
         let entry = &mut self.entries[handle as usize];
         let number = match entry.numbered {
             Some((known, number)) if known == tsid => number,
-            // Where a log is kept, a number names one series for good: the log's records are read by it.
-            _ => match self.free_numbers.pop().filter(|_| !self.has_log) {
-                Some(number) => {
-                    self.table.replace(number, tsid);
-                    self.numbered_names.borrow_mut()[number as usize] = entry.name.clone();
-                    number
-                }
-                None => {
-                    self.numbered_names.borrow_mut().push(entry.name.clone());
-                    self.table.push(tsid)
-                }
-            },
+            _ => {
+                self.numbered_names.borrow_mut().push(entry.name.clone());
+                self.table.push(tsid)
+            }
         };
         entry.numbered = Some((tsid, number));
         self.row_series[handle as usize] = number;
@@ -394,18 +295,13 @@ impl SeriesRegistry {
 
     pub(super) fn state(&self) -> SeriesState {
         SeriesState {
-            handles: self.by_name.len() as u64,
+            handles: self.entries.len() as u64,
             resolved: self.row_series.iter().filter(|series| **series != UNRESOLVED).count() as u64,
             remembered_texts: self.texts.entries.len() as u64,
             remembered_text_bytes: self.texts.bytes as u64,
             remembered_days: self.days.len() as u64,
         }
     }
-}
-
-/// What a series takes, roughly.
-fn bytes_of(name: &MetricName) -> u64 {
-    2 * name.memory_bytes() as u64 + SERIES_BYTES
 }
 
 #[cfg(test)]
@@ -415,7 +311,7 @@ mod tests {
     #[test]
     fn a_series_that_is_looked_up_anew_keeps_its_number() {
         let table = Rc::<SeriesTable>::default();
-        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0, &MemoryBudget::default());
+        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0);
         let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
         let handles: Vec<u32> = (0..1_000)
             .map(|n: u32| registry.handle(MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())])).unwrap())
@@ -432,34 +328,5 @@ mod tests {
             }
         }
         assert_eq!(table.len(), 999 + 500);
-    }
-
-    #[test]
-    fn series_of_texts_are_forgotten_and_those_of_callers_are_not() {
-        let table = Rc::<SeriesTable>::default();
-        let memory = MemoryBudget::default();
-        memory.set_limit_bytes(1 << 20);
-        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0, &memory);
-        let name = |n: u64| MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())]);
-        let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
-        let kept = registry.handle_to_keep(name(0)).unwrap();
-        registry.resolve(kept, tsid(1));
-        for n in 1..20_000 {
-            let handle = registry.handle(name(n)).unwrap();
-            registry.resolve(handle, tsid(n + 1));
-            assert_eq!(registry.tsid(handle), Some(tsid(n + 1)));
-            if registry.is_full() {
-                registry.forget_unused();
-                assert!(!registry.is_full());
-            }
-        }
-        assert!(table.len() < 2_000 && registry.entries.len() < 2_000, "{} {}", table.len(), registry.entries.len());
-        assert_eq!((registry.handle(name(0)), registry.tsid(kept)), (Ok(kept), Some(tsid(1))));
-        assert!(memory.taken_bytes() <= 1 << 19);
-        // Handles that callers keep are never taken back: they end with the memory.
-        let refused = (0..).find_map(|n| registry.handle_to_keep(name(n)).err()).unwrap();
-        assert_eq!(refused.kind(), crate::error::ErrorKind::Limit);
-        drop(registry);
-        assert_eq!(memory.taken_bytes(), 0);
     }
 }

@@ -93,7 +93,6 @@ impl Storage {
         timestamp: TimestampMs,
         extra_labels: &[Label],
     ) -> Result<TextIngested> {
-        let _body = self.begin_body().await;
         let mut refused = Refused::default();
         let columns = Columns::default();
         self.adopt_extra_labels(extra_labels);
@@ -108,7 +107,6 @@ impl Storage {
     /// # Errors
     /// As [`Storage::ingest_prometheus`].
     async fn ingest_json_lines(&self, piece: Piece<'_>, extra_labels: &[Label]) -> Result<TextIngested> {
-        let _body = self.begin_body().await;
         let mut refused = Refused::default();
         let mut columns = Columns::default();
         jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
@@ -121,29 +119,6 @@ impl Storage {
             Ok(())
         });
         self.append_parsed(columns, refused, piece.body).await
-    }
-
-    /// Makes room in the registry of series, if there is need: the rows that carry their numbers become parts first.
-    async fn begin_body(&self) -> Body<'_> {
-        while self.series.borrow().is_full() {
-            let seen = self.bodies_ended.version();
-            if self.bodies_under_way.get() > 0 {
-                self.context.changed(&self.bodies_ended, seen).await;
-                continue;
-            }
-            let mut is_flushed = true;
-            for partition in self.table.partitions() {
-                is_flushed &= partition.flush_raw_rows().await.is_ok();
-            }
-            if !is_flushed {
-                break;
-            }
-            if self.bodies_under_way.get() == 0 {
-                self.series.borrow_mut().forget_unused();
-            }
-        }
-        self.bodies_under_way.set(self.bodies_under_way.get() + 1);
-        Body(self)
     }
 
     async fn append_parsed(&self, columns: Columns, refused: Refused, body: u32) -> Result<TextIngested> {
@@ -187,16 +162,6 @@ impl Storage {
             last.extend_from_slice(extra_labels);
             self.series.borrow_mut().forget_texts();
         }
-    }
-}
-
-/// A text that is being ingested.
-struct Body<'a>(&'a Storage);
-
-impl Drop for Body<'_> {
-    fn drop(&mut self) {
-        self.0.bodies_under_way.set(self.0.bodies_under_way.get() - 1);
-        self.0.bodies_ended.raise();
     }
 }
 

@@ -7,7 +7,6 @@ mod killed;
 mod mutate;
 mod mutations;
 mod parts;
-mod registry;
 mod slices;
 #[allow(dead_code)]
 #[path = "../it/support.rs"]

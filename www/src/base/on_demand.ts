@@ -10,7 +10,7 @@ export async function onDemand<T>(module: Promise<T>): Promise<T> {
     if ("ServiceWorkerGlobalScope" in globalThis) {
       throw new SandglassError(
         "unsupported",
-        'this needs a file of the package that is loaded later, which browsers forbid in service workers; import "sandglass/inline" there, and do this in a page',
+        'this needs a file of the package that is loaded later, which browsers forbid in service workers; take "sandglass/inline" there, and do this in a page',
         { cause },
       );
     }
