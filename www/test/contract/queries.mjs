@@ -6,7 +6,7 @@ const START = Date.UTC(2024, 2, 10, 1);
 
 /** Ten minutes of a scrape every ten seconds: two counters and a gauge. */
 async function filled(open, name) {
-  const db = await open({ name });
+  const db = await open({ name, startTime: START });
   const timestamps = Array.from({ length: 60 }, (_, at) => START - 600_000 + at * 10_000);
   for (const [host, by] of [
     ["a", 5],

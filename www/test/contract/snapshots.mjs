@@ -106,7 +106,7 @@ export const SNAPSHOT_TESTS = {
     const bytes = new Uint8Array(await tar.arrayBuffer());
     const restored = await open({ retention: "100y" });
     await fails("corrupt", () => restored.snapshots.restore(bytes.subarray(0, bytes.length / 2)), /cut off/);
-    await fails("corrupt", async () => restored.snapshots.restore((await zipped(tar)).slice(0, 3000)), /gzip/);
+    await fails("corrupt", async () => restored.snapshots.restore((await zipped(tar)).slice(0, 1000)), /gzip/);
     await fails("corrupt", () => restored.snapshots.restore(new Uint8Array(5000).fill(7)), /no tar/);
     await fails("invalid", () => restored.snapshots.restore(new Uint8Array(0)), /empty/);
     await fails("invalid", () => restored.snapshots.restore(7));
@@ -125,6 +125,7 @@ export const SNAPSHOT_TESTS = {
     });
     await refused;
     await restored.append({ __name__: "after" }, [START], [1]);
+    await restored.flush();
     equal((await restored.labels()).length, 4);
   },
 
