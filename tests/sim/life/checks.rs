@@ -96,6 +96,12 @@ impl Life {
             );
             working.push(path.to_owned());
         }
+        // A generation of the log is there as long as rows of it may be needed, and names in it as long as the generation.
+        for generation in disk.paths().filter_map(|path| path.strip_prefix("log/")?.split_once('/')) {
+            if generation.1.ends_with(".rows") || generation.1.ends_with(".names") {
+                working.push(format!("log/{}/{}", generation.0, generation.1));
+            }
+        }
         for path in disk.paths() {
             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
             let is_known = path == "metadata/minTimestampForCompositeIndex"

@@ -364,7 +364,9 @@ export class InlinePort implements Port {
       this.#pump.workNow(LINGER_MS);
       await answered;
     };
-    await Promise.race([written().catch(() => {}), new Promise((resolve) => setTimeout(resolve, limitMs))]);
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    await Promise.race([written().catch(() => {}), new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);
+    clearTimeout(timer);
     this.#free(putAway());
   }
 

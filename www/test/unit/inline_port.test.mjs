@@ -34,7 +34,8 @@ export function createGlue() {
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
     stopped() { return globalThis.stopped && Object.assign(new Error("it was taken over"), { code: globalThis.stopped }); }
-    submit() { return globalThis.fault === "never" ? 99999 : this.#ticket(); }
+    submit({ kind }) { globalThis.asked.push(kind); return globalThis.fault === "never" ? 99999 : this.#ticket(); }
+    leave() { globalThis.asked.push("leave"); }
     close() { return this.#ticket(); }
     free() { globalThis.freed = true; }
   }
@@ -43,7 +44,7 @@ export function createGlue() {
 const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE });
 const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
 const start = (ended) => InlinePort.start({}, { kind: "memory" }, { manualClock: false }, ended);
-beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false }));
+beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false, asked: [] }));
 
 for (const where of ["append", "pump", "take"]) {
   it(`a fault in ${where} fails all that waits and all that comes, and tells where in the code it was`, async () => {
@@ -155,8 +156,22 @@ it("columns are staged anew after the memory has grown", async () => {
   assert.ok(globalThis.freed);
 });
 
-it("who is put away by the browser is closed", async () => {
+it("who is put away by the browser has written what there was, and is closed", async () => {
   const port = await start();
   port.suspend();
+  assert.deepEqual(globalThis.asked, ["leave", "sync"], "the storage knows that this is the last moment before it is asked");
   await assert.rejects(port.ask({ kind: "flush" }), { code: "closed", message: /page away/ });
+});
+
+it("in a worker the end waits until all is written", async () => {
+  const { port, ends } = await startStored();
+  await port.leave(60_000);
+  assert.deepEqual([globalThis.asked, ends, globalThis.freed], [["leave", "sync"], ["closed"], true]);
+});
+
+it("in a worker the end does not wait for ever", async () => {
+  const { port, ends } = await startStored();
+  globalThis.fault = "never";
+  await port.leave(10);
+  assert.deepEqual([ends, globalThis.freed], [["closed"], true]);
 });
