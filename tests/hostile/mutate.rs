@@ -165,6 +165,9 @@ fn metaindex_rows(files: &mut Files, random: &Random2) -> String {
     };
     let Some(content) = unpacked(files, &path) else { return "no frame".into() };
     let mut rows: Vec<Vec<u8>> = content.chunks(MetaindexRow::SIZE).map(<[u8]>::to_vec).collect();
+    if rows.is_empty() {
+        return "no rows".into();
+    }
     let at = random.below(rows.len());
     let what = match random.below(3) {
         0 => {

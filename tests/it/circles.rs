@@ -18,8 +18,6 @@ const PIECES: &[(&str, &str)] = &[
     ("engine/state.rs", "engine/mod.rs"),
     ("index/register.rs", "index/mod.rs"),
     ("index/search.rs", "index/mod.rs"),
-    ("mergeset/search.rs", "mergeset/table.rs"),
-    ("partition/flush.rs", "partition/mod.rs"),
     ("partition/state.rs", "partition/mod.rs"),
 ];
 

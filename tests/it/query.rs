@@ -80,7 +80,7 @@ fn both_languages_compute_over_stored_samples() {
     both("topk(1, requests_total)", INSTANT, &["{__name__=requests_total,host=b,job=web} 1080"]);
     both("absent(nothing{a=\"b\"})", INSTANT, &["{a=b} 1"]);
     both("\"text\"", INSTANT, &["text text"]);
-    both("temperature[25s]", INSTANT, &["3 samples from Some(1709999920000)"]);
+    both("temperature[25s]", INSTANT, &["3 samples from Some(1710071920000)"]);
 }
 
 #[test]

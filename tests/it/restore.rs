@@ -108,7 +108,8 @@ fn check(name: &str, archive: &[u8], export: &[u8], format: &str) {
     let (found, expected) = (all(&mut engine), exported(export));
     assert!(found.keys().eq(expected.keys()), "{name}: {} series, {} expected", found.len(), expected.len());
     for (labels, rows) in &expected {
-        assert!(found[labels] == *rows, "{name}: {labels:?} has other samples");
+        let differing = found[labels].iter().zip(rows).find(|(found, expected)| found != expected);
+        assert!(found[labels] == *rows, "{name}: {labels:?} has other samples, such as {differing:x?}");
     }
     assert_eq!(record.format, format, "{name}");
     assert_eq!(record.series, expected.len() as u64, "{name}");

@@ -34,8 +34,13 @@ pub(super) struct Parser<'a> {
 impl<'a> Parser<'a> {
     /// A parser at the beginning of a text.
     pub(super) fn new(text: &'a str, dialect: Dialect) -> Parsed<Self> {
-        if text.len() > MAX_TEXT_LEN {
-            let what = format!("the text has {} bytes, more than {MAX_TEXT_LEN}; make it shorter", text.len());
+        Self::within(text, dialect, MAX_TEXT_LEN)
+    }
+
+    /// The same for a text that may have so many bytes.
+    pub(super) fn within(text: &'a str, dialect: Dialect, most_bytes: usize) -> Parsed<Self> {
+        if text.len() > most_bytes {
+            let what = format!("the text has {} bytes, more than {most_bytes}; make it shorter", text.len());
             return Err(ParseError::wrong("", Span::default(), what));
         }
         Ok(Self {

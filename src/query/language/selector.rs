@@ -11,6 +11,8 @@ use crate::metric::filter::{RegexRule, TagFilter};
 use crate::query::dialect::Dialect;
 use crate::query::series::labels::NAME;
 
+/// The longest selector that stands by itself: lists of alternatives grow long.
+const MAX_SELECTOR_LEN: usize = 1 << 20;
 /// What a regular expression costs, in nodes, when it must be tried on the empty text.
 const REGEX_COST: usize = 2_000;
 
@@ -49,7 +51,7 @@ pub fn tag_filters(lists: &[Vec<Matcher>], dialect: Dialect) -> Result<Vec<Vec<T
 /// # Errors
 /// [`ParseError`] for anything else, and for a selector without conditions, which would mean all series by mistake.
 pub fn parse_selector(text: &str) -> std::result::Result<Vec<Vec<Matcher>>, ParseError> {
-    let mut parser = Parser::new(text, Dialect::MetricsQl)?;
+    let mut parser = Parser::within(text, Dialect::MetricsQl, MAX_SELECTOR_LEN)?;
     let start = parser.span();
     let name = match parser.token().kind {
         TokenKind::Name => {

@@ -105,6 +105,7 @@ impl Life {
         for path in disk.paths() {
             let dir = path.rsplit_once('/').map_or("", |(dir, _)| dir);
             let is_known = path == "metadata/minTimestampForCompositeIndex"
+                || path == "metadata/sandglass_settings"
                 || dirs.contains(dir)
                 || working.iter().any(|prefix| path.starts_with(prefix));
             if !is_known {
