@@ -1,7 +1,7 @@
 //! Carries out a request of the Prometheus HTTP API.
 
 use super::Shared;
-use super::execute::selected;
+use super::selection::selected;
 use crate::engine::answer::text_labels;
 use crate::error::Result;
 use crate::executor::{self, Limits, Query, QueryData, QueryResult, Times};

@@ -2,15 +2,13 @@
 
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
+use super::selection::{selected, selected_or_all};
 use super::{Answer, Command, SeriesData, Shared, SnapshotFile, transfer};
 use crate::archive::Layout;
 use crate::error::Result;
 use crate::executor;
 use crate::http::prometheus::ApiRoute;
 use crate::http::{HttpRequest, HttpResponse, route};
-use crate::metric::filter::TagFilter;
-use crate::query::dialect::Dialect;
-use crate::query::language;
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
@@ -136,16 +134,6 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
 /// For commands that are answered with nothing but their end.
 fn done(work: impl Future<Output = Result<()>> + 'static) -> Execution {
     Box::pin(async move { work.await.map(|()| Answer::Done) })
-}
-
-/// The filters of a selector.
-pub(super) fn selected(selector: &str) -> Result<Vec<Vec<TagFilter>>> {
-    language::tag_filters(&language::parse_selector(selector)?, Dialect::MetricsQl)
-}
-
-/// The same; without a selector those of all series.
-fn selected_or_all(selector: Option<&str>) -> Result<Vec<Vec<TagFilter>>> {
-    selector.map_or_else(|| Ok(vec![Vec::new()]), selected)
 }
 
 async fn label_names(storage: &Storage, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {

@@ -1,6 +1,6 @@
 //! Exports: series after series, in pieces that take little memory however long a series is.
 
-use super::execute::selected;
+use super::selection::selected;
 use crate::error::Result;
 use crate::formats::export::ExportFormat;
 use crate::storage::Storage;

@@ -30,6 +30,7 @@ mod export;
 mod follow;
 mod restore;
 mod restoring;
+mod selection;
 pub mod state;
 mod transfer;
 

@@ -230,7 +230,9 @@ impl Storage {
     /// # Errors
     /// What storage says. What it did not take stays in memory, can be searched, and is tried again.
     pub async fn sync(&self) -> Result<()> {
-        let mut result = if self.options.log_interval_ms.is_none() { self.index.flush().await } else { Ok(()) };
+        // With a log, the index need not be durable; what is waited for can be found all the same.
+        let has_log = self.options.log_interval_ms.is_some();
+        let mut result = if has_log { self.index.make_searchable().await } else { self.index.flush().await };
         for partition in self.table.partitions() {
             let flushed = partition.make_durable().await;
             result = result.and(self.unless_dropped(&partition, flushed));

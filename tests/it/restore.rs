@@ -84,8 +84,9 @@ fn exported(text: &[u8]) -> Samples {
         let bits: Vec<u64> = if line.contains("\"bits\":") {
             list(line, "bits").iter().map(|bits| u64::from_str_radix(bits, 16).unwrap()).collect()
         } else {
-            let value =
-                |text: &String| if text == "null" { STALE_BITS } else { text.parse::<f64>().unwrap().to_bits() };
+            let value = |text: &String| {
+                if text == "null" || text == "NaN" { STALE_BITS } else { text.parse::<f64>().unwrap().to_bits() }
+            };
             list(line, "values").iter().map(value).collect()
         };
         let times = list(line, "timestamps").into_iter().map(|time| time.parse::<i64>().unwrap());
