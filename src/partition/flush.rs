@@ -122,12 +122,14 @@ impl RowFlusher {
         if rows == 0 {
             return;
         }
-        self.month.context.emit(|| Event::RowsAdded {
-            partition: self.month.label.clone(),
-            shard: added.shard as u32,
-            rows: rows as u64,
-            pending_rows: added.pending_rows as u64,
-        });
+        if self.month.options.announces {
+            self.month.context.emit(|| Event::RowsAdded {
+                partition: self.month.label.clone(),
+                shard: added.shard as u32,
+                rows: rows as u64,
+                pending_rows: added.pending_rows as u64,
+            });
+        }
         match added.overflow {
             Some(overflow) => self.queue_conversion(overflow, None),
             // The ticker sleeps while there is nothing to flush.
@@ -309,11 +311,13 @@ impl RowFlusher {
             }
             self.conversions.borrow_mut().converted += 1;
             self.parts.changed().raise();
-            self.month.context.emit(|| Event::RawRowsFlushed {
-                partition: self.month.label.clone(),
-                rows: batch.rows,
-                parts: batch.parts,
-            });
+            if self.month.options.announces {
+                self.month.context.emit(|| Event::RawRowsFlushed {
+                    partition: self.month.label.clone(),
+                    rows: batch.rows,
+                    parts: batch.parts,
+                });
+            }
             if self.parts.list().small.len() > MAX_SMALL_PARTS && !self.month.is_stopping() {
                 // An error is in the trace, and the merge is tried again at the next flush.
                 let _ = self.small_merger.merge_best(MergeReason::Assisted, false).await;
@@ -324,7 +328,9 @@ impl RowFlusher {
 
     fn add_part(&self, part: Part, record: Option<Rc<LogRecord>>) -> PartId {
         let entry = self.parts.add(PartClass::InMemory, part, Logged::in_record(record));
-        self.parts.emit_created(&entry, None);
+        if self.month.options.announces {
+            self.parts.emit_created(&entry, None);
+        }
         entry.id()
     }
 }

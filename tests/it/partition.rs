@@ -42,6 +42,7 @@ pub fn options() -> PartitionOptions {
         series: Rc::new(SeriesTable::default()),
         ensure_index_durable: Rc::new(|| Box::pin(async { Ok(()) })),
         log: None,
+        announces: true,
         ids: Rc::new(IdSource::default()),
         start_nanos: START as u64 * 1_000_000,
     }

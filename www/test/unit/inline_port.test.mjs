@@ -44,7 +44,9 @@ export function createGlue() {
 const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE });
 const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
 const start = (ended) => InlinePort.start({}, { kind: "memory" }, { manualClock: false }, ended);
-beforeEach(() => Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false, asked: [] }));
+beforeEach(() =>
+  Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false, asked: [] }),
+);
 
 for (const where of ["append", "pump", "take"]) {
   it(`a fault in ${where} fails all that waits and all that comes, and tells where in the code it was`, async () => {
