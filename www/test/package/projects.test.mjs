@@ -231,13 +231,15 @@ describe("the package", () => {
       "dist/inline.d.ts",
       "dist/inline.js",
       "dist/sandglass.wasm",
+      "dist/uplot.d.ts",
+      "dist/uplot.js",
       "dist/api/index.d.ts",
       "dist/wasm.d.ts",
     ]) {
       assert.ok(names.includes(name), `${name} is missing`);
     }
     assert.deepEqual(
-      names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)),
+      names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/(api\/)?[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)),
       [],
     );
   });
