@@ -364,7 +364,7 @@ fn data_header(name: &str, part: &PartFiles) -> std::result::Result<Header, Stri
         return Ok(Header { header, suffix: None });
     }
     match &part.described {
-        Described::Data(header) => Ok(Header { header: header.clone(), suffix: Some(suffix_of(name)) }),
+        Described::Data(header) => Ok(Header { header: *header, suffix: Some(suffix_of(name)) }),
         Described::Unreadable(message) => Err(message.clone()),
         _ => Err("metadata.json is missing, and the name says nothing of what is in the part".into()),
     }

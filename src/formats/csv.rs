@@ -237,7 +237,7 @@ fn take_field(text: &[u8]) -> Result<(Cow<'_, [u8]>, Option<&[u8]>)> {
         let part = &inner[at..at + len];
         at += len + 1;
         match &mut field {
-            Cow::Borrowed(empty) if empty.is_empty() => field = Cow::Borrowed(part),
+            Cow::Borrowed([]) => field = Cow::Borrowed(part),
             _ => field.to_mut().extend_from_slice(part),
         }
         match inner.get(at) {

@@ -113,6 +113,7 @@ fn slices_of_steps_and_single_instants_give_what_the_whole_gives() {
                 let mut whole = vec![0.0; grid.points];
                 call.roll(&times, &values, &grid, &mut scratch, &mut whole);
                 call.prepare(&times, &values, &grid, &mut other);
+                #[allow(clippy::needless_range_loop)]
                 for position in 0..grid.points {
                     let mut one = [0.0];
                     call.roll_steps(0, &grid, position..position + 1, &mut other, &mut one);

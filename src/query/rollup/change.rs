@@ -4,7 +4,7 @@ use super::window::Window;
 
 /// How many samples differ from the one before them; the first sample of a series differs.
 pub(super) fn changes(window: &Window) -> f64 {
-    let Some((from, values)) = window.from_previous() else { return f64::NAN };
+    let Some((from, values)) = window.with_previous() else { return f64::NAN };
     let begins = window.previous.is_nan();
     f64::from(begins) + pairs(from, values, |before, value| value != before)
 }
@@ -17,13 +17,13 @@ pub(super) fn inner_changes(window: &Window) -> f64 {
 
 /// How many samples are greater than the one before them.
 pub(super) fn increases(window: &Window) -> f64 {
-    let Some((from, values)) = window.from_previous() else { return f64::NAN };
+    let Some((from, values)) = window.with_previous() else { return f64::NAN };
     pairs(from, values, |before, value| value > before)
 }
 
 /// How many samples are less than the one before them.
 pub(super) fn decreases(window: &Window) -> f64 {
-    let Some((from, values)) = window.from_previous() else { return f64::NAN };
+    let Some((from, values)) = window.with_previous() else { return f64::NAN };
     pairs(from, values, |before, value| value < before)
 }
 
@@ -34,13 +34,13 @@ pub(super) fn inner_decreases(window: &Window) -> f64 {
 
 /// The sum of all steps up.
 pub(super) fn ascent(window: &Window) -> f64 {
-    let Some((from, values)) = window.from_previous() else { return f64::NAN };
+    let Some((from, values)) = window.with_previous() else { return f64::NAN };
     steps(from, values, |before, value| value - before)
 }
 
 /// The sum of all steps down.
 pub(super) fn descent(window: &Window) -> f64 {
-    let Some((from, values)) = window.from_previous() else { return f64::NAN };
+    let Some((from, values)) = window.with_previous() else { return f64::NAN };
     steps(from, values, |before, value| before - value)
 }
 

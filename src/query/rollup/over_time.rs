@@ -55,7 +55,7 @@ pub(super) fn absent(window: &Window) -> f64 {
 }
 
 pub(super) fn stale_samples(window: &Window) -> f64 {
-    counted(window, |value| super::call::is_stale(value))
+    counted(window, super::call::is_stale)
 }
 
 pub(super) fn geometric_mean(window: &Window) -> f64 {
@@ -209,7 +209,7 @@ pub(super) fn duration(window: &Window) -> f64 {
 
 /// The area below the values up to the instant, each value holding until the next one.
 pub(super) fn integral(window: &Window) -> f64 {
-    let Some((mut value, rest)) = window.from_previous() else { return f64::NAN };
+    let Some((mut value, rest)) = window.with_previous() else { return f64::NAN };
     let skipped = window.values.len() - rest.len();
     let mut from_ms = if skipped == 0 { window.instant_ms - window.width_ms } else { window.timestamps[0] };
     let mut area = 0.0;

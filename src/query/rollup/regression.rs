@@ -83,7 +83,7 @@ pub(super) fn smoothed(window: &Window) -> f64 {
     if !is_factor(level_factor) || !is_factor(trend_factor) {
         return f64::NAN;
     }
-    let Some((mut level, values)) = window.from_previous() else { return f64::NAN };
+    let Some((mut level, values)) = window.with_previous() else { return f64::NAN };
     let Some(first) = values.first() else { return level };
     let mut trend = first - level;
     for &value in values {

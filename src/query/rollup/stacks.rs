@@ -98,6 +98,8 @@ pub(super) struct Moments {
 }
 
 impl Fold for Moments {
+    // Of an infinity there is no distance, and NaN says so.
+    #[allow(clippy::eq_op)]
     fn of(value: f64) -> Self {
         // The distance of a value that is not finite from itself is NaN, and so is its variance.
         Self { count: 1.0, mean: value, squares: value - value }

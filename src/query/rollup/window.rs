@@ -37,7 +37,7 @@ impl Window<'_> {
     }
 
     /// The value to begin with and those behind it: the one before the window, else the first one in it. `None` without any.
-    pub fn from_previous(&self) -> Option<(f64, &[f64])> {
+    pub fn with_previous(&self) -> Option<(f64, &[f64])> {
         if !self.previous.is_nan() {
             return Some((self.previous, self.values));
         }
@@ -117,11 +117,11 @@ pub(super) fn scrape_interval_ms(timestamps: &[i64], otherwise_ms: i64) -> i64 {
 /// How old a previous sample may be: the scrape interval and some more, the more the shorter it is, since jitter weighs more then.
 pub(super) fn tolerated_gap_ms(interval_ms: i64) -> i64 {
     let more = match interval_ms {
-        ..=2_000 => interval_ms.saturating_mul(4),
-        ..=4_000 => interval_ms * 2,
-        ..=8_000 => interval_ms,
-        ..=16_000 => interval_ms / 2,
-        ..=32_000 => interval_ms / 4,
+        i64::MIN..=2_000 => interval_ms.saturating_mul(4),
+        2_001..=4_000 => interval_ms * 2,
+        4_001..=8_000 => interval_ms,
+        8_001..=16_000 => interval_ms / 2,
+        16_001..=32_000 => interval_ms / 4,
         _ => interval_ms / 8,
     };
     interval_ms.saturating_add(more)

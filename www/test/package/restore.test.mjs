@@ -5,9 +5,13 @@ import { createServer } from "node:http";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
-import { gunzipSync, zstdCompressSync } from "node:zlib";
+import * as zlib from "node:zlib";
 import { openPage } from "../server/chromium.mjs";
 import { installPackage } from "../server/packed.mjs";
+
+const { gunzipSync } = zlib;
+/** Node has it from version 22.15 on. */
+const zstdCompressSync = zlib.zstdCompressSync;
 
 const GOLDEN = fileURLToPath(new URL("../../../tests/golden/", import.meta.url));
 const { project, directory, entry } = await installPackage();
