@@ -25,7 +25,7 @@ type Samples = BTreeMap<Vec<(String, String)>, Vec<(i64, u64)>>;
 
 fn read(path: &Path) -> Vec<u8> {
     let bytes = std::fs::read(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    if !path.extension().is_some_and(|extension| extension == "gz") {
+    if path.extension().is_none_or(|extension| extension != "gz") {
         return bytes;
     }
     let mut unpacked = Vec::new();
