@@ -29,7 +29,7 @@ pub(super) async fn respond(
     route: &ApiRoute,
     request: &HttpRequest,
 ) -> HttpResponse {
-    let arguments = api::arguments(request);
+    let arguments = Arguments::of(request);
     let request = ApiRequest { storage, arguments: &arguments, default_dialect: shared.config.dialect };
     let outcome = match route {
         ApiRoute::Fixed(data) => Ok(api::success(data, &[])),
@@ -44,7 +44,7 @@ pub(super) async fn respond(
         ApiRoute::LabelValues { name } => request.label_values(name).await,
         ApiRoute::SeriesCount => request.series_count().await,
         ApiRoute::DeleteSeries if shared.config.read_only => {
-            return api::failed(&super::follow::read_only(&shared.config), true);
+            return api::failed(&super::follow::read_only(&shared.config));
         }
         ApiRoute::DeleteSeries => request.delete_series().await,
     };
@@ -158,7 +158,7 @@ impl ApiRequest<'_> {
     fn answered(&self, result: Result<QueryResult>, data: impl FnOnce(&QueryData) -> String) -> HttpResponse {
         match result {
             Ok(result) => api::success(&data(&result.data), &result.warnings),
-            Err(error) => api::failed(&error, true),
+            Err(error) => api::failed(&error),
         }
     }
 
@@ -197,7 +197,7 @@ impl ApiRequest<'_> {
             return Err("no match[] parameter provided".into());
         }
         Ok(match self.storage.find_series(&filters, range, MAX_SERIES).await {
-            Err(error) => api::failed(&error, true),
+            Err(error) => api::failed(&error),
             Ok(series) => {
                 let mut data = String::from("[");
                 for (position, found) in series.iter().take(limit).enumerate() {
@@ -219,7 +219,7 @@ impl ApiRequest<'_> {
         for list in &lists {
             match self.storage.label_names(list, range).await {
                 Ok(found) => names.extend(found),
-                Err(error) => return Ok(api::failed(&error, true)),
+                Err(error) => return Ok(api::failed(&error)),
             }
         }
         Ok(api::success(&api::list(&names.into_iter().take(limit).collect::<Vec<_>>()), &[]))
@@ -232,7 +232,7 @@ impl ApiRequest<'_> {
         for list in &lists {
             match self.storage.label_values(name, list, range).await {
                 Ok(found) => values.extend(found),
-                Err(error) => return Ok(api::failed(&error, true)),
+                Err(error) => return Ok(api::failed(&error)),
             }
         }
         Ok(api::success(&api::list(&values.into_iter().take(limit).collect::<Vec<_>>()), &[]))
@@ -241,7 +241,7 @@ impl ApiRequest<'_> {
     async fn series_count(&self) -> std::result::Result<HttpResponse, Refusal> {
         Ok(match self.storage.find_series(&[Vec::new()], TimeRange::ALL, MAX_SERIES).await {
             Ok(series) => api::success(&format!("[{}]", series.len()), &[]),
-            Err(error) => api::failed(&error, true),
+            Err(error) => api::failed(&error),
         })
     }
 
@@ -252,7 +252,7 @@ impl ApiRequest<'_> {
         }
         Ok(match self.storage.delete_series(&filters).await {
             Ok(_) => HttpResponse { status: 204, content_type: "application/json", body: Vec::new() },
-            Err(error) => api::failed(&error, true),
+            Err(error) => api::failed(&error),
         })
     }
 }

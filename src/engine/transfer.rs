@@ -10,7 +10,7 @@ use crate::formats::export::ExportFormat;
 use crate::formats::influx;
 use crate::formats::native::Layout;
 use crate::formats::time_layout::{RFC3339, TimeLayout};
-use crate::http::route::Arguments;
+use crate::http::arguments::Arguments;
 use crate::http::transfer::{Export, Import, exported, imported, transfer_failed};
 use crate::http::{HttpRequest, HttpResponse};
 use crate::storage::Storage;
@@ -174,7 +174,7 @@ pub(super) async fn respond_to_import(
 ) -> HttpResponse {
     let ingested = async {
         let format = format_of(import, arguments)?;
-        let timestamp = match arguments.get("timestamp") {
+        let timestamp = match arguments.text("timestamp") {
             "" => storage.context().now(),
             given => given.parse().map_err(|_| {
                 Error::invalid(format!("the argument timestamp is whole milliseconds, found {given:?}"))
@@ -212,11 +212,11 @@ fn format_of(import: Import, arguments: &Arguments) -> Result<Format> {
     Ok(match import {
         Import::Prometheus => Format::Prometheus,
         Import::JsonLines => Format::JsonLines,
-        Import::Csv => Format::Csv(CsvFormat::parse(arguments.get("format"))?),
+        Import::Csv => Format::Csv(CsvFormat::parse(arguments.text("format"))?),
         Import::Native => Format::Native,
         Import::Influx => Format::Influx(influx::Options {
-            precision: influx::Precision::of_argument(arguments.get("precision")),
-            database: arguments.get("db").to_owned(),
+            precision: influx::Precision::of_argument(arguments.text("precision")),
+            database: arguments.text("db").to_owned(),
         }),
         Import::RemoteWrite => Format::RemoteWrite,
         Import::Otlp => Format::Otlp,
@@ -235,8 +235,8 @@ pub(super) async fn respond_to_export(
         let format = match export {
             Export::JsonLines => ExportFormat::JsonLines,
             Export::Prometheus => ExportFormat::Prometheus,
-            Export::Csv => ExportFormat::Csv(CsvColumns::parse(arguments.get("format"))?),
-            Export::Native => ExportFormat::Native(layout_of(arguments.get("layout"))?),
+            Export::Csv => ExportFormat::Csv(CsvColumns::parse(arguments.text("format"))?),
+            Export::Native => ExportFormat::Native(layout_of(arguments.text("layout"))?),
         };
         let selectors: Vec<_> = arguments.all("match[]").chain(arguments.all("match")).collect();
         if selectors.is_empty() {
@@ -244,8 +244,8 @@ pub(super) async fn respond_to_export(
         }
         let now = storage.context().now();
         let range = TimeRange {
-            min: instant_of("start", arguments.get("start"), 0)?,
-            max: instant_of("end", arguments.get("end"), now)?,
+            min: instant_of("start", arguments.text("start"), 0)?,
+            max: instant_of("end", arguments.text("end"), now)?,
         };
         let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?;
         let mut body = Vec::new();

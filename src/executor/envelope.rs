@@ -29,11 +29,6 @@ pub struct EnvelopeRow {
     pub last: Vec<f64>,
 }
 
-/// Where columns begin.
-pub fn column_start_ms(start_ms: i64, end_ms: i64, columns: usize, column: usize) -> f64 {
-    start_ms as f64 + (end_ms - start_ms) as f64 * column as f64 / columns as f64
-}
-
 /// The envelope of each matching series from `start_ms` to `end_ms`, both included, in equal columns.
 ///
 /// # Errors

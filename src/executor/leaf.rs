@@ -41,18 +41,11 @@ impl Run {
             }
             _ => Sink::Rows(Vec::new(), self.limits),
         };
-        let in_order = in_order(&series);
-        let (mut next, mut batch_series) = (0, FIRST_BATCH);
-        while next < in_order.len() {
-            let wanted = &in_order[next..(next + batch_series).min(in_order.len())];
-            next += wanted.len();
-            let samples = self.storage.read_in(&self.view, wanted, range, &mut self.reading).await?;
-            batch_series = next_batch(batch_series, &samples);
-            for (samples, found) in samples.into_iter().zip(wanted).filter(|(samples, _)| !samples.is_empty()) {
-                let Samples { timestamps, values } = samples;
+        let mut scan = Scan::new(&series, range);
+        while let Some(batch) = scan.next(self).await? {
+            for (found, Samples { timestamps, values }) in batch {
                 rolling.roll(self, &labels_of(found), &timestamps, &values, &mut sink).await?;
             }
-            self.check_deadline()?;
         }
         Ok(sink.finish())
     }
@@ -68,20 +61,13 @@ impl Run {
         let range = stored_range(first_ms, until_ms);
         let series = self.find(matchers, range).await?;
         let mut found = Vec::new();
-        let in_order = in_order(&series);
-        let (mut next, mut batch_series) = (0, FIRST_BATCH);
-        while next < in_order.len() {
-            let wanted = &in_order[next..(next + batch_series).min(in_order.len())];
-            next += wanted.len();
-            let samples = self.storage.read_in(&self.view, wanted, range, &mut self.reading).await?;
-            batch_series = next_batch(batch_series, &samples);
-            for (samples, series) in samples.into_iter().zip(wanted) {
-                if !samples.is_empty() {
-                    let Samples { timestamps, values } = samples;
-                    found.push(RawSeries { labels: labels_of(series), timestamps, values });
-                }
-            }
-            self.check_deadline()?;
+        let mut scan = Scan::new(&series, range);
+        while let Some(batch) = scan.next(self).await? {
+            found.extend(batch.map(|(series, Samples { timestamps, values })| RawSeries {
+                labels: labels_of(series),
+                timestamps,
+                values,
+            }));
         }
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
@@ -103,18 +89,45 @@ impl Run {
     }
 }
 
-/// Series in the order in which their blocks lie.
-fn in_order(series: &[FoundSeries]) -> Vec<&FoundSeries> {
-    let mut in_order: Vec<&FoundSeries> = series.iter().collect();
-    in_order.sort_by_key(|found| found.tsids.first().copied());
-    in_order
+/// Series that are read a batch at a time, in the order in which their blocks lie.
+struct Scan<'a> {
+    in_order: Vec<&'a FoundSeries>,
+    range: TimeRange,
+    next: usize,
+    /// How many series the next batch has.
+    batch_series: usize,
 }
 
-/// How many series fit into the next batch, by the samples of those that were read.
-fn next_batch(last: usize, samples: &[Samples]) -> usize {
-    let read: u64 = samples.iter().map(|samples| samples.len() as u64).sum();
-    let per_series = (read / samples.len().max(1) as u64).max(1);
-    (BATCH_SAMPLES / per_series).clamp(1, 4 * last as u64) as usize
+impl<'a> Scan<'a> {
+    fn new(series: &'a [FoundSeries], range: TimeRange) -> Self {
+        let mut in_order: Vec<&FoundSeries> = series.iter().collect();
+        in_order.sort_by_key(|found| found.tsids.first().copied());
+        Self { in_order, range, next: 0, batch_series: FIRST_BATCH }
+    }
+
+    /// The series of the next batch that have samples; nothing at the end.
+    async fn next(
+        &mut self,
+        run: &mut Run,
+    ) -> Result<Option<impl Iterator<Item = (&'a FoundSeries, Samples)> + use<'a>>> {
+        run.check_deadline()?;
+        let end = (self.next + self.batch_series).min(self.in_order.len());
+        let wanted = self.in_order[self.next..end].to_vec();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        self.next = end;
+        let samples = run.storage.read_in(&run.view, &wanted, self.range, &mut run.reading).await?;
+        self.learn(&samples);
+        Ok(Some(wanted.into_iter().zip(samples).filter(|(_, samples)| !samples.is_empty())))
+    }
+
+    /// How many series fit into the next batch, by the samples of those that were read.
+    fn learn(&mut self, samples: &[Samples]) {
+        let read: u64 = samples.iter().map(|samples| samples.len() as u64).sum();
+        let per_series = (read / samples.len().max(1) as u64).max(1);
+        self.batch_series = (BATCH_SAMPLES / per_series).clamp(1, 4 * self.batch_series as u64) as usize;
+    }
 }
 
 /// A series' labels as rows have them.

@@ -10,24 +10,35 @@ pub struct Arguments(Vec<(String, String)>);
 impl Arguments {
     /// The arguments of a request.
     pub fn of(request: &HttpRequest) -> Self {
-        let (_, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
         let is_form = request.content_type.starts_with("application/x-www-form-urlencoded");
-        let form = if is_form { &request.body[..] } else { &[] };
-        let pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
+        let mut arguments = if is_form { Self::parse(&request.body) } else { Self::default() };
+        arguments.0.extend(Self::of_query(request).0);
+        arguments
+    }
+
+    /// The arguments of the query string alone, for requests whose body is something else.
+    pub fn of_query(request: &HttpRequest) -> Self {
+        let (_, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
+        Self::parse(query.as_bytes())
+    }
+
+    fn parse(text: &[u8]) -> Self {
+        let pairs = form_urlencoded::parse(text);
         Self(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
+    }
+
+    /// The first argument of a name; empty when there is none.
+    pub fn text(&self, name: &str) -> &str {
+        self.all(name).next().unwrap_or_default()
     }
 
     /// The first argument of a name; nothing for one that is empty.
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0
-            .iter()
-            .find(|(found, _)| found == name)
-            .map(|(_, value)| value.as_str())
-            .filter(|value| !value.is_empty())
+        Some(self.text(name)).filter(|value| !value.is_empty())
     }
 
     /// All arguments of a name, in order.
-    pub fn all<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
+    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 

@@ -1,7 +1,6 @@
 //! The Prometheus HTTP API: which request is meant, and replies in its words.
 
-use super::arguments::Arguments;
-use super::{HttpRequest, HttpResponse};
+use super::HttpResponse;
 use crate::error::{Error, ErrorKind};
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
@@ -244,10 +243,9 @@ pub fn bad_data(message: &str) -> HttpResponse {
     failure(400, "bad_data", message)
 }
 
-/// A reply to a request that failed. `is_parsed` tells whether the request itself was understood.
-pub fn failed(error: &Error, is_parsed: bool) -> HttpResponse {
+/// A reply to a request that was understood and failed.
+pub fn failed(error: &Error) -> HttpResponse {
     match error.kind() {
-        ErrorKind::Invalid if !is_parsed => bad_data(error.message()),
         ErrorKind::Invalid | ErrorKind::Limit => failure(422, "execution", error.message()),
         ErrorKind::Aborted => failure(499, "canceled", error.message()),
         ErrorKind::NotFound => failure(404, "not_found", error.message()),
@@ -264,11 +262,6 @@ fn failure(status: u16, kind: &str, message: &str) -> HttpResponse {
 
 fn json(status: u16, body: String) -> HttpResponse {
     HttpResponse { status, content_type: "application/json", body: body.into_bytes() }
-}
-
-/// The arguments of a request of this API.
-pub fn arguments(request: &HttpRequest) -> Arguments {
-    Arguments::of(request)
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 //! Which request is meant, and how its outcome is put into words.
 
+use super::arguments::Arguments;
 use super::transfer::{self, Export, Import};
 use super::{HttpRequest, HttpResponse};
 use crate::error::Error;
@@ -50,22 +51,6 @@ pub enum Route {
     },
 }
 
-/// Names and values of arguments, in order.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Arguments(Vec<(String, String)>);
-
-impl Arguments {
-    /// The first value of this name; empty when there is none.
-    pub fn get(&self, name: &str) -> &str {
-        self.all(name).next().unwrap_or_default()
-    }
-
-    /// All values of this name.
-    pub fn all(&self, name: &str) -> impl Iterator<Item = &str> {
-        self.0.iter().filter(move |(given, _)| given == name).map(|(_, value)| &value[..])
-    }
-}
-
 /// The keys requests must carry; an empty one asks for none.
 #[derive(Clone, Copy, Debug)]
 pub struct RequiredKeys<'a> {
@@ -83,29 +68,22 @@ impl Route {
     /// # Errors
     /// The reply to send instead: status 400 for an unknown path and for a wrong key.
     pub fn parse(request: &HttpRequest, keys: RequiredKeys<'_>) -> Result<Self, HttpResponse> {
-        let (path, query) = request.uri.split_once('?').unwrap_or((&request.uri, ""));
+        let path = request.uri.split('?').next().unwrap_or_default();
         // The server drops doubled slashes before it looks at the path.
         let mut path = path.to_owned();
         while path.contains("//") {
             path = path.replace("//", "/");
         }
-        let form =
-            if request.content_type.starts_with("application/x-www-form-urlencoded") { &request.body[..] } else { &[] };
-        // A form's fields come before those of the query, as in the server's HTTP library.
-        let arguments = |form: &[u8]| {
-            let pairs = form_urlencoded::parse(form).chain(form_urlencoded::parse(query.as_bytes()));
-            Arguments(pairs.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
-        };
         let inner = transfer::without_prefix(&path);
         // The body is samples, whatever its type is said to be.
         if let Some((import, labels)) = transfer::import_of(inner) {
-            return Ok(Self::Import { import, labels, arguments: arguments(&[]) });
+            return Ok(Self::Import { import, labels, arguments: Arguments::of_query(request) });
         }
-        let arguments = arguments(form);
-        if let Some(export) = transfer::export_of(inner, arguments.get("format")) {
+        let arguments = Arguments::of(request);
+        if let Some(export) = transfer::export_of(inner, arguments.text("format")) {
             return Ok(Self::Export { export, arguments });
         }
-        let argument = |name: &str| arguments.get(name).to_owned();
+        let argument = |name: &str| arguments.text(name).to_owned();
         let (route, flag, key) = match path.as_str() {
             "/snapshot/create" => (Self::SnapshotCreate, "snapshotAuthKey", keys.snapshot),
             "/api/v1/admin/tsdb/snapshot" => (Self::PrometheusSnapshotCreate, "snapshotAuthKey", keys.snapshot),

@@ -2,6 +2,7 @@
 //! how their result takes the place of their sources, and what becomes of these. The formats are no part of it.
 
 pub mod heap;
+pub mod index_blocks;
 pub mod lease;
 pub mod output;
 pub mod put_off;

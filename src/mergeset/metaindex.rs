@@ -4,6 +4,7 @@ use super::header::PartHeader;
 use crate::encoding::int::{put_bytes, put_u32, put_u64, take_bytes, take_u32, take_u64};
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
+use crate::merge::index_blocks::{IndexBlockPlace, count_blocks};
 
 /// The longest compressed index block.
 pub const MAX_INDEX_BLOCK_SIZE: u32 = 131_072;
@@ -98,20 +99,12 @@ pub fn read_metaindex(frame: &[u8], index_size: u64) -> Result<Vec<MetaindexRow>
 /// `Corrupt` unless the rows describe as many blocks from the same item on, and index blocks that lie one behind the other in the
 /// `index_size` bytes of `index.bin`.
 pub fn check_metaindex(rows: &[MetaindexRow], header: &PartHeader, index_size: u64) -> Result<()> {
-    let (mut blocks, mut offset) = (0_u64, 0_u64);
-    for row in rows {
-        if row.index_block_offset != offset {
-            return Err(Error::corrupt(format!(
-                "an index block begins at {}, where {offset} is expected",
-                row.index_block_offset
-            )));
-        }
-        offset += u64::from(row.index_block_size);
-        blocks += u64::from(row.block_headers_count);
-    }
-    if offset != index_size {
-        return Err(Error::corrupt(format!("the index blocks end at {offset} of {index_size} bytes of index.bin")));
-    }
+    let places = rows.iter().map(|row| IndexBlockPlace {
+        offset: row.index_block_offset,
+        size: row.index_block_size,
+        blocks: row.block_headers_count,
+    });
+    let blocks = count_blocks(places, index_size)?;
     if blocks != header.blocks {
         return Err(Error::corrupt(format!("it describes {blocks} blocks, metadata.json {}", header.blocks)));
     }

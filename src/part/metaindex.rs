@@ -5,6 +5,7 @@ use crate::block::MAX_ROWS_PER_BLOCK;
 use crate::encoding::int;
 use crate::encoding::zstd::{self, Effort};
 use crate::error::{Error, Result};
+use crate::merge::index_blocks::{IndexBlockPlace, count_blocks};
 use crate::metric::tsid::Tsid;
 use crate::time::{TimeRange, TimestampMs};
 
@@ -134,23 +135,14 @@ pub fn read_metaindex(frame: &[u8], index_size: u64) -> Result<Vec<MetaindexRow>
 /// `Corrupt` unless the rows describe as many blocks over the same time, and index blocks that lie one behind the other in the
 /// `index_size` bytes of `index.bin`.
 pub fn check_metaindex(rows: &[MetaindexRow], header: &PartHeader, index_size: u64) -> Result<()> {
-    let (mut blocks, mut offset) = (0_u64, 0_u64);
-    let (mut min, mut max) = (TimestampMs::MAX, TimestampMs::MIN);
-    for row in rows {
-        if row.index_block_offset != offset {
-            return Err(Error::corrupt(format!(
-                "an index block begins at {}, where {offset} is expected",
-                row.index_block_offset
-            )));
-        }
-        offset += u64::from(row.index_block_size);
-        blocks += u64::from(row.block_headers_count);
-        min = min.min(row.min_timestamp);
-        max = max.max(row.max_timestamp);
-    }
-    if offset != index_size {
-        return Err(Error::corrupt(format!("the index blocks end at {offset} of {index_size} bytes of index.bin")));
-    }
+    let places = rows.iter().map(|row| IndexBlockPlace {
+        offset: row.index_block_offset,
+        size: row.index_block_size,
+        blocks: row.block_headers_count,
+    });
+    let blocks = count_blocks(places, index_size)?;
+    let min = rows.iter().map(|row| row.min_timestamp).min().unwrap_or(TimestampMs::MAX);
+    let max = rows.iter().map(|row| row.max_timestamp).max().unwrap_or(TimestampMs::MIN);
     if blocks != header.blocks || (min, max) != (header.min_timestamp, header.max_timestamp) {
         return Err(Error::corrupt(format!(
             "it describes {blocks} blocks from {min} to {max}, the part's name {} from {} to {}",

@@ -77,8 +77,6 @@ struct Source {
     of: ExprId,
     /// Where the windows end.
     grid: Grid,
-    /// By how much the grid was moved; 0 where an instant was fixed.
-    offset_ms: i64,
     window_ms: Option<i64>,
     /// The step of a subquery; none for what a selector gives.
     step_ms: Option<Option<i64>>,
@@ -98,7 +96,7 @@ impl Lowering<'_> {
                 if has_window || self.is_selector(of) {
                     return self.rollup(DEFAULT_ROLLUP, id, Vec::new(), false, grid);
                 }
-                let (moved, _) = self.moved(&modifiers, grid)?;
+                let moved = self.moved(&modifiers, grid)?;
                 self.give_grid(of, moved);
                 Ok(Work::Same(of))
             }
@@ -162,13 +160,7 @@ impl Lowering<'_> {
     ) -> Lowered<Work> {
         self.give_grids(&parameters, grid);
         let source = self.source(of, grid)?;
-        let windowed = Windowed {
-            rollup: name.to_owned(),
-            window_ms: source.window_ms,
-            parameters,
-            keep_metric_names,
-            offset_ms: source.offset_ms,
-        };
+        let windowed = Windowed { rollup: name.to_owned(), window_ms: source.window_ms, parameters, keep_metric_names };
         let Some(step_ms) = source.step_ms else {
             let Node::Selector(matchers) = self.expression.node(source.of) else {
                 return Err(Error::internal("a leaf is made of a selector").into());
@@ -209,16 +201,14 @@ impl Lowering<'_> {
 
     /// Takes off what stands around a selector or a subquery, from the outside to the inside.
     fn source(&self, id: ExprId, grid: Grid) -> Lowered<Source> {
-        let mut source = Source { of: id, grid, offset_ms: 0, window_ms: None, step_ms: None };
+        let mut source = Source { of: id, grid, window_ms: None, step_ms: None };
         loop {
             match self.expression.node(source.of) {
                 Node::Paren(of) => source.of = *of,
                 Node::Selector(_) => return Ok(source),
                 Node::Modified { of, modifiers } => {
                     let step_of_query = source.grid.step_ms;
-                    let (moved, offset_ms) = self.moved(modifiers, source.grid)?;
-                    source.offset_ms = if modifiers.at.is_some() { 0 } else { source.offset_ms + offset_ms };
-                    source.grid = moved;
+                    source.grid = self.moved(modifiers, source.grid)?;
                     source.of = *of;
                     if modifiers.window.is_none() && !modifiers.is_subquery {
                         continue;
@@ -264,8 +254,8 @@ impl Lowering<'_> {
         })
     }
 
-    /// A grid behind `offset` and `@`, and by how much the former has moved it.
-    fn moved(&self, modifiers: &Modifiers, grid: Grid) -> Lowered<(Grid, i64)> {
+    /// A grid behind `offset` and `@`.
+    fn moved(&self, modifiers: &Modifiers, grid: Grid) -> Lowered<Grid> {
         let mut moved = grid;
         if let Some(at) = modifiers.at {
             let seconds = match self.instants.get(&at) {
@@ -282,7 +272,7 @@ impl Lowering<'_> {
         if moved.start_ms.unsigned_abs() > 1 << 60 {
             return Err(Error::invalid("an offset leads out of all time").into());
         }
-        Ok((moved, offset_ms))
+        Ok(moved)
     }
 
     fn is_selector(&self, id: ExprId) -> bool {

@@ -57,8 +57,6 @@ pub struct Windowed {
     pub parameters: Vec<ExprId>,
     /// Whether the metric's name stays though the rollup would drop it.
     pub keep_metric_names: bool,
-    /// How far the instants of the windows lie from those of the node: what an offset comes to.
-    pub offset_ms: i64,
 }
 
 /// A rollup of stored samples.
