@@ -202,7 +202,8 @@ fn inspected() -> (Value, Vec<Value>, Value) {
 }
 
 /// Texts behind these keys are one of a few words; all others may be anything.
-const WORDS: &[&str] = &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock", "kind", "code"];
+const WORDS: &[&str] =
+    &["type", "class", "outputClass", "reason", "state", "role", "lane", "clock", "dialect", "kind", "code"];
 
 /// What a value looks like: numbers and free texts are alike, and so are the elements of an array that look alike.
 fn shape(key: &str, value: &Value) -> Value {

@@ -61,6 +61,8 @@ export interface EngineConfig {
   durableWithinMs: number;
   /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
   readOnly: boolean;
+  /** Of a snapshot that is looked at where it lies: which servers write so, and what was left out, each with where it was and why. */
+  origin: { format: string; leftOut: [place: string, reason: string][] } | null;
 }
 
 /** One month of data. */

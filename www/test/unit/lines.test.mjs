@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { source } from "./source.mjs";
 
-const { pieces } = await source("stream/lines");
+const { pieces, sourceOf } = await source("stream/lines");
 const decoder = new TextDecoder();
 
 async function collect(body) {
   const found = [];
-  for await (const { bytes, lines, tooLong } of pieces(body)) found.push({ text: decoder.decode(bytes), lines, tooLong });
+  for await (const { bytes, lines, tooLong } of pieces(sourceOf(body))) found.push({ text: decoder.decode(bytes), lines, tooLong });
   return found;
 }
 
