@@ -29,6 +29,7 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
   channel.onmessage = ({ data }: MessageEvent<Line>) => {
     if (data.term !== term) return;
     if ("reply" in data) return take(data.reply);
+    if ("isGone" in data) return channel.postMessage({ term, isGone: "no" } satisfies Line);
     if (!("isWelcome" in data) || waiting === undefined) return;
     const requests = waiting;
     waiting = undefined;
@@ -52,9 +53,11 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
     },
     listen: (taker, breaker) => void ([take, broken] = [taker, breaker]),
     end() {
+      if (hasEnded) return;
       hasEnded = true;
       clearTimeout(timer);
       channel.onmessage = channel.onmessageerror = null;
+      if (waiting === undefined) channel.postMessage({ term, isGone: "yes" } satisfies Line);
       channel.close();
       letGo();
     },

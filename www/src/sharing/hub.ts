@@ -10,7 +10,7 @@ import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, lockOfNext, type Shared } from "../worker/meeting.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";
-import { isInOpfs } from "../storage/opfs.js";
+import { isInOpfs, REMOVED } from "../storage/opfs.js";
 import { guestWire } from "./guest_wire.js";
 import { onLeaving } from "./leaving.js";
 
@@ -28,8 +28,6 @@ const MAX_LOST_RACES = 5;
 
 /** Who waits so long for files makes the hub look whether they are there. */
 const LOOK_MS = 2_000;
-const REMOVED =
-  "the browser has removed the database, at the user's wish or the site's, and what was stored in it is gone; open it again to begin a new one, and reload the page where that is refused";
 
 /** Who has the database answers so soon. */
 const ANSWER_MS = 150;

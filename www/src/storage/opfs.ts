@@ -51,6 +51,10 @@ export async function isInOpfs(name: string): Promise<boolean> {
   }
 }
 
+/** What is told when a database is not there any more while it is open. */
+export const REMOVED =
+  "the browser has removed the database, at the user's wish or the site's, and what was stored in it is gone; open it again to begin a new one, and reload the page where that is refused";
+
 /** Removes a database. One that is not there is no error. The handles of one that has just been closed may still be open for a moment. */
 export async function destroyInOpfs(name: string): Promise<void> {
   for (let waitedMs = 0; ; waitedMs += PAUSE_MS) {

@@ -19,7 +19,13 @@ export type Call =
   | { kind: "hello"; term: string; guest: string };
 
 /** On the channel of one port; of another engine nothing is taken. */
-export type Line = { term: string } & ({ request: Request } | { reply: Reply } | { isWelcome: true });
+export type Line = { term: string } & (
+  | { request: Request }
+  | { reply: Reply }
+  | { isWelcome: true }
+  /** The port seems to be gone, and is asked to deny that. */
+  | { isGone: "is it?" | "no" | "yes" }
+);
 
 export const channelOf = ({ name, kind }: Shared): string => `sandglass share ${lockName(name, kind)}`;
 export const channelOfGuest = (shared: Shared, guest: string): string => `${channelOf(shared)} ${guest}`;

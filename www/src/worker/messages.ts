@@ -63,6 +63,9 @@ export interface Parting {
 
 export type Failure = [code: ErrorCode, message: string];
 
+/** Whether an error of this code may come from a storage that is gone as a whole. */
+export const mayBeLost = (code: ErrorCode): boolean => code === "corrupt" || code === "storage";
+
 export function toFailure(error: unknown): Failure {
   if (error instanceof SandglassError) return [error.code, error.message];
   return [

@@ -3,6 +3,7 @@
 import { BUILD } from "../base/build_name.js";
 import { SandglassError } from "../api/errors.js";
 import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
+import { isInOpfs, REMOVED } from "../storage/opfs.js";
 import type { Parting, Reply } from "./messages.js";
 import { type Desk, Service } from "./service.js";
 
@@ -11,7 +12,16 @@ interface Guest {
   channel: BroadcastChannel;
   /** Takes back the request for the lock that tells of the guest's end. */
   mourning: AbortController;
+  /** Whether anything was heard since the guest was asked last. */
+  hasAnswered: boolean;
+  /** How many questions have had no answer. */
+  unanswered: number;
+  timer: ReturnType<typeof setTimeout> | undefined;
 }
+
+/** A guest that seems to be gone is asked so often, and has so long to answer each time. */
+const ASKS = 2;
+const ANSWER_MS = 2_000;
 
 export class Reception {
   readonly #shared: Shared;
@@ -57,20 +67,40 @@ export class Reception {
     const channel = new BroadcastChannel(channelOfGuest(this.#shared, name));
     // A message is cloned here, whatever could be transferred.
     const post = (reply: Reply) => channel.postMessage({ term: this.#term, reply } satisfies Line);
-    const service = new Service(() => desk, post, { isRemote: true, lastTaken: this.#taken.get(name) ?? 0 });
+    const service = new Service(() => desk, post, {
+      isRemote: true,
+      lastTaken: this.#taken.get(name) ?? 0,
+      verify: () => this.#verify(),
+    });
     channel.onmessage = ({ data }: MessageEvent<Line>) => {
-      if (data.term === this.#term && "request" in data && !this.#isQuiet) service.take(data.request);
+      if (data.term !== this.#term) return;
+      guest.hasAnswered = true;
+      if ("isGone" in data && data.isGone === "yes") this.#dismiss(name);
+      else if ("request" in data && !this.#isQuiet) service.take(data.request);
     };
     const mourning = new AbortController();
-    this.#guests.set(name, { service, channel, mourning });
-    navigator.locks.request(lockOfGuest(name), { signal: mourning.signal }, () => this.#dismiss(name)).catch(() => {});
+    const guest: Guest = { service, channel, mourning, hasAnswered: false, unanswered: 0, timer: undefined };
+    this.#guests.set(name, guest);
+    navigator.locks.request(lockOfGuest(name), { signal: mourning.signal }, () => this.#suspect(name)).catch(() => {});
     channel.postMessage({ term: this.#term, isWelcome: true } satisfies Line);
+  }
+
+  /** The guest's lock is free, so the guest has gone; or the site's data were cleared, and its locks are not those of this page. */
+  #suspect(name: string): void {
+    const guest = this.#guests.get(name);
+    if (guest === undefined) return;
+    guest.unanswered = guest.hasAnswered ? 0 : guest.unanswered + 1;
+    if (guest.unanswered > ASKS) return this.#dismiss(name);
+    guest.hasAnswered = false;
+    guest.channel.postMessage({ term: this.#term, isGone: "is it?" } satisfies Line);
+    guest.timer = setTimeout(() => this.#suspect(name), ANSWER_MS);
   }
 
   #dismiss(name: string): void {
     const guest = this.#guests.get(name);
     this.#guests.delete(name);
     if (guest === undefined) return;
+    clearTimeout(guest.timer);
     this.#taken.set(name, guest.service.lastTaken);
     guest.service.end();
     guest.channel.close();
@@ -93,6 +123,14 @@ export class Reception {
           "another tab has taken the database over, while this one was asleep or had lost its storage; open it again",
         ),
       );
+  }
+
+  /** Guests whose engine has lost its files look for another one, and ask that. */
+  async #verify(): Promise<void> {
+    if (this.#shared.kind !== "opfs" || (await isInOpfs(this.#shared.name))) return;
+    const desk = this.#desk;
+    this.leave({ isSafe: false, isSettled: false });
+    desk?.failed(new SandglassError("closed", REMOVED));
   }
 
   /** Takes nothing more from guests, and waits for what is under way. */

@@ -6,7 +6,7 @@ import type { EngineRequest } from "../port/requests.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
 import type { Audience } from "./audience.js";
-import { type Failure, type Reply, type Request, toError, toFailure } from "./messages.js";
+import { type Failure, mayBeLost, type Reply, type Request, toError, toFailure } from "./messages.js";
 import { buffersOfSeries, packSeries } from "./series_pack.js";
 
 /** An engine that several work with. */
@@ -25,12 +25,15 @@ export interface ServiceOptions {
   isRemote: boolean;
   /** The last batch that was taken from it before. */
   lastTaken?: number;
+  /** Looks whether the storage is there, and ends the engine when it is not. */
+  verify?: () => Promise<void>;
 }
 
 export class Service {
   readonly #desk: () => Desk;
   readonly #post: (reply: Reply, transfer: Transferable[]) => void;
   readonly #isRemote: boolean;
+  readonly #verify: () => Promise<void>;
   /** For the port's handles of series those of the engine, or why there is none. */
   readonly #handles: (number | Failure)[] = [];
   /** Answers that have not been sent yet. */
@@ -46,10 +49,15 @@ export class Service {
   #storing: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
-  constructor(desk: () => Desk, post: (reply: Reply, transfer: Transferable[]) => void, { isRemote, lastTaken = 0 }: ServiceOptions) {
+  constructor(
+    desk: () => Desk,
+    post: (reply: Reply, transfer: Transferable[]) => void,
+    { isRemote, lastTaken = 0, verify = async () => {} }: ServiceOptions,
+  ) {
     this.#desk = desk;
     this.#post = post;
     this.#isRemote = isRemote;
+    this.#verify = verify;
     this.#lastTaken = lastTaken;
   }
 
@@ -146,7 +154,9 @@ export class Service {
       // There may be too little memory to hand it over.
       this.#send({ kind: "answer", id, value, now: port.isOpen ? port.now() : 0 }, buffersOf(value));
     } catch (error) {
-      this.#send({ kind: "failed", id, failure: toFailure(error) });
+      const failure = toFailure(error);
+      if (mayBeLost(failure[0])) await this.#verify();
+      this.#send({ kind: "failed", id, failure });
     }
   }
 
@@ -218,6 +228,7 @@ export class Service {
         }),
     );
     await Promise.all(waiting);
+    if (refused !== undefined && mayBeLost(refused.failure[0])) await this.#verify();
     this.#send({ kind: "appended", id, refused });
     if (this.#isRemote) this.#storeSoon();
   }

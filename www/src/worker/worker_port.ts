@@ -7,7 +7,7 @@ import { SandglassError } from "../api/errors.js";
 import { latecomer, type Port } from "../port/port.js";
 import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
-import { type Parting, type Reply, type Request, toError } from "./messages.js";
+import { mayBeLost, type Parting, type Reply, type Request, toError } from "./messages.js";
 import { Outbox } from "./outbox.js";
 import { unpackSeries } from "./series_pack.js";
 import { randomName } from "../base/random_name.js";
@@ -72,6 +72,8 @@ export class WorkerPort implements Port {
   });
   #listener: ((events: EngineEvent[]) => void) | undefined;
   readonly #liveness: Liveness;
+  /** Since the storage has refused samples: whether it is there is being looked at. */
+  #verifying: Promise<void> | undefined;
   /** Takes back the request for the lock that tells of the worker's end. */
   readonly #mourning = new AbortController();
   #reason: SandglassError | undefined;
@@ -224,7 +226,11 @@ export class WorkerPort implements Port {
     const sent = withBody(asked, bodyOf(asked)?.slice());
     if (asked.kind === "ingest") this.#mayLose();
     const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
-    if (asked.kind === "flush" || asked.kind === "sync") this.#outbox.refusals.tellFlush();
+    if (asked.kind === "flush" || asked.kind === "sync") {
+      await this.#verifying;
+      this.#check();
+      this.#outbox.refusals.tellFlush();
+    }
     return answer as AnswerTo<K>;
   }
 
@@ -331,6 +337,7 @@ export class WorkerPort implements Port {
       }
       case "appended": {
         const { id, refused } = reply;
+        if (refused !== undefined && mayBeLost(refused.failure[0])) this.#verifying = this.#host?.verify();
         this.#outbox.answered(id, refused && { samples: refused.samples, reason: toError(refused.failure) });
         break;
       }
@@ -358,7 +365,7 @@ export class WorkerPort implements Port {
 
   async #failed(id: number, error: SandglassError): Promise<void> {
     // When all is gone the end tells it.
-    if (error.code === "corrupt" || error.code === "storage") await this.#host?.verify();
+    if (mayBeLost(error.code)) await this.#host?.verify();
     const call = this.#calls.get(id);
     this.#calls.delete(id);
     call?.reject(error);
