@@ -41,7 +41,8 @@ export class Reception {
     this.#channel = new BroadcastChannel(channelOf(shared));
     this.#channel.onmessage = ({ data }: MessageEvent<Call>) => {
       if (data.kind === "who") this.#say();
-      else if (data.kind === "here" && data.since > this.#since) this.#replaced();
+      // One that only has the lock may still find that the files are this engine's.
+      else if (data.kind === "here" && data.isOpen && data.since > this.#since) this.#replaced();
       else if (data.kind === "hello" && data.term === this.#term) this.#welcome(data.guest);
     };
     this.#say();
