@@ -31,6 +31,8 @@ mod request;
 use options::{EngineOptions, Options};
 use request::Request;
 
+/// A reader has so long to read what a merge has just replaced.
+const REMOVAL_DELAY_MS: u32 = 3_000;
 /// Length of the staging columns: what one call can add at most.
 const STAGED_SAMPLES: usize = 32 * 1024;
 
@@ -148,7 +150,8 @@ impl EnginePort {
             if options.read_only {
                 Box::new(OpfsReader::open(&directory, calls(notify)).await.map_err(thrown)?)
             } else {
-                Box::new(OpfsFileSystem::open(&directory, calls(notify)).await.map_err(thrown)?)
+                let opened = OpfsFileSystem::open(&directory, REMOVAL_DELAY_MS, calls(notify)).await;
+                Box::new(opened.map_err(thrown)?)
             },
             options,
         )

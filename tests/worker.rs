@@ -106,7 +106,7 @@ async fn destroy(database: &str) {
 }
 
 async fn open(name: &str) -> Driver<OpfsFileSystem> {
-    Driver::new(OpfsFileSystem::open(name, || ()).await.expect("the database opens"))
+    Driver::new(OpfsFileSystem::open(name, 0, || ()).await.expect("the database opens"))
 }
 
 async fn open_new(name: &str) -> Driver<OpfsFileSystem> {
@@ -115,7 +115,7 @@ async fn open_new(name: &str) -> Driver<OpfsFileSystem> {
 }
 
 async fn refusal(name: &str) -> Error {
-    match OpfsFileSystem::open(name, || ()).await {
+    match OpfsFileSystem::open(name, 0, || ()).await {
         Ok(_) => panic!("{name} opens"),
         Err(error) => error,
     }
@@ -558,7 +558,7 @@ async fn a_commit_that_can_not_be_taken_back_keeps_its_content() {
 async fn the_owner_is_told_once_there_is_something_to_poll() {
     destroy("told").await;
     let told = Rc::new(Cell::new(0));
-    let files = OpfsFileSystem::open("told", {
+    let files = OpfsFileSystem::open("told", 0, {
         let told = told.clone();
         move || told.set(told.get() + 1)
     });
@@ -624,6 +624,29 @@ async fn a_reader_sees_commits_beside_the_writer_and_changes_nothing() {
     }
 }
 
+#[wasm_bindgen_test]
+async fn a_reader_comes_to_the_end_of_a_file_that_is_removed_meanwhile() {
+    destroy("leaving").await;
+    let mut writer = Driver::new(OpfsFileSystem::open("leaving", 400, || ()).await.unwrap());
+    writer.append("tmp/large", &pattern(600 << 10, 1), &NextTurn).await.unwrap();
+    writer.commit(vec![publish("tmp/large", "large"), put("state", b"first")], &NextTurn).await.unwrap();
+    let mut reader = open_reader("leaving").await;
+    assert!(reader.read("large", 0..9, &NextTurn).await.unwrap() == pattern(9, 1));
+    writer.commit(vec![remove("large"), put("state", b"second")], &NextTurn).await.unwrap();
+    assert!(reader.read("large", 9..600 << 10, &NextTurn).await.unwrap() == pattern(600 << 10, 1)[9..]);
+    assert_eq!(reader.read("state", 0..5, &NextTurn).await.unwrap(), b"first");
+    // It goes by itself, or with who has kept it.
+    while stored_files("leaving").await.len() > 1 {
+        NextTurn.idle().await;
+    }
+    writer.commit(vec![put("state", b"third")], &NextTurn).await.unwrap();
+    assert_eq!(stored_files("leaving").await.len(), 2);
+    drop(writer);
+    while stored_files("leaving").await.len() > 1 {
+        NextTurn.idle().await;
+    }
+}
+
 /// Prints how fast files are written and read, for the record.
 #[wasm_bindgen_test]
 async fn throughput() {
@@ -681,7 +704,7 @@ async fn answer(engine: &mut Engine, ticket: Ticket) -> Answer {
 }
 
 async fn open_engine(name: &str) -> Engine {
-    start(OpfsFileSystem::open(name, || ()).await.unwrap(), false).await
+    start(OpfsFileSystem::open(name, 0, || ()).await.unwrap(), false).await
 }
 
 async fn start(files: impl FileSystem + 'static, read_only: bool) -> Engine {

@@ -230,9 +230,24 @@ impl Storage {
     /// # Errors
     /// What storage says. What it did not take stays in memory, can be searched, and is tried again.
     pub async fn sync(&self) -> Result<()> {
-        // With a log, the index need not be durable; what is waited for can be found all the same.
-        let has_log = self.options.log_interval_ms.is_some();
-        let mut result = if has_log { self.index.make_searchable().await } else { self.index.flush().await };
+        if self.options.log_interval_ms.is_none() {
+            let flushed = self.index.flush().await;
+            return flushed.and(self.make_rows_durable().await);
+        }
+        // The log names the series of its rows, so that it waits for no index: a page that is left has one turn to hand it over.
+        // The index need not be durable; what is waited for can be found all the same.
+        // All months hand theirs over before one waits.
+        let mut flushed = Ok(());
+        for partition in self.table.partitions() {
+            let one = partition.flush_raw_rows().await;
+            flushed = flushed.and(self.unless_dropped(&partition, one));
+        }
+        let logged = flushed.and(self.make_rows_durable().await);
+        logged.and(self.index.make_searchable().await)
+    }
+
+    async fn make_rows_durable(&self) -> Result<()> {
+        let mut result = Ok(());
         for partition in self.table.partitions() {
             let flushed = partition.make_durable().await;
             result = result.and(self.unless_dropped(&partition, flushed));

@@ -4,7 +4,7 @@ use super::flight::{Effect, Flight};
 use super::layout::{CHUNK_BYTES, CHUNKS, chunk_key, chunk_range};
 use super::settling::settles;
 use super::state::{Shared, State, Step, with_state};
-use super::transaction::Access;
+use super::transaction::{Access, end as end_transaction};
 use super::trouble::Attempt;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::directory::InodeId;
@@ -46,6 +46,8 @@ impl State {
         flight.request = Some(request);
         let on_abort = flight.handler(settles(me, op, false));
         flight.transaction.set_onabort(Some(&on_abort));
+        // Should this page go, nobody waits for it to take the answer.
+        end_transaction(&flight.transaction)?;
         Ok(Step::UnderWay(flight))
     }
 

@@ -2,7 +2,7 @@
 
 use super::connection::Connection;
 use super::deadline::Timer;
-use super::flight::{Flight, Growing};
+use super::flight::{Effect, Epoch, Flight, Growing};
 use super::layout::CHUNK_BYTES;
 use super::stored::Standing;
 use super::transaction::{Access, end, transaction};
@@ -140,11 +140,30 @@ impl State {
     /// Lets what is under way, and all that comes, end without another turn.
     pub(super) fn leave(&mut self, me: &Weak<Shared>) {
         self.is_leaving = true;
-        for flight in self.pending.iter().filter_map(|pending| pending.flight.as_ref()) {
-            // What it has asked for was asked for before any successor could come. It can only fail when it is at its end already.
-            let _ = end(&flight.transaction);
+        for op in self.pending.iter().map(|pending| pending.op).collect::<Vec<_>>() {
+            let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { continue };
+            self.begin_anew(at);
         }
         self.advance(me);
+    }
+
+    /// Takes back a transaction that waits for its answers, in a turn that may not come: it would hold up what is asked for now, until
+    /// the browser ends both. What it was to write is asked for once more, in a transaction that waits for nothing.
+    fn begin_anew(&mut self, at: usize) {
+        let Some(flight) = self.pending[at].flight.take() else { return };
+        // A reading one was told to come to its end as it began, and one that knows its epoch then.
+        let has_ended = matches!(flight.effect, Effect::Read { .. }) || flight.epoch.get() != Epoch::Unknown;
+        if has_ended || end(&flight.transaction).is_ok() || flight.transaction.abort().is_err() {
+            self.pending[at].flight = Some(flight);
+            return;
+        }
+        if let (Request::Append { file, bytes }, Effect::Append { inode, created, .. }) =
+            (&self.pending[at].request, &flight.effect)
+        {
+            let (file, len) = (file.clone(), bytes.len() as u64);
+            self.take_back_append(&file, *inode, len, *created);
+        }
+        self.retired.push(flight);
     }
 
     /// Commits go one at a time, but for those of a page that goes away, which will not learn how the one before has ended; everything

@@ -1,12 +1,14 @@
 //! Commits: the contents are stored first, then the journal says so, then it is so in memory.
 
+use super::browser_directory::pause;
 use super::flight::{Flight, NewContent};
-use super::state::{Shared, State, Stored, changed_kind};
+use super::state::{Shared, State, Stored, changed_kind, with_state};
 use crate::error::Result;
 use crate::fs::Change;
 use crate::fs::directory::{CommitPlan, InodeId};
 use crate::fs::journal::{Location, Record};
 use std::rc::Weak;
+use wasm_bindgen_futures::spawn_local;
 
 impl State {
     /// Answers whether it is done.
@@ -70,14 +72,33 @@ impl State {
             {
                 stored.inodes -= 1;
                 if stored.inodes == 0 {
+                    let end = stored.end;
                     self.stored.remove(&location.stored);
-                    self.handles.remove_file(location.stored);
+                    self.let_go(me, location.stored, end);
                 }
             }
         }
         self.stats.written_bytes += plan.written_bytes;
         self.stats.commits += 1;
         Ok(true)
+    }
+
+    /// Removes a stored file that nothing leads to any more, after a moment in which readers may go on reading it.
+    fn let_go(&mut self, me: &Weak<Shared>, number: u64, len_bytes: u64) {
+        if self.removal_delay_ms == 0 || self.is_short_of_room {
+            return self.handles.remove_file(number);
+        }
+        self.handles.leave(number, len_bytes);
+        let (me, delay_ms) = (me.clone(), self.removal_delay_ms);
+        spawn_local(async move {
+            pause(delay_ms).await;
+            with_state(&me, |state| {
+                // It may have gone before its time. Files go in the order in which they came.
+                if state.handles.next_leaving() == Some(number) {
+                    state.handles.remove_next_leaving();
+                }
+            });
+        });
     }
 
     fn new_content(&self, plan: &CommitPlan) -> NewContent {

@@ -3,6 +3,7 @@
 use super::sync_file::SyncFile;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
+use std::collections::VecDeque;
 use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::FileSystemDirectoryHandle;
 
@@ -12,6 +13,9 @@ pub const MAX_HANDLES: usize = 32;
 /// How many looks at what the browser does an opening outlives; see `opening.rs`.
 const MAX_LOOKS: usize = 3;
 
+/// Files that wait for their removal have at most so many bytes together.
+const MAX_LEAVING_BYTES: u64 = 64 << 20;
+
 /// The handles that are open.
 pub(super) struct Handles {
     pub(super) files: FileSystemDirectoryHandle,
@@ -20,6 +24,9 @@ pub(super) struct Handles {
     pub(super) openings: u64,
     /// Somebody looks from time to time whether the browser gets on with opening.
     pub(super) is_watched: bool,
+    /// Stored files that nothing leads to any more and readers may still be reading, in the order in which they go, with their bytes.
+    leaving: VecDeque<(u64, u64)>,
+    leaving_bytes: u64,
 }
 
 pub(super) enum Slot {
@@ -44,7 +51,15 @@ pub(super) enum Slot {
 impl Handles {
     /// No handle is open yet; the files lie in this directory.
     pub(super) fn new(files: FileSystemDirectoryHandle) -> Self {
-        Self { files, slots: SortedMap::new(), uses: 0, openings: 0, is_watched: false }
+        Self {
+            files,
+            slots: SortedMap::new(),
+            uses: 0,
+            openings: 0,
+            is_watched: false,
+            leaving: VecDeque::new(),
+            leaving_bytes: 0,
+        }
     }
 
     /// Begins to open a stored file, unless that is done already or there is no room for it; which of all openings it is.
@@ -127,6 +142,27 @@ impl Handles {
         self.is_watched = is_watched;
     }
 
+    /// Keeps a file that nothing leads to any more for those who read it now, until [`Self::remove_next_leaving`].
+    pub(super) fn leave(&mut self, number: u64, len_bytes: u64) {
+        self.slots.remove(&number);
+        self.leaving.push_back((number, len_bytes));
+        self.leaving_bytes += len_bytes;
+        while self.leaving_bytes > MAX_LEAVING_BYTES {
+            self.remove_next_leaving();
+        }
+    }
+
+    /// The number of the file that goes next.
+    pub(super) fn next_leaving(&self) -> Option<u64> {
+        self.leaving.front().map(|(number, _)| *number)
+    }
+
+    pub(super) fn remove_next_leaving(&mut self) {
+        let Some((number, len_bytes)) = self.leaving.pop_front() else { return };
+        self.leaving_bytes -= len_bytes;
+        self.remove_file(number);
+    }
+
     /// Removes a file that nothing leads to any more. What is left is removed at the next start.
     pub(super) fn remove_file(&mut self, number: u64) {
         if let Some(Slot::Opening { is_wanted, .. }) = self.slots.get_mut(&number) {
@@ -138,5 +174,14 @@ impl Handles {
         spawn_local(async move {
             let _ = JsFuture::from(removed).await;
         });
+    }
+}
+
+impl Drop for Handles {
+    /// Who closes a database leaves nothing behind that the next start would have to remove.
+    fn drop(&mut self) {
+        while self.next_leaving().is_some() {
+            self.remove_next_leaving();
+        }
     }
 }

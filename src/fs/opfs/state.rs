@@ -29,6 +29,10 @@ pub(super) struct State {
     pub(super) pending: Vec<Pending>,
     pub(super) done: Vec<Completion>,
     pub(super) stats: FileSystemStats,
+    /// So long a stored file is kept for readers when nothing leads to it any more.
+    pub(super) removal_delay_ms: u32,
+    /// The storage has refused something for want of room, and nothing is kept for readers.
+    pub(super) is_short_of_room: bool,
 }
 
 /// A stored file that published files lie in.
@@ -78,10 +82,21 @@ impl State {
                     continue;
                 }
             };
+            if matches!(pending.request, Request::Append { .. } | Request::Commit { .. }) {
+                self.note_room(result.as_ref().err());
+            }
             self.stats.operations += 1;
             self.done.push(Completion { op: pending.op, result });
         }
         self.handles.end_turn();
+    }
+
+    /// The storage has taken what was written, or has refused it.
+    fn note_room(&mut self, error: Option<&Error>) {
+        self.is_short_of_room = error.is_some_and(|error| error.kind() == ErrorKind::Quota);
+        while self.is_short_of_room && self.handles.next_leaving().is_some() {
+            self.handles.remove_next_leaving();
+        }
     }
 
     /// Commits go one at a time; everything else only waits for operations on the same files.
