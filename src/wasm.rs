@@ -279,6 +279,12 @@ impl EnginePort {
         self.engine.leave();
     }
 
+    /// What can't be added without another turn of the event loop goes to the log; the last call before this engine is thrown away.
+    #[wasm_bindgen(js_name = logWaitingRows)]
+    pub fn log_waiting_rows(&self) {
+        self.engine.log_waiting_rows();
+    }
+
     /// Why this engine does nothing any more, as an error with its `code`; nothing while it goes on.
     pub fn stopped(&self) -> Option<js_sys::Error> {
         self.engine.stopped().map(|error| error_of(&error))

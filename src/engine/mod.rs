@@ -384,6 +384,14 @@ impl Engine {
         self.context.leave();
     }
 
+    /// After that last command has been pumped: what could not be added yet, since its series have to be looked up, goes to the log.
+    /// Nothing may be asked of this engine afterwards.
+    pub fn log_waiting_rows(&self) {
+        if let Phase::Open(storage) = &*self.shared.phase.borrow() {
+            storage.log_waiting_rows();
+        }
+    }
+
     /// Tickets that were answered since the last call.
     pub fn completed(&mut self) -> Vec<Ticket> {
         self.shared.completed.take()

@@ -30,6 +30,9 @@ pub const MAX_FILE_BYTES: u64 = 8 << 20;
 /// A row's share at the most: varints of series, timestamp and mantissa, the exponent, and a few bytes for the count.
 const MAX_CONTENT_BYTES: usize = MAX_ROWS * (10 + 10 + 1 + 10) + 16;
 
+/// In place of a metric id: the index was not asked for the series when its rows were logged.
+pub const UNKNOWN_METRIC_ID: u64 = 0;
+
 const EXPONENT_OFFSET: i16 = 100;
 /// In place of an exponent: the value is written as it is.
 const RAW: u8 = u8::MAX;

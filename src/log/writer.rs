@@ -1,6 +1,6 @@
 //! Writing the log: a record for each batch of rows, and which records are still needed.
 
-use super::record::{MAX_NAMES_BYTES, MAX_ROWS, pack, put_name, rows_content};
+use super::record::{MAX_NAMES_BYTES, MAX_ROWS, UNKNOWN_METRIC_ID, pack, put_name, rows_content};
 use super::replay::{Replay, ReplayedRows};
 use super::{NAMES, ROWS, file, generation_dir, root};
 use crate::collections::sorted_map::SortedMap;
@@ -163,6 +163,33 @@ impl RowLog {
         }
         let generation = self.generation.get();
         let Some((new_series, names)) = self.new_names(rows, generation) else { return Ok(None) };
+        self.submit(rows, generation, new_series, names)
+    }
+
+    /// Hands over rows of one month whose series have no numbers yet, with what they call these and their marshaled names. As there is
+    /// no part that takes the record with it, it stays until the log is read. What the storage has no room for is lost.
+    pub fn write_unnumbered(self: &Rc<Self>, rows: &Rows, names: &[(SeriesIndex, Vec<u8>)]) {
+        if self.interval_ms.is_none() || rows.is_empty() || rows.len() > MAX_ROWS {
+            return;
+        }
+        let mut content = Vec::new();
+        for (number, marshaled) in names {
+            put_name(&mut content, *number, UNKNOWN_METRIC_ID, marshaled);
+        }
+        if content.len() <= MAX_NAMES_BYTES {
+            // There is nobody any more who could be told.
+            let _ = self.submit(rows, self.generation.get(), Vec::new(), content);
+        }
+    }
+
+    /// Commits one record: the rows, and names if there are any.
+    fn submit(
+        self: &Rc<Self>,
+        rows: &Rows,
+        generation: u64,
+        new_series: Vec<SeriesIndex>,
+        names: Vec<u8>,
+    ) -> Result<Option<Rc<LogRecord>>> {
         let number = self.next_number.get();
         let next = number.checked_add(1).ok_or_else(|| Error::corrupt("all numbers of records are used up"))?;
         let content = pack(&rows_content(rows))?;
@@ -170,7 +197,7 @@ impl RowLog {
         let path = file(generation, number, ROWS);
         let mut changes = Vec::new();
         let mut needed = bytes;
-        if !new_series.is_empty() {
+        if !names.is_empty() {
             let names = pack(&names)?;
             needed += names.len() as u64;
             changes.push(Change::Put { file: file(generation, number, NAMES), bytes: names.into() });

@@ -89,7 +89,7 @@ impl IngestCounters {
     }
 }
 
-fn is_refused_nan(value: f64) -> bool {
+pub(super) fn is_refused_nan(value: f64) -> bool {
     value.is_nan() && !is_stale_nan(value)
 }
 
@@ -248,6 +248,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
+            let _wait = self.waiting.begin(vec![handle; timestamps.len()], timestamps, values);
             self.prepare(&[handle], timestamps, self.gate().range).await?;
         }
     }
@@ -262,6 +263,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
+            let _wait = self.waiting.begin(handles.to_vec(), &vec![timestamp; handles.len()], values);
             self.prepare(handles, &[timestamp], self.gate().range).await?;
         }
     }

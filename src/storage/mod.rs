@@ -17,6 +17,7 @@ mod settings;
 pub mod snapshot;
 pub mod table;
 pub mod text;
+mod waiting;
 
 use crate::error::{Error, Result};
 use crate::index::Index;
@@ -28,6 +29,7 @@ use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 use table::Table;
+use waiting::Waiting;
 
 /// Samples may lie this far in the future (data-dir-layout §6).
 const FUTURE_LIMIT_MS: i64 = 2 * crate::time::DAY_MS;
@@ -117,6 +119,7 @@ pub struct Storage {
     /// Absent where the files are only read.
     log: Option<Rc<RowLog>>,
     series: RefCell<SeriesRegistry>,
+    waiting: Waiting,
     /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
     preparing: Turnstile,
     /// Held while a snapshot is made; there is one at a time.

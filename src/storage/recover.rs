@@ -2,6 +2,7 @@
 
 use super::series::{NumberedNames, SeriesRegistry};
 use super::table::Table;
+use super::waiting::Waiting;
 use super::{Storage, StorageOptions, settings};
 use crate::block::dedup::{Dedup, DedupRule};
 use crate::collections::sort;
@@ -118,6 +119,7 @@ impl Storage {
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
             log,
+            waiting: Waiting::default(),
             preparing: Turnstile::default(),
             snapshotting: Turnstile::default(),
             next_snapshot: Cell::new(options.start_nanos()),

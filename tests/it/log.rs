@@ -5,9 +5,11 @@ use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::sim::SimFileSystem;
-use sandglass::fs::{FileSystem, MemoryReader};
+use sandglass::fs::{Completion, FileSystem, FileSystemStats, MemoryReader, OpId, Request};
 use sandglass::time::{DAY_MS, MINUTE_MS};
+use std::cell::Cell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 /// A sample as (series, timestamp, value).
 type Sample = (u64, i64, i64);
@@ -301,6 +303,64 @@ fn a_reader_sees_what_is_logged_within_the_second() {
         let seen = reader.all("m").unwrap();
         assert_eq!(seen[0].timestamps.len() as i64, second + 1);
     }
+}
+
+/// Files whose reads are answered as long as nobody `holds` them.
+struct HeldReads {
+    files: SharedFiles,
+    holds: Rc<Cell<bool>>,
+}
+
+impl FileSystem for HeldReads {
+    fn submit(&mut self, op: OpId, request: Request) {
+        if !(self.holds.get() && matches!(request, Request::Read { .. })) {
+            self.files.submit(op, request);
+        }
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        self.files.poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn a_page_that_is_left_loses_no_sample_whose_series_is_being_looked_up() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    engine.put(&[("__name__", "m"), ("is", "known")], &[START], &[1.0]).unwrap();
+    engine.ask(Command::Close).unwrap();
+    let holds = Rc::new(Cell::new(false));
+    let mut engine = open(HeldReads { files: files.clone(), holds: holds.clone() }, logged()).unwrap();
+    holds.set(true);
+    for (is, samples) in [("known", [START + 1_000, START - 40 * DAY_MS]), ("new", [START + 1_000, START + 2_000])] {
+        let series = engine.series(&[("__name__", "m"), ("is", is)]).unwrap();
+        assert!(engine.append(series, &samples, &[2.0, 3.0]).unwrap().is_some(), "{is} was looked up");
+    }
+    let row = [engine.series(&[("__name__", "m"), ("is", "new")]).unwrap().0];
+    assert!(engine.append_row(&row, START + 3_000, &[4.0]).unwrap().is_some());
+    engine.leave();
+    engine.send(Command::Sync);
+    engine.pump(engine.now(), u64::MAX);
+    engine.log_waiting_rows();
+    drop(engine);
+    // It may be left once more before the rows have come into parts.
+    for _ in 0..2 {
+        let mut again = open(files.clone(), logged()).unwrap();
+        let mut found: Vec<_> = again.all("m").unwrap();
+        found.sort_by_key(|series| series.timestamps.len());
+        assert_eq!(found[0].timestamps, [START - 40 * DAY_MS, START, START + 1_000]);
+        assert_eq!(found[0].values, [3.0, 1.0, 2.0]);
+        assert_eq!(found[1].timestamps, [START + 1_000, START + 2_000, START + 3_000]);
+        assert_eq!(found[1].values, [2.0, 3.0, 4.0]);
+    }
+    let mut last = open(files.clone(), logged()).unwrap();
+    last.ask(Command::Close).unwrap();
+    assert_eq!(log_files(&files), Vec::<String>::new());
+    assert_eq!(open(files, logged()).unwrap().all("m").unwrap().len(), 2);
 }
 
 #[test]

@@ -342,6 +342,7 @@ export class InlinePort implements Port {
       engine.leave();
       const ticket = engine.submit({ kind: "sync" });
       this.#pump.workNow(LINGER_MS);
+      engine.logWaitingRows();
       // What has been handed to the browser gets through when this thread does not go at once.
       if (!engine.completed().includes(ticket)) linger();
     } catch {
