@@ -11,7 +11,7 @@ const ROUND_ROWS = 1_200;
 /** More snapshots than this are deleted again. */
 const SNAPSHOTS = 3;
 
-/** A page that goes away closes its databases. */
+/** A page that goes away closes its databases, and tells that nobody knows what has become of calls under way. */
 let isLeaving = false;
 addEventListener("pagehide", () => (isLeaving = true));
 
@@ -56,7 +56,7 @@ export default class Writer {
     activities.push(this.#snapshots([...snapshots]));
     if (this.isManual) activities.push(this.#repeat(10, 60, () => this.#db.tick(200 + this.#random.integer(4_000))));
     Promise.all(activities).catch((error) => {
-      if (!(error instanceof Leaving) && !(isLeaving && error.code === "closed"))
+      if (!(error instanceof Leaving) && !(isLeaving && ["closed", "interrupted"].includes(error.code)))
         void this.#post("failed", `${error.code}: ${error.message}\n${error.stack}`);
     });
   }
