@@ -16,8 +16,8 @@ const MOST_LANES = 3;
 
 const CAPTION: Record<ZoneName, { title: string; text: string }> = {
   raw: { title: "Raw rows", text: "just arrived" },
-  inmemory: { title: "In memory", text: "searchable after 1 s" },
-  small: { title: "Small parts", text: "durable after 5 to 11 s" },
+  inmemory: { title: "In memory", text: "searchable within a second" },
+  small: { title: "Small parts", text: "merged and written" },
   big: { title: "Big parts", text: "merged seldom" },
 };
 

@@ -270,8 +270,8 @@ export class EngineModel {
     return false;
   }
 
-  /** Sums over all that is stored. */
-  totals(): Totals {
+  /** Sums over all that is stored. `hasLog`: rows are durable when they have left the shards. */
+  totals(hasLog = false): Totals {
     const totals: Totals = { rows: 0, waitingRows: 0, partRows: 0, partBytes: 0, parts: 0, unsafeSince: 0 };
     const unsafe = (since: number) => {
       if (totals.unsafeSince === 0 || since < totals.unsafeSince) totals.unsafeSince = since;
@@ -284,7 +284,7 @@ export class EngineModel {
         totals.parts++;
         totals.partRows += part.rows;
         totals.partBytes += part.bytes;
-        if (part.class === "inmemory") unsafe(part.acceptedSince);
+        if (part.class === "inmemory" && !hasLog) unsafe(part.acceptedSince);
       }
     }
     totals.rows = totals.partRows + totals.waitingRows;

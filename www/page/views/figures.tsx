@@ -1,14 +1,17 @@
 import { bytes, clock, duration, grouped, perSample, plural } from "../model/format";
 import type { Session } from "../session";
 
-/** Rows that were accepted less than this ago count as on their way; older ones are named. */
-const USUAL_MS = 11_000;
+/** Rows that were accepted less than this ago count as on their way; older ones are named. With a log, and without one. */
+const USUAL_MS = { logged: 2_000, unlogged: 11_000 };
+/** From this interval on there is no log. */
+const UNLOGGED_FROM_MS = 5_000;
 
 /** The state in one line: how much there is, how small it is, where it lies and since when it is safe. */
 export function Figures({ session }: { session: Session }) {
   session.frame.value;
   const state = session.state.value;
-  const totals = session.model.totals();
+  const hasLog = state !== undefined && state.config.durableWithinMs < UNLOGGED_FROM_MS;
+  const totals = session.model.totals(hasLog);
   const filling = session.filling.value;
   const inMemory = session.inMemory.value;
   // While those that were there at the start are being counted, the engine does not say; and it is asked once a second, so that
@@ -17,6 +20,7 @@ export function Figures({ session }: { session: Session }) {
   const series = counted === 0 && totals.rows > 0 ? undefined : counted;
   const now = state?.now ?? 0;
   const safe = totals.unsafeSince === 0 ? now : totals.unsafeSince;
+  const usual = hasLog ? USUAL_MS.logged : USUAL_MS.unlogged;
   return (
     <dl class="figures" aria-label="State of the database">
       <Figure
@@ -38,7 +42,7 @@ export function Figures({ session }: { session: Session }) {
       <Figure
         name={inMemory ? "nothing is kept" : "safe up to"}
         value={!state || inMemory ? "–" : clock(safe)}
-        note={now - safe > USUAL_MS ? `${duration(now - safe)} ago` : "durable within 5 to 11 s"}
+        note={now - safe > usual ? `${duration(now - safe)} ago` : hasLog ? "durable within a second" : "durable within 5 to 11 s"}
       />
     </dl>
   );

@@ -89,7 +89,7 @@ test("asks for no frame while nothing happens", async () => {
   await page.reload();
   await filled(page);
   await page.getByRole("button", { name: "Pause" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".block.stage-inmemory").length === 0, null, { timeout: 30_000 });
+  await page.waitForFunction(() => document.querySelectorAll(".block.stage-inmemory").length === 0, null, { timeout: 60_000 });
   await page.waitForTimeout(4000);
   const asked = async () => {
     const before = await page.evaluate(() => globalThis.asked);
