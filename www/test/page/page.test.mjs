@@ -119,7 +119,7 @@ async function settle(page) {
       document.querySelectorAll(".block.stage-inmemory").length === 0 &&
       [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
     null,
-    { timeout: 30_000 },
+    { timeout: 60_000 },
   );
 }
 
