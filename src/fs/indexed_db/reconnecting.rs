@@ -28,6 +28,10 @@ pub(super) fn connection(db: IdbDatabase, me: &Weak<Shared>) -> Connection {
         },
         move || {
             with_state(&when_in_the_way, |state, me| {
+                // One that was lost stands in nobody's way; the next one sees what has become of the database.
+                if state.connection.is_none() {
+                    return;
+                }
                 let reason = "the database is being deleted or upgraded by another tab";
                 state.closed = Some(Error::new(ErrorKind::Closed, reason));
                 state.advance(me);
