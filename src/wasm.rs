@@ -13,7 +13,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
 use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
-use crate::fs::opfs::OpfsFileSystem;
+use crate::fs::opfs::{OpfsFileSystem, Readers};
 use crate::fs::opfs_reader::OpfsReader;
 use crate::time::{self, TimestampMs};
 use js_sys::{Array, Float64Array, Function, Reflect, Uint8Array};
@@ -138,10 +138,11 @@ impl EnginePort {
     }
 
     /// Starts to open the database in this directory, below `sandglass/` of the origin private file system: in a dedicated worker,
-    /// unless it is only to be read. `notify` as in [`EnginePort::open_indexed_db`].
+    /// unless it is only to be read. Readers hold the lock of the name `readers_lock`. `notify` as in [`EnginePort::open_indexed_db`].
     #[wasm_bindgen(js_name = openOpfs)]
     pub async fn open_opfs(
         directory: String,
+        readers_lock: String,
         notify: Function,
         options: EngineOptions,
     ) -> std::result::Result<EnginePort, JsValue> {
@@ -150,7 +151,8 @@ impl EnginePort {
             if options.read_only {
                 Box::new(OpfsReader::open(&directory, calls(notify)).await.map_err(thrown)?)
             } else {
-                let opened = OpfsFileSystem::open(&directory, REMOVAL_DELAY_MS, calls(notify)).await;
+                let readers = Readers { lock: readers_lock, delay_ms: REMOVAL_DELAY_MS };
+                let opened = OpfsFileSystem::open(&directory, Some(readers), calls(notify)).await;
                 Box::new(opened.map_err(thrown)?)
             },
             options,

@@ -10,7 +10,7 @@ use js_sys::{Function, IteratorNext, Reflect, Uint8Array};
 use next_turn::NextTurn;
 use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData, Ticket};
 use sandglass::error::{Error, ErrorKind};
-use sandglass::fs::opfs::MAX_HANDLES;
+use sandglass::fs::opfs::{MAX_HANDLES, Readers};
 use sandglass::fs::{Change, FileSystem, IndexedDbFileSystem, OpfsFileSystem, OpfsReader, Reply, Request};
 use sandglass::time::{MAX_RETENTION_MS, TimeRange};
 use std::cell::Cell;
@@ -106,7 +106,7 @@ async fn destroy(database: &str) {
 }
 
 async fn open(name: &str) -> Driver<OpfsFileSystem> {
-    Driver::new(OpfsFileSystem::open(name, 0, || ()).await.expect("the database opens"))
+    Driver::new(OpfsFileSystem::open(name, None, || ()).await.expect("the database opens"))
 }
 
 async fn open_new(name: &str) -> Driver<OpfsFileSystem> {
@@ -115,7 +115,7 @@ async fn open_new(name: &str) -> Driver<OpfsFileSystem> {
 }
 
 async fn refusal(name: &str) -> Error {
-    match OpfsFileSystem::open(name, 0, || ()).await {
+    match OpfsFileSystem::open(name, None, || ()).await {
         Ok(_) => panic!("{name} opens"),
         Err(error) => error,
     }
@@ -558,7 +558,7 @@ async fn a_commit_that_can_not_be_taken_back_keeps_its_content() {
 async fn the_owner_is_told_once_there_is_something_to_poll() {
     destroy("told").await;
     let told = Rc::new(Cell::new(0));
-    let files = OpfsFileSystem::open("told", 0, {
+    let files = OpfsFileSystem::open("told", None, {
         let told = told.clone();
         move || told.set(told.get() + 1)
     });
@@ -572,6 +572,15 @@ async fn the_owner_is_told_once_there_is_something_to_poll() {
     }
     files.poll(0, &mut done);
     assert_eq!(done.len(), 1);
+}
+
+/// Holds a lock of the browser's until the function that it answers is called.
+async fn hold(lock: &str) -> js_sys::Function {
+    let source = format!(
+        "return new Promise((held) => navigator.locks.request({lock:?}, {{ mode: 'shared' }}, () => new Promise((letGo) => held(letGo))))"
+    );
+    let held = js_sys::Function::new_no_args(&source).call0(&JsValue::UNDEFINED).unwrap();
+    JsFuture::from(held.unchecked_into::<js_sys::Promise>()).await.unwrap().unchecked_into()
 }
 
 async fn open_reader(name: &str) -> Driver<OpfsReader> {
@@ -627,7 +636,9 @@ async fn a_reader_sees_commits_beside_the_writer_and_changes_nothing() {
 #[wasm_bindgen_test]
 async fn a_reader_comes_to_the_end_of_a_file_that_is_removed_meanwhile() {
     destroy("leaving").await;
-    let mut writer = Driver::new(OpfsFileSystem::open("leaving", 400, || ()).await.unwrap());
+    let readers = Readers { lock: "readers of leaving".into(), delay_ms: 400 };
+    let mut writer = Driver::new(OpfsFileSystem::open("leaving", Some(readers), || ()).await.unwrap());
+    let let_go = hold("readers of leaving").await;
     writer.append("tmp/large", &pattern(600 << 10, 1), &NextTurn).await.unwrap();
     writer.commit(vec![publish("tmp/large", "large"), put("state", b"first")], &NextTurn).await.unwrap();
     let mut reader = open_reader("leaving").await;
@@ -641,6 +652,11 @@ async fn a_reader_comes_to_the_end_of_a_file_that_is_removed_meanwhile() {
     }
     writer.commit(vec![put("state", b"third")], &NextTurn).await.unwrap();
     assert_eq!(stored_files("leaving").await.len(), 2);
+    // Without readers nothing is kept.
+    let_go.call0(&JsValue::UNDEFINED).unwrap();
+    while stored_files("leaving").await.len() > 1 {
+        NextTurn.idle().await;
+    }
     drop(writer);
     while stored_files("leaving").await.len() > 1 {
         NextTurn.idle().await;
@@ -704,7 +720,7 @@ async fn answer(engine: &mut Engine, ticket: Ticket) -> Answer {
 }
 
 async fn open_engine(name: &str) -> Engine {
-    start(OpfsFileSystem::open(name, 0, || ()).await.unwrap(), false).await
+    start(OpfsFileSystem::open(name, None, || ()).await.unwrap(), false).await
 }
 
 async fn start(files: impl FileSystem + 'static, read_only: bool) -> Engine {

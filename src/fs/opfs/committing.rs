@@ -85,19 +85,16 @@ impl State {
 
     /// Removes a stored file that nothing leads to any more, after a moment in which readers may go on reading it.
     fn let_go(&mut self, me: &Weak<Shared>, number: u64, len_bytes: u64) {
-        if self.removal_delay_ms == 0 || self.is_short_of_room {
+        let Some(readers) = self.readers.as_ref().filter(|_| !self.is_short_of_room) else {
             return self.handles.remove_file(number);
-        }
+        };
         self.handles.leave(number, len_bytes);
-        let (me, delay_ms) = (me.clone(), self.removal_delay_ms);
+        let (me, readers) = (me.clone(), readers.clone());
         spawn_local(async move {
-            pause(delay_ms).await;
-            with_state(&me, |state| {
-                // It may have gone before its time. Files go in the order in which they came.
-                if state.handles.next_leaving() == Some(number) {
-                    state.handles.remove_next_leaving();
-                }
-            });
+            if readers.are_there().await {
+                pause(readers.delay_ms).await;
+            }
+            with_state(&me, |state| state.handles.remove_leaving(number));
         });
     }
 

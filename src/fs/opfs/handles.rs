@@ -142,25 +142,31 @@ impl Handles {
         self.is_watched = is_watched;
     }
 
-    /// Keeps a file that nothing leads to any more for those who read it now, until [`Self::remove_next_leaving`].
+    /// Keeps a file that nothing leads to any more for those who read it now, until [`Self::remove_leaving`].
     pub(super) fn leave(&mut self, number: u64, len_bytes: u64) {
         self.slots.remove(&number);
         self.leaving.push_back((number, len_bytes));
         self.leaving_bytes += len_bytes;
-        while self.leaving_bytes > MAX_LEAVING_BYTES {
-            self.remove_next_leaving();
+        while self.leaving_bytes > MAX_LEAVING_BYTES
+            && let Some((oldest, _)) = self.leaving.front().copied()
+        {
+            self.remove_leaving(oldest);
         }
     }
 
-    /// The number of the file that goes next.
-    pub(super) fn next_leaving(&self) -> Option<u64> {
-        self.leaving.front().map(|(number, _)| *number)
+    /// Removes a file that was kept, unless it has gone before its time.
+    pub(super) fn remove_leaving(&mut self, number: u64) {
+        let Some(at) = self.leaving.iter().position(|(leaving, _)| *leaving == number) else { return };
+        if let Some((_, len_bytes)) = self.leaving.remove(at) {
+            self.leaving_bytes -= len_bytes;
+            self.remove_file(number);
+        }
     }
 
-    pub(super) fn remove_next_leaving(&mut self) {
-        let Some((number, len_bytes)) = self.leaving.pop_front() else { return };
-        self.leaving_bytes -= len_bytes;
-        self.remove_file(number);
+    pub(super) fn remove_all_leaving(&mut self) {
+        while let Some((number, _)) = self.leaving.front().copied() {
+            self.remove_leaving(number);
+        }
     }
 
     /// Removes a file that nothing leads to any more. What is left is removed at the next start.
@@ -180,8 +186,6 @@ impl Handles {
 impl Drop for Handles {
     /// Who closes a database leaves nothing behind that the next start would have to remove.
     fn drop(&mut self) {
-        while self.next_leaving().is_some() {
-            self.remove_next_leaving();
-        }
+        self.remove_all_leaving();
     }
 }

@@ -23,11 +23,13 @@ mod contents;
 mod flight;
 mod handles;
 mod opening;
+mod readers;
 mod state;
 mod sync_file;
 
 pub(super) use browser_directory::{passing_error_of, root, subdirectory};
 pub use handles::MAX_HANDLES;
+pub use readers::Readers;
 
 use super::directory::Directory;
 use super::journal::{self, Journal, JournalFile, MAX_JOURNAL_BYTES};
@@ -47,8 +49,8 @@ use wasm_bindgen_futures::JsFuture;
 pub struct OpfsFileSystem(Rc<Shared>);
 
 impl OpfsFileSystem {
-    /// Opens or creates the database in `sandglass/<directory>/` and reads its journal. Files that nothing leads to any more stay for
-    /// `removal_delay_ms`, while there is room, so that readers come to the end of what they read. `notify` is called, from the browser's event loop,
+    /// Opens or creates the database in `sandglass/<directory>/` and reads its journal. `readers` are those who may
+    /// read it meanwhile, if any. `notify` is called, from the browser's event loop,
     /// whenever [`FileSystem::poll`] has something new; it must not call into the file system or the engine, only schedule a
     /// call. Everything is let go when the value is dropped.
     ///
@@ -56,7 +58,7 @@ impl OpfsFileSystem {
     /// `Unsupported` without such a file system, outside of a dedicated worker, and for a database of another version; `Locked`
     /// when it is open elsewhere; `Corrupt` when the journal is damaged or a file is missing: nothing was changed then;
     /// `Storage` and `Quota` when the browser refuses.
-    pub async fn open(directory: &str, removal_delay_ms: u32, notify: impl Fn() + 'static) -> Result<Self> {
+    pub async fn open(directory: &str, readers: Option<Readers>, notify: impl Fn() + 'static) -> Result<Self> {
         let home = subdirectory(&subdirectory(&root().await?, "sandglass", true).await?, directory, true).await?;
         let locked = |error: Error| match error.kind() {
             ErrorKind::Locked => Error::new(
@@ -117,7 +119,7 @@ impl OpfsFileSystem {
                 pending: Vec::new(),
                 done: Vec::new(),
                 stats,
-                removal_delay_ms,
+                readers,
                 is_short_of_room: false,
             }),
             notify: Box::new(notify),

@@ -2,6 +2,7 @@
 
 use super::flight::Flight;
 use super::handles::Handles;
+use super::readers::Readers;
 use super::sync_file::SyncFile;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -29,8 +30,8 @@ pub(super) struct State {
     pub(super) pending: Vec<Pending>,
     pub(super) done: Vec<Completion>,
     pub(super) stats: FileSystemStats,
-    /// So long a stored file is kept for readers when nothing leads to it any more.
-    pub(super) removal_delay_ms: u32,
+    /// Who reads beside this writer.
+    pub(super) readers: Option<Readers>,
     /// The storage has refused something for want of room, and nothing is kept for readers.
     pub(super) is_short_of_room: bool,
 }
@@ -94,8 +95,8 @@ impl State {
     /// The storage has taken what was written, or has refused it.
     fn note_room(&mut self, error: Option<&Error>) {
         self.is_short_of_room = error.is_some_and(|error| error.kind() == ErrorKind::Quota);
-        while self.is_short_of_room && self.handles.next_leaving().is_some() {
-            self.handles.remove_next_leaving();
+        if self.is_short_of_room {
+            self.handles.remove_all_leaving();
         }
     }
 

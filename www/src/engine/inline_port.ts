@@ -5,6 +5,7 @@ import { abortable, checkAborted } from "../base/abort.js";
 import { linger, LINGER_MS } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
+import { readersLock } from "../storage/lock.js";
 import { directoryOf } from "../storage/opfs.js";
 import { latecomer, type Port } from "../port/port.js";
 import { type AnswerTo, bodyOf, type EngineRequest, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
@@ -466,7 +467,7 @@ function openEngine(
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
-      return ports.openOpfs(directoryOf(storage.name), notify, options);
+      return ports.openOpfs(directoryOf(storage.name), readersLock(storage.name, storage.kind), notify, options);
   }
 }
 

@@ -132,6 +132,7 @@ export function lockName(name: string, storage: string): string {
   return storage === "indexeddb" ? `sandglass/${name}` : `sandglass-${storage}/${name}`;
 }
 
-function readersLock(name: string, storage: string): string {
+/** Readers share it, and tell the writer by it that they are there. */
+export function readersLock(name: string, storage: string): string {
   return `readers of ${lockName(name, storage)}`;
 }
