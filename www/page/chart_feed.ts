@@ -74,6 +74,8 @@ export class ChartFeed {
   readonly fixed = signal<{ start: number; end: number } | undefined>(undefined);
   readonly drawn = signal<Drawn | undefined>(undefined);
   readonly problem = signal("");
+  /** Why nothing could be taken along. It stays until something else is tried or shown. */
+  readonly notTaken = signal("");
   /** Pixels the chart is wide. */
   pixels = 800;
 
@@ -88,6 +90,7 @@ export class ChartFeed {
       this.rate.value;
       this.rangeMs.value;
       this.fixed.value;
+      this.notTaken.value = "";
       this.#again(0);
     });
   }

@@ -92,8 +92,9 @@ export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HT
   const [busy, setBusy] = useState(false);
   const take = (make: () => Promise<void>) => () => {
     setBusy(true);
+    feed.notTaken.value = "";
     make()
-      .catch((error) => (feed.problem.value = messageOf(error)))
+      .catch((error) => (feed.notTaken.value = messageOf(error)))
       .finally(() => setBusy(false));
   };
   const csv = take(async () => {
@@ -121,7 +122,7 @@ export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HT
 /** What it took to make the picture; and, for listeners, that there is one. */
 export function ReadingLine({ feed }: { feed: ChartFeed }) {
   const drawn = feed.drawn.value;
-  const problem = feed.problem.value;
+  const problem = feed.problem.value || feed.notTaken.value;
   const [slow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), 4000);
