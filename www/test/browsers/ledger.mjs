@@ -19,6 +19,9 @@ export class Ledger {
   /** Where the writing of this round began. */
   #roundBegan = 0;
   #snapshots = new Map();
+  /** What was heard of each snapshot, and what each look has found of it: for who asks why. */
+  #heardOfSnapshots = new Map();
+  #looks = 0;
   #heardOfRound = false;
   /** When it was heard that the rows below some were accepted. */
   #accepted = [];
@@ -58,13 +61,13 @@ export class Ledger {
         this.#accepted.push([Date.now(), Number(body)]);
         break;
       case "snapshot":
-        this.#snapshots.set(String(body), "there");
+        this.#note(String(body), "there", what);
         break;
       case "deleting":
-        this.#snapshots.set(String(body), "perhaps");
+        this.#note(String(body), "perhaps", what);
         break;
       case "deleted":
-        this.#snapshots.set(String(body), "gone");
+        this.#note(String(body), "gone", what);
         break;
       case "found":
         this.#found = decodeSeries(body);
@@ -75,6 +78,12 @@ export class Ledger {
       default:
         throw new Error(`a report "${what}" is unknown`);
     }
+  }
+
+  #note(name, state, what) {
+    this.#snapshots.set(name, state);
+    const heard = this.#heardOfSnapshots.get(name) ?? [];
+    this.#heardOfSnapshots.set(name, [...heard, `${what} (look ${this.#looks})`]);
   }
 
   /** Whether anything was acknowledged since the last check. */
@@ -138,12 +147,15 @@ export class Ledger {
     if (new Set(snapshots).size !== snapshots.length) wrong.push(`a snapshot is listed twice: ${snapshots}`);
     for (const name of snapshots) {
       if (!/^\d{14}-[0-9A-F]{16}$/.test(name)) wrong.push(`a snapshot has the name ${name}`);
-      if (this.#snapshots.get(name) === "gone") wrong.push(`the snapshot ${name} was deleted and is back`);
+      if (this.#snapshots.get(name) === "gone")
+        wrong.push(`the snapshot ${name} was deleted and is back; heard: ${this.#heardOfSnapshots.get(name)}`);
     }
     for (const [name, state] of this.#snapshots)
       if (state === "there" && !snapshots.includes(name)) wrong.push(`the snapshot ${name} is missing`);
-    for (const [name, state] of this.#snapshots) if (state === "perhaps" && !snapshots.includes(name)) this.#snapshots.set(name, "gone");
-    for (const name of snapshots) this.#snapshots.set(name, "there");
+    this.#looks++;
+    for (const [name, state] of this.#snapshots)
+      if (state === "perhaps" && !snapshots.includes(name)) this.#note(name, "gone", "not found");
+    for (const name of snapshots) this.#note(name, "there", "found");
     this.snapshotsFound = snapshots.length;
   }
 }
