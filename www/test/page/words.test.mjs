@@ -23,12 +23,24 @@ const sentences = (pattern) =>
   );
 
 test("samples are durable within a second, wherever it is said", () => {
+  const said = sentences(/durable (within|after|about|five|5|\d)/);
+  assert.ok(said.length >= 2, said.join("\n"));
+  assert.deepEqual(
+    said.filter((sentence) => !/second|five to eleven|5 to 11/.test(sentence)),
+    [],
+  );
   assert.match(texts.get("views/about.tsx"), /are durable about a second after they arrive/);
   assert.match(texts.get("README.md"), /\*\*Durable\*\*[^.]* is every sample that was accepted more than a second ago/);
   assert.match(texts.get("docs/STORAGE.md"), /Samples go to a log within a second/);
 });
 
 test("what a kill takes at most is the last second, wherever it is said", () => {
+  const said = sentences(/(cost|take)s? (at most )?(the|that) last|the last twelve|within the last/);
+  assert.ok(said.length >= 3, said.join("\n"));
+  assert.deepEqual(
+    said.filter((sentence) => !/second|twelve/.test(sentence)),
+    [],
+  );
   assert.match(texts.get("views/about.tsx"), /a crash can cost that last second, a reload costs nothing/);
   assert.match(texts.get("README.md"), /costs what came within the last second/);
   assert.match(texts.get("docs/STORAGE.md"), /costs at most \| all \| what came within the last second/);
