@@ -1,7 +1,7 @@
 // What there are most series of: each line narrows what is counted, or looks at a label.
 
 import { useEffect, useState } from "preact/hooks";
-import { grouped } from "../model/format";
+import { grouped, plural } from "../model/format";
 import { PLAIN_NAME } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import type { Explorer } from "./explorer";
@@ -15,6 +15,7 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
   const [typed, setTyped] = useState({ selector, focus });
   const [counted, setCounted] = useState<Counted>();
   const [problem, setProblem] = useState("");
+  const [isCounting, setCounting] = useState(true);
   // Series are found by the day.
   const days = range && `${Math.floor(range.start / 86_400e3)} ${Math.floor(range.end / 86_400e3)}`;
 
@@ -22,6 +23,7 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
   useEffect(() => {
     if (!database || !range) return;
     const control = new AbortController();
+    setCounting(true);
     countSeries(database, selector, focus, range, control.signal)
       .then((found) => {
         if (control.signal.aborted) return;
@@ -30,6 +32,9 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
       })
       .catch((error) => {
         if (!control.signal.aborted) setProblem(messageOf(error));
+      })
+      .finally(() => {
+        if (!control.signal.aborted) setCounting(false);
       });
     return () => control.abort();
   }, [database, selector, focus, days]);
@@ -43,7 +48,7 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
   };
 
   return (
-    <div class={style.cardinality}>
+    <div class={style.cardinality} aria-busy={isCounting}>
       <form
         onSubmit={(event) => {
           event.preventDefault();
@@ -73,8 +78,7 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
       {counted && (
         <>
           <p class="note" role="status" data-counted="">
-            {grouped(counted.series)} series of {grouped(counted.metrics)} metrics, with {grouped(counted.labels)} labels and {grouped(counted.pairs)} pairs of label and value, on the days of the
-            range.
+            {grouped(counted.series)} series of {plural(counted.metrics, "metric")}, with {plural(counted.labels, "label")} and {plural(counted.pairs, "pair")} of label and value, on the days of the range.
           </p>
           <div class={style.lists}>
             <List title="Metrics with most series" of={counted.byMetric} whole={counted.series} hint="count this one alone" onChoose={(name) => count({ selector: narrower(pair("__name__", name)) })} />

@@ -32,6 +32,12 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
     // Figures are mostly looked at from the greatest down.
     explorer.change({ sort: key, isDescending: view.sort === key ? !view.isDescending : key !== "name" }, "replace");
 
+  const arrow = (key: SortKey) => (
+    <span class={style.arrow} aria-hidden="true">
+      {view.sort === key ? (view.isDescending ? "↓" : "↑") : ""}
+    </span>
+  );
+
   return (
     <>
       {lines.common.map(({ query, labels }) => (
@@ -50,10 +56,9 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
               {SORTS.map((key) => (
                 <th key={key} scope="col" aria-sort={view.sort === key ? (view.isDescending ? "descending" : "ascending") : undefined}>
                   <button type="button" onClick={() => sort(key)}>
+                    {key !== "name" && arrow(key)}
                     {key === "last" && at ? <time>{instantText((lines.times[at.index] ?? 0) * 1000)}</time> : HEADS[key]}
-                    <span class={style.arrow} aria-hidden="true">
-                      {view.sort === key ? (view.isDescending ? "↓" : "↑") : ""}
-                    </span>
+                    {key === "name" && arrow(key)}
                   </button>
                 </th>
               ))}

@@ -1,6 +1,6 @@
 // A box to write an expression in.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionStatus, selectedCompletion } from "@codemirror/autocomplete";
+import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionStatus, selectedCompletion, selectedCompletionIndex } from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching } from "@codemirror/language";
 import { type Diagnostic, forceLinting, linter } from "@codemirror/lint";
@@ -50,11 +50,10 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
     const run = (view: EditorView): boolean => {
       if (completionStatus(view.state) === "active") {
         const chosen = selectedCompletion(view.state);
-        // What stands there already is not completed again.
-        if (chosen && !view.state.sliceDoc(0, view.state.selection.main.head).endsWith(chosen.label)) {
-          acceptCompletion(view);
-          return true;
-        }
+        const before = view.state.sliceDoc(0, view.state.selection.main.head);
+        // What stands there already is not completed again; and where nothing of a word was typed, only what was gone to is taken.
+        const isMeant = chosen && !before.endsWith(chosen.label) && (/[\w:]$/.test(before) || (selectedCompletionIndex(view.state) ?? 0) > 0);
+        if (isMeant && acceptCompletion(view)) return true;
         closeCompletion(view);
       }
       explorer.run();
@@ -111,7 +110,9 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
   // What comes from the address, or from a list beside the box.
   useEffect(() => {
     const view = editor.current;
-    if (view && view.state.doc.toString() !== draft) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: draft } });
+    // Who types fast is ahead of what was drawn last.
+    const text = explorer.drafts.peek()[at] ?? "";
+    if (view && view.state.doc.toString() !== text) view.dispatch({ changes: { from: 0, to: view.state.doc.length, insert: text } });
   }, [draft]);
 
   useEffect(() => {

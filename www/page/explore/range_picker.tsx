@@ -44,10 +44,6 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
   const before = explorer.before.value.at(-1);
 
   useEffect(() => {
-    setTyped({ from, to });
-    setProblem("");
-  }, [from, to, isOpen]);
-  useEffect(() => {
     if (!isOpen) return;
     const leave = (event: Event) => {
       if (!holder.current?.contains(event.target as Node)) setOpen(false);
@@ -60,6 +56,11 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
     };
   }, [isOpen]);
 
+  const toggle = () => {
+    setTyped({ from, to });
+    setProblem("");
+    setOpen(!isOpen);
+  };
   const close = () => {
     setOpen(false);
     opener.current?.focus();
@@ -85,7 +86,7 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
           if (event.key === "Escape" && isOpen) close();
         }}
       >
-        <button type="button" ref={opener} aria-expanded={isOpen} aria-controls={`${id}-panel`} onClick={() => setOpen(!isOpen)}>
+        <button type="button" ref={opener} aria-expanded={isOpen} aria-controls={`${id}-panel`} onClick={toggle}>
           {rangeText(from, to, explorer.now())}
         </button>
         <div id={`${id}-panel`} class={style.panel} hidden={!isOpen}>

@@ -23,7 +23,7 @@ import { letter, linesOf, litOf } from "./lines";
 import { Metrics } from "./metrics";
 import { QueryBox } from "./query_box";
 import { RangePicker } from "./range_picker";
-import { InstantTables, Nothing, RawTable } from "./tables";
+import { InstantTables, RawTable } from "./tables";
 import { csvOf, pngOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
 
@@ -170,7 +170,7 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
           {browse !== undefined && <Metrics explorer={explorer} />}
         </div>
       </section>
-      <Result explorer={explorer} />
+      <Result explorer={explorer} isFilling={version === "filling"} />
       <section class="card" aria-labelledby="counted-title">
         <div class={style.counted}>
           <div>
@@ -212,12 +212,11 @@ function Query({ explorer, at }: { explorer: Explorer; at: number }) {
           <button
             type="button"
             class="quiet"
-            aria-pressed={asked.isHidden}
-            aria-label={`Hide ${letter(at)}`}
-            title={asked.isHidden ? "Asked again when it is shown" : "Not asked while it is hidden"}
+            aria-label={`${asked.isHidden ? "Show" : "Hide"} ${letter(at)}`}
+            title={asked.isHidden ? "It is asked again then" : "It is not asked while it is hidden"}
             onClick={() => explorer.hide(at, !asked.isHidden)}
           >
-            {asked.isHidden ? "Hidden" : "Hide"}
+            {asked.isHidden ? "Show" : "Hide"}
           </button>
         )}
         {!isAlone && (
@@ -232,7 +231,7 @@ function Query({ explorer, at }: { explorer: Explorer; at: number }) {
             {answer.problem}
           </p>
         ) : (
-          <p class="reading">{asked?.isHidden ? "Hidden" : isDraft ? "Not run yet: Enter runs it" : answer ? costOf(answer) : ""}</p>
+          <p class="reading">{asked?.isHidden ? "Hidden, and not asked" : isDraft ? "Not run yet: Enter runs it" : answer ? costOf(answer) : ""}</p>
         )}
         {answer?.warnings.map((warning) => (
           <p key={warning} class="reading">
@@ -288,7 +287,7 @@ function Step({ explorer }: { explorer: Explorer }) {
   );
 }
 
-function Result({ explorer }: { explorer: Explorer }) {
+function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolean }) {
   const view = explorer.view.value;
   const answers = explorer.answers.value;
   const shown = explorer.shown.value;
@@ -360,7 +359,9 @@ function Result({ explorer }: { explorer: Explorer }) {
         )}
         {view.shape === "raw" &&
           answers.map((answer, query) => answer?.raw && <RawTable key={query} found={answer.raw.found} matched={answer.raw.matched} title={answers.length > 1 ? letter(query) : ""} />)}
-        {view.shape === "chart" && lines.lines.length === 0 && (hasAnswer ? <Nothing /> : <p class={style.nothing}>{explorer.asking.value || !shown ? "Asking the database" : "Nothing to show"}</p>)}
+        {view.shape === "chart" && lines.lines.length === 0 && (
+          <p class={style.nothing}>{isFilling ? "Nothing of this time is there yet" : hasAnswer ? "Nothing was found in this time" : explorer.asking.value || !shown ? "Asking the database" : "Nothing to show"}</p>
+        )}
       </div>
     </section>
   );

@@ -140,7 +140,7 @@ function newest(found: readonly SeriesData[], most: number): { series: string; t
   return rows;
 }
 
-export function Nothing() {
+function Nothing() {
   return <p class={style.nothing}>Nothing was found in this time</p>;
 }
 
