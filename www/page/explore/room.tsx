@@ -15,6 +15,7 @@ import { MOST_QUERIES, type Shape, type View } from "./address";
 import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
 import style from "./explore.module.css";
+import { useOwnDatabase } from "./guest";
 import { heatOf } from "./heat";
 import { HeatMap } from "./heat_map";
 import { Legend } from "./legend";
@@ -45,16 +46,21 @@ const SHAPES: readonly { value: Shape; name: string }[] = [
 /** Over the page's own database. */
 export function OwnExplore({ session }: { session: Session }) {
   const filling = session.filling.value;
+  const { database, isGuest } = useOwnDatabase(session);
   return (
     <>
-      <TroubleCard session={session} />
+      {!isGuest && <TroubleCard session={session} />}
       <Explore
         of="own"
-        database={session.database}
+        database={database}
         suggest={async () => ({ expression: "sum by (mode) (rate(node_cpu_seconds_total[1m]))", from: "now-15m", to: "now" })}
         version={filling ? "filling" : "filled"}
       >
-        {filling ? `The page’s own database; it is being filled with a past, ${Math.floor((100 * filling.done) / Math.max(1, filling.total))} % so far.` : "The page’s own database, scraped each second."}
+        {isGuest
+          ? "The page’s own database, which another tab writes: it is asked through that tab."
+          : filling
+            ? `The page’s own database; it is being filled with a past, ${Math.floor((100 * filling.done) / Math.max(1, filling.total))} % so far.`
+            : "The page’s own database, scraped each second."}
       </Explore>
     </>
   );
