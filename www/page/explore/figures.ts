@@ -1,15 +1,36 @@
 // Values and times as the room writes them.
 
 import type { Unit } from "../model/chart";
-import { bytes, clock, compact, day, significant } from "../model/format";
+import { clock, day } from "../model/format";
 
 export function valueText(value: number | null | undefined, unit: Unit): string {
   if (value == null || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
-  if (unit === "bytes") return bytes(value);
-  const size = Math.abs(value);
-  const plain = size < 1000 ? significant(value) : compact(value);
-  return unit === "seconds" ? `${plain} s` : plain;
+  const { factor, letter } = scaleOf(Math.abs(value));
+  const digits = Number((value / factor).toPrecision(letter === "" ? 4 : 5));
+  return `${digits}${suffix(letter, unit)}`;
+}
+
+const SCALES = [
+  { factor: 1e15, letter: "P" },
+  { factor: 1e12, letter: "T" },
+  { factor: 1e9, letter: "G" },
+  { factor: 1e6, letter: "M" },
+  { factor: 1e3, letter: "k" },
+] as const;
+
+const scaleOf = (size: number) => SCALES.find(({ factor }) => size >= factor) ?? { factor: 1, letter: "" };
+
+function suffix(letter: string, unit: Unit): string {
+  const name = { bytes: "B", seconds: "s", share: "", plain: "" }[unit];
+  return letter + name === "" ? "" : ` ${letter}${name}`;
+}
+
+/** Labels of an axis of values: all on one scale, with the digits that tell neighbours apart. */
+export function axisValues(values: readonly number[], step: number, unit: Unit): string[] {
+  const { factor, letter } = scaleOf(Math.max(...values.map(Math.abs)));
+  const decimals = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step / factor) - 1e-9)));
+  return values.map((value) => (value === 0 ? "0" : `${(value / factor).toFixed(decimals)}${suffix(letter, unit)}`));
 }
 
 /** With its year when that is not this one, and with milliseconds when it has some. */

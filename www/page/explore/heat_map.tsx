@@ -4,6 +4,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Heat } from "./heat";
 import { axisTime, instantText, valueText } from "./figures";
 import { significant } from "../model/format";
+import { stepFor } from "./times";
 import style from "./explore.module.css";
 
 const AXIS_WIDTH = 74;
@@ -171,11 +172,13 @@ function draw(canvas: HTMLCanvasElement, heat: Heat, step: number, width: number
     if (row % every === 0) context.fillText(bound(high), AXIS_WIDTH - 8, PADDING.top + (heat.rows.length - 1 - row) * cell.height + Math.min(cell.height / 2, 8));
   });
   context.textAlign = "center";
-  const labels = Math.max(2, Math.floor(inner.width / 110));
-  const between = (heat.times.length * step) / labels / 1000;
-  for (let i = 0; i < labels; i++) {
-    const column = Math.floor(((i + 0.5) / labels) * heat.times.length);
-    const time = heat.times[column];
-    if (time !== undefined) context.fillText(axisTime(time / 1000, between < 600 ? 1 : between >= 86_400 ? 86_400 : 60), AXIS_WIDTH + (column + 0.5) * cell.width, height - AXIS_HEIGHT / 2);
+  const start = heat.times[0] ?? 0;
+  const range = heat.times.length * step;
+  const between = stepFor(range, Math.max(2, Math.floor(inner.width / 70)));
+  // Round by the reader's clock.
+  const zone = new Date(start).getTimezoneOffset() * 60e3;
+  for (let time = Math.ceil((start - zone) / between) * between + zone; time < start + range; time += between) {
+    const x = AXIS_WIDTH + ((time - start) / range) * inner.width;
+    if (x < width - PADDING.right - 18) context.fillText(axisTime(time / 1000, between / 1000), x, height - AXIS_HEIGHT / 2);
   }
 }

@@ -3,6 +3,7 @@
 import type { Signal } from "@preact/signals";
 import { useState } from "preact/hooks";
 import { SORTS, type SortKey } from "./address";
+import { clock } from "../model/format";
 import type { Explorer } from "./explorer";
 import { instantText, valueText } from "./figures";
 import { type Cursor, Swatch } from "./line_chart";
@@ -20,6 +21,7 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
   const at = cursor.value;
   const all = sorted(lines.lines, view);
   const rows = isLong ? all : all.slice(0, ROWS);
+  const isOneDay = (lines.times.at(-1) ?? 0) - (lines.times[0] ?? 0) < 86_400;
   const isChosen = lit.size < lines.lines.length;
 
   const choose = (key: string, isMore: boolean) => {
@@ -57,7 +59,7 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
                 <th key={key} scope="col" aria-sort={view.sort === key ? (view.isDescending ? "descending" : "ascending") : undefined}>
                   <button type="button" onClick={() => sort(key)}>
                     {key !== "name" && arrow(key)}
-                    {key === "last" && at ? <time>{instantText((lines.times[at.index] ?? 0) * 1000)}</time> : HEADS[key]}
+                    {key === "last" && at ? <time>{isOneDay ? clock((lines.times[at.index] ?? 0) * 1000) : instantText((lines.times[at.index] ?? 0) * 1000)}</time> : HEADS[key]}
                     {key === "name" && arrow(key)}
                   </button>
                 </th>

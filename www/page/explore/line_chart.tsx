@@ -4,7 +4,7 @@ import "uplot/dist/uPlot.min.css";
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { axisTime, colourOf, dashOf, instantText, valueText } from "./figures";
+import { axisTime, axisValues, colourOf, dashOf, instantText, valueText } from "./figures";
 import type { Line, Lines } from "./lines";
 import style from "./explore.module.css";
 
@@ -138,11 +138,13 @@ function Tip({ lines, drawn, cursor, plot }: { lines: Lines; drawn: readonly Lin
     .sort((a, b) => a.far - b.far);
   const told = there.slice(0, MOST_TOLD).sort((a, b) => b.value - a.value);
   const isRight = at.left > at.width / 2;
+  // No wider than there is room on its side.
+  const room = `${isRight ? AXIS_WIDTH + at.left - 14 : at.width - at.left + PADDING_RIGHT - 12}px`;
   return (
     <div
       class={`tooltip ${style.tip}`}
       aria-hidden="true"
-      style={isRight ? { right: `${PADDING_RIGHT + at.width - at.left + 14}px` } : { left: `${AXIS_WIDTH + at.left + 12}px` }}
+      style={{ maxWidth: `min(30rem, ${room})`, ...(isRight ? { right: `${PADDING_RIGHT + at.width - at.left + 14}px` } : { left: `${AXIS_WIDTH + at.left + 12}px` }) }}
     >
       <p>{instantText((lines.times[at.index] ?? 0) * 1000)}</p>
       <ul>
@@ -187,7 +189,7 @@ function optionsFor(element: HTMLElement, lines: Lines, drawn: readonly Line[], 
     scales: { x: { time: true, auto: false }, y: { range: (_, low, high) => spread(low, high) } },
     axes: [
       { ...axis, size: AXIS_HEIGHT, gap: 8, space: element.clientWidth < 500 ? 66 : 84, values: (_, splits, __, ___, step) => splits.map((split) => axisTime(split, step)) },
-      { ...axis, size: AXIS_WIDTH, space: 44, values: (_, splits) => splits.map((split) => valueText(split, lines.unit)) },
+      { ...axis, size: AXIS_WIDTH, space: 44, values: (_, splits, __, ___, step) => axisValues(splits, step, lines.unit) },
     ],
     series: [
       {},

@@ -83,7 +83,7 @@ export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
     if (files && files.length > 0) onOpen(files);
   };
   return (
-    <section class="card" aria-labelledby="no-snapshot-title">
+    <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
         This view is of a snapshot
       </h1>

@@ -98,8 +98,8 @@ const NICE_MS = [
 /** Instants that a picture has at most when nobody says how many. It does not follow the window's width: the same address gives the same picture. */
 const INSTANTS = 360;
 
-/** The step of a range that nobody has given one for. */
-export const stepFor = (rangeMs: number): number => NICE_MS.find((step) => step * INSTANTS >= rangeMs) ?? Math.ceil(rangeMs / INSTANTS);
+/** The step of a range that nobody has given one for: the least round one that gives no more pieces than `most`. */
+export const stepFor = (rangeMs: number, most = INSTANTS): number => NICE_MS.find((step) => step * most >= rangeMs) ?? Math.ceil(rangeMs / most);
 
 /** Milliseconds of a duration such as `1h30m`, or of a number of seconds; undefined for what is none. */
 export function durationOf(text: string): number | undefined {
