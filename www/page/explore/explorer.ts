@@ -35,8 +35,11 @@ export interface Suggestion {
   to: string;
 }
 
-/** Series of which raw samples are read. */
-export const MOST_RAW = 20;
+/** Series of which raw samples are read, and samples after which no further series is. */
+const MOST_RAW = 20;
+const MOST_RAW_SAMPLES = 2_000_000;
+/** Nobody wants to ask more often. */
+const LEAST_REFRESH_MS = 1000;
 
 /** While there is nothing to show of the present. */
 const EMPTY_MS = 1000;
@@ -78,6 +81,8 @@ export class Explorer {
     const stop = database.subscribe((found) => {
       this.#database = found;
       if (!found) return;
+      // The same database in other hands, as after a change of its settings: what is shown is asked of it.
+      if (this.#read !== "") return void this.ask();
       void suggestion(found)
         .catch(() => this.#suggestion)
         .then((suggested) => {
@@ -265,7 +270,7 @@ export class Explorer {
     this.shown.value = range;
     this.answers.value = answers;
     const every = view.refresh === "live" ? range.step : durationOf(view.refresh);
-    if (every !== undefined) this.#later(every);
+    if (every !== undefined) this.#later(Math.max(every, LEAST_REFRESH_MS));
     // A database that is being filled, or has just been opened, has the present in a moment.
     else if (isRelative(view.to) && answers.every(isEmpty)) this.#later(EMPTY_MS);
   }
@@ -327,10 +332,15 @@ async function answerOf(database: Database, expression: string, view: View, rang
     if (view.shape === "raw") {
       const within = { start: range.start, end: range.end, signal };
       const sets = await database.labels(expression, within);
-      const found =
-        sets.length <= MOST_RAW
-          ? await database.select(expression, within)
-          : (await Promise.all(sets.slice(0, MOST_RAW).map((labels) => database.select(exactly(labels), within)))).flat();
+      const found: SeriesData[] = [];
+      let samples = 0;
+      for (const labels of sets.slice(0, MOST_RAW)) {
+        for (const series of await database.select(exactly(labels), within)) {
+          found.push(series);
+          samples += series.timestamps.length;
+        }
+        if (samples > MOST_RAW_SAMPLES) break;
+      }
       return { expression, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
     }
     if (view.shape === "table") {

@@ -3,7 +3,7 @@
 import type { RangeResult, SeriesData } from "sandglass";
 import { type AlignedData, toAlignedData } from "sandglass/uplot";
 import { PLAIN_NAME } from "../model/selector";
-import { type Unit, unitOf } from "../model/chart";
+import { decimate, type Unit, unitOf } from "../model/chart";
 import type { SortKey, View } from "./address";
 import type { Answer } from "./explorer";
 
@@ -49,7 +49,7 @@ export function linesOf(answers: readonly (Answer | undefined)[]): Lines {
     const series = "timestamps" in found ? found.series : found;
     const kept = series.slice(0, room);
     room -= kept.length;
-    const table = toAlignedData("timestamps" in found ? ({ ...found, series: kept } as RangeResult) : (kept as SeriesData[]));
+    const table = toAlignedData("timestamps" in found ? ({ ...found, series: kept } as RangeResult) : (kept as SeriesData[]).map(thinned));
     tables.push({ query, labels: kept.map(({ labels }) => labels), table, total: Math.max(series.length, answer?.raw?.matched ?? 0) });
   });
   const times = timesOf(tables.map(({ table }) => table[0]));
@@ -76,6 +76,15 @@ export function linesOf(answers: readonly (Answer | undefined)[]): Lines {
   const units = new Set(lines.map(({ labels }) => unitOf(labels.__name__ ?? "", false)));
   const [unit = "plain"] = units;
   return { times, lines, total: tables.reduce((sum, { total }) => sum + total, 0), unit: units.size === 1 ? unit : "plain", common };
+}
+
+/** Of a piece of this width a picture shows the first, last, least and greatest sample. */
+const PIECES = 2000;
+
+function thinned(series: SeriesData): SeriesData {
+  const { timestamps } = series;
+  const { timestamps: kept, values } = decimate(series, timestamps[0] ?? 0, (timestamps.at(-1) ?? 0) + 1, PIECES);
+  return { labels: series.labels, timestamps: kept, values };
 }
 
 function timesOf(axes: readonly ArrayLike<number>[]): number[] {

@@ -452,7 +452,7 @@ describe("without a browser", () => {
   before(async () => {
     folder = await mkdtemp(join(tmpdir(), "sandglass-explore-"));
     const entry = join(folder, "entry.ts");
-    const modules = ["times", "address", "heat", "lines", "language", "words"];
+    const modules = ["times", "address", "heat", "lines", "language", "words", "figures"];
     await writeFile(entry, modules.map((name) => `export * from ${JSON.stringify(join(PAGE, "explore", name))};`).join("\n"));
     await build({
       configFile: false,
@@ -488,7 +488,10 @@ describe("without a browser", () => {
       assert.throws(() => instantOf(wrong, now), /is no time/, wrong);
     assert.equal(settled("now-1h", now, false), "now-1h");
     assert.match(settled("2026-11-29 14:03", now, false), /Z$/);
-    assert.deepEqual([15 * 60e3, 3600e3, 30 * 86_400e3, 1].map(stepFor), [5000, 10_000, 2 * 3600e3, 1]);
+    assert.deepEqual(
+      [15 * 60e3, 3600e3, 30 * 86_400e3, 1].map((range) => stepFor(range)),
+      [5000, 10_000, 2 * 3600e3, 1],
+    );
     assert.deepEqual(["15s", "1h30m", "90", "0", "", "x", "1.5m", "-1s"].map(durationOf), [
       15e3,
       90 * 60e3,
@@ -500,6 +503,19 @@ describe("without a browser", () => {
       undefined,
     ]);
     assert.deepEqual([5000, 90 * 60e3, 86_400e3, 1250].map(shortly), ["5s", "1h30m", "1d", "1s250ms"]);
+  });
+
+  test("values on an axis are told apart, and those beside it have the digits that matter", () => {
+    const { axisValues, valueText } = explore;
+    assert.deepEqual(axisValues([347_750, 347_800], 50, "plain"), ["347.75 k", "347.80 k"]);
+    assert.deepEqual(axisValues([0, 0.5, 1], 0.5, "plain"), ["0", "0.5", "1.0"]);
+    assert.deepEqual(axisValues([0, 1e9, 2e9], 1e9, "bytes"), ["0", "1 GB", "2 GB"]);
+    assert.deepEqual(axisValues([-2, 0], 2, "seconds"), ["-2 s", "0"]);
+    assert.deepEqual(
+      [0, 1.23456, -12_345.678, 5e16, Number.NaN, Number.NEGATIVE_INFINITY, undefined].map((value) => valueText(value, "plain")),
+      ["0", "1.235", "-12.346 k", "50 P", "–", "-Inf", "–"],
+    );
+    assert.equal(valueText(1536, "bytes"), "1.536 kB");
   });
 
   test("a view and its address say the same, and an address of anything is a view", () => {
