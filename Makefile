@@ -14,7 +14,7 @@ SEED ?= $(shell date +%s)
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
 engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
 package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
-page_sources := $(shell find www/page -type f 2>/dev/null)
+page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 
 .PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench screenshots clean
 

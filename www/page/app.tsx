@@ -1,11 +1,12 @@
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import type { Charts } from "./charts";
+import { viewOf } from "./explore/address";
 import type { Player } from "./inside/player";
 import type { Place } from "./model/history";
 import { messageOf } from "./model/trouble";
-import { closeOpened, hovering, opened, opening } from "./opening";
+import { closeOpened, hovering, opened, openFiles, opening } from "./opening";
 import { place } from "./rooms";
 import type { Session } from "./session";
 import { Header } from "./views/header";
@@ -14,38 +15,49 @@ import { LiveRoom } from "./views/live_room";
 /** The rooms with the picture are fetched when somebody wants to go there. */
 const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
 const player = signal<Player | undefined>(undefined);
+const explore = signal<typeof import("./explore/room") | undefined>(undefined);
 /** Why the code of a room could not be had. */
 const missing = signal("");
 
 export function App({ session, charts }: { session: Session; charts: Charts }) {
   const { room, embedded } = place.value;
+  const exploresSnapshot = room === "explore" && viewOf(location.hash).of === "snapshot";
   useEffect(() => {
     missing.value = "";
-    if (room === "live") {
-      inside.value?.leave();
-      session.begin();
+    if (room === "live" || room === "explore") inside.value?.leave();
+    if (room === "live" || (room === "explore" && !exploresSnapshot)) session.begin();
+    if (room === "live") return;
+    if (room === "explore") {
+      import("./explore/room").then((loaded) => (explore.value = loaded)).catch((error) => (missing.value = messageOf(error)));
       return;
     }
     import("./inside/room")
       .then((loaded) => {
         // Another room may have been chosen meanwhile.
-        if (place.peek().room === "live") return;
+        if (place.peek().room === "live" || place.peek().room === "explore") return;
         inside.value = loaded;
         player.value = loaded.enter(place.peek());
       })
       .catch((error) => (missing.value = messageOf(error)));
-  }, [room, place.value, session]);
-  // Whoever goes through a door of the page leaves the snapshot behind.
-  useEffect(closeOpened, [room]);
+  }, [room, exploresSnapshot, place.value, session]);
+  // Whoever goes through a door of the page leaves the snapshot behind; not so between its room and the one that explores it.
+  const didExplore = useRef(exploresSnapshot);
+  useEffect(() => {
+    if (!didExplore.current && !exploresSnapshot) closeOpened();
+    didExplore.current = exploresSnapshot;
+  }, [room, exploresSnapshot]);
   const Inside = inside.value?.Room;
+  const Explore = explore.value;
   const guest = opened.value;
   return (
     <>
-      {!embedded && <Header room={guest ? undefined : room} onLeave={closeOpened} />}
+      {!embedded && <Header room={guest && !exploresSnapshot ? undefined : room} onLeave={closeOpened} />}
       {hovering.value && <div class="drop-hint">Drop a snapshot: a tar, or its folder</div>}
       <main id="content">
         <Opening />
-        {guest ? (
+        {room === "explore" && !missing.value && (exploresSnapshot || !guest) ? (
+          Explore && (exploresSnapshot ? guest ? <Explore.SnapshotExplore key={guest.snapshot.feed.id} snapshot={guest.snapshot} /> : <Explore.NoSnapshot onOpen={openFiles} /> : <Explore.OwnExplore session={session} />)
+        ) : guest ? (
           <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={closeOpened} />
         ) : room === "live" ? (
           <LiveRoom session={session} charts={charts} />

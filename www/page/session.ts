@@ -28,7 +28,7 @@ export interface Filling {
   total: number;
 }
 
-const DATABASE = "sandglass";
+export const DATABASE = "sandglass";
 /** Where the scrape comes from, as a server would label it. */
 const TARGET = { instance: "node-a:9100", job: "node" };
 const TARGET_SELECTOR = '{instance="node-a:9100",job="node"}';

@@ -20,7 +20,7 @@ export interface History {
 
 export const SEED = 7;
 
-export type RoomName = "live" | "inside" | "chapters";
+export type RoomName = "live" | "explore" | "inside" | "chapters";
 
 /** Where a visitor is: what stands behind the # of the address. */
 export interface Place {
@@ -61,7 +61,7 @@ export function placeOf(hash: string): Place {
   const at = Math.round(Number(parameters.get("at") ?? 0) * 1000);
   const seed = Number(parameters.get("seed") ?? SEED);
   return {
-    room: room === "inside" || room === "chapters" ? room : "live",
+    room: room === "explore" || room === "inside" || room === "chapters" ? room : "live",
     history: {
       situation: parameters.get("s") ?? HOME.history.situation,
       seed: Number.isSafeInteger(seed) && seed >= 0 ? seed : SEED,

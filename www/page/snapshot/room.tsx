@@ -31,9 +31,16 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
             Written by {snapshot.format}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
           </p>
         </div>
-        <button type="button" onClick={onClose}>
-          Close it
-        </button>
+        <div class="controls">
+          {parts.length > 0 && (
+            <a class="button" href="#explore?of=snapshot">
+              Explore it
+            </a>
+          )}
+          <button type="button" onClick={onClose}>
+            Close it
+          </button>
+        </div>
       </section>
       <dl class="figures" aria-label="What is in it">
         <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${dayOf(start)} – ${dayOf(end)}` : "no part holds any"} />

@@ -15,6 +15,7 @@ export function Logo() {
 
 const ROOMS: readonly [RoomName, string][] = [
   ["live", "Live"],
+  ["explore", "Explore"],
   ["inside", "Inside"],
   ["chapters", "Chapters"],
 ];

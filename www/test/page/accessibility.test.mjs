@@ -81,7 +81,44 @@ const VIEWS = {
     await page.getByRole("combobox").first().press("Enter");
     await page.waitForSelector(".reading.problem");
   },
+  explore: async () => {
+    await inside.goTo("#explore?q=node_cpu_seconds_total&q=sum(node_load1)&from=now-15m&to=now&sort=-last");
+    await page.waitForSelector("[data-plot] canvas", { timeout: 20_000 });
+    const button = page.locator("[data-shape] tbody button").first();
+    await button.click();
+    await button.hover();
+  },
+  "explore, its metrics and what there is most of": async () => {
+    await inside.goTo("#explore?q=node_load1&q=node_load5&hide=1&from=now-15m&to=now&browse=node&count=&focus=device");
+    await page.waitForSelector("[data-counted]", { timeout: 20_000 });
+    await page.waitForSelector("[aria-label=Metrics] li");
+    await page.locator("[aria-controls$=panel]").click();
+  },
+  "explore, a table and a mistake": async () => {
+    await inside.goTo("#explore?q=node_cpu_seconds_total&q=nope(1)&as=table&order=-value&from=now-15m&to=now");
+    await page.waitForSelector("[data-shape=table] tbody td", { timeout: 20_000 });
+    await page.waitForSelector(".cm-lintRange-error");
+    await page.getByRole("textbox", { name: "Query A" }).click();
+    await page.keyboard.press("End");
+    await page.keyboard.type("{");
+    await page.waitForSelector('[role="option"]');
+  },
+  "explore, raw samples": async () => {
+    await inside.goTo("#explore?q=node_load1&as=raw&from=now-5m&to=now&refresh=live");
+    await page.waitForSelector("[aria-label=Samples] td", { timeout: 20_000 });
+  },
+  "explore, a heat map": async () => {
+    await inside.goTo("#explore?q=histogram_over_time(node_load1[1m])&as=heatmap&from=now-15m&to=now");
+    await page.waitForSelector("[data-heat] canvas", { timeout: 20_000 });
+    await page.focus("[data-heat]");
+    await page.keyboard.press("ArrowUp");
+  },
+  "explore, a snapshot that is not here": async () => {
+    await inside.goTo("#explore?of=snapshot&q=a");
+    await page.waitForSelector("#no-snapshot-title");
+  },
   "an opened snapshot": async () => {
+    await inside.goTo("#live");
     await page.setInputFiles(".bring input >> nth=0", SNAPSHOT);
     await page.waitForSelector("#opened-title", { timeout: 20_000 });
     await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));

@@ -20,6 +20,14 @@ const VIEWS = {
   block: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".column", "block"],
   chapter: ["#chapters/why-merge", ".candidates", "wait"],
   keys: ["#inside?s=steady&at=20", ".time span:not(:empty)", "keys"],
+  explore: ["#explore", "[data-plot] canvas", "wait"],
+  counted: [
+    "#explore?q=node_cpu_seconds_total&q=nope(1)&from=now-1h&to=now&sort=-last&browse=node&count=&focus=device",
+    "[data-counted]",
+    "wait",
+  ],
+  heatmap: ["#explore?q=histogram_over_time(node_load1[1m])&from=now-15m&to=now&as=heatmap", "[data-heat] canvas", "wait"],
+  table: ["#explore?q=node_cpu_seconds_total&as=table&order=-value&from=now-15m&to=now", "[data-shape=table] td", "wait"],
   live: ["#live", ".legend .value", "wait"],
 };
 const wanted = process.argv.slice(2);

@@ -1,0 +1,397 @@
+// The room Explore: questions to a database, and what it answers.
+
+import { type ReadonlySignal, useSignal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Database } from "sandglass";
+import { bytes, many, plural } from "../model/format";
+import { messageOf } from "../model/trouble";
+import type { Session } from "../session";
+import { save } from "../save";
+import type { OpenedSnapshot } from "../snapshot/opened";
+import { Segmented } from "../views/segmented";
+import { TroubleCard } from "../views/trouble_card";
+import { MOST_QUERIES, type Shape, type View } from "./address";
+import { Cardinality } from "./cardinality";
+import { type Answer, Explorer, type Suggestion } from "./explorer";
+import style from "./explore.module.css";
+import { useOwnDatabase } from "./guest";
+import { heatOf } from "./heat";
+import { HeatMap } from "./heat_map";
+import { Legend } from "./legend";
+import { type Cursor, LineChart } from "./line_chart";
+import { letter, linesOf, litOf } from "./lines";
+import { Metrics } from "./metrics";
+import { QueryBox } from "./query_box";
+import { RangePicker } from "./range_picker";
+import { InstantTables, RawTable } from "./tables";
+import { csvOf, pngOf } from "./take_along";
+import { durationOf, shortly, written } from "./times";
+
+const REFRESHES = [
+  ["", "by hand"],
+  ["5s", "every 5 s"],
+  ["30s", "every 30 s"],
+  ["1m", "every minute"],
+  ["live", "live"],
+] as const;
+
+const SHAPES: readonly { value: Shape; name: string }[] = [
+  { value: "chart", name: "Chart" },
+  { value: "table", name: "Table" },
+  { value: "heatmap", name: "Heat map" },
+  { value: "raw", name: "Raw" },
+];
+
+/** Over the page's own database. */
+export function OwnExplore({ session }: { session: Session }) {
+  const filling = session.filling.value;
+  const { database, isGuest } = useOwnDatabase(session);
+  return (
+    <>
+      {!isGuest && <TroubleCard session={session} />}
+      <Explore
+        of="own"
+        database={database}
+        suggest={async () => ({ expression: "sum by (mode) (rate(node_cpu_seconds_total[1m]))", from: "now-15m", to: "now" })}
+        version={filling ? "filling" : "filled"}
+      >
+        {isGuest
+          ? "The page’s own database, which another tab writes: it is asked through that tab."
+          : filling
+            ? `The page’s own database; it is being filled with a past, ${Math.floor((100 * filling.done) / Math.max(1, filling.total))} % so far.`
+            : "The page’s own database, scraped each second."}
+      </Explore>
+    </>
+  );
+}
+
+/** Over a snapshot that is open. */
+export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
+  const { start, end } = snapshot.whole();
+  return (
+    <Explore of="snapshot" database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
+      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href="#live">Its months, parts and bytes</a>
+    </Explore>
+  );
+}
+
+/** The address is of a snapshot, and none is open. */
+export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
+  const chosen = (event: Event) => {
+    const { files } = event.currentTarget as HTMLInputElement;
+    if (files && files.length > 0) onOpen(files);
+  };
+  return (
+    <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
+      <h1 id="no-snapshot-title" class={style.title}>
+        This view is of a snapshot
+      </h1>
+      <p class={style.lead}>
+        A snapshot is read in the tab that it was opened in, and its bytes are not in an address. Open it here, or drop it anywhere on the page; or look at{" "}
+        <a href="#explore?of=own">the page’s own database</a>.
+      </p>
+      <div class="controls">
+        <label class="button">
+          Open a tar…
+          <input class="hidden" type="file" accept=".tar,.gz,.tgz,.zst" onChange={chosen} />
+        </label>
+      </div>
+    </section>
+  );
+}
+
+interface ExploreProps {
+  of: View["of"];
+  database: ReadonlySignal<Database | undefined>;
+  suggest: (database: Database) => Promise<Suggestion>;
+  /** Asks anew when it is another one. */
+  version: string;
+  children: ComponentChildren;
+}
+
+function Explore({ of, database, suggest, version, children }: ExploreProps) {
+  const explorer = useMemo(() => new Explorer(of, database, suggest), [of, database]);
+  useEffect(() => explorer.close, [explorer]);
+  useEffect(() => void explorer.ask(), [explorer, version]);
+  const view = explorer.view.value;
+  const { browse, counted } = view;
+  return (
+    <>
+      <section class={style.head} aria-labelledby="explore-title">
+        <h1 id="explore-title" class={style.title}>
+          Explore
+        </h1>
+        <p class="note">{children}</p>
+      </section>
+      <section class={`card ${style.asking}`} aria-label="Queries">
+        <div class={style.boxes}>
+          {explorer.drafts.value.map((_, at) => (
+            <Query key={at} explorer={explorer} at={at} />
+          ))}
+        </div>
+        <div class={style.tools}>
+          <div class="controls">
+            <button type="button" class="primary" onClick={() => explorer.run()} title="Enter, in a query">
+              Run
+            </button>
+            <button type="button" disabled={explorer.drafts.value.length >= MOST_QUERIES} onClick={() => explorer.addQuery()}>
+              Add a query
+            </button>
+            <button type="button" aria-expanded={browse !== undefined} aria-controls="explore-metrics" onClick={() => explorer.change({ browse: browse === undefined ? "" : undefined }, "replace")}>
+              Metrics
+            </button>
+            <Segmented
+              label="Language"
+              choices={[
+                { value: "metricsql", name: "MetricsQL" },
+                { value: "promql", name: "PromQL" },
+              ]}
+              chosen={view.dialect}
+              onChoose={(dialect) => explorer.change({ dialect: dialect as View["dialect"] })}
+            />
+          </div>
+          <div class="controls">
+            <RangePicker explorer={explorer} />
+            <Step explorer={explorer} />
+            <label class={style.field}>
+              Refresh
+              <select value={view.refresh} onChange={(event) => explorer.change({ refresh: event.currentTarget.value })}>
+                {REFRESHES.map(([value, name]) => (
+                  <option key={value} value={value}>
+                    {name}
+                  </option>
+                ))}
+                {!REFRESHES.some(([value]) => value === view.refresh) && <option value={view.refresh}>{view.refresh}</option>}
+              </select>
+            </label>
+          </div>
+        </div>
+        {explorer.problem.value && (
+          <p class="reading problem" role="alert">
+            {explorer.problem.value}
+          </p>
+        )}
+        <div id="explore-metrics" hidden={browse === undefined}>
+          {browse !== undefined && <Metrics explorer={explorer} />}
+        </div>
+      </section>
+      <Result explorer={explorer} isFilling={version === "filling"} />
+      <section class="card" aria-labelledby="counted-title">
+        <div class={style.counted}>
+          <div>
+            <h2 id="counted-title">Cardinality</h2>
+            <p class="hint">Which metrics, labels and values there are most series of.</p>
+          </div>
+          <button
+            type="button"
+            aria-expanded={counted !== undefined}
+            aria-controls="explore-counted"
+            aria-label={counted ? "Close cardinality" : "Count series"}
+            onClick={() => explorer.change({ counted: counted ? undefined : { selector: "", focus: "" } }, "replace")}
+          >
+            {counted ? "Close" : "Count"}
+          </button>
+        </div>
+        <div id="explore-counted" hidden={counted === undefined}>
+          {counted && <Cardinality explorer={explorer} />}
+        </div>
+      </section>
+    </>
+  );
+}
+
+function Query({ explorer, at }: { explorer: Explorer; at: number }) {
+  const answer = explorer.answers.value[at];
+  const asked = explorer.view.value.queries[at];
+  const draft = explorer.drafts.value[at] ?? "";
+  const isAlone = explorer.drafts.value.length === 1;
+  const isDraft = draft.trim() !== "" && draft.trim() !== asked?.expression;
+  return (
+    <div class={style.query} data-query={letter(at)}>
+      <span class={style.letter} aria-hidden="true">
+        {letter(at)}
+      </span>
+      <QueryBox explorer={explorer} at={at} />
+      <div class={style.ends}>
+        {asked && (
+          <button
+            type="button"
+            class="quiet"
+            aria-label={`${asked.isHidden ? "Show" : "Hide"} ${letter(at)}`}
+            title={asked.isHidden ? "It is asked again then" : "It is not asked while it is hidden"}
+            onClick={() => explorer.hide(at, !asked.isHidden)}
+          >
+            {asked.isHidden ? "Show" : "Hide"}
+          </button>
+        )}
+        {!isAlone && (
+          <button type="button" class="quiet" aria-label={`Remove ${letter(at)}`} onClick={() => explorer.removeQuery(at)}>
+            ×
+          </button>
+        )}
+      </div>
+      <div class={style.told}>
+        {answer?.problem ? (
+          <p class="reading problem" role="alert">
+            {answer.problem}
+          </p>
+        ) : (
+          <p class="reading">{asked?.isHidden ? "Hidden, and not asked" : isDraft ? "Not run yet: Enter runs it" : answer ? costOf(answer) : ""}</p>
+        )}
+        {answer?.warnings.map((warning) => (
+          <p key={warning} class="reading">
+            {warning}
+          </p>
+        ))}
+      </div>
+    </div>
+  );
+}
+
+/** What was read for an answer. */
+function costOf({ stats, range, instant, raw }: Answer): string {
+  const given = range ? range.series.length : instant?.type === "vector" || instant?.type === "matrix" ? instant.series.length : raw ? raw.found.length : 1;
+  const result = plural(given, "series", "series");
+  if (raw) return `${result}, ${many(raw.found.reduce((sum, { timestamps }) => sum + timestamps.length, 0), "sample")}`;
+  if (!stats) return result;
+  const ms = stats.milliseconds < 10 ? stats.milliseconds.toFixed(1) : Math.round(stats.milliseconds);
+  return `${result} in ${ms} ms, from ${many(stats.samples, "sample")} of ${plural(stats.series, "series", "series")}: ${plural(stats.blocks, "block")}, ${bytes(stats.bytes)} read`;
+}
+
+function Step({ explorer }: { explorer: Explorer }) {
+  const { step } = explorer.view.value;
+  const [typed, setTyped] = useState(step);
+  useEffect(() => setTyped(step), [step]);
+  const shown = explorer.shown.value;
+  const isWrong = typed.trim() !== "" && durationOf(typed) === undefined;
+  const apply = () => {
+    if (!isWrong && typed.trim() !== step) explorer.change({ step: typed.trim() });
+  };
+  return (
+    <form
+      class={style.step}
+      onSubmit={(event) => {
+        event.preventDefault();
+        apply();
+      }}
+    >
+      <label class={style.field}>
+        Step
+        <input
+          value={typed}
+          placeholder={shown && step === "" ? `auto: ${shortly(shown.step)}` : "auto"}
+          autocomplete="off"
+          spellcheck={false}
+          aria-invalid={isWrong}
+          title={isWrong ? "A duration such as 15s, 1m or 1h30m; empty for one that fits" : "Time between two values; empty for one that fits the range"}
+          onInput={(event) => setTyped(event.currentTarget.value)}
+          onBlur={apply}
+        />
+      </label>
+    </form>
+  );
+}
+
+function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolean }) {
+  const view = explorer.view.value;
+  const answers = explorer.answers.value;
+  const shown = explorer.shown.value;
+  const card = useRef<HTMLElement>(null);
+  const cursor = useSignal<Cursor | undefined>(undefined);
+  const [problem, setProblem] = useState("");
+  const lines = useMemo(() => linesOf(answers), [answers]);
+  const lit = useMemo(() => litOf(lines.lines, view.lit), [lines, view.lit]);
+  const back = () => explorer.zoomBack();
+  const hasAnswer = answers.some((answer) => answer && !answer.problem);
+
+  const takePicture = async () => {
+    setProblem("");
+    const canvas = card.current?.querySelector("canvas");
+    const title = view.queries.flatMap(({ expression, isHidden }) => (isHidden ? [] : [expression])).join("  ·  ");
+    const names = view.shape === "heatmap" ? [] : lines.lines.filter(({ key }) => lit.has(key)).slice(0, 20);
+    try {
+      const picture = canvas && (await pngOf(canvas, title, names));
+      if (picture) save(picture, "sandglass.png");
+    } catch (error) {
+      setProblem(messageOf(error));
+    }
+  };
+
+  return (
+    <section class="card" ref={card} aria-labelledby="result-title">
+      <div class="card-head">
+        <h2 id="result-title" class="hidden">
+          Result
+        </h2>
+        <Segmented label="How it is shown" choices={SHAPES} chosen={view.shape} onChoose={(shape) => explorer.change({ shape })} />
+        <div class="controls">
+          {explorer.isLive.value && (
+            <span class={style.live} role="status">
+              <i aria-hidden="true" />
+              live
+            </span>
+          )}
+          <button type="button" disabled={!hasAnswer} onClick={() => save(csvOf(answers), "sandglass.csv")} title="Every value of what is shown">
+            CSV
+          </button>
+          <button type="button" disabled={!hasAnswer || view.shape === "table"} onClick={() => void takePicture()} title="The picture as it stands">
+            PNG
+          </button>
+        </div>
+      </div>
+      {problem && (
+        <p class="reading problem" role="alert">
+          {problem}
+        </p>
+      )}
+      <div class={style.result} data-shape={view.shape} aria-busy={explorer.asking.value}>
+        {view.shape === "table" && <InstantTables answers={answers} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
+        {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
+        {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
+          <>
+            <LineChart
+              lines={lines}
+              lit={lit}
+              start={shown.start}
+              end={shown.end}
+              isRaw={view.shape === "raw"}
+              cursor={cursor}
+              onZoom={(start, end) => explorer.zoom(start, end)}
+              onBack={back}
+            />
+            <Legend explorer={explorer} lines={lines} lit={lit} cursor={cursor} />
+          </>
+        )}
+        {view.shape === "raw" &&
+          answers.map((answer, query) => answer?.raw && <RawTable key={query} found={answer.raw.found} matched={answer.raw.matched} title={answers.length > 1 ? letter(query) : ""} />)}
+        {view.shape === "chart" && lines.lines.length === 0 && (
+          <p class={style.nothing}>{isFilling ? "Nothing of this time is there yet" : hasAnswer ? "Nothing was found in this time" : explorer.asking.value || !shown ? "Asking the database" : "Nothing to show"}</p>
+        )}
+      </div>
+    </section>
+  );
+}
+
+function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void }) {
+  const answers = explorer.answers.value;
+  const shown = explorer.shown.value;
+  const heats = useMemo(() => answers.map((answer) => answer?.range && heatOf(answer.range)), [answers]);
+  if (!shown) return null;
+  return (
+    <>
+      {heats.map((heat, query) =>
+        heat ? (
+          <HeatMap key={query} heat={heat} step={shown.step} onZoom={(start, end) => explorer.zoom(start, end)} onBack={onBack} />
+        ) : (
+          answers[query]?.range && (
+            <p key={query} class={style.nothing}>
+              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m])), or with vmrange, such as
+              histogram_over_time(node_load1[5m])
+            </p>
+          )
+        ),
+      )}
+    </>
+  );
+}

@@ -1,0 +1,146 @@
+// Answers as tables: the values of an instant, and samples as they are stored.
+
+import { useState } from "preact/hooks";
+import type { InstantResult, SeriesData } from "sandglass";
+import { grouped } from "../model/format";
+import type { Answer } from "./explorer";
+import { instantText } from "./figures";
+import { letter, seriesText } from "./lines";
+import style from "./explore.module.css";
+
+const ROWS = 200;
+const NATURAL = new Intl.Collator("en", { numeric: true });
+
+export function InstantTables({ answers, order, onOrder }: { answers: readonly (Answer | undefined)[]; order: string; onOrder: (order: string) => void }) {
+  const shown = answers.flatMap((answer, query) => (answer?.instant ? [{ instant: answer.instant, query }] : []));
+  return (
+    <>
+      {shown.map(({ instant, query }) => (
+        <InstantTable key={query} instant={instant} title={shown.length > 1 ? letter(query) : ""} order={order} onOrder={onOrder} />
+      ))}
+    </>
+  );
+}
+
+function InstantTable({ instant, title, order, onOrder }: { instant: InstantResult; title: string; order: string; onOrder: (order: string) => void }) {
+  const sort = { by: order.replace(/^-/, ""), isDescending: order.startsWith("-") };
+  const [most, setMost] = useState(ROWS);
+  if (instant.type === "scalar" || instant.type === "string") {
+    return (
+      <p class={style.single}>
+        {title && `${title}: `}
+        <strong>{String(instant.value)}</strong> <span class="note">a {instant.type === "scalar" ? "number" : "text"}, at {instantText(instant.timestamp)}</span>
+      </p>
+    );
+  }
+  if (instant.type === "matrix") return <RawTable found={instant.series} title={title} matched={instant.series.length} />;
+  const names = [...new Set(instant.series.flatMap(({ labels }) => Object.keys(labels)))].sort((a, b) => Number(b === "__name__") - Number(a === "__name__") || NATURAL.compare(a, b));
+  const rows = [...instant.series];
+  if (sort.by === "value") rows.sort((a, b) => a.value - b.value);
+  else if (sort.by !== "") rows.sort((a, b) => NATURAL.compare(a.labels[sort.by] ?? "", b.labels[sort.by] ?? ""));
+  if (sort.isDescending) rows.reverse();
+  const head = (key: string, text: string) => (
+    <th key={key} scope="col" aria-sort={sort.by === key ? (sort.isDescending ? "descending" : "ascending") : undefined}>
+      <button type="button" onClick={() => onOrder((sort.by === key ? !sort.isDescending : key === "value") ? `-${key}` : key)}>
+        <bdi>{text}</bdi>
+        <span class={style.arrow} aria-hidden="true">
+          {sort.by === key ? (sort.isDescending ? "↓" : "↑") : ""}
+        </span>
+      </button>
+    </th>
+  );
+  if (rows.length === 0) return <Nothing />;
+  return (
+    <div class={style.scroll} role="region" aria-label={`Values${title && ` of ${title}`}`} tabIndex={0}>
+      <table class={style.table}>
+        <caption>
+          {title && `${title}: `}
+          {grouped(rows.length)} series at {instantText(rows[0]?.timestamp ?? 0)}
+        </caption>
+        <thead>
+          <tr>
+            {names.map((name) => head(name, name === "__name__" ? "metric" : name))}
+            {head("value", "value")}
+          </tr>
+        </thead>
+        <tbody>
+          {rows.slice(0, most).map(({ labels, value }) => (
+            <tr key={JSON.stringify(labels)}>
+              {names.map((name) => (
+                <td key={name} title={labels[name]}>
+                  <bdi>{labels[name]}</bdi>
+                </td>
+              ))}
+              <td class={style.number}>{String(value)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {rows.length > most && (
+        <button type="button" class={style.link} onClick={() => setMost(most * 5)}>
+          {grouped(rows.length - most)} more
+        </button>
+      )}
+    </div>
+  );
+}
+
+export function RawTable({ found, title, matched }: { found: readonly SeriesData[]; title: string; matched: number }) {
+  const [most, setMost] = useState(ROWS);
+  const samples = found.reduce((sum, { timestamps }) => sum + timestamps.length, 0);
+  if (samples === 0) return <Nothing />;
+  return (
+    <div class={style.scroll} role="region" aria-label={`Samples${title && ` of ${title}`}`} tabIndex={0}>
+      <table class={style.table}>
+        <caption>
+          {title && `${title}: `}
+          {grouped(samples)} samples{matched > found.length ? ` of the first ${found.length} of ${grouped(matched)} series` : ` of ${grouped(found.length)} series`}, the newest first
+        </caption>
+        <thead>
+          <tr>
+            <th scope="col">time</th>
+            <th scope="col">series</th>
+            <th scope="col">value</th>
+          </tr>
+        </thead>
+        <tbody>
+          {newest(found, most).map(({ series, time, value }) => (
+            <tr key={`${series} ${time}`}>
+              <td class={style.number}>{instantText(time)}</td>
+              <td title={series}>
+                <bdi>{series}</bdi>
+              </td>
+              <td class={style.number}>{String(value)}</td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+      {samples > most && (
+        <button type="button" class={style.link} onClick={() => setMost(most * 5)}>
+          {grouped(samples - most)} more
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** The newest of all series together: each is in order, so that they are taken from the ends. */
+function newest(found: readonly SeriesData[], most: number): { series: string; time: number; value: number }[] {
+  const ends = found.map(({ labels, timestamps, values }) => ({ series: seriesText(labels), timestamps, values, next: timestamps.length - 1 }));
+  const rows: { series: string; time: number; value: number }[] = [];
+  while (rows.length < most) {
+    let latest: (typeof ends)[number] | undefined;
+    for (const end of ends) {
+      if (end.next >= 0 && (latest === undefined || (end.timestamps[end.next] as number) > (latest.timestamps[latest.next] as number))) latest = end;
+    }
+    if (!latest) break;
+    rows.push({ series: latest.series, time: latest.timestamps[latest.next] as number, value: latest.values[latest.next] as number });
+    latest.next--;
+  }
+  return rows;
+}
+
+function Nothing() {
+  return <p class={style.nothing}>Nothing was found in this time</p>;
+}
+

@@ -1,0 +1,653 @@
+// The room Explore as somebody uses it who wants to know something: over the page's own database, which is filled here through the
+// package with series that are known, and over a snapshot of a server.
+import assert from "node:assert/strict";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { after, before, describe, test } from "node:test";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import { build } from "vite";
+import { openPage } from "../server/chromium.mjs";
+
+const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
+const BUILT = fileURLToPath(new URL("../../../dist/page", import.meta.url));
+const PACKAGE = fileURLToPath(new URL("../../dist", import.meta.url));
+const SNAPSHOT = fileURLToPath(new URL("../../../tests/golden/upgraded_1.79.5_to_v1.150.0.tar.gz", import.meta.url));
+const PATIENCE = { timeout: 20_000 };
+
+/** What would do harm in a page, an attribute, a query, a terminal or a spreadsheet. */
+const HOSTILE = [
+  "<img src=x onerror=globalThis.harmed=1>",
+  '"}) or vector(1) #',
+  "a\\b\nc",
+  "\u202egnp.exe",
+  "=cmd|'/c calc'!A0",
+  "x".repeat(3000),
+];
+
+let visit;
+let page;
+/** Where the samples of the filled series end, in milliseconds. */
+let end;
+before(async () => {
+  visit = await openPage({ mounts: { page: BUILT, package: PACKAGE } });
+  const context = await visit.page
+    .context()
+    .browser()
+    .newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
+  page = await newPage(context);
+  await page.goto(`${visit.url}/blank.html`);
+  end = await page.evaluate(fill, HOSTILE);
+});
+after(() => visit?.close());
+
+async function newPage(context) {
+  const opened = await context.newPage();
+  opened.on("pageerror", (error) => visit.errors.push(String(error.stack ?? error)));
+  opened.on("console", (message) => message.type() === "error" && visit.errors.push(message.text()));
+  opened.on("dialog", (dialog) => (visit.errors.push(`a dialog: ${dialog.message()}`), dialog.dismiss()));
+  return opened;
+}
+
+/** Fills the page's database before the page opens it. A series of the machine that the page scrapes is there, so that it goes on from now. */
+async function fill(hostile) {
+  const { open } = await import("/package/index.js");
+  const db = await open({ name: "sandglass", storage: "indexeddb" });
+  const end = Math.floor(Date.now() / 5000) * 5000;
+  const times = Array.from({ length: 360 }, (_, i) => end - (359 - i) * 5000);
+  const put = (labels, valueAt, kept = times) =>
+    db.append(
+      labels,
+      kept,
+      kept.map((time) => valueAt(times.indexOf(time))),
+    );
+  const target = { instance: "node-a:9100", job: "node" };
+  await put({ __name__: "node_load1", ...target }, () => 1);
+  for (const [code, rate] of [
+    ["200", 50],
+    ["404", 5],
+    ["500", 10],
+  ])
+    await put({ __name__: "requests_total", code, path: "/" }, (i) => rate * i);
+  for (const [le, share] of [
+    ["0.1", 1],
+    ["0.5", 3],
+    ["+Inf", 4],
+  ])
+    await put({ __name__: "latency_seconds_bucket", le }, (i) => share * i);
+  // Ten minutes are missing.
+  await put(
+    { __name__: "with_a_hole" },
+    () => 7,
+    times.filter((_, i) => i < 180 || i >= 300),
+  );
+  for (const value of hostile) await put({ __name__: "hostile", value }, (i) => i);
+  await put({ __name__: "a name, with; all <b>sorts</b>" }, (i) => i);
+  await db.close();
+  return end;
+}
+
+const iso = (ms) => new Date(ms).toISOString();
+/** Goes to an address of the room, as a link does. */
+const goTo = (parameters) => page.goto(`${visit.url}/page/index.html#explore?${new URLSearchParams(parameters)}`);
+const box = (letter = "A", of = page) => of.getByRole("textbox", { name: `Query ${letter}` });
+const legend = (of = page) => of.locator("[data-shape] table").first().locator("tbody tr");
+const names = (of = page) => legend(of).locator("th").allTextContents();
+const shows = (texts, of = page) =>
+  of.waitForFunction(
+    (texts) =>
+      JSON.stringify(
+        [...(document.querySelector("[data-shape] table")?.querySelectorAll("tbody th") ?? [])].map((name) => name.textContent),
+      ) === JSON.stringify(texts),
+    texts,
+    PATIENCE,
+  );
+const address = (of = page) => of.evaluate(() => Object.fromEntries(new URLSearchParams(location.hash.split(/\?(.*)/s)[1])));
+const fixed = (query, more = []) => [...[query].flat().map((q) => ["q", q]), ["from", iso(end - 1_500_000)], ["to", iso(end)], ...more];
+const quiet = () => assert.deepEqual(visit.errors, []);
+
+const ALL_CODES = ['{code="200"}', '{code="404"}', '{code="500"}'];
+
+test("a query is typed with what the database offers, and drawn", async () => {
+  await goTo(fixed("node_load1"));
+  await shows(['node_load1{instance="node-a:9100",job="node"}']);
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type("sum by (co");
+  const offer = (name) => page.getByRole("option", { name, exact: true });
+  await offer("code").click();
+  await page.keyboard.press("End");
+  await page.keyboard.type(" (rate(requ");
+  await offer("requests_total").click();
+  await page.keyboard.type("{co");
+  await offer("code").click();
+  await page.keyboard.type('=~"5');
+  await offer("500").click();
+  assert.match(await box().textContent(), /sum by \(code\) \(rate\(requests_total\{code=~"500"\}\)\)/);
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Enter");
+  await shows(['{code="500"}']);
+  assert.equal((await address()).q, 'sum by (code) (rate(requests_total{code=~"500"}))');
+  assert.equal(await legend().locator("[data-value]").textContent(), "2");
+  assert.match(await page.textContent("[data-query]"), /1 series in [\d.]+ ms, from \d+ samples of 1 series: \d+ blocks?, \d+ B read/);
+  quiet();
+});
+
+test("functions of MetricsQL are offered with what they do, and inside of them metrics are", async () => {
+  await goTo(fixed("node_load1"));
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type("rollup_ra");
+  await page.locator(".cm-completionInfo", { hasText: "growth a second" }).waitFor(PATIENCE);
+  await page.getByRole("option", { name: "rollup_rate(samples, which?)" }).click();
+  await page.keyboard.type("(requests_total{cod");
+  await page.getByRole("option", { name: "code", exact: true }).waitFor(PATIENCE);
+  quiet();
+});
+
+test("the legend draws series alone and sorts them, and the address keeps both", async () => {
+  await goTo(fixed("sum by (code) (rate(requests_total))"));
+  await shows(ALL_CODES);
+  const isLit = () =>
+    legend()
+      .locator("th button")
+      .evaluateAll((buttons) => buttons.map((button) => button.getAttribute("aria-pressed")));
+  await legend().nth(0).getByRole("button").click();
+  assert.deepEqual(await isLit(), ["true", "false", "false"]);
+  await legend()
+    .nth(2)
+    .getByRole("button")
+    .click({ modifiers: ["ControlOrMeta"] });
+  assert.deepEqual(await isLit(), ["true", "false", "true"]);
+  await page.getByRole("button", { name: "Mean" }).click();
+  assert.deepEqual(await names(), ['{code="200"}', '{code="500"}', '{code="404"}']);
+  const lines = await page.getAttribute("[data-plot]", "aria-label");
+  assert.match(lines, /^Chart of 2 series/);
+  await page.reload();
+  await shows(['{code="200"}', '{code="500"}', '{code="404"}']);
+  assert.deepEqual(await isLit(), ["true", "true", "false"]);
+  assert.equal(await page.getAttribute("[data-plot]", "aria-label"), lines);
+  await page.getByRole("button", { name: "Draw all again" }).click();
+  assert.deepEqual(await isLit(), ["false", "false", "false"]);
+  quiet();
+});
+
+test("a drag zooms, the pointer and the keys read values, and back is one step", async () => {
+  await goTo(fixed("sum by (code) (rate(requests_total))"));
+  await shows(ALL_CODES);
+  const plot = await page.locator("[data-plot] .u-over").boundingBox();
+  const x = (share) => plot.x + plot.width * share;
+  await page.mouse.move(x(0.5), plot.y + 40);
+  await page.locator(".tooltip").waitFor(PATIENCE);
+  assert.match(await page.textContent(".tooltip"), /\{code="200"\}10/);
+  await page.mouse.move(x(0.25), plot.y + 40);
+  await page.mouse.down();
+  await page.mouse.move(x(0.75), plot.y + 60, { steps: 4 });
+  await page.mouse.up();
+  const { from, to } = await address();
+  const near = (one, other) => assert.ok(Math.abs(Date.parse(one) - other) < 30_000, `${one} is not near ${iso(other)}`);
+  near(from, end - 1_125_000);
+  near(to, end - 375_000);
+  await page.getByRole("button", { name: "Back from the zoom" }).click();
+  assert.deepEqual([(await address()).from, (await address()).to], [iso(end - 1_500_000), iso(end)]);
+  await page.goBack();
+  assert.deepEqual([(await address()).from, (await address()).to], [from, to]);
+  await page.getByRole("button", { name: "Back from the zoom" }).waitFor(PATIENCE);
+  await page.goForward();
+  assert.equal((await address()).to, iso(end));
+  await page.focus("[data-plot]");
+  for (let i = 0; i < 5; i++) await page.keyboard.press("ArrowLeft");
+  await page.waitForFunction(() => /code="404"\} 1/.test(document.querySelector("[data-plot] [role=status]").textContent), null, PATIENCE);
+  quiet();
+});
+
+test("an address opened anew shows what it showed", async () => {
+  await goTo(
+    fixed(
+      ["sum by (code) (rate(requests_total))", "node_load1", "latency_seconds_bucket"],
+      [
+        ["hide", "2"],
+        ["step", "30s"],
+        ["sort", "-max"],
+        ["count", ""],
+        ["focus", "code"],
+        ["browse", "latency"],
+      ],
+    ),
+  );
+  await shows(['A {code="200"}', 'A {code="500"}', 'A {code="404"}', 'B node_load1{instance="node-a:9100",job="node"}']);
+  await page.locator("[data-counted]").waitFor(PATIENCE);
+  const seen = async (of) => ({
+    hash: await of.evaluate(() => location.hash),
+    names: await names(of),
+    figures: await legend(of).locator("td").allTextContents(),
+    range: await of.locator("[aria-controls$=panel]").textContent(),
+    metrics: await of.locator("[aria-label=Metrics] li").allTextContents(),
+    values: await of.locator("section", { hasText: "Values of code with most series" }).last().textContent(),
+  });
+  const here = await seen(page);
+  assert.deepEqual(here.metrics, ["latency_seconds_bucket"]);
+  assert.match(here.values, /2002.*5002.*4041/);
+  // Another tab is given the address while this one writes the database; then it is left alone with it.
+  const other = await newPage(page.context());
+  await other.goto(page.url());
+  await shows(here.names, other);
+  await other.waitForSelector("[aria-busy=false] [data-counted]", PATIENCE);
+  await other.locator("[aria-label=Metrics] li").first().waitFor(PATIENCE);
+  assert.deepEqual(await seen(other), here);
+  assert.match(await other.textContent("main"), /another tab writes/);
+  await page.close();
+  page = other;
+  await page.waitForFunction(() => /scraped each second/.test(document.querySelector("main").textContent), null, PATIENCE);
+  await page.getByRole("button", { name: "Run" }).click();
+  await shows(here.names);
+  quiet();
+});
+
+test("a table is sorted by any column, and saved with what a spreadsheet must not run", async () => {
+  await goTo(fixed("requests_total", [["as", "table"]]));
+  const cells = page.locator("[data-shape=table] tbody tr");
+  await cells.first().waitFor(PATIENCE);
+  assert.equal(await cells.count(), 3);
+  await page.getByRole("button", { name: "value" }).click();
+  assert.deepEqual(await cells.locator("td:nth-child(2)").allTextContents(), ["200", "500", "404"]);
+  assert.equal((await address()).order, "-value");
+  const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+  const lines = (await readFile(await download.path(), "utf8")).trim().split("\n");
+  assert.equal(lines[0], "query,timestamp_ms,time,series,value");
+  assert.equal(lines[1], `A,${end},${iso(end)},"requests_total{code=""200"",path=""/""}",${50 * 359}`);
+  assert.equal(lines.length, 4);
+  quiet();
+});
+
+test("a chart is saved as a table without its holes, and as a picture", async () => {
+  await goTo(fixed("with_a_hole", [["step", "1m"]]));
+  await shows(["with_a_hole"]);
+  const [csv] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
+  const lines = (await readFile(await csv.path(), "utf8")).trim().split("\n");
+  assert.ok(lines.length > 10 && lines.length < 22, `${lines.length} lines of 26 instants, of which ten are in the hole`);
+  assert.ok(lines.slice(1).every((line) => line.endsWith(",with_a_hole,7") || line.endsWith(',"with_a_hole",7')));
+  const [png] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "PNG" }).click()]);
+  assert.equal((await readFile(await png.path())).subarray(1, 4).toString(), "PNG");
+  // The line is drawn at both ends and not in the hole.
+  const inked = await page.evaluate(() => {
+    const canvas = document.querySelector("[data-plot] canvas");
+    const over = document.querySelector("[data-plot] .u-over");
+    const left = over.offsetLeft * devicePixelRatio;
+    const context = canvas.getContext("2d");
+    return [0.1, 0.6, 0.9].map((share) => {
+      const { data } = context.getImageData(Math.round(left + over.clientWidth * devicePixelRatio * share), 0, 1, canvas.height * 0.6);
+      const ink = getComputedStyle(canvas)
+        .getPropertyValue("--line-1")
+        .match(/\w\w/g)
+        .map((hex) => Number.parseInt(hex, 16));
+      for (let i = 0; i < data.length; i += 4)
+        if (data[i + 3] > 100 && ink.every((part, at) => Math.abs(part - data[i + at]) < 40)) return true;
+      return false;
+    });
+  });
+  assert.deepEqual(inked, [true, false, true]);
+  quiet();
+});
+
+test("a mistake is told at its place, in the engine's words, and goes when it is mended", async () => {
+  await goTo(fixed("node_load1"));
+  await shows(['node_load1{instance="node-a:9100",job="node"}']);
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText("sum(nope(node_load1))");
+  await page.keyboard.press("Shift+Enter");
+  await page.getByRole("alert").filter({ hasText: '1:5: parse error: unknown function "nope"' }).waitFor(PATIENCE);
+  await page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "nope", null, PATIENCE);
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText("sum(node_load1)");
+  await page.keyboard.press("Enter");
+  await shows(["sum(node_load1)"]);
+  await page.waitForFunction(() => !document.querySelector(".cm-lintRange-error"), null, PATIENCE);
+  // What PromQL refuses MetricsQL takes: told as one types, before anything is run.
+  await page.getByRole("button", { name: "PromQL", exact: true }).click();
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText("rate(node_load1)");
+  await page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "node_load1", null, PATIENCE);
+  quiet();
+});
+
+test("times are typed as people write them, and what is none is said", async () => {
+  await goTo(fixed("node_load1"));
+  const opener = page.locator("[aria-controls$=panel]");
+  await opener.click();
+  await page.getByLabel("From").fill("yesterday-ish");
+  await page.getByLabel("From").press("Enter");
+  await page.getByRole("alert").filter({ hasText: "“yesterday-ish” is no time" }).waitFor(PATIENCE);
+  await page.getByLabel("From").fill("now-10m");
+  await page.getByLabel("To", { exact: true }).fill("now");
+  await page.getByRole("button", { name: "Show this time" }).click();
+  assert.equal((await address()).from, "now-10m");
+  assert.equal(await opener.getAttribute("aria-expanded"), "false");
+  assert.ok(await opener.evaluate((button) => document.activeElement === button));
+  await page.getByRole("button", { name: "Wider" }).click();
+  const { from, to } = await address();
+  assert.equal(Math.round((Date.parse(to) - Date.parse(from)) / 1000 / 20), 60);
+  quiet();
+});
+
+test("live, the chart goes on by itself", async () => {
+  await goTo([
+    ["q", "max_over_time(timestamp(node_load1)[5s])"],
+    ["from", "now-2m"],
+    ["to", "now"],
+    ["step", "1s"],
+    ["refresh", "live"],
+  ]);
+  await page.locator("[data-plot] canvas").waitFor(PATIENCE);
+  const last = () =>
+    legend()
+      .locator("th button")
+      .first()
+      .evaluate(() => document.querySelector("[data-plot]").querySelector("canvas").toDataURL().length);
+  const before = await page.evaluate(() => document.querySelector("[data-plot] canvas").toDataURL());
+  await page.waitForFunction((before) => document.querySelector("[data-plot] canvas").toDataURL() !== before, before, PATIENCE);
+  assert.ok((await last()) > 0);
+  quiet();
+});
+
+test("labels that mean harm are text and nothing else", async () => {
+  await goTo(
+    fixed("hostile", [
+      ["count", "hostile"],
+      ["focus", "value"],
+      ["browse", "<b>"],
+    ]),
+  );
+  await page.waitForFunction((count) => document.querySelectorAll("[data-shape] tbody tr").length === count, HOSTILE.length, PATIENCE);
+  await page.waitForSelector("[aria-busy=false] [data-counted]", PATIENCE);
+  const shown = (await names()).join("\n");
+  for (const value of HOSTILE) assert.ok(shown.includes(JSON.stringify(value).slice(1, 200)), value.slice(0, 40));
+  assert.equal(await page.locator("main img, main b, [data-shape] script").count(), 0);
+  assert.equal(await page.evaluate(() => globalThis.harmed), undefined);
+  const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
+  assert.equal(content, window);
+  // A name of all sorts can be asked for by a click.
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.press("Delete");
+  await page.locator("[aria-label=Metrics] button").click();
+  await shows(['{"a name, with; all <b>sorts</b>"}']);
+  // A value is completed so that it can be asked for.
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type('hostile{value="a');
+  await page.locator(".cm-tooltip-autocomplete li", { hasText: "a\\b" }).click();
+  await page.keyboard.press("Escape");
+  await page.keyboard.press("Enter");
+  await shows([`hostile{value=${JSON.stringify("a\\b\nc")}}`]);
+  await page.getByRole("button", { name: "Table" }).click();
+  await page.locator("[data-shape=table] td").first().waitFor(PATIENCE);
+  quiet();
+});
+
+test("what there is most of is counted, and a line narrows it", async () => {
+  await goTo(fixed("node_load1", [["count", '{__name__=~"requests_total|latency_.*"}']]));
+  const counts = (pattern) =>
+    page.waitForFunction((pattern) => new RegExp(pattern).test(document.querySelector("[data-counted]")?.textContent), pattern, PATIENCE);
+  await counts("^6 series of 2 metrics, with 4 labels and 9 pairs");
+  await page.getByRole("button", { name: "latency_seconds_bucket 3" }).first().click();
+  await counts("^3 series of 1 metric, ");
+  assert.equal((await address()).count, '{__name__=~"requests_total|latency_.*",__name__="latency_seconds_bucket"}');
+  await page.goBack();
+  await counts("^6 series");
+  quiet();
+});
+
+test("a histogram is a heat map that is read by keys", async () => {
+  await goTo(fixed("sum by (le) (rate(latency_seconds_bucket))", [["as", "heatmap"]]));
+  await page.locator("[data-heat]").waitFor(PATIENCE);
+  assert.match(await page.getAttribute("[data-heat]", "aria-label"), /3 buckets/);
+  await page.focus("[data-heat]");
+  for (const key of ["ArrowLeft", "ArrowLeft", "ArrowUp"]) await page.keyboard.press(key);
+  // Of four a step, two lie between 0.1 and 0.5.
+  assert.match(await page.textContent("[data-heat] ~ .reading"), /above 0\.1 up to 0\.5: 0\.4$/);
+  await page.keyboard.press("ArrowUp");
+  assert.match(await page.textContent("[data-heat] ~ .reading"), /above 0\.5 up to ∞: 0\.2$/);
+  quiet();
+});
+
+test("raw samples are listed as they are stored, and only selectors have any", async () => {
+  await goTo(fixed("with_a_hole", [["as", "raw"]]));
+  await page.locator("[aria-label=Samples]").waitFor(PATIENCE);
+  assert.match(await page.textContent("[aria-label=Samples] caption"), /^181 samples of 1 series|^18\d samples of 1 series/);
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.insertText("rate(with_a_hole)");
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").first().waitFor(PATIENCE);
+  quiet();
+});
+
+test("the same over a snapshot of a server, and back to its parts", async () => {
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(
+    `${visit.url}/page/index.html#explore?of=snapshot&q=sum(cpu_usage_ratio)&from=2024-03-01T00:00:00Z&to=2024-03-02T00:00:00Z`,
+  );
+  // The address has the view, the visitor has the file.
+  await page.locator("input[type=file]").setInputFiles(SNAPSHOT);
+  await shows(["sum(cpu_usage_ratio)"]);
+  assert.match(await page.textContent("main"), /upgraded_1\.79\.5_to_v1\.150\.0\.tar\.gz/);
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
+  await page.locator("#opened-title").waitFor(PATIENCE);
+  await page.getByRole("link", { name: "Explore it" }).click();
+  await page.locator("[data-plot]").waitFor(PATIENCE);
+  await page.goBack();
+  await page.locator("#opened-title").waitFor(PATIENCE);
+  await page.getByRole("link", { name: "Inside", exact: true }).click();
+  await page.waitForSelector(".transport", PATIENCE);
+  quiet();
+});
+
+describe("without a browser", () => {
+  let folder;
+  let explore;
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "sandglass-explore-"));
+    const entry = join(folder, "entry.ts");
+    const modules = ["times", "address", "heat", "lines", "language", "words", "figures"];
+    await writeFile(entry, modules.map((name) => `export * from ${JSON.stringify(join(PAGE, "explore", name))};`).join("\n"));
+    await build({
+      configFile: false,
+      root: folder,
+      logLevel: "error",
+      build: {
+        lib: { entry, formats: ["es"], fileName: () => "explore.mjs" },
+        outDir: join(folder, "built"),
+        target: "esnext",
+        minify: false,
+      },
+    });
+    explore = await import(pathToFileURL(join(folder, "built", "explore.mjs")));
+  });
+  after(() => rm(folder, { recursive: true, force: true }));
+
+  test("times mean what they say, and what means nothing is refused", () => {
+    const { instantOf, settled, stepFor, durationOf, shortly } = explore;
+    const now = Date.parse("2026-11-29T12:30:15.250Z");
+    assert.equal(instantOf("now", now), now);
+    assert.equal(instantOf("now-1h-30m", now), now - 90 * 60e3);
+    assert.equal(instantOf(" now - 1h + 15m ", now), now - 45 * 60e3);
+    assert.equal(instantOf("now/h", now), new Date(now).setMinutes(0, 0, 0));
+    assert.equal(instantOf("now/h", now, true), new Date(now).setMinutes(59, 59, 999));
+    assert.equal(instantOf("now-1d/d", now), new Date(new Date(now - 86_400e3).setHours(0, 0, 0, 0)).getTime());
+    assert.equal(instantOf("2026-11-29", now), new Date(2026, 10, 29).getTime());
+    assert.equal(instantOf("2026-11-29", now, true), new Date(2026, 10, 30).getTime() - 1);
+    assert.equal(instantOf("2026-11-29 14:03", now), new Date(2026, 10, 29, 14, 3).getTime());
+    assert.equal(instantOf("2026-11-29T14:03:05.5Z", now), Date.UTC(2026, 10, 29, 14, 3, 5, 500));
+    assert.equal(instantOf("1795967400", now), 1795967400e3);
+    assert.equal(instantOf("1795967400123", now), 1795967400123);
+    for (const wrong of ["", "soon", "now-", "now-1", "now-1x", "2026-13-01", "2026-11-29T25:00", "now-999999999y", "1e9"])
+      assert.throws(() => instantOf(wrong, now), /is no time/, wrong);
+    assert.equal(settled("now-1h", now, false), "now-1h");
+    assert.match(settled("2026-11-29 14:03", now, false), /Z$/);
+    assert.deepEqual(
+      [15 * 60e3, 3600e3, 30 * 86_400e3, 1].map((range) => stepFor(range)),
+      [5000, 10_000, 2 * 3600e3, 1],
+    );
+    assert.deepEqual(["15s", "1h30m", "90", "0", "", "x", "1.5m", "-1s"].map(durationOf), [
+      15e3,
+      90 * 60e3,
+      90e3,
+      undefined,
+      undefined,
+      undefined,
+      90e3,
+      undefined,
+    ]);
+    assert.deepEqual([5000, 90 * 60e3, 86_400e3, 1250].map(shortly), ["5s", "1h30m", "1d", "1s250ms"]);
+  });
+
+  test("values on an axis are told apart, and those beside it have the digits that matter", () => {
+    const { axisValues, valueText } = explore;
+    assert.deepEqual(axisValues([347_750, 347_800], 50, "plain"), ["347.75 k", "347.80 k"]);
+    assert.deepEqual(axisValues([0, 0.5, 1], 0.5, "plain"), ["0", "0.5", "1.0"]);
+    assert.deepEqual(axisValues([0, 1e9, 2e9], 1e9, "bytes"), ["0", "1 GB", "2 GB"]);
+    assert.deepEqual(axisValues([-2, 0], 2, "seconds"), ["-2 s", "0"]);
+    assert.deepEqual(
+      [0, 1.23456, -12_345.678, 5e16, Number.NaN, Number.NEGATIVE_INFINITY, undefined].map((value) => valueText(value, "plain")),
+      ["0", "1.235", "-12.346 k", "50 P", "–", "-Inf", "–"],
+    );
+    assert.equal(valueText(1536, "bytes"), "1.536 kB");
+  });
+
+  test("a view and its address say the same, and an address of anything is a view", () => {
+    const { viewOf, hashOf, EMPTY } = explore;
+    const view = {
+      ...EMPTY,
+      of: "snapshot",
+      queries: [
+        { expression: 'a{b="c&d=#?"} + 1\n', isHidden: false },
+        { expression: "", isHidden: true },
+      ],
+      dialect: "promql",
+      from: "now-1h",
+      to: "now",
+      step: "15s",
+      refresh: "live",
+      shape: "raw",
+      lit: ["a1", "b2"],
+      sort: "max",
+      isDescending: true,
+      order: "-value",
+      browse: "",
+      counted: { selector: '{a="b"}', focus: "c" },
+    };
+    assert.deepEqual(viewOf(hashOf(view)), view);
+    assert.equal(hashOf(EMPTY), "#explore");
+    const strange = viewOf(`#explore?as=pie&sort=-x&hide=9.z&dialect=sql&of=all&${"q=x&".repeat(50)}lit=${"a.".repeat(500)}`);
+    assert.equal(strange.queries.length, 8);
+    assert.deepEqual([strange.shape, strange.sort, strange.dialect, strange.of], ["chart", "name", "metricsql", "own"]);
+    assert.ok(strange.lit.length <= 100);
+  });
+
+  test("buckets of both kinds become rows from the lowest up", () => {
+    const { heatOf } = explore;
+    const range = (...series) => ({
+      timestamps: Float64Array.of(0, 1000),
+      series: series.map(([labels, ...values]) => ({ labels, values: Float64Array.from(values) })),
+    });
+    const rows = (heat) => heat.rows.map(({ low, high, counts }) => [low, high, ...counts]);
+    // The second bucket was read before the first one, in the second instant.
+    const cumulative = heatOf(range([{ le: "+Inf" }, 6, 9], [{ le: "1" }, 1, 5], [{ le: "2" }, 3, 4], [{ job: "a" }, 7, 7]));
+    assert.deepEqual(rows(cumulative), [
+      [-Infinity, 1, 1, 5],
+      [1, 2, 2, 0],
+      [2, Infinity, 3, 5],
+    ]);
+    assert.deepEqual([cumulative.max, cumulative.histograms], [5, 1]);
+    const ranged = heatOf(
+      range(
+        [{ vmrange: "1.000e+01...2.000e+01" }, 4, NaN],
+        [{ vmrange: "1.000e+00...1.000e+01", job: "a" }, 1, 1],
+        [{ vmrange: "1.000e+00...1.000e+01", job: "b" }, 1, NaN],
+      ),
+    );
+    assert.deepEqual(rows(ranged), [
+      [1, 10, 2, 1],
+      [10, 20, 4, NaN],
+    ]);
+    assert.equal(ranged.histograms, 3);
+    for (const labels of [{}, { le: "wide" }, { vmrange: "a...b" }, { vmrange: "2...1" }])
+      assert.equal(heatOf(range([labels, 1, 1])), undefined);
+  });
+
+  test("lines have names that tell them apart, figures without holes, and keys that stay", () => {
+    const { linesOf, sorted, litOf, keyOf } = explore;
+    const timestamps = Float64Array.of(0, 1000, 2000);
+    const of = (...series) => ({
+      expression: "x",
+      warnings: [],
+      problem: "",
+      code: "",
+      range: { timestamps, series, warnings: [], stats: {} },
+    });
+    const both = { __name__: "m", job: "j" };
+    const lines = linesOf([
+      of(
+        { labels: { ...both, a: "10" }, values: Float64Array.of(1, NaN, 3) },
+        { labels: { ...both, a: "9" }, values: Float64Array.of(5, Infinity, 4) },
+      ),
+      undefined,
+      of({ labels: {}, values: Float64Array.of(2, 2, 2) }),
+    ]);
+    assert.deepEqual(
+      lines.lines.map(({ name }) => name),
+      ['A {a="10"}', 'A {a="9"}', "C x"],
+    );
+    assert.deepEqual(lines.common, [{ query: 0, labels: both }]);
+    assert.deepEqual(
+      lines.lines.map(({ column }) => column),
+      [
+        [1, null, 3],
+        [5, null, 4],
+        [2, 2, 2],
+      ],
+    );
+    assert.deepEqual(
+      lines.lines.map(({ min, max, mean, last }) => [min, max, mean, last]),
+      [
+        [1, 3, 2, 3],
+        [4, 5, 4.5, 4],
+        [2, 2, 2, 2],
+      ],
+    );
+    const order = (sort, isDescending) => sorted(lines.lines, { sort, isDescending }).map(({ place }) => place);
+    assert.deepEqual(
+      [order("name", false), order("last", true), order("max", false)],
+      [
+        [1, 0, 2],
+        [1, 0, 2],
+        [2, 0, 1],
+      ],
+    );
+    const [first] = lines.lines;
+    assert.equal(first.key, keyOf(0, { a: "10", job: "j", __name__: "m" }));
+    assert.deepEqual([...litOf(lines.lines, [first.key])], [first.key]);
+    assert.equal(litOf(lines.lines, ["of nobody"]).size, 3);
+  });
+
+  test("words of MetricsQL are read in the places where they are words", () => {
+    const { asPromql, WORDS } = explore;
+    for (const [text, read] of [
+      ["rollup_rate(m[5m])", "rate       (m[5m])"],
+      ["RATE(m)", "rate(m)"],
+      ["median by (a) (m)", "sum    by (a) (m)"],
+      ["topk_avg(3, m)", "topk    (3, m)"],
+      ["a default 0", "a or      0"],
+      ['m{median="median(", if="x"}', 'm{median="median(", if="x"}'],
+      ["rate(m) # median(", "rate(m) # median("],
+      ["median", "median"],
+    ])
+      assert.equal(asPromql(text), read);
+    assert.ok(WORDS.metricsql.size > 150 && WORDS.promql.size > 80);
+    assert.ok(!WORDS.promql.has("rollup_rate") && WORDS.promql.get("topk").takesNumberFirst && !WORDS.promql.get("sum").takesNumberFirst);
+  });
+});
