@@ -18,7 +18,7 @@ export interface Cursor {
 
 const AXIS_HEIGHT = 30;
 const AXIS_WIDTH = 66;
-const PADDING_RIGHT = 16;
+const PADDING_RIGHT = 20;
 const KEY_STEP = 8;
 const SETTLED_MS = 400;
 /** Lines that a tip at the pointer names. */

@@ -108,6 +108,27 @@ const quiet = () => assert.deepEqual(visit.errors, []);
 
 const ALL_CODES = ['{code="200"}', '{code="404"}', '{code="500"}'];
 
+test("the room's code is fetched when somebody goes there, and not before", async () => {
+  const scripts = () => page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => /\.js$/.test(name)).length);
+  const isThere = () => page.evaluate(() => document.querySelector("[data-query]") !== null);
+  await page.goto(`${visit.url}/page/index.html#live`);
+  await page.waitForSelector(".legend .value", PATIENCE);
+  const before = await scripts();
+  assert.equal(await isThere(), false);
+  await page.getByRole("link", { name: "Explore" }).click();
+  await page.waitForSelector("[data-query] [role=textbox]", PATIENCE);
+  assert.ok((await scripts()) > before);
+  // The door leads to where one was.
+  await goTo(fixed("node_load1"));
+  await shows(['node_load1{instance="node-a:9100",job="node"}']);
+  await page.getByRole("link", { name: "Live" }).click();
+  await page.waitForSelector(".figures", PATIENCE);
+  await page.getByRole("link", { name: "Explore" }).click();
+  await shows(['node_load1{instance="node-a:9100",job="node"}']);
+  assert.equal((await address()).q, "node_load1");
+  quiet();
+});
+
 test("a query is typed with what the database offers, and drawn", async () => {
   await goTo(fixed("node_load1"));
   await shows(['node_load1{instance="node-a:9100",job="node"}']);
