@@ -62,7 +62,7 @@ function countersOf(state: EngineState): Record<CounterName, Counter> {
     written: {
       title: "write amplification",
       value: hasWrittenAll ? `${significant(sums.writtenBytes / sums.stored)}×` : "–",
-      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)} that are there; ${bytes(sums.mergedBytes)} of it by merges`,
+      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)}; ${bytes(sums.mergedBytes)} by merges`,
     },
     read: {
       title: "read amplification",

@@ -13,6 +13,7 @@ export function LessonPanel(props: { player: Player; lesson: Lesson; chapter: Ch
   return (
     <div class="lesson">
       <article class="chapter" aria-labelledby="chapter-title">
+        <div class="told">
         <p class="chapter-number">
           {at + 1} of {CHAPTERS.length}
         </p>
@@ -20,6 +21,7 @@ export function LessonPanel(props: { player: Player; lesson: Lesson; chapter: Ch
         {chapter.text.map((paragraph) => (
           <p key={paragraph}>{marked(paragraph)}</p>
         ))}
+        </div>
         <p class="look">{marked(chapter.look)}</p>
         <Asked key={chapter.id} player={player} lesson={lesson} chapter={chapter} />
         <div class="turn">

@@ -25,7 +25,7 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
   const [decoded, setDecoded] = useState<{ key: string; blocks: BlockDetails[] } | undefined>();
   const headersOf = (part: HousePart) => player.inspection.headersOf(part.id);
   const series = seriesOf(parts, headersOf);
-  const tsid = series.some(([id]) => id === chosen) ? chosen : (series.toSorted(([, a], [, b]) => b.valuesBytes - a.valuesBytes)[0]?.[0] ?? "");
+  const tsid = series.some(([id]) => id === chosen) ? chosen : (series.toSorted((a, b) => b[1].bytes - a[1].bytes)[0]?.[0] ?? "");
   const start = Math.min(...parts.map((part) => part.minTimestamp));
   const end = Math.max(...parts.map((part) => part.maxTimestamp));
   const span = window ?? { from: at(start, end, FIRST[0]), to: at(start, end, FIRST[1]) };
@@ -84,10 +84,12 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
 
 const at = (start: number, end: number, share: number): number => Math.round((start + (end - start) * share) / 1000) * 1000;
 
-/** The series of these parts in the order of their TSIDs. */
-function seriesOf(parts: readonly HousePart[], headersOf: (part: HousePart) => readonly BlockHeader[]): [string, BlockHeader][] {
-  const found = new Map<string, BlockHeader>();
-  for (const part of parts) for (const header of headersOf(part)) found.set(header.tsid, header);
+/** The series of these parts in the order of their TSIDs, with the bytes that their values take. */
+function seriesOf(parts: readonly HousePart[], headersOf: (part: HousePart) => readonly BlockHeader[]): [string, { labels: BlockHeader["labels"]; bytes: number }][] {
+  const found = new Map<string, { labels: BlockHeader["labels"]; bytes: number }>();
+  for (const part of parts) {
+    for (const { tsid, labels, valuesBytes } of headersOf(part)) found.set(tsid, { labels, bytes: (found.get(tsid)?.bytes ?? 0) + valuesBytes });
+  }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
