@@ -24,6 +24,7 @@ const MODULES = [
   "model/lineage",
   "inside/chapters",
   "inside/questions",
+  "snapshot/cardinality",
 ];
 
 let folder;
@@ -521,4 +522,48 @@ test("numbers are found in whatever was pasted", () => {
   assert.deepEqual(page.numbersIn('[1, 2.5,"-3e2"]\n4\t0x10;x NaN', 10), { numbers: [1, 2.5, -300, 4, 16], refused: ["x", "NaN"] });
   assert.deepEqual(page.numbersIn("1 2 3", 2).numbers, [1, 2]);
   assert.deepEqual(page.numbersIn("  ", 2), { numbers: [], refused: [] });
+});
+
+// ---- what is heavy in a snapshot ----
+
+test("labels are weighed by their values, values by their series, metrics by their blocks", () => {
+  const sets = [
+    { __name__: "a", job: "x", pod: "1" },
+    { __name__: "a", job: "x", pod: "2" },
+    { __name__: "b", job: "y", pod: "3" },
+    { __name__: "b", job: "x" },
+  ];
+  assert.deepEqual(
+    page.labelWeights(sets).map(({ name, values, series }) => [name, values, series]),
+    [
+      ["pod", 3, 3],
+      ["__name__", 2, 4],
+      ["job", 2, 4],
+    ],
+  );
+  assert.deepEqual(page.valueWeights(sets, "job"), [
+    { value: "x", series: 3 },
+    { value: "y", series: 1 },
+  ]);
+  assert.equal(
+    page.narrowed(sets, [
+      ["job", "x"],
+      ["__name__", "b"],
+    ]).length,
+    1,
+  );
+  const scales = new page.Scales(sets);
+  const block = (name, rows, timestampsOffset) => ({
+    labels: name && { __name__: name },
+    rows,
+    timestampsBytes: 10,
+    timestampsOffset,
+    valuesBytes: rows,
+  });
+  // The second shares the timestamps of the first; of the last nobody knows the name.
+  scales.add([block("a", 5, 0), block("a", 7, 0), block("b", 100, 10), block(null, 9, 20)]);
+  assert.deepEqual(scales.metrics, [
+    { name: "b", series: 2, samples: 100, bytes: 10 + 100 + 81 },
+    { name: "a", series: 2, samples: 12, bytes: 10 + 12 + 2 * 81 },
+  ]);
 });
