@@ -40,10 +40,12 @@ async function openWith(name: string, open: (loaded: Loaded) => Promise<OpenedSn
 
 /** A snapshot that comes with the page: what a server of 1.79.5 wrote and one of 1.150 went on with. */
 export function openExample(): void {
-  void openGiven("Two servers’ example", async () => {
+  void openWith("example.tar.gz", async ({ OpenedSnapshot: Opened }) => {
     const answer = await fetch(EXAMPLE);
     if (!answer.ok) throw new Error(`the example that comes with the page could not be loaded: ${answer.status} ${answer.statusText}`);
-    return [{ path: "example.tar.gz", file: new File([await answer.blob()], "example.tar.gz") }];
+    const snapshot = await Opened.open([{ path: "example.tar.gz", file: new File([await answer.blob()], "example.tar.gz") }]);
+    snapshot.draw("temperature_celsius");
+    return snapshot;
   });
 }
 

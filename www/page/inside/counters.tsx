@@ -85,7 +85,7 @@ export function Counters({ player, only }: { player: Player; only?: readonly Cou
         names.map((name) => (
           <div key={name}>
             <dt>{counters[name].title}</dt>
-            <Moved value={counters[name].value} />
+            {only ? <Moved value={counters[name].value} /> : <dd class="value">{counters[name].value}</dd>}
             <dd class="note">{counters[name].note}</dd>
           </div>
         ))}

@@ -2,7 +2,7 @@
 
 import { useMemo } from "preact/hooks";
 import { bytes, plural } from "../model/format";
-import { lineageOf } from "../model/lineage";
+import { type Lineage, lineageOf } from "../model/lineage";
 import { CLASS_WORD } from "../model/words";
 import type { Player } from "./player";
 import { clockOf } from "./transport";
@@ -20,9 +20,15 @@ export function LineageView({ player, chosen, onChoose }: { player: Player; chos
   // Once a second is often enough for what only grows to the right.
   const now = Math.ceil(player.at.peek() / 1000) * 1000;
   const shape = `${house.merges.length} ${house.lastMerge?.id} ${house.lastMerge?.finishedAt} ${house.steps.get("swap")?.times} ${house.steps.get("disk")?.times} ${house.crashes.length}`;
-  const lineage = useMemo(() => lineageOf(house, now), [house, now, shape]);
+  // What is the same as before is not even compared: there can be hundreds of lines.
+  return useMemo(() => {
+    const lineage = lineageOf(house, now);
+    return lineage.parts.length === 0 ? null : <Tree lineage={lineage} now={now} chosen={chosen} onChoose={onChoose} />;
+  }, [house, now, shape, chosen, onChoose]);
+}
+
+function Tree({ lineage, now, chosen, onChoose }: { lineage: Lineage; now: number; chosen: number | undefined; onChoose: (merge: number | undefined) => void }) {
   const { parts, merges, from } = lineage;
-  if (parts.length === 0) return null;
   const leaves = parts.length - merges.length;
   const height = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, leaves * LINE));
   const long = Math.max(1, now - from);

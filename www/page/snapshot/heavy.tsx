@@ -2,8 +2,8 @@
 
 import { useMemo, useState } from "preact/hooks";
 import { bytes, compact, grouped, plural } from "../model/format";
-import { exactly } from "../model/selector";
-import { type LabelWeight, labelWeights, type MetricWeight, narrowed, valueWeights } from "./cardinality";
+import { exactly, PLAIN_NAME } from "../model/selector";
+import { type Labels, type LabelWeight, labelWeights, type MetricWeight, narrowed, valueWeights } from "./cardinality";
 import type { OpenedSnapshot } from "./opened";
 
 const MOST_HEAVY = 12;
@@ -94,6 +94,12 @@ function LabelRow({ label, most }: { label: LabelWeight; most: number }) {
   );
 }
 
+/** As people write a series: its name, then its labels. */
+function spelt({ __name__: name = "", ...labels }: Labels): string {
+  const others = exactly(labels);
+  return !PLAIN_NAME.test(name) ? exactly({ __name__: name, ...labels }) : others === "{}" ? name : `${name}${others}`;
+}
+
 const Weight = ({ share }: { share: number }) => (
   <span class="weight" aria-hidden="true">
     <span style={{ width: `${Math.max(1, 100 * share)}%` }} />
@@ -160,7 +166,7 @@ export function Browser({ snapshot }: { snapshot: OpenedSnapshot }) {
             return (
               <li key={selector}>
                 <button type="button" class="link" onClick={() => snapshot.draw(selector)}>
-                  <code>{selector}</code>
+                  <code>{spelt(labels)}</code>
                 </button>
               </li>
             );

@@ -22,7 +22,7 @@ export function Keep({ snapshot }: { snapshot: OpenedSnapshot }) {
       try {
         const { samples } = await snapshot.restoreInto(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
         isKept = true;
-        setState({ doing: "", problem: "", kept: `${plural(samples, "sample")} are kept as “${wanted}”, ${WHERE[database.storage]}.` });
+        setState({ doing: "", problem: "", kept: `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.` });
       } finally {
         await database.close();
         // Nothing is left of a try that failed.
