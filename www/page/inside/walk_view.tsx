@@ -57,7 +57,7 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
     <section class="lesson-stage walk-stage" aria-labelledby="query-walk-title">
       <div class="stage-title">
         <h2 id="query-walk-title">What is read for the answer</h2>
-        <label class="speed">
+        <label class="chosen-series">
           <span class="hidden">Series</span>
           <select value={tsid} onChange={(event) => setChosen(event.currentTarget.value)}>
             {series.map(([id, { labels: of }]) => (

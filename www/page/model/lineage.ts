@@ -27,8 +27,8 @@ export interface Lineage {
   from: number;
 }
 
-/** More than these cannot be told apart. */
-const MOST_LEAVES = 120;
+/** More parts than these cannot be told apart: the newest are shown. */
+const MOST_ROOTS = 120;
 
 /** In-memory parts are shown only where a merge has taken them; a crash numbers parts anew, so the line begins there. */
 export function lineageOf(house: House, now: number): Lineage {
@@ -54,7 +54,7 @@ export function lineageOf(house: House, now: number): Lineage {
     found.from = Math.min(found.from, part.bornAt);
     return y;
   };
-  for (const root of roots.slice(-MOST_LEAVES)) if (leaves < MOST_LEAVES) place(root, now, true);
+  for (const root of roots.slice(-MOST_ROOTS)) place(root, now, true);
   const whole = Math.max(1, leaves);
   for (const part of found.parts) part.y = (part.y + 0.5) / whole;
   for (const merge of found.merges) {

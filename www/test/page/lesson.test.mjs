@@ -160,7 +160,7 @@ test("of two engines with the same samples the merged one answers more selects, 
 test("a query's walk answers what a select of the same window answers", async () => {
   await inside.open("#chapters/a-querys-walk?s=steady&at=98");
   await inside.rest();
-  await page.selectOption(".walk-stage select", { label: 'up{instance="host-0"}' });
+  await page.selectOption(".chosen-series select", { label: 'up{instance="host-0"}' });
   await edge(0, 7);
   await edge(1, 33);
   const counts = () => page.locator(".funnel strong").allTextContents();
