@@ -138,7 +138,7 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
   },
   "a-crash": {
     asks: "Crash it so that not one row is lost.",
-    hint: "Something you can press brings all that waits in memory to disk first.",
+    hint: "Something you can press brings all that waits in memory to disk first. What comes after that is lost again: be quick, or slow time down.",
     answered: ({ house, deeds }) =>
       deeds.some(({ kind }) => kind === "crash") && house.crashes.some(({ lostRows }) => lostRows === 0)
         ? "A snapshot is complete, so it brings to disk all that was accepted. A flush does not: it makes in-memory parts of rows, and these are lost as rows are."
