@@ -185,7 +185,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "The encoder decides by looking: a column that is negative somewhere, or falls to more than an eighth of the value before, is a gauge.",
     ],
     look: "Here is the counter. Go up one step by the path above the picture and open the gauge, the constant and the noise beside it. Or paste numbers of your own below.",
-    leavesOut: "With -precisionBits below 64 a server drops further digits of gauges. The bytes are the same from 1.72 to 1.150.",
+    leavesOut: "With -precisionBits below 64 a server drops further digits of values. The bytes are the same from 1.72 to 1.150.",
     counters: ["samples", "bytes"],
     files: ["src/encoding/decimal.rs", "src/encoding/marshal.rs", "src/encoding/nearest_delta2.rs"],
     history: { situation: "kinds", seed: SEED, actions: [{ at: 50_300, kind: "merge" }] },
