@@ -7,6 +7,8 @@ import type { OpenedSnapshot } from "./snapshot/opened";
 
 type Loaded = typeof import("./snapshot/room");
 
+const EXAMPLE = new URL("../../tests/golden/upgraded_1.79.5_to_v1.150.0.tar.gz", import.meta.url);
+
 export const opened = signal<{ snapshot: OpenedSnapshot; Room: Loaded["SnapshotRoom"] } | undefined>(undefined);
 /** What is being done, or why it could not be. */
 export const opening = signal<{ name: string; problem: string } | undefined>(undefined);
@@ -15,12 +17,17 @@ export const hovering = signal(false);
 
 let asked = 0;
 
-export async function openGiven(name: string, give: () => Promise<readonly Given[]>): Promise<void> {
+export function openGiven(name: string, give: () => Promise<readonly Given[]>): Promise<void> {
+  return openWith(name, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
+}
+
+async function openWith(name: string, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
   const turn = ++asked;
   opening.value = { name, problem: "" };
   try {
-    const [{ OpenedSnapshot: Opened, SnapshotRoom }, given] = await Promise.all([import("./snapshot/room"), give()]);
-    const snapshot = await Opened.open(given);
+    const loaded = await import("./snapshot/room");
+    const { SnapshotRoom } = loaded;
+    const snapshot = await open(loaded);
     if (turn !== asked) return void snapshot.close();
     closeOpened();
     opened.value = { snapshot, Room: SnapshotRoom };
@@ -29,6 +36,22 @@ export async function openGiven(name: string, give: () => Promise<readonly Given
   } catch (error) {
     if (turn === asked) opening.value = { name, problem: messageOf(error) };
   }
+}
+
+/** A snapshot that comes with the page: what a server of 1.79.5 wrote and one of 1.150 went on with. */
+export function openExample(): void {
+  void openWith("example.tar.gz", async ({ OpenedSnapshot: Opened }) => {
+    const answer = await fetch(EXAMPLE);
+    if (!answer.ok) throw new Error(`the example that comes with the page could not be loaded: ${answer.status} ${answer.statusText}`);
+    const snapshot = await Opened.open([{ path: "example.tar.gz", file: new File([await answer.blob()], "example.tar.gz") }]);
+    snapshot.draw("temperature_celsius");
+    return snapshot;
+  });
+}
+
+/** Opens a database that was kept before. */
+export function openKept(name: string): Promise<void> {
+  return openWith(name, async ({ OpenedSnapshot: Opened }) => Opened.openKept(name));
 }
 
 export function openFiles(list: FileList): void {

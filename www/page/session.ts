@@ -28,7 +28,8 @@ export interface Filling {
   total: number;
 }
 
-export const DATABASE = "sandglass";
+/** The database of the room Live. */
+export const OWN_DATABASE = "sandglass";
 /** Where the scrape comes from, as a server would label it. */
 const TARGET = { instance: "node-a:9100", job: "node" };
 const TARGET_SELECTOR = '{instance="node-a:9100",job="node"}';
@@ -83,7 +84,7 @@ export class Session {
   async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "fail" | "wait" = "fail"): Promise<void> {
     this.phase.value = "opening";
     try {
-      const database = await open({ name: DATABASE, storage, ifLocked, retention: this.retention.peek() });
+      const database = await open({ name: OWN_DATABASE, storage, ifLocked, retention: this.retention.peek() });
       this.inMemory.value = storage === "memory";
       this.#stopObserving = database.observe((event) => this.#take(event));
       this.database.value = database;
@@ -157,7 +158,7 @@ export class Session {
       // A database that cannot be closed properly can still be removed.
     }
     try {
-      await destroy(DATABASE);
+      await destroy(OWN_DATABASE);
       location.reload();
     } catch (error) {
       this.#fail(error);

@@ -4,7 +4,7 @@
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import { useEffect, useMemo } from "preact/hooks";
 import { type Database, open } from "sandglass";
-import { DATABASE, type Session } from "../session";
+import { OWN_DATABASE, type Session } from "../session";
 
 export function useOwnDatabase(session: Session): { database: ReadonlySignal<Database | undefined>; isGuest: boolean } {
   const guest = useMemo(() => signal<Database | undefined>(undefined), []);
@@ -13,7 +13,7 @@ export function useOwnDatabase(session: Session): { database: ReadonlySignal<Dat
   useEffect(() => {
     if (!isElsewhere) return;
     let isWanted = true;
-    const opened = open({ name: DATABASE, ifLocked: "share" }).then((found) => {
+    const opened = open({ name: OWN_DATABASE, storage: "indexeddb", ifLocked: "share" }).then((found) => {
       if (isWanted) guest.value = found;
       else void found.close().catch(() => {});
     });

@@ -1,5 +1,6 @@
 // Counters that move with the picture, and what the last merge was about.
 
+import { useRef } from "preact/hooks";
 import type { EngineState } from "sandglass/inline";
 import { bytes, grouped, many, perSample, plural, significant } from "../model/format";
 import type { House } from "../model/house";
@@ -61,7 +62,7 @@ function countersOf(state: EngineState): Record<CounterName, Counter> {
     written: {
       title: "write amplification",
       value: hasWrittenAll ? `${significant(sums.writtenBytes / sums.stored)}×` : "–",
-      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)} that are there; ${bytes(sums.mergedBytes)} of it by merges`,
+      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)}; ${bytes(sums.mergedBytes)} by merges`,
     },
     read: {
       title: "read amplification",
@@ -84,7 +85,7 @@ export function Counters({ player, only }: { player: Player; only?: readonly Cou
         names.map((name) => (
           <div key={name}>
             <dt>{counters[name].title}</dt>
-            <dd class="value">{counters[name].value}</dd>
+            {only ? <Moved value={counters[name].value} /> : <dd class="value">{counters[name].value}</dd>}
             <dd class="note">{counters[name].note}</dd>
           </div>
         ))}
@@ -92,11 +93,24 @@ export function Counters({ player, only }: { player: Player; only?: readonly Cou
   );
 }
 
-/** Why these parts: all that could have been taken, by size, and those that were. */
-export function MergePanel({ player }: { player: Player }) {
+/** A value that is lit for a moment when it has become another one. */
+function Moved({ value }: { value: string }) {
+  const known = useRef({ value, times: 0 });
+  if (known.current.value !== value) known.current = { value, times: known.current.times + 1 };
+  const { times } = known.current;
+  // Another element begins the animation anew.
+  return (
+    <dd key={times} class={times > 0 ? "value lit" : "value"}>
+      {value}
+    </dd>
+  );
+}
+
+/** Why these parts: all that could have been taken, by size, and those that were. Of the last merge, unless another one was chosen. */
+export function MergePanel({ player, chosen }: { player: Player; chosen: number | undefined }) {
   player.beat.value;
   const { house } = player;
-  const merge = house.lastMerge;
+  const merge = house.merges.findLast(({ id }) => id === chosen) ?? house.lastMerge;
   const looks = player.state.value?.partitions.flatMap(({ looks }) => looks.filter((look) => look.class === "small" && look.freeParts > 0)) ?? [];
   const look = looks.at(-1);
   return (

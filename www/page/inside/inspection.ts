@@ -1,6 +1,6 @@
 // What the engine says when it is asked for its parts, their blocks and its index; and what of that is remembered for the picture.
 
-import type { IndexBlockDetails, PartDetails } from "sandglass/inline";
+import type { BlockDetails, IndexBlockDetails, PartDetails } from "sandglass/inline";
 import type { Composition } from "../drawing/stage";
 import type { HousePart } from "../model/house";
 import type { Situation } from "../replay/situations";
@@ -54,6 +54,15 @@ export class Inspection {
   /** The blocks of a part that was seen, though it may be merged away since. */
   headersOf(part: number): PartDetails["headers"] {
     return this.#headers.get(part) ?? [];
+  }
+
+  /** A block of a part, decoded. A part that was merged meanwhile rejects, as does a history that was left. */
+  async block(part: number, block: number): Promise<BlockDetails> {
+    const world = this.#world();
+    if (!world) throw new Error("no engine is there to be asked");
+    const details = await world.ask((database) => database.inspectBlock(part, block));
+    if (world !== this.#world()) throw new Error("another history has begun");
+    return details;
   }
 
   /** Asks for the series of parts that are drawn and not known yet. */

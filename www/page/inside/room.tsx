@@ -6,19 +6,26 @@ import { useEffect, useState } from "preact/hooks";
 import { bytes, clock, grouped, plural } from "../model/format";
 import { HOME, type Place } from "../model/history";
 import { SITUATIONS } from "../replay/situations";
-import { CHAPTERS, type Chapter, chapterOf, sourceOf } from "./chapters";
+import { CHAPTERS, type Chapter, chapterOf } from "./chapters";
 import { Counters, MergePanel } from "./counters";
 import { GlassView } from "./glass_view";
 import { HeapWalk } from "./heap_walk";
 import { IndexView } from "./index_view";
 import { type KeyLine, Keys } from "./keys";
+import { Lesson } from "./lesson";
+import { LessonPanel } from "./lesson_panel";
+import { LineageView } from "./lineage_view";
+import { OwnView } from "./own_view";
 import { Pipeline } from "./pipeline";
 import { Player, SPEEDS } from "./player";
+import { RaceView } from "./race_view";
 import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
+import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
 
 /** One for the whole visit: both rooms look at the same engine. */
 let only: Player | undefined;
+const lesson = new Lesson();
 const chapterId = signal("");
 /** The chapter that has led into a part since it was begun: it does so once. */
 let lookedInto = "";
@@ -38,6 +45,7 @@ export function enter(place: Place): Player {
       else player.address.write(false);
     } else if (!isHere || !player.isAt(place)) {
       chapterId.value = player.chapter = lookedInto = chapter.id;
+      if (!isHere) lesson.begin();
       void player.go(place).then((arrived) => {
         if (!arrived) return;
         player.setSpeed(chapter.speed);
@@ -73,6 +81,7 @@ function show(player: Player, chapter: Chapter): void {
   chapterId.value = chapter.id;
   player.chapter = chapter.id;
   lookedInto = "";
+  lesson.begin();
   void player.go({ history: chapter.history, at: chapter.from, zoom: [] }).then((arrived) => {
     if (!arrived) return;
     player.setSpeed(chapter.speed);
@@ -92,7 +101,9 @@ function begin(player: Player, situation: string): void {
 export function Room({ player }: { player: Player }) {
   const [keysShown, setKeysShown] = useState(false);
   const [snapshot, setSnapshot] = useState<string | undefined>();
-  const inChapters = chapterId.value !== "";
+  const [merge, setMerge] = useState<number | undefined>();
+  const chapter = chapterId.value === "" ? undefined : chapterOf(chapterId.value);
+  const inChapters = chapter !== undefined;
   useChapterZoom(player);
   useEffect(() => {
     const onKey = (event: KeyboardEvent) => {
@@ -106,21 +117,23 @@ export function Room({ player }: { player: Player }) {
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
   }, [player, keysShown]);
-  const showsIndex = inChapters && chapterOf(chapterId.value).index === true;
+  const showsIndex = chapter?.index === true;
   const zoomed = player.zoom.value.length > 1;
   const situation = player.situation.value;
   const { x, y } = player.zoomFrom;
   return (
     <div class={inChapters ? "room with-chapter" : "room"}>
-      {inChapters && <ChapterPanel player={player} />}
+      {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
           {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
           {!inChapters && <p class="watch">{situation.watch}</p>}
-          {inChapters && <Counters player={player} only={chapterOf(chapterId.value).counters} />}
+          {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>
-        <div class={zoomed ? "picture zoomed" : "picture"} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
+        {chapter?.panel === "race" && <RaceView lesson={lesson} />}
+        {chapter?.panel === "walk" && <WalkView player={player} lesson={lesson} />}
+        <div class={`picture${zoomed ? " zoomed" : ""}${chapter?.panel === "race" || chapter?.panel === "walk" ? " below-stage" : ""}`} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
           <GlassView player={player} pointedSnapshot={snapshot} />
           <ZoomView player={player} />
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
@@ -138,11 +151,16 @@ export function Room({ player }: { player: Player }) {
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
         <Troubles player={player} />
       </section>
-      <aside class="card side" aria-label={inChapters ? "The last merge" : "Counters"}>
-        {!inChapters && <Counters player={player} />}
-        <MergePanel player={player} />
-        <HeapWalk player={player} />
-      </aside>
+      {(!chapter || chapter.merges) && (
+        <aside class="card side" aria-label={inChapters ? "Merges" : "Counters"}>
+          {!inChapters && <Counters player={player} />}
+          {chapter?.merges === "time line" && <LineageView player={player} chosen={merge} onChoose={setMerge} />}
+          <MergePanel player={player} chosen={merge} />
+          {chapter?.merges !== "time line" && <HeapWalk player={player} />}
+        </aside>
+      )}
+      {!chapter && <Timeline player={player} chosen={merge} onChoose={setMerge} />}
+      {chapter?.panel === "own" && <OwnView seriesNumber={(labels) => player.seriesNumber(labels)} />}
       {!inChapters && <Situations player={player} />}
       {(!player.embedded || showsIndex) && <Index player={player} open={showsIndex} />}
       {!player.embedded && <Pipeline player={player} />}
@@ -245,54 +263,6 @@ function useChapterZoom(player: Player): void {
   }, [isOver, id, player]);
 }
 
-function ChapterPanel({ player }: { player: Player }) {
-  const chapter = chapterOf(chapterId.value);
-  const at = CHAPTERS.indexOf(chapter);
-  return (
-    <div class="lesson">
-      <article class="chapter" aria-labelledby="chapter-title">
-        <p class="chapter-number">
-          {at + 1} of {CHAPTERS.length}
-        </p>
-        <h1 id="chapter-title">{chapter.title}</h1>
-        {chapter.text.map((paragraph) => (
-          <p key={paragraph}>{paragraph}</p>
-        ))}
-        <p class="look">{chapter.look}</p>
-        <div class="turn">
-          <button type="button" disabled={at === 0} onClick={() => turn(-1)}>
-            Back
-          </button>
-          <button type="button" onClick={() => show(player, chapter)}>
-            Again
-          </button>
-          <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => turn(1)}>
-            Next
-          </button>
-        </div>
-      </article>
-      <nav class="contents" aria-label="Chapters">
-        <p class="note files">
-          {chapter.files.map((file) => (
-            <a key={file} href={sourceOf(file)}>
-              <code>{file.replace("src/", "")}</code>
-            </a>
-          ))}
-        </p>
-        <ol class="chapters">
-          {CHAPTERS.map((other) => (
-            <li key={other.id}>
-              <a href={`#chapters/${other.id}`} aria-current={other === chapter ? "page" : undefined}>
-                {other.title}
-              </a>
-            </li>
-          ))}
-        </ol>
-      </nav>
-    </div>
-  );
-}
-
 // ---- below the picture ------------------------------------------------------------------------------------------------
 
 function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string | undefined; onPoint: (name: string | undefined) => void }) {
@@ -362,6 +332,17 @@ function Situations({ player }: { player: Player }) {
         ))}
       </div>
     </section>
+  );
+}
+
+/** Merges over time, once there are some. */
+function Timeline(props: { player: Player; chosen: number | undefined; onChoose: (merge: number | undefined) => void }) {
+  props.player.beat.value;
+  if (props.player.house.lastMerge === undefined) return null;
+  return (
+    <div class="card timeline">
+      <LineageView {...props} />
+    </div>
   );
 }
 

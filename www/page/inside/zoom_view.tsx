@@ -140,7 +140,7 @@ function BlockFacts({ header }: { header: BlockHeader }) {
 
 // ---- a block ----------------------------------------------------------------------------------------------------------
 
-function BlockView({ block, player }: { block: BlockDetails; player: Looker }) {
+export function BlockView({ block, player }: { block: BlockDetails; player: Pick<Looker, "seriesNumber"> }) {
   const { header } = block;
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;

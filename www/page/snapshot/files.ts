@@ -12,6 +12,9 @@ export function tarOf(given: readonly Given[]): File | undefined {
   return given.length === 1 && only && !only.path.includes("/") ? only.file : undefined;
 }
 
+/** It as the package takes it. */
+export const sourceOf = (given: readonly Given[]): File | (readonly [path: string, content: File])[] => tarOf(given) ?? given.map(({ path, file }) => [path, file] as const);
+
 /** All files of what was dropped, folders with what is in them. */
 export async function below(entries: readonly FileSystemEntry[]): Promise<Given[]> {
   return (await Promise.all(entries.map(belowOne))).flat();

@@ -2,12 +2,13 @@
 // stands still.
 
 import { signal } from "@preact/signals";
-import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type RestoreResult } from "sandglass";
+import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress, type RestoreResult } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
-import { type Given, tarOf } from "./files";
+import { type Labels, type MetricWeight, Scales } from "./cardinality";
+import { type Given, sourceOf, tarOf } from "./files";
 
 /** A part that could not be read. */
 export interface BadPart {
@@ -18,11 +19,21 @@ export interface BadPart {
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
 /** Headers that are asked for at a time. */
 const HEADERS_AT_ONCE = 5000;
+/** Blocks whose headers are weighed: of a huge snapshot the first ones of each part tell enough. */
+const MOST_WEIGHED = 200_000;
 
 export class OpenedSnapshot {
   readonly state = signal<EngineState | undefined>(undefined);
   readonly database = signal<Database | undefined>(undefined);
   readonly series = signal(0);
+  /** The labels of all series. */
+  readonly sets = signal<readonly Labels[]>([]);
+  /** The metrics, the heaviest first, as far as they were weighed. */
+  readonly metrics = signal<readonly MetricWeight[]>([]);
+  /** Blocks whose headers were weighed, of those that are to be. */
+  readonly weighed = signal({ done: 0, total: 0 });
+  /** Labels whose values were chosen to look for series. */
+  readonly chosen = signal<readonly (readonly [name: string, value: string])[]>([]);
   readonly bad = signal<readonly BadPart[]>([]);
   /** How far the reading of every block is. */
   readonly checking = signal<{ done: number; total: number } | undefined>(undefined);
@@ -38,15 +49,40 @@ export class OpenedSnapshot {
   private constructor(
     readonly name: string,
     readonly format: string,
+    /** What was given; nothing of a database that was kept. */
+    readonly given: readonly Given[] | undefined,
   ) {}
 
   /** Opens what was given. A part that can't be read is left out and named; all that can is shown. */
   static async open(given: readonly Given[]): Promise<OpenedSnapshot> {
     const { database, found } = await openGiven(given);
-    const opened = new OpenedSnapshot(given[0]?.path.split("/")[0] ?? "", found.format);
+    const opened = new OpenedSnapshot(given[0]?.path.split("/")[0] ?? "", found.format, given);
     opened.bad.value = found.leftOut;
     await opened.#use(database);
     return opened;
+  }
+
+  /** Opens a database of this browser that was kept. */
+  static async openKept(name: string): Promise<OpenedSnapshot> {
+    const opened = new OpenedSnapshot(name, "", undefined);
+    await opened.#use(await open({ name }));
+    return opened;
+  }
+
+  /** Fills an empty database with it. */
+  async restoreInto(database: Database, onProgress: (progress: Progress) => void): Promise<RestoreResult> {
+    if (!this.given) throw new Error(`“${this.name}” is kept already`);
+    return database.snapshots.restore(sourceOf(this.given), onProgress);
+  }
+
+  /** Narrows its series down to those with these values, and draws them. */
+  choose(chosen: readonly (readonly [name: string, value: string])[]): void {
+    this.chosen.value = chosen;
+    if (chosen.length > 0) this.draw(exactly(Object.fromEntries(chosen)));
+  }
+
+  draw(selector: string): void {
+    this.feed.selector.value = selector;
   }
 
   /** What its files take. */
@@ -59,6 +95,7 @@ export class OpenedSnapshot {
     const labels = await database.labels();
     this.state.value = state;
     this.series.value = labels.length;
+    this.sets.value = labels;
     const parts = state.partitions.flatMap((partition) => partition.parts);
     if (parts.length > 0) {
       this.feed.fixed.value = this.whole();
@@ -71,6 +108,35 @@ export class OpenedSnapshot {
     }
     this.database.value = database;
     this.feed.use(database);
+    void this.#weigh(database, labels);
+  }
+
+  /** Reads headers, part by part, and adds up what they tell of each metric. */
+  async #weigh(database: Database, labels: readonly Labels[]): Promise<void> {
+    const parts = this.state.peek()?.partitions.flatMap(({ parts }) => parts) ?? [];
+    const most = Math.ceil(MOST_WEIGHED / Math.max(1, parts.length));
+    const scales = new Scales(labels);
+    this.metrics.value = scales.metrics;
+    let done = 0;
+    const total = parts.reduce((sum, part) => sum + Math.min(most, part.blocks), 0);
+    this.weighed.value = { done, total };
+    for (const part of parts) {
+      const end = Math.min(most, part.blocks);
+      for (let from = 0; from < end; from += HEADERS_AT_ONCE) {
+        try {
+          const { headers } = await database.inspectPart(part.id, { from, count: Math.min(HEADERS_AT_ONCE, end - from) });
+          scales.add(headers);
+        } catch {
+          // A bad part is named where blocks are read; one that was merged away is not there to be weighed.
+          break;
+        }
+        if (this.database.peek() !== database) return;
+        this.weighed.value = { done: done + Math.min(from + HEADERS_AT_ONCE, end), total };
+        this.metrics.value = scales.metrics;
+      }
+      done += end;
+    }
+    this.weighed.value = { done: total, total };
   }
 
   whole(): { start: number; end: number } {
@@ -150,7 +216,7 @@ export class OpenedSnapshot {
 async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult }> {
   const tar = tarOf(given);
   try {
-    const database = await openSnapshot(tar ?? given.map(({ path, file }) => [path, file] as const));
+    const database = await openSnapshot(sourceOf(given));
     return { database, found: database.snapshot };
   } catch (error) {
     if (tar === undefined || (error as { code?: unknown }).code !== "unsupported") throw error;

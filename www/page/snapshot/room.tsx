@@ -12,6 +12,8 @@ import { save } from "../save";
 import { ReadingLine, TakeAlong } from "../views/chart_card";
 import { Segmented } from "../views/segmented";
 import { SelectorInput } from "../views/selector_input";
+import { Browser, Heavy } from "./heavy";
+import { Keep } from "./keep";
 import type { OpenedSnapshot } from "./opened";
 
 export { OpenedSnapshot } from "./opened";
@@ -28,7 +30,9 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            Written by {snapshot.format}, {bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.
+            {snapshot.given
+              ? `Written by ${snapshot.format}, ${bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.`
+              : `Kept in this browser, ${bytes(snapshot.bytes)}: a database as any other, which goes on merging and can be written to.`}
           </p>
         </div>
         <div class="controls">
@@ -48,9 +52,12 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
       </dl>
-      <Health snapshot={snapshot} />
+      {parts.length > 0 && <Heavy snapshot={snapshot} />}
+      {parts.length > 0 && <Browser snapshot={snapshot} />}
       {parts.length > 0 && <Look snapshot={snapshot} />}
       <Parts snapshot={snapshot} />
+      <Health snapshot={snapshot} />
+      {snapshot.given && parts.length > 0 && <Keep snapshot={snapshot} />}
     </>
   );
 }

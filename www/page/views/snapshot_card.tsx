@@ -1,6 +1,8 @@
-import { useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { bytes, moment, plural } from "../model/format";
-import { openFiles } from "../opening";
+import { messageOf } from "../model/trouble";
+import { kept, refreshKept, removeKept } from "../kept";
+import { openExample, openFiles, openKept } from "../opening";
 import { save } from "../save";
 import type { Session } from "../session";
 import type { SnapshotFacts } from "../snapshots";
@@ -82,7 +84,40 @@ function Bring() {
           Open a folder…
           <input type="file" class="hidden" onChange={choose} {...{ webkitdirectory: true }} />
         </label>
+        <button type="button" onClick={openExample}>
+          Open an example
+        </button>
       </div>
+      <Kept />
+    </div>
+  );
+}
+
+/** Snapshots that were kept as databases of their own. */
+function Kept() {
+  const [problem, setProblem] = useState("");
+  useEffect(() => void refreshKept().catch(() => {}), []);
+  if (kept.value.length === 0) return null;
+  return (
+    <div class="kept">
+      <h3>Kept in this browser</h3>
+      <ul>
+        {kept.value.map((name) => (
+          <li key={name}>
+            <button type="button" class="link" onClick={() => void openKept(name)}>
+              {name}
+            </button>
+            <button type="button" class="quiet" aria-label={`Remove ${name}`} onClick={() => void removeKept(name).catch((error) => setProblem(messageOf(error)))}>
+              Remove
+            </button>
+          </li>
+        ))}
+      </ul>
+      {problem && (
+        <p class="reading problem" role="alert">
+          {problem}
+        </p>
+      )}
     </div>
   );
 }

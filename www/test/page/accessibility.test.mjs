@@ -167,6 +167,25 @@ const VIEWS = {
     await inside.open("#chapters/why-merge?s=steady&at=75");
     await inside.rest();
   },
+  "chapters, the race": async () => {
+    await inside.open("#chapters/what-a-merge-saves?s=steady&at=75");
+    await inside.rest();
+    await page.locator(".aside-note summary").first().click();
+    await page.locator(".aside-note summary").last().click();
+    await page.getByRole("button", { name: "Race", exact: true }).click();
+    await page.getByRole("button", { name: "Race on" }).waitFor();
+  },
+  "chapters, a query's walk": async () => {
+    await inside.open("#chapters/a-querys-walk?s=steady&at=98");
+    await inside.rest();
+    await page.locator(".question summary").click();
+    await page.waitForSelector(".walk-lines .of-block");
+  },
+  "chapters, numbers of one's own": async () => {
+    await inside.open("#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5");
+    await inside.rest();
+    await page.waitForSelector(".own .hex");
+  },
   "chapters, the index": async () => {
     await inside.open("#chapters/finding-a-series?s=churn&do=26.5~ask&at=27.5");
     await page.waitForSelector(".walk-steps .item");

@@ -28,6 +28,8 @@ for (const [width, height] of [
     }
     assert.ok((await topOf("h1")) <= (await topOf(".scene")) + 40);
     assert.equal(await page.locator(".counters > div").count(), 3);
+    // What the question asks to be done can be done.
+    assert.ok(await page.getByRole("button", { name: "Merge all" }).isVisible());
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     assert.equal(content, window);
   });

@@ -20,6 +20,11 @@ const MODULES = [
   "replay/machine",
   "replay/history",
   "chart_feed",
+  "model/numbers",
+  "model/lineage",
+  "inside/chapters",
+  "inside/questions",
+  "snapshot/cardinality",
 ];
 
 let folder;
@@ -28,7 +33,7 @@ let page;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandglass-model-"));
   const entry = join(folder, "entry.ts");
-  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};`;
+  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};export * as walk from ${JSON.stringify(join(PAGE, "model/walk"))};export * as houses from ${JSON.stringify(join(PAGE, "model/house"))};`;
   await writeFile(entry, [...MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`), named].join("\n"));
   await build({
     configFile: false,
@@ -396,4 +401,169 @@ test("counts have their word's form", () => {
     ["1 sample", "0 samples", "3.9 k samples"],
   );
   assert.equal(page.day(new Date(2026, 4, 5).getTime()), "5 May");
+});
+
+// ---- the lesson ----
+
+test("every word of the lesson is defined in the sentence in which it is used first", () => {
+  const { CHAPTERS, WORDS, QUESTIONS } = page;
+  const told = CHAPTERS.flatMap(({ id, text, look }) => [...text, look, QUESTIONS[id].asks]);
+  for (const [word] of WORDS) {
+    const used = told.find((paragraph) => new RegExp(`(?<![\\w-])${word}s?(?![\\w-])`).test(paragraph));
+    assert.ok(used, `${word} is in the list of words and nowhere else`);
+    const first = new RegExp(`(?<![\\w-])(\\*?)${word}s?(?![\\w-])`).exec(used);
+    assert.equal(first[1], "*", `${word} is used before it is defined: ${used}`);
+  }
+});
+
+test("every chapter asks something, says what it leaves out, and which server it follows", () => {
+  for (const { id, leavesOut } of page.CHAPTERS) {
+    assert.ok(page.questionOf(id), id);
+    assert.match(leavesOut, /1\.72/, id);
+  }
+  assert.deepEqual(
+    Object.keys(page.QUESTIONS),
+    page.CHAPTERS.map(({ id }) => id),
+  );
+});
+
+const header = (tsid, minTimestamp, maxTimestamp, rows) => ({
+  tsid,
+  minTimestamp,
+  maxTimestamp,
+  rows,
+  valuesBytes: rows,
+  timestampsBytes: 2,
+});
+
+test("a walk reads the blocks of one series whose time meets the window, and no others", () => {
+  const parts = [
+    { id: 2, minTimestamp: 50, maxTimestamp: 99 },
+    { id: 1, minTimestamp: 0, maxTimestamp: 49 },
+    { id: 3, minTimestamp: 100, maxTimestamp: 149 },
+  ];
+  const headers = {
+    1: [header("a", 0, 20, 5), header("a", 21, 49, 5), header("b", 0, 49, 9)],
+    2: [header("b", 50, 99, 9)],
+    3: [header("a", 100, 149, 7)],
+  };
+  const { parts: walked, rows, bytes } = page.walk.walked(parts, ({ id }) => headers[id], "a", { from: 30, to: 100 });
+  assert.deepEqual(
+    walked.map(({ part, meets, wanted }) => [part.id, meets, wanted.map(({ at }) => at)]),
+    [
+      [1, true, [1]],
+      [2, true, []],
+      [3, true, [0]],
+    ],
+  );
+  assert.deepEqual([rows, bytes], [12, 16]);
+  assert.equal(page.walk.walked(parts, ({ id }) => headers[id], "a", { from: 51, to: 98 }).rows, 0);
+  const blocks = [
+    { timestamps: BigInt64Array.of(100n, 110n), values: [4, 5] },
+    { timestamps: BigInt64Array.of(21n, 30n, 49n), values: [1, 2, 3] },
+  ];
+  assert.deepEqual(
+    page.walk.within(blocks, { from: 30, to: 100 }).map(({ value }) => value),
+    [2, 3, 4],
+  );
+});
+
+test("the lineage of parts leads from each one on disk to those that it was merged of", () => {
+  const house = new page.houses.House();
+  const part = (id, at, merge = null, partClass = "small") =>
+    house.apply({ at, what: created(id, { class: partClass, merge, partition: "2024_03", name: `p${id}` }) });
+  const merge = (id, sources, output, at) => {
+    house.apply({
+      at,
+      what: {
+        type: "mergeStarted",
+        merge: id,
+        partition: "2024_03",
+        reason: "background",
+        sources,
+        rows: 1,
+        bytes: 1,
+        outputClass: "small",
+        choice: null,
+      },
+    });
+    part(output, at, id);
+    house.apply({ at, what: { type: "mergeFinished", merge: id, partition: "2024_03", output, rowsDeleted: 0, rowsDeduplicated: 0 } });
+    for (const source of sources) house.apply({ at, what: { type: "partRetired", partition: "2024_03", part: source } });
+  };
+  part(1, 10);
+  part(2, 20);
+  part(3, 30);
+  merge(1, [1, 2], 4, 35);
+  merge(2, [3, 4], 5, 50);
+  part(6, 60);
+  part(7, 65, null, "inmemory");
+  const { parts, merges, from } = page.lineageOf(house, 70);
+  assert.equal(from, 10);
+  assert.deepEqual(parts.map(({ part: { id }, from: born, to, isAlive }) => [id, born, to, isAlive]).sort(), [
+    [1, 10, 35, false],
+    [2, 20, 35, false],
+    [3, 30, 50, false],
+    [4, 35, 50, false],
+    [5, 50, 70, true],
+    [6, 60, 70, true],
+  ]);
+  assert.deepEqual(merges.map(({ merge: { id }, at, sources }) => [id, at, sources.length]).sort(), [
+    [1, 35, 2],
+    [2, 50, 2],
+  ]);
+  // Leaves stand apart, and a merge stands amid its sources.
+  assert.equal(new Set(parts.filter(({ part: { id } }) => [1, 2, 3, 6].includes(id)).map(({ y }) => y)).size, 4);
+  house.apply({ at: 80, what: { type: "crashed", lostRows: 0, state: { partitions: [] } } });
+  assert.deepEqual(page.lineageOf(house, 90).merges, []);
+});
+
+test("numbers are found in whatever was pasted", () => {
+  assert.deepEqual(page.numbersIn('[1, 2.5,"-3e2"]\n4\t0x10;x NaN', 10), { numbers: [1, 2.5, -300, 4, 16], refused: ["x", "NaN"] });
+  assert.deepEqual(page.numbersIn("1 2 3", 2).numbers, [1, 2]);
+  assert.deepEqual(page.numbersIn("  ", 2), { numbers: [], refused: [] });
+});
+
+// ---- what is heavy in a snapshot ----
+
+test("labels are weighed by their values, values by their series, metrics by their blocks", () => {
+  const sets = [
+    { __name__: "a", job: "x", pod: "1" },
+    { __name__: "a", job: "x", pod: "2" },
+    { __name__: "b", job: "y", pod: "3" },
+    { __name__: "b", job: "x" },
+  ];
+  assert.deepEqual(
+    page.labelWeights(sets).map(({ name, values, series }) => [name, values, series]),
+    [
+      ["pod", 3, 3],
+      ["__name__", 2, 4],
+      ["job", 2, 4],
+    ],
+  );
+  assert.deepEqual(page.valueWeights(sets, "job"), [
+    { value: "x", series: 3 },
+    { value: "y", series: 1 },
+  ]);
+  assert.equal(
+    page.narrowed(sets, [
+      ["job", "x"],
+      ["__name__", "b"],
+    ]).length,
+    1,
+  );
+  const scales = new page.Scales(sets);
+  const block = (name, rows, timestampsOffset) => ({
+    labels: name && { __name__: name },
+    rows,
+    timestampsBytes: 10,
+    timestampsOffset,
+    valuesBytes: rows,
+  });
+  // The second shares the timestamps of the first; of the last nobody knows the name.
+  scales.add([block("a", 5, 0), block("a", 7, 0), block("b", 100, 10), block(null, 9, 20)]);
+  assert.deepEqual(scales.metrics, [
+    { name: "b", series: 2, samples: 100, bytes: 10 + 100 + 81 },
+    { name: "a", series: 2, samples: 12, bytes: 10 + 12 + 2 * 81 },
+  ]);
 });

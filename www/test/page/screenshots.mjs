@@ -19,6 +19,10 @@ const VIEWS = {
   part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".blocks button", "part"],
   block: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".column", "block"],
   chapter: ["#chapters/why-merge", ".candidates", "wait"],
+  race: ["#chapters/what-a-merge-saves?s=steady&at=75", ".race", "race"],
+  walk: ["#chapters/a-querys-walk?s=steady&at=98", ".walk-lines .of-block"],
+  own: ["#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5", ".own .hex"],
+  opened: ["#live", ".bring", "opened"],
   keys: ["#inside?s=steady&at=20", ".time span:not(:empty)", "keys"],
   explore: ["#explore", "[data-plot] canvas", "wait"],
   counted: [
@@ -57,6 +61,15 @@ try {
         }
         await page.waitForSelector(ready, { timeout: 20_000 });
         if (then === "keys") await page.keyboard.press("?");
+        if (then === "race") {
+          await page.getByRole("button", { name: "Race", exact: true }).click();
+          await page.getByRole("button", { name: "Race on" }).waitFor();
+        }
+        if (then === "opened") {
+          await page.getByRole("button", { name: "Open an example" }).click();
+          await page.waitForSelector(".browser");
+          await page.waitForSelector(".legend .value");
+        }
         await page.waitForTimeout(then === "wait" ? 9000 : 900);
         await page.screenshot({ path: `${folder}${name}-${theme}-${width}.png`, fullPage: name !== "keys" });
         console.log(`${name} ${theme} ${width}`);

@@ -82,6 +82,69 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
   assert.deepEqual(visit.errors, []);
 });
 
+test("tells what is heavy, and leads to series by their labels", async () => {
+  const close = page.getByRole("button", { name: "Close it" });
+  if (await close.count()) await close.click();
+  await page.getByRole("button", { name: "Open an example" }).click();
+  await page.getByRole("heading", { name: "What is heavy" }).waitFor({ timeout: 20_000 });
+  await page.waitForFunction(() =>
+    /Weighed by the headers of/.test(document.querySelector("[aria-labelledby=heavy-title] .hint").textContent),
+  );
+  const rows = (nth) =>
+    page.evaluate(
+      (nth) =>
+        [...document.querySelectorAll(".heavy table")[nth].querySelectorAll("tbody tr")].map((row) =>
+          [...row.children].map((cell) => cell.textContent),
+        ),
+      nth,
+    );
+  const metrics = await rows(0);
+  assert.equal(metrics.length, 12);
+  const labels = await rows(1);
+  const counts = labels.map(([, values]) => Number(values.replaceAll(",", "")));
+  assert.deepEqual(
+    counts,
+    counts.toSorted((a, b) => b - a),
+  );
+  const series = () => page.textContent("[aria-labelledby=browser-title] .hint");
+  assert.match(await series(), /^104 series; by the metric’s name: \d+ values$/);
+  // The heaviest metric has as many series as its row says.
+  await page.locator(".heavy tbody button").first().click();
+  await page.waitForFunction(
+    (count) => document.querySelector("[aria-labelledby=browser-title] .hint").textContent.startsWith(`${count} series of 104`),
+    metrics[0][1],
+  );
+  await page.waitForFunction((count) => document.querySelector(".found summary")?.textContent.startsWith(`${count} series`), metrics[0][1]);
+  await page.getByRole("list", { name: "Series" }).getByRole("button").first().click();
+  await page.waitForFunction(() => /^1 series matches/.test(document.querySelector(".found summary").textContent));
+  await page.locator(".browser .chip").click();
+  assert.match(await series(), /^104 series;/);
+  assert.deepEqual(visit.errors, []);
+});
+
+test("keeps a snapshot as a database of its own, and opens that again after a reload", async () => {
+  await open("deleted.tar.gz", await readFile(`${GOLDEN}deleted.tar.gz`));
+  const [samples, series] = [await figure("samples"), await figure("series")];
+  // The page's own database is full, and stays what it is.
+  await page.getByRole("textbox", { name: "Name" }).fill("sandglass");
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.waitForSelector("[aria-labelledby=keep-title] [role=alert]");
+  await page.getByRole("textbox", { name: "Name" }).fill("kept for later");
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.getByText(new RegExp(`Kept as “kept for later”: ${samples} samples in (IndexedDB|the origin private file system)\\.`)).waitFor();
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(`${visit.url}/page/index.html#live`);
+  await page.locator(".kept").getByRole("button", { name: "kept for later", exact: true }).click();
+  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "kept for later");
+  assert.equal(await figure("series"), series);
+  assert.equal(await figure("samples"), samples);
+  assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
+  await page.getByRole("button", { name: "Close it" }).click();
+  await page.getByRole("button", { name: "Remove kept for later" }).click();
+  await page.waitForSelector(".kept", { state: "detached" });
+  assert.deepEqual(visit.errors, []);
+});
+
 test("a second snapshot that is dropped into the first one's room shows its own chart", async () => {
   const [first, second] = ["tiny.tar.gz", "upgraded_1.79.5_to_v1.150.0.tar.gz"];
   await open(first, await readFile(`${GOLDEN}${first}`));

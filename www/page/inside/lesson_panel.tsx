@@ -1,0 +1,115 @@
+// A chapter's text beside the picture: what is told, what is to be looked at, the question, and the way through the others.
+
+import { useEffect } from "preact/hooks";
+import { CHAPTERS, type Chapter, sourceOf, WORDS } from "./chapters";
+import type { Lesson } from "./lesson";
+import type { Player } from "./player";
+import { questionOf } from "./questions";
+
+export function LessonPanel(props: { player: Player; lesson: Lesson; chapter: Chapter; onAgain: () => void; onTurn: (by: number) => void }) {
+  const { player, lesson, chapter, onAgain, onTurn } = props;
+  const at = CHAPTERS.indexOf(chapter);
+  const answered = lesson.answered.value;
+  return (
+    <div class="lesson">
+      <article class="chapter" aria-labelledby="chapter-title">
+        <div class="told">
+        <p class="chapter-number">
+          {at + 1} of {CHAPTERS.length}
+        </p>
+        <h1 id="chapter-title">{chapter.title}</h1>
+        {chapter.text.map((paragraph) => (
+          <p key={paragraph}>{marked(paragraph)}</p>
+        ))}
+        </div>
+        <p class="look">{marked(chapter.look)}</p>
+        <Asked key={chapter.id} player={player} lesson={lesson} chapter={chapter} />
+        <div class="turn">
+          <button type="button" disabled={at === 0} onClick={() => onTurn(-1)}>
+            Back
+          </button>
+          <button type="button" onClick={onAgain}>
+            Again
+          </button>
+          <button type="button" class="primary" disabled={at === CHAPTERS.length - 1} onClick={() => onTurn(1)}>
+            Next
+          </button>
+        </div>
+      </article>
+      <nav class="contents" aria-label="Chapters">
+        <details class="aside-note">
+          <summary>What this leaves out, and which server it follows</summary>
+          <p>{chapter.leavesOut}</p>
+        </details>
+        <details class="aside-note">
+          <summary>Words so far</summary>
+          <dl>
+            {WORDS.filter(([word]) => chapterOfWord(word) <= at).map(([word, says]) => (
+              <div key={word}>
+                <dt>{word}</dt>
+                <dd>{says}</dd>
+              </div>
+            ))}
+          </dl>
+        </details>
+        <p class="note files">
+          {chapter.files.map((file) => (
+            <a key={file} href={sourceOf(file)}>
+              <code>{file.replace("src/", "")}</code>
+            </a>
+          ))}
+        </p>
+        <ol class="chapters">
+          {CHAPTERS.map((other) => (
+            <li key={other.id}>
+              <a href={`#chapters/${other.id}`} aria-current={other === chapter ? "page" : undefined}>
+                {other.title}
+                {answered.has(other.id) && (
+                  <span class="done" role="img" aria-label="its question is answered">
+                    ✓
+                  </span>
+                )}
+              </a>
+            </li>
+          ))}
+        </ol>
+      </nav>
+    </div>
+  );
+}
+
+/** The chapter's question. Whether it is answered is seen from what the engine does, a few times a second. */
+function Asked({ player, lesson, chapter }: { player: Player; lesson: Lesson; chapter: Chapter }) {
+  const question = questionOf(chapter.id);
+  const shown = lesson.shown.value;
+  // Whatever an answer can come from.
+  const seen = [player.beat.value, player.print.value, player.history.value, player.part.value, player.block.value, lesson.race.value, lesson.walk.value];
+  useEffect(() => lesson.look(player, chapter), [lesson, player, chapter, ...seen]);
+  if (!question) return null;
+  return (
+    <section class={shown ? "question is-answered" : "question"} aria-label="Your turn">
+      <p>
+        <strong>{shown ? "Done." : "Your turn."}</strong> {question.asks}
+      </p>
+      <p role="status" class="answer">
+        {shown}
+      </p>
+      {!shown && (
+        <details>
+          <summary>A hint</summary>
+          <p>{question.hint}</p>
+        </details>
+      )}
+    </section>
+  );
+}
+
+/** A word between asterisks is defined where it stands. */
+function marked(text: string) {
+  return text.split("*").map((piece, i) => (i % 2 === 1 ? <dfn key={i}>{piece}</dfn> : piece));
+}
+
+/** Where a word is defined: the place of that chapter. */
+function chapterOfWord(word: string): number {
+  return CHAPTERS.findIndex(({ text }) => text.some((paragraph) => new RegExp(`\\*${word}s?\\*`).test(paragraph)));
+}

@@ -1,0 +1,68 @@
+// To keep a snapshot: it becomes a database of its own in this browser, to come back to.
+
+import { useState } from "preact/hooks";
+import { databases, destroy, open } from "sandglass";
+import { bytes, plural } from "../model/format";
+import { messageOf } from "../model/trouble";
+import { refreshKept } from "../kept";
+import type { OpenedSnapshot } from "./opened";
+
+const WHERE = { opfs: "in the origin private file system", indexeddb: "in IndexedDB", memory: "in memory alone: this browser keeps nothing" } as const;
+
+export function Keep({ snapshot }: { snapshot: OpenedSnapshot }) {
+  const [name, setName] = useState(snapshot.name.replace(/\.(tar(\.(gz|zst))?|tgz)$/, ""));
+  const [state, setState] = useState<{ doing: string; problem: string; kept: string }>({ doing: "", problem: "", kept: "" });
+  const keep = async () => {
+    const wanted = name.trim();
+    setState({ doing: "Opening…", problem: "", kept: "" });
+    try {
+      const isNew = !(await databases()).includes(wanted);
+      const database = await open({ name: wanted, retention: "100y", ifLocked: "fail" });
+      let isKept = false;
+      try {
+        const { samples } = await snapshot.restoreInto(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
+        isKept = true;
+        setState({ doing: "", problem: "", kept: `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.` });
+      } finally {
+        await database.close();
+        // Nothing is left of a try that failed.
+        if (isNew && !isKept) await destroy(wanted);
+      }
+      await refreshKept();
+    } catch (error) {
+      setState({ doing: "", problem: messageOf(error), kept: "" });
+    }
+  };
+  return (
+    <section class="card" aria-labelledby="keep-title">
+      <div class="card-head">
+        <div>
+          <h2 id="keep-title">Keep it</h2>
+          <p class="hint">It becomes a database of its own in this browser, to come back to from the room Live: it takes samples, merges and hands out snapshots as any other.</p>
+        </div>
+        <form
+          class="controls"
+          onSubmit={(event) => {
+            event.preventDefault();
+            void keep();
+          }}
+        >
+          <label class="keep-name">
+            Name <input type="text" required value={name} onInput={(event) => setName(event.currentTarget.value)} />
+          </label>
+          <button type="submit" class="primary" disabled={state.doing !== ""}>
+            {state.doing || "Keep it"}
+          </button>
+        </form>
+      </div>
+      {state.problem && (
+        <p class="reading problem" role="alert">
+          {state.problem}
+        </p>
+      )}
+      <p class="reading" role="status">
+        {state.kept}
+      </p>
+    </section>
+  );
+}

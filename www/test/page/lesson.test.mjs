@@ -1,0 +1,235 @@
+// The chapters as a lesson: each ends with a question that is answered by doing, and what they show beside the picture is real.
+import assert from "node:assert/strict";
+import { after, before, describe, test } from "node:test";
+import { ids, visitInside } from "./inside_page.mjs";
+
+let inside;
+let page;
+before(async () => {
+  inside = await visitInside();
+  page = inside.page;
+  await page.setViewportSize({ width: 1280, height: 900 });
+});
+after(() => inside?.close());
+
+const deed = (name) => page.locator(".deeds").getByRole("button", { name, exact: true }).click();
+const isAnswered = () => page.locator(".question.is-answered").count();
+const pause = async () => {
+  if ((await page.getAttribute(".play", "aria-label")) === "Pause") await page.click(".play");
+  await inside.rest();
+};
+/** Moves the beginning (0) or the end (1) of the walk's window, to so many seconds after the history began. */
+const edge = (which, second) =>
+  page
+    .locator(".window-edges input")
+    .nth(which)
+    .fill(String(Date.UTC(2024, 2, 10, 12, 0, second)));
+/** Opens blocks until the question is answered, and tells how many it took. */
+async function openBlocks() {
+  await page.waitForSelector(".zoom");
+  if (await page.locator(".hex").count()) await page.locator(".path button").last().click();
+  await page.waitForSelector(".blocks button");
+  const count = await page.locator(".blocks button").count();
+  for (let i = 0; i < count; i++) {
+    await page.locator(".blocks button").nth(i).click();
+    await page.waitForSelector(".hex");
+    await page.waitForTimeout(50);
+    if (await isAnswered()) return i + 1;
+    await page.locator(".path button").last().click();
+    await page.waitForSelector(".blocks button");
+  }
+  return Number.NaN;
+}
+
+/** Where it is asked, what does not answer it, and what does. */
+const DOINGS = {
+  "a-sample-arrives": { at: "s=steady&at=0.9", does: () => deed("Flush") },
+  "one-second-later": { at: "s=steady&at=3.5", not: () => deed("Snapshot"), does: () => deed("Crash") },
+  "five-seconds-later": {
+    at: "s=steady&at=15.5",
+    not: () => deed("Crash"),
+    async does() {
+      for (let second = 16.5; second <= 19.5; second++) {
+        await inside.press("ArrowRight");
+        await inside.atRest(second * 1000);
+      }
+      await deed("Crash");
+    },
+  },
+  "why-merge": { at: "s=steady&at=75", does: () => deed("Merge all") },
+  "what-a-merge-saves": { at: "s=steady&at=75", does: () => page.getByRole("button", { name: "Race", exact: true }).click() },
+  "how-a-merge-runs": {
+    at: "s=steady&do=60.3~merge&at=62.5",
+    not: () => deed("Merge all"),
+    async does() {
+      await deed("Late samples");
+      await page.waitForFunction(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months"));
+      await deed("Merge all");
+    },
+  },
+  // These lead into a part when they are played to their end.
+  "what-a-block-is": { at: "", does: openBlocks },
+  "how-numbers-shrink": { at: "", does: openBlocks },
+  "finding-a-series": {
+    at: "s=churn&do=26.5~ask&at=27.5",
+    async does() {
+      await page.selectOption(".speed select", "0.1");
+      await deed("Merge all");
+      await pause();
+      await deed("Select");
+    },
+  },
+  "a-querys-walk": {
+    at: "s=steady&at=98",
+    async does() {
+      await edge(1, 45);
+    },
+  },
+  "a-snapshot": {
+    at: "s=steady&do=42.3~snapshot,46.3~merge&at=50",
+    async does() {
+      await deed("Snapshot");
+      await page.waitForTimeout(200);
+      assert.equal(await isAnswered(), 0);
+      await deed("Snapshot");
+    },
+  },
+  "a-crash": {
+    at: "s=crash&at=27",
+    async not() {
+      await deed("Flush");
+      await deed("Crash");
+    },
+    async does() {
+      // Before the next scrape, however busy the machine is.
+      await page.selectOption(".speed select", "0.1");
+      await deed("Snapshot");
+      await deed("Crash");
+    },
+  },
+};
+
+describe("each chapter's question is answered by doing, and by nothing else", async () => {
+  const chapters = await ids("inside/chapters.ts");
+  assert.deepEqual(Object.keys(DOINGS), chapters);
+  for (const [id, { at, not, does }] of Object.entries(DOINGS)) {
+    test(id, async () => {
+      const address = at === "" ? `#chapters/${id}` : `#chapters/${id}?${at}`;
+      await inside.open(address);
+      if (at === "") await page.selectOption(".speed select", "30");
+      await inside.rest();
+      if (not) {
+        await not();
+        await page.waitForTimeout(600);
+        assert.equal(await isAnswered(), 0, "what does not answer it");
+        await inside.open(address);
+        await inside.rest();
+      }
+      assert.equal(await isAnswered(), 0);
+      const took = await does();
+      await page.waitForSelector(".question.is-answered .answer:not(:empty)");
+      if (took !== undefined) assert.ok(took >= 1, "one of the blocks");
+      assert.ok((await page.textContent(".question .answer")).length > 60);
+      await page.waitForSelector('.chapters [aria-current] [aria-label="its question is answered"]');
+      assert.deepEqual(inside.complaints(), []);
+    });
+  }
+
+  test("what was answered is known over a reload", async () => {
+    await inside.open("#chapters");
+    await page.waitForFunction((count) => document.querySelectorAll(".chapters .done").length === count, Object.keys(DOINGS).length);
+  });
+});
+
+test("of two engines with the same samples the merged one answers more selects, and reads less for each", async () => {
+  await inside.open("#chapters/what-a-merge-saves?s=steady&at=75");
+  await page.getByRole("button", { name: "Race", exact: true }).click();
+  await page.getByRole("button", { name: "Race on" }).waitFor();
+  const lanes = await page.evaluate(() =>
+    [...document.querySelectorAll(".race-lane")].map((lane) => ({
+      selects: Number(lane.querySelector(".race-count strong").textContent.replaceAll(",", "")),
+      says: lane.querySelector(".note").textContent,
+    })),
+  );
+  assert.ok(lanes[1].selects > 1.2 * lanes[0].selects, JSON.stringify(lanes));
+  assert.match(lanes[0].says, /40 blocks of 40 parts, .* for 1,000 samples/);
+  assert.match(lanes[1].says, /1 block of 1 part, .* for 1,000 samples/);
+  // Whoever leaves the chapter leaves the engines behind.
+  await page.getByRole("button", { name: "Next" }).click();
+  await page.waitForSelector(".race", { state: "detached" });
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("a query's walk answers what a select of the same window answers", async () => {
+  await inside.open("#chapters/a-querys-walk?s=steady&at=98");
+  await inside.rest();
+  await page.selectOption(".chosen-series select", { label: 'up{instance="host-0"}' });
+  await edge(0, 7);
+  await edge(1, 33);
+  const counts = () => page.locator(".funnel strong").allTextContents();
+  // Once a second from 12:00:00 on: 27 samples, in whichever parts they are.
+  await page.waitForFunction(() => document.querySelectorAll(".funnel strong")[4].textContent === "27 samples");
+  const [index, parts, blocks, rows] = await counts();
+  assert.equal(index, "1 of 12 series");
+  const number = (text) => Number(/^[\d,]+/.exec(text)[0].replaceAll(",", ""));
+  assert.ok(number(parts) >= 1 && number(blocks) >= number(parts) && number(rows) >= 27, [parts, blocks, rows].join());
+  assert.equal(await page.locator(".walk-lines .of-block").count(), number(blocks));
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("merges over time: each dot tells of its merge", async () => {
+  await inside.open("#inside?s=steady&at=118");
+  await inside.rest();
+  const dots = page.locator(".merge-dot");
+  const count = await dots.count();
+  assert.ok(count >= 2, String(count));
+  assert.equal(
+    Number(
+      await page.evaluate(
+        () =>
+          [...document.querySelectorAll(".counters > div")]
+            .find((one) => one.querySelector("dt").textContent === "merges")
+            .querySelector(".value").textContent,
+      ),
+    ),
+    count,
+  );
+  const told = /Merge of (\d+) parts/.exec(await dots.first().getAttribute("aria-label"))[1];
+  await dots.first().click();
+  await page.waitForFunction(
+    (parts) => document.querySelector("[aria-labelledby=merge-title] strong").textContent === `${parts} parts`,
+    told,
+  );
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("pasted numbers are followed to their bytes, and what is none is named", async () => {
+  await inside.open("#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5");
+  const own = page.locator(".own");
+  await own.getByRole("textbox").fill("5 5 5; 5, [5] none");
+  await own.getByText("5 samples").waitFor();
+  await own.getByText("left out: none").waitFor();
+  await own.getByText("no byte of this block").waitFor();
+  await own.getByRole("textbox").fill("1000 1042 1084 1126");
+  // A varint of 42, zig-zagged.
+  await own.getByText("delta const").nth(1).waitFor();
+  assert.equal(await own.locator(".dump.small").last().textContent(), "54");
+  await own.locator(".hex").scrollIntoViewIfNeeded();
+  await own.locator(".sketch").scrollIntoViewIfNeeded();
+  const sketch = await own.locator(".sketch").boundingBox();
+  await page.mouse.move(sketch.x + 2, sketch.y + sketch.height - 10);
+  await page.mouse.down();
+  await page.mouse.move(sketch.x + sketch.width, sketch.y + 10, { steps: 9 });
+  await page.mouse.up();
+  await own.getByText("120 samples").waitFor();
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("a counter is lit when it moves", async () => {
+  await inside.open("#chapters/one-second-later?s=steady&at=3.5");
+  await inside.rest();
+  assert.equal(await page.locator(".counters .lit").count(), 0);
+  await inside.press("ArrowRight");
+  await page.waitForSelector(".counters .lit");
+  assert.equal(await page.locator(".counters > div").count(), 2);
+});
