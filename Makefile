@@ -13,7 +13,7 @@ SEED ?= $(shell date +%s)
 
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
 engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
-package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
+package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js www/*.md) LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null)
 
 .PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench screenshots clean
@@ -59,7 +59,7 @@ screenshots: page ## takes pictures of each room in both themes and three widths
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) node www/test/page/screenshots.mjs $(ARGS)
 
 clean: ## removes everything that was built here, tools included
-	rm -rf target dist .tools www/pkg www/dist www/README.md www/LICENSE www/node_modules www/bench/node_modules
+	rm -rf target dist .tools www/pkg www/dist www/LICENSE www/node_modules www/bench/node_modules
 
 www/pkg/sandglass_bg.wasm: $(engine_sources)
 	@scripts/need.sh rust wasm-bindgen npm
