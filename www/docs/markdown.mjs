@@ -4,7 +4,7 @@ import MarkdownIt from "markdown-it";
 import { createHighlighter } from "shiki";
 
 const LANGUAGES = ["js", "jsx", "ts", "tsx", "vue", "svelte", "html", "css", "sh", "rust", "json", "http", "text"];
-const highlighter = await createHighlighter({ themes: ["github-light-high-contrast", "github-dark"], langs: LANGUAGES });
+const highlighter = await createHighlighter({ themes: ["github-light-high-contrast", "github-dark-high-contrast"], langs: LANGUAGES });
 
 /** As GitHub names headings, so that a link leads to the same place there. */
 export function slug(text, taken) {
@@ -44,7 +44,7 @@ export function render(path, text, hrefOf) {
       const [lang] = info.split(" ");
       return highlighter.codeToHtml(code.trimEnd(), {
         lang: LANGUAGES.includes(lang) ? lang : "text",
-        themes: { light: "github-light-high-contrast", dark: "github-dark" },
+        themes: { light: "github-light-high-contrast", dark: "github-dark-high-contrast" },
         defaultColor: "light-dark()",
       });
     },
@@ -86,5 +86,10 @@ export function render(path, text, hrefOf) {
     const anchor = tokens[opening].attrGet("id");
     return tag === "h1" ? "</h1>" : ` <a class="anchor" href="#${anchor}" aria-label="Link to this section">#</a></${tag}>`;
   };
-  return { html: markdown.renderer.render(tokens, markdown.options, {}), headings, sections, anchors };
+  const html = markdown.renderer
+    .render(tokens, markdown.options, {})
+    // A table in Markdown always has a row of headings; an empty one is none.
+    .replace(/<thead>\s*<tr>\s*(<th[^>]*><\/th>\s*)+<\/tr>\s*<\/thead>/g, "")
+    .replace(/<th><\/th>/g, "<td></td>");
+  return { html, headings, sections, anchors };
 }

@@ -7,5 +7,5 @@ export const SEARCH = {
   fields: ["title", "page", "text"],
   storeFields: ["place", "title", "page"],
   tokenize: (text) => [...new Set(words(text))].filter((word) => word.length > 1),
-  searchOptions: { prefix: true, fuzzy: 0.15, combineWith: "AND", boost: { title: 4, page: 2 } },
+  searchOptions: { prefix: true, fuzzy: 0.25, combineWith: "AND", boost: { title: 4, page: 2 } },
 };
