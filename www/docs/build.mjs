@@ -1,5 +1,5 @@
 // Builds the documentation site into dist/page/docs/, or into the folder that is named. A link that leads nowhere ends it.
-import { cpSync, existsSync, mkdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
@@ -73,6 +73,8 @@ for (const [path, text] of pages) {
     contents,
     headings: page.headings,
     source: existsSync(join(TOP, path)) && path.endsWith(".md") ? `${REPOSITORY}/edit/main/${path}` : undefined,
+    // The style sheet of charts is linked where the code runs.
+    program: path.startsWith("docs/guides/") ? page.program.replace(/^import ".*\.css";$/gm, "") : undefined,
     next: order.includes(path) && next ? { title: nameOf(next), href: posix.relative(from, placeOf(next)) } : undefined,
   });
   mkdirSync(dirname(join(target, place)), { recursive: true });
@@ -96,12 +98,19 @@ for (const file of files) {
 const here = (name) => fileURLToPath(new URL(name, import.meta.url));
 cpSync(here("style.css"), join(target, "style.css"));
 writeFileSync(join(target, "search.json"), JSON.stringify(search));
+// What readers run: the package, a chart, and something to scrape.
+for (const name of readdirSync(join(TOP, "www/dist"))) {
+  if (/\.(js|wasm)$/.test(name)) cpSync(join(TOP, "www/dist", name), join(target, "sandglass", name));
+}
+cpSync(join(TOP, "www/node_modules/uplot/dist/uPlot.esm.js"), join(target, "uplot.js"));
+cpSync(join(TOP, "www/node_modules/uplot/dist/uPlot.min.css"), join(target, "uplot.css"));
+writeFileSync(join(target, "metrics"), "process_open_fds 12\n");
 await build({
-  entryPoints: [here("search.mjs")],
+  entryPoints: [here("search.mjs"), here("run.mjs")],
   bundle: true,
   format: "esm",
   minify: true,
-  outfile: join(target, "search.js"),
+  outdir: target,
   logLevel: "warning",
 });
 console.log(`${pages.size} pages of documentation in ${posix.relative(TOP, target)}/`);

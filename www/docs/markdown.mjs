@@ -36,6 +36,8 @@ const plain = (tokens) => tokens.map(({ type, content }) => (type === "text" || 
  */
 export function render(path, text, hrefOf) {
   const headings = [];
+  /** Its blocks of JavaScript are one program. */
+  const program = [];
   const sections = [{ title: "", anchor: "", text: "" }];
   const taken = new Set();
   const markdown = MarkdownIt({
@@ -71,6 +73,7 @@ export function render(path, text, hrefOf) {
       sections.at(-1).text += ` ${plain(token.children)}`;
     } else if (token.type === "fence") {
       sections.at(-1).text += ` ${token.content}`;
+      if (token.info === "js") program.push(token.content);
     }
   });
   const anchors = new Set([...taken, ...[...text.matchAll(/ id="([^"]+)"/g)].map(([, id]) => id)]);
@@ -91,5 +94,5 @@ export function render(path, text, hrefOf) {
     // A table in Markdown always has a row of headings; an empty one is none.
     .replace(/<thead>\s*<tr>\s*(<th[^>]*><\/th>\s*)+<\/tr>\s*<\/thead>/g, "")
     .replace(/<th><\/th>/g, "<td></td>");
-  return { html, headings, sections, anchors };
+  return { html, headings, sections, anchors, program: program.join("\n") };
 }

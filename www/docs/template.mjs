@@ -11,8 +11,9 @@ const escape = (text) => text.replace(/[&<>"]/g, (character) => `&#${character.c
  * @param {{ level: number, title: string, anchor: string }[]} page.headings
  * @param {string | undefined} page.source where the page is edited
  * @param {{ title: string, href: string } | undefined} page.next
+ * @param {string | undefined} page.program what a reader may run
  */
-export function pageOf({ title, html, top, contents, headings, source, next }) {
+export function pageOf({ title, html, top, contents, headings, source, next, program }) {
   const outline = headings.filter(({ level }) => level === 2 || level === 3);
   return `<!doctype html>
 <html lang="en">
@@ -40,6 +41,7 @@ ${contents.map(({ title, pages }) => `<h2>${escape(title)}</h2><ul>${pages.map(e
 ${html}
 <footer>${next ? `<a class="next" href="${next.href}">Next: ${escape(next.title)}</a>` : ""}${source ? `<a href="${source}">Edit this page</a>` : ""}</footer>
 </main>
+${program ? `<script type="application/json" id="program">${JSON.stringify({ code: program, top }).replaceAll("<", "\\u003c")}</script><script type="module" src="${top}run.js"></script>` : ""}
 ${outline.length > 1 ? `<nav class="outline" aria-label="On this page"><h2>On this page</h2><ul>${outline.map(({ level, title, anchor }) => `<li class="level-${level}"><a href="#${anchor}">${escape(title)}</a></li>`).join("")}</ul></nav>` : ""}
 </div>
 </body>

@@ -5,6 +5,7 @@ import { createRequire } from "node:module";
 import { dirname, join, normalize } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
+import { blocksOf, promised } from "../package/docs_blocks.mjs";
 import { openPage } from "../server/chromium.mjs";
 
 const SITE = fileURLToPath(new URL("../../../dist/page", import.meta.url));
@@ -70,6 +71,22 @@ describe("the documentation site", () => {
     await page.keyboard.press("ArrowDown");
     await page.keyboard.press("Enter");
     await page.waitForURL(/guides\/full-disk\.html/);
+  });
+
+  it("runs the code of a guide where it is read", async () => {
+    await open("guides/query.html");
+    await page.click("text=Run this page's code");
+    const printed = page.frameLocator("iframe").locator("pre");
+    await printed.locator("text=done").waitFor();
+    const program = blocksOf("docs/guides/query.md").filter(({ info }) => info === "js");
+    assert.deepEqual((await printed.textContent()).trim().split("\n"), [
+      "running…",
+      ...promised(program.map(({ code }) => code).join("\n")),
+      "done",
+    ]);
+    await open("guides/start.html");
+    await page.click("text=Run this page's code");
+    await page.frameLocator("iframe").locator(".uplot canvas").nth(1).waitFor();
   });
 
   it("fits every width", async () => {
