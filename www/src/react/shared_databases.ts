@@ -1,7 +1,7 @@
 // Databases that the components of this page have in common: one object for each name, from the first component that wants it until
 // a moment after the last one has gone.
 
-import { startInWorker } from "../opening/in_worker.js";
+import { hasWorkers, startInWorker } from "../opening/in_worker.js";
 import { openDatabase } from "../opening/open.js";
 import { SandglassError } from "../api/errors.js";
 import type { Database } from "../api/database.js";
@@ -87,7 +87,7 @@ class SharedDatabase {
   async #live(signal: AbortSignal): Promise<void> {
     let database: Database;
     try {
-      database = await openDatabase({ ...this.#options, signal }, startInWorker);
+      database = await openDatabase({ ...this.#options, signal }, startInWorker, hasWorkers);
     } catch (error) {
       if (!signal.aborted) this.#fail(error as Error);
       return;
