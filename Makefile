@@ -13,8 +13,9 @@ SEED ?= $(shell date +%s)
 
 # What the outputs are made from. A file that goes away changes nothing; `make clean` is for that.
 engine_sources := $(shell find src -type f 2>/dev/null) Cargo.toml Cargo.lock .cargo/config.toml scripts/wasm.sh
-package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js) README.md LICENSE scripts/package.sh
+package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts www/*.json www/*.mjs www/*.js www/*.md) LICENSE scripts/package.sh
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
+docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
 .PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench screenshots clean
 
@@ -49,7 +50,7 @@ package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 
 wasm: www/pkg/sandglass_bg.wasm ## builds the engine for the web into www/pkg/
 
-page: dist/page/index.html ## builds the page into dist/page/
+page: dist/page/index.html dist/page/docs/index.html ## builds the page and the documentation into dist/page/
 
 bench: package ## runs the benchmarks and prints ratios against the named peers (ARGS=--help lists options)
 	@scripts/bench.sh $(ARGS)
@@ -59,7 +60,7 @@ screenshots: page ## takes pictures of each room in both themes and three widths
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) node www/test/page/screenshots.mjs $(ARGS)
 
 clean: ## removes everything that was built here, tools included
-	rm -rf target dist .tools www/pkg www/dist www/README.md www/LICENSE www/node_modules www/bench/node_modules
+	rm -rf target dist .tools www/pkg www/dist www/LICENSE www/node_modules www/bench/node_modules www/docs/node_modules
 
 www/pkg/sandglass_bg.wasm: $(engine_sources)
 	@scripts/need.sh rust wasm-bindgen npm
@@ -77,3 +78,9 @@ dist/page/index.html: dist/sandglass.tgz $(page_sources)
 	@echo 'building the page'
 	@cd www && npm run --silent build:page
 	@touch $@
+
+# Building the page empties its folder, so the documentation comes after it.
+dist/page/docs/index.html: dist/page/index.html $(docs_sources)
+	@scripts/need.sh npm npm-docs
+	@echo 'building the documentation'
+	@node www/docs/build.mjs

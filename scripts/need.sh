@@ -146,6 +146,7 @@ for tool in "$@"; do
     wasm-bindgen) need_wasm_bindgen ;;
     npm) npm_packages www ;;
     npm-bench) npm_packages www/bench ;;
+    npm-docs) npm_packages www/docs ;;
     chromium) need_chromium ;;
     firefox) need_firefox ;;
     geckodriver) need_geckodriver ;;

@@ -3,8 +3,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# npm takes these two from the package's own folder only; the originals are at the top.
-cp README.md LICENSE www/
+# npm takes it from the package's own folder only; the original is at the top.
+cp LICENSE www/
 (cd www && npm run --silent build)
 
 packed=$(mktemp -d)

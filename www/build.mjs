@@ -11,9 +11,9 @@ const www = dirname(fileURLToPath(import.meta.url));
 const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
-const ENTRIES = ["index", "inline", "uplot"];
+const ENTRIES = ["index", "inline", "react", "uplot"];
 /** What the entries' declarations refer to. */
-const DECLARATIONS = [...ENTRIES, ...readdirSync(join(www, "src/api")).map((file) => `api/${file.replace(/\.ts$/, "")}`)];
+const DECLARATIONS = [...ENTRIES, ...["api", "react"].flatMap((room) => readdirSync(join(www, "src", room)).map((file) => `${room}/${file.replace(/\.ts$/, "")}`))];
 
 if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
 
@@ -101,6 +101,8 @@ const common = {
 
 await build({
   ...common,
+  // Who uses the hooks has React already.
+  external: ["react"],
   entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
   splitting: true,
   chunkNames: "[name]-[hash]",
@@ -122,7 +124,7 @@ for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
 
 const types = join(dist, "types");
 execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });
-mkdirSync(join(dist, "api"));
+for (const room of ["api", "react"]) mkdirSync(join(dist, room));
 for (const name of DECLARATIONS) {
   // The sources' comments on themselves are not for those who read declarations.
   const text = readFileSync(join(types, `${name}.d.ts`), "utf8");

@@ -14,8 +14,8 @@ export type * from "./api/index.js";
  * Opens a database, or makes a new one. The engine runs in a worker that belongs to this database alone; where there is none
  * (in Node), and where none can be started, it runs in the calling thread, and `opened.thread` of the database tells so.
  *
- * In a browser what was accepted before a `sync()` or `close()` that has resolved outlives the page; the rest is durable about
- * five seconds after it was appended. What each storage makes of that is said at {@link OpenOptions.storage}.
+ * In a browser what was accepted before a `sync()` or `close()` that has resolved outlives the page; the rest is durable within
+ * a second, see {@link OpenOptions.durableWithin}. What each storage makes of that is said at {@link OpenOptions.storage}.
  *
  * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`, or `closed` when
  * the browser puts the page away meanwhile.

@@ -48,6 +48,7 @@ export function Header({ room, onLeave }: { room: RoomName | undefined; onLeave:
             {text}
           </a>
         ))}
+        <a href="docs/index.html">Docs</a>
       </nav>
     </header>
   );

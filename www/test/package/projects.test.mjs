@@ -231,6 +231,8 @@ describe("the package", () => {
       "dist/inline.d.ts",
       "dist/inline.js",
       "dist/sandglass.wasm",
+      "dist/react.d.ts",
+      "dist/react.js",
       "dist/uplot.d.ts",
       "dist/uplot.js",
       "dist/api/index.d.ts",
@@ -239,7 +241,7 @@ describe("the package", () => {
       assert.ok(names.includes(name), `${name} is missing`);
     }
     assert.deepEqual(
-      names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/(api\/)?[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)),
+      names.filter((name) => !/^(LICENSE|README\.md|package\.json|dist\/((api|react)\/)?[\w-]+\.(js|js\.map|d\.ts|wasm))$/.test(name)),
       [],
     );
   });

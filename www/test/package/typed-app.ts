@@ -11,7 +11,21 @@ import {
   type SeriesHandle,
 } from "sandglass";
 import * as inline from "sandglass/inline";
+import { useDatabase, useQuery } from "sandglass/react";
 import wasmUrl from "sandglass/wasm";
+
+export function useMean(): { newest: number | undefined; at: number | undefined; why: string | undefined } {
+  const { database, error } = useDatabase({ name: "typed", retention: "30d" });
+  const { data } = useQuery("avg(temperature)", { database, range: "1h", step: "10s", dialect: "promql" });
+  const instant = useQuery("avg(temperature)", { database, time: 0 });
+  // @ts-expect-error a range needs a step
+  useQuery("avg(temperature)", { database, range: "1h" });
+  return {
+    newest: data?.series[0]?.values.at(-1),
+    at: instant.data?.type === "vector" ? instant.data.series[0]?.timestamp : undefined,
+    why: error?.message,
+  };
+}
 
 export async function use(): Promise<number> {
   const db: Database = await open({

@@ -1,0 +1,9 @@
+import { StrictMode } from "react";
+import { createRoot } from "react-dom/client";
+import { Greenhouse } from "./greenhouse.jsx";
+
+createRoot(document.getElementById("app")).render(
+  <StrictMode>
+    <Greenhouse />
+  </StrictMode>,
+);

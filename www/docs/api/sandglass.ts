@@ -1,0 +1,6 @@
+/**
+ * The database, as `sandglass` and `sandglass/inline` give it.
+ *
+ * @module sandglass
+ */
+export * from "../../dist/index.js";
