@@ -83,7 +83,7 @@ function selectorOf(metric: string | undefined, matchers: NonNullable<Matchers>,
 export function completionFrom(database: () => Database | undefined, dialect: () => Dialect) {
   const strategy = newCompleteStrategy({ remote: new DatabaseClient(database) });
   return async (context: CompletionContext): Promise<CompletionResult | null> => {
-    // Where something has just ended nobody waits for offers.
+    // Where something has just ended there is nothing to complete.
     if (!context.explicit && /[)\]}]$|[^,\s]\s+$/.test(context.state.sliceDoc(0, context.pos))) return null;
     const found = await strategy.promQL(context);
     if (!found) return null;

@@ -22,8 +22,9 @@ const SCALES = [
 const scaleOf = (size: number) => SCALES.find(({ factor }) => size >= factor) ?? { factor: 1, letter: "" };
 
 function suffix(letter: string, unit: Unit): string {
-  const name = { bytes: "B", seconds: "s", share: "", plain: "" }[unit];
-  return letter + name === "" ? "" : ` ${letter}${name}`;
+  // A thousand seconds are no kilosecond to anybody.
+  const name = { bytes: `${letter}B`, seconds: `${letter} s`.trim(), share: letter, plain: letter }[unit];
+  return name === "" ? "" : ` ${name}`;
 }
 
 /** Labels of an axis of values: all on one scale, with the digits that tell neighbours apart. */

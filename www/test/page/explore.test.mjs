@@ -537,6 +537,7 @@ describe("without a browser", () => {
       ["0", "1.235", "-12.346 k", "50 P", "–", "-Inf", "–"],
     );
     assert.equal(valueText(1536, "bytes"), "1.536 kB");
+    assert.equal(valueText(1536, "seconds"), "1.536 k s");
   });
 
   test("a view and its address say the same, and an address of anything is a view", () => {
