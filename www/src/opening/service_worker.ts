@@ -6,7 +6,7 @@ import { SandglassError } from "../api/errors.js";
 import type { ServeOptions } from "../api/serving.js";
 import { respond } from "../database/http.js";
 import { isReading } from "../port/requests.js";
-import { Visit } from "../sharing/visit.js";
+import { type StartVisitor, Visit } from "../sharing/visit.js";
 import { startHere } from "./in_caller.js";
 import { DEFAULT_NAME, dialectOf, engineOptionsOf } from "./open.js";
 
@@ -60,10 +60,23 @@ function pathOf({ path = "/prometheus/" }: ServeOptions): string {
   return path.endsWith("/") ? path : `${path}/`;
 }
 
+/** The stays of this thread; several paths of one database share one. */
+const visits = new Map<string, Visit>();
+
+function visitTo(name: string): Visit {
+  const known = visits.get(name);
+  if (known !== undefined) return known;
+  const options = engineOptionsOf({}, "indexeddb");
+  const lock = { ifLocked: "fail", timeoutMs: 0 } as const;
+  const start: StartVisitor = (storage, signal) => startHere({ storage, options, lock, term: undefined }, undefined, signal);
+  const visit = new Visit(name, start, () => visits.delete(name));
+  visits.set(name, visit);
+  return visit;
+}
+
 class Server {
   readonly #name: string;
   readonly #dialect: ServeOptions["dialect"];
-  #visit: Visit | undefined;
 
   constructor(name: string, dialect: ServeOptions["dialect"]) {
     this.#name = name;
@@ -75,7 +88,7 @@ class Server {
     const { request } = event;
     // A form that names its own language comes first.
     if (this.#dialect !== undefined && !url.searchParams.has("dialect")) url.searchParams.set("dialect", this.#dialect);
-    const visit = (this.#visit ??= this.#begin());
+    const visit = visitTo(this.#name);
     const deadline = AbortSignal.timeout(DEADLINE_MS);
     try {
       const signal = AbortSignal.any([request.signal, deadline]);
@@ -89,17 +102,6 @@ class Server {
       const { code, message } = error as SandglassError;
       return code === "invalid" ? refusal(400, "bad_data", message) : refusal(503, "unavailable", message ?? String(error));
     }
-  }
-
-  #begin(): Visit {
-    const options = engineOptionsOf({}, "indexeddb");
-    const lock = { ifLocked: "fail", timeoutMs: 0 } as const;
-    const start = (storage: { kind: "indexeddb" | "opfs"; name: string }, signal: AbortSignal) =>
-      startHere({ storage, options, lock, term: undefined }, undefined, signal);
-    const visit = new Visit(this.#name, start, () => {
-      if (this.#visit === visit) this.#visit = undefined;
-    });
-    return visit;
   }
 }
 
