@@ -4,8 +4,8 @@
 import { SandglassError } from "../api/errors.js";
 import { BUILD } from "../base/build_name.js";
 import type { Port } from "../port/port.js";
-import { placesOf } from "../storage/databases.js";
 import { lockName, readersLock } from "../storage/lock.js";
+import { placesOf } from "../storage/places.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, type Shared } from "../worker/meeting.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";

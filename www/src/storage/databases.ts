@@ -19,15 +19,6 @@ export async function databases(): Promise<string[]> {
   return [...new Set([...names, ...inOpfs])].sort();
 }
 
-/** Where databases of this name are stored. */
-export async function placesOf(name: string): Promise<("indexeddb" | "opfs")[]> {
-  const [found = [], inOpfs] = await Promise.all([inIndexedDb(), opfsDatabases()]);
-  return [
-    ...(found.some((database) => database.name === PREFIX + name) ? (["indexeddb"] as const) : []),
-    ...(inOpfs.includes(name) ? (["opfs"] as const) : []),
-  ];
-}
-
 async function inIndexedDb(): Promise<IDBDatabaseInfo[] | undefined> {
   try {
     return await indexedDb()?.databases?.();

@@ -27,7 +27,9 @@ await writeFile(
    addEventListener("message", ({ source }) => source.postMessage(refused));`,
 );
 await writeFile(join(app, "index.html"), "<!doctype html><title>app</title>");
-const server = await serve({ package: directory, app });
+const docs = join(project, "docs");
+await mkdir(docs);
+const server = await serve({ package: directory, app, docs });
 const { page, context, close } = await visit(profile, server.url);
 after(async () => {
   await close();
@@ -244,18 +246,16 @@ describe("a Service Worker", () => {
       return code.split("```")[0];
     });
     // It is not at the root here.
-    const moved = pasted
-      .replace('"/service-worker.js"', '"/app/docs-worker.js"')
-      .replace('{ type: "module" }', '{ type: "module", scope: "/app/docs" }');
+    const moved = pasted.replace('"/service-worker.js"', '"/docs/service-worker.js"');
     assert.notEqual(moved, pasted);
     for (const [name, contents] of [
-      ["docs-worker.js", worker],
-      ["docs.js", `${moved}\nglobalThis.answer = await reply.json();`],
+      ["service-worker.js", worker],
+      ["page.js", `${moved}\nglobalThis.answer = await reply.json();`],
     ])
-      await build({ stdin: { contents, resolveDir: project }, outfile: join(app, name), bundle: true, format: "esm", target: "es2022" });
-    await writeFile(join(app, "docs.html"), '<!doctype html><title>docs</title><script type="module" src="docs.js"></script>');
+      await build({ stdin: { contents, resolveDir: project }, outfile: join(docs, name), bundle: true, format: "esm", target: "es2022" });
+    await writeFile(join(docs, "index.html"), '<!doctype html><title>docs</title><script type="module" src="page.js"></script>');
     const reader = await context.newPage();
-    await reader.goto(`${server.url}/app/docs.html`);
+    await reader.goto(`${server.url}/docs/index.html`);
     const answer = await (await reader.waitForFunction(() => globalThis.answer)).jsonValue();
     assert.deepEqual(
       answer.data.result.map(({ metric, value }) => [metric.room, value[1]]),
