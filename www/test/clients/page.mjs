@@ -71,8 +71,11 @@ export async function complete(server, texts) {
       parent,
     });
     view.focus();
-    startCompletion(view);
-    await awaited(`completion of ${text}`, () => (completionStatus(view.state) === "active" ? true : undefined));
+    await awaited(`completion of ${text}`, () => {
+      // Nothing is under way at first, and when what was offered has been taken away again.
+      if (completionStatus(view.state) === null) startCompletion(view);
+      return completionStatus(view.state) === "active" || undefined;
+    });
     offered[text] = currentCompletions(view.state).map(({ label }) => label);
     view.destroy();
   }
