@@ -72,6 +72,7 @@ if (existsSync(join(dist, "index.js"))) {
   script = sum("JavaScript of a page that opens a database, worker included", atOnce);
   sum("JavaScript loaded on demand (texts to ingest, snapshots as tar, destroy, blocks)", [...onDemand].filter((name) => !atOnce.has(name)));
 }
+if (existsSync(join(dist, "service-worker.js"))) print("www/dist/service-worker.js, the engine's code included", sizes(join(dist, "service-worker.js")));
 const packed = join(top, "dist/sandglass.tgz");
 if (existsSync(packed)) console.log(`${relative(top, packed).padEnd(40)}${`${(statSync(packed).size / 1024).toFixed(1)} KB`.padStart(24)}`);
 const ratchet = Number(readFileSync(join(top, "scripts", RATCHET), "utf8"));

@@ -12,8 +12,13 @@ const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2)
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
 const ENTRIES = ["index", "inline", "react", "uplot"];
+const SERVICE_WORKER = "service-worker";
 /** What the entries' declarations refer to. */
-const DECLARATIONS = [...ENTRIES, ...["api", "react"].flatMap((room) => readdirSync(join(www, "src", room)).map((file) => `${room}/${file.replace(/\.ts$/, "")}`))];
+const DECLARATIONS = [
+  ...ENTRIES,
+  SERVICE_WORKER,
+  ...["api", "react"].flatMap((room) => readdirSync(join(www, "src", room)).map((file) => `${room}/${file.replace(/\.ts$/, "")}`)),
+];
 
 if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
 
@@ -73,6 +78,20 @@ export function abandon(engine) {
   return `export function createGlue() {\n${code.slice(0, exported.index)}\nreturn { ${names.join(", ")} };\n}\n`;
 }
 
+/** The engine's code as a text, for where its file can't be fetched. */
+const embedded = `export default ${JSON.stringify(gzipSync(stamped(wasm), { level: 9 }).toString("base64"))};\n`;
+
+/** Puts the text where others load it on demand. There are no files to be read in a Service Worker. */
+const wholeEngine = {
+  name: "whole-engine",
+  setup(plugins) {
+    const contents = { embedded, node: "export const readFile = undefined;" };
+    plugins.onResolve({ filter: /^\.\/embedded\.js$/ }, () => ({ path: "embedded", namespace: "whole" }));
+    plugins.onResolve({ filter: /^sandglass:node-fs$/ }, () => ({ path: "node", namespace: "whole" }));
+    plugins.onLoad({ filter: /.*/, namespace: "whole" }, ({ path }) => ({ contents: contents[path], loader: "js" }));
+  },
+};
+
 rmSync(dist, { recursive: true, force: true });
 mkdirSync(dist, { recursive: true });
 
@@ -114,6 +133,19 @@ const worker = readFileSync(join(dist, "worker.js"), "utf8");
 if (/\bimport\b|\bexport\b/.test(worker)) throw new Error("the worker imports or exports something");
 writeFileSync(join(dist, "worker_source.js"), `export default ${JSON.stringify(worker.replace(/\n\/\/# sourceMappingURL=.*\n?$/, ""))};\n`);
 
+// A Service Worker may load nothing later on, and works where there is no network: one file with all, the engine's code included.
+const { metafile } = await build({
+  ...common,
+  metafile: true,
+  entryPoints: { [SERVICE_WORKER]: join(www, "src", `${SERVICE_WORKER}.ts`) },
+  // What has no address beside it takes the copy.
+  define: { ...common.define, "import.meta.url": "undefined" },
+  // What stands in a text of a megabyte is no source to be looked up.
+  sourcemap: false,
+  plugins: [wholeEngine, ...common.plugins],
+});
+if (Object.values(metafile.outputs).some(({ imports }) => imports.length > 0)) throw new Error("the Service Worker imports something");
+
 // A name that is put together is no name that bundlers for the browser look for; the comments tell them that this is meant.
 const NODE_FS = '(/* webpackIgnore: true */ /* @vite-ignore */ ["node:fs","promises"].join("/"))';
 for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
@@ -133,5 +165,4 @@ for (const name of DECLARATIONS) {
 rmSync(types, { recursive: true });
 copyFileSync(join(www, "src/wasm.d.ts"), join(dist, "wasm.d.ts"));
 writeFileSync(join(dist, "sandglass.wasm"), stamped(wasm));
-const zipped = gzipSync(stamped(wasm), { level: 9 }).toString("base64");
-writeFileSync(join(dist, "embedded.js"), `export default ${JSON.stringify(zipped)};\n`);
+writeFileSync(join(dist, "embedded.js"), embedded);

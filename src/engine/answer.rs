@@ -292,6 +292,8 @@ pub enum Answer {
     IndexBlock(IndexBlockRecord),
     /// To `Http`.
     Http(HttpResponse),
+    /// To `Http`: a reply whose body goes on. `ExportNext` gives the rest of it, `ExportClose` leaves it.
+    HttpBegun(HttpResponse, u32),
 }
 
 impl Answer {

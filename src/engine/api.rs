@@ -1,24 +1,38 @@
 //! Carries out a request of the Prometheus HTTP API.
 
 use super::Shared;
+use super::metrics::metrics;
+use super::query_log;
 use super::selection::selected;
 use crate::engine::answer::text_labels;
 use crate::error::Result;
-use crate::executor::{self, Limits, Query, QueryData, QueryResult, Times};
+use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, QueryResult, Times};
+use crate::formats::export::ExportFormat;
 use crate::http::arguments::Arguments;
 use crate::http::prometheus::{self as api, ApiRoute, Numbers};
+use crate::http::status::Cardinality;
 use crate::http::{HttpRequest, HttpResponse};
+use crate::metric::name::MetricName;
 use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::query::series::labels::Labels;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
-use crate::time::TimeRange;
+use crate::time::{DAY_MS, TimeRange};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most instants a range of this API has, as in Prometheus.
 const MAX_POINTS: usize = 11_000;
+
+/// What a query without bounds asks for, and how old a sample is that another server scrapes, in VictoriaMetrics.
+const DEFAULT_RANGE_MS: i64 = 300_000;
+/// Lengths of lists, and ages, as the servers choose them.
+const DEFAULT_TOP_QUERIES: usize = 20;
+const DEFAULT_TOP_LABELS: usize = 10;
+const DEFAULT_MAX_LIFETIME_MS: i64 = 600_000;
+/// Work that it takes to count the labels of a series.
+const COUNT_UNITS: u64 = 60;
 
 /// Arguments that can't be used, in words.
 type Refusal = String;
@@ -30,12 +44,19 @@ pub(super) async fn respond(
     request: &HttpRequest,
 ) -> HttpResponse {
     let arguments = Arguments::of(request);
-    let request = ApiRequest { storage, arguments: &arguments, default_dialect: shared.config.dialect };
+    let request = ApiRequest { storage, shared, arguments: &arguments };
     let outcome = match route {
         ApiRoute::Fixed(data) => Ok(api::success(data, &[])),
         ApiRoute::Alive(text) => {
             Ok(HttpResponse { status: 200, content_type: "text/plain; charset=utf-8", body: text.as_bytes().to_vec() })
         }
+        ApiRoute::Influx("") => Ok(HttpResponse { status: 204, content_type: "application/json", body: Vec::new() }),
+        ApiRoute::Influx(reply) => Ok(api::plain((*reply).to_owned())),
+        ApiRoute::Metrics => Ok(metrics(storage)),
+        ApiRoute::ActiveQueries => Ok(shared.queries.active(request.now_ms())),
+        ApiRoute::TopQueries => request.top_queries(),
+        ApiRoute::TsdbStatus => request.tsdb_status().await,
+        ApiRoute::Federate => request.federate().await,
         ApiRoute::Query => request.query().await,
         ApiRoute::QueryRange => request.query_range().await,
         ApiRoute::FormatQuery => request.format_query(),
@@ -53,8 +74,8 @@ pub(super) async fn respond(
 
 struct ApiRequest<'a> {
     storage: &'a Rc<Storage>,
+    shared: &'a Shared,
     arguments: &'a Arguments,
-    default_dialect: Dialect,
 }
 
 impl ApiRequest<'_> {
@@ -64,7 +85,7 @@ impl ApiRequest<'_> {
 
     fn dialect(&self) -> std::result::Result<Dialect, Refusal> {
         match self.arguments.get("dialect") {
-            None => Ok(self.default_dialect),
+            None => Ok(self.shared.config.dialect),
             Some(name) => Dialect::by_name(name).ok_or_else(|| {
                 format!("invalid parameter \"dialect\": {name:?} is neither \"metricsql\" nor \"promql\"")
             }),
@@ -100,7 +121,7 @@ impl ApiRequest<'_> {
         let query = self.asked(Times::Instant { time_ms, step_ms })?;
         let numbers = self.numbers()?;
         let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(executor::query(self.storage, &query).await, |data| match data {
+        Ok(self.answered(query_log::query(self.storage, self.shared, &query).await, |data| match data {
             QueryData::Rows { rows, .. } => api::vector(&rows[..rows.len().min(limit)], time_ms, numbers),
             QueryData::Matrix(series) => {
                 let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
@@ -127,13 +148,27 @@ impl ApiRequest<'_> {
     }
 
     async fn query_range(&self) -> std::result::Result<HttpResponse, Refusal> {
-        let missing = |name: &str| format!("invalid parameter \"{name}\": cannot parse \"\" to a valid timestamp");
-        let start_ms = self.arguments.time_ms("start", self.now_ms())?.ok_or_else(|| missing("start"))?;
-        let end_ms = self.arguments.time_ms("end", self.now_ms())?.ok_or_else(|| missing("end"))?;
-        let step_ms = self
-            .arguments
-            .duration_ms("step")?
-            .ok_or("invalid parameter \"step\": cannot parse \"\" to a valid duration")?;
+        let end_ms = self.arguments.time_ms("end", self.now_ms())?;
+        let start_ms = self.arguments.time_ms("start", self.now_ms())?;
+        let step_ms = self.arguments.duration_ms("step")?;
+        let (start_ms, end_ms, step_ms) = match self.dialect()? {
+            // VictoriaMetrics takes the last five minutes.
+            Dialect::MetricsQl => {
+                let end_ms = end_ms.unwrap_or_else(|| self.now_ms());
+                let start_ms = start_ms.unwrap_or_else(|| end_ms.saturating_sub(DEFAULT_RANGE_MS));
+                (start_ms, end_ms, step_ms.unwrap_or(INSTANT_STEP_MS))
+            }
+            Dialect::PromQl => {
+                let missing = |name: &str, what: &str| {
+                    format!("invalid parameter \"{name}\": cannot parse \"\" to a valid {what}")
+                };
+                (
+                    start_ms.ok_or_else(|| missing("start", "timestamp"))?,
+                    end_ms.ok_or_else(|| missing("end", "timestamp"))?,
+                    step_ms.ok_or_else(|| missing("step", "duration"))?,
+                )
+            }
+        };
         if end_ms < start_ms {
             return Err("invalid parameter \"end\": end timestamp must not be before start time".into());
         }
@@ -141,15 +176,13 @@ impl ApiRequest<'_> {
             return Err("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer".into());
         }
         if (end_ms - start_ms) / step_ms > MAX_POINTS as i64 {
-            return Err(format!(
-                "exceeded maximum resolution of {MAX_POINTS} points per timeseries. Try decreasing the query resolution (?step=XX)"
-            ));
+            return Err("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".into());
         }
         let mut query = self.asked(Times::Range { start_ms, end_ms, step_ms })?;
         query.limits.points = MAX_POINTS + 1;
         let numbers = self.numbers()?;
         let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(executor::query(self.storage, &query).await, |data| match data {
+        Ok(self.answered(query_log::query(self.storage, self.shared, &query).await, |data| match data {
             QueryData::Rows { rows, grid } => api::matrix(&rows[..rows.len().min(limit)], *grid, numbers),
             _ => api::matrix(&[], crate::query::series::grid::Grid { start_ms, step_ms, points: 1 }, numbers),
         }))
@@ -158,8 +191,61 @@ impl ApiRequest<'_> {
     fn answered(&self, result: Result<QueryResult>, data: impl FnOnce(&QueryData) -> String) -> HttpResponse {
         match result {
             Ok(result) => api::success(&data(&result.data), &result.warnings),
+            Err(error) if executor::is_timeout(&error) => api::timed_out(&error),
+            Err(error) if executor::is_wrong_type(&error) => api::bad_data(error.message()),
             Err(error) => api::failed(&error),
         }
+    }
+
+    fn top_queries(&self) -> std::result::Result<HttpResponse, Refusal> {
+        let top = self.arguments.count("topN")?.unwrap_or(DEFAULT_TOP_QUERIES);
+        let max_lifetime_ms = self.arguments.duration_ms("maxLifetime")?.unwrap_or(DEFAULT_MAX_LIFETIME_MS);
+        let max_lifetime = self.arguments.get("maxLifetime").unwrap_or("10m");
+        Ok(self.shared.queries.top(top, (max_lifetime, max_lifetime_ms), self.now_ms()))
+    }
+
+    /// How many series of a day have which labels; of all days where the day is the first one there is.
+    async fn tsdb_status(&self) -> std::result::Result<HttpResponse, Refusal> {
+        let top = self.arguments.count("topN")?.unwrap_or(DEFAULT_TOP_LABELS);
+        let day = self.arguments.time_ms("date", self.now_ms())?.unwrap_or_else(|| self.now_ms()).div_euclid(DAY_MS);
+        let range = match day {
+            0 => TimeRange::ALL,
+            _ => TimeRange { min: day * DAY_MS, max: (day + 1) * DAY_MS - 1 },
+        };
+        let filters = Some(self.filters()?).filter(|filters| !filters.is_empty()).unwrap_or_else(|| vec![Vec::new()]);
+        let counted = async {
+            let series = self.storage.find_series(&filters, range, MAX_SERIES).await?;
+            let mut memory = self.storage.context().memory().share();
+            let mut cardinality = Cardinality::default();
+            for found in &series {
+                self.storage.context().spend(COUNT_UNITS).await;
+                memory.grow(cardinality.add(found.name.labels()))?;
+            }
+            Ok(cardinality.reply(top, self.arguments.text("focusLabel")))
+        };
+        Ok(counted.await.unwrap_or_else(|error| api::failed(&error)))
+    }
+
+    /// The newest sample of each series, as another Prometheus scrapes it.
+    async fn federate(&self) -> std::result::Result<HttpResponse, Refusal> {
+        let filters = self.filters()?;
+        if filters.is_empty() {
+            return Err("no match[] parameter provided".into());
+        }
+        let within_ms = self.arguments.duration_ms("max_lookback")?.unwrap_or(DEFAULT_RANGE_MS);
+        let mut body = Vec::new();
+        match executor::latest::latest(self.storage, &filters, within_ms).await {
+            Err(error) => return Ok(api::failed(&error)),
+            Ok(found) => {
+                for series in found {
+                    let labels = series.labels.iter().map(|(name, value)| (&**name, &**value));
+                    let name = MetricName::from_labels(labels);
+                    let written = ExportFormat::Prometheus.write(&name, &series.timestamps, &series.values, &mut body);
+                    written.map_err(|error| error.to_string())?;
+                }
+            }
+        }
+        Ok(HttpResponse { status: 200, content_type: "text/plain; charset=utf-8", body })
     }
 
     fn format_query(&self) -> std::result::Result<HttpResponse, Refusal> {

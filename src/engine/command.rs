@@ -223,7 +223,7 @@ pub enum Command {
         /// Position of the block, counted from 0 in the part's order.
         block: u64,
     },
-    /// A request as the server would get it. Answered by `Http`.
+    /// A request as the server would get it. Answered by `Http`, or by `HttpBegun` where the reply may be long.
     Http(HttpRequest),
     /// Flushes all, makes it durable and stops. Answered by `Done`; every later command fails with `Closed`.
     Close,

@@ -3,12 +3,13 @@
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
 use super::selection::{selected, selected_or_all};
-use super::{Answer, Command, SeriesData, Shared, SnapshotFile, transfer};
+use super::{Answer, Command, SeriesData, Shared, SnapshotFile, query_log, transfer};
 use crate::archive::Layout;
 use crate::error::Result;
 use crate::executor;
+use crate::http::HttpRequest;
 use crate::http::prometheus::ApiRoute;
-use crate::http::{HttpRequest, HttpResponse, route};
+use crate::http::route::{self, Route};
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
@@ -105,7 +106,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selected(&selector)?).await?)) })
         }
         Command::Query(query) => {
-            Box::pin(async move { Ok(Answer::Query(Box::new(executor::query(&storage, &query).await?))) })
+            Box::pin(async move { Ok(Answer::Query(Box::new(query_log::query(&storage, &shared, &query).await?))) })
         }
         Command::Latest { selector, within_ms } => Box::pin(async move {
             let found = executor::latest::latest(&storage, &selected(&selector)?, within_ms).await?;
@@ -125,7 +126,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             let (part, header, items) = storage.inspect_index_block(table, part, block).await?;
             Ok(Answer::IndexBlock(IndexBlockRecord::of(part.dir(), &header, &items)))
         }),
-        Command::Http(request) => Box::pin(async move { Ok(Answer::Http(respond(&storage, &shared, &request).await)) }),
+        Command::Http(request) => Box::pin(async move { Ok(respond(&storage, &shared, &request).await) }),
         // `Engine::send` takes it out before.
         Command::Close => done(std::future::ready(Ok(()))),
     }
@@ -203,10 +204,9 @@ async fn inspect_block(storage: Rc<Storage>, part: u64, block: u64) -> Result<An
     Ok(Answer::Block(Box::new(block), record))
 }
 
-async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) -> HttpResponse {
-    let path = request.uri.split('?').next().unwrap_or_default();
-    if let Some(route) = ApiRoute::parse(path) {
-        return super::api::respond(storage, shared, &route, request).await;
+async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) -> Answer {
+    if let Some(route) = ApiRoute::parse(&request.path()) {
+        return Answer::Http(super::api::respond(storage, shared, &route, request).await);
     }
     let keys = &shared.config.auth;
     let keys = route::RequiredKeys {
@@ -216,20 +216,20 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
     };
     let route = match route::Route::parse(request, keys) {
         Ok(route) => route,
-        Err(response) => return response,
+        Err(response) => return Answer::Http(response),
     };
-    use route::Route;
     if shared.config.read_only && !matches!(route, Route::SnapshotList | Route::Export { .. }) {
-        return route::failed(&route, &read_only(&shared.config));
+        return Answer::Http(route::failed(&route, &read_only(&shared.config)));
     }
     if !matches!(route, Route::SnapshotList)
         && let Err(error) = shared.check_not_restoring()
     {
-        return route::failed(&route, &error);
+        return Answer::Http(route::failed(&route, &error));
     }
     let outcome = match &route {
         Route::Import { import, labels, arguments } => {
-            return transfer::respond_to_import(storage, shared, request, *import, labels, arguments).await;
+            let response = transfer::respond_to_import(storage, shared, request, *import, labels, arguments).await;
+            return Answer::Http(response);
         }
         Route::Export { export, arguments } => {
             return transfer::respond_to_export(storage, shared, request, *export, arguments).await;
@@ -252,5 +252,5 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
             Ok(route::empty())
         }
     };
-    outcome.unwrap_or_else(|error| route::failed(&route, &error))
+    Answer::Http(outcome.unwrap_or_else(|error| route::failed(&route, &error)))
 }

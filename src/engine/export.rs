@@ -21,6 +21,8 @@ pub(super) struct ExportCursor {
     series: Vec<FoundSeries>,
     range: TimeRange,
     has_begun: bool,
+    /// A line of JSON has no more samples.
+    max_samples_per_line: usize,
     /// Of the next series: what there was when it was begun, and the times still to be read, the next ones last.
     begun: Option<(View, Vec<TimeRange>)>,
 }
@@ -42,7 +44,14 @@ impl ExportCursor {
         let mut series = storage.find_series(&filters, range, MAX_SERIES).await?;
         storage.tell_labels_not_utf8(&series);
         series.reverse();
-        Ok(Self { format, series, range, has_begun: false, begun: None })
+        Ok(Self { format, series, range, has_begun: false, max_samples_per_line: usize::MAX, begun: None })
+    }
+
+    /// Ends lines of JSON sooner.
+    pub(super) fn cut_lines(&mut self, max_samples: usize) {
+        if self.format == ExportFormat::JsonLines {
+            self.max_samples_per_line = max_samples;
+        }
     }
 
     /// The next chunk; none at the end. After an error it can go on, when what could not be read can be read at the second attempt.
@@ -77,7 +86,11 @@ impl ExportCursor {
             let mut reading = Reading::with_budget(u64::MAX);
             for samples in storage.read_in(view, &[found], *piece, &mut reading).await? {
                 if !samples.is_empty() {
-                    self.format.write(&found.name, &samples.timestamps, &samples.values, chunk)?;
+                    let (timestamps, values) = (&samples.timestamps, &samples.values);
+                    let length = self.max_samples_per_line;
+                    for (timestamps, values) in timestamps.chunks(length).zip(values.chunks(length)) {
+                        self.format.write(&found.name, timestamps, values, chunk)?;
+                    }
                     storage.context().spend(2 * samples.len() as u64).await;
                 }
                 storage.note_read(1, &reading, samples.len() as u64);

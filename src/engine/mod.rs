@@ -28,6 +28,8 @@ pub mod config;
 mod execute;
 mod export;
 mod follow;
+mod metrics;
+mod query_log;
 mod restore;
 mod restoring;
 mod selection;
@@ -51,6 +53,7 @@ use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
 use export::ExportCursor;
 use follow::Following;
+use query_log::QueryLog;
 use restoring::Restoring;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -89,6 +92,7 @@ struct Shared {
     config: Config,
     following: Following,
     restoring: RefCell<Restoring>,
+    queries: QueryLog,
 }
 
 impl Shared {
@@ -172,6 +176,7 @@ impl Engine {
             config: config.clone(),
             following: Following::new(options),
             restoring: RefCell::default(),
+            queries: QueryLog::default(),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),

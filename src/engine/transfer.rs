@@ -1,7 +1,7 @@
 //! Bodies on their way in and exports on their way out, piece by piece, and the requests that bring or want them whole.
 
-use super::Shared;
 use super::export::ExportCursor;
+use super::{Answer, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::body::{Body, Format, Records};
 use crate::formats::compression::Compression;
@@ -223,15 +223,15 @@ fn format_of(import: Import, arguments: &Arguments) -> Result<Format> {
     })
 }
 
-/// Answers with an export.
+/// Answers with an export: its first piece, and the cursor that gives the rest.
 pub(super) async fn respond_to_export(
     storage: &Storage,
     shared: &Shared,
     request: &HttpRequest,
     export: Export,
     arguments: &Arguments,
-) -> HttpResponse {
-    let body = async {
+) -> Answer {
+    let begun = async {
         let format = match export {
             Export::JsonLines => ExportFormat::JsonLines,
             Export::Prometheus => ExportFormat::Prometheus,
@@ -247,17 +247,27 @@ pub(super) async fn respond_to_export(
             min: instant_of("start", arguments.text("start"), 0)?,
             max: instant_of("end", arguments.text("end"), now)?,
         };
+        let max_samples_per_line = match arguments.text("max_rows_per_line") {
+            "" => usize::MAX,
+            given => given.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| {
+                Error::invalid(format!(
+                    "the argument max_rows_per_line is a number of samples from 1 on, found {given:?}"
+                ))
+            })?,
+        };
         let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?;
-        let mut body = Vec::new();
-        while let Some(piece) = cursor.next(storage).await? {
-            body.extend_from_slice(&piece);
-        }
-        Ok(body)
+        cursor.cut_lines(max_samples_per_line);
+        let first = cursor.next(storage).await?;
+        Ok((cursor, first))
     };
-    let _ = shared;
-    match body.await {
-        Ok(body) => exported(export, body),
-        Err(error) => transfer_failed(request, &error),
+    match begun.await {
+        Ok((_, None)) => Answer::Http(exported(export, Vec::new())),
+        Ok((cursor, Some(first))) => {
+            let id = next_id(shared);
+            shared.cursors.borrow_mut().insert(id, cursor);
+            Answer::HttpBegun(exported(export, first), id)
+        }
+        Err(error) => Answer::Http(transfer_failed(request, &error)),
     }
 }
 

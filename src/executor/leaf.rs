@@ -1,5 +1,6 @@
 //! From stored samples to rows: series are read a batch at a time, in the order in which they lie, rolled, and handed on.
 
+use super::limits::TIMED_OUT;
 use super::rolling::{Rolling, Sink};
 use super::run::Run;
 use super::{RawSeries, stored_range};
@@ -84,7 +85,7 @@ impl Run {
         if self.storage.context().now() <= self.deadline_ms {
             return Ok(());
         }
-        let message = format!("the query has taken longer than its timeout of {} ms", self.limits.timeout_ms);
+        let message = format!("{TIMED_OUT} {} ms", self.limits.timeout_ms);
         Err(Error::new(ErrorKind::Limit, message))
     }
 }

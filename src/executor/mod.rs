@@ -7,7 +7,7 @@ mod limits;
 mod rolling;
 mod run;
 
-pub use limits::Limits;
+pub use limits::{Limits, is_timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
@@ -28,7 +28,7 @@ use serde::Serialize;
 use std::rc::Rc;
 
 /// The step of an instant query, and of PromQL's subqueries that name none.
-const INSTANT_STEP_MS: i64 = 300_000;
+pub const INSTANT_STEP_MS: i64 = 300_000;
 const DEFAULT_SUBQUERY_STEP_MS: i64 = 60_000;
 
 /// What is asked.
@@ -163,6 +163,18 @@ impl Times {
     }
 }
 
+/// How the message of a range query begins whose expression has no value at an instant.
+const WRONG_TYPE: &str = "invalid expression type";
+
+fn wrong_type(found: &str) -> Error {
+    Error::invalid(format!("{WRONG_TYPE} \"{found}\" for range query, must be Scalar or instant Vector"))
+}
+
+/// Whether a range query was refused since its expression has no value at an instant.
+pub fn is_wrong_type(error: &Error) -> bool {
+    error.kind() == ErrorKind::Invalid && error.message().starts_with(WRONG_TYPE)
+}
+
 /// Answers a query.
 ///
 /// # Errors
@@ -179,7 +191,11 @@ pub async fn query(storage: &Rc<Storage>, query: &Query) -> Result<QueryResult> 
         Times::Range { end_ms, .. } => end_ms,
     };
     let mut run = Run::new(storage.clone(), query, grid, end_ms);
-    if let Some((matchers, window_ms, shift_ms)) = raw_window(&expression, grid.step_ms).filter(|_| is_instant) {
+    let window = raw_window(&expression, grid.step_ms);
+    if !is_instant && window.is_some() && query.dialect == Dialect::PromQl {
+        return Err(wrong_type("range vector"));
+    }
+    if let Some((matchers, window_ms, shift_ms)) = window.filter(|_| is_instant) {
         let until_ms = grid.start_ms - shift_ms;
         let series = run.raw_samples(&matchers, until_ms - window_ms, until_ms).await?;
         return Ok(run.into_result(QueryData::Matrix(series)));
@@ -189,9 +205,7 @@ pub async fn query(storage: &Rc<Storage>, query: &Query) -> Result<QueryResult> 
     let data = match run.evaluate(expression, grid).await? {
         Value::Text(text) if is_instant => QueryData::Text(text),
         Value::Text(_) | Value::Texts(_) => {
-            return Err(Error::invalid(
-                "invalid expression type \"string\" for range query, must be Scalar or instant Vector",
-            ));
+            return Err(wrong_type("string"));
         }
         Value::Rows(rows) => {
             if is_instant && is_scalar && query.dialect == Dialect::PromQl {

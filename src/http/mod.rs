@@ -1,8 +1,10 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
 
 pub mod arguments;
+pub mod metrics;
 pub mod prometheus;
 pub mod route;
+pub mod status;
 pub mod transfer;
 
 use bytes::Bytes;
@@ -20,6 +22,17 @@ pub struct HttpRequest {
     pub content_encoding: String,
     /// The body; empty when there is none.
     pub body: Bytes,
+}
+
+impl HttpRequest {
+    /// The path, in which slashes are never doubled: clients put one behind an address that ends with one.
+    pub fn path(&self) -> String {
+        let mut path = self.uri.split('?').next().unwrap_or_default().to_owned();
+        while path.contains("//") {
+            path = path.replace("//", "/");
+        }
+        path
+    }
 }
 
 /// A reply, without its transport.

@@ -29,10 +29,22 @@ pub enum ApiRoute {
     DeleteSeries,
     /// `/api/v1/format_query`
     FormatQuery,
+    /// `/federate`
+    Federate,
+    /// `/api/v1/status/tsdb`
+    TsdbStatus,
+    /// `/api/v1/status/active_queries`
+    ActiveQueries,
+    /// `/api/v1/status/top_queries`
+    TopQueries,
+    /// `/metrics`
+    Metrics,
     /// A reply that says the same for every database.
     Fixed(&'static str),
     /// A short text: it is there.
     Alive(&'static str),
+    /// What Influx clients ask a server before they write: whether it is there (`/ping`), and its databases (`/query`).
+    Influx(&'static str),
 }
 
 impl ApiRoute {
@@ -50,11 +62,23 @@ impl ApiRoute {
             "/api/v1/series/count" => Self::SeriesCount,
             "/api/v1/admin/tsdb/delete_series" => Self::DeleteSeries,
             "/api/v1/format_query" => Self::FormatQuery,
+            "/federate" => Self::Federate,
+            "/api/v1/status/tsdb" => Self::TsdbStatus,
+            "/api/v1/status/active_queries" => Self::ActiveQueries,
+            "/api/v1/status/top_queries" => Self::TopQueries,
+            "/metrics" => Self::Metrics,
+            "/ping" => Self::Influx(""),
+            "/query" => Self::Influx(
+                r#"{"results":[{"statement_id":0,"series":[{"name":"databases","columns":["name"],"values":[["_internal"]]}]}]}"#,
+            ),
             "/api/v1/metadata" => Self::Fixed("{}"),
             "/api/v1/query_exemplars" => Self::Fixed("[]"),
-            "/api/v1/rules" => Self::Fixed("{\"groups\":[]}"),
-            "/api/v1/alerts" => Self::Fixed("{\"alerts\":[]}"),
+            "/api/v1/rules" | "/rules" => Self::Fixed("{\"groups\":[]}"),
+            "/api/v1/alerts" | "/alerts" => Self::Fixed("{\"alerts\":[]}"),
             "/api/v1/targets" => Self::Fixed("{\"activeTargets\":[],\"droppedTargets\":[]}"),
+            "/api/v1/targets/metadata" => Self::Fixed("[]"),
+            "/api/v1/alertmanagers" => Self::Fixed("{\"activeAlertmanagers\":[],\"droppedAlertmanagers\":[]}"),
+            "/api/v1/status/config" => Self::Fixed("{\"yaml\":\"\"}"),
             "/api/v1/status/flags" => Self::Fixed("{\"query.lookback-delta\":\"5m\"}"),
             "/api/v1/status/buildinfo" => Self::Fixed(concat!(
                 "{\"version\":\"",
@@ -71,12 +95,13 @@ impl ApiRoute {
 
 /// Servers answer below these, too.
 fn without_prefix(path: &str) -> &str {
-    let below_select = || {
-        let (account, rest) = path.strip_prefix("/select/")?.split_once('/')?;
+    let below_account = || {
+        let (account, rest) =
+            path.strip_prefix("/select/").or_else(|| path.strip_prefix("/delete/"))?.split_once('/')?;
         let is_account = !account.is_empty() && account.bytes().all(|byte| byte.is_ascii_digit() || byte == b':');
-        if is_account { rest.strip_prefix("prometheus") } else { None }
+        if is_account || account == "multitenant" { rest.strip_prefix("prometheus") } else { None }
     };
-    let rest = path.strip_prefix("/prometheus").or_else(below_select);
+    let rest = path.strip_prefix("/prometheus").or_else(below_account);
     rest.filter(|rest| rest.starts_with('/')).unwrap_or(path)
 }
 
@@ -233,6 +258,11 @@ pub fn success(data: &str, warnings: &[String]) -> HttpResponse {
     json(200, body)
 }
 
+/// A reply that is JSON in the server's own form.
+pub fn plain(body: String) -> HttpResponse {
+    json(200, body)
+}
+
 /// A list of texts as JSON.
 pub fn list(texts: &[String]) -> String {
     serde_json::to_string(texts).unwrap_or_default()
@@ -251,6 +281,11 @@ pub fn failed(error: &Error) -> HttpResponse {
         ErrorKind::NotFound => failure(404, "not_found", error.message()),
         _ => failure(500, "internal", error.message()),
     }
+}
+
+/// A reply to a request that has taken too long.
+pub fn timed_out(error: &Error) -> HttpResponse {
+    failure(503, "timeout", error.message())
 }
 
 fn failure(status: u16, kind: &str, message: &str) -> HttpResponse {
@@ -295,6 +330,12 @@ mod tests {
         for prefix in ["", "/prometheus", "/select/0/prometheus", "/select/3:7/prometheus"] {
             assert_eq!(ApiRoute::parse(&format!("{prefix}/api/v1/query")), Some(ApiRoute::Query));
         }
+        assert_eq!(
+            ApiRoute::parse("/delete/0/prometheus/api/v1/admin/tsdb/delete_series"),
+            Some(ApiRoute::DeleteSeries)
+        );
+        assert_eq!(ApiRoute::parse("/select/multitenant/prometheus/api/v1/labels"), Some(ApiRoute::Labels));
+        assert_eq!(ApiRoute::parse("/prometheus/federate"), Some(ApiRoute::Federate));
         assert_eq!(ApiRoute::parse("/prometheus"), None);
         assert_eq!(ApiRoute::parse("/api/v1/nope"), None);
         let name = |path: &str| match ApiRoute::parse(path) {

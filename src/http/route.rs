@@ -68,12 +68,7 @@ impl Route {
     /// # Errors
     /// The reply to send instead: status 400 for an unknown path and for a wrong key.
     pub fn parse(request: &HttpRequest, keys: RequiredKeys<'_>) -> Result<Self, HttpResponse> {
-        let path = request.uri.split('?').next().unwrap_or_default();
-        // The server drops doubled slashes before it looks at the path.
-        let mut path = path.to_owned();
-        while path.contains("//") {
-            path = path.replace("//", "/");
-        }
+        let path = request.path();
         let inner = transfer::without_prefix(&path);
         // The body is samples, whatever its type is said to be.
         if let Some((import, labels)) = transfer::import_of(inner) {

@@ -48,11 +48,13 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
             ];
             Array::from_iter(pieces).into()
         }
-        Answer::Http(HttpResponse { status, content_type, body }) => {
-            let parts = Array::of3(&status.into(), &content_type.into(), &Uint8Array::from(&body[..]));
-            parts.into()
-        }
+        Answer::Http(response) => http(&response, JsValue::UNDEFINED),
+        Answer::HttpBegun(response, rest) => http(&response, rest.into()),
     })
+}
+
+fn http(HttpResponse { status, content_type, body }: &HttpResponse, rest: JsValue) -> JsValue {
+    Array::of4(&(*status).into(), &(*content_type).into(), &Uint8Array::from(&body[..]).into(), &rest).into()
 }
 
 /// A record as the object it stands for. Integers become numbers; one that JavaScript's numbers do not hold exactly becomes its

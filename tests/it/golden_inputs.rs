@@ -17,7 +17,7 @@ use sandglass::metric::name::MetricName;
 use sandglass::time::TimeRange;
 
 use crate::golden::bytes;
-use crate::support::{EngineExt, config, open};
+use crate::support::{EngineExt, answered, config, open};
 
 /// Samples by series, sorted.
 type Store = BTreeMap<MetricName, Vec<(i64, f64)>>;
@@ -197,8 +197,7 @@ fn request(engine: &mut Engine, uri: &str, encoding: &str, body: &[u8]) -> HttpR
         content_encoding: encoding.into(),
         body: body.to_vec().into(),
     };
-    let Answer::Http(response) = engine.ask(Command::Http(request)).unwrap() else { panic!("no response") };
-    response
+    answered(engine, request)
 }
 
 #[test]

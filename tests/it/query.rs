@@ -1,12 +1,10 @@
 //! Whole queries over stored samples, in both languages, by commands and by requests.
 
-use super::support::{EngineExt, START, config, open};
-use bytes::Bytes;
+use super::support::{EngineExt, START, config, get, got, open};
 use sandglass::engine::{Answer, Command, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
 use sandglass::fs::memory::MemoryFileSystem;
-use sandglass::http::HttpRequest;
 use sandglass::query::dialect::Dialect;
 
 /// Ten minutes of a scrape every 10 s: two counters that grow by 5 and by 20, and a gauge that goes up by 1.
@@ -121,13 +119,8 @@ fn limits_name_their_figures() {
 fn requests_are_answered_in_the_words_of_the_api() {
     let mut engine = filled();
     let mut get = |uri: &str| {
-        let (method, content_type) = ("GET".into(), String::new());
-        let request =
-            HttpRequest { method, uri: uri.into(), content_type, content_encoding: String::new(), body: Bytes::new() };
-        match engine.ask(Command::Http(request)).unwrap() {
-            Answer::Http(response) => (response.status, String::from_utf8(response.body).unwrap()),
-            other => panic!("{other:?}"),
-        }
+        let response = got(&mut engine, uri);
+        (response.status, String::from_utf8(response.body).unwrap())
     };
     let time = (START - 60_000) / 1000;
     assert_eq!(
@@ -153,4 +146,119 @@ fn requests_are_answered_in_the_words_of_the_api() {
     assert_eq!(body, r#"{"status":"success","data":["__name__","host","job","room"]}"#);
     let (status, body) = get("/api/v1/series");
     assert_eq!((status, body.contains("no match[] parameter")), (400, true));
+}
+
+#[test]
+fn what_servers_tell_of_themselves_is_told() {
+    let mut engine = filled();
+    let mut get = |uri: &str| {
+        let response = got(&mut engine, uri);
+        (response.status, response.content_type, String::from_utf8(response.body).unwrap())
+    };
+    const JSON: &str = "application/json";
+
+    let (status, content_type, body) = get("/prometheus/api/v1/status/tsdb?topN=1&focusLabel=host");
+    assert_eq!((status, content_type), (200, JSON));
+    assert_eq!(
+        body,
+        concat!(
+            r#"{"status":"success","data":{"totalSeries":3,"totalLabelValuePairs":8,"#,
+            r#""seriesCountByMetricName":[{"name":"requests_total","value":2}],"#,
+            r#""seriesCountByLabelName":[{"name":"__name__","value":3}],"#,
+            r#""seriesCountByFocusLabelValue":[{"name":"a","value":1}],"#,
+            r#""seriesCountByLabelValuePair":[{"name":"__name__=requests_total","value":2}],"#,
+            r#""labelValueCountByLabelName":[{"name":"__name__","value":2}]}}"#
+        )
+    );
+    let has_series = |body: &str, count: u64| body.contains(&format!("\"totalSeries\":{count},"));
+    assert!(has_series(&get("/api/v1/status/tsdb?date=2023-01-01").2, 0));
+    assert!(has_series(&get("/api/v1/status/tsdb?date=1970-01-01&match[]=temperature").2, 1));
+    assert_eq!(get("/api/v1/status/tsdb?topN=all").0, 400);
+
+    let (start, end) = (START / 1000 - 120, START / 1000 - 60);
+    let range = format!("/api/v1/query_range?query=sum(temperature)&start={start}&end={end}&step=15");
+    assert_eq!([get(&range).0, get(&range).0], [200, 200]);
+    let (status, content_type, body) = get("/api/v1/status/top_queries?topN=5&maxLifetime=1m");
+    assert_eq!((status, content_type), (200, JSON));
+    let told = concat!(
+        r#"{"topN":"5","maxLifetime":"1m","search.queryStats.lastQueriesCount":2000,"#,
+        r#""search.queryStats.minQueryDuration":"0s","#,
+        r#""topByCount":[{"query":"sum(temperature)","timeRangeSeconds":60,"count":2}],"#
+    );
+    assert!(body.starts_with(told), "{body}");
+    assert_eq!(get("/api/v1/status/active_queries"), (200, JSON, r#"{"status":"ok","data":[]}"#.into()));
+
+    let (status, content_type, body) = get("/metrics");
+    assert_eq!((status, content_type), (200, "text/plain; charset=utf-8"));
+    for line in ["vm_rows_added_to_storage_total 180", "vm_timeseries 3", "vm_rows{type=\"storage/inmemory\"} 180"] {
+        assert!(body.lines().any(|found| found == line), "{line} in\n{body}");
+    }
+    assert!(body.lines().all(|line| line.split(' ').count() == 2), "{body}");
+
+    let newest = START - 10_000;
+    assert_eq!(
+        get("/federate?match[]=temperature&match[]=requests_total{host=%22a%22}").2,
+        format!("requests_total{{job=\"web\",host=\"a\"}} 295 {newest}\ntemperature{{room=\"attic\"}} 59 {newest}\n")
+    );
+    assert_eq!(get("/federate?match[]=temperature&max_lookback=5s").2, "");
+    assert_eq!(get("/federate").0, 400);
+
+    // Slashes may be doubled, and what an Influx client asks first is answered.
+    assert_eq!(get("//api//v1/labels").0, 200);
+    assert_eq!(get("/ping").0, 204);
+    assert!(get("/query?q=SHOW%20DATABASES").2.contains("_internal"));
+}
+
+#[test]
+fn a_range_without_bounds_is_the_last_five_minutes_of_metricsql_alone() {
+    let mut engine = filled();
+    let mut get = |uri: &str| {
+        let response = got(&mut engine, uri);
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    let (status, body) = get("/api/v1/query_range?query=count(temperature)");
+    let (first, last) = (START / 1000 - 300, START / 1000);
+    assert_eq!((status, body.contains(&format!(r#""values":[[{first},"1"],[{last},"1"]]"#))), (200, true), "{body}");
+    for (expression, kind) in [("temperature[1m]", "range vector"), ("\"a\"", "string")] {
+        let (status, body) =
+            get(&format!("/api/v1/query_range?query={expression}&dialect=promql&start=1&end=2&step=1"));
+        let told = format!(r#""bad_data","error":"invalid expression type \"{kind}\" for range query"#);
+        assert!(status == 400 && body.contains(&told), "{body}");
+    }
+    let (status, body) = get("/api/v1/query_range?query=count(temperature)&dialect=promql");
+    assert!(status == 400 && body.contains(r#"invalid parameter \"start\""#), "{body}");
+}
+
+#[test]
+fn a_query_that_is_too_slow_is_told_as_a_timeout() {
+    let mut engine = filled();
+    let response = got(&mut engine, "/api/v1/query_range?query=sum(rate(requests_total[1m]))&timeout=-1");
+    let body = String::from_utf8(response.body).unwrap();
+    assert!(response.status == 503 && body.contains(r#""errorType":"timeout""#), "{body}");
+}
+
+#[test]
+fn a_long_export_comes_in_pieces_and_its_lines_can_be_cut() {
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let timestamps: Vec<i64> = (0..50_000).map(|i| START - 50_000_000 + i * 1_000).collect();
+    let values: Vec<f64> = (0..50_000).map(f64::from).collect();
+    engine.put(&[("__name__", "long")], &timestamps, &values).unwrap();
+    engine.flush().unwrap();
+
+    let Answer::HttpBegun(response, cursor) = engine.ask(get("/api/v1/export?match[]=long")).unwrap() else {
+        panic!("the export came whole")
+    };
+    assert_eq!((response.status, response.body.is_empty()), (200, false));
+    engine.ask(Command::ExportClose { cursor }).unwrap();
+    engine.ask(Command::ExportNext { cursor }).unwrap_err();
+
+    let mut lengths = |uri: &str| -> Vec<usize> {
+        let body = got(&mut engine, uri).body;
+        let lines = std::str::from_utf8(&body).unwrap().lines();
+        lines.map(|line| line.split("\"timestamps\":").nth(1).unwrap().split(',').count()).collect()
+    };
+    assert_eq!(lengths("/api/v1/export?match[]=long").iter().sum::<usize>(), 50_000);
+    let cut = lengths("/api/v1/export?match[]=long&max_rows_per_line=7000");
+    assert_eq!((cut.iter().sum::<usize>(), cut.iter().max()), (50_000, Some(&7_000)));
+    assert_eq!(got(&mut engine, "/api/v1/export?match[]=long&max_rows_per_line=0").status, 400);
 }

@@ -4,6 +4,7 @@ use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData};
 use sandglass::error::Result;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
+use sandglass::http::{HttpRequest, HttpResponse};
 use sandglass::time::{TimeRange, TimestampMs};
 use sandglass::trace::lifecycle::Lifecycle;
 use std::cell::RefCell;
@@ -119,5 +120,36 @@ impl EngineExt for Engine {
 
     fn flush(&mut self) -> Result<()> {
         self.ask(Command::Flush).map(drop)
+    }
+}
+
+/// A request without a body.
+pub fn get(uri: &str) -> Command {
+    Command::Http(HttpRequest {
+        method: "GET".into(),
+        uri: uri.into(),
+        content_type: String::new(),
+        content_encoding: String::new(),
+        body: bytes::Bytes::new(),
+    })
+}
+
+/// The whole reply to it.
+pub fn got(engine: &mut Engine, uri: &str) -> HttpResponse {
+    let Command::Http(request) = get(uri) else { unreachable!() };
+    answered(engine, request)
+}
+
+/// The whole reply to a request, whether it comes at once or in pieces.
+pub fn answered(engine: &mut Engine, request: HttpRequest) -> HttpResponse {
+    match engine.ask(Command::Http(request)).unwrap() {
+        Answer::Http(response) => response,
+        Answer::HttpBegun(mut response, cursor) => {
+            while let Answer::Chunk(Some(piece)) = engine.ask(Command::ExportNext { cursor }).unwrap() {
+                response.body.extend_from_slice(&piece);
+            }
+            response
+        }
+        other => panic!("{other:?}"),
     }
 }

@@ -2,6 +2,7 @@
 
 import { abortable, unreadable } from "../base/shared.js";
 import type { Port } from "../port/port.js";
+import { replyStream } from "../stream/download.js";
 
 /** The base of requests that have none; nobody looks at it. */
 const BASE_URL = "http://sandglass.invalid";
@@ -9,8 +10,13 @@ const BASE_URL = "http://sandglass.invalid";
 /** Answers a request as the server would. */
 export async function fetchFrom(port: Port, input: string | URL | Request, init: RequestInit | undefined): Promise<Response> {
   const request = toRequest(input, init);
-  const { method, signal } = request;
   const { pathname, search } = new URL(request.url);
+  return respond(port, request, pathname + search, request.signal);
+}
+
+/** Answers a request; `uri` is the path, as the server counts it, and the query. */
+export async function respond(port: Port, request: Request, uri: string, signal: AbortSignal): Promise<Response> {
+  const { method, headers } = request;
   const body = new Uint8Array(
     await abortable("fetch", signal, async () => {
       try {
@@ -20,14 +26,17 @@ export async function fetchFrom(port: Port, input: string | URL | Request, init:
       }
     }),
   );
-  const contentType = request.headers.get("content-type") ?? "";
-  const contentEncoding = request.headers.get("content-encoding") ?? "";
-  const [status, type, answer] = await port.ask(
-    { kind: "http", method, uri: pathname + search, contentType, contentEncoding, body },
-    signal,
-  );
-  // An answer without content must have no body at all.
-  return new Response(status === 204 ? null : (answer as BodyInit), { status, headers: { "content-type": type } });
+  const contentType = headers.get("content-type") ?? "";
+  const contentEncoding = headers.get("content-encoding") ?? "";
+  const [status, type, answer, rest] = await port.ask({ kind: "http", method, uri, contentType, contentEncoding, body }, signal);
+  // An answer without content must have no body at all, and no type.
+  if (status === 204) return new Response(null, { status });
+  const init = { status, headers: { "content-type": type } };
+  if (rest === undefined) return new Response(method === "HEAD" ? null : (answer as BodyInit), init);
+  const stream = replyStream(port, answer, rest, request.signal);
+  if (method !== "HEAD") return new Response(stream, init);
+  await stream.cancel();
+  return new Response(null, init);
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

@@ -17,7 +17,7 @@ import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
 import type { AuthKeys, OpenOptions, Opened, WasmSource } from "../api/options.js";
 
-const DEFAULT_NAME = "sandglass";
+export const DEFAULT_NAME = "sandglass";
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 
@@ -198,7 +198,7 @@ function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOption
   throw invalid(`ifLocked is ${JSON.stringify(ifLocked)}; write "share", "fail", "wait" or "readonly"`);
 }
 
-function dialectOf({ dialect }: OpenOptions): OpenOptions["dialect"] {
+export function dialectOf({ dialect }: Pick<OpenOptions, "dialect">): OpenOptions["dialect"] {
   if (dialect === undefined || dialect === "metricsql" || dialect === "promql") return dialect;
   throw invalid(`dialect is ${JSON.stringify(dialect)}; write "metricsql" or "promql"`);
 }

@@ -4,7 +4,7 @@ import type { SandglassError } from "../api/errors.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { EngineState } from "../api/state.js";
-import type { AnswerTo, EngineRequest, Kind, RequestOf } from "./requests.js";
+import type { AnswerTo, EngineRequest, HttpReply, Kind, RequestOf } from "./requests.js";
 
 /** An engine, open. Every failure is a `SandglassError`. */
 export interface Port {
@@ -47,6 +47,9 @@ export interface Port {
 
 /** What to do with an answer that nobody waits for any more: an export that was opened in vain would hold its parts. */
 export function latecomer(port: Port, request: EngineRequest): ((answer: unknown) => void) | undefined {
-  if (request.kind !== "exportOpen") return undefined;
-  return (cursor) => void port.ask({ kind: "exportClose", cursor: cursor as number }).catch(() => {});
+  if (request.kind !== "exportOpen" && request.kind !== "http") return undefined;
+  return (answer) => {
+    const cursor = request.kind === "http" ? (answer as HttpReply)[3] : (answer as number);
+    if (cursor !== undefined) port.ask({ kind: "exportClose", cursor }).catch(() => {});
+  };
 }

@@ -41,7 +41,8 @@ export type BlockPieces = [
 /** What names numbers as JSON text, and the numbers. */
 export type NamedNumbers = [names: string, numbers: Float64Array];
 
-export type HttpReply = [status: number, contentType: string, body: Uint8Array];
+/** A reply whose body goes on comes with a cursor, as of an export. */
+export type HttpReply = [status: number, contentType: string, body: Uint8Array, rest: number | undefined];
 
 /** Label sets as the JSON text of a list of objects: read once, by the one who hands them to the user. */
 export type LabelSetsText = string;
@@ -133,6 +134,13 @@ export function withBody(request: EngineRequest, body: Uint8Array | undefined): 
   return "body" in request ? ({ ...request, body } as EngineRequest) : request;
 }
 
+/** Whether a request only reads. Clients send long expressions as forms. */
+export function isReading(method: string, uri: string): boolean {
+  return READS.test(uri) || (/^(GET|HEAD)$/.test(method) && !/snapshot|force|delete|import|write/.test(uri));
+}
+
+const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)(\?|$)/;
+
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
  * same however often it is done. A cursor is known to the engine alone that has opened it.
@@ -145,7 +153,7 @@ export function isRepeatable(request: EngineRequest): boolean {
     case "exportClose":
       return false;
     case "http":
-      return request.method === "GET" && !/snapshot|force|delete/.test(request.uri);
+      return isReading(request.method, request.uri);
     default:
       return true;
   }

@@ -31,6 +31,23 @@ export function exportStream(
   });
 }
 
+/** The body of a reply that is long: the piece that has come, and what the cursor gives. */
+export function replyStream(port: Port, first: Uint8Array, cursor: number, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  let begin: Uint8Array | undefined = first;
+  let isOpen = true;
+  return abortableStream("reply", signal, {
+    async pull(ended) {
+      const piece = begin ?? (await port.ask({ kind: "exportNext", cursor }, ended));
+      begin = undefined;
+      isOpen = piece !== null;
+      return piece ?? undefined;
+    },
+    async end() {
+      if (isOpen) await port.ask({ kind: "exportClose", cursor }).catch(() => {});
+    },
+  });
+}
+
 /** A snapshot as a tar of what a server wants in its `-storageDataPath`. */
 export function snapshotStream(port: Port, name: string, layout: Layout, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
   let reader: ReadableStreamDefaultReader<Uint8Array> | undefined;

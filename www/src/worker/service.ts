@@ -2,7 +2,7 @@
 
 import type { InlinePort } from "../engine/inline_port.js";
 import { ACCEPTED } from "../engine/pump.js";
-import type { EngineRequest } from "../port/requests.js";
+import type { EngineRequest, HttpReply } from "../port/requests.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
 import type { Audience } from "./audience.js";
@@ -170,7 +170,8 @@ export class Service {
       if (command.kind !== "select") {
         const answer: unknown = await port.ask(command, control.signal);
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
-        if (command.kind === "exportOpen") this.#cursors.add(answer as number);
+        const cursor = command.kind === "exportOpen" ? (answer as number) : command.kind === "http" ? (answer as HttpReply)[3] : undefined;
+        if (cursor !== undefined) this.#cursors.add(cursor);
         if (command.kind === "exportClose" || (command.kind === "exportNext" && answer === null)) this.#cursors.delete(command.cursor);
         if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
         return answer;

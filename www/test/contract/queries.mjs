@@ -154,6 +154,43 @@ export const QUERY_TESTS = {
     equal((await query("/api/v1/label/host/values"))[1].data, ["a", "b"]);
   },
 
+  async "a long reply comes in pieces, whole or not at all"({ open, name }) {
+    const db = await open({ name, startTime: START });
+    const timestamps = Array.from({ length: 50_000 }, (_, at) => START - 50_000_000 + at * 1000);
+    await db.append(
+      { __name__: "long" },
+      timestamps,
+      timestamps.map((_, at) => at),
+    );
+    await db.flush();
+    const path = "/prometheus/api/v1/export?match[]=long";
+    const samples = (text) =>
+      text
+        .trim()
+        .split("\n")
+        .reduce((sum, line) => sum + JSON.parse(line).values.length, 0);
+    equal(samples(await (await db.fetch(path)).text()), 50_000);
+    equal(
+      samples(await (await db.fetch("/api/v1/export", { method: "POST", body: new URLSearchParams({ "match[]": "long" }) })).text()),
+      50_000,
+    );
+    // One that is left is no reason for anything to stay.
+    const reader = (await db.fetch(path)).body.getReader();
+    equal((await reader.read()).done, false);
+    await reader.cancel();
+    const control = new AbortController();
+    const body = (await db.fetch(path, { signal: control.signal })).body.getReader();
+    await body.read();
+    control.abort();
+    await fails("aborted", async () => {
+      for (;;) if ((await body.read()).done) return;
+    });
+    const head = await db.fetch(path, { method: "HEAD" });
+    equal([head.status, head.headers.get("content-type"), await head.text()], [200, "application/stream+json; charset=utf-8", ""]);
+    const nothing = await db.fetch("/api/v1/import/prometheus", { method: "POST", body: `short 1 ${START}\n` });
+    equal([nothing.status, nothing.headers.get("content-type"), await nothing.text()], [204, null, ""]);
+  },
+
   async "every format goes in"({ open, name }) {
     const db = await open({ name });
     const influx = await db.ingest("weather,room=attic temperature=19.5 1710032400000000000\n", { format: "influx" });

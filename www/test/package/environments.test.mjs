@@ -198,7 +198,7 @@ const say = (said) => { document.title = said; parent.postMessage(said, "*"); };
   };
 
   it("a classic script, over http", async () => {
-    assert.equal(await titleOf(`${url}/site/default.html`), "2 samples, indexeddb");
+    assert.equal(await titleOf(`${url}/site/default.html`), "2 samples, opfs");
   });
 
   it("a classic script from file:", async () => {

@@ -233,6 +233,8 @@ describe("the package", () => {
       "dist/sandglass.wasm",
       "dist/react.d.ts",
       "dist/react.js",
+      "dist/service-worker.d.ts",
+      "dist/service-worker.js",
       "dist/uplot.d.ts",
       "dist/uplot.js",
       "dist/api/index.d.ts",
@@ -275,12 +277,12 @@ describe("the package", () => {
   it("can be resolved by Node, the raw file too", async () => {
     await write({
       "resolve.mjs":
-        'console.log(["sandglass", "sandglass/inline", "sandglass/wasm"].map((name) => import.meta.resolve(name)).join("\\n"));',
+        'console.log(["sandglass", "sandglass/inline", "sandglass/service-worker", "sandglass/wasm"].map((name) => import.meta.resolve(name)).join("\\n"));',
     });
     const { stdout } = await run(process.execPath, ["resolve.mjs"], { cwd: project });
     assert.deepEqual(
       stdout.trim().split("\n"),
-      ["index.js", "inline.js", "sandglass.wasm"].map((name) => pathToFileURL(join(directory, "dist", name)).href),
+      ["index.js", "inline.js", "service-worker.js", "sandglass.wasm"].map((name) => pathToFileURL(join(directory, "dist", name)).href),
     );
   });
 });
