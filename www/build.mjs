@@ -11,7 +11,9 @@ const www = dirname(fileURLToPath(import.meta.url));
 const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
-const ENTRIES = ["index", "inline", "uplot"];
+const ENTRIES = ["index", "inline", "uplot", "arrow", "opentelemetry"];
+/** What users have of their own, if they use the entry that is for it. */
+const PEERS = ["apache-arrow"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [...ENTRIES, ...readdirSync(join(www, "src/api")).map((file) => `api/${file.replace(/\.ts$/, "")}`)];
 
@@ -85,6 +87,7 @@ const common = {
   minify: true,
   sourcemap: true,
   legalComments: "none",
+  external: PEERS,
   logLevel: "warning",
   define: { SANDGLASS_BUILD: JSON.stringify(buildName) },
   plugins: [
@@ -121,7 +124,8 @@ for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
 }
 
 const types = join(dist, "types");
-execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });
+for (const project of ["tsconfig.json", "tsconfig.arrow.json"])
+  execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", join(www, project), "--outDir", types], { stdio: "inherit" });
 mkdirSync(join(dist, "api"));
 for (const name of DECLARATIONS) {
   // The sources' comments on themselves are not for those who read declarations.
