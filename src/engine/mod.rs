@@ -28,6 +28,7 @@ pub mod config;
 mod execute;
 mod export;
 mod follow;
+mod push;
 mod restore;
 mod restoring;
 mod selection;
@@ -39,6 +40,7 @@ pub use crate::formats::export::ExportFormat;
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
 pub use command::{Command, SeriesHandle, Ticket};
 pub use config::{AuthKeys, Clock, Config, Origin};
+pub use push::PushPiece;
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};

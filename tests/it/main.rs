@@ -25,6 +25,7 @@ mod machine;
 mod model;
 mod partition;
 mod partition_crash;
+mod push;
 mod query;
 mod quota;
 mod readers;

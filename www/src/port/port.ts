@@ -47,6 +47,6 @@ export interface Port {
 
 /** What to do with an answer that nobody waits for any more: an export that was opened in vain would hold its parts. */
 export function latecomer(port: Port, request: EngineRequest): ((answer: unknown) => void) | undefined {
-  if (request.kind !== "exportOpen") return undefined;
+  if (request.kind !== "exportOpen" && request.kind !== "pushOpen") return undefined;
   return (cursor) => void port.ask({ kind: "exportClose", cursor: cursor as number }).catch(() => {});
 }
