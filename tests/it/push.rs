@@ -13,12 +13,12 @@ fn empty() -> Engine {
     open(MemoryFileSystem::default(), config()).unwrap()
 }
 
-/// Series of different lengths; one is cut into several bodies, and labels sort otherwise than names do.
+/// Series of different lengths with values that take some bytes each; one is cut into several bodies.
 fn filled() -> Engine {
     let mut engine = empty();
-    for (at, rows) in [(0, 40_000), (1, 1), (2, 7000), (3, 20_000)] {
-        let timestamps: Vec<i64> = (0..rows).map(|row| START - 40_000_000 + row * 1000 + at).collect();
-        let values: Vec<f64> = (0..rows).map(|row| (row * 7919 % 10_007) as f64 / 8.0).collect();
+    for (at, rows) in [(0_i64, 60_000_i64), (1, 1), (2, 7000), (3, 20_000)] {
+        let timestamps: Vec<i64> = (0..rows).map(|row| START - 60_000_000 + row * 1000 + at).collect();
+        let values: Vec<f64> = (0..rows).map(|row| (row.wrapping_mul(0x5851_f42d_4c95_7f2d) >> 20) as f64).collect();
         let label = ["b", "a", "c\u{1}", "ü"][at as usize];
         engine.put(&[("__name__", "m"), ("A", label)], &timestamps, &values).unwrap();
     }
@@ -72,7 +72,7 @@ fn every_body_is_whole_and_the_next_goes_on_behind_it() {
         let cursor = begin(&mut engine, protocol, "");
         let whole = pieces(&mut engine, cursor);
         assert!(whole.len() >= 2 && whole.last().unwrap().next.is_empty(), "{protocol}: {} pieces", whole.len());
-        assert_eq!(whole.iter().map(|piece| piece.samples).sum::<u64>(), 67_001);
+        assert_eq!(whole.iter().map(|piece| piece.samples).sum::<u64>(), 87_001);
         let mut receiver = empty();
         for piece in &whole {
             assert_eq!(take(&mut receiver, protocol, &piece.body), piece.samples);
