@@ -1,6 +1,6 @@
 //! What a push sends: bodies that go on where the last one has ended, and what comes late.
 
-use super::support::{EngineExt, START, config, open};
+use super::support::{EngineExt, Random, START, config, open};
 use sandglass::engine::{Answer, BodyFormat, Command, Engine, PushPiece, SeriesData};
 use sandglass::error::ErrorKind;
 use sandglass::formats::compression::Compression;
@@ -16,9 +16,10 @@ fn empty() -> Engine {
 /// Series of different lengths with values that take some bytes each; one is cut into several bodies.
 fn filled() -> Engine {
     let mut engine = empty();
+    let mut random = Random::new(7);
     for (at, rows) in [(0_i64, 60_000_i64), (1, 1), (2, 7000), (3, 20_000)] {
         let timestamps: Vec<i64> = (0..rows).map(|row| START - 60_000_000 + row * 1000 + at).collect();
-        let values: Vec<f64> = (0..rows).map(|row| (row.wrapping_mul(0x5851_f42d_4c95_7f2d) >> 20) as f64).collect();
+        let values: Vec<f64> = (0..rows).map(|_| (random.next() >> 20) as f64).collect();
         let label = ["b", "a", "c\u{1}", "ü"][at as usize];
         engine.put(&[("__name__", "m"), ("A", label)], &timestamps, &values).unwrap();
     }
