@@ -2,8 +2,7 @@
 // used; the engine reads OTLP, so that names and labels are what a server makes of the same metrics.
 
 import { SandglassError } from "./api/errors.js";
-import { openDatabase } from "./opening/open.js";
-import { startInWorker } from "./opening/in_worker.js";
+import { open } from "./index.js";
 import type { Attributes, HrTime } from "@opentelemetry/api";
 import type { DataPoint, MetricData, PushMetricExporter, ResourceMetrics } from "@opentelemetry/sdk-metrics";
 import type { Database } from "./api/database.js";
@@ -83,7 +82,7 @@ export class SandglassExporter implements PushMetricExporter {
   /** Opens the database for the first export; one that could not be opened is tried again with the next. */
   #open(): Promise<Database> {
     const { database, extraLabels: _, ...options } = this.#options;
-    this.#database ??= database === undefined ? openDatabase(options, startInWorker) : Promise.resolve(database);
+    this.#database ??= database === undefined ? open(options) : Promise.resolve(database);
     this.#database.catch(() => (this.#database = undefined));
     return this.#database;
   }

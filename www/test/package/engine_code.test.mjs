@@ -59,22 +59,7 @@ it("a dashboard writes, asks, stores and comes back with one load of one file", 
       }
       return found;
     });
-    assert.deepEqual(found, [
-      "worker",
-      "opfs",
-      100,
-      19,
-      20,
-      "__name__,host",
-      20,
-      "worker",
-      "opfs",
-      200,
-      19,
-      20,
-      "__name__,host",
-      20,
-    ]);
+    assert.deepEqual(found, ["worker", "opfs", 100, 19, 20, "__name__,host", 20, "worker", "opfs", 200, 19, 20, "__name__,host", 20]);
     assert.deepEqual(requests, [`${browser.url}/package/dist/sandglass.wasm`]);
   }));
 
