@@ -9,14 +9,15 @@ only=" $* "
 source scripts/steps.sh
 
 echo 'looking for the tools'
-if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics tar; then
+if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics prometheus tar; then
   echo '0 passed, 1 failed'
   exit 1
 fi
 CHROMIUM=$(find_chromium)
 CHROMEDRIVER=$(find_chromedriver)
 VICTORIA_METRICS=$(find_victoria_metrics)
-export CHROMIUM CHROMEDRIVER VICTORIA_METRICS
+PROMETHEUS=$(find_prometheus)
+export CHROMIUM CHROMEDRIVER VICTORIA_METRICS PROMETHEUS
 
 begin=$SECONDS
 step format one cargo fmt --all --check

@@ -11,8 +11,10 @@ const www = dirname(fileURLToPath(import.meta.url));
 const [pkg = join(www, "pkg"), dist = join(www, "dist")] = process.argv.slice(2);
 const glue = join(pkg, "sandglass.js");
 const wasm = join(pkg, "sandglass_bg.wasm");
-const ENTRIES = ["index", "inline", "react", "uplot"];
+const ENTRIES = ["index", "inline", "react", "uplot", "arrow", "opentelemetry"];
 const SERVICE_WORKER = "service-worker";
+/** What users have of their own, if they use the entry that is for it. */
+const PEERS = ["apache-arrow"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [
   ...ENTRIES,
@@ -104,6 +106,7 @@ const common = {
   minify: true,
   sourcemap: true,
   legalComments: "none",
+  external: PEERS,
   logLevel: "warning",
   define: { SANDGLASS_BUILD: JSON.stringify(buildName) },
   plugins: [
@@ -155,7 +158,8 @@ for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
 }
 
 const types = join(dist, "types");
-execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", www, "--outDir", types], { stdio: "inherit" });
+for (const project of ["tsconfig.json", "tsconfig.arrow.json"])
+  execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", join(www, project), "--outDir", types], { stdio: "inherit" });
 for (const room of ["api", "react"]) mkdirSync(join(dist, room));
 for (const name of DECLARATIONS) {
   // The sources' comments on themselves are not for those who read declarations.

@@ -1,5 +1,6 @@
 //! What the engine answers.
 
+use super::push::PushPiece;
 use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::collections::sort;
@@ -15,6 +16,7 @@ use crate::metric::tsid::Tsid;
 use crate::storage::Storage;
 use crate::storage::restore::Contents;
 use crate::storage::text::TextIngested;
+use crate::time::TimeRange;
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
@@ -270,10 +272,14 @@ pub enum Answer {
     Latest(Vec<RawSeries>),
     /// To `Envelope`.
     Envelope(Vec<EnvelopeRow>),
-    /// To `ExportOpen` and `IngestOpen`.
+    /// To `ExportOpen`, `PushOpen` and `IngestOpen`.
     Cursor(u32),
     /// To `ExportNext`; `None` at the end.
     Chunk(Option<Vec<u8>>),
+    /// To `PushNext`; `None` at the end.
+    PushPiece(Option<PushPiece>),
+    /// To `PushLate`: the cursor, and from when to when what is late is; `None` when nothing is.
+    Late(Option<(u32, TimeRange)>),
     /// To `SnapshotCreate`: the name.
     Snapshot(String),
     /// To `SnapshotFiles`.
@@ -307,6 +313,7 @@ impl Answer {
             Self::LabelSets(sets) => sets.iter().map(of_labels).sum(),
             Self::Strings(strings) => strings.iter().map(|text| text.len() + 24).sum(),
             Self::Chunk(chunk) => chunk.as_ref().map_or(0, Vec::len),
+            Self::PushPiece(piece) => piece.as_ref().map_or(0, |piece| piece.body.len()),
             Self::Bytes(bytes) => bytes.len(),
             _ => 0,
         };

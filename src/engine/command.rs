@@ -151,6 +151,44 @@ pub enum Command {
         /// From `ExportOpen`.
         cursor: u32,
     },
+    /// Begins to push a window of time: an export whose pieces are bodies of their own. Answered by `Cursor`.
+    PushOpen {
+        /// `remote_write`, or the layout of native blocks.
+        protocol: String,
+        /// As in `ExportOpen`.
+        selector: Option<String>,
+        /// Both ends included.
+        range: TimeRange,
+        /// [`super::PushPiece::next`] of the piece before; empty for all.
+        from: String,
+    },
+    /// The next body of a window. Answered by `PushPiece`, at the end by `PushPiece(None)`, which closes the cursor, as `ExportClose` does.
+    PushNext {
+        /// From `PushOpen` or `PushLate`.
+        cursor: u32,
+    },
+    /// What is accepted from now on and lies before or at an instant is late for somebody who is about to read up to there. Answered by
+    /// `Done`.
+    PushWatch {
+        /// Names who it is.
+        watch: String,
+        /// The instant.
+        until: TimestampMs,
+    },
+    /// Nobody wants to know any more what comes late. Answered by `Done`.
+    PushUnwatch {
+        /// Names who it is.
+        watch: String,
+    },
+    /// Begins to push what has come late since the last time. Answered by `Late`.
+    PushLate {
+        /// Names who it is.
+        watch: String,
+        /// As in `PushOpen`.
+        protocol: String,
+        /// As in `ExportOpen`.
+        selector: Option<String>,
+    },
     /// An instant, consistent snapshot. Answered by `Snapshot`.
     SnapshotCreate,
     /// Names of the snapshots, sorted. Answered by `Strings`.
@@ -259,6 +297,8 @@ impl Command {
                 | Self::Envelope { .. }
                 | Self::ExportOpen { .. }
                 | Self::ExportNext { .. }
+                | Self::PushOpen { .. }
+                | Self::PushNext { .. }
                 | Self::SnapshotList
                 | Self::SnapshotFiles { .. }
                 | Self::SnapshotRead { .. }

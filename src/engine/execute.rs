@@ -3,7 +3,7 @@
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
 use super::follow::read_only;
 use super::selection::{selected, selected_or_all};
-use super::{Answer, Command, SeriesData, Shared, SnapshotFile, query_log, transfer};
+use super::{Answer, Command, SeriesData, Shared, SnapshotFile, push, query_log, transfer};
 use crate::archive::Layout;
 use crate::error::Result;
 use crate::executor;
@@ -89,6 +89,22 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             shared.cursors.borrow_mut().remove(&cursor);
             done(std::future::ready(Ok(())))
         }
+        Command::PushOpen { protocol, selector, range, from } => Box::pin(async move {
+            let format = transfer::push_format(&protocol)?;
+            Ok(Answer::Cursor(push::open(&storage, &shared, format, selector.as_deref(), range, &from).await?))
+        }),
+        Command::PushNext { cursor } => {
+            Box::pin(async move { Ok(Answer::PushPiece(push::next(&storage, &shared, cursor).await?)) })
+        }
+        Command::PushWatch { watch, until } => done(async move { storage.watch_late(&watch, until) }),
+        Command::PushUnwatch { watch } => {
+            storage.unwatch_late(&watch);
+            done(std::future::ready(Ok(())))
+        }
+        Command::PushLate { watch, protocol, selector } => Box::pin(async move {
+            let format = transfer::push_format(&protocol)?;
+            Ok(Answer::Late(push::late(&storage, &shared, &watch, format, selector.as_deref()).await?))
+        }),
         Command::SnapshotCreate => Box::pin(async move { Ok(Answer::Snapshot(storage.create_snapshot().await?)) }),
         Command::SnapshotList => Box::pin(async move { Ok(Answer::Strings(storage.list_snapshots().await?)) }),
         Command::SnapshotDelete { name } => done(async move { storage.delete_snapshot(&name).await }),

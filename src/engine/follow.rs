@@ -87,6 +87,11 @@ fn changes_something(command: &Command) -> bool {
         | Command::ExportOpen { .. }
         | Command::ExportNext { .. }
         | Command::ExportClose { .. }
+        | Command::PushOpen { .. }
+        | Command::PushNext { .. }
+        | Command::PushWatch { .. }
+        | Command::PushUnwatch { .. }
+        | Command::PushLate { .. }
         | Command::SnapshotList
         | Command::SnapshotFiles { .. }
         | Command::SnapshotRead { .. }

@@ -29,6 +29,7 @@ mod execute;
 mod export;
 mod follow;
 mod metrics;
+mod push;
 mod query_log;
 mod restore;
 mod restoring;
@@ -41,6 +42,7 @@ pub use crate::formats::export::ExportFormat;
 pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
 pub use command::{Command, SeriesHandle, Ticket};
 pub use config::{AuthKeys, Clock, Config, Origin};
+pub use push::PushPiece;
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};

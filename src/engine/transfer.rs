@@ -144,21 +144,33 @@ pub(super) async fn export_open(
     selectors: &[&str],
     range: TimeRange,
 ) -> Result<u32> {
-    let cursor = ExportCursor::open(storage, format, selectors, range).await?;
+    Ok(keep_cursor(shared, ExportCursor::open(storage, format, selectors, range).await?))
+}
+
+/// Keeps an export for those who will ask for its pieces; returns its number.
+pub(super) fn keep_cursor(shared: &Shared, cursor: ExportCursor) -> u32 {
     let id = next_id(shared);
+    put_cursor_back(shared, id, cursor);
+    id
+}
+
+/// Taken out while it is read, so that no borrow lasts over an await.
+pub(super) fn take_cursor(shared: &Shared, id: u32) -> Result<ExportCursor> {
+    let cursor = shared.cursors.borrow_mut().remove(&id);
+    cursor
+        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no export {id}; it has ended or was closed")))
+}
+
+pub(super) fn put_cursor_back(shared: &Shared, id: u32, cursor: ExportCursor) {
     shared.cursors.borrow_mut().insert(id, cursor);
-    Ok(id)
 }
 
 /// The next piece of an export; none at its end.
 pub(super) async fn export_next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<Vec<u8>>> {
-    // Taken out while it is read, so that no borrow lasts over an await.
-    let cursor = shared.cursors.borrow_mut().remove(&id);
-    let mut cursor =
-        cursor.ok_or_else(|| Error::invalid(format!("there is no export {id}; it has ended or was closed")))?;
+    let mut cursor = take_cursor(shared, id)?;
     let piece = cursor.next(storage).await;
     if !matches!(piece, Ok(None)) {
-        shared.cursors.borrow_mut().insert(id, cursor);
+        put_cursor_back(shared, id, cursor);
     }
     piece
 }
@@ -268,6 +280,14 @@ pub(super) async fn respond_to_export(
             Answer::HttpBegun(exported(export, first), id)
         }
         Err(error) => Answer::Http(transfer_failed(request, &error)),
+    }
+}
+
+/// The format that a push asks for.
+pub(super) fn push_format(protocol: &str) -> Result<ExportFormat> {
+    match protocol {
+        "remote_write" => Ok(ExportFormat::RemoteWrite),
+        layout => Ok(ExportFormat::Native(layout_of(layout)?)),
     }
 }
 

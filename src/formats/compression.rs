@@ -228,6 +228,14 @@ fn too_large() -> Error {
 }
 
 /// Appends the content of one block. What it announces is believed as far as its bytes can hold that much.
+/// Bytes as one block of snappy.
+///
+/// # Panics
+/// Beyond four GiB, which nothing here comes near.
+pub(super) fn snappy(content: &[u8]) -> Vec<u8> {
+    snap::raw::Encoder::new().compress_vec(content).expect("a body of less than four GiB")
+}
+
 fn decompress_snappy(block: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let wrong = |error: snap::Error| Error::corrupt(format!("a body compressed by snappy can't be read: {error}"));
     let len = snap::raw::decompress_len(block).map_err(wrong)?;

@@ -4,6 +4,7 @@ use super::csv::CsvColumns;
 use super::jsonl;
 use super::native::{self, Layout};
 use super::number::{put_float, put_integer};
+use super::remote_writer;
 use crate::error::Result;
 use crate::metric::name::MetricName;
 use crate::time::TimeRange;
@@ -20,6 +21,8 @@ pub enum ExportFormat {
     Csv(CsvColumns),
     /// The server's own.
     Native(Layout),
+    /// Prometheus' remote write. What has been written becomes a body in [`ExportFormat::finish`].
+    RemoteWrite,
 }
 
 impl ExportFormat {
@@ -41,8 +44,16 @@ impl ExportFormat {
             Self::Prometheus => write_prometheus(name, timestamps, values, out),
             Self::Csv(columns) => columns.write(name, timestamps, values, out),
             Self::Native(layout) => native::write_series(*layout, name, timestamps, values, out)?,
+            Self::RemoteWrite => remote_writer::write_series(name, timestamps, values, out),
         }
         Ok(())
+    }
+
+    /// Ends what was begun and written.
+    pub fn finish(&self, out: &mut Vec<u8>) {
+        if let Self::RemoteWrite = self {
+            remote_writer::finish(out);
+        }
     }
 }
 

@@ -18,6 +18,7 @@ pub mod otlp;
 pub mod prometheus;
 mod protobuf;
 pub mod remote_write;
+pub mod remote_writer;
 mod text_encoding;
 pub mod time_layout;
 

@@ -1,10 +1,50 @@
 //! Protocol Buffers as fields one after another, without a copy and without messages built in memory. The only file that names the crate
-//! that reads them.
+//! that reads and writes them.
 
 use crate::error::{Error, Result};
 use buffa::DecodeError;
 use buffa::encoding::{Tag, WireType, decode_varint, skip_field};
 use buffa::types::{borrow_bytes, decode_fixed32, decode_fixed64};
+use buffa::types::{
+    int64_encoded_len, put_double_field, put_int64_field, put_len_delimited_header, uint64_encoded_len,
+};
+
+/// Appends what stands before a message, or a text, of `len` bytes.
+#[inline]
+pub(super) fn put_len(field: u32, len: usize, out: &mut Vec<u8>) {
+    put_len_delimited_header(field, len as u64, out);
+}
+
+/// Appends a text.
+#[inline]
+pub(super) fn put_bytes(field: u32, bytes: &[u8], out: &mut Vec<u8>) {
+    put_len(field, bytes.len(), out);
+    out.extend_from_slice(bytes);
+}
+
+/// Appends a float of eight bytes.
+#[inline]
+pub(super) fn put_double(field: u32, value: f64, out: &mut Vec<u8>) {
+    put_double_field(field, value, out);
+}
+
+/// Appends an integer as varint.
+#[inline]
+pub(super) fn put_int64(field: u32, value: i64, out: &mut Vec<u8>) {
+    put_int64_field(field, value, out);
+}
+
+/// Bytes of a varint.
+#[inline]
+pub(super) fn int64_len(value: i64) -> usize {
+    int64_encoded_len(value)
+}
+
+/// Bytes of a text, or of a message of `len` bytes, with what stands before it, for a field number below 16.
+#[inline]
+pub(super) fn len_of_bytes(len: usize) -> usize {
+    1 + uint64_encoded_len(len as u64) + len
+}
 
 /// The payload of a field.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -154,6 +154,7 @@ impl Storage {
         let Some((month, partition)) = self.table.partition_of(span.min) else { return Appended::NeedsPreparation };
         if month.contains(span.max) {
             partition.add_run(series, timestamps, values);
+            self.note_late(handle, span);
             self.ingested.borrow_mut().rows += timestamps.len() as u64;
             return Appended::Accepted;
         }
@@ -170,6 +171,7 @@ impl Storage {
             partition.add_run(series, &timestamps[from..to], &values[from..to]);
             from = to;
         }
+        self.note_late(handle, span);
         self.ingested.borrow_mut().rows += timestamps.len() as u64;
         Appended::Accepted
     }
@@ -233,6 +235,11 @@ impl Storage {
         } else {
             partition.add_scrape(&row_series, timestamp, values);
             self.ingested.borrow_mut().rows += values.len() as u64;
+        }
+        if self.late.may_be_late(timestamp) {
+            for &handle in handles {
+                self.note_late(handle, TimeRange { min: timestamp, max: timestamp });
+            }
         }
         Ok(Appended::Accepted)
     }

@@ -6,6 +6,7 @@ pub mod delete;
 mod hints;
 pub mod ingest;
 pub mod inspect;
+pub mod late;
 pub mod prometheus;
 pub mod recover;
 mod replay;
@@ -131,6 +132,8 @@ pub struct Storage {
     last_extra_labels: RefCell<Vec<(String, String)>>,
     /// What was said once and is not said again.
     told: Cell<hints::Told>,
+    /// What came late for those who follow.
+    late: late::Late,
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }

@@ -127,6 +127,7 @@ impl Storage {
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
             told: Cell::default(),
+            late: Default::default(),
             backlog_room: Cell::new(0),
             options,
         });

@@ -1,9 +1,10 @@
 //! Answers and records on their way to JavaScript.
 
 use super::query;
-use crate::engine::{Answer, Labels};
+use crate::engine::{Answer, Labels, PushPiece};
 use crate::error::{Error, ErrorKind, Result};
 use crate::http::HttpResponse;
+use crate::time::TimeRange;
 use js_sys::{Array, BigInt64Array, Float64Array, JSON, Uint8Array};
 use serde::Serialize;
 use serde::ser::Serializer;
@@ -21,6 +22,12 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Strings(strings) => json(&strings)?,
         Answer::Cursor(cursor) => cursor.into(),
         Answer::Chunk(chunk) => chunk.map_or(JsValue::NULL, |bytes| Uint8Array::from(&bytes[..]).into()),
+        Answer::PushPiece(piece) => piece.map_or(JsValue::NULL, |PushPiece { body, samples, next }| {
+            Array::of3(&Uint8Array::from(&body[..]).into(), &(samples as f64).into(), &next.into()).into()
+        }),
+        Answer::Late(late) => late.map_or(JsValue::NULL, |(cursor, TimeRange { min, max })| {
+            Array::of3(&cursor.into(), &(min as f64).into(), &(max as f64).into()).into()
+        }),
         Answer::Snapshot(name) => name.into(),
         Answer::Files(files) => json(&files)?,
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),

@@ -78,6 +78,28 @@ pub(super) enum Request {
     ExportClose {
         cursor: u32,
     },
+    PushOpen {
+        protocol: String,
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+        from: String,
+    },
+    PushNext {
+        cursor: u32,
+    },
+    PushWatch {
+        watch: String,
+        until: f64,
+    },
+    PushUnwatch {
+        watch: String,
+    },
+    PushLate {
+        watch: String,
+        protocol: String,
+        selector: Option<String>,
+    },
     SnapshotCreate,
     SnapshotList,
     SnapshotDelete {
@@ -181,6 +203,13 @@ impl Request {
             }
             Self::ExportNext { cursor } => Command::ExportNext { cursor },
             Self::ExportClose { cursor } => Command::ExportClose { cursor },
+            Self::PushOpen { protocol, selector, start, end, from } => {
+                Command::PushOpen { protocol, selector, range: range(start, end), from }
+            }
+            Self::PushNext { cursor } => Command::PushNext { cursor },
+            Self::PushWatch { watch, until } => Command::PushWatch { watch, until: until as TimestampMs },
+            Self::PushUnwatch { watch } => Command::PushUnwatch { watch },
+            Self::PushLate { watch, protocol, selector } => Command::PushLate { watch, protocol, selector },
             Self::SnapshotCreate => Command::SnapshotCreate,
             Self::SnapshotList => Command::SnapshotList,
             Self::SnapshotDelete { name } => Command::SnapshotDelete { name },

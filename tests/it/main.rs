@@ -26,6 +26,7 @@ mod machine;
 mod model;
 mod partition;
 mod partition_crash;
+mod push;
 mod query;
 mod quota;
 mod readers;

@@ -14,6 +14,7 @@ import type {
 } from "./queries.js";
 import type { Inspection } from "./inspection.js";
 import type { Opened } from "./options.js";
+import type { PushOptions, PushResult } from "./push.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "./samples.js";
 import type { Snapshots } from "./snapshots.js";
 import type { Teaching } from "./teaching.js";
@@ -254,6 +255,43 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    * ```
    */
   fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+
+  /**
+   * Sends what is stored on to a VictoriaMetrics server, single (`http://host:8428`) or a cluster's (`http://host:8480/insert/0/prometheus`),
+   * or to any receiver of Prometheus remote write. A URL whose path has `/api/` in it is taken as it is. In a browser the server must
+   * allow the page's origin (CORS).
+   *
+   * It goes piece by piece, in bounded memory. What cannot be reached, and answers of 408, 429 and 5xx, are tried again with growing
+   * pauses, or as `Retry-After` says; any other refusal rejects with the code `refused`, the server's words and its `status`. Every error has the
+   * `checkpoint` for the next try.
+   *
+   * A piece whose answer was lost is sent again. VictoriaMetrics removes the duplicates when its `-dedup.minScrapeInterval` is set, `1ms` is enough;
+   * Prometheus refuses such a piece as a whole, which is known then to have arrived.
+   *
+   * With `live` it goes on until the signal fires. While the server cannot be reached the samples stay where they are, in the database,
+   * and are sent afterwards, also by the next page, which is given the checkpoint. Promised is this: samples that are appended no later than
+   * `delay` after their timestamp are sent once. Older ones, out of order or of a whole import, are noticed when they are appended while a live push of
+   * this database runs, and with `late` they are sent as well; a series' samples between its first and its last late one may then be sent
+   * twice. Samples that are appended out of order while no live push runs, and before the checkpoint, are not sent: push without the
+   * checkpoint, or from `start` on, for those.
+   *
+   * @example
+   * ```ts
+   * const { samples } = await db.push("https://metrics.example.com", { headers: { Authorization: `Bearer ${token}` } });
+   * ```
+   *
+   * @example
+   * ```ts
+   * const stop = new AbortController();
+   * await db.push("/victoriametrics", {
+   *   live: true,
+   *   checkpoint: localStorage.getItem("pushed") ?? undefined,
+   *   onProgress: ({ checkpoint }) => localStorage.setItem("pushed", checkpoint),
+   *   signal: stop.signal,
+   * });
+   * ```
+   */
+  push(url: string | URL, options?: PushOptions): Promise<PushResult>;
 
   /**
    * Flushes, makes durable, releases the lock and all memory. Later calls reject with the code `closed`; closing again resolves.

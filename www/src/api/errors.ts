@@ -8,10 +8,12 @@
  * - `invalid`: an argument that can't be used
  * - `closed`: the database was closed
  * - `storage`: the storage failed for a reason of its own
- * - `not_found`: a snapshot or file that does not exist
+ * - `not_found`: a snapshot, an export or a file that does not exist
  * - `aborted`: the caller took the call back; the error's `name` is `"AbortError"`, and its `cause` is the signal's `reason`
  * - `limit`: a limit on series, samples or bytes was reached
  * - `interrupted`: the tab that had the database went away during the call, see {@link SandglassError.tookEffect}
+ * - `refused`: the server that samples were pushed to does not want them; the error's `status` says how, its message has the server's words
+ * - `unreachable`: the server that samples were pushed to could not be reached, or was overloaded, for longer than the push was to try
  * - `internal`: a fault of the engine's own, which may have stopped it; what was durable is untouched
  */
 export type ErrorCode =
@@ -26,7 +28,18 @@ export type ErrorCode =
   | "aborted"
   | "limit"
   | "interrupted"
+  | "refused"
+  | "unreachable"
   | "internal";
+
+/** What an error tells beside its kind and its message. */
+export interface ErrorDetails {
+  cause?: unknown;
+  samples?: number;
+  tookEffect?: "no" | "unknown";
+  status?: number;
+  checkpoint?: string;
+}
 
 /** An error with its kind in `code`. */
 export class SandglassError extends Error {
@@ -41,11 +54,19 @@ export class SandglassError extends Error {
   /** Of a call that was interrupted: whether it took effect. */
   readonly tookEffect?: "no" | "unknown";
 
-  constructor(code: ErrorCode, message: string, options?: { cause?: unknown; samples?: number; tookEffect?: "no" | "unknown" }) {
+  /** Of a push: the status that its server has answered last. */
+  readonly status?: number;
+
+  /** Of a push: what is to be handed to the next try. */
+  readonly checkpoint?: string;
+
+  constructor(code: ErrorCode, message: string, options?: ErrorDetails) {
     super(message, options);
     this.name = code === "aborted" ? "AbortError" : "SandglassError";
     this.code = code;
     if (options?.tookEffect !== undefined) this.tookEffect = options.tookEffect;
     if (options?.samples !== undefined) this.samples = options.samples;
+    if (options?.status !== undefined) this.status = options.status;
+    if (options?.checkpoint !== undefined) this.checkpoint = options.checkpoint;
   }
 }

@@ -6,6 +6,7 @@ export type * from "./events.js";
 export type * from "./inspection.js";
 export type * from "./looking.js";
 export type * from "./options.js";
+export type * from "./push.js";
 export type * from "./queries.js";
 export type * from "./samples.js";
 export type * from "./snapshots.js";

@@ -2,7 +2,8 @@
 // file what is loaded by the same modules, and one file is loaded faster than the six that these would be.
 
 export { SandglassError } from "../api/errors.js";
-export { abortable, checkAborted } from "./abort.js";
-export { durationMs, flatten, invalid, text, unreadable } from "./arguments.js";
+export { abortable, checkAborted, checkSignal } from "./abort.js";
+export { bounds, durationMs, flatten, invalid, onlyKnown, optionalText, record, text, unreadable } from "./arguments.js";
+export { randomName } from "./random_name.js";
 export { builtAs, bytesOf } from "./realms.js";
 export { indexedDb } from "./indexed_db.js";

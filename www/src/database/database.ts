@@ -13,6 +13,7 @@ import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from ".
 import type { Closed, Database } from "../api/database.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
+import type { PushOptions, PushResult } from "../api/push.js";
 import type {
   EnvelopeOptions,
   EnvelopeResult,
@@ -322,6 +323,11 @@ export class OpenDatabase implements Database {
   async fetch(input: string | URL | Request, init?: RequestInit): Promise<Response> {
     const { fetchFrom } = await onDemand(import("./http.js"));
     return fetchFrom(this.#port, input, init);
+  }
+
+  async push(url: string | URL, options?: PushOptions): Promise<PushResult> {
+    const { push } = await onDemand(import("../push/push.js"));
+    return push(this.#port, url, options);
   }
 
   #howEnded(error: SandglassError): Closed {

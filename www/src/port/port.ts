@@ -47,7 +47,7 @@ export interface Port {
 
 /** What to do with an answer that nobody waits for any more: an export that was opened in vain would hold its parts. */
 export function latecomer(port: Port, request: EngineRequest): ((answer: unknown) => void) | undefined {
-  if (request.kind !== "exportOpen" && request.kind !== "http") return undefined;
+  if (request.kind !== "exportOpen" && request.kind !== "pushOpen" && request.kind !== "http") return undefined;
   return (answer) => {
     const cursor = request.kind === "http" ? (answer as HttpReply)[3] : (answer as number);
     if (cursor !== undefined) port.ask({ kind: "exportClose", cursor }).catch(() => {});

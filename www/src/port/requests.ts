@@ -41,6 +41,11 @@ export type BlockPieces = [
 /** What names numbers as JSON text, and the numbers. */
 export type NamedNumbers = [names: string, numbers: Float64Array];
 
+/** A body, how many samples it has, and where the window goes on behind it, which is empty at its end. */
+export type PushPiece = [body: Uint8Array, samples: number, next: string];
+
+export type LateSamples = [cursor: number, start: number, end: number];
+
 /** A reply whose body goes on comes with a cursor, as of an export. */
 export type HttpReply = [status: number, contentType: string, body: Uint8Array, rest: number | undefined];
 
@@ -66,6 +71,15 @@ interface Table {
   /** The next piece; `null` at the end, which closes the cursor. */
   exportNext: [{ cursor: number }, Uint8Array | null];
   exportClose: [{ cursor: number }, void];
+  /** A window of time in bodies as a push sends them, from a place of it on that `pushNext` has told; `protocol` is "remote_write", or a layout of native blocks. */
+  pushOpen: [Bounds & { selector: string | undefined; protocol: string; from: string }, number];
+  /** The next body; `null` at the end, which closes the cursor. `exportClose` closes it before. */
+  pushNext: [{ cursor: number }, PushPiece | null];
+  /** What is accepted from now on and is no later than `until` comes late for whoever has this name. */
+  pushWatch: [{ watch: string; until: number }, void];
+  pushUnwatch: [{ watch: string }, void];
+  /** What has come late since the last call: a cursor as of `pushOpen`, and from when to when it is. */
+  pushLate: [{ watch: string; selector: string | undefined; protocol: string }, LateSamples | null];
   snapshotCreate: [object, string];
   snapshotList: [object, string[]];
   snapshotDelete: [{ name: string }, void];
@@ -121,6 +135,7 @@ export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
 /** How errors call a request. */
 export function nameOf({ kind }: EngineRequest): string {
   if (kind.startsWith("restore")) return "restore";
+  if (kind.startsWith("push")) return "push";
   return kind === "http" ? "fetch" : kind;
 }
 
@@ -151,6 +166,8 @@ export function isRepeatable(request: EngineRequest): boolean {
     case "snapshotDelete":
     case "exportNext":
     case "exportClose":
+    case "pushNext":
+    case "pushLate":
       return false;
     case "http":
       return isReading(request.method, request.uri);

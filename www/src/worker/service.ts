@@ -44,6 +44,8 @@ export class Service {
   readonly #underWay = new Map<number, AbortController>();
   /** Exports that are open for this port. */
   readonly #cursors = new Set<number>();
+  /** Pushes that follow the database for this port. */
+  readonly #watches = new Set<string>();
   readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
   #lastTaken: number;
   #storing: ReturnType<typeof setTimeout> | undefined;
@@ -126,6 +128,7 @@ export class Service {
     if (!port.isOpen) return;
     audience.delete(this.#listener);
     for (const cursor of this.#cursors) port.ask({ kind: "exportClose", cursor }).catch(() => {});
+    for (const watch of this.#watches) port.ask({ kind: "pushUnwatch", watch }).catch(() => {});
   }
 
   #send(reply: Reply, transfer: Transferable[] = []): void {
@@ -170,9 +173,7 @@ export class Service {
       if (command.kind !== "select") {
         const answer: unknown = await port.ask(command, control.signal);
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
-        const cursor = command.kind === "exportOpen" ? (answer as number) : command.kind === "http" ? (answer as HttpReply)[3] : undefined;
-        if (cursor !== undefined) this.#cursors.add(cursor);
-        if (command.kind === "exportClose" || (command.kind === "exportNext" && answer === null)) this.#cursors.delete(command.cursor);
+        this.#note(command, answer);
         if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
         return answer;
       }
@@ -183,6 +184,38 @@ export class Service {
       return [];
     } finally {
       this.#underWay.delete(id);
+    }
+  }
+
+  /** What has to be closed when this port goes. */
+  #note(command: EngineRequest, answer: unknown): void {
+    switch (command.kind) {
+      case "exportOpen":
+      case "pushOpen":
+        this.#cursors.add(answer as number);
+        return;
+      case "http": {
+        // A long reply goes on as an export does.
+        const rest = (answer as HttpReply)[3];
+        if (rest !== undefined) this.#cursors.add(rest);
+        return;
+      }
+      case "pushLate":
+        if (answer !== null) this.#cursors.add((answer as [number])[0]);
+        return;
+      case "exportClose":
+        this.#cursors.delete(command.cursor);
+        return;
+      case "exportNext":
+      case "pushNext":
+        if (answer === null) this.#cursors.delete(command.cursor);
+        return;
+      case "pushWatch":
+        this.#watches.add(command.watch);
+        return;
+      case "pushUnwatch":
+        this.#watches.delete(command.watch);
+        return;
     }
   }
 

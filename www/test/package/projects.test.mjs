@@ -237,6 +237,10 @@ describe("the package", () => {
       "dist/service-worker.js",
       "dist/uplot.d.ts",
       "dist/uplot.js",
+      "dist/arrow.d.ts",
+      "dist/arrow.js",
+      "dist/opentelemetry.d.ts",
+      "dist/opentelemetry.js",
       "dist/api/index.d.ts",
       "dist/wasm.d.ts",
     ]) {

@@ -6,6 +6,7 @@ import {
   type EngineEvent,
   type EngineState,
   open,
+  type PushOptions,
   SandglassError,
   type SeriesData,
   type SeriesHandle,
@@ -63,9 +64,18 @@ export async function use(): Promise<number> {
   const blob = await new Response(db.snapshots.download(name, { layout: "v1.72" })).blob();
   const text = await new Response(db.export(undefined, { start: 1 })).text();
   const response: Response = await db.fetch("/snapshot/list", { method: "POST" });
+  const options: PushOptions = {
+    live: true,
+    every: "5s",
+    protocol: "remote_write",
+    onProgress: ({ checkpoint }) => console.log(checkpoint),
+  };
+  const pushed: number = (await db.push(new URL("https://example.org"), options)).samples;
+  console.log(pushed);
   try {
     await db.close();
   } catch (error) {
+    if (error instanceof SandglassError && error.code === "refused") console.log(error.status?.toFixed(), error.checkpoint?.length);
     if (error instanceof SandglassError && error.code === "quota") await destroy("typed");
   }
   const other: Database = await inline.open();

@@ -6,7 +6,7 @@ import { it } from "node:test";
 import { fileURLToPath } from "node:url";
 
 /** Rooms, the lowest first. A file at the top is an entry. */
-const FLOORS = ["api", "base", "port", "storage", "engine", "worker", "sharing", "stream", "database", "opening", "react"];
+const FLOORS = ["api", "base", "port", "storage", "engine", "worker", "sharing", "stream", "push", "database", "opening", "react"];
 
 const src = fileURLToPath(new URL("../../src", import.meta.url));
 const files = readdirSync(src, { recursive: true }).filter((name) => name.endsWith(".ts"));

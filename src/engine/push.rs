@@ -1,0 +1,69 @@
+//! What a push sends: exports of windows of time as bodies of their own, places to go on from, and what came late for one that follows.
+
+use super::export::ExportCursor;
+use super::{Shared, transfer};
+use crate::error::Result;
+use crate::formats::export::ExportFormat;
+use crate::storage::Storage;
+use crate::time::TimeRange;
+
+/// A body has about so many bytes before it is compressed: what is sent again when an answer was lost.
+const BODY_BYTES: usize = 256 * 1024;
+
+/// One body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushPiece {
+    /// As the protocol wants it.
+    pub body: Vec<u8>,
+    /// How many samples it has.
+    pub samples: u64,
+    /// Where the window goes on behind it; empty at its end.
+    pub next: String,
+}
+
+/// Begins with a window of time, at a place of it.
+pub(super) async fn open(
+    storage: &Storage,
+    shared: &Shared,
+    format: ExportFormat,
+    selector: Option<&str>,
+    range: TimeRange,
+    from: &str,
+) -> Result<u32> {
+    let place = if from.is_empty() { None } else { Some(from.parse()?) };
+    let selectors: Vec<_> = selector.into_iter().collect();
+    let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?.in_bodies(BODY_BYTES);
+    if let Some(place) = place {
+        cursor.skip_to(&place);
+    }
+    Ok(transfer::keep_cursor(shared, cursor))
+}
+
+/// The next body; none at the end of the window, which closes it.
+pub(super) async fn next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<PushPiece>> {
+    let mut cursor = transfer::take_cursor(shared, id)?;
+    let before = cursor.samples();
+    let body = cursor.next(storage).await;
+    let samples = cursor.samples() - before;
+    let next = cursor.place().map_or_else(String::new, |place| place.to_string());
+    if !matches!(body, Ok(None)) {
+        transfer::put_cursor_back(shared, id, cursor);
+    }
+    Ok(body?.map(|body| PushPiece { body, samples, next }))
+}
+
+/// Begins with what has come late for `watch` since the last call, and says from when to when that is; none when nothing has.
+pub(super) async fn late(
+    storage: &Storage,
+    shared: &Shared,
+    watch: &str,
+    format: ExportFormat,
+    selector: Option<&str>,
+) -> Result<Option<(u32, TimeRange)>> {
+    let late = storage.take_late(watch);
+    let Some(range) = late.range() else { return Ok(None) };
+    let selectors: Vec<_> = selector.into_iter().collect();
+    let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?.in_bodies(BODY_BYTES);
+    cursor.narrow(|metric_id| late.series.get(&metric_id).copied().or(late.others));
+    Ok(Some((transfer::keep_cursor(shared, cursor), range)))
+}
