@@ -1,5 +1,5 @@
 # Where the tools are found; sourced by the other scripts, which first change to the project's top folder.
-# CHROMIUM, CHROMEDRIVER, FIREFOX, GECKODRIVER and VICTORIA_METRICS name other programs than those of the system.
+# CHROMIUM, CHROMEDRIVER, FIREFOX, GECKODRIVER, PROMETHEUS and VICTORIA_METRICS name other programs than those of the system.
 
 # Tools that need.sh builds for this project win over those of the machine.
 PATH="$PWD/.tools/bin:$PATH:$HOME/.cargo/bin"
@@ -18,4 +18,5 @@ find_chromium() { first_program "${CHROMIUM:-}" chromium chromium-browser google
 find_chromedriver() { first_program "${CHROMEDRIVER:-}" chromedriver /usr/lib/chromium-browser/chromedriver; }
 find_firefox() { first_program "${FIREFOX:-}" firefox-esr firefox; }
 find_geckodriver() { first_program "${GECKODRIVER:-}" geckodriver; }
+find_prometheus() { first_program "${PROMETHEUS:-}" prometheus; }
 find_victoria_metrics() { first_program "${VICTORIA_METRICS:-}" victoria-metrics victoria-metrics-prod; }

@@ -139,6 +139,11 @@ need_victoria_metrics() {
   [ -n "$(find_victoria_metrics)" ] || fail "VictoriaMetrics is missing; install the package 'victoria-metrics' or name the program in VICTORIA_METRICS"
 }
 
+need_prometheus() {
+  if [ -z "$(find_prometheus)" ]; then system_package prometheus; fi
+  [ -n "$(find_prometheus)" ] || fail "Prometheus is missing; install the package 'prometheus' or name the program in PROMETHEUS"
+}
+
 for tool in "$@"; do
   case $tool in
     rust) need_rust ;;
@@ -149,6 +154,7 @@ for tool in "$@"; do
     chromium) need_chromium ;;
     firefox) need_firefox ;;
     geckodriver) need_geckodriver ;;
+    prometheus) need_prometheus ;;
     victoria-metrics) need_victoria_metrics ;;
     tar) have tar || system_package tar ;;
     *) fail "need.sh does not know '$tool'" ;;

@@ -9,14 +9,15 @@ only=" $* "
 source scripts/steps.sh
 
 echo 'looking for the tools'
-if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics tar; then
+if ! scripts/need.sh lints wasm-bindgen npm chromium prometheus victoria-metrics tar; then
   echo '0 passed, 1 failed'
   exit 1
 fi
 CHROMIUM=$(find_chromium)
 CHROMEDRIVER=$(find_chromedriver)
+PROMETHEUS=$(find_prometheus)
 VICTORIA_METRICS=$(find_victoria_metrics)
-export CHROMIUM CHROMEDRIVER VICTORIA_METRICS
+export CHROMIUM CHROMEDRIVER PROMETHEUS VICTORIA_METRICS
 
 begin=$SECONDS
 step format one cargo fmt --all --check

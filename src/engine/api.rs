@@ -8,6 +8,7 @@ use crate::executor::{self, Limits, Query, QueryData, QueryResult, Times};
 use crate::http::arguments::Arguments;
 use crate::http::prometheus::{self as api, ApiRoute, Numbers};
 use crate::http::{HttpRequest, HttpResponse};
+use crate::query::call::TimeZones;
 use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::query::series::labels::Labels;
@@ -30,7 +31,8 @@ pub(super) async fn respond(
     request: &HttpRequest,
 ) -> HttpResponse {
     let arguments = Arguments::of(request);
-    let request = ApiRequest { storage, arguments: &arguments, default_dialect: shared.config.dialect };
+    let zones = shared.zones.borrow().clone();
+    let request = ApiRequest { storage, arguments: &arguments, default_dialect: shared.config.dialect, zones };
     let outcome = match route {
         ApiRoute::Fixed(data) => Ok(api::success(data, &[])),
         ApiRoute::Alive(text) => {
@@ -55,6 +57,7 @@ struct ApiRequest<'a> {
     storage: &'a Rc<Storage>,
     arguments: &'a Arguments,
     default_dialect: Dialect,
+    zones: Rc<dyn TimeZones>,
 }
 
 impl ApiRequest<'_> {
@@ -82,7 +85,11 @@ impl ApiRequest<'_> {
     fn asked(&self, times: Times) -> std::result::Result<Query, Refusal> {
         let dialect = self.dialect()?;
         let text = self.arguments.get("query").unwrap_or_default();
-        language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
+        let expression =
+            language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
+        if matches!(times, Times::Range { .. }) && dialect == Dialect::PromQl && expression.is_window() {
+            return Err(format!("invalid parameter \"query\": {}", executor::not_for_ranges("range vector").message()));
+        }
         let mut limits = Limits { points: MAX_POINTS, ..Limits::default() };
         if let Some(timeout_ms) = self.arguments.duration_ms("timeout")? {
             limits.timeout_ms = timeout_ms;
@@ -100,7 +107,7 @@ impl ApiRequest<'_> {
         let query = self.asked(Times::Instant { time_ms, step_ms })?;
         let numbers = self.numbers()?;
         let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(executor::query(self.storage, &query).await, |data| match data {
+        Ok(self.answered(executor::query(self.storage, &query, self.zones.clone()).await, |data| match data {
             QueryData::Rows { rows, .. } => api::vector(&rows[..rows.len().min(limit)], time_ms, numbers),
             QueryData::Matrix(series) => {
                 let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
@@ -149,9 +156,9 @@ impl ApiRequest<'_> {
         query.limits.points = MAX_POINTS + 1;
         let numbers = self.numbers()?;
         let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(executor::query(self.storage, &query).await, |data| match data {
+        Ok(self.answered(executor::query(self.storage, &query, self.zones.clone()).await, |data| match data {
             QueryData::Rows { rows, grid } => api::matrix(&rows[..rows.len().min(limit)], *grid, numbers),
-            _ => api::matrix(&[], crate::query::series::grid::Grid { start_ms, step_ms, points: 1 }, numbers),
+            _ => api::matrix(&[], crate::query::series::grid::Grid::new(start_ms, step_ms, 1), numbers),
         }))
     }
 

@@ -105,7 +105,8 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Count(storage.delete_series(&selected(&selector)?).await?)) })
         }
         Command::Query(query) => {
-            Box::pin(async move { Ok(Answer::Query(Box::new(executor::query(&storage, &query).await?))) })
+            let zones = shared.zones.borrow().clone();
+            Box::pin(async move { Ok(Answer::Query(Box::new(executor::query(&storage, &query, zones).await?))) })
         }
         Command::Latest { selector, within_ms } => Box::pin(async move {
             let found = executor::latest::latest(&storage, &selected(&selector)?, within_ms).await?;
