@@ -32,7 +32,7 @@ const LISTED = new Set([
  * of its own, which others have given them before.
  */
 const OF_SAMPLES =
-  /^(changes|changes_prometheus|increases_over_time|decreases_over_time|distinct_over_time|mode_over_time|resets|aggr_over_time|.*_(eq|ne)_over_time)$/;
+  /^(changes|changes_prometheus|increases_over_time|decreases_over_time|distinct_over_time|mode_over_time|resets|aggr_over_time|rollup.*|.*_(eq|ne)_over_time)$/;
 
 /**
  * What Prometheus 2 answers in another way wherever it stands (docs/QUERIES.md): a fixed instant below what varies with the time, and the
