@@ -2,8 +2,8 @@
 //!
 //! The modules are floors: a module imports only from floors below it. `docs/ARCHITECTURE.md` is the map.
 
-// Floors 0 to 3, `block`, `formats` and `query`: the rooms that only compute, in a package of their own that is optimised for speed.
-pub use sandglass_kernel::{block, collections, encoding, error, formats, metric, query, time};
+// Floors 0 to 3, `block` and `formats`: the rooms that every sample passes, in a package of their own that is optimised for speed.
+pub use sandglass_kernel::{block, collections, encoding, error, formats, metric, time};
 
 // Floor 3
 pub mod trace;
@@ -20,6 +20,7 @@ pub mod merge;
 // Floor 7
 pub mod log;
 pub mod mergeset;
+pub mod query;
 
 // Floor 8
 pub mod index;

@@ -15,7 +15,8 @@ use crate::fs::indexed_db::IndexedDbFileSystem;
 use crate::fs::memory::MemoryFileSystem;
 use crate::fs::opfs::{OpfsFileSystem, Readers};
 use crate::fs::opfs_reader::OpfsReader;
-use crate::time::{self, TimestampMs};
+use crate::metric::date_numbers;
+use crate::time::TimestampMs;
 use js_sys::{Array, Float64Array, Function, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -222,8 +223,8 @@ impl EnginePort {
         let count = count.min(STAGED_SAMPLES);
         let staged = &self.staged_timestamps[..count];
         self.timestamps.clear();
-        time::append_from_numbers(staged, &mut self.timestamps);
-        if !time::are_dates(staged) {
+        date_numbers::append_from_numbers(staged, &mut self.timestamps);
+        if !date_numbers::are_dates(staged) {
             let bad = staged.iter().enumerate().find(|(_, timestamp)| !is_timestamp(**timestamp));
             let (index, timestamp) = bad.map_or((0, f64::NAN), |(index, timestamp)| (index, *timestamp));
             return self.fail(Error::invalid(format!(
@@ -239,7 +240,7 @@ impl EnginePort {
     pub fn append_big_int(&mut self, series: u32, count: usize) -> f64 {
         let count = count.min(STAGED_SAMPLES);
         self.timestamps.clear();
-        time::append_from_bits(&self.staged_timestamps[..count], &mut self.timestamps);
+        date_numbers::append_from_bits(&self.staged_timestamps[..count], &mut self.timestamps);
         self.append_converted(series, count)
     }
 
@@ -381,7 +382,7 @@ impl EnginePort {
             // A series costs something even when it is short.
             taken += series.timestamps.len() + 64;
             scratch.clear();
-            time::append_as_numbers(&series.timestamps, &mut scratch);
+            date_numbers::append_as_numbers(&series.timestamps, &mut scratch);
             columns.push(&Float64Array::from(&scratch[..]));
             columns.push(&Float64Array::from(&series.values[..]));
             labels.push(series.labels);
@@ -471,7 +472,7 @@ fn calls(notify: Function) -> impl Fn() + 'static {
 }
 
 fn is_timestamp(timestamp: f64) -> bool {
-    time::are_dates(&[timestamp])
+    date_numbers::are_dates(&[timestamp])
 }
 
 /// An error as JavaScript throws it.

@@ -2,6 +2,7 @@
 
 use super::dedup::Dedup;
 use super::{Block, Form};
+use crate::collections::equality::are_equal_columns;
 use crate::encoding::decimal;
 use crate::encoding::marshal::{MIN_COMPRESSIBLE_LEN, MarshalType, marshal_int64s};
 use crate::encoding::zstd::Effort;
@@ -18,18 +19,10 @@ pub struct TimestampsMemo {
     data: Vec<u8>,
 }
 
-/// Compares columns in whole vectors: the library's comparison is a `memcmp`, which in wasm goes byte by byte.
-fn are_equal(a: &[i64], b: &[i64]) -> bool {
-    const LANES: usize = 32;
-    a.len() == b.len()
-        && a.chunks(LANES)
-            .zip(b.chunks(LANES))
-            .all(|(a, b)| a.iter().zip(b).fold(0, |bits, (a, b)| bits | (a ^ b)) == 0)
-}
-
 impl TimestampsMemo {
     fn marshal(&mut self, timestamps: &[i64], bits: u8, effort: Effort, out: &mut Vec<u8>) -> Result<MarshalType> {
-        let is_same = (bits, effort) == (self.precision_bits, self.effort) && are_equal(timestamps, &self.timestamps);
+        let is_same =
+            (bits, effort) == (self.precision_bits, self.effort) && are_equal_columns(timestamps, &self.timestamps);
         if !is_same {
             self.timestamps.clear();
             self.data.clear();

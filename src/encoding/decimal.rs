@@ -27,6 +27,12 @@ pub fn is_stale_nan(value: f64) -> bool {
     value.to_bits() == STALE_NAN_BITS
 }
 
+/// Whether no value is an infinity or NaN.
+pub fn are_finite(values: &[f64]) -> bool {
+    // Without a way out of the loop, several are looked at at once.
+    values.iter().fold(true, |finite, value| finite & value.is_finite())
+}
+
 /// Whether the mantissa stands for an infinity or the stale marker, which no exponent touches.
 #[inline]
 pub fn is_special(mantissa: i64) -> bool {

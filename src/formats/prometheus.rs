@@ -26,6 +26,7 @@
 
 use super::number::take_float;
 use super::{Refused, Unexpected, lines, skip};
+use crate::collections::equality::are_equal_bytes;
 use crate::error::{Error, Result};
 use crate::metric::name::NAME_LABEL;
 use std::borrow::Cow;
@@ -87,21 +88,11 @@ pub fn parse(body: &[u8], first_line: u64, refused: &mut Refused, sink: &mut dyn
 fn expected_len(line: &[u8], expected: Option<&[u8]>) -> Option<usize> {
     let expected = expected?;
     let (front, behind) = line.split_at_checked(expected.len())?;
-    if !are_equal(front, expected) || !behind.first().is_some_and(|byte| is_blank(*byte)) {
+    if !are_equal_bytes(front, expected) || !behind.first().is_some_and(|byte| is_blank(*byte)) {
         return None;
     }
     // Labels may follow a name at a distance.
     (skip_blanks(behind).first() != Some(&b'{')).then_some(front.len())
-}
-
-/// Compares eight bytes at a time: the `memcmp` that comes with wasm goes byte by byte.
-#[inline]
-pub fn are_equal(a: &[u8], b: &[u8]) -> bool {
-    if a.len() != b.len() {
-        return false;
-    }
-    let ((a, a_rest), (b, b_rest)) = (a.as_chunks::<8>(), b.as_chunks::<8>());
-    a.iter().zip(b).all(|(a, b)| u64::from_ne_bytes(*a) == u64::from_ne_bytes(*b)) && a_rest.iter().eq(b_rest)
 }
 
 #[inline]

@@ -14,7 +14,5 @@ pub mod error;
 pub mod formats;
 #[path = "../metric/mod.rs"]
 pub mod metric;
-#[path = "../query/mod.rs"]
-pub mod query;
 #[path = "../time.rs"]
 pub mod time;

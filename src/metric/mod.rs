@@ -1,5 +1,6 @@
 //! What a series is called, the number it goes by inside, and rows of samples.
 
+pub mod date_numbers;
 pub mod filter;
 pub mod name;
 mod regex_cost;

@@ -22,6 +22,13 @@ pub struct FoundBlock {
     pub header: BlockHeader,
 }
 
+impl FoundBlock {
+    /// Whether all of its samples lie in the range.
+    fn is_within(&self, range: TimeRange) -> bool {
+        self.header.min_timestamp >= range.min && self.header.max_timestamp <= range.max
+    }
+}
+
 /// The blocks of `tsids` (sorted, without repetition) that overlap `range`, in the part's order.
 ///
 /// # Errors
@@ -179,16 +186,17 @@ pub async fn read_blocks(
     while let Some((batch, timestamps, values)) = under_way {
         under_way = batches.next().map(|batch| start_reading(context, part, batch));
         let (timestamps, values) = (timestamps.await?, values.await?);
-        for block in &blocks[batch.blocks] {
+        for at in batch.blocks {
+            let block = &blocks[at];
             let header = &block.header;
             let Some(columns) = samples.get_mut(block.series as usize) else {
                 return Err(Error::internal(format!("there are no columns for series {}", block.series)));
             };
             let start = columns.len();
             // Of a block that is cut by the range only what is asked for takes memory that stays.
-            let is_whole = header.min_timestamp >= range.min && header.max_timestamp <= range.max;
-            if is_whole {
-                reading.reserve(context, columns, header.rows_count as usize)?;
+            let is_whole = block.is_within(range);
+            if is_whole && columns.timestamps.capacity() - start < header.rows_count as usize {
+                reading.reserve(context, columns, rows_ahead(&blocks[at..], range))?;
             }
             let into = if is_whole { &mut *columns } else { &mut cut };
             let added = decoder.append(
@@ -223,6 +231,17 @@ pub async fn read_blocks(
         }
     }
     Ok(())
+}
+
+/// Blocks for which room is made at once. Their rows are believed before they are decoded, so they are not many.
+const MAX_BLOCKS_AHEAD: usize = 32;
+
+/// The rows of the first block and of those of its series behind it that lie in the range: with room for all of them a column does not
+/// grow block by block.
+fn rows_ahead(blocks: &[FoundBlock], range: TimeRange) -> usize {
+    let ahead = blocks.iter().take(MAX_BLOCKS_AHEAD);
+    let ahead = ahead.take_while(|block| block.series == blocks[0].series && block.is_within(range));
+    ahead.map(|block| block.header.rows_count as usize).sum()
 }
 
 #[cold]

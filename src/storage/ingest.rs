@@ -248,7 +248,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
-            let _wait = self.waiting.begin(vec![handle; timestamps.len()], timestamps, values);
+            let _wait = self.let_wait(&[handle], timestamps, values);
             self.prepare(&[handle], timestamps, self.gate().range).await?;
         }
     }
@@ -263,7 +263,7 @@ impl Storage {
             if appended == Appended::Accepted {
                 return Ok(refused);
             }
-            let _wait = self.waiting.begin(handles.to_vec(), &vec![timestamp; handles.len()], values);
+            let _wait = self.let_wait(handles, &[timestamp], values);
             self.prepare(handles, &[timestamp], self.gate().range).await?;
         }
     }

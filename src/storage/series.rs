@@ -1,9 +1,9 @@
 //! The series ingestion knows: from labels or a line's text to the number that rows carry, without asking the index again.
 
+use crate::collections::equality::are_equal_bytes;
 use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, Result};
-use crate::formats::prometheus::are_equal;
 use crate::index::register::MAX_NAME_LEN;
 use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
@@ -78,7 +78,7 @@ impl TextCache {
     fn look_up(&mut self, text: &[u8]) -> Option<u32> {
         let expected = self.entries.get(self.last)?.next;
         if let Some(entry) = self.entries.get(expected as usize)
-            && are_equal(&entry.text, text)
+            && are_equal_bytes(&entry.text, text)
         {
             self.last = expected as usize;
             return Some(entry.handle);

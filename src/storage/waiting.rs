@@ -3,15 +3,19 @@
 
 use super::Storage;
 use super::ingest::is_refused_nan;
+use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::time::{PartitionName, TimestampMs};
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
 
-/// The rows of all calls that wait.
+/// The rows of all calls that wait, in the order in which they came.
 #[derive(Debug, Default)]
-pub(super) struct Waiting(RefCell<Vec<Rc<WaitingRows>>>);
+pub(super) struct Waiting {
+    rows: RefCell<BTreeMap<u64, WaitingRows>>,
+    begun: Cell<u64>,
+}
 
 /// Rows of one call; its series are handles.
 #[derive(Debug)]
@@ -24,33 +28,39 @@ struct WaitingRows {
 /// Lets the rows wait until it is dropped.
 pub(super) struct Wait<'a> {
     waiting: &'a Waiting,
-    rows: Rc<WaitingRows>,
-}
-
-impl Waiting {
-    pub(super) fn begin(&self, series: Vec<u32>, timestamps: &[TimestampMs], values: &[f64]) -> Wait<'_> {
-        let rows = Rc::new(WaitingRows { series, timestamps: timestamps.to_vec(), values: values.to_vec() });
-        self.0.borrow_mut().push(rows.clone());
-        Wait { waiting: self, rows }
-    }
+    number: u64,
 }
 
 impl Drop for Wait<'_> {
     fn drop(&mut self) {
-        self.waiting.0.borrow_mut().retain(|rows| !Rc::ptr_eq(rows, &self.rows));
+        self.waiting.rows.borrow_mut().remove(&self.number);
     }
 }
 
 impl Storage {
+    /// Lets rows wait for their series, where there is a log that can take them.
+    pub(super) fn let_wait(&self, series: &[u32], timestamps: &[TimestampMs], values: &[f64]) -> Option<Wait<'_>> {
+        self.options.log_interval_ms?;
+        let waiting = &self.waiting;
+        let number = waiting.begun.get();
+        waiting.begun.set(number + 1);
+        let rows = WaitingRows { series: series.to_vec(), timestamps: timestamps.to_vec(), values: values.to_vec() };
+        waiting.rows.borrow_mut().insert(number, rows);
+        Some(Wait { waiting, number })
+    }
+
     /// Hands the rows of all calls that wait to the log. Nothing may be done with the storage any more, since they would be there twice.
     pub fn log_waiting_rows(&self) {
         let Some(log) = &self.log else { return };
         let range = self.gate().range;
         let mut months = SortedMap::<PartitionName, Rows>::new();
         let mut handles = Vec::new();
-        for waiting in self.waiting.0.borrow().iter() {
-            for (at, &handle) in waiting.series.iter().enumerate() {
-                let (timestamp, value) = (waiting.timestamps[at], waiting.values[at]);
+        for waiting in self.waiting.rows.borrow().values() {
+            let WaitingRows { series, timestamps, values } = waiting;
+            for at in 0..values.len() {
+                // One series or one instant stands for all rows of its call.
+                let handle = series[at.min(series.len() - 1)];
+                let (timestamp, value) = (timestamps[at.min(timestamps.len() - 1)], values[at]);
                 if !range.contains(timestamp) || is_refused_nan(value) {
                     continue;
                 }
@@ -61,8 +71,7 @@ impl Storage {
                 handles.push(handle);
             }
         }
-        handles.sort_unstable();
-        handles.dedup();
+        sort::sort_and_dedup(&mut handles);
         let name_of = |handle: &u32| {
             let mut marshaled = Vec::new();
             self.series.borrow().name(*handle).marshal(&mut marshaled);

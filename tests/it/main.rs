@@ -1,5 +1,6 @@
 //! What users rely on, checked from outside the crate, in one binary.
 
+mod call_path;
 mod circles;
 mod clock;
 mod commands;

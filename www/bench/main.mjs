@@ -16,13 +16,27 @@ import { installPackage } from "../test/server/packed.mjs";
 import { inChromium } from "./chromium.mjs";
 import { RECORDED, cpuOnly, fromExport, prometheusText } from "./data.mjs";
 import { measureStart } from "./start.mjs";
-import { measure as measureVictoriaMetrics, nativeBody, nativeBodyOfSnapshot } from "./peer-victoriametrics.mjs";
+import { measure as measureVictoriaMetrics, measureQueries, nativeBody, nativeBodyOfSnapshot } from "./peer-victoriametrics.mjs";
+import { areEqual, questions } from "./queries.mjs";
 
 const top = fileURLToPath(new URL("../..", import.meta.url));
 const here = fileURLToPath(new URL(".", import.meta.url));
 
-/** What can be measured of Sandglass; `durable` and `peers` are the other contestants' as well. */
-const TASK_NAMES = ["arrays", "rows", "text", "snapshot", "calls360", "callsRow", "calls1", "callsText", "durable", "start", "peers"];
+/** What can be measured of Sandglass; `durable`, `queries` and `peers` are the other contestants' as well. */
+const TASK_NAMES = [
+  "arrays",
+  "rows",
+  "text",
+  "snapshot",
+  "calls360",
+  "callsRow",
+  "calls1",
+  "callsText",
+  "durable",
+  "queries",
+  "start",
+  "peers",
+];
 /** Awaited calls, of the entry `sandglass` with its worker and of `sandglass/inline`. */
 const CALLS = ["calls360", "callsRow", "calls1", "callsText"];
 
@@ -104,6 +118,8 @@ const FIGURES = {
   indexBytes: ["index a sample", bytes],
 };
 
+for (const { name } of questions(hours)) FIGURES[name] = [name, milliseconds];
+
 const failures = [];
 /** Figures of all rounds by "data set/contestant/figure". */
 const figures = new Map();
@@ -149,6 +165,23 @@ async function record(data, who, measurement) {
     progress("");
     console.log(`failed: ${failure}`);
   }
+}
+
+/** The first answer to each question, which all others must equal. */
+const answers = new Map();
+
+/** The times of the questions' answers; one that differs from another contestant's fails. */
+function timesOf(who, found) {
+  return Object.fromEntries(
+    Object.entries(found).map(([name, { ms, points, sum }]) => {
+      const first = answers.get(name) ?? { who, points, sum };
+      answers.set(name, first);
+      if (!areEqual(first, { points, sum })) {
+        throw new Error(`${name}: ${points} points of the sum ${sum}, ${first.who} has ${first.points} of ${first.sum}`);
+      }
+      return [name, ms];
+    }),
+  );
 }
 
 /** Which round is under way, for the lines above. */
@@ -256,6 +289,20 @@ for (let round = 0; round < rounds; round++) {
         await record(data, `worker durable ${storage}`, (signal) => inPage("durable", data, signal, { storage, thread: "worker" }));
       }
       if (contestants.has("duckdb")) await record(data, "duckdb durable", (signal) => duckdb("durable", data, signal));
+    }
+    if (generated && tasks.has("queries")) {
+      for (const storage of contestants.has("sandglass") ? STORED : []) {
+        const who = `worker queries ${storage}`;
+        await record(data, who, async (signal) => timesOf(who, await inPage("queries", data, signal, { storage, thread: "worker" })));
+      }
+      if (contestants.has("victoriametrics") && native) {
+        const who = "victoriametrics queries";
+        await record(data, who, async (signal) => timesOf(who, await measureQueries({ native, hours, prefix, signal })));
+      }
+      if (contestants.has("duckdb")) {
+        const who = "duckdb queries";
+        await record(data, who, async (signal) => timesOf(who, await duckdb("queries", data, signal)));
+      }
     }
   }
 }
@@ -365,6 +412,26 @@ if (sets.has("cpu-only") && tasks.has("durable")) {
   table("cpu-only in Chromium: arrays of an hour until all are durable", rows);
 }
 
+if (sets.has("cpu-only") && tasks.has("queries")) {
+  const of = (who, name) => median("cpu-only", `${who} queries`, name);
+  const rows = [["", "OPFS", "IndexedDB", "VictoriaMetrics", "DuckDB-wasm, OPFS", "server / OPFS", "DuckDB / OPFS"]];
+  for (const { name, title } of questions(hours)) {
+    const own = median("cpu-only", "worker queries opfs", name);
+    const [server, peer] = [of("victoriametrics", name), of("duckdb", name)];
+    const stored = median("cpu-only", "worker queries indexeddb", name);
+    rows.push([
+      title,
+      milliseconds(own),
+      milliseconds(stored),
+      milliseconds(server),
+      milliseconds(peer),
+      ratio(server, own),
+      ratio(peer, own),
+    ]);
+  }
+  table("cpu-only in Chromium: answers of the engine in its worker, of the server over HTTP without its cache, of DuckDB-wasm", rows);
+}
+
 /** What Sandglass promises: the figure, what it is held against, and whether it keeps to it. */
 const checks = [["promise", "measured", "wanted", ""]];
 const check = (title, measured, wanted, kept, format) => {
@@ -373,6 +440,17 @@ const check = (title, measured, wanted, kept, format) => {
 };
 const times = (value) => `${value.toFixed(2)}x`;
 for (const storage of STORED) {
+  const own = (name) => median("cpu-only", `worker queries ${storage}`, name);
+  for (const [who, wanted] of [
+    ["victoriametrics", { rate: 1.3, quantile: 1, topk: 1, maxByHost: 1, average: 1 }],
+    ["duckdb", { b: 4, c: 4, d: 4, e: 4 }],
+  ]) {
+    for (const [name, least] of Object.entries(wanted)) {
+      const measured = median("cpu-only", `${who} queries`, name) / own(name);
+      check(`query ${name} on ${storage}, against ${who}`, measured, `${least}x`, (x) => x >= least, times);
+    }
+  }
+  check(`raw samples of one series on ${storage}`, own("raw"), "1 ms", (x) => x <= 1, milliseconds);
   check(
     `10 M samples on ${storage}: from open() to the samples of one series`,
     median("start", storage, "startMs"),

@@ -2,6 +2,7 @@
 // `apache-arrow` and the like come through the page's import map.
 import * as duckdb from "/modules/@duckdb/duckdb-wasm/dist/duckdb-browser.mjs";
 import * as arrow from "apache-arrow";
+import { questions, timed } from "./queries.mjs";
 
 /** Rows of one insert; the fastest of 100 thousand, 1 million and 4 million. */
 const ROWS = 1_000_000;
@@ -109,6 +110,35 @@ export async function measureDurable(dataSet) {
     const took = performance.now() - begin;
     await connection.close();
     return { durableRate: (dataSet.samples / took) * 1000 };
+  } finally {
+    await database.terminate();
+  }
+}
+
+/** @returns each question of queries.mjs that has an SQL form, by name, of a database in the origin private file system */
+export async function measureQueries(dataSet, hours) {
+  const database = await openDatabase({ path: "opfs://queries.db", accessMode: duckdb.DuckDBAccessMode.READ_WRITE });
+  try {
+    const connection = await database.connect();
+    await insertAll(connection, prepare(dataSet), ROWS);
+    const column = (of) => arrow.vectorFromArray(dataSet.series.map(of), new arrow.Utf8());
+    const series = new arrow.Table({
+      id: arrow.makeVector(Int32Array.from(dataSet.series.keys())),
+      name: column(({ labels }) => labels.__name__),
+      hostname: column(({ labels }) => labels.hostname),
+    });
+    await connection.insertArrowFromIPCStream(arrow.tableToIPC(series, "stream"), { name: "series", create: true });
+    await connection.query("CHECKPOINT");
+    const found = {};
+    for (const { name, sql } of questions(hours)) {
+      if (sql === undefined) continue;
+      found[name] = await timed(async () => {
+        const values = (await connection.query(sql)).getChild("value").toArray();
+        return { points: values.length, sum: values.reduce((sum, value) => sum + value, 0) };
+      });
+    }
+    await connection.close();
+    return found;
   } finally {
     await database.terminate();
   }

@@ -4,6 +4,7 @@ import { rm } from "node:fs/promises";
 import { promisify } from "node:util";
 import { VictoriaMetrics, bytesBelow, temporaryDirectory } from "../test/server/victoriametrics.mjs";
 import { jsonLine } from "../test/server/generate.mjs";
+import { questions, timed } from "./queries.mjs";
 
 export const ONE_CORE = { GOMAXPROCS: "1" };
 
@@ -94,4 +95,32 @@ export async function measure({ native, samples, text, prefix, signal }) {
     }
   }
   return found;
+}
+
+/** Each question of queries.mjs that is an expression, asked of the server over HTTP on this machine, its answer read as JSON. */
+export async function measureQueries({ native, hours, prefix, signal }) {
+  const server = await VictoriaMetrics.start({ environment: ONE_CORE, prefix });
+  signal?.addEventListener("abort", () => server.kill().catch(() => {}));
+  try {
+    await server.importNative(native);
+    await server.forceFlush();
+    await server.forceMerge();
+    const found = {};
+    for (const { name, expression, start, end, step } of questions(hours)) {
+      if (expression === undefined) continue;
+      const query = { query: expression, start: start / 1000, end: end / 1000, step: `${step}ms`, nocache: 1 };
+      found[name] = await timed(async () => {
+        const { data } = await (await server.request("/api/v1/query_range", { query })).json();
+        let [points, sum] = [0, 0];
+        for (const { values } of data.result) {
+          points += values.length;
+          for (const [, value] of values) sum += Number(value);
+        }
+        return { points, sum };
+      });
+    }
+    return found;
+  } finally {
+    await server.kill();
+  }
 }

@@ -1,5 +1,6 @@
 // What Sandglass takes for the same work. Runs in Node and in browsers, on the package as its users get it.
-import { cpuOnly, eachSeriesHour, prometheusText } from "./data.mjs";
+import { HOUR, cpuOnly, eachSeriesHour, prometheusText } from "./data.mjs";
+import { questions, summed, timed } from "./queries.mjs";
 
 const OPTIONS = { storage: "memory", retention: "100y" };
 const EVERY_SERIES = '{__name__!=""}';
@@ -65,6 +66,8 @@ function countSamples(found) {
   for (const { timestamps } of found) count += timestamps.length;
   return count;
 }
+
+const hoursOf = ({ series: [{ timestamps }] }) => Math.round((timestamps[timestamps.length - 1] - timestamps[0]) / HOUR);
 
 function storedBytes(state) {
   const sum = (items, of) => items.reduce((total, item) => total + of(item), 0);
@@ -221,5 +224,23 @@ export const TASKS = {
     if (count !== dataSet.samples) throw new Error(`Sandglass holds ${count} samples of ${dataSet.samples}`);
     await db.close();
     return { durableRate: (dataSet.samples / took) * 1000 };
+  },
+
+  /** Every question of queries.mjs, on a day of samples in merged parts. */
+  async queries(sandglass, dataSet, storage) {
+    const db = await open(sandglass, storage);
+    await appendBySeriesAndHour(db, dataSet);
+    await db.forceMerge();
+    await db.sync();
+    globalThis.gc?.();
+    const found = {};
+    for (const { name, expression, selector, start, end, step } of questions(hoursOf(dataSet))) {
+      found[name] = await timed(async () => {
+        if (selector !== undefined) return summed((await db.select(selector, { start, end })).map(({ values }) => values));
+        return summed((await db.queryRange(expression, { start, end, step })).series.map(({ values }) => values));
+      });
+    }
+    await db.close();
+    return found;
   },
 };

@@ -1,6 +1,6 @@
 // The entry `sandglass`: the engine in a worker of its own wherever there are workers, else in the calling thread.
 
-import { startInWorker } from "./opening/in_worker.js";
+import { hasWorkers, startInWorker } from "./opening/in_worker.js";
 import { onDemand } from "./base/on_demand.js";
 import { openDatabase } from "./opening/open.js";
 import type { Database } from "./api/database.js";
@@ -26,7 +26,7 @@ export type * from "./api/index.js";
  * ```
  */
 export function open(options?: OpenOptions): Promise<Database> {
-  return openDatabase(options, startInWorker);
+  return openDatabase(options, startInWorker, hasWorkers);
 }
 
 /**

@@ -1,6 +1,6 @@
 // The entry `sandglass/inline`: the engine in the calling thread, everywhere.
 
-import { startHere } from "./opening/in_caller.js";
+import { hasSyncAccess, startHere } from "./opening/in_caller.js";
 import { onDemand } from "./base/on_demand.js";
 import { openDatabase } from "./opening/open.js";
 import type { Database } from "./api/database.js";
@@ -25,7 +25,7 @@ export type * from "./api/index.js";
  * ```
  */
 export function open(options?: OpenOptions): Promise<Database> {
-  return openDatabase(options, startHere);
+  return openDatabase(options, startHere, hasSyncAccess);
 }
 
 /**

@@ -6,19 +6,13 @@ use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum};
 use super::table::{Arguments, Kernel, Preparation, Rollup};
 use super::window::{scrape_interval_ms, tolerated_gap_ms};
 use super::{counter, over_time};
+use crate::collections::equality::are_equal_columns;
+use crate::encoding::decimal::{are_finite, is_stale_nan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::dialect::Dialect;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
 use std::rc::Rc;
-
-/// The bits of the value that says that a series has ended.
-const STALE_BITS: u64 = 0x7ff0_0000_0000_0002;
-
-/// Whether a value says that its series has ended.
-pub fn is_stale(value: f64) -> bool {
-    value.to_bits() == STALE_BITS
-}
 
 /// How old a selector's sample may be in PromQL unless the call says otherwise.
 const PROMQL_LOOKBACK_MS: i64 = 300_000;
@@ -90,7 +84,6 @@ pub struct Scratch {
     bounds_of: Option<(Grid, i64)>,
     pub(super) width_ms: i64,
     pub(super) gap_ms: i64,
-    pub(super) has_nan: bool,
     pub(super) has_infinite: bool,
     pub(super) sorted: SortedWindow,
     pub(super) spare: Vec<f64>,
@@ -212,18 +205,19 @@ impl RollupCall {
     /// before serve again if the timestamps are equal.
     pub fn prepare(&self, timestamps: &[i64], values: &[f64], grid: &Grid, scratch: &mut Scratch) {
         let grid = self.shifted(grid);
-        let drops = !self.rollup.entry.keeps_stale && values.iter().any(|&value| is_stale(value));
+        let drops =
+            !self.rollup.entry.keeps_stale && !are_finite(values) && values.iter().any(|&value| is_stale_nan(value));
         scratch.values.clear();
         let mut are_equal = false;
         if drops {
             scratch.timestamps.clear();
-            for (&timestamp, &value) in timestamps.iter().zip(values).filter(|(_, value)| !is_stale(**value)) {
+            for (&timestamp, &value) in timestamps.iter().zip(values).filter(|(_, value)| !is_stale_nan(**value)) {
                 scratch.timestamps.push(timestamp);
                 scratch.values.push(value);
             }
         } else {
             scratch.values.extend_from_slice(values);
-            are_equal = scratch.timestamps == timestamps;
+            are_equal = are_equal_columns(&scratch.timestamps, timestamps);
             if !are_equal {
                 scratch.timestamps.clear();
                 scratch.timestamps.extend_from_slice(timestamps);
@@ -244,8 +238,8 @@ impl RollupCall {
             }
             Preparation::Intervals => counter::to_intervals(&mut scratch.values, &scratch.timestamps),
         }
-        scratch.has_nan = scratch.values.iter().any(|value| value.is_nan());
-        scratch.has_infinite = scratch.values.iter().any(|value| value.is_infinite());
+        let is_plain = are_finite(&scratch.values);
+        scratch.has_infinite = !is_plain && scratch.values.iter().any(|value| value.is_infinite());
         (scratch.width_ms, scratch.gap_ms) = self.width_and_gap_ms(&scratch.timestamps, &grid);
         let bounds_of = Some((grid, scratch.width_ms));
         if !are_equal || scratch.bounds_of != bounds_of {
@@ -265,7 +259,7 @@ impl RollupCall {
                 return true;
             }
             let end = scratch.bounds.end[position] as usize;
-            let has_ended = end > 0 && is_stale(scratch.values[end - 1]);
+            let has_ended = end > 0 && is_stale_nan(scratch.values[end - 1]);
             !is_absence && !has_ended && scratch.bounds.count(position) >= self.rollup.entry.least_samples
         };
         if !(0..values.len()).any(|position| values[position].is_nan() && is_there(position)) {

@@ -2,6 +2,7 @@
 
 use super::stacks::{CompensatedSum, Extremes, Fold, Moments, Sum, fold};
 use super::window::{Window, seconds};
+use crate::encoding::decimal;
 
 fn or_nan<F>(folded: Option<F>, value: impl Fn(F) -> f64) -> f64 {
     folded.map_or(f64::NAN, value)
@@ -55,7 +56,7 @@ pub(super) fn absent(window: &Window) -> f64 {
 }
 
 pub(super) fn stale_samples(window: &Window) -> f64 {
-    counted(window, super::call::is_stale)
+    counted(window, decimal::is_stale_nan)
 }
 
 pub(super) fn geometric_mean(window: &Window) -> f64 {
@@ -158,7 +159,7 @@ pub(super) fn time_of_last(window: &Window) -> f64 {
 
 /// When the last sample was; NaN if it says that the series has ended.
 pub(super) fn time_of_living(window: &Window) -> f64 {
-    if super::call::is_stale(last(window)) { f64::NAN } else { time_of_last(window) }
+    if decimal::is_stale_nan(last(window)) { f64::NAN } else { time_of_last(window) }
 }
 
 /// When the value became what it is; NaN if that was before the window.

@@ -1,6 +1,7 @@
 // The call path: which step of a sample's walk was taken, how often, and where it is in the code.
 
 import { grouped } from "../model/format";
+import { CallPath } from "./call_path_view";
 import type { Player } from "./player";
 import { SOURCES, STEPS } from "./steps";
 
@@ -43,6 +44,7 @@ export function Pipeline({ player }: { player: Player }) {
           })}
         </tbody>
       </table>
+      <CallPath />
     </section>
   );
 }

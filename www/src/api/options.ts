@@ -10,7 +10,8 @@ export interface OpenOptions {
   /** Name of the database within this origin. Default `"sandglass"`. */
   name?: string;
   /**
-   * Where parts live, and what that promises. Default: `"indexeddb"` where it exists, else `"memory"`.
+   * Where parts live, and what that promises. Default: where a database of this name is already; else `"opfs"` where the engine runs in a
+   * worker that has it, else `"indexeddb"`, else `"memory"`. `storage` of the opened database tells which.
    *
    * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved, and without them what was
    * accepted longer ago than {@link durableWithin} says: a second. An end without a word costs what came since, and nothing is

@@ -16,6 +16,6 @@ export const startHere: Starter = async (wish, wasm, signal) => {
 };
 
 /** Browsers show this to dedicated workers alone. */
-function hasSyncAccess(): boolean {
+export function hasSyncAccess(): boolean {
   return typeof FileSystemFileHandle === "function" && "createSyncAccessHandle" in FileSystemFileHandle.prototype;
 }

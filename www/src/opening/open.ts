@@ -11,6 +11,7 @@ import { randomName } from "../base/random_name.js";
 import { Hub } from "../sharing/hub.js";
 import { onLeaving } from "../sharing/leaving.js";
 import { grantOf } from "../storage/grant.js";
+import { placeForNew, placesOf } from "../storage/places.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
@@ -49,22 +50,40 @@ export type EngineWish = Omit<EngineStart, "code">;
 /** Starts an engine, in one thread or another. */
 export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: AbortSignal | undefined) => Promise<LocalEngine>;
 
-/** Opens a database on an engine that `start` brings up, or on one that is there. */
-export async function openDatabase(options: OpenOptions = {}, start: Starter): Promise<Database> {
+/** Opens a database on an engine that `start` brings up, or on one that is there. `reachesOpfs` tells whether such an engine may find OPFS where it runs. */
+export async function openDatabase(options: OpenOptions = {}, start: Starter, reachesOpfs: () => boolean): Promise<Database> {
   record(options, "options");
   onlyKnown(options, OPTIONS, "open()");
   const { signal } = options;
   return abortable(
     "open",
     signal,
-    () => openUntil(options, start, signal ?? undefined),
+    () => openUntil(options, start, reachesOpfs, signal ?? undefined),
     undefined,
     (late) => void late.close().catch(() => {}),
   );
 }
 
-async function openUntil(options: OpenOptions, start: Starter, signal: AbortSignal | undefined): Promise<Database> {
+async function openUntil(
+  options: OpenOptions,
+  start: Starter,
+  reachesOpfs: () => boolean,
+  signal: AbortSignal | undefined,
+): Promise<Database> {
   const name = nameOf(options);
+  if (options.storage !== undefined || (options.files ?? options.quotaBytes) !== undefined) return openIn(options, name, start, signal);
+  const [place] = await placesOf(name);
+  const storage = place ?? (await placeForNew(reachesOpfs()));
+  try {
+    return await openIn({ ...options, storage }, name, start, signal);
+  } catch (error) {
+    // Only now is it known that no worker can be started, or that it has no such files. A database that is there is not left behind.
+    if (place !== undefined || storage !== "opfs" || !indexedDb() || (error as SandglassError).code !== "unsupported") throw error;
+    return openIn({ ...options, storage: "indexeddb" }, name, start, signal);
+  }
+}
+
+async function openIn(options: OpenOptions, name: string, start: Starter, signal: AbortSignal | undefined): Promise<Database> {
   const storage = await storageOf(options, name);
   // It may have been taken back in the same task.
   checkAborted("open", signal);

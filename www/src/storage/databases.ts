@@ -4,9 +4,8 @@
 import { indexedDb, SandglassError } from "../base/shared.js";
 import { acquireAlone, type Release } from "./lock.js";
 import { destroyInOpfs, opfsDatabases } from "./opfs.js";
+import { INDEXED_DB_PREFIX } from "./places.js";
 
-/** The engine puts this in front of the name (src/fs/indexed_db/mod.rs). */
-const PREFIX = "sandglass:";
 /** How long a connection that is just being closed may hold up a deletion. */
 const PATIENCE_MS = 10_000;
 
@@ -16,7 +15,7 @@ const PATIENCE_MS = 10_000;
  */
 export async function databases(): Promise<string[]> {
   const [found = [], inOpfs] = await Promise.all([inIndexedDb(), opfsDatabases()]);
-  const names = found.flatMap(({ name }) => (name?.startsWith(PREFIX) ? [name.slice(PREFIX.length)] : []));
+  const names = found.flatMap(({ name }) => (name?.startsWith(INDEXED_DB_PREFIX) ? [name.slice(INDEXED_DB_PREFIX.length)] : []));
   return [...new Set([...names, ...inOpfs])].sort();
 }
 
@@ -66,7 +65,7 @@ function destroyInIndexedDb(factory: IDBFactory, name: string): Promise<void> {
     };
     let request: IDBOpenDBRequest;
     try {
-      request = factory.deleteDatabase(PREFIX + name);
+      request = factory.deleteDatabase(INDEXED_DB_PREFIX + name);
     } catch (cause) {
       return refused(cause);
     }

@@ -3,7 +3,7 @@
 import { SandglassError } from "../api/errors.js";
 
 /** All databases lie below it (src/fs/opfs.rs). */
-const PARENT = "sandglass";
+export const PARENT = "sandglass";
 const PATIENCE_MS = 750;
 const PAUSE_MS = 50;
 

@@ -70,6 +70,48 @@ describe("sandglass in Chromium", async () => {
     assert.deepEqual(found, [[1, 2, 2], 1, ["locked", "locked"], false]);
   });
 
+  it("without a choice a database is where it is already, else in OPFS where the engine has a worker, else in IndexedDB", async () => {
+    const found = await browser.page.evaluate(
+      async ([index, inline]) => {
+        const [worker, caller] = [await import(index), await import(inline)];
+        /** Where it is, and what its one series has; a sample more each time. */
+        const visit = async ({ open }, name, options) => {
+          const db = await open({ name, ...options });
+          const now = Date.now();
+          await db.append({ __name__: "up" }, [now], [1]);
+          const [{ values }] = await db.select("up", { fresh: true });
+          const { storage } = db;
+          await db.close();
+          return `${storage} ${values.length}`;
+        };
+        const found = [
+          await visit(worker, "chosen-new"),
+          await visit(worker, "chosen-new"),
+          // The engine can't go there from this thread, and begins nothing anew beside it.
+          await visit(caller, "chosen-new").catch(({ code }) => code),
+          await visit(caller, "chosen-old"),
+          await visit(worker, "chosen-old"),
+        ];
+        const held = await worker.open({ name: "chosen-new" });
+        found.push(await visit(caller, "chosen-new"));
+        await held.close();
+        // A page whose policy forbids workers.
+        const { Worker } = globalThis;
+        globalThis.Worker = class {
+          constructor() {
+            throw new DOMException("refused", "SecurityError");
+          }
+        };
+        found.push(await visit(worker, "chosen-without"));
+        globalThis.Worker = Worker;
+        for (const name of ["chosen-new", "chosen-old", "chosen-without"]) await worker.destroy(name);
+        return found;
+      },
+      [index, inline],
+    );
+    assert.deepEqual(found, ["opfs 1", "opfs 2", "unsupported", "indexeddb 1", "indexeddb 2", "opfs 3", "indexeddb 1"]);
+  });
+
   for (const storage of ["indexeddb", "opfs"])
     it(`a worker of one's own is as good a place, storage: ${storage}`, async () => {
       const found = await browser.page.evaluate(
