@@ -155,8 +155,8 @@ for tool in "$@"; do
     chromium) need_chromium ;;
     firefox) need_firefox ;;
     geckodriver) need_geckodriver ;;
-    victoria-metrics) need_victoria_metrics ;;
     prometheus) need_prometheus ;;
+    victoria-metrics) need_victoria_metrics ;;
     tar) have tar || system_package tar ;;
     *) fail "need.sh does not know '$tool'" ;;
   esac

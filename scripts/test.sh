@@ -15,9 +15,9 @@ if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics prometheus
 fi
 CHROMIUM=$(find_chromium)
 CHROMEDRIVER=$(find_chromedriver)
-VICTORIA_METRICS=$(find_victoria_metrics)
 PROMETHEUS=$(find_prometheus)
-export CHROMIUM CHROMEDRIVER VICTORIA_METRICS PROMETHEUS
+VICTORIA_METRICS=$(find_victoria_metrics)
+export CHROMIUM CHROMEDRIVER PROMETHEUS VICTORIA_METRICS
 
 begin=$SECONDS
 step format one cargo fmt --all --check

@@ -103,7 +103,11 @@ impl ApiRequest<'_> {
     fn asked(&self, times: Times) -> std::result::Result<Query, Refusal> {
         let dialect = self.dialect()?;
         let text = self.arguments.get("query").unwrap_or_default();
-        language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
+        let expression =
+            language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
+        if matches!(times, Times::Range { .. }) && dialect == Dialect::PromQl && expression.is_window() {
+            return Err(format!("invalid parameter \"query\": {}", executor::not_for_ranges("range vector").message()));
+        }
         let mut limits = Limits { points: MAX_POINTS, ..Limits::default() };
         if let Some(timeout_ms) = self.arguments.duration_ms("timeout")? {
             limits.timeout_ms = timeout_ms;
@@ -184,7 +188,7 @@ impl ApiRequest<'_> {
         let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
         Ok(self.answered(query_log::query(self.storage, self.shared, &query).await, |data| match data {
             QueryData::Rows { rows, grid } => api::matrix(&rows[..rows.len().min(limit)], *grid, numbers),
-            _ => api::matrix(&[], crate::query::series::grid::Grid { start_ms, step_ms, points: 1 }, numbers),
+            _ => api::matrix(&[], crate::query::series::grid::Grid::new(start_ms, step_ms, 1), numbers),
         }))
     }
 

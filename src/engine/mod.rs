@@ -47,6 +47,7 @@ pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FileSystem;
+use crate::query::call::{TimeZones, UtcOnly};
 use crate::query::dialect::Dialect;
 use crate::runtime::{Context, Lane, MemoryBudget, MemoryShare, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
@@ -95,6 +96,8 @@ struct Shared {
     following: Following,
     restoring: RefCell<Restoring>,
     queries: QueryLog,
+    /// The zones that queries know.
+    zones: RefCell<Rc<dyn TimeZones>>,
 }
 
 impl Shared {
@@ -179,6 +182,7 @@ impl Engine {
             following: Following::new(options),
             restoring: RefCell::default(),
             queries: QueryLog::default(),
+            zones: RefCell::new(Rc::new(UtcOnly)),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),
@@ -211,6 +215,11 @@ impl Engine {
     /// Which language queries speak that don't say.
     pub fn dialect(&self) -> Dialect {
         self.shared.config.dialect
+    }
+
+    /// Lets queries know zones; at first they know UTC alone.
+    pub fn set_time_zones(&mut self, zones: Rc<dyn TimeZones>) {
+        self.shared.zones.replace(zones);
     }
 
     // ---- ingestion ----------------------------------------------------------------------------------------------------

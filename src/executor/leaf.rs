@@ -10,6 +10,7 @@ use crate::query::language;
 use crate::query::language::ast::{Matcher, Node};
 use crate::query::plan::{Leaf, Plan};
 use crate::query::rollup::Parameter;
+use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
 use crate::storage::search::{FoundSeries, Samples};
@@ -22,22 +23,23 @@ const BATCH_SAMPLES: u64 = 256 << 10;
 const FIRST_BATCH: usize = 16;
 
 impl Run {
-    /// The rows of a leaf.
+    /// The rows of a leaf whose windows end at these instants.
     pub(super) async fn leaf(
         &mut self,
         plan: &Plan,
         leaf: &Leaf,
+        grid: Grid,
         parameters: (Vec<Parameter>, Vec<String>),
     ) -> Result<Vec<Row>> {
         let (numbers, texts) = parameters;
-        let mut rolling = Rolling::new(&leaf.windowed, leaf.grid, self.dialect, self.lookback_ms, numbers, &texts)?;
-        let (min, max) = rolling.call.read_range(&leaf.grid);
+        let mut rolling = Rolling::new(&leaf.windowed, grid, self.dialect, self.lookback_ms, numbers, &texts)?;
+        let (min, max) = rolling.call.read_range(&grid);
         let range = stored_range(min, max);
         let series = self.find(&leaf.matchers, range).await?;
         let mut sink = match leaf.fold.map(|id| plan.expression.node(id).clone()) {
             Some(Node::Aggregate { operator, grouping, limit, .. }) => {
                 let folder = Aggregate::by_name(&operator, self.dialect)
-                    .and_then(|aggregate| aggregate.folder(grouping, limit, leaf.grid.points));
+                    .and_then(|aggregate| aggregate.folder(grouping, limit, grid.points));
                 Sink::Fold(folder.ok_or_else(|| Error::internal(format!("{operator} takes no rows one by one")))?)
             }
             _ => Sink::Rows(Vec::new(), self.limits),

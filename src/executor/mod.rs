@@ -11,10 +11,11 @@ pub use limits::{Limits, is_timeout};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
+use crate::query::call::TimeZones;
 use crate::query::dialect::Dialect;
 use crate::query::finish::Order;
 use crate::query::language;
-use crate::query::language::ast::{Expression, Matcher, Node};
+use crate::query::language::ast::{Expression, Node};
 use crate::query::plan::are_scalars;
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
@@ -137,7 +138,7 @@ impl Times {
                 if step_ms < 1 {
                     return Err(Error::invalid("zero or negative query resolution step widths are not accepted"));
                 }
-                Ok(Grid { start_ms: time_ms, step_ms, points: 1 })
+                Ok(Grid::new(time_ms, step_ms, 1))
             }
             Self::Range { start_ms, end_ms, step_ms } => {
                 if step_ms < 1 {
@@ -157,7 +158,8 @@ impl Times {
                     );
                     return Err(Error::new(ErrorKind::Limit, message));
                 }
-                Ok(Grid { start_ms, step_ms, points: points as usize })
+                let grid = Grid::new(start_ms, step_ms, points as usize);
+                Ok(Grid { beyond_ms: end_ms - grid.end_ms(), ..grid })
             }
         }
     }
@@ -166,46 +168,42 @@ impl Times {
 /// How the message of a range query begins whose expression has no value at an instant.
 const WRONG_TYPE: &str = "invalid expression type";
 
-fn wrong_type(found: &str) -> Error {
-    Error::invalid(format!("{WRONG_TYPE} \"{found}\" for range query, must be Scalar or instant Vector"))
+/// What is said of an expression whose value can't be told for each instant of a range.
+pub fn not_for_ranges(kind: &str) -> Error {
+    Error::invalid(format!("{WRONG_TYPE} \"{kind}\" for range query, must be Scalar or instant Vector"))
 }
 
-/// Whether a range query was refused since its expression has no value at an instant.
+/// Whether that was said.
 pub fn is_wrong_type(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid && error.message().starts_with(WRONG_TYPE)
 }
 
-/// Answers a query.
+/// Answers a query, which knows these zones.
 ///
 /// # Errors
 /// `Invalid` for an expression that can't be read or computed, `Limit` for one that takes more than it may; what storage says.
-pub async fn query(storage: &Rc<Storage>, query: &Query) -> Result<QueryResult> {
+pub async fn query(storage: &Rc<Storage>, query: &Query, zones: Rc<dyn TimeZones>) -> Result<QueryResult> {
     let grid = query.times.grid(&query.limits)?;
     let expression = language::parse(&query.text, query.dialect)?;
     if query.is_fresh {
         storage.flush().await?;
     }
     let is_instant = matches!(query.times, Times::Instant { .. });
-    let end_ms = match query.times {
-        Times::Instant { time_ms, .. } => time_ms,
-        Times::Range { end_ms, .. } => end_ms,
-    };
-    let mut run = Run::new(storage.clone(), query, grid, end_ms);
-    let window = raw_window(&expression, grid.step_ms);
-    if !is_instant && window.is_some() && query.dialect == Dialect::PromQl {
-        return Err(wrong_type("range vector"));
-    }
-    if let Some((matchers, window_ms, shift_ms)) = window.filter(|_| is_instant) {
-        let until_ms = grid.start_ms - shift_ms;
-        let series = run.raw_samples(&matchers, until_ms - window_ms, until_ms).await?;
-        return Ok(run.into_result(QueryData::Matrix(series)));
+    let mut run = Run::new(storage.clone(), query, grid, zones);
+    if expression.is_window() {
+        if is_instant {
+            return run.window(&expression, grid).await.map(|series| run.into_result(QueryData::Matrix(series)));
+        }
+        if query.dialect == Dialect::PromQl {
+            return Err(not_for_ranges("range vector"));
+        }
     }
     let is_scalar = are_scalars(&expression, query.dialect).last().copied().unwrap_or(false);
     let order = order_of(&expression, query.dialect, is_instant);
     let data = match run.evaluate(expression, grid).await? {
         Value::Text(text) if is_instant => QueryData::Text(text),
         Value::Text(_) | Value::Texts(_) => {
-            return Err(wrong_type("string"));
+            return Err(not_for_ranges("string"));
         }
         Value::Rows(rows) => {
             if is_instant && is_scalar && query.dialect == Dialect::PromQl {
@@ -230,18 +228,6 @@ fn order_of(expression: &Expression, dialect: Dialect, is_instant: bool) -> Orde
         _ => false,
     };
     if has_order && (is_instant || dialect == Dialect::MetricsQl) { Order::AsTheyAre } else { Order::Labels }
-}
-
-/// Matchers, window and offset of an expression that is nothing but a selector with a window.
-fn raw_window(expression: &Expression, step_ms: i64) -> Option<(Vec<Vec<Matcher>>, i64, i64)> {
-    let Node::Modified { of, modifiers } = expression.node(expression.root()) else { return None };
-    let Node::Selector(matchers) = expression.node(*of) else { return None };
-    if modifiers.is_subquery || modifiers.at.is_some() {
-        return None;
-    }
-    let window_ms = modifiers.window?.in_milliseconds(step_ms);
-    let offset_ms = modifiers.offset.map_or(0, |offset| offset.in_milliseconds(step_ms));
-    Some((matchers.clone(), window_ms, offset_ms))
 }
 
 /// A range of which both ends are times that storage knows.

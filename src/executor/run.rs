@@ -2,26 +2,32 @@
 
 use super::limits::Limits;
 use super::rolling::{Rolling, Sink, forget_name};
-use super::{DEFAULT_SUBQUERY_STEP_MS, Query, QueryData, QueryResult, QueryStats};
+use super::{DEFAULT_SUBQUERY_STEP_MS, Query, QueryData, QueryResult, QueryStats, RawSeries};
 use crate::error::{Error, Result};
 use crate::query::aggregate::Aggregate;
 use crate::query::binary::{Binary, Side};
-use crate::query::call::{Argument, Context, UtcOnly};
+use crate::query::call::{Argument, Context, TimeZones};
 use crate::query::dialect::Dialect;
 use crate::query::finish::{Order, finish};
-use crate::query::language::ast::{BinaryOperator, ExprId, Expression, MatchOperator, Matcher, Node};
-use crate::query::plan::{Instants, Obstacle, Plan, Request, Resample, Work, lower};
+use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
+use crate::query::plan::{Instants, Obstacle, Plan, Request, Windowed, Work, lower, window};
 use crate::query::rollup::Parameter;
 use crate::query::rollup::subquery::samples_of;
 use crate::query::series::grid::Grid;
-use crate::query::series::labels::{Labels, NAME};
+use crate::query::series::labels::Labels;
 use crate::query::series::row::{Presence, Row};
-use crate::query::transform::Transform;
+use crate::query::transform::{Transform, labels_of_absent};
 use crate::storage::Storage;
 use crate::storage::search::{Reading, View};
 use crate::time::TimeRange;
 use std::pin::Pin;
 use std::rc::Rc;
+
+/// The most instants of a subquery, from its first window to its last: in MetricsQL those of the server. Prometheus bounds samples alone.
+const MOST_METRICSQL_SUBQUERY_POINTS: usize = 100_000;
+const MOST_PROMQL_SUBQUERY_POINTS: usize = 1_000_000;
+/// The rollup that says something of all series together.
+const ABSENT: &str = "absent_over_time";
 
 /// What a step leaves for those behind it.
 #[derive(Clone, Debug)]
@@ -46,10 +52,11 @@ pub(super) struct Run {
     start_ms: i64,
     end_ms: i64,
     now_ms: i64,
+    zones: Rc<dyn TimeZones>,
 }
 
 impl Run {
-    pub(super) fn new(storage: Rc<Storage>, query: &Query, grid: Grid, end_ms: i64) -> Self {
+    pub(super) fn new(storage: Rc<Storage>, query: &Query, grid: Grid, zones: Rc<dyn TimeZones>) -> Self {
         let now_ms = storage.context().now();
         Self {
             view: storage.view(TimeRange::ALL),
@@ -60,8 +67,9 @@ impl Run {
             reading: Reading::with_budget(query.limits.samples),
             series_found: 0,
             start_ms: grid.start_ms,
-            end_ms,
+            end_ms: grid.range_end_ms(),
             now_ms,
+            zones,
             storage,
         }
     }
@@ -71,20 +79,48 @@ impl Run {
         QueryResult { data, warnings: Vec::new(), stats: QueryStats::of(self.series_found, &self.reading) }
     }
 
-    /// The value of an expression and the order of its rows.
+    /// The value of an expression.
     pub(super) fn evaluate(
         &mut self,
         expression: Expression,
         grid: Grid,
     ) -> Pin<Box<dyn Future<Output = Result<Value>> + '_>> {
         Box::pin(async move {
-            let plan = self.plan(expression, grid).await?;
+            let plan = self
+                .planned(&expression, grid, |request, instants| lower(expression.clone(), request, instants))
+                .await?;
             self.carry_out(&plan).await
         })
     }
 
-    /// Plans an expression. What stands behind an `@` and reads samples is computed first, as a query of its own.
-    async fn plan(&mut self, expression: Expression, grid: Grid) -> Result<Plan> {
+    /// The samples of an expression that is a window, at one instant. Those of a subquery are the values of what is inside.
+    pub(super) async fn window(&mut self, expression: &Expression, grid: Grid) -> Result<Vec<RawSeries>> {
+        let found = self.planned(expression, grid, |request, instants| window(expression, request, instants)).await?;
+        let found = found.ok_or_else(|| Error::internal("the expression is no window"))?;
+        let Some(inner) = found.inner else {
+            let Node::Selector(matchers) = expression.node(found.of) else {
+                return Err(Error::internal("a window is one of a selector"));
+            };
+            return self.raw_samples(matchers, found.after_ms, found.until_ms).await;
+        };
+        let rows = rows_of(self.evaluate(expression.subtree(found.of), inner).await?)?;
+        let rows = self.finish(rows, Order::Labels)?;
+        let samples = rows.into_iter().map(|row| {
+            let (mut timestamps, mut values) = (Vec::new(), Vec::new());
+            samples_of(&row, &inner, &mut timestamps, &mut values);
+            RawSeries { labels: row.labels, timestamps, values }
+        });
+        Ok(samples.filter(|series| series.timestamps.first().is_some_and(|first| *first <= found.until_ms)).collect())
+    }
+
+    /// What `make` makes of an expression for its instants. What stands behind an `@` and reads samples is computed first, as a query
+    /// of its own.
+    async fn planned<T>(
+        &mut self,
+        expression: &Expression,
+        grid: Grid,
+        make: impl Fn(&Request, &Instants) -> std::result::Result<T, Obstacle>,
+    ) -> Result<T> {
         let request = Request {
             grid,
             dialect: self.dialect,
@@ -92,15 +128,19 @@ impl Run {
             end_ms: self.end_ms,
             now_ms: self.now_ms,
             default_step_ms: DEFAULT_SUBQUERY_STEP_MS,
-            max_points: self.limits.points,
+            max_points: match self.dialect {
+                Dialect::MetricsQl => MOST_METRICSQL_SUBQUERY_POINTS,
+                Dialect::PromQl => MOST_PROMQL_SUBQUERY_POINTS,
+            },
         };
         let mut instants = Instants::new();
         loop {
-            match lower(expression.clone(), &request, &instants) {
-                Ok(plan) => return Ok(plan),
+            match make(&request, &instants) {
+                Ok(made) => return Ok(made),
                 Err(Obstacle::Error(error)) => return Err(error),
                 Err(Obstacle::NeedsInstant(id, grid)) => {
-                    let value = self.evaluate(expression.subtree(id), Grid { points: 1, ..grid }).await?;
+                    let value =
+                        self.evaluate(expression.subtree(id), Grid::new(grid.start_ms, grid.step_ms, 1)).await?;
                     let seconds = match value {
                         Value::Rows(rows) if rows.len() == 1 => rows[0].values.first().copied(),
                         _ => None,
@@ -121,15 +161,28 @@ impl Run {
                 Work::None => continue,
                 Work::Same(of) => spread(taken(&mut slots, *of)?, step.grid.points),
                 Work::Leaf(leaf) => {
-                    let parameters = parameters(&leaf.windowed.parameters, &mut slots)?;
-                    let rows = self.leaf(plan, leaf, parameters).await?;
+                    let (mut numbers, texts) = parameters(&leaf.windowed.parameters, &mut slots)?;
+                    let grid = self.window_ends(&leaf.windowed, leaf.grid, step.grid, &mut numbers);
+                    let mut rows = self.leaf(plan, leaf, grid, (numbers, texts)).await?;
+                    if leaf.windowed.rollup == ABSENT {
+                        let labels = labels_of_absent(&leaf.matchers, self.dialect);
+                        rows = vec![absence(&rows, labels, grid.points)];
+                    }
                     spread(Value::Rows(rows), step.grid.points)
                 }
                 Work::Resample(resample) => {
-                    let parameters = parameters(&resample.windowed.parameters, &mut slots)?;
+                    let (mut numbers, texts) = parameters(&resample.windowed.parameters, &mut slots)?;
+                    let grid = self.window_ends(&resample.windowed, resample.grid, step.grid, &mut numbers);
                     let inner = rows_of(taken(&mut slots, resample.of)?)?;
                     let inner_grid = plan.steps[resample.of.0 as usize].grid;
-                    let rows = self.resample(resample, inner, inner_grid, parameters).await?;
+                    let mut rows = self.resample(&resample.windowed, grid, inner, inner_grid, (numbers, texts)).await?;
+                    if resample.windowed.rollup == ABSENT {
+                        let labels = match self.dialect {
+                            Dialect::MetricsQl => labels_of_selector(&plan.expression, resample.of, self.dialect),
+                            Dialect::PromQl => Labels::default(),
+                        };
+                        rows = vec![absence(&rows, labels, grid.points)];
+                    }
                     spread(Value::Rows(rows), step.grid.points)
                 }
                 Work::Node => self.node(plan, ExprId(at as u32), step.grid, &mut slots)?,
@@ -153,8 +206,16 @@ impl Run {
             Node::Text(text) => return Ok(Value::Text(text.clone())),
             Node::Negative(of) => {
                 let mut rows = rows_of(taken(slots, *of)?)?;
+                let negated = match self.dialect {
+                    // The server subtracts from 0, which is never -0.
+                    Dialect::MetricsQl => |value: f64| 0.0 - value,
+                    Dialect::PromQl => |value: f64| -value,
+                };
+                if self.dialect == Dialect::MetricsQl {
+                    rows.retain(Row::has_values);
+                }
                 for row in &mut rows {
-                    row.values.iter_mut().for_each(|value| *value = -*value);
+                    row.values.iter_mut().for_each(|value| *value = negated(*value));
                     forget_name(row, self.dialect);
                 }
                 rows
@@ -172,8 +233,10 @@ impl Run {
             }
             Node::Call { function, arguments, keep_metric_names } => {
                 let mut values = self.arguments(arguments, slots)?;
-                if function == "absent" {
-                    values.push(Argument::Labels(labels_of_selector(&plan.expression, arguments.first())));
+                if function == "absent"
+                    && let Some(&of) = arguments.first()
+                {
+                    values.push(Argument::Labels(labels_of_selector(&plan.expression, of, self.dialect)));
                 }
                 self.transform(function)?.keep_metric_names(*keep_metric_names).call(values, &context)?
             }
@@ -198,6 +261,13 @@ impl Run {
                 {
                     return Ok(Value::Text(format!("{left}{right}")));
                 }
+                if self.dialect == Dialect::MetricsQl && plan.is_literal[id.0 as usize] {
+                    let number =
+                        |value: Value| Ok::<_, Error>(rows_of(value)?.first().map_or(f64::NAN, |row| row.values[0]));
+                    return Ok(Value::Rows(vec![
+                        context.number(binary.of_literals(number(left_value)?, number(right_value)?)),
+                    ]));
+                }
                 let side = |value: Value, id: ExprId| {
                     let mut rows = rows_of(value)?;
                     match (plan.is_scalar[id.0 as usize], rows.len()) {
@@ -214,17 +284,36 @@ impl Run {
         Ok(Value::Rows(rows))
     }
 
+    /// Where the windows of a rollup end, for each of the instants at which its value is asked for. In PromQL an instant that is fixed by
+    /// `@` does not fix the numbers beside the samples, and `predict_linear` looks ahead from when it is asked, not from where the
+    /// windows end.
+    fn window_ends(&self, windowed: &Windowed, ends: Grid, asked: Grid, numbers: &mut [Parameter]) -> Grid {
+        if self.dialect == Dialect::MetricsQl {
+            return ends;
+        }
+        let is_prediction = windowed.rollup == "predict_linear" && ends != asked;
+        let varies = is_prediction || numbers.iter().any(|number| matches!(number, Parameter::Each(_)));
+        let ends =
+            if ends.points < asked.points && varies { Grid { step_ms: 0, points: asked.points, ..ends } } else { ends };
+        if let (true, Some(seconds)) = (is_prediction, numbers.first_mut()) {
+            let from_end = |position: usize| (asked.at(position) - ends.at(position)) as f64 / 1e3;
+            let ahead = (0..ends.points).map(|position| seconds.at(position) + from_end(position));
+            *seconds = Parameter::Each(ahead.collect());
+        }
+        ends
+    }
+
     /// Rolls the rows of a subquery.
     async fn resample(
         &mut self,
-        resample: &Resample,
+        windowed: &Windowed,
+        grid: Grid,
         inner: Vec<Row>,
         inner_grid: Grid,
         parameters: (Vec<Parameter>, Vec<String>),
     ) -> Result<Vec<Row>> {
         let (numbers, texts) = parameters;
-        let windowed = &resample.windowed;
-        let mut rolling = Rolling::new(windowed, resample.grid, self.dialect, self.lookback_ms, numbers, &texts)?;
+        let mut rolling = Rolling::new(windowed, grid, self.dialect, self.lookback_ms, numbers, &texts)?;
         let mut sink = Sink::Rows(Vec::new(), self.limits);
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         for row in inner {
@@ -255,15 +344,13 @@ impl Run {
         Transform::by_name(name, self.dialect).ok_or_else(|| Error::invalid(format!("unknown function {name:?}")))
     }
 
-    fn context(&self, grid: Grid) -> Context<'static> {
+    fn context(&self, grid: Grid) -> Context<'_> {
         Context {
             grid,
             dialect: self.dialect,
-            start_ms: self.start_ms,
-            end_ms: self.end_ms,
             now_ms: self.now_ms,
             seed: self.now_ms as u64,
-            zones: &UtcOnly,
+            zones: &*self.zones,
             max_values: self.limits.values,
         }
     }
@@ -329,26 +416,22 @@ fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<(Vec<Parame
     Ok((numbers, all_texts))
 }
 
-/// The labels that a selector's conditions leave no choice for; those that are named twice are left out.
-fn labels_of_selector(expression: &Expression, id: Option<&ExprId>) -> Labels {
-    let mut id = id.copied();
-    while let Some(at) = id {
-        match expression.node(at) {
-            Node::Paren(of) => id = Some(*of),
-            Node::Modified { of, modifiers } if modifiers.window.is_none() && !modifiers.is_subquery => id = Some(*of),
-            Node::Selector(lists) if lists.len() == 1 => return fixed_labels(&lists[0]),
+/// The labels that a selector's conditions leave no choice for, whatever stands round it.
+fn labels_of_selector(expression: &Expression, id: ExprId, dialect: Dialect) -> Labels {
+    let mut id = id;
+    loop {
+        match expression.node(id) {
+            Node::Paren(of) => id = *of,
+            Node::Modified { of, modifiers } if !modifiers.is_subquery => id = *of,
+            Node::Selector(lists) => return labels_of_absent(lists, dialect),
             _ => return Labels::default(),
         }
     }
-    Labels::default()
 }
 
-fn fixed_labels(matchers: &[Matcher]) -> Labels {
-    let is_alone = |matcher: &&Matcher| {
-        matcher.label != NAME
-            && matcher.operator == MatchOperator::Equal
-            && matchers.iter().filter(|other| other.label == matcher.label).count() == 1
-    };
-    let pair = |matcher: &Matcher| (Rc::from(matcher.label.as_str()), Rc::from(matcher.value.as_str()));
-    Labels::new(matchers.iter().filter(is_alone).map(pair))
+/// One row that is 1 where all rows of `absent_over_time` are.
+fn absence(rows: &[Row], labels: Labels, points: usize) -> Row {
+    let is_absent = |position: usize| rows.iter().all(|row| row.is_present(position));
+    let values = (0..points).map(|position| if is_absent(position) { 1.0 } else { f64::NAN });
+    Row::new(labels, values.collect())
 }

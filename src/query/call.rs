@@ -40,10 +40,6 @@ pub struct Context<'a> {
     pub grid: Grid,
     /// Whose rules hold.
     pub dialect: Dialect,
-    /// What `start()` is, in milliseconds.
-    pub start_ms: i64,
-    /// What `end()` is, in milliseconds; the grid's last instant may lie before it.
-    pub end_ms: i64,
     /// What `now()` is, in milliseconds.
     pub now_ms: i64,
     /// What `rand()` and its kin begin with where the call names no seed.
@@ -57,16 +53,7 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// A context in UTC whose query is its grid.
     pub fn new(grid: Grid, dialect: Dialect) -> Self {
-        Self {
-            grid,
-            dialect,
-            start_ms: grid.start_ms,
-            end_ms: grid.end_ms(),
-            now_ms: grid.end_ms(),
-            seed: 1,
-            zones: &UtcOnly,
-            max_values: 1 << 26,
-        }
+        Self { grid, dialect, now_ms: grid.end_ms(), seed: 1, zones: &UtcOnly, max_values: 1 << 26 }
     }
 
     /// One row without labels, with the same value everywhere.

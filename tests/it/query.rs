@@ -82,6 +82,93 @@ fn both_languages_compute_over_stored_samples() {
 }
 
 #[test]
+fn what_is_absent_is_told_once_for_all_series() {
+    let mut engine = filled();
+    let mut both = |text: &str, expected: &[&str]| {
+        for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+            assert_eq!(ask(&mut engine, text, dialect, RANGE).map(shown).unwrap(), expected, "{text} in {dialect:?}");
+        }
+    };
+    both("absent_over_time(nothing{a=\"b\",c=~\"d\"}[1m])", &["{a=b} 1 1 1"]);
+    both("sum(absent_over_time(nothing[1m]))", &["{} 1 1 1"]);
+    both("absent_over_time(requests_total[1m])", &[]);
+    both("absent_over_time(temperature[1m] offset 6m)", &["{} 1 - -"]);
+}
+
+#[test]
+fn a_window_by_itself_is_its_samples() {
+    let mut engine = filled();
+    let mut samples = |text: &str, dialect: Dialect| -> Vec<Vec<(i64, f64)>> {
+        let QueryData::Matrix(series) = ask(&mut engine, text, dialect, INSTANT).unwrap().data else {
+            panic!("{text} is no matrix");
+        };
+        let pairs = |one: &sandglass::executor::RawSeries| {
+            one.timestamps.iter().copied().zip(one.values.iter().copied()).collect()
+        };
+        series.iter().map(pairs).collect()
+    };
+    let at = |before_s: i64, value: f64| (START - 60_000 - before_s * 1_000, value);
+    let stored = vec![vec![at(10, 53.0), at(0, 54.0)]];
+    for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+        assert_eq!(samples("temperature[15s]", dialect), stored);
+        assert_eq!(samples("(temperature[15s])", dialect), stored);
+        assert_eq!(samples("temperature[15s] @ end()", dialect), stored);
+    }
+    // A subquery's window is open at its beginning in PromQL alone.
+    assert_eq!(samples("sum(temperature)[2m:1m]", Dialect::PromQl), [[at(60, 48.0), at(0, 54.0)]]);
+    assert_eq!(samples("sum(temperature)[2m:1m]", Dialect::MetricsQl), [[at(120, 42.0), at(60, 48.0), at(0, 54.0)]]);
+    let error = ask(&mut engine, "temperature[1m]", Dialect::PromQl, RANGE).unwrap_err();
+    assert!(error.message().contains("invalid expression type \"range vector\" for range query"), "{error}");
+}
+
+#[test]
+fn a_subquery_of_metrics_ql_has_a_start_and_an_end_of_its_own() {
+    let mut engine = filled();
+    let mut first = |text: &str, dialect: Dialect| ask(&mut engine, text, dialect, RANGE).map(shown).unwrap();
+    let seconds = |ms: i64| ms / 1_000;
+    // It reaches one step beyond the query's end.
+    let end = seconds(START - 180_000 + 60_000);
+    assert_eq!(first("max_over_time(end()[2m:1m])", Dialect::MetricsQl), [format!("{{}} {end} {end} {end}")]);
+    assert_eq!(
+        first("max_over_time((temperature @ end())[2m:1m])", Dialect::PromQl),
+        ["{__name__=temperature,room=attic} 42 42 42"].map(|row| row.replace("__name__=temperature,", ""))
+    );
+}
+
+#[test]
+fn prom_ql_predicts_from_when_it_is_asked() {
+    let mut engine = filled();
+    let mut found = |text: &str, dialect: Dialect| ask(&mut engine, text, dialect, RANGE).map(shown).unwrap();
+    let text = "round(predict_linear(temperature[1m] offset 1m, 60))";
+    assert_eq!(found(text, Dialect::PromQl), ["{room=attic} 36 42 48"]);
+    assert_eq!(found(text, Dialect::MetricsQl), ["{__name__=temperature,room=attic} 30 36 42"]);
+    // Though the window stands still, the prediction moves on.
+    let text = "round(predict_linear(temperature[1m] @ start(), 0))";
+    assert_eq!(found(text, Dialect::PromQl), ["{room=attic} 30 36 42"]);
+    assert_eq!(found(text, Dialect::MetricsQl), ["{__name__=temperature,room=attic} 30 30 30"]);
+    let text = "round(quantile_over_time((time() - 1710071700) / 120, temperature[1m] @ end()))";
+    assert_eq!(found(text, Dialect::PromQl), ["{room=attic} 37 40 42"]);
+}
+
+#[test]
+fn numbers_of_a_text_have_rules_of_their_own_in_metrics_ql() {
+    let mut engine = filled();
+    for (text, expected) in [
+        ("NaN == bool NaN", vec!["{} 1"]),
+        ("NaN > bool 1", vec!["{} 0"]),
+        ("NaN or 7", vec![]),
+        ("1 and NaN", vec!["{} 1"]),
+        ("1 unless NaN", vec![]),
+        ("NaN default 2", vec!["{} 2"]),
+        ("vector(NaN) == bool NaN", vec![]),
+    ] {
+        assert_eq!(ask(&mut engine, text, Dialect::MetricsQl, INSTANT).map(shown).unwrap(), expected, "{text}");
+    }
+    let found = ask(&mut engine, "timestamp(temperature + 1)", Dialect::PromQl, INSTANT).map(shown).unwrap();
+    assert_eq!(found, [format!("{{room=attic}} {}", (START - 60_000) / 1_000)]);
+}
+
+#[test]
 fn an_instant_behind_at_may_be_computed_from_samples() {
     let mut engine = filled();
     let text = format!("temperature @ ({} + min(temperature @ end()) * 0)", (START - 120_000) / 1000);

@@ -9,7 +9,7 @@ use sandglass_kernel::query::series::grid::Grid;
 use sandglass_kernel::query::series::labels::Labels;
 use sandglass_kernel::query::series::row::Row;
 
-const GRID: Grid = Grid { start_ms: 0, step_ms: 1_000, points: 37 };
+const GRID: Grid = Grid::new(0, 1_000, 37);
 
 /// A small generator of numbers.
 struct Random(u64);

@@ -57,7 +57,7 @@ fn answers_are_those_of(fixture: &str, dialect: Dialect) {
             (word().parse().unwrap(), word().parse().unwrap(), word().parse().unwrap());
         let expected: Vec<f64> = words.map(|word| word.parse().unwrap()).collect();
         let rollup = Rollup::by_name(function, dialect).unwrap_or_else(|| panic!("no {function}"));
-        let grid = Grid { start_ms, step_ms, points: expected.len() };
+        let grid = Grid::new(start_ms, step_ms, expected.len());
         let call = call(rollup, Some(window_ms), numbers_of(rollup));
         let (from, to) = call.read_range(&grid);
         let (times, values) = &series[name];
@@ -102,7 +102,7 @@ fn seeded(seed: u64, count: usize) -> (Vec<i64>, Vec<f64>) {
 #[test]
 fn slices_of_steps_and_single_instants_give_what_the_whole_gives() {
     let (times, values) = seeded(7, 600);
-    let grid = Grid { start_ms: 1_050_000, step_ms: 3_000, points: 150 };
+    let grid = Grid::new(1_050_000, 3_000, 150);
     let (mut scratch, mut other) = (Scratch::default(), Scratch::default());
     for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
         for rollup in Rollup::all(dialect).filter(|rollup| {
@@ -131,7 +131,7 @@ fn slices_of_steps_and_single_instants_give_what_the_whole_gives() {
 
 #[test]
 fn bounds_are_open_on_the_left() {
-    let grid = Grid { start_ms: 100, step_ms: 50, points: 3 };
+    let grid = Grid::new(100, 50, 3);
     let bounds = Bounds::new(&[50, 51, 100, 150, 170, 200], &grid, 50);
     assert_eq!((bounds.first, bounds.end), (vec![1, 3, 4], vec![3, 4, 6]));
 }
@@ -141,7 +141,7 @@ fn infinite_and_huge_values_leave_no_trace() {
     let times: Vec<i64> = (0..400).map(|at| at * 1000).collect();
     let mut values = vec![1.0; 400];
     (values[60], values[61], values[62]) = (f64::INFINITY, 1e300, f64::NEG_INFINITY);
-    let grid = Grid { start_ms: 200_000, step_ms: 1_000, points: 100 };
+    let grid = Grid::new(200_000, 1_000, 100);
     for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
         let call = call(Rollup::by_name("sum_over_time", dialect).unwrap(), Some(100_000), &[]);
         let mut out = vec![0.0; 100];
@@ -153,7 +153,7 @@ fn infinite_and_huge_values_leave_no_trace() {
 #[test]
 fn some_rollups_make_several_rows() {
     let (times, values) = ([1_000, 2_000, 3_000], [1.0, 5.0, 3.0]);
-    let grid = Grid { start_ms: 3_000, step_ms: 3_000, points: 1 };
+    let grid = Grid::new(3_000, 3_000, 1);
     let rollup = Rollup::by_name("rollup", Dialect::MetricsQl).unwrap();
     let mut scratch = Scratch::default();
     let three = call(rollup, Some(3_000), &[]);
@@ -184,7 +184,7 @@ fn wrong_arguments_are_told() {
 
 #[test]
 fn subqueries_are_evaluated_at_multiples_of_their_step() {
-    let outer = Grid { start_ms: 100_500, step_ms: 7_000, points: 2 };
+    let outer = Grid::new(100_500, 7_000, 2);
     let inner = inner_grid(&outer, 10_000, 1_000, Dialect::PromQl, 1_000).unwrap();
     assert_eq!((inner.start_ms, inner.end_ms()), (91_000, 107_000));
     assert_eq!(inner_grid(&outer, 10_000, 1_000, Dialect::PromQl, 16), None);
@@ -194,7 +194,7 @@ fn subqueries_are_evaluated_at_multiples_of_their_step() {
 fn a_stale_marker_ends_a_series_for_selectors_and_is_no_sample_for_windows() {
     let stale = f64::from_bits(0x7ff0_0000_0000_0002);
     let (times, values) = ([10_000, 20_000, 30_000], [1.0, 2.0, stale]);
-    let grid = Grid { start_ms: 25_000, step_ms: 10_000, points: 2 };
+    let grid = Grid::new(25_000, 10_000, 2);
     let mut scratch = Scratch::default();
     for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
         let mut roll = |name: &str| {
@@ -214,7 +214,7 @@ fn a_stale_marker_ends_a_series_for_selectors_and_is_no_sample_for_windows() {
 
 #[test]
 fn in_promql_a_nan_among_the_samples_is_a_value() {
-    let grid = Grid { start_ms: 10_000, step_ms: 10_000, points: 2 };
+    let grid = Grid::new(10_000, 10_000, 2);
     let call = call(Rollup::by_name("sum_over_time", Dialect::PromQl).unwrap(), Some(5_000), &[]);
     let (mut scratch, mut out) = (Scratch::default(), [0.0; 2]);
     call.roll(&[8_000, 9_000], &[1.0, f64::NAN], &grid, &mut scratch, &mut out);

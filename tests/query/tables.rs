@@ -8,7 +8,7 @@ use sandglass_kernel::query::series::labels::{Labels, NAME};
 use sandglass_kernel::query::series::row::{Presence, Row};
 
 /// The instants of the answers.
-pub const GRID: Grid = Grid { start_ms: 1_700_000_040_000, step_ms: 60_000, points: 12 };
+pub const GRID: Grid = Grid::new(1_700_000_040_000, 60_000, 12);
 
 /// `name{label="value"} 1 _ NaN`, where `_` is a gap.
 pub fn read_row(line: &str) -> Row {

@@ -224,6 +224,13 @@ impl Aggregate {
             }),
             Kind::CountValues => {
                 let label = arguments.text()?;
+                let is_dropped = |grouping: &Grouping| grouping.is_without && grouping.labels.contains(&label);
+                if self.dialect == Dialect::PromQl && grouping.is_some_and(is_dropped) {
+                    // The label goes with those that are left out, so that nothing tells the values apart.
+                    let mut folder = Folder::new(Fold::Count, self.dialect, grouping.cloned(), limit, points);
+                    arguments.rows()?.iter().for_each(|row| folder.push_row(row));
+                    return Ok(folder.finish());
+                }
                 let grouping = tally::grouping_without(&label, grouping);
                 rank::each(arguments.rows()?, grouping.as_ref(), limit, |group| {
                     tally::count_values(self.dialect, &label, &group, points, context.max_values)

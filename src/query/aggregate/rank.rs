@@ -97,6 +97,7 @@ pub fn by_instant_strictly(end: End, mut group: Group, counts: &[f64]) -> Result
         (false, false) => worse_first(end, b, a),
         (a, b) => a.cmp(&b),
     };
+    group.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
     let mut order = Vec::new();
     for (position, &count) in counts.iter().enumerate() {
         let rows = &mut group.rows;

@@ -36,7 +36,7 @@ pub fn count_values(
     points: usize,
     max_values: usize,
 ) -> Result<Vec<Row>> {
-    // By bits, where all NaNs are one and so are both zeros.
+    // By bits, where all NaNs are one. Both zeros are one number for the server, but two texts for Prometheus.
     let mut numbers: HashMap<u64, usize> = HashMap::new();
     let mut made: Vec<(f64, Vec<f64>)> = Vec::new();
     let most = match dialect {
@@ -48,7 +48,11 @@ pub fn count_values(
             if !row.is_present(position) {
                 continue;
             }
-            let value = if value.is_nan() { f64::NAN } else { value + 0.0 };
+            let value = match dialect {
+                _ if value.is_nan() => f64::NAN,
+                Dialect::MetricsQl => value + 0.0,
+                Dialect::PromQl => value,
+            };
             let number = *numbers.entry(value.to_bits()).or_insert(made.len());
             if number == made.len() {
                 if made.len() >= most || (made.len() + 1).saturating_mul(points) > max_values {

@@ -10,7 +10,8 @@ pub fn arithmetic(operator: BinaryOperator) -> Option<fn(f64, f64) -> f64> {
         BinaryOperator::Multiply => |a, b| a * b,
         BinaryOperator::Divide => |a, b| a / b,
         BinaryOperator::Remainder => |a, b| a % b,
-        BinaryOperator::Power => f64::powf,
+        // A staleness marker is a NaN that signals: `powf` alone would give NaN where other NaNs give 1.
+        BinaryOperator::Power => |a, b| if b == 0.0 || a == 1.0 { 1.0 } else { a.powf(b) },
         BinaryOperator::Atan2 => f64::atan2,
         _ => return None,
     })

@@ -63,6 +63,27 @@ impl Binary {
         }
     }
 
+    /// What MetricsQL makes of two numbers that stand in the text: they are computed as it is read, by rules of their own for NaN.
+    pub fn of_literals(&self, left: f64, right: f64) -> f64 {
+        if let Some(compute) = arithmetic::arithmetic(self.operator) {
+            return compute(left, right);
+        }
+        if let Some(holds) = arithmetic::comparison_with_gaps(self.operator) {
+            return match (self.is_bool, holds(left, right)) {
+                (true, holds) => f64::from(u8::from(holds)),
+                (false, true) => left,
+                (false, false) => f64::NAN,
+            };
+        }
+        match self.operator {
+            BinaryOperator::Default if left.is_nan() => right,
+            BinaryOperator::If if right.is_nan() => f64::NAN,
+            BinaryOperator::IfNot if !right.is_nan() => f64::NAN,
+            BinaryOperator::Unless => f64::NAN,
+            _ => left,
+        }
+    }
+
     fn apply_to_rows(&self, left: Side, right: Side) -> Result<Vec<Row>> {
         // `0.5 < x` keeps the values of x, as `x > 0.5` does.
         if arithmetic::comparison(self.operator).is_some()

@@ -28,6 +28,18 @@ impl Expression {
         &self.nodes[id.0 as usize]
     }
 
+    /// Whether it is nothing but a window: samples, and no rows.
+    pub fn is_window(&self) -> bool {
+        let mut id = self.root();
+        loop {
+            match self.node(id) {
+                Node::Paren(of) => id = *of,
+                Node::Modified { modifiers, .. } => return modifiers.window.is_some() || modifiers.is_subquery,
+                _ => return false,
+            }
+        }
+    }
+
     /// The whole expression's node.
     pub fn root(&self) -> ExprId {
         ExprId(self.nodes.len().saturating_sub(1) as u32)

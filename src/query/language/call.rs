@@ -98,6 +98,8 @@ impl Parser<'_> {
         let first_node = self.made.nodes.len();
         let arguments = self.arguments()?;
         if let Some(made) = self.builtin_template(&lower, &arguments, first_node, start)? {
+            // The operators that it is made of drop names all the same.
+            self.take_keyword("keep_metric_names");
             return Ok(made);
         }
         let keep_metric_names = self.take_keyword("keep_metric_names");

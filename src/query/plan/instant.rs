@@ -1,11 +1,17 @@
 //! The instant behind `@`, as far as it follows from the query alone.
 
 use super::Request;
+use crate::query::dialect::Dialect;
 use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
 use crate::query::series::grid::Grid;
 
 /// The value of an expression that reads no samples, in seconds; nothing for one that does.
 pub(super) fn constant(expression: &Expression, id: ExprId, grid: Grid, request: &Request) -> Option<f64> {
+    // In MetricsQL a subquery has a start and an end of its own.
+    let (start_ms, end_ms) = match request.dialect {
+        Dialect::MetricsQl => (grid.start_ms, grid.range_end_ms()),
+        Dialect::PromQl => (request.start_ms, request.end_ms),
+    };
     // The children of a node stand before it, so that the values up to the node can be computed in their order.
     let subtree = expression.subtree(id);
     let mut values: Vec<Option<f64>> = Vec::with_capacity(subtree.nodes.len());
@@ -25,8 +31,8 @@ pub(super) fn constant(expression: &Expression, id: ExprId, grid: Grid, request:
                 _ => None,
             },
             Node::Call { function, arguments, .. } if arguments.is_empty() => match function.as_str() {
-                "start" => Some(request.start_ms as f64 / 1e3),
-                "end" => Some(request.end_ms as f64 / 1e3),
+                "start" => Some(start_ms as f64 / 1e3),
+                "end" => Some(end_ms as f64 / 1e3),
                 "now" => Some(request.now_ms as f64 / 1e3),
                 "step" => Some(grid.step_ms as f64 / 1e3),
                 "time" => Some(grid.start_ms as f64 / 1e3),

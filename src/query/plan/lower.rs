@@ -1,8 +1,8 @@
 //! From an expression to its plan.
 
 use super::instant::constant;
-use super::scalar::are_scalars;
-use super::{Leaf, Plan, Request, Resample, Step, Windowed, Work};
+use super::scalar::{are_literals, are_scalars};
+use super::{Leaf, Plan, Request, Resample, Step, WholeWindow, Windowed, Work};
 use crate::error::{Error, ErrorKind};
 use crate::query::aggregate::Aggregate;
 use crate::query::dialect::Dialect;
@@ -59,7 +59,37 @@ pub fn lower(expression: Expression, request: &Request, instants: &Instants) -> 
         }
     }
     let is_scalar = are_scalars(&lowering.expression, request.dialect);
-    Ok(Plan { steps: lowering.steps, expression: lowering.expression, is_scalar })
+    let is_literal = are_literals(&lowering.expression);
+    Ok(Plan { steps: lowering.steps, expression: lowering.expression, is_scalar, is_literal })
+}
+
+/// The window that a whole expression is, for a query of one instant; nothing if it is none.
+///
+/// # Errors
+/// See [`Obstacle`].
+pub fn window(expression: &Expression, request: &Request, instants: &Instants) -> Lowered<Option<WholeWindow>> {
+    if !expression.is_window() {
+        return Ok(None);
+    }
+    let expression = expression.clone();
+    let lowering = Lowering { grids: Vec::new(), steps: Vec::new(), expression, request: *request, instants };
+    let source = lowering.source(lowering.expression.root(), request.grid)?;
+    let (until_ms, window_ms) = (source.grid.start_ms, source.window_ms.unwrap_or(source.grid.step_ms));
+    let after_ms = until_ms.saturating_sub(window_ms);
+    let inner = match (source.step_ms, request.dialect) {
+        (None, _) => None,
+        // The server asks itself for the range: its instants begin with the window, and are no multiples of the step.
+        (Some(step_ms), Dialect::MetricsQl) => {
+            let step_ms = step_ms.filter(|step_ms| *step_ms > 0).unwrap_or(source.grid.step_ms);
+            let points = usize::try_from(window_ms / step_ms).unwrap_or(usize::MAX).saturating_add(1);
+            if points > request.max_points {
+                return Err(too_many_instants(window_ms, step_ms, request.max_points).into());
+            }
+            Some(Grid::new(after_ms, step_ms, points))
+        }
+        (Some(step_ms), Dialect::PromQl) => Some(lowering.subquery_grid(&source, step_ms)?),
+    };
+    Ok(Some(WholeWindow { of: source.of, after_ms, until_ms, inner }))
 }
 
 struct Lowering<'a> {
@@ -90,11 +120,11 @@ impl Lowering<'_> {
                 self.give_grid(of, grid);
                 Ok(Work::Same(of))
             }
-            Node::Selector(_) => self.rollup(DEFAULT_ROLLUP, id, Vec::new(), false, grid),
+            Node::Selector(_) => self.by_itself(id, grid),
             Node::Modified { of, modifiers } => {
                 let has_window = modifiers.window.is_some() || modifiers.is_subquery;
                 if has_window || self.is_selector(of) {
-                    return self.rollup(DEFAULT_ROLLUP, id, Vec::new(), false, grid);
+                    return self.by_itself(id, grid);
                 }
                 let moved = self.moved(&modifiers, grid)?;
                 self.give_grid(of, moved);
@@ -158,8 +188,28 @@ impl Lowering<'_> {
         keep_metric_names: bool,
         grid: Grid,
     ) -> Lowered<Work> {
-        self.give_grids(&parameters, grid);
         let source = self.source(of, grid)?;
+        self.rollup_of(source, name, parameters, keep_metric_names, grid)
+    }
+
+    /// A window that stands by itself. The step of a selector's window means nothing there, as on the server.
+    fn by_itself(&mut self, id: ExprId, grid: Grid) -> Lowered<Work> {
+        let mut source = self.source(id, grid)?;
+        if matches!(self.expression.node(source.of), Node::Selector(_)) {
+            source.step_ms = None;
+        }
+        self.rollup_of(source, DEFAULT_ROLLUP, Vec::new(), false, grid)
+    }
+
+    fn rollup_of(
+        &mut self,
+        source: Source,
+        name: &str,
+        parameters: Vec<ExprId>,
+        keep_metric_names: bool,
+        grid: Grid,
+    ) -> Lowered<Work> {
+        self.give_grids(&parameters, grid);
         let windowed = Windowed { rollup: name.to_owned(), window_ms: source.window_ms, parameters, keep_metric_names };
         let Some(step_ms) = source.step_ms else {
             let Node::Selector(matchers) = self.expression.node(source.of) else {
@@ -185,7 +235,11 @@ impl Lowering<'_> {
                 let is_rollup = table::function(function, self.request.dialect)
                     .is_some_and(|function| function.family == Family::Rollup);
                 // Parameters would have to be computed before; they are few enough to leave such calls to their own step.
-                is_rollup && arguments.len() == 1 && self.is_selector_with_modifiers(arguments[0])
+                // What is absent is known when all series were seen.
+                is_rollup
+                    && function != "absent_over_time"
+                    && arguments.len() == 1
+                    && self.is_selector_with_modifiers(arguments[0])
             }
             _ => false,
         };
@@ -245,13 +299,8 @@ impl Lowering<'_> {
             return Err(Error::invalid(format!("a step of {step_ms} ms leads nowhere")).into());
         }
         let window_ms = source.window_ms.unwrap_or(0);
-        inner_grid(&grid, window_ms, step_ms, request.dialect, request.max_points).ok_or_else(|| {
-            let message = format!(
-                "a subquery over {window_ms} ms with a step of {step_ms} ms has no instants, or more than the {} that are allowed; take another step or window",
-                request.max_points
-            );
-            Error::new(ErrorKind::Limit, message).into()
-        })
+        inner_grid(&grid, window_ms, step_ms, request.dialect, request.max_points)
+            .ok_or_else(|| too_many_instants(window_ms, step_ms, request.max_points).into())
     }
 
     /// A grid behind `offset` and `@`.
@@ -265,7 +314,7 @@ impl Lowering<'_> {
             if !seconds.is_finite() || seconds.abs() > 1e15 {
                 return Err(Error::invalid(format!("the instant behind @ is {seconds}, which is no time")).into());
             }
-            moved = Grid { start_ms: (seconds * 1e3).round() as i64, step_ms: grid.step_ms, points: 1 };
+            moved = Grid::new((seconds * 1e3).round() as i64, grid.step_ms, 1);
         }
         let offset_ms = modifiers.offset.map_or(0, |offset| offset.in_milliseconds(grid.step_ms));
         moved.start_ms = moved.start_ms.saturating_sub(offset_ms);
@@ -303,4 +352,11 @@ impl Lowering<'_> {
     fn give_grid(&mut self, id: ExprId, grid: Grid) {
         self.grids[id.0 as usize] = Some(grid);
     }
+}
+
+fn too_many_instants(window_ms: i64, step_ms: i64, most: usize) -> Error {
+    let message = format!(
+        "a subquery over {window_ms} ms with a step of {step_ms} ms has more instants than the {most} that are allowed; take a longer step or a shorter window"
+    );
+    Error::new(ErrorKind::Limit, message)
 }

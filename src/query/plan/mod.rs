@@ -5,8 +5,8 @@ mod instant;
 mod lower;
 mod scalar;
 
-pub use lower::{Instants, Obstacle, lower};
-pub use scalar::are_scalars;
+pub use lower::{Instants, Obstacle, lower, window};
+pub use scalar::{are_literals, are_scalars};
 
 use super::language::ast::{ExprId, Expression, Matcher};
 use super::series::grid::Grid;
@@ -20,6 +20,8 @@ pub struct Plan {
     pub steps: Vec<Step>,
     /// For each node whether it is a number by itself, and not rows.
     pub is_scalar: Vec<bool>,
+    /// For each node whether it is a number of the text, or computed of such alone.
+    pub is_literal: Vec<bool>,
 }
 
 /// What becomes of one node.
@@ -81,6 +83,19 @@ pub struct Resample {
     pub windowed: Windowed,
     /// Where the windows end.
     pub grid: Grid,
+}
+
+/// An expression that is nothing but a window, such as `m[5m]` or `rate(m[5m])[1h:1m]`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct WholeWindow {
+    /// The selector or the expression inside.
+    pub of: ExprId,
+    /// Its samples are later.
+    pub after_ms: i64,
+    /// None is later.
+    pub until_ms: i64,
+    /// The instants of a subquery; none for a selector, whose samples are stored.
+    pub inner: Option<Grid>,
 }
 
 /// For what instants, and by whose rules, an expression is planned.

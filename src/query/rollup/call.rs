@@ -29,7 +29,8 @@ pub enum Parameter {
 }
 
 impl Parameter {
-    pub(super) fn at(&self, position: usize) -> f64 {
+    /// The number at an instant.
+    pub fn at(&self, position: usize) -> f64 {
         match self {
             Self::Same(number) => *number,
             Self::Each(numbers) => numbers.get(position).copied().unwrap_or(f64::NAN),
@@ -191,11 +192,13 @@ impl RollupCall {
     /// The first and the last timestamp that must be read. In MetricsQL what is read is part of the meaning: neither more nor less may be.
     pub fn read_range(&self, grid: &Grid) -> (i64, i64) {
         let grid = self.shifted(grid);
-        let before = match self.rollup.dialect {
-            Dialect::MetricsQl => READ_BEFORE_MS.saturating_add(self.window_ms.unwrap_or(0).max(grid.step_ms)),
-            Dialect::PromQl => self.promql_window_ms() - 1,
+        let (before_ms, end_ms) = match self.rollup.dialect {
+            Dialect::MetricsQl => {
+                (READ_BEFORE_MS.saturating_add(self.window_ms.unwrap_or(0).max(grid.step_ms)), grid.range_end_ms())
+            }
+            Dialect::PromQl => (self.promql_window_ms() - 1, grid.end_ms()),
         };
-        (grid.start_ms.saturating_sub(before), grid.end_ms())
+        (grid.start_ms.saturating_sub(before_ms), end_ms)
     }
 
     /// The samples of one series, sorted by time, with stale markers: makes of them what the windows are taken of. The bounds of the series

@@ -19,6 +19,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     }),
     Function::rows("month", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.month)),
     Function::rows("year", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.year)),
+    Function::rows("timestamp", Known::PromQl, (1, 1), Names::Drop, timestamp),
     Function::rows("timezone_offset", Known::MetricsQl, (1, 1), Names::Drop, timezone_offset),
 ];
 
@@ -71,6 +72,12 @@ fn each(call: &mut Call, of: fn(&Date) -> i64) -> Result<Vec<Row>> {
         call.map(row, |_, value| if value.is_nan() { value } else { of(&Date::of(value)) as f64 });
     }
     Ok(rows)
+}
+
+/// When values were computed. Of a selector's samples the rollup of this name tells it.
+fn timestamp(call: &mut Call) -> Result<Vec<Row>> {
+    let grid = call.context.grid;
+    call.map_rows(|position, _| grid.at(position) as f64 / 1e3)
 }
 
 fn timezone_offset(call: &mut Call) -> Result<Vec<Row>> {

@@ -72,7 +72,10 @@ fn smooth_exponential(call: &mut Call) -> Result<Vec<Row>> {
     let mut rows = call.arguments.rows()?;
     let factors = call.arguments.numbers()?;
     for row in &mut rows {
-        let Some(first) = row.values.iter().position(|value| value.is_finite()) else { continue };
+        let Some(first) = row.values.iter().position(|value| !value.is_nan()) else { continue };
+        // What never comes to an end, as `ttf` has it, is left out of the mean. A gap right behind such a beginning has no mean, as on
+        // the server.
+        let first = first + row.values[first..].iter().position(|value| !value.is_infinite()).unwrap_or(0);
         let mut mean = row.values[first];
         let pairs = row.values.iter_mut().zip(&factors).skip(first + 1);
         for (value, &factor) in pairs.filter(|(value, _)| !value.is_nan()) {

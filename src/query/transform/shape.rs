@@ -29,8 +29,10 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("pi", Known::Both, (0, 0), Names::Keep, |call| Ok(vec![call.context.number(std::f64::consts::PI)])),
     Function::rows("now", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.now_ms)),
     Function::rows("step", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.grid.step_ms)),
-    Function::rows("start", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.start_ms)),
-    Function::rows("end", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.end_ms)),
+    Function::rows("start", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.grid.start_ms)),
+    Function::rows("end", Known::MetricsQl, (0, 0), Names::Keep, |call| {
+        seconds(call, call.context.grid.range_end_ms())
+    }),
 ];
 
 fn seconds(call: &Call, milliseconds: i64) -> Result<Vec<Row>> {
@@ -50,14 +52,20 @@ fn union(call: &mut Call) -> Result<Vec<Row>> {
     Ok(made)
 }
 
-/// The labels that `absent(selector)` shows: those that the selector fixes. PromQL leaves out a label that is matched more than once.
+/// The labels that `absent(selector)` shows: those that the selector fixes. In PromQL a later condition on a label leaves it open.
 pub fn labels_of_absent(selector: &[Vec<Matcher>], dialect: Dialect) -> Labels {
     let [matchers] = selector else { return Labels::default() };
     let mut labels = Labels::default();
-    for matcher in matchers.iter().filter(|matcher| matcher.label != NAME && matcher.operator == MatchOperator::Equal) {
-        let is_alone = || matchers.iter().filter(|other| other.label == matcher.label).count() == 1;
-        if dialect == Dialect::MetricsQl || is_alone() {
-            labels.set(&matcher.label, matcher.value.as_str());
+    let mut was_fixed = HashSet::new();
+    for matcher in matchers.iter().filter(|matcher| matcher.label != NAME) {
+        let is_fixed = matcher.operator == MatchOperator::Equal;
+        match dialect {
+            Dialect::MetricsQl if is_fixed => labels.set(&matcher.label, matcher.value.as_str()),
+            Dialect::PromQl if is_fixed && was_fixed.insert(matcher.label.as_str()) => {
+                labels.set(&matcher.label, matcher.value.as_str());
+            }
+            Dialect::PromQl => labels.remove(&matcher.label),
+            Dialect::MetricsQl => {}
         }
     }
     labels

@@ -1,4 +1,4 @@
-// A real Prometheus on this machine that takes remote write.
+// A real Prometheus server on this machine, fed as servers feed each other: the judge of answers in PromQL.
 import { spawn } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
@@ -6,12 +6,15 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { canonical, seriesKey } from "./exports.mjs";
 import { freePort, temporaryDirectory } from "./victoriametrics.mjs";
 
+/** Samples of one request of {@link Prometheus.write}. */
+const SAMPLES_A_REQUEST = 50_000;
+
 export class Prometheus {
   #process;
-  #exit;
   #log = "";
+  #exit;
 
-  /** Starts a server with an empty database and waits until it answers. */
+  /** Starts a server on a new empty directory and waits until it answers. PROMETHEUS names another program than the system's. */
   static async start() {
     const server = new Prometheus();
     await server.#start();
@@ -20,23 +23,28 @@ export class Prometheus {
 
   async #start() {
     this.directory = await temporaryDirectory("prometheus");
-    const config = join(this.directory, "prometheus.yml");
-    await writeFile(config, "global: {}\n");
-    const port = await freePort();
-    this.url = `http://127.0.0.1:${port}`;
+    this.url = `http://127.0.0.1:${await freePort()}`;
+    const configuration = join(this.directory, "prometheus.yml");
+    await writeFile(configuration, "global: {}\n");
     this.#process = spawn(
       process.env.PROMETHEUS ?? "prometheus",
       [
-        `--config.file=${config}`,
+        `--config.file=${configuration}`,
         `--storage.tsdb.path=${join(this.directory, "data")}`,
-        `--web.listen-address=127.0.0.1:${port}`,
+        `--web.listen-address=${new URL(this.url).host}`,
         "--web.enable-remote-write-receiver",
+        // One head block takes samples of months in any order of their series.
+        "--storage.tsdb.min-block-duration=1000d",
+        "--storage.tsdb.max-block-duration=1000d",
         "--storage.tsdb.retention.time=100y",
+        "--enable-feature=promql-at-modifier,promql-negative-offset",
       ],
       { stdio: ["ignore", "pipe", "pipe"] },
     );
-    for (const stream of [this.#process.stdout, this.#process.stderr])
-      stream.setEncoding("utf8").on("data", (text) => (this.#log = (this.#log + text).slice(-100_000)));
+    for (const stream of [this.#process.stdout, this.#process.stderr]) {
+      stream.setEncoding("utf8").on("data", (text) => (this.#log = (this.#log + text).slice(-200_000)));
+    }
+    // A test that dies must not leave its server behind.
     const reap = () => this.#process.kill("SIGKILL");
     process.once("exit", reap);
     let ended;
@@ -44,14 +52,46 @@ export class Prometheus {
       this.#process.once("error", (error) => resolve((ended = `cannot be started: ${error.message}`)));
       this.#process.once("exit", (code, signal) => resolve((ended = `ended with ${signal ?? `code ${code}`}`)));
     }).finally(() => process.removeListener("exit", reap));
-    for (const deadline = Date.now() + 60_000; ; ) {
+    const deadline = Date.now() + 60_000;
+    for (;;) {
       if (ended !== undefined) throw new Error(`Prometheus ${ended}\n${this.#log}`);
-      if ((await fetch(`${this.url}/-/ready`).catch(() => undefined))?.ok) return;
-      if (Date.now() > deadline) throw new Error(`Prometheus did not answer within a minute\n${this.#log}`);
+      const answer = await fetch(`${this.url}/-/ready`).catch(() => undefined);
+      if (answer?.ok) return;
+      if (Date.now() > deadline) {
+        this.#process.kill("SIGKILL");
+        throw new Error(`Prometheus did not answer within a minute\n${this.#log}`);
+      }
       await sleep(25);
     }
   }
 
+  /**
+   * Hands series over by remote write.
+   *
+   * @param {{ labels: Record<string, string>, timestamps: Float64Array, values: Float64Array }[]} series
+   */
+  async write(series) {
+    let waiting = [];
+    let samples = 0;
+    const send = async () => {
+      const answer = await fetch(`${this.url}/api/v1/write`, {
+        method: "POST",
+        headers: { "content-type": "application/x-protobuf", "content-encoding": "snappy", "x-prometheus-remote-write-version": "0.1.0" },
+        body: uncompressedSnappy(Buffer.concat(waiting)),
+      });
+      if (!answer.ok) throw new Error(`remote write: ${answer.status} ${await answer.text()}`);
+      waiting = [];
+      samples = 0;
+    };
+    for (const one of series) {
+      waiting.push(field(1, timeSeries(one)));
+      samples += one.timestamps.length;
+      if (samples >= SAMPLES_A_REQUEST) await send();
+    }
+    if (samples > 0) await send();
+  }
+
+  /** What the server has printed (the last 200 kB). */
   get log() {
     return this.#log;
   }
@@ -76,9 +116,44 @@ export class Prometheus {
     return new Map(series);
   }
 
+  /** Ends the server and removes what it has stored. */
   async stop() {
-    this.#process.kill("SIGTERM");
+    this.#process.kill("SIGKILL");
     await this.#exit;
     await rm(this.directory, { recursive: true, force: true });
   }
+}
+
+/** A message of a Protocol Buffer: field number, length, content. */
+function field(number, content) {
+  return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(content.length)]), content]);
+}
+
+function varint(number) {
+  const bytes = [];
+  for (; number > 127; number = Math.floor(number / 128)) bytes.push((number % 128) | 128);
+  bytes.push(number);
+  return bytes;
+}
+
+function timeSeries({ labels, timestamps, values }) {
+  const names = Object.keys(labels).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
+  const pieces = names.map((name) => field(1, Buffer.concat([field(1, Buffer.from(name)), field(2, Buffer.from(labels[name]))])));
+  // The bits of values pass as they are: some are staleness markers.
+  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
+  for (const [at, time] of timestamps.entries()) {
+    const value = bytes.subarray(at * 8, at * 8 + 8);
+    pieces.push(field(2, Buffer.concat([Buffer.from([(1 << 3) | 1]), value, Buffer.from([(2 << 3) | 0, ...varint(time)])])));
+  }
+  return Buffer.concat(pieces);
+}
+
+/** Snappy's block format with literals alone. */
+function uncompressedSnappy(bytes) {
+  const pieces = [Buffer.from(varint(bytes.length))];
+  for (let from = 0; from < bytes.length; from += 65_536) {
+    const piece = bytes.subarray(from, from + 65_536);
+    pieces.push(Buffer.from([61 << 2, (piece.length - 1) & 255, (piece.length - 1) >> 8]), piece);
+  }
+  return Buffer.concat(pieces);
 }
