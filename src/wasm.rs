@@ -28,6 +28,7 @@ mod archive;
 mod options;
 mod query;
 mod request;
+mod zones;
 
 use options::{EngineOptions, Options};
 use request::Request;
@@ -430,7 +431,8 @@ impl EnginePort {
     }
 
     fn open_with(file_system: Box<dyn FileSystem>, config: Config) -> Result<Self> {
-        let (engine, opening) = Engine::open(file_system, config)?;
+        let (mut engine, opening) = Engine::open(file_system, config)?;
+        engine.set_time_zones(Rc::new(zones::BrowserZones::default()));
         Ok(Self {
             engine,
             files: None,

@@ -2,15 +2,15 @@
 
 use crate::small;
 use crate::tables::{GRID, read_row};
-use sandglass_kernel::error::{ErrorKind, Result};
-use sandglass_kernel::query::aggregate::Aggregate;
-use sandglass_kernel::query::binary::{Binary, Side};
-use sandglass_kernel::query::call::{Argument, Context, TimeZones};
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::finish::{Order, finish};
-use sandglass_kernel::query::language::ast::{BinaryOperator, Join, Matching};
-use sandglass_kernel::query::series::row::Row;
-use sandglass_kernel::query::transform::Transform;
+use sandglass::error::{ErrorKind, Result};
+use sandglass::query::aggregate::Aggregate;
+use sandglass::query::binary::{Binary, Side};
+use sandglass::query::call::{Argument, Context, TimeZones};
+use sandglass::query::dialect::Dialect;
+use sandglass::query::finish::{Order, finish};
+use sandglass::query::language::ast::{BinaryOperator, Join, Matching};
+use sandglass::query::series::row::Row;
+use sandglass::query::transform::Transform;
 
 fn given() -> Vec<Row> {
     let rows = [

@@ -1,8 +1,8 @@
 //! Well-formed expressions at random, always the same ones for a seed.
 
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::functions::signature::{Argument, Count, Family, Function, Kind};
-use sandglass_kernel::query::functions::table;
+use sandglass::query::dialect::Dialect;
+use sandglass::query::functions::signature::{Argument, Count, Family, Function, Kind};
+use sandglass::query::functions::table;
 
 /// Makes expressions of one dialect over given metrics and labels.
 pub struct Generator {

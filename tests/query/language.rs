@@ -1,9 +1,9 @@
 //! Texts become expressions and texts again; what is wrong is told with its place.
 
 use crate::generator::Generator;
-use sandglass_kernel::error::ErrorKind;
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::language::{parse, parse_selector, print, tag_filters};
+use sandglass::error::ErrorKind;
+use sandglass::query::dialect::Dialect;
+use sandglass::query::language::{parse, parse_selector, print, tag_filters};
 use std::time::{Duration, Instant};
 
 const DIALECTS: [Dialect; 2] = [Dialect::MetricsQl, Dialect::PromQl];
@@ -91,7 +91,7 @@ fn spans_show_where_nodes_stand() {
 fn a_mistake_has_its_place_and_becomes_an_error_of_the_engine() {
     let error = parse("up\n + sum(rate(x[5m])", Dialect::MetricsQl).unwrap_err();
     assert_eq!((error.line, error.column, error.span.start), (2, 19, 21));
-    let error: sandglass_kernel::error::Error = error.into();
+    let error: sandglass::error::Error = error.into();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.message().starts_with("2:19: parse error: expected "), "{}", error.message());
 }

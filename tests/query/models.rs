@@ -1,13 +1,13 @@
 //! Aggregates and joins against the plainest loops that give the same, on seeded random rows.
 
-use sandglass_kernel::query::aggregate::Aggregate;
-use sandglass_kernel::query::binary::{Binary, Side};
-use sandglass_kernel::query::call::{Argument, Context};
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::language::ast::{BinaryOperator, Grouping, Join, Matching};
-use sandglass_kernel::query::series::grid::Grid;
-use sandglass_kernel::query::series::labels::Labels;
-use sandglass_kernel::query::series::row::Row;
+use sandglass::query::aggregate::Aggregate;
+use sandglass::query::binary::{Binary, Side};
+use sandglass::query::call::{Argument, Context};
+use sandglass::query::dialect::Dialect;
+use sandglass::query::language::ast::{BinaryOperator, Grouping, Join, Matching};
+use sandglass::query::series::grid::Grid;
+use sandglass::query::series::labels::Labels;
+use sandglass::query::series::row::Row;
 
 const GRID: Grid = Grid::new(0, 1_000, 37);
 

@@ -2,12 +2,12 @@
 
 use std::collections::HashMap;
 
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::rollup::bounds::Bounds;
-use sandglass_kernel::query::rollup::subquery::inner_grid;
-use sandglass_kernel::query::rollup::table::{Arguments, Rollup};
-use sandglass_kernel::query::rollup::{FoundRows, Parameter, RollupCall, RowsOf, Scratch};
-use sandglass_kernel::query::series::grid::Grid;
+use sandglass::query::dialect::Dialect;
+use sandglass::query::rollup::bounds::Bounds;
+use sandglass::query::rollup::subquery::inner_grid;
+use sandglass::query::rollup::table::{Arguments, Rollup};
+use sandglass::query::rollup::{FoundRows, Parameter, RollupCall, RowsOf, Scratch};
+use sandglass::query::series::grid::Grid;
 
 const SAMPLES: &str = include_str!("rollup_samples.txt");
 

@@ -1,7 +1,7 @@
 //! Labels and rows keep their rules.
 
-use sandglass_kernel::query::series::labels::Labels;
-use sandglass_kernel::query::series::row::{Presence, Row};
+use sandglass::query::series::labels::Labels;
+use sandglass::query::series::row::{Presence, Row};
 
 #[test]
 fn labels_are_sorted_and_have_no_empty_values() {

@@ -1,15 +1,15 @@
 //! A small reader of expressions over given rows, for the tables of functions and operators. It knows just what they need.
 
-use sandglass_kernel::error::Result;
-use sandglass_kernel::query::aggregate::Aggregate;
-use sandglass_kernel::query::binary::{Binary, Side};
-use sandglass_kernel::query::call::{Argument, Context};
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::finish::{self, Order};
-use sandglass_kernel::query::language::ast::{BinaryOperator, Grouping, Join, MatchOperator, Matcher, Matching};
-use sandglass_kernel::query::series::labels::Labels;
-use sandglass_kernel::query::series::row::Row;
-use sandglass_kernel::query::transform::{Transform, labels_of_absent};
+use sandglass::error::Result;
+use sandglass::query::aggregate::Aggregate;
+use sandglass::query::binary::{Binary, Side};
+use sandglass::query::call::{Argument, Context};
+use sandglass::query::dialect::Dialect;
+use sandglass::query::finish::{self, Order};
+use sandglass::query::language::ast::{BinaryOperator, Grouping, Join, MatchOperator, Matcher, Matching};
+use sandglass::query::series::labels::Labels;
+use sandglass::query::series::row::Row;
+use sandglass::query::transform::{Transform, labels_of_absent};
 
 /// What an expression is.
 enum Value {

@@ -1,11 +1,11 @@
 //! Functions and operators against the answers of the servers.
 
 use crate::small;
-use sandglass_kernel::query::call::Context;
-use sandglass_kernel::query::dialect::Dialect;
-use sandglass_kernel::query::series::grid::Grid;
-use sandglass_kernel::query::series::labels::{Labels, NAME};
-use sandglass_kernel::query::series::row::{Presence, Row};
+use sandglass::query::call::Context;
+use sandglass::query::dialect::Dialect;
+use sandglass::query::series::grid::Grid;
+use sandglass::query::series::labels::{Labels, NAME};
+use sandglass::query::series::row::{Presence, Row};
 
 /// The instants of the answers.
 pub const GRID: Grid = Grid::new(1_700_000_040_000, 60_000, 12);

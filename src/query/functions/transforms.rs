@@ -28,7 +28,6 @@ const FRACTION_OF_BUCKETS: &[Argument] =
 const LIMIT_AND_BUCKETS: &[Argument] = &[one("limit", Kind::Scalar), one("buckets", Kind::Series)];
 const ZONE: &[Argument] = &[one("time zone", Kind::Text)];
 const FREE_AND_MAX: &[Argument] = &[one("free", Kind::Series), one("most", Kind::Series)];
-const INFO: &[Argument] = &[one("rows", Kind::Series), optional("information", Kind::Series)];
 
 pub(super) const TRANSFORMS: &[Function] = functions! { Transform,
     "abs"                     Both      Drop Series ROWS "Absolute value"
@@ -74,7 +73,6 @@ pub(super) const TRANSFORMS: &[Function] = functions! { Transform,
     "histogram_stdvar"        Both      Drop Series ROWS "Variance of a histogram"
     "histogram_sum"           PromQl    Drop Series ROWS "Sum of a native histogram; there are none, so the answer is empty"
     "hour"                    Both      Drop Series TIMES "Hour of the day"
-    "info"                    PromQl    Keep Series INFO "Rows with the labels of the info series that belong to them"
     "interpolate"             MetricsQl Keep Series ROWS "Gaps filled along straight lines"
     "keep_last_value"         MetricsQl Keep Series ROWS "Gaps filled with the value before"
     "keep_next_value"         MetricsQl Keep Series ROWS "Gaps filled with the value behind"

@@ -88,6 +88,7 @@ impl RollupCall {
             | Kernel::Median
             | Kernel::MedianDeviation
             | Kernel::Outlier
+            | Kernel::InterquartileRange
             | Kernel::Distinct
             | Kernel::Mode => {
                 sorted.clear();
@@ -98,6 +99,7 @@ impl RollupCall {
                         Kernel::Median => sorted_window::quantile(0.5, in_order),
                         Kernel::MedianDeviation => sorted_window::median_deviation(in_order, spare),
                         Kernel::Outlier => sorted_window::outlier(in_order, over_time::last(&window)),
+                        Kernel::InterquartileRange => sorted_window::interquartile_range(in_order),
                         Kernel::Distinct => sorted_window::distinct(in_order, window.previous),
                         Kernel::Mode => sorted_window::mode(in_order, window.previous),
                         _ => sorted_window::quantile(window.parameters[0], in_order),

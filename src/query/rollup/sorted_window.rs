@@ -83,6 +83,11 @@ pub(super) fn outlier(sorted: &[f64], last: f64) -> f64 {
     if last > upper + far || last < lower - far { last } else { f64::NAN }
 }
 
+/// How far the quartiles are from each other.
+pub(super) fn interquartile_range(sorted: &[f64]) -> f64 {
+    quantile(0.75, sorted) - quantile(0.25, sorted)
+}
+
 /// How many values differ from each other.
 pub(super) fn distinct(sorted: &[f64], previous: f64) -> f64 {
     if sorted.is_empty() {

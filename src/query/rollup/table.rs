@@ -25,6 +25,7 @@ pub(super) enum Kernel {
     Median,
     MedianDeviation,
     Outlier,
+    InterquartileRange,
     Distinct,
     Mode,
     /// Several rows: `min`, `max` and `avg` of what the samples were made into.
@@ -196,6 +197,7 @@ static METRICSQL: &[Entry] = &[
     plain("deriv_fast", Kernel::Slope).widened(),
     each("descent_over_time", change::descent),
     plain("distinct_over_time", Kernel::Distinct),
+    each("double_exponential_smoothing", regression::smoothed).named().with(NumbersAfter(2)),
     each("duration_over_time", over::duration).with(NumbersAfter(1)),
     each("first_over_time", over::first).named(),
     each("geomean_over_time", over::geometric_mean).named(),
@@ -210,6 +212,7 @@ static METRICSQL: &[Entry] = &[
     each("increase_pure", counter::pure_increase).after(RemoveResets),
     each("increases_over_time", change::increases),
     each("integrate", over::integral),
+    plain("iqr_over_time", Kernel::InterquartileRange).named(),
     each("irate", counter::last_slope).widened().after(RemoveResets),
     each("lag", over::lag),
     each("last_over_time", over::last).named(),

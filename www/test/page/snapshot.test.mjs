@@ -131,7 +131,9 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   await page.waitForSelector("[aria-labelledby=keep-title] [role=alert]");
   await page.getByRole("textbox", { name: "Name" }).fill("kept for later");
   await page.getByRole("button", { name: "Keep it" }).click();
-  await page.getByText(new RegExp(`Kept as “kept for later”: ${samples} samples in (IndexedDB|the origin private file system)\\.`)).waitFor();
+  await page
+    .getByText(new RegExp(`Kept as “kept for later”: ${samples} samples in (IndexedDB|the origin private file system)\\.`))
+    .waitFor();
   await page.goto(`${visit.url}/blank.html`);
   await page.goto(`${visit.url}/page/index.html#live`);
   await page.locator(".kept").getByRole("button", { name: "kept for later", exact: true }).click();
