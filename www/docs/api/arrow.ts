@@ -1,0 +1,6 @@
+/**
+ * Results as tables of Apache Arrow.
+ *
+ * @module sandglass/arrow
+ */
+export * from "../../dist/arrow.js";
