@@ -215,7 +215,11 @@ impl std::str::FromStr for Place {
         let parsed = || {
             let (hex, from) = text.split_once('.')?;
             let (pairs, []) = hex.as_bytes().as_chunks::<2>() else { return None };
-            let byte = |pair: &[u8; 2]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+            // A sign would pass as a digit.
+            let byte = |pair: &[u8; 2]| {
+                let digits = std::str::from_utf8(pair).ok().filter(|_| pair.iter().all(u8::is_ascii_hexdigit))?;
+                u8::from_str_radix(digits, 16).ok()
+            };
             let name: Vec<u8> = pairs.iter().map(byte).collect::<Option<_>>()?;
             Some(Self { name: MetricName::unmarshal(&name).ok()?, from: from.parse().ok()? })
         };

@@ -26,10 +26,12 @@ const KINDS = {
 };
 const found = pages().flatMap((path) => blocksOf(path).map((block) => ({ path, ...block })));
 const ofKind = (kind) => found.filter(({ info }) => info === kind);
-/** By page; the READMEs have a test of their own, which builds what they show. */
+/** Pages whose code tests of their own build and run. */
+const ELSEWHERE = ["README.md", "docs/HTTP.md"];
+/** By page. */
 const programs = new Map();
 for (const block of ofKind("js")) {
-  if (block.path !== "README.md") programs.set(block.path, [...(programs.get(block.path) ?? []), block]);
+  if (!ELSEWHERE.includes(block.path)) programs.set(block.path, [...(programs.get(block.path) ?? []), block]);
 }
 
 const IMPORTS = {
@@ -53,13 +55,21 @@ import type * as entry from "sandglass";
 import type * as hooks from "sandglass/react";
 import type * as charts from "sandglass/uplot";
 import type { FunctionComponent } from "react";
+import type * as arrow from "apache-arrow";
+import type * as sdk from "@opentelemetry/sdk-metrics";
+import type * as tables from "sandglass/arrow";
+import type * as telemetry from "sandglass/opentelemetry";
 declare global {
+  const toArrowTable: typeof tables.toArrowTable, tableToIPC: typeof arrow.tableToIPC;
+  const SandglassExporter: typeof telemetry.SandglassExporter, MeterProvider: typeof sdk.MeterProvider;
+  const PeriodicExportingMetricReader: typeof sdk.PeriodicExportingMetricReader;
   type Database = TheDatabase;
   var db: Database;
   const openSnapshot: typeof entry.openSnapshot;
   const useDatabase: typeof hooks.useDatabase, useQuery: typeof hooks.useQuery, toAlignedData: typeof charts.toAlignedData;
   const Chart: FunctionComponent<{ database: Database }>;
   const uPlot: new (options: object, data: charts.AlignedData) => object, options: object;
+  const token: string, connection: { insertArrowFromIPCStream(ipc: Uint8Array, options: { name: string }): Promise<void> };
   const file: Blob, bar: { value: number }, state: EngineState, part: PartId, up: SeriesHandle, start: number, end: number;
   const draw: (timestamps: Float64Array, series: entry.RangeSeries[]) => void;
 }
@@ -147,7 +157,7 @@ describe("the code in the documentation", { concurrency: 3 }, () => {
   });
 
   it("compiles, with the examples of the types", async () => {
-    await link(project, ["react", "@types/react", "csstype", "vue"]);
+    await link(project, ["react", "@types/react", "csstype", "vue", "apache-arrow", "@opentelemetry/sdk-metrics"]);
     const folder = join(project, "compiled");
     await mkdir(folder);
     const compilerOptions = {
