@@ -1,6 +1,5 @@
 //! What the engine answers.
 
-use super::push::PushPiece;
 use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::collections::sort;
@@ -251,6 +250,17 @@ pub(super) fn text_labels(name: &MetricName) -> Labels {
         .collect();
     sort::sort(&mut labels);
     labels
+}
+
+/// One body of a push.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PushPiece {
+    /// As the protocol wants it.
+    pub body: Vec<u8>,
+    /// How many samples it has.
+    pub samples: u64,
+    /// Where the window goes on behind it; empty at its end.
+    pub next: String,
 }
 
 /// The answer to one command.

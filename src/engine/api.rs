@@ -103,11 +103,7 @@ impl ApiRequest<'_> {
     fn asked(&self, times: Times) -> std::result::Result<Query, Refusal> {
         let dialect = self.dialect()?;
         let text = self.arguments.get("query").unwrap_or_default();
-        let expression =
-            language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
-        if matches!(times, Times::Range { .. }) && dialect == Dialect::PromQl && expression.is_window() {
-            return Err(format!("invalid parameter \"query\": {}", executor::not_for_ranges("range vector").message()));
-        }
+        language::parse(text, dialect).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
         let mut limits = Limits { points: MAX_POINTS, ..Limits::default() };
         if let Some(timeout_ms) = self.arguments.duration_ms("timeout")? {
             limits.timeout_ms = timeout_ms;
@@ -196,7 +192,9 @@ impl ApiRequest<'_> {
         match result {
             Ok(result) => api::success(&data(&result.data), &result.warnings),
             Err(error) if executor::is_timeout(&error) => api::timed_out(&error),
-            Err(error) if executor::is_wrong_type(&error) => api::bad_data(error.message()),
+            Err(error) if executor::is_wrong_type(&error) => {
+                api::bad_data(&format!("invalid parameter \"query\": {}", error.message()))
+            }
             Err(error) => api::failed(&error),
         }
     }

@@ -39,10 +39,9 @@ mod transfer;
 
 pub use crate::formats::body::Format as BodyFormat;
 pub use crate::formats::export::ExportFormat;
-pub use answer::{Answer, IngestError, IngestResult, Labels, SeriesData, SnapshotFile};
+pub use answer::{Answer, IngestError, IngestResult, Labels, PushPiece, SeriesData, SnapshotFile};
 pub use command::{Command, SeriesHandle, Ticket};
 pub use config::{AuthKeys, Clock, Config, Origin};
-pub use push::PushPiece;
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};

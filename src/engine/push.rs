@@ -1,5 +1,6 @@
 //! What a push sends: exports of windows of time as bodies of their own, places to go on from, and what came late for one that follows.
 
+use super::answer::PushPiece;
 use super::export::ExportCursor;
 use super::{Shared, transfer};
 use crate::error::Result;
@@ -9,17 +10,6 @@ use crate::time::TimeRange;
 
 /// A body has about so many bytes before it is compressed: what is sent again when an answer was lost.
 const BODY_BYTES: usize = 256 * 1024;
-
-/// One body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PushPiece {
-    /// As the protocol wants it.
-    pub body: Vec<u8>,
-    /// How many samples it has.
-    pub samples: u64,
-    /// Where the window goes on behind it; empty at its end.
-    pub next: String,
-}
 
 /// Begins with a window of time, at a place of it.
 pub(super) async fn open(

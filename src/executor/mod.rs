@@ -169,7 +169,7 @@ impl Times {
 const WRONG_TYPE: &str = "invalid expression type";
 
 /// What is said of an expression whose value can't be told for each instant of a range.
-pub fn not_for_ranges(kind: &str) -> Error {
+fn not_for_ranges(kind: &str) -> Error {
     Error::invalid(format!("{WRONG_TYPE} \"{kind}\" for range query, must be Scalar or instant Vector"))
 }
 

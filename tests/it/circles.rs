@@ -17,7 +17,6 @@ const PIECES: &[(&str, &str)] = &[
     ("query/language/selector.rs", "query/language/parser.rs"),
     ("query/language/selector.rs", "query/language/template.rs"),
     ("query/rollup/found.rs", "query/rollup/call.rs"),
-    ("query/rollup/over_time.rs", "query/rollup/call.rs"),
     ("wasm/query.rs", "wasm/answer.rs"),
 ];
 

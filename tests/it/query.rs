@@ -309,7 +309,9 @@ fn a_range_without_bounds_is_the_last_five_minutes_of_metricsql_alone() {
     for (expression, kind) in [("temperature[1m]", "range vector"), ("\"a\"", "string")] {
         let (status, body) =
             get(&format!("/api/v1/query_range?query={expression}&dialect=promql&start=1&end=2&step=1"));
-        let told = format!(r#""bad_data","error":"invalid expression type \"{kind}\" for range query"#);
+        let told = format!(
+            r#""bad_data","error":"invalid parameter \"query\": invalid expression type \"{kind}\" for range query"#
+        );
         assert!(status == 400 && body.contains(&told), "{body}");
     }
     let (status, body) = get("/api/v1/query_range?query=count(temperature)&dialect=promql");
