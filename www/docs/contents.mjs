@@ -24,7 +24,16 @@ export const CONTENTS = [
   },
   {
     title: "Reference",
-    pages: ["api/README.md", "docs/QUERIES.md", "docs/HTTP.md", "docs/PUSH.md", "docs/STORAGE.md", "docs/EXPLORE.md", "docs/guides/limits.md", "docs/BENCHMARKS.md"],
+    pages: [
+      "api/README.md",
+      "docs/QUERIES.md",
+      "docs/HTTP.md",
+      "docs/PUSH.md",
+      "docs/STORAGE.md",
+      "docs/EXPLORE.md",
+      "docs/guides/limits.md",
+      "docs/BENCHMARKS.md",
+    ],
   },
   {
     title: "The project",
