@@ -240,6 +240,7 @@ impl ApiRequest<'_> {
             Err(error) => return Ok(api::failed(&error)),
             Ok(found) => {
                 for series in found {
+                    self.storage.context().spend(COUNT_UNITS).await;
                     let labels = series.labels.iter().map(|(name, value)| (&**name, &**value));
                     let name = MetricName::from_labels(labels);
                     let written = ExportFormat::Prometheus.write(&name, &series.timestamps, &series.values, &mut body);

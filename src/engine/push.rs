@@ -52,8 +52,19 @@ pub(super) async fn late(
 ) -> Result<Option<(u32, TimeRange)>> {
     let late = storage.take_late(watch);
     let Some(range) = late.range() else { return Ok(None) };
-    let selectors: Vec<_> = selector.into_iter().collect();
-    let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?.in_bodies(BODY_BYTES);
+    let opened = async {
+        // What was noted may still be raw rows, which no export has.
+        storage.flush().await?;
+        let selectors: Vec<_> = selector.into_iter().collect();
+        ExportCursor::open(storage, format, &selectors, range).await
+    };
+    let mut cursor = match opened.await {
+        Ok(cursor) => cursor.in_bodies(BODY_BYTES),
+        Err(error) => {
+            storage.put_late_back(watch, late);
+            return Err(error);
+        }
+    };
     cursor.narrow(|metric_id| late.series.get(&metric_id).copied().or(late.others));
     Ok(Some((transfer::keep_cursor(shared, cursor), range)))
 }

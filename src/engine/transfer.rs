@@ -14,11 +14,9 @@ use crate::http::arguments::Arguments;
 use crate::http::transfer::{Export, Import, exported, imported, transfer_failed};
 use crate::http::{HttpRequest, HttpResponse};
 use crate::storage::Storage;
-
 use crate::storage::text::{Piece, TextIngested};
 use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
 
-/// An export piece ends with the series that reaches this size.
 /// Reasons that are told of a whole body.
 const MAX_REASONS: usize = 10;
 /// Numbers of bodies that come in pieces have this bit, so that they differ from those that come whole.

@@ -43,10 +43,10 @@ impl Cardinality {
         let series_with = |values: &BTreeMap<Vec<u8>, u64>| values.values().sum::<u64>();
         let values_of = |label: &str| {
             let values = self.labels.get(label.as_bytes()).into_iter().flatten();
-            values.map(|(value, count)| (text(value), *count)).collect::<Vec<_>>()
+            largest(values.map(|(value, count)| ([value, &[], &[]], *count)), top)
         };
         let pairs = self.labels.iter().flat_map(|(name, values)| {
-            values.iter().map(move |(value, count)| (format!("{}={}", text(name), text(value)), *count))
+            values.iter().map(move |(value, count)| ([name.as_slice(), b"=", value], *count))
         });
         let mut data = format!(
             "{{\"totalSeries\":{},\"totalLabelValuePairs\":{}",
@@ -54,29 +54,45 @@ impl Cardinality {
             self.labels.values().map(series_with).sum::<u64>()
         );
         let of_labels = |count: &dyn Fn(&BTreeMap<Vec<u8>, u64>) -> u64| {
-            self.labels.iter().map(|(name, values)| (text(name), count(values))).collect::<Vec<_>>()
+            largest(self.labels.iter().map(|(name, values)| ([name, &[], &[]], count(values))), top)
         };
-        put_top(&mut data, "seriesCountByMetricName", values_of("__name__"), top);
-        put_top(&mut data, "seriesCountByLabelName", of_labels(&series_with), top);
-        put_top(&mut data, "seriesCountByFocusLabelValue", values_of(focus_label), top);
-        put_top(&mut data, "seriesCountByLabelValuePair", pairs.collect(), top);
-        put_top(&mut data, "labelValueCountByLabelName", of_labels(&|values| values.len() as u64), top);
+        put_counts(&mut data, "seriesCountByMetricName", &values_of("__name__"));
+        put_counts(&mut data, "seriesCountByLabelName", &of_labels(&series_with));
+        put_counts(&mut data, "seriesCountByFocusLabelValue", &values_of(focus_label));
+        put_counts(&mut data, "seriesCountByLabelValuePair", &largest(pairs, top));
+        put_counts(&mut data, "labelValueCountByLabelName", &of_labels(&|values| values.len() as u64));
         success(&(data + "}"), &[])
     }
 }
 
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
+/// A name in three pieces, and how many there are of it.
+type Count<'a> = ([&'a [u8]; 3], u64);
+
+/// The largest counts, those of equal size by name. No more than twice as many are kept on the way.
+fn largest<'a>(counts: impl Iterator<Item = Count<'a>>, top: usize) -> Vec<Count<'a>> {
+    let mut found = Vec::new();
+    let keep_top = |found: &mut Vec<Count>| {
+        found.sort_unstable_by(|(name, count), (other, other_count)| {
+            other_count.cmp(count).then_with(|| name.iter().copied().flatten().cmp(other.iter().copied().flatten()))
+        });
+        found.truncate(top);
+    };
+    for count in counts {
+        found.push(count);
+        if found.len() > top.saturating_mul(2).saturating_add(64) {
+            keep_top(&mut found);
+        }
+    }
+    keep_top(&mut found);
+    found
 }
 
-/// Writes the largest counts, those of equal size by name.
-fn put_top(out: &mut String, key: &str, mut counts: Vec<(String, u64)>, top: usize) {
-    counts.sort_unstable_by(|(name, count), (other, other_count)| other_count.cmp(count).then_with(|| name.cmp(other)));
+fn put_counts(out: &mut String, key: &str, counts: &[Count]) {
     // Writing to a string can't fail.
     let _ = write!(out, ",\"{key}\":[");
-    for (position, (name, count)) in counts.iter().take(top).enumerate() {
+    for (position, (name, count)) in counts.iter().enumerate() {
         out.push_str(if position > 0 { ",{\"name\":" } else { "{\"name\":" });
-        put_text(out, name);
+        put_text(out, &String::from_utf8_lossy(&name.concat()));
         let _ = write!(out, ",\"value\":{count}}}");
     }
     out.push(']');

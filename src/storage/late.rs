@@ -50,7 +50,18 @@ impl LateRows {
         } else if self.series.len() < MAX_SERIES {
             self.series.insert(metric_id, range);
         } else {
-            self.others = Some(self.others.map_or(range, |known| both(known, range)));
+            self.note_others(range);
+        }
+    }
+
+    fn note_others(&mut self, range: TimeRange) {
+        self.others = Some(self.others.map_or(range, |known| both(known, range)));
+    }
+
+    fn add(&mut self, other: Self) {
+        other.series.into_iter().for_each(|(metric_id, range)| self.note(metric_id, range));
+        if let Some(range) = other.others {
+            self.note_others(range);
         }
     }
 }
@@ -125,6 +136,14 @@ impl Storage {
             .unwrap_or_default()
     }
 
+    /// What was taken, and could not be read.
+    pub fn put_late_back(&self, name: &str, late: LateRows) {
+        let mut watches = self.late.watches.borrow_mut();
+        if let Some(watch) = watches.iter_mut().find(|watch| watch.name == name) {
+            watch.rows.add(late);
+        }
+    }
+
     /// Rows of one series were accepted.
     #[inline]
     pub(super) fn note_late(&self, handle: u32, span: TimeRange) {
@@ -152,6 +171,11 @@ mod tests {
         assert_eq!(rows.others, Some(TimeRange { min: first_of_others, max: first_of_others + 3 }));
         assert_eq!(rows.series[&0], TimeRange { min: 0, max: 80_000 });
         assert_eq!(rows.range(), Some(TimeRange { min: 0, max: 80_000 }));
+        let mut later = LateRows::default();
+        later.note(1, TimeRange { min: -1, max: 0 });
+        later.add(rows);
+        assert_eq!(later.series[&1], TimeRange { min: -1, max: 2 });
+        assert_eq!(later.others, Some(TimeRange { min: first_of_others, max: first_of_others + 3 }));
         assert_eq!(LateRows::default().range(), None);
     }
 }

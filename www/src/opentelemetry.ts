@@ -79,12 +79,19 @@ export class SandglassExporter implements PushMetricExporter {
     if (rejected > 0 && first !== undefined) throw new SandglassError("invalid", `${rejected} points were not taken: ${first.message}`);
   }
 
-  /** Opens the database for the first export; one that could not be opened is tried again with the next. */
+  /** Opens the database for the first export; one that could not be opened, or has ended since, is tried again with the next. */
   #open(): Promise<Database> {
     const { database, extraLabels: _, ...options } = this.#options;
     this.#database ??= database === undefined ? open(options) : Promise.resolve(database);
-    this.#database.catch(() => (this.#database = undefined));
-    return this.#database;
+    const opened = this.#database;
+    const forget = () => {
+      if (this.#database === opened) this.#database = undefined;
+    };
+    // One that is lost is opened anew, too.
+    opened.then(({ closed }) => {
+      if (database === undefined) void closed.then(forget);
+    }, forget);
+    return opened;
   }
 }
 

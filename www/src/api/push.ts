@@ -52,7 +52,7 @@ export interface PushProgress extends Progress {
 
 /** What a push has sent. */
 export interface PushResult {
-  /** Matching series that have samples on the days that were sent. */
+  /** Matching series that have samples on the days that were sent; 0 when they could not be counted any more, as after `close()`. */
   series: number;
   /** Samples that the server has taken. */
   samples: number;

@@ -11,7 +11,7 @@ import { randomName } from "../base/random_name.js";
 import { Hub } from "../sharing/hub.js";
 import { onLeaving } from "../sharing/leaving.js";
 import { grantOf } from "../storage/grant.js";
-import { placeForNew, placesOf } from "../storage/places.js";
+import { beginAlone, placeForNew, placesOf } from "../storage/places.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import type { Port } from "../port/port.js";
 import type { Database } from "../api/database.js";
@@ -73,14 +73,20 @@ async function openUntil(
   const name = nameOf(options);
   if (options.storage !== undefined || (options.files ?? options.quotaBytes) !== undefined) return openIn(options, name, start, signal);
   const [place] = await placesOf(name);
-  const storage = place ?? (await placeForNew(reachesOpfs()));
-  try {
-    return await openIn({ ...options, storage }, name, start, signal);
-  } catch (error) {
-    // Only now is it known that no worker can be started, or that it has no such files. A database that is there is not left behind.
-    if (place !== undefined || storage !== "opfs" || !indexedDb() || (error as SandglassError).code !== "unsupported") throw error;
-    return openIn({ ...options, storage: "indexeddb" }, name, start, signal);
-  }
+  if (place !== undefined) return openIn({ ...options, storage: place }, name, start, signal);
+  const opened = await beginAlone(name, true, async () => {
+    // Somebody else may have begun it meanwhile.
+    const [place] = await placesOf(name);
+    const storage = place ?? (await placeForNew(reachesOpfs()));
+    try {
+      return await openIn({ ...options, storage }, name, start, signal);
+    } catch (error) {
+      // Only now is it known that no worker can be started, or that it has no such files. A database that is there is not left behind.
+      if (place !== undefined || storage !== "opfs" || !indexedDb() || (error as SandglassError).code !== "unsupported") throw error;
+      return openIn({ ...options, storage: "indexeddb" }, name, start, signal);
+    }
+  });
+  return opened!;
 }
 
 async function openIn(options: OpenOptions, name: string, start: Starter, signal: AbortSignal | undefined): Promise<Database> {

@@ -96,13 +96,43 @@ class Server {
       const response = await abortable("fetch", signal, () => visit.ask((port) => respond(port, request, uri, signal)));
       // The browser may end this thread, and its engine, at any moment: what is said to be taken is durable.
       if (visit.isOwn && !isReading(request.method, uri)) await visit.ask((port) => port.ask({ kind: "sync" }, signal));
-      return response;
+      return held(response, visit.hold());
     } catch (error) {
       if (deadline.aborted) return refusal(503, "unavailable", `no answer within ten seconds: ${visit.reason}`);
       const { code, message } = error as SandglassError;
       return code === "invalid" ? refusal(400, "bad_data", message) : refusal(503, "unavailable", message ?? String(error));
     }
   }
+}
+
+/** The same reply, and `release` when its body has been read or given up. */
+function held(response: Response, release: () => void): Response {
+  if (response.body === null) {
+    release();
+    return response;
+  }
+  const reader = response.body.getReader();
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        try {
+          const { done, value } = await reader.read();
+          if (!done) return controller.enqueue(value);
+          release();
+          controller.close();
+        } catch (error) {
+          release();
+          throw error;
+        }
+      },
+      async cancel(reason) {
+        release();
+        await reader.cancel(reason);
+      },
+    },
+    { highWaterMark: 0 },
+  );
+  return new Response(body, response);
 }
 
 /** In the form of the Prometheus API, which clients show. */

@@ -4,7 +4,7 @@ import type { SandglassError } from "../api/errors.js";
 import type { EngineEvent } from "../api/events.js";
 import type { Opened } from "../api/options.js";
 import type { EngineState } from "../api/state.js";
-import type { AnswerTo, EngineRequest, HttpReply, Kind, RequestOf } from "./requests.js";
+import type { AnswerTo, EngineRequest, HttpReply, Kind, LateSamples, RequestOf } from "./requests.js";
 
 /** An engine, open. Every failure is a `SandglassError`. */
 export interface Port {
@@ -45,11 +45,17 @@ export interface Port {
   close(): Promise<void>;
 }
 
+function cursorOf(kind: EngineRequest["kind"], answer: unknown): number | undefined {
+  if (kind === "http") return (answer as HttpReply)[3];
+  return kind === "pushLate" ? (answer as LateSamples | null)?.[0] : (answer as number);
+}
+
 /** What to do with an answer that nobody waits for any more: an export that was opened in vain would hold its parts. */
 export function latecomer(port: Port, request: EngineRequest): ((answer: unknown) => void) | undefined {
-  if (request.kind !== "exportOpen" && request.kind !== "pushOpen" && request.kind !== "http") return undefined;
+  if (request.kind !== "exportOpen" && request.kind !== "pushOpen" && request.kind !== "pushLate" && request.kind !== "http")
+    return undefined;
   return (answer) => {
-    const cursor = request.kind === "http" ? (answer as HttpReply)[3] : (answer as number);
+    const cursor = cursorOf(request.kind, answer);
     if (cursor !== undefined) port.ask({ kind: "exportClose", cursor }).catch(() => {});
   };
 }

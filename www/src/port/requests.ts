@@ -54,7 +54,8 @@ export type LabelSetsText = string;
 
 /** One line for each request: its fields, and what it answers. A field `body` crosses by itself. */
 interface Table {
-  flush: [object, void];
+  /** `isQuiet`: what was refused before is left to be told to those who have appended it. */
+  flush: [{ isQuiet?: true }, void];
   sync: [object, void];
   forceMerge: [{ partitionPrefix: string }, void];
   tick: [{ ms: number }, void];

@@ -18,18 +18,20 @@ export interface Reached {
   window: (Span & { from: string }) | undefined;
   /** From when to when the samples are that came late and have not all been sent. */
   late: Span | undefined;
+  /** Whether what comes next may have been sent already: its answer was not heard. */
+  isUnsure: boolean;
 }
 
 /** Tells this form of checkpoints from later ones. */
 const VERSION = 1;
 
-export function write({ selector, sent, window, late }: Reached): string {
-  return JSON.stringify({ version: VERSION, selector, sent, window, late });
+export function write({ selector, sent, window, late, isUnsure }: Reached): string {
+  return JSON.stringify({ version: VERSION, selector, sent, window, late, ...(!isUnsure && { isUnsure }) });
 }
 
 /** What an earlier try with this selector has reached. */
 export function read(checkpoint: unknown, selector: string | undefined): Reached {
-  if (checkpoint === undefined) return { selector, sent: undefined, window: undefined, late: undefined };
+  if (checkpoint === undefined) return { selector, sent: undefined, window: undefined, late: undefined, isUnsure: true };
   const found = parse(text(checkpoint, "checkpoint"));
   if (found === undefined)
     throw invalid("the checkpoint cannot be read; hand in the text of an earlier push as it was, or none, to send all");
@@ -44,14 +46,15 @@ export function read(checkpoint: unknown, selector: string | undefined): Reached
 
 function parse(checkpoint: string): Reached | undefined {
   try {
-    const { version, selector, sent, window, late } = JSON.parse(checkpoint) as Record<string, unknown>;
+    const { version, selector, sent, window, late, isUnsure = true } = JSON.parse(checkpoint) as Record<string, unknown>;
     const isGood =
       version === VERSION &&
       (selector === undefined || typeof selector === "string") &&
       (sent === undefined || isInstant(sent)) &&
       (window === undefined || (isSpan(window) && typeof (window as { from?: unknown }).from === "string")) &&
-      (late === undefined || isSpan(late));
-    return isGood ? ({ selector, sent, window, late } as Reached) : undefined;
+      (late === undefined || isSpan(late)) &&
+      typeof isUnsure === "boolean";
+    return isGood ? ({ selector, sent, window, late, isUnsure } as Reached) : undefined;
   } catch {
     return undefined;
   }

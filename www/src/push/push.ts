@@ -171,14 +171,18 @@ class Push {
     const end = this.#reached.window?.end ?? sent;
     const isEmpty = this.#samples === 0 || end === undefined;
     const start = this.#begin ?? Number.NEGATIVE_INFINITY;
-    const series = isEmpty ? 0 : await this.#port.ask({ kind: "count", selector: this.#selector, start, end });
+    const count = () => this.#port.ask({ kind: "count", selector: this.#selector, start, end });
+    // What was sent was sent, whether it can be counted or not.
+    const series = isEmpty ? 0 : await count().catch((): number => 0);
     return { series, samples: this.#samples, bytes: this.#bytes, checkpoint: write(this.#reached) };
   }
 
   #withCheckpoint(error: unknown): unknown {
     if (!(error instanceof SandglassError)) return error;
     const { code, message, cause = error, status } = error;
-    return new SandglassError(code, message, { cause, checkpoint: write(this.#reached), ...(status !== undefined && { status }) });
+    // A body that was refused is not there: whoever tries it again must not take another refusal for a repetition.
+    const reached = code === "refused" ? { ...this.#reached, isUnsure: false } : this.#reached;
+    return new SandglassError(code, message, { cause, checkpoint: write(reached), ...(status !== undefined && { status }) });
   }
 
   // ---- once ---------------------------------------------------------------------------------------------------------------
@@ -196,7 +200,8 @@ class Push {
     const { window, late } = this.#reached;
     if (late !== undefined) await this.#sendLateAgain(late);
     if (window === undefined) return;
-    this.#mayBeThere = true;
+    this.#mayBeThere = this.#reached.isUnsure;
+    this.#reached.isUnsure = true;
     await this.#sendWindow(window);
     this.#mayBeThere = false;
   }
@@ -246,7 +251,6 @@ class Push {
 
   /** Sends what has been appended after later samples had been sent. */
   async #sendLate(): Promise<void> {
-    await this.#flush();
     const late = await this.#takeLate();
     if (late === null) return;
     const [cursor, start, end] = late;
@@ -354,8 +358,8 @@ class Push {
   }
 
   async #flush(): Promise<void> {
-    // A reader has nothing of its own.
-    if (this.#port.role === "writer") await this.#port.ask({ kind: "flush" }, this.#control.signal);
+    // A reader has nothing of its own; and what was refused is for those to hear who have appended it.
+    if (this.#port.role === "writer") await this.#port.ask({ kind: "flush", isQuiet: true }, this.#control.signal);
   }
 
   #report(): void {

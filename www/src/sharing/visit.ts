@@ -5,7 +5,7 @@ import { SandglassError } from "../api/errors.js";
 import { BUILD } from "../base/build_name.js";
 import type { Port } from "../port/port.js";
 import { lockName, readersLock } from "../storage/lock.js";
-import { placesOf } from "../storage/places.js";
+import { beginAlone, placesOf } from "../storage/places.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, type Shared } from "../worker/meeting.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";
@@ -88,10 +88,21 @@ export class Visit implements Host {
     return this.#engine !== undefined;
   }
 
-  /** Asks the database, once an engine is found. */
-  async ask<T>(work: (port: Port) => Promise<T>): Promise<T> {
+  /** Keeps the visit from ending until what is given back is called: somebody reads a reply that is long. */
+  hold(): () => void {
     this.#asking++;
     clearTimeout(this.#idle);
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (--this.#asking === 0) this.#idle = setTimeout(() => void this.#end(), IDLE_MS);
+    };
+  }
+
+  /** Asks the database, once an engine is found. */
+  async ask<T>(work: (port: Port) => Promise<T>): Promise<T> {
+    const release = this.hold();
     try {
       do {
         await this.#leaving;
@@ -101,7 +112,7 @@ export class Visit implements Host {
       this.#underWay.add(working);
       return await working.finally(() => this.#underWay.delete(working));
     } finally {
-      if (--this.#asking === 0) this.#idle = setTimeout(() => void this.#end(), IDLE_MS);
+      release();
     }
   }
 
@@ -152,7 +163,13 @@ export class Visit implements Host {
       if (waitedMs > ARRIVAL_MS) throw new SandglassError("unsupported", this.#reason);
       return;
     }
-    if (this.#link === undefined && Date.now() - this.#leftAt > ROOM_MS) await this.#start({ kind: "indexeddb", name });
+    if (this.#link !== undefined || Date.now() - this.#leftAt <= ROOM_MS) return;
+    const start = () => this.#start({ kind: "indexeddb", name });
+    if (places.length > 0) return start();
+    // A page that begins it just now may begin it elsewhere.
+    await beginAlone(name, false, async () => {
+      if ((await placesOf(name)).length === 0) await start();
+    });
   }
 
   async #holder(): Promise<Kind | undefined> {

@@ -229,7 +229,7 @@ export class WorkerPort implements Port {
     if (asked.kind === "flush" || asked.kind === "sync") {
       await this.#verifying;
       this.#check();
-      this.#outbox.refusals.tellFlush();
+      if (asked.kind === "sync" || !asked.isQuiet) this.#outbox.refusals.tellFlush();
     }
     return answer as AnswerTo<K>;
   }
