@@ -455,6 +455,9 @@ describe("push to Prometheus by remote write", () => {
     const error = await rejection(db.push(prometheus.url, options));
     assert.deepEqual([error.code, error.status], ["refused", 400]);
     assert.match(error.message, /refused what was pushed with 400: out of order sample/);
+    // A body that was refused once is not there because it is refused again.
+    const again = await rejection(db.push(prometheus.url, { ...options, checkpoint: error.checkpoint }));
+    assert.deepEqual([again.code, again.status], ["refused", 400]);
   });
 
   test("VictoriaMetrics takes remote write, too", async (t) => {

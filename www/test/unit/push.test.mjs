@@ -59,8 +59,8 @@ describe("windows", () => {
 
 describe("a checkpoint", () => {
   it("is read as it was written", () => {
-    const whole = { selector: "{a}", sent: 5, window: { start: 6, end: 9, from: "6d01.7" }, late: { start: 1, end: 2 } };
-    assert.deepEqual(read(write(whole), "{a}"), whole);
+    const whole = { selector: "{a}", sent: 5, window: { start: 6, end: 9, from: "6d01.7" }, late: { start: 1, end: 2 }, isUnsure: true };
+    for (const isUnsure of [true, false]) assert.deepEqual(read(write({ ...whole, isUnsure }), "{a}"), { ...whole, isUnsure });
     const empty = read(undefined, undefined);
     assert.deepEqual(read(write(empty), undefined), empty);
   });
@@ -69,7 +69,7 @@ describe("a checkpoint", () => {
     const good = JSON.parse(write({ selector: undefined, sent: 5 }));
     for (const wrong of ["", "x", "null", "[]", "{}", 7, null])
       assert.throws(() => read(wrong, undefined), { code: "invalid" }, String(wrong));
-    for (const wrong of [{ version: 2 }, { sent: "5" }, { sent: 1.5 }, { window: { start: 1, end: 2 } }, { window: 1 }, { late: {} }])
+    for (const wrong of [{ version: 2 }, { sent: "5" }, { sent: 1.5 }, { window: { start: 1, end: 2 } }, { window: 1 }, { late: {} }, { isUnsure: 1 }])
       assert.throws(() => read(JSON.stringify({ ...good, ...wrong }), undefined), { code: "invalid" }, JSON.stringify(wrong));
   });
 });
