@@ -1,17 +1,61 @@
-// Databases of this browser beside the page's own: snapshots that were kept.
+// Databases of this browser beside the page's own: snapshots that were kept. Others of the origin may be anybody's, so that only those
+// are shown, and can be removed, that the page has written down.
 
 import { signal } from "@preact/signals";
-import { databases, destroy } from "sandglass";
+import { type Database, databases, destroy, open } from "sandglass";
 import { OWN_DATABASE } from "./session";
+
+const REMEMBERED = "sandglass.kept";
 
 /** Their names. */
 export const kept = signal<readonly string[]>([]);
 
 export async function refreshKept(): Promise<void> {
-  kept.value = (await databases()).filter((name) => name !== OWN_DATABASE);
+  const existing = await databases();
+  // One that is gone is forgotten: a later one of its name is somebody else's.
+  kept.value = remembered().filter((name) => existing.includes(name));
+  remember(kept.value);
+}
+
+/** Makes a database of that name and has it filled. Of a try that fails nothing is left. */
+export async function keepAs<T>(name: string, fill: (database: Database) => Promise<T>): Promise<T> {
+  // Even to open one would change what it remembers of its settings.
+  if (name === OWN_DATABASE || (await databases()).includes(name)) throw new Error(`This browser has a database “${name}” already. Choose another name.`);
+  const database = await open({ name, retention: "100y", ifLocked: "fail" });
+  // Before it is filled, so that one can remove what a tab leaves that ends in the midst of it.
+  remember([...remembered(), name]);
+  try {
+    const filled = await fill(database);
+    await database.close();
+    return filled;
+  } catch (error) {
+    // The first mistake is the one to tell of. What cannot be removed now is in the list.
+    await database.close().catch(() => {});
+    await destroy(name).catch(() => {});
+    throw error;
+  } finally {
+    await refreshKept().catch(() => {});
+  }
 }
 
 export async function removeKept(name: string): Promise<void> {
   await destroy(name);
   await refreshKept();
+}
+
+function remembered(): string[] {
+  try {
+    const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
+    return Array.isArray(found) ? found.filter((name) => typeof name === "string" && name !== OWN_DATABASE) : [];
+  } catch {
+    return [];
+  }
+}
+
+function remember(names: readonly string[]): void {
+  try {
+    localStorage.setItem(REMEMBERED, JSON.stringify([...new Set(names)]));
+  } catch {
+    // Without a place to remember them nothing is listed.
+  }
 }

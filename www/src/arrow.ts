@@ -28,7 +28,7 @@ interface Run {
 /**
  * A table with one row for each sample: `time` (timestamp in milliseconds), `value` (float64; text for a result that is one), and one
  * column for each label (text, dictionary-encoded), in the order of their names; it is null where a series has no such label. A label called `time` or
- * `value` is the column `label_time` or `label_value`. Rows are in the order of the result: series after series, by time. An
+ * `value` is the column `label_time` or `label_value`, with another `label_` before it where there is a label of that name. Rows are in the order of the result: series after series, by time. An
  * instant of a range at which a series has no value has no row.
  *
  * @example
@@ -72,18 +72,22 @@ function tableOf(runs: readonly Run[]): Table {
     values.set(run.values, at);
     at += run.timestamps.length;
   }
-  const names = [...new Set(runs.flatMap(({ labels }) => Object.keys(labels)))].sort();
+  const names = new Set(runs.flatMap(({ labels }) => Object.keys(labels)));
   return assembled(rows, [
     ["time", timesOf(instants)],
     ["value", makeData({ type: new Float64(), data: values, length: rows, nullCount: 0 })],
-    ...names.map((name): Column => [columnOf(name), labelColumn(name, runs, rows)]),
+    ...[...names].sort().map((name): Column => [columnOf(name, names), labelColumn(name, runs, rows)]),
   ]);
 }
 
 type Column = [name: string, data: Data];
 
-function columnOf(label: string): string {
-  return label === "time" || label === "value" ? `label_${label}` : label;
+/** What the column of a label is called: by its name, unless that is a column of every table. */
+function columnOf(label: string, labels: ReadonlySet<string>): string {
+  if (label !== "time" && label !== "value") return label;
+  let column = `label_${label}`;
+  while (labels.has(column)) column = `label_${column}`;
+  return column;
 }
 
 function times(timestamps: readonly number[]): Data {

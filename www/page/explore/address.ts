@@ -58,7 +58,7 @@ export const EMPTY: View = {
 /** An address is written by anybody. */
 export const MOST_QUERIES = 8;
 const MOST_LIT = 100;
-const LONGEST = 64 * 1024;
+const LONGEST = 8 * 1024;
 
 export function viewOf(hash: string): View {
   const [, query = ""] = hash.split(/\?(.*)/s);

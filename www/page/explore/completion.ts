@@ -12,12 +12,16 @@ import { WORDS, type Word } from "./words";
 const FRESH_MS = 10_000;
 /** More can be had by typing on. */
 const MOST_OFFERED = 2000;
+/** Every letter of a condition that is typed makes another question. */
+const MOST_KEPT = 50;
 
 type Matchers = Parameters<PrometheusClient["labelValues"]>[2];
 
 /** The database, as the editor asks a Prometheus server. */
 class DatabaseClient implements PrometheusClient {
+  /** What was found in `#asked`; the newest last. */
   #kept = new Map<string, { at: number; found: Promise<string[]> }>();
+  #asked: Database | undefined;
 
   constructor(private readonly database: () => Database | undefined) {}
 
@@ -50,13 +54,18 @@ class DatabaseClient implements PrometheusClient {
   #ask(key: string, question: (database: Database) => Promise<string[]>): Promise<string[]> {
     const database = this.database();
     if (!database) return Promise.resolve([]);
+    if (database !== this.#asked) this.#kept.clear();
+    this.#asked = database;
     const kept = this.#kept.get(key);
     if (kept && performance.now() - kept.at < FRESH_MS) return kept.found;
     // Half a selector may be none at all: then nothing is offered.
     const found = question(database)
       .then((all) => all.slice(0, MOST_OFFERED))
       .catch(() => []);
+    this.#kept.delete(key);
     this.#kept.set(key, { at: performance.now(), found });
+    const [oldest] = this.#kept.keys();
+    if (this.#kept.size > MOST_KEPT && oldest !== undefined) this.#kept.delete(oldest);
     return found;
   }
 }

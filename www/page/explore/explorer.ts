@@ -40,6 +40,8 @@ const MOST_RAW = 20;
 const MOST_RAW_SAMPLES = 2_000_000;
 /** Nobody wants to ask more often. */
 const LEAST_REFRESH_MS = 1000;
+/** What timers count; one that is set for longer fires at once. */
+const MOST_REFRESH_MS = 0x7fff_ffff;
 
 /** While there is nothing to show of the present. */
 const EMPTY_MS = 1000;
@@ -270,7 +272,7 @@ export class Explorer {
     this.shown.value = range;
     this.answers.value = answers;
     const every = view.refresh === "live" ? range.step : durationOf(view.refresh);
-    if (every !== undefined) this.#later(Math.max(every, LEAST_REFRESH_MS));
+    if (every !== undefined) this.#later(Math.min(Math.max(every, LEAST_REFRESH_MS), MOST_REFRESH_MS));
     // A database that is being filled, or has just been opened, has the present in a moment.
     else if (isRelative(view.to) && answers.every(isEmpty)) this.#later(EMPTY_MS);
   }

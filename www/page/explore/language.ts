@@ -14,12 +14,14 @@ const promql = promQLLanguage(LanguageType.PromQL).parser;
 /** Texts and comments, which hold no words; and words, with what stands round them. */
 const TOKEN = /"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|`[^`]*`?|#.*|[A-Za-z_:][\w:.]*/g;
 const AS_OPERATOR = new Set(["default", "if", "ifnot"]);
+/** The last character of what an operator can follow. */
+const ENDS_OPERAND = /[\w)}\]]/;
 
 /** What a token of MetricsQL alone is read as; undefined for all others. */
 function standIn(token: string, before: string, after: string): { text: string; isOperator: boolean } | undefined {
   const name = token.toLowerCase();
   const next = after.trimStart();
-  if (AS_OPERATOR.has(name) && /[\w)}\]]\s*$/.test(before) && !/^[=!,]/.test(next)) return { text: "or", isOperator: true };
+  if (AS_OPERATOR.has(name) && ENDS_OPERAND.test(before.trimEnd().slice(-1)) && !/^[=!,]/.test(next)) return { text: "or", isOperator: true };
   const word = WORDS.metricsql.get(name);
   if (!word || (token === name && WORDS.promql.has(name))) return undefined;
   const isAggregated = word.isAggregation && /^(\(|(by|without)\b)/i.test(next);

@@ -16,10 +16,15 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
   const [known, setKnown] = useState<{ race: Race; turn: number } | undefined>();
   const [problem, setProblem] = useState("");
   const [running, setRunning] = useState(false);
+  /** Gives both engines back. One that could not be prepared has none, and has said so. */
+  const end = () => {
+    void race.current?.then((opened) => opened.close()).catch(() => {});
+    race.current = undefined;
+  };
   useEffect(
     () => () => {
       left.current = true;
-      void race.current?.then((opened) => opened.close());
+      end();
     },
     [],
   );
@@ -37,7 +42,7 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
       }
       lesson.race.value = { savedBytes: opened.saved, movedBytes: opened.moved.read + opened.moved.written };
     } catch (error) {
-      race.current = undefined;
+      end();
       if (!left.current) setProblem(messageOf(error));
     } finally {
       if (!left.current) setRunning(false);

@@ -31,15 +31,22 @@ export class Race {
   readonly #databases: readonly [Database, Database];
 
   static async prepare(): Promise<Race> {
-    const [small, merged] = [await filled(), await filled()];
-    const moved = { read: 0, written: 0 };
-    const stop = merged.observe((event) => {
-      if (event.type === "mergeStarted") moved.read += event.bytes;
-      if (event.type === "partCreated") moved.written += event.bytes;
-    });
-    await merged.forceMerge();
-    stop();
-    return new Race([small, merged], await runnerOf(small), await runnerOf(merged), moved);
+    const [small, merged] = [await opened(), await opened()];
+    try {
+      await fill(small);
+      await fill(merged);
+      const moved = { read: 0, written: 0 };
+      const stop = merged.observe((event) => {
+        if (event.type === "mergeStarted") moved.read += event.bytes;
+        if (event.type === "partCreated") moved.written += event.bytes;
+      });
+      await merged.forceMerge();
+      stop();
+      return new Race([small, merged], await runnerOf(small), await runnerOf(merged), moved);
+    } catch (error) {
+      await closeAll([small, merged]);
+      throw error;
+    }
   }
 
   private constructor(databases: readonly [Database, Database], small: Runner, merged: Runner, moved: Race["moved"]) {
@@ -67,15 +74,20 @@ export class Race {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#databases.map((database) => database.close().catch(() => {})));
+    await closeAll(this.#databases);
   }
 }
 
 const select = (database: Database) => database.select(SELECTOR, { start: START, end: END });
 
+const opened = () => open({ storage: "memory", clock: "manual", startTime: END, retention: "90d" });
+
+async function closeAll(databases: readonly Database[]): Promise<void> {
+  await Promise.all(databases.map((database) => database.close().catch(() => {})));
+}
+
 /** Forty small parts, which nothing merges as no time passes. */
-async function filled(): Promise<Database> {
-  const database = await open({ storage: "memory", clock: "manual", startTime: END, retention: "90d" });
+async function fill(database: Database): Promise<void> {
   const random = seeded(7);
   const handles = Array.from({ length: SERIES }, (_, room) => database.series({ __name__: "room_temperature_celsius", room: String(room) }));
   const values = Float64Array.from(handles, () => 21.4);
@@ -87,7 +99,6 @@ async function filled(): Promise<Database> {
       await database.sync();
     }
   }
-  return database;
 }
 
 async function runnerOf(database: Database): Promise<Runner> {

@@ -30,6 +30,6 @@ async function belowOne(entry: FileSystemEntry): Promise<Given[]> {
   for (;;) {
     const some = await new Promise<FileSystemEntry[]>((resolve, reject) => reader.readEntries(resolve, reject));
     if (some.length === 0) return found;
-    found.push(...(await below(some)));
+    for (const given of await below(some)) found.push(given);
   }
 }

@@ -15,7 +15,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
   const weighed = snapshot.weighed.value;
   const sets = snapshot.sets.value;
   const labels = useMemo(() => labelWeights(sets).filter(({ name }) => name !== "__name__"), [sets]);
-  const largest = Math.max(1, ...metrics.map((metric) => metric.bytes));
+  const largest = metrics.reduce((most, metric) => Math.max(most, metric.bytes), 1);
   return (
     <section class="card" aria-labelledby="heavy-title">
       <h2 id="heavy-title">What is heavy</h2>

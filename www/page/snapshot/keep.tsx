@@ -1,10 +1,9 @@
 // To keep a snapshot: it becomes a database of its own in this browser, to come back to.
 
 import { useState } from "preact/hooks";
-import { databases, destroy, open } from "sandglass";
 import { bytes, plural } from "../model/format";
 import { messageOf } from "../model/trouble";
-import { refreshKept } from "../kept";
+import { keepAs } from "../kept";
 import type { OpenedSnapshot } from "./opened";
 
 const WHERE = { opfs: "in the origin private file system", indexeddb: "in IndexedDB", memory: "in memory alone: this browser keeps nothing" } as const;
@@ -16,19 +15,11 @@ export function Keep({ snapshot }: { snapshot: OpenedSnapshot }) {
     const wanted = name.trim();
     setState({ doing: "Opening…", problem: "", kept: "" });
     try {
-      const isNew = !(await databases()).includes(wanted);
-      const database = await open({ name: wanted, retention: "100y", ifLocked: "fail" });
-      let isKept = false;
-      try {
+      const told = await keepAs(wanted, async (database) => {
         const { samples } = await snapshot.restoreInto(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
-        isKept = true;
-        setState({ doing: "", problem: "", kept: `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.` });
-      } finally {
-        await database.close();
-        // Nothing is left of a try that failed.
-        if (isNew && !isKept) await destroy(wanted);
-      }
-      await refreshKept();
+        return `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.`;
+      });
+      setState({ doing: "", problem: "", kept: told });
     } catch (error) {
       setState({ doing: "", problem: messageOf(error), kept: "" });
     }

@@ -91,8 +91,11 @@ export class OpenedSnapshot {
   }
 
   async #use(database: Database): Promise<void> {
-    const state = await database.inspect();
-    const labels = await database.labels();
+    const [state, labels] = await Promise.all([database.inspect(), database.labels()]).catch(async (error) => {
+      // Nobody else has it to close it.
+      await database.close().catch(() => {});
+      throw error;
+    });
     this.state.value = state;
     this.series.value = labels.length;
     this.sets.value = labels;
@@ -141,8 +144,8 @@ export class OpenedSnapshot {
 
   whole(): { start: number; end: number } {
     const parts = this.state.peek()?.partitions.flatMap((partition) => partition.parts) ?? [];
-    const start = Math.min(...parts.map((part) => part.minTimestamp));
-    const end = Math.max(...parts.map((part) => part.maxTimestamp));
+    const start = parts.reduce((least, part) => Math.min(least, part.minTimestamp), Number.POSITIVE_INFINITY);
+    const end = parts.reduce((most, part) => Math.max(most, part.maxTimestamp), Number.NEGATIVE_INFINITY);
     return { start, end: Math.max(end, start + 1000) };
   }
 

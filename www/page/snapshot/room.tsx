@@ -220,7 +220,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
 function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
   const partitions = (snapshot.state.value?.partitions ?? []).filter(({ parts }) => parts.length > 0);
   const [, chosen, block] = snapshot.zoom.value;
-  const largest = Math.max(1, ...partitions.flatMap(({ parts }) => parts.map((part) => part.bytes)));
+  const largest = partitions.flatMap(({ parts }) => parts).reduce((most, part) => Math.max(most, part.bytes), 1);
   const part = partitions.flatMap(({ parts }) => parts).find(({ id }) => String(id) === chosen);
   return (
     <section class="card" aria-labelledby="parts-title">

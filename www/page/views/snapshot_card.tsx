@@ -93,11 +93,17 @@ function Bring() {
   );
 }
 
-/** Snapshots that were kept as databases of their own. */
+/** Snapshots that were kept as databases of their own. A second press removes one: nothing brings it back. */
 function Kept() {
+  const [asked, setAsked] = useState<string | undefined>();
   const [problem, setProblem] = useState("");
   useEffect(() => void refreshKept().catch(() => {}), []);
   if (kept.value.length === 0) return null;
+  const remove = (name: string) => {
+    setAsked(undefined);
+    setProblem("");
+    void removeKept(name).catch((error) => setProblem(messageOf(error)));
+  };
   return (
     <div class="kept">
       <h3>Kept in this browser</h3>
@@ -107,8 +113,14 @@ function Kept() {
             <button type="button" class="link" onClick={() => void openKept(name)}>
               {name}
             </button>
-            <button type="button" class="quiet" aria-label={`Remove ${name}`} onClick={() => void removeKept(name).catch((error) => setProblem(messageOf(error)))}>
-              Remove
+            <button
+              type="button"
+              class={name === asked ? "danger" : "quiet"}
+              aria-label={name === asked ? `Remove ${name} for good?` : `Remove ${name}`}
+              onBlur={() => setAsked(undefined)}
+              onClick={() => (name === asked ? remove(name) : setAsked(name))}
+            >
+              {name === asked ? "Remove for good?" : "Remove"}
             </button>
           </li>
         ))}

@@ -7,3 +7,4 @@ export { bounds, durationMs, flatten, invalid, onlyKnown, optionalText, record, 
 export { randomName } from "./random_name.js";
 export { builtAs, bytesOf } from "./realms.js";
 export { indexedDb } from "./indexed_db.js";
+export { timerMs } from "./timer.js";

@@ -1,6 +1,6 @@
 // Queries that follow the clock.
 
-import { durationMs, invalid } from "../base/shared.js";
+import { durationMs, invalid, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
 import { queryRange } from "./queries.js";
@@ -43,7 +43,7 @@ export function live(
       // What is wrong with the question stays wrong; a database that is closed stays closed.
       if (code === "invalid" || code === "closed") return stop();
     }
-    if (!control.signal.aborted) timer = setTimeout(look, Math.max(everyMs, 1));
+    if (!control.signal.aborted) timer = setTimeout(look, timerMs(Math.max(everyMs, 1)));
   };
   if (signal?.aborted) return () => {};
   signal?.addEventListener("abort", stop, { once: true });

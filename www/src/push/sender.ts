@@ -1,6 +1,6 @@
 // One body after another to a server, each until it was taken: what may pass is tried again.
 
-import { SandglassError } from "../base/shared.js";
+import { SandglassError, timerMs } from "../base/shared.js";
 
 /** The first pause before another attempt, and the longest; each is twice as long as the one before. */
 const FIRST_PAUSE_MS = 250;
@@ -71,7 +71,7 @@ export class Sender {
     const deadline = setTimeout(() => {
       isTooLate = true;
       attempt.abort();
-    }, timeoutMs);
+    }, timerMs(timeoutMs));
     try {
       // Followed, most redirections would turn the body into a question, which might be answered well.
       const answer = await fetch(this.#target, {
@@ -145,7 +145,7 @@ export async function pause(ms: number, signal: AbortSignal, endsOnline: boolean
       globalThis.removeEventListener?.("online", end);
       resolve();
     };
-    const timer = setTimeout(end, Math.min(ms, 2 ** 31 - 1));
+    const timer = setTimeout(end, timerMs(ms));
     signal.addEventListener("abort", end, { once: true });
     if (endsOnline) globalThis.addEventListener?.("online", end, { once: true });
   });

@@ -1,5 +1,6 @@
 // One question to a database, asked once or for as long as somebody wants to know.
 
+import { timerMs } from "../base/timer.js";
 import type { Database } from "../api/database.js";
 import type { InstantResult, QueryOptions, RangeResult } from "../api/queries.js";
 
@@ -53,7 +54,7 @@ export function follow(
     }
     const againMs = every === undefined ? EVERY_MS : Number(every);
     if (signal.aborted || start !== undefined || time !== undefined || !(againMs < Infinity)) return;
-    const timer = setTimeout(ask, Math.max(againMs, 1));
+    const timer = setTimeout(ask, timerMs(Math.max(againMs, 1)));
     signal.addEventListener("abort", () => clearTimeout(timer), { once: true });
   };
   void ask();

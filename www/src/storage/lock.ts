@@ -2,11 +2,10 @@
 // so that nobody removes the database beside them.
 
 import { SandglassError } from "../api/errors.js";
+import { MAX_TIMER_MS } from "../base/timer.js";
 
 /** A page that is being reloaded gives its lock back a moment after the new one has begun. */
 const PATIENCE_MS = 750;
-/** The longest that timers count, 24 days. */
-const MAX_TIMER_MS = 0x7fff_ffff;
 
 /** Holds a lock until it is called. */
 export type Release = () => void;

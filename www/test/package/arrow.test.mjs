@@ -93,6 +93,23 @@ it("results of an instant: vector, matrix, scalar, string and nothing", async ()
   assert.deepEqual(rowsOf(nothing), []);
 });
 
+it("labels that would take the name of a column get another, which no label has", () => {
+  const labels = { time: "day", value: "high", label_time: "a", label_label_time: "b", label_value: "c" };
+  const table = toArrowTable([{ labels, timestamps: Float64Array.of(NOW), values: Float64Array.of(1) }]);
+  assert.deepEqual(rowsOf(table), [
+    {
+      time: NOW,
+      value: 1,
+      label_label_time: "b",
+      label_time: "a",
+      label_value: "c",
+      label_label_label_time: "day",
+      label_label_value: "high",
+    },
+  ]);
+  assert.equal(new Set(table.schema.fields.map(({ name }) => name)).size, table.schema.fields.length);
+});
+
 it("many rows are one column each", async () => {
   const length = 100_000;
   const timestamps = Float64Array.from({ length }, (_, i) => NOW - i);

@@ -25,6 +25,7 @@ const MODULES = [
   "inside/chapters",
   "inside/questions",
   "snapshot/cardinality",
+  "explore/language",
 ];
 
 let folder;
@@ -566,4 +567,17 @@ test("labels are weighed by their values, values by their series, metrics by the
     { name: "b", series: 2, samples: 100, bytes: 10 + 100 + 81 },
     { name: "a", series: 2, samples: 12, bytes: 10 + 12 + 2 * 81 },
   ]);
+});
+
+// ---- the room Explore ----
+
+test("words of MetricsQL stand in their places, and a long row of them is read in no time", () => {
+  assert.equal(page.asPromql("a  if b"), "a  or b");
+  assert.equal(page.asPromql("(a) default 1"), "(a) or      1");
+  // Here they are names.
+  for (const text of ["if", "if + default", "a + if", '{if="b"}', "sum(a) by (if)"]) assert.equal(page.asPromql(text), text);
+  const began = performance.now();
+  for (const between of [" ", "/"]) page.asPromql(`if${between}`.repeat(100_000));
+  // A look at all that stands before each of them would take minutes.
+  assert.ok(performance.now() - began < 10_000);
 });

@@ -125,10 +125,11 @@ test("tells what is heavy, and leads to series by their labels", async () => {
 test("keeps a snapshot as a database of its own, and opens that again after a reload", async () => {
   await open("deleted.tar.gz", await readFile(`${GOLDEN}deleted.tar.gz`));
   const [samples, series] = [await figure("samples"), await figure("series")];
-  // The page's own database is full, and stays what it is.
+  // The page's own database stays what it is.
   await page.getByRole("textbox", { name: "Name" }).fill("sandglass");
   await page.getByRole("button", { name: "Keep it" }).click();
-  await page.waitForSelector("[aria-labelledby=keep-title] [role=alert]");
+  const refused = page.locator("[aria-labelledby=keep-title] [role=alert]");
+  await refused.filter({ hasText: "This browser has a database “sandglass” already. Choose another name." }).waitFor();
   await page.getByRole("textbox", { name: "Name" }).fill("kept for later");
   await page.getByRole("button", { name: "Keep it" }).click();
   await page
@@ -142,7 +143,8 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   assert.equal(await figure("samples"), samples);
   assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
   await page.getByRole("button", { name: "Close it" }).click();
-  await page.getByRole("button", { name: "Remove kept for later" }).click();
+  await page.getByRole("button", { name: "Remove kept for later", exact: true }).click();
+  await page.getByRole("button", { name: "Remove kept for later for good?" }).click();
   await page.waitForSelector(".kept", { state: "detached" });
   assert.deepEqual(visit.errors, []);
 });
