@@ -43,7 +43,7 @@ impl Cardinality {
         let series_with = |values: &BTreeMap<Vec<u8>, u64>| values.values().sum::<u64>();
         let values_of = |label: &str| {
             let values = self.labels.get(label.as_bytes()).into_iter().flatten();
-            largest(values.map(|(value, count)| ([value, &[], &[]], *count)), top)
+            largest(values.map(|(value, count)| ([value.as_slice(), &[], &[]], *count)), top)
         };
         let pairs = self.labels.iter().flat_map(|(name, values)| {
             values.iter().map(move |(value, count)| ([name.as_slice(), b"=", value], *count))
@@ -54,7 +54,7 @@ impl Cardinality {
             self.labels.values().map(series_with).sum::<u64>()
         );
         let of_labels = |count: &dyn Fn(&BTreeMap<Vec<u8>, u64>) -> u64| {
-            largest(self.labels.iter().map(|(name, values)| ([name, &[], &[]], count(values))), top)
+            largest(self.labels.iter().map(|(name, values)| ([name.as_slice(), &[], &[]], count(values))), top)
         };
         put_counts(&mut data, "seriesCountByMetricName", &values_of("__name__"));
         put_counts(&mut data, "seriesCountByLabelName", &of_labels(&series_with));
