@@ -169,11 +169,11 @@ class Push {
   async #result(): Promise<PushResult> {
     const { sent } = this.#reached;
     const end = this.#reached.window?.end ?? sent;
-    const isEmpty = this.#samples === 0 || end === undefined;
     const start = this.#begin ?? Number.NEGATIVE_INFINITY;
-    const count = () => this.#port.ask({ kind: "count", selector: this.#selector, start, end });
+    let series = 0;
     // What was sent was sent, whether it can be counted or not.
-    const series = isEmpty ? 0 : await count().catch((): number => 0);
+    if (this.#samples > 0 && end !== undefined)
+      series = await this.#port.ask({ kind: "count", selector: this.#selector, start, end }).catch(() => 0);
     return { series, samples: this.#samples, bytes: this.#bytes, checkpoint: write(this.#reached) };
   }
 
