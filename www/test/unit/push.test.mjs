@@ -69,7 +69,15 @@ describe("a checkpoint", () => {
     const good = JSON.parse(write({ selector: undefined, sent: 5 }));
     for (const wrong of ["", "x", "null", "[]", "{}", 7, null])
       assert.throws(() => read(wrong, undefined), { code: "invalid" }, String(wrong));
-    for (const wrong of [{ version: 2 }, { sent: "5" }, { sent: 1.5 }, { window: { start: 1, end: 2 } }, { window: 1 }, { late: {} }, { isUnsure: 1 }])
+    for (const wrong of [
+      { version: 2 },
+      { sent: "5" },
+      { sent: 1.5 },
+      { window: { start: 1, end: 2 } },
+      { window: 1 },
+      { late: {} },
+      { isUnsure: 1 },
+    ])
       assert.throws(() => read(JSON.stringify({ ...good, ...wrong }), undefined), { code: "invalid" }, JSON.stringify(wrong));
   });
 });
