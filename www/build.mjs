@@ -14,7 +14,7 @@ const wasm = join(pkg, "sandglass_bg.wasm");
 const ENTRIES = ["index", "inline", "react", "uplot", "arrow", "opentelemetry"];
 const SERVICE_WORKER = "service-worker";
 /** What users have of their own, if they use the entry that is for it. */
-const PEERS = ["apache-arrow"];
+const PEERS = ["apache-arrow", "react"];
 /** What the entries' declarations refer to. */
 const DECLARATIONS = [
   ...ENTRIES,
@@ -123,8 +123,6 @@ const common = {
 
 await build({
   ...common,
-  // Who uses the hooks has React already.
-  external: ["react"],
   entryPoints: Object.fromEntries(ENTRIES.map((name) => [name, join(www, "src", `${name}.ts`)])),
   splitting: true,
   chunkNames: "[name]-[hash]",
