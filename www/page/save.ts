@@ -29,34 +29,45 @@ export function csvOf(found: readonly SeriesData[]): Blob {
 const PADDING = 18;
 const LINE = 20;
 
+export interface Named {
+  name: string;
+  /** The custom property that has its colour. */
+  colour: string;
+}
+
 /** The chart's canvas with its legend below, as the page shows it. */
 export function pngOf(figure: HTMLElement, title: string): Promise<Blob | null> {
   const plot = figure.querySelector<HTMLCanvasElement>(".plot canvas");
   if (!plot) return Promise.resolve(null);
-  const style = getComputedStyle(figure);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const scale = plot.width / plot.clientWidth;
-  const names = [...figure.querySelectorAll(".legend li")].map((item) => item.querySelector(".name")?.textContent ?? "");
+  const names = [...figure.querySelectorAll(".legend li")].map((item, i) => ({ name: item.querySelector(".name")?.textContent ?? "", colour: `--line-${i + 1}` }));
+  return pictureOf(plot, title, names);
+}
+
+/** What is drawn, with a title above and the names of its lines below. */
+export function pictureOf(drawn: HTMLCanvasElement, title: string, names: readonly Named[]): Promise<Blob | null> {
+  const style = getComputedStyle(drawn);
+  const colourOf = (property: string) => style.getPropertyValue(property).trim();
+  const scale = drawn.width / drawn.clientWidth;
+  const width = drawn.clientWidth + 2 * PADDING;
+  const height = drawn.clientHeight + 2 * PADDING + LINE * (1 + names.length);
   const canvas = document.createElement("canvas");
-  const width = plot.clientWidth + 2 * PADDING;
-  const height = plot.clientHeight + 2 * PADDING + LINE * (1 + names.length);
   canvas.width = width * scale;
   canvas.height = height * scale;
   const context = canvas.getContext("2d");
   if (!context) return Promise.resolve(null);
   context.scale(scale, scale);
-  context.fillStyle = colour("--card");
+  context.fillStyle = colourOf("--card");
   context.fillRect(0, 0, width, height);
-  context.fillStyle = colour("--ink");
+  context.fillStyle = colourOf("--ink");
   context.font = `600 13px ${style.fontFamily}`;
   context.fillText(title, PADDING, PADDING + 6, width - 2 * PADDING);
-  context.drawImage(plot, PADDING, PADDING + LINE, plot.clientWidth, plot.clientHeight);
+  context.drawImage(drawn, PADDING, PADDING + LINE, drawn.clientWidth, drawn.clientHeight);
   context.font = `12px ${style.fontFamily}`;
-  names.forEach((name, i) => {
-    const y = PADDING + LINE + plot.clientHeight + LINE * (i + 0.75);
-    context.fillStyle = colour(`--line-${i + 1}`);
+  names.forEach(({ name, colour }, i) => {
+    const y = PADDING + LINE + drawn.clientHeight + LINE * (i + 0.75);
+    context.fillStyle = colourOf(colour);
     context.fillRect(PADDING, y - 5, 14, 3);
-    context.fillStyle = colour("--ink");
+    context.fillStyle = colourOf("--ink");
     context.fillText(name, PADDING + 22, y, width - 2 * PADDING - 22);
   });
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));

@@ -7,13 +7,14 @@ import type { Database } from "sandglass";
 import { bytes, many, plural } from "../model/format";
 import { messageOf } from "../model/trouble";
 import type { Session } from "../session";
-import { save } from "../save";
+import { pictureOf, save } from "../save";
 import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
 import { TroubleCard } from "../views/trouble_card";
 import { MOST_QUERIES, type Shape, type View } from "./address";
 import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
+import { colourOf } from "./figures";
 import style from "./explore.module.css";
 import { useOwnDatabase } from "./guest";
 import { heatOf } from "./heat";
@@ -25,7 +26,7 @@ import { Metrics } from "./metrics";
 import { QueryBox } from "./query_box";
 import { RangePicker } from "./range_picker";
 import { InstantTables, RawTable } from "./tables";
-import { csvOf, pngOf } from "./take_along";
+import { csvOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
 
 const REFRESHES = [
@@ -309,9 +310,10 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
     setProblem("");
     const canvas = card.current?.querySelector("canvas");
     const title = view.queries.flatMap(({ expression, isHidden }) => (isHidden ? [] : [expression])).join("  ·  ");
-    const names = view.shape === "heatmap" ? [] : lines.lines.filter(({ key }) => lit.has(key)).slice(0, 20);
+    const shown = view.shape === "heatmap" ? [] : lines.lines.filter(({ key }) => lit.has(key)).slice(0, 20);
+    const names = shown.map(({ name, place }) => ({ name, colour: colourOf(place) }));
     try {
-      const picture = canvas && (await pngOf(canvas, title, names));
+      const picture = canvas && (await pictureOf(canvas, title, names));
       if (picture) save(picture, "sandglass.png");
     } catch (error) {
       setProblem(messageOf(error));

@@ -1,6 +1,5 @@
-// Results to be taken along: a table of what is shown, a picture of it.
+// Results to be taken along: a table of what is shown.
 
-import { colourOf } from "./figures";
 import type { Answer } from "./explorer";
 import { letter, seriesText } from "./lines";
 
@@ -33,41 +32,3 @@ export function csvOf(answers: readonly (Answer | undefined)[]): Blob {
 
 /** In quotes; and where a spreadsheet would take it for a formula, behind an apostrophe. */
 const cell = (text: string): string => `"${(/^[=+\-@\t\r]/.test(text) ? `'${text}` : text).replaceAll('"', '""')}"`;
-
-const PADDING = 18;
-const LINE = 20;
-
-export interface Named {
-  name: string;
-  place: number;
-}
-
-/** What is drawn, with the queries above and the names of its lines below. */
-export function pngOf(drawn: HTMLCanvasElement, title: string, names: readonly Named[]): Promise<Blob | null> {
-  const style = getComputedStyle(drawn);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const scale = drawn.width / drawn.clientWidth;
-  const width = drawn.clientWidth + 2 * PADDING;
-  const height = drawn.clientHeight + 2 * PADDING + LINE * (1 + names.length);
-  const canvas = document.createElement("canvas");
-  canvas.width = width * scale;
-  canvas.height = height * scale;
-  const context = canvas.getContext("2d");
-  if (!context) return Promise.resolve(null);
-  context.scale(scale, scale);
-  context.fillStyle = colour("--card");
-  context.fillRect(0, 0, width, height);
-  context.fillStyle = colour("--ink");
-  context.font = `600 13px ${style.fontFamily}`;
-  context.fillText(title, PADDING, PADDING + 6, width - 2 * PADDING);
-  context.drawImage(drawn, PADDING, PADDING + LINE, drawn.clientWidth, drawn.clientHeight);
-  context.font = `12px ${style.fontFamily}`;
-  names.forEach(({ name, place }, i) => {
-    const y = PADDING + LINE + drawn.clientHeight + LINE * (i + 0.75);
-    context.fillStyle = colour(colourOf(place));
-    context.fillRect(PADDING, y - 5, 14, 3);
-    context.fillStyle = colour("--ink");
-    context.fillText(name, PADDING + 22, y, width - 2 * PADDING - 22);
-  });
-  return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-}

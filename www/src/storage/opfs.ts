@@ -74,10 +74,19 @@ export async function destroyInOpfs(name: string): Promise<void> {
   }
 }
 
-/** Nothing where it does not exist yet or can't be looked into, as in some private windows. */
+/** Nothing where there is no such file system, as in some private windows and in insecure contexts. */
+export async function opfsRoot(): Promise<FileSystemDirectoryHandle | undefined> {
+  try {
+    return await globalThis.navigator?.storage?.getDirectory?.();
+  } catch {
+    return undefined;
+  }
+}
+
+/** Nothing where it does not exist yet or can't be looked into. */
 async function parent(): Promise<FileSystemDirectoryHandle | undefined> {
   try {
-    return await (await globalThis.navigator?.storage?.getDirectory?.())?.getDirectoryHandle(PARENT);
+    return await (await opfsRoot())?.getDirectoryHandle(PARENT);
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@
 
 import { SandglassError } from "../api/errors.js";
 import { indexedDb } from "../base/indexed_db.js";
-import { directoryOf, PARENT } from "./opfs.js";
+import { directoryOf, opfsRoot, PARENT } from "./opfs.js";
 
 /** The engine puts this in front of the name (src/fs/indexed_db/mod.rs). */
 export const INDEXED_DB_PREFIX = "sandglass:";
@@ -64,14 +64,5 @@ async function hasDirectory(name: string): Promise<boolean> {
         cause,
       },
     );
-  }
-}
-
-/** Nothing where there is no such file system, as in some private windows and in insecure contexts. */
-async function opfsRoot(): Promise<FileSystemDirectoryHandle | undefined> {
-  try {
-    return await globalThis.navigator?.storage?.getDirectory?.();
-  } catch {
-    return undefined;
   }
 }
