@@ -352,6 +352,23 @@ async fn what_grew_when_the_page_went_is_cleared() {
 }
 
 #[wasm_bindgen_test]
+async fn names_of_one_file_that_go_as_the_page_does_leave_no_file_without_a_name() {
+    let mut driver = open_new("leaving").await;
+    driver.commit(vec![put("part", b"123"), link("part", "snapshot"), put("other", b"1")], &NextTurn).await.unwrap();
+    let first = driver.submit(Request::Commit { changes: vec![remove("part")] });
+    driver.files.leave();
+    let second = driver.submit(Request::Commit { changes: vec![remove("snapshot")] });
+    let third = driver.submit(Request::Commit { changes: vec![put("rows", b"4"), remove("other")] });
+    for commit in [third, second, first] {
+        driver.finish(commit, &NextTurn).await.unwrap();
+    }
+    drop(driver);
+    let mut driver = open("leaving").await;
+    assert_eq!(driver.list("", &NextTurn).await, "rows:1");
+    IndexedDbFileSystem::destroy("leaving").await.unwrap();
+}
+
+#[wasm_bindgen_test]
 async fn a_commit_of_unknown_outcome_takes_place_once() {
     let mut driver = open_new("doubt").await;
     for round in 0..10_u8 {

@@ -131,7 +131,7 @@ impl Storage {
             backlog_room: Cell::new(0),
             options,
         });
-        // Names of snapshots never repeat, whatever the clock says.
+        // No snapshot gets the name of one that is there, whatever the clock says.
         for name in storage.list_snapshots().await? {
             let counter = name.split_once('-').and_then(|(_, counter)| u64::from_str_radix(counter, 16).ok());
             storage

@@ -85,6 +85,8 @@ impl Pending {
 pub(super) enum Step {
     Done(Reply),
     UnderWay(Flight),
+    /// Nothing was begun: what it is about depends on the end of another one.
+    Waits,
 }
 
 /// Runs one step of the file system from the browser's event loop, and tells the owner when there is something to poll.
@@ -132,6 +134,7 @@ impl State {
                     self.watch(me);
                     at += 1;
                 }
+                Ok(Step::Waits) => at += 1,
                 Err(trouble) => self.stumble(at, trouble),
             }
         }
@@ -174,6 +177,15 @@ impl State {
         !self.pending[..at]
             .iter()
             .any(|before| (is_commit(request) && is_commit(&before.request)) || request.must_follow(&before.request))
+    }
+
+    /// Whether a commit under way changes a file of this plan, by whatever name. Both would count its names without knowing of the other,
+    /// and leave a file that has lost all of them.
+    fn is_being_changed(&self, plan: &CommitPlan) -> bool {
+        self.pending.iter().filter_map(|pending| pending.flight.as_ref()).any(|flight| match &flight.effect {
+            Effect::Commit(other) => plan.inodes.keys().any(|id| other.inodes.contains_key(id)),
+            Effect::Read { .. } | Effect::Append { .. } => false,
+        })
     }
 
     pub(super) fn complete(&mut self, at: usize, result: Result<Reply>) {
@@ -236,6 +248,9 @@ impl State {
             Request::Refresh => Ok(Step::Done(Reply::Refreshed(false))),
             Request::Commit { changes } => {
                 let plan = self.directory.plan(changes)?;
+                if self.is_being_changed(&plan) {
+                    return Ok(Step::Waits);
+                }
                 self.start_commit(me, op, plan, !self.pending[at].is_uncounted).map(Step::UnderWay)
             }
         }

@@ -1,5 +1,5 @@
 // Crashes again and again, at random instants, while databases are being written; after each one everything that was acknowledged
-// must be there. ROUNDS= and SEED= choose how often and which instants; a failure prints both, and keeps the profile.
+// must be there. ROUNDS=, SEED= and EARLY= choose how often and which instants; a failure prints both, and keeps the profile.
 import assert from "node:assert/strict";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,6 +13,8 @@ import { Ledger } from "./ledger.mjs";
 
 export const ROUNDS = Number(process.env.ROUNDS ?? 20);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+/** How likely a crash is followed by one while the databases are being opened again. */
+const EARLY = Number(process.env.EARLY ?? 0.15);
 /**
  * What was accepted so long before the end is there, though nobody has asked for it: a second, and what a busy machine adds until the
  * engine's timer has come.
@@ -177,7 +179,7 @@ export function crashRounds({
 function plan(count, drips, next) {
   const kinds = [];
   for (let writes = 0; writes < count; ) {
-    const isEarly = writes > 0 && next() < 0.15;
+    const isEarly = writes > 0 && next() < EARLY;
     kinds.push(isEarly ? "early" : "write");
     if (!isEarly) writes++;
   }

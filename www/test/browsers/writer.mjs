@@ -11,6 +11,8 @@ const ROUND_ROWS = 1_200;
 /** More snapshots than this are deleted again. */
 const SNAPSHOTS = 3;
 
+const DAY_MS = 24 * 3600_000;
+
 /** A page that goes away closes its databases, and tells that nobody knows what has become of calls under way. */
 let isLeaving = false;
 addEventListener("pagehide", () => (isLeaving = true));
@@ -33,7 +35,9 @@ export default class Writer {
     this.#name = name;
     this.#random = random(seed);
     // Half of the rounds live by the wall clock, the others have days pass within seconds.
-    const clock = this.#random() < 0.5 || isReal ? { clock: "real" } : { clock: "manual", startTime: NOW };
+    // Those begin at an instant of their own: a snapshot that was deleted has left its name to the next of the same second.
+    const startTime = NOW + this.#random.integer(DAY_MS);
+    const clock = this.#random() < 0.5 || isReal ? { clock: "real" } : { clock: "manual", startTime };
     this.#db = await sandglass.open({ name, retention: "100y", ...clock, ...options });
     this.isManual = clock.clock === "manual";
   }

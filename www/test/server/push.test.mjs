@@ -286,6 +286,8 @@ describe("a live push", () => {
     await db.append(label, [late + 5], [5]);
     count++;
     await until(() => isThere(count), "what came late");
+    // The server has it before the push has heard so.
+    await until(() => JSON.parse(kept).late === undefined, "the push knows that it has arrived");
     stop.abort();
     const { samples, checkpoint } = await pushed;
     assert.equal(samples, count, "each sample was sent once");
@@ -295,7 +297,9 @@ describe("a live push", () => {
     const again = new AbortController();
     const more = db.push(proxy.url, { ...options, checkpoint, signal: again.signal });
     count++;
+    const sentAfter = Date.now();
     await until(() => isThere(count), "what came while no push ran");
+    await until(() => JSON.parse(kept).sent >= sentAfter, "the push knows that it has arrived");
     again.abort();
     assert.equal((await more).samples, 1);
     await assertEqualIn(victoria, db, "live");
@@ -378,7 +382,8 @@ describe("a live push", () => {
           globalThis.append = (value) => db.append({ __name__: "page", test: "page" }, [Date.now()], [value]);
           await globalThis.append(1);
           globalThis.stop = new AbortController();
-          globalThis.pushed = db.push(url, { live: true, every: 20, delay: 0, signal: globalThis.stop.signal });
+          const onProgress = ({ checkpoint }) => (globalThis.checkpoint = checkpoint);
+          globalThis.pushed = db.push(url, { live: true, every: 20, delay: 0, onProgress, signal: globalThis.stop.signal });
         },
         [`/package/${(await installed.entry(".", "browser")).replace(/^\.\//, "")}`, proxy.url],
       );
@@ -395,6 +400,12 @@ describe("a live push", () => {
       await chromium.page.context().setOffline(false);
       await until(async () => (await values()).length === 3, "what came while offline");
       assert.deepEqual(await values(), [1, 2, 3]);
+      // The server has it before the page has heard so.
+      const last = await chromium.page.evaluate(() => Date.now());
+      await until(
+        () => chromium.page.evaluate((last) => JSON.parse(globalThis.checkpoint).sent >= last, last),
+        "the push knows that it has arrived",
+      );
       const { samples } = await chromium.page.evaluate(() => (globalThis.stop.abort(), globalThis.pushed));
       assert.equal(samples, 3);
     } finally {
