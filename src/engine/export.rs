@@ -168,7 +168,7 @@ impl ExportCursor {
         }
         let Some((view, pieces)) = &mut self.begun else { return Ok(false) };
         if let Some(piece) = pieces.last() {
-            let mut reading = Reading::with_budget(u64::MAX);
+            let mut reading = Reading::in_passing(u64::MAX);
             for samples in storage.read_in(view, &[found], *piece, &mut reading).await? {
                 if !samples.is_empty() {
                     let (timestamps, values) = (&samples.timestamps, &samples.values);

@@ -190,6 +190,10 @@ impl FileSystem for MemoryFileSystem {
         done.append(&mut self.done);
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> FileSystemStats {
         let mut stats = self.stats;
         self.directory.count(&mut stats);
@@ -205,6 +209,10 @@ impl FileSystem for Rc<RefCell<MemoryFileSystem>> {
 
     fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
         self.borrow_mut().poll(now, done);
+    }
+
+    fn is_in_memory(&self) -> bool {
+        true
     }
 
     fn stats(&self) -> FileSystemStats {

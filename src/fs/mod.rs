@@ -233,6 +233,11 @@ pub trait FileSystem {
     /// another turn. Where nothing waits for a turn there is nothing to do.
     fn leave(&mut self) {}
 
+    /// Whether contents lie in memory, so that nothing is won by keeping what was read.
+    fn is_in_memory(&self) -> bool {
+        false
+    }
+
     /// Counters since the start and what is stored now.
     fn stats(&self) -> FileSystemStats;
 

@@ -111,6 +111,10 @@ impl FileSystem for MemoryReader {
         done.append(&mut self.done);
     }
 
+    fn is_in_memory(&self) -> bool {
+        true
+    }
+
     fn stats(&self) -> FileSystemStats {
         let mut stats = self.stats;
         self.overlay.count(&mut stats);

@@ -1,7 +1,7 @@
 //! Data parts: immutable sorted sets of blocks, written once, read and merged (part-format §6 to §10).
 //!
-//! A part is four streams of bytes, either in memory or as the files of one directory. Everything but [`search`], [`inspect`],
-//! [`inmemory`] and the opening of a part is free of waiting: it says which bytes it wants.
+//! A part is four streams of bytes, either in memory or as the files of one directory. Everything but [`search`], [`pages`],
+//! [`inspect`], [`inmemory`] and the opening of a part is free of waiting: it says which bytes it wants.
 
 pub mod header;
 pub mod index_block;
@@ -9,13 +9,14 @@ pub mod inmemory;
 pub mod inspect;
 pub mod merge;
 pub mod metaindex;
+pub mod pages;
 pub mod reader;
 pub mod search;
 pub mod writer;
 
 pub use header::PartHeader;
 pub use merge::{PartMerge, Step};
-pub use reader::Part;
+pub use reader::{CachedFiles, Part};
 pub use writer::BlockStreamWriter;
 
 use serde::Serialize;

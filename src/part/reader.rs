@@ -14,6 +14,7 @@ use crate::runtime::Context;
 use bytes::Bytes;
 use std::cell::Cell;
 use std::ops::Range;
+use std::rc::Rc;
 
 /// An open part. It never changes.
 #[derive(Debug)]
@@ -23,8 +24,7 @@ pub struct Part {
     source: PartSource,
     /// Length of each file in bytes, by [`PartFile`].
     sizes: [u64; 4],
-    /// Under which number its index blocks are cached; drawn when the first one is.
-    cache_owner: Cell<Option<u64>>,
+    cached: CachedFiles,
 }
 
 /// Where a part's bytes are.
@@ -41,12 +41,12 @@ impl Part {
     pub fn in_memory(written: WrittenPart) -> Self {
         let WrittenPart { header, metaindex, rest, sizes } = written;
         debug_assert!(rest.iter().zip(sizes).all(|(bytes, size)| bytes.len() as u64 == size), "the part is not whole");
-        Self { header, metaindex, source: PartSource::Memory(rest), sizes, cache_owner: Cell::new(None) }
+        Self { header, metaindex, source: PartSource::Memory(rest), sizes, cached: CachedFiles::default() }
     }
 
     /// A part that was just published in `dir`, without reading it again.
     pub fn published(dir: FilePath, header: PartHeader, metaindex: Vec<MetaindexRow>, sizes: [u64; 4]) -> Self {
-        Self { header, metaindex, source: PartSource::Directory(dir), sizes, cache_owner: Cell::new(None) }
+        Self { header, metaindex, source: PartSource::Directory(dir), sizes, cached: CachedFiles::default() }
     }
 
     /// Opens the part in `dir`, whose name describes it. `Ok(None)` when the directory holds no file at all.
@@ -93,7 +93,7 @@ impl Part {
             metaindex,
             source: PartSource::Directory(dir.clone()),
             sizes,
-            cache_owner: Cell::new(None),
+            cached: CachedFiles::default(),
         }))
     }
 
@@ -151,23 +151,37 @@ impl Part {
         Ok(bytes.slice(start..end))
     }
 
-    /// The number under which the part's index blocks are cached.
-    pub(super) fn cache_owner(&self, context: &Context) -> u64 {
-        let owner = self.cache_owner.get().unwrap_or_else(|| context.block_cache().new_owner());
-        self.cache_owner.set(Some(owner));
-        owner
-    }
-
-    /// Drops what is cached of the part, since it won't be asked for any more.
-    pub fn forget_cached(&self, context: &Context) {
-        if let Some(owner) = self.cache_owner.get() {
-            context.block_cache().remove_owner(owner);
-        }
+    /// What is cached of it.
+    pub fn cached(&self) -> &CachedFiles {
+        &self.cached
     }
 
     /// A stream over all blocks, reading `read_ahead` bytes at a time of each file.
     pub fn stream(&self, read_ahead: u64) -> Result<BlockStreamReader> {
         BlockStreamReader::new(self, read_ahead)
+    }
+}
+
+/// What is cached of a part's files, for whoever has it dropped when the part itself is gone. Clones are the same.
+#[derive(Clone, Debug, Default)]
+pub struct CachedFiles {
+    /// The numbers under which, by [`PartFile`]; drawn with the first.
+    owners: Rc<Cell<Option<[u64; 4]>>>,
+}
+
+impl CachedFiles {
+    /// The number under which what was read of a file is cached.
+    pub(super) fn owner(&self, context: &Context, file: PartFile) -> u64 {
+        let owners = self.owners.get().unwrap_or_else(|| PartFile::ALL.map(|_| context.block_cache().new_owner()));
+        self.owners.set(Some(owners));
+        owners[file as usize]
+    }
+
+    /// Drops all of it. To be called when nobody reads the part any more: it would be cached again.
+    pub fn forget(&self, context: &Context) {
+        for owner in self.owners.get().into_iter().flatten() {
+            context.block_cache().remove_owner(owner);
+        }
     }
 }
 

@@ -2,7 +2,8 @@
 
 use super::PartFile;
 use super::index_block::read_index_block;
-use super::reader::{Part, PartSource};
+use super::pages::{Keeping, start_read};
+use super::reader::Part;
 use crate::block::{BlockHeader, Decoder};
 use crate::error::{Error, ErrorKind, Result};
 pub use crate::metric::samples::Samples;
@@ -71,7 +72,7 @@ pub async fn index_block(context: &Context, part: &Part, row: usize) -> Result<R
     let Some(row) = part.metaindex().get(row) else {
         return Err(Error::internal(format!("there is no index block {row}")));
     };
-    let key = BlockKey { owner: part.cache_owner(context), offset: row.index_block_offset };
+    let key = BlockKey { owner: part.cached().owner(context, PartFile::Index), offset: row.index_block_offset };
     if let Some(headers) = context.block_cache().get::<Vec<BlockHeader>>(key) {
         return Ok(headers);
     }
@@ -135,6 +136,8 @@ pub struct Reading {
     pub bytes: u64,
     /// The memory of the samples, drawn from the context's budget.
     pub memory: Option<MemoryShare>,
+    /// What of the data is kept in the cache.
+    pub keeping: Keeping,
     /// Series whose samples have not come in the order of time since this was last emptied.
     pub disordered: Vec<u32>,
 }
@@ -146,6 +149,11 @@ impl Reading {
     /// Nothing was read so far; up to `budget` samples may be, as far as there is memory.
     pub fn with_budget(budget: u64) -> Self {
         Self { budget, ..Self::default() }
+    }
+
+    /// As [`Reading::with_budget`], for who reads all once: nothing is kept for the next one.
+    pub fn in_passing(budget: u64) -> Self {
+        Self { budget, keeping: Keeping::nothing(), ..Self::default() }
     }
 
     /// Makes room for more samples of a series.
@@ -177,14 +185,30 @@ pub async fn read_blocks(
     reading: &mut Reading,
     samples: &mut [Samples],
 ) -> Result<()> {
+    let result = read_in_batches(context, part, blocks, range, reading, samples).await;
+    if result.as_ref().is_err_and(|error| error.kind() == ErrorKind::Corrupt) {
+        // It may have been read wrongly: who tries again reads it anew.
+        part.cached().forget(context);
+    }
+    result
+}
+
+async fn read_in_batches(
+    context: &Context,
+    part: &Part,
+    blocks: &[FoundBlock],
+    range: TimeRange,
+    reading: &mut Reading,
+    samples: &mut [Samples],
+) -> Result<()> {
     reading.parts += u64::from(!blocks.is_empty());
     let mut decoder = Decoder::default();
     let mut cut = Samples::default();
     let mut batches = batches(part, blocks)?.into_iter();
     // The next batch is on its way while this one is decoded.
-    let mut under_way = batches.next().map(|batch| start_reading(context, part, batch));
+    let mut under_way = batches.next().map(|batch| start_reading(context, part, batch, &mut reading.keeping));
     while let Some((batch, timestamps, values)) = under_way {
-        under_way = batches.next().map(|batch| start_reading(context, part, batch));
+        under_way = batches.next().map(|batch| start_reading(context, part, batch, &mut reading.keeping));
         let (timestamps, values) = (timestamps.await?, values.await?);
         for at in batch.blocks {
             let block = &blocks[at];
@@ -196,7 +220,7 @@ pub async fn read_blocks(
             // Of a block that is cut by the range only what is asked for takes memory that stays.
             let is_whole = block.is_within(range);
             if is_whole && columns.timestamps.capacity() - start < header.rows_count as usize {
-                reading.reserve(context, columns, rows_ahead(&blocks[at..], range))?;
+                reading.reserve(context, columns, rows_ahead(block.series, &blocks[at..], range))?;
             }
             let into = if is_whole { &mut *columns } else { &mut cut };
             let added = decoder.append(
@@ -213,7 +237,7 @@ pub async fn read_blocks(
                 &mut into.values,
             )?;
             if !is_whole {
-                reading.reserve(context, columns, added)?;
+                reading.reserve(context, columns, added + rows_ahead(block.series, &blocks[at + 1..], range))?;
                 columns.timestamps.append(&mut cut.timestamps);
                 columns.values.append(&mut cut.values);
             }
@@ -236,11 +260,11 @@ pub async fn read_blocks(
 /// Blocks for which room is made at once. Their rows are believed before they are decoded, so they are not many.
 const MAX_BLOCKS_AHEAD: usize = 32;
 
-/// The rows of the first block and of those of its series behind it that lie in the range: with room for all of them a column does not
+/// The rows of the first blocks, as far as they are the series' and lie in the range: with room for all of them a column does not
 /// grow block by block.
-fn rows_ahead(blocks: &[FoundBlock], range: TimeRange) -> usize {
+fn rows_ahead(series: u32, blocks: &[FoundBlock], range: TimeRange) -> usize {
     let ahead = blocks.iter().take(MAX_BLOCKS_AHEAD);
-    let ahead = ahead.take_while(|block| block.series == blocks[0].series && block.is_within(range));
+    let ahead = ahead.take_while(|block| block.series == series && block.is_within(range));
     ahead.map(|block| block.header.rows_count as usize).sum()
 }
 
@@ -263,30 +287,11 @@ fn start_reading(
     context: &Context,
     part: &Part,
     batch: Batch,
+    keeping: &mut Keeping,
 ) -> (Batch, impl Future<Output = Result<Bytes>> + use<>, impl Future<Output = Result<Bytes>> + use<>) {
-    let timestamps = start_read(context, part, PartFile::Timestamps, batch.timestamps.clone());
-    let values = start_read(context, part, PartFile::Values, batch.values.clone());
+    let timestamps = start_read(context, part, PartFile::Timestamps, batch.timestamps.clone(), keeping);
+    let values = start_read(context, part, PartFile::Values, batch.values.clone(), keeping);
     (batch, timestamps, values)
-}
-
-fn start_read(
-    context: &Context,
-    part: &Part,
-    file: PartFile,
-    range: Range<u64>,
-) -> impl Future<Output = Result<Bytes>> + use<> {
-    let (at_once, later) = match part.source() {
-        _ if range.is_empty() => (Some(Ok(Bytes::new())), None),
-        PartSource::Memory(_) => (Some(part.read_in_memory(file, range)), None),
-        PartSource::Directory(dir) => (None, Some(context.read(&dir.join(file.name()), range))),
-    };
-    async move {
-        match (at_once, later) {
-            (Some(result), _) => result,
-            (None, Some(read)) => read.await,
-            (None, None) => Ok(Bytes::new()),
-        }
-    }
 }
 
 /// Cuts blocks, which are in the part's order, into groups that are read at once.

@@ -4,7 +4,7 @@ use super::policy::PartSize;
 use crate::fs::FilePath;
 use crate::log::LogRecord;
 use crate::merge::{Leasable, Lease, Standing};
-use crate::part::Part;
+use crate::part::{CachedFiles, Part};
 use crate::time::TimestampMs;
 use crate::trace::event::{MergeId, PartClass, PartId};
 use std::cell::Cell;
@@ -39,7 +39,14 @@ pub struct PartEntry {
     created: TimestampMs,
     /// Where else its rows are durable, as long as it is in memory.
     logged: Logged,
-    standing: Standing<PartId>,
+    standing: Standing<RetiredPart>,
+}
+
+/// What is to be known of a part when its files are removed.
+#[derive(Debug)]
+pub struct RetiredPart {
+    pub(super) id: PartId,
+    pub(super) cached: CachedFiles,
 }
 
 /// Which records of the log hold the rows of an in-memory part.
@@ -70,9 +77,9 @@ impl Logged {
 pub(super) type PartLease = Lease<PartEntry>;
 
 impl Leasable for PartEntry {
-    type Retired = PartId;
+    type Retired = RetiredPart;
 
-    fn standing(&self) -> &Standing<PartId> {
+    fn standing(&self) -> &Standing<RetiredPart> {
         &self.standing
     }
 }

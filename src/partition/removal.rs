@@ -2,12 +2,12 @@
 //! was dropped behind them.
 
 use super::month::Month;
-use super::parts::PartEntry;
+use super::parts::{PartEntry, RetiredPart};
 use crate::error::{Error, Result};
 use crate::fs::FilePath;
 use crate::merge::{Leasable, RemovalQueue, Retired, Retirement};
 use crate::time::{MINUTE_MS, back_off_ms};
-use crate::trace::event::{Event, PartId};
+use crate::trace::event::Event;
 use std::cell::RefCell;
 use std::rc::Rc;
 
@@ -16,7 +16,7 @@ const RETRY_DELAY_MS: i64 = 10_000;
 /// What became of the month's directories.
 enum Directories {
     /// Parts are read and written there. All retired parts hold this, so that they go before.
-    InUse(Rc<Retirement<PartId>>),
+    InUse(Rc<Retirement<RetiredPart>>),
     /// The month was dropped. They go when nobody reads a part any more.
     Leaving,
     /// The storage did not remove them yet, for this reason.
@@ -28,7 +28,7 @@ enum Directories {
 /// Removes the files of retired parts.
 pub(super) struct Remover {
     month: Rc<Month>,
-    queue: Rc<RemovalQueue<PartId>>,
+    queue: Rc<RemovalQueue<RetiredPart>>,
     directories: RefCell<Directories>,
 }
 
@@ -54,13 +54,17 @@ impl Remover {
         // A month that was dropped has no parts left.
         let Directories::InUse(directory) = &*self.directories.borrow() else { return };
         let dirs = parts.iter().filter_map(|entry| entry.part().dir().cloned());
-        let retired =
-            Retired { paths: dirs.chain(transaction).collect(), parts: parts.iter().map(|entry| entry.id()).collect() };
+        let retired = Retired {
+            paths: dirs.chain(transaction).collect(),
+            parts: parts
+                .iter()
+                .map(|entry| RetiredPart { id: entry.id(), cached: entry.part().cached().clone() })
+                .collect(),
+        };
         let retirement = Retirement::new(retired, self.queue.clone());
         retirement.goes_before(directory);
         for entry in parts {
             entry.standing().retire(&retirement);
-            entry.part().forget_cached(&self.month.context);
         }
     }
 
@@ -94,9 +98,13 @@ impl Remover {
 
     /// Removes the files of retired parts that nobody reads any more.
     async fn remove_unread(&self) -> Result<()> {
-        let removed = self.queue.remove(&self.month.context, self.queue.take_all()).await?;
+        let unread = self.queue.take_all();
+        for part in unread.iter().flat_map(|retired| &retired.parts) {
+            part.cached.forget(&self.month.context);
+        }
+        let removed = self.queue.remove(&self.month.context, unread).await?;
         for part in removed.into_iter().flat_map(|retired| retired.parts) {
-            self.month.context.emit(|| Event::PartRemoved { part, partition: self.month.label.clone() });
+            self.month.context.emit(|| Event::PartRemoved { part: part.id, partition: self.month.label.clone() });
         }
         Ok(())
     }

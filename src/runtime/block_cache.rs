@@ -1,4 +1,4 @@
-//! Decoded index blocks, kept within a budget of bytes. All kinds of blocks share one cache and one budget.
+//! Decoded index blocks and what was read of data files, kept within a budget of bytes. All kinds of blocks share one cache and one budget.
 //!
 //! Eviction is CLOCK: a block that was asked for since the hand last passed is spared once. A lookup then costs one hash and
 //! one flag, where a list in order of use would be relinked each time. What is evicted depends on the calls alone.

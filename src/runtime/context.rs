@@ -195,12 +195,17 @@ impl Context {
         self.0.fs.borrow().stats()
     }
 
+    /// Whether what is stored lies in memory already.
+    pub fn files_are_in_memory(&self) -> bool {
+        self.0.fs.borrow().is_in_memory()
+    }
+
     /// The memory that all jobs draw from.
     pub fn memory(&self) -> &MemoryBudget {
         &self.0.memory
     }
 
-    /// Decoded index blocks of all parts, shared by all jobs.
+    /// Decoded index blocks and pages of data of all parts, shared by all jobs.
     pub fn block_cache(&self) -> &BlockCache {
         &self.0.block_cache
     }

@@ -24,6 +24,7 @@ mod layers;
 mod log;
 mod machine;
 mod model;
+mod pages;
 mod partition;
 mod partition_crash;
 mod push;
