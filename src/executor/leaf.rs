@@ -46,8 +46,8 @@ impl Run {
         };
         let mut scan = Scan::new(&series, range);
         while let Some(batch) = scan.next(self).await? {
-            for (found, Samples { timestamps, values }) in batch {
-                rolling.roll(self, &labels_of(found), &timestamps, &values, &mut sink).await?;
+            for (found, Samples { timestamps, mut values }) in batch {
+                rolling.roll(self, &labels_of(found), &timestamps, &mut values, &mut sink).await?;
             }
         }
         Ok(sink.finish())

@@ -43,13 +43,13 @@ impl Rolling {
         Ok(Self { call, grid, dialect, keeps_name, scratch: Scratch::default(), spare: Vec::new() })
     }
 
-    /// Hands the rows of one series on.
+    /// Hands the rows of one series on. The values are taken as [`RollupCall::prepare`] does.
     pub(super) async fn roll(
         &mut self,
         run: &Run,
         labels: &Labels,
         timestamps: &[i64],
-        values: &[f64],
+        values: &mut Vec<f64>,
         sink: &mut Sink,
     ) -> Result<()> {
         let context = run.storage.context();

@@ -319,7 +319,7 @@ impl Run {
         for row in inner {
             samples_of(&row, &inner_grid, &mut timestamps, &mut values);
             if !timestamps.is_empty() {
-                rolling.roll(self, &row.shown_labels(), &timestamps, &values, &mut sink).await?;
+                rolling.roll(self, &row.shown_labels(), &timestamps, &mut values, &mut sink).await?;
             }
         }
         Ok(sink.finish())

@@ -1,5 +1,6 @@
-//! What a series is called, the number it goes by inside, and rows of samples.
+//! What a series is called, the number it goes by inside, rows of samples, and what is done to counters.
 
+pub mod counter;
 pub mod date_numbers;
 pub mod filter;
 pub mod name;

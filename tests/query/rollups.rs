@@ -112,7 +112,7 @@ fn slices_of_steps_and_single_instants_give_what_the_whole_gives() {
                 let call = call(rollup, Some(window_ms), numbers_of(rollup));
                 let mut whole = vec![0.0; grid.points];
                 call.roll(&times, &values, &grid, &mut scratch, &mut whole);
-                call.prepare(&times, &values, &grid, &mut other);
+                call.prepare(&times, &mut values.clone(), &grid, &mut other);
                 #[allow(clippy::needless_range_loop)]
                 for position in 0..grid.points {
                     let mut one = [0.0];
@@ -157,7 +157,7 @@ fn some_rollups_make_several_rows() {
     let rollup = Rollup::by_name("rollup", Dialect::MetricsQl).unwrap();
     let mut scratch = Scratch::default();
     let three = call(rollup, Some(3_000), &[]);
-    three.prepare(&times, &values, &grid, &mut scratch);
+    three.prepare(&times, &mut values.to_vec(), &grid, &mut scratch);
     let RowsOf::Known(labels) = three.rows() else { panic!("rows are known") };
     let mut shown = Vec::new();
     for (row, label) in labels.iter().enumerate() {
@@ -169,7 +169,7 @@ fn some_rollups_make_several_rows() {
 
     let histogram = call(Rollup::by_name("histogram_over_time", Dialect::MetricsQl).unwrap(), Some(3_000), &[]);
     let mut found = FoundRows::default();
-    histogram.prepare(&times, &values, &grid, &mut scratch);
+    histogram.prepare(&times, &mut values.to_vec(), &grid, &mut scratch);
     histogram.find_rows(1, 0..1, &scratch, &mut found);
     let ranges: Vec<_> = found.into_rows(&histogram).map(|(label, _)| label.value.to_string()).collect();
     assert_eq!(ranges, ["2.783e+00...3.162e+00", "4.642e+00...5.275e+00", "8.799e-01...1.000e+00"]);

@@ -9,6 +9,7 @@ use super::{counter, over_time};
 use crate::collections::equality::are_equal_columns;
 use crate::encoding::decimal::{are_finite, is_stale_nan};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metric::counter::remove_resets;
 use crate::query::dialect::Dialect;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
@@ -202,21 +203,22 @@ impl RollupCall {
     }
 
     /// The samples of one series, sorted by time, with stale markers: makes of them what the windows are taken of. The bounds of the series
-    /// before serve again if the timestamps are equal.
-    pub fn prepare(&self, timestamps: &[i64], values: &[f64], grid: &Grid, scratch: &mut Scratch) {
+    /// before serve again if the timestamps are equal. The values are taken out, so that they need not be
+    /// copied.
+    pub fn prepare(&self, timestamps: &[i64], values: &mut Vec<f64>, grid: &Grid, scratch: &mut Scratch) {
         let grid = self.shifted(grid);
-        let drops =
-            !self.rollup.entry.keeps_stale && !are_finite(values) && values.iter().any(|&value| is_stale_nan(value));
-        scratch.values.clear();
+        let mut is_plain = are_finite(values);
+        let drops = !self.rollup.entry.keeps_stale && !is_plain && values.iter().any(|&value| is_stale_nan(value));
         let mut are_equal = false;
         if drops {
+            scratch.values.clear();
             scratch.timestamps.clear();
-            for (&timestamp, &value) in timestamps.iter().zip(values).filter(|(_, value)| !is_stale_nan(**value)) {
+            for (&timestamp, &value) in timestamps.iter().zip(&*values).filter(|(_, value)| !is_stale_nan(**value)) {
                 scratch.timestamps.push(timestamp);
                 scratch.values.push(value);
             }
         } else {
-            scratch.values.extend_from_slice(values);
+            std::mem::swap(&mut scratch.values, values);
             are_equal = are_equal_columns(&scratch.timestamps, timestamps);
             if !are_equal {
                 scratch.timestamps.clear();
@@ -225,20 +227,22 @@ impl RollupCall {
         }
         match self.preparation {
             Preparation::Nothing => {}
-            Preparation::RemoveResets => counter::remove_resets(&mut scratch.values),
+            Preparation::RemoveResets => remove_resets(&mut scratch.values),
             Preparation::Differences => counter::to_differences(&mut scratch.values),
             Preparation::GrowthDifferences => {
-                counter::remove_resets(&mut scratch.values);
+                remove_resets(&mut scratch.values);
                 counter::to_differences(&mut scratch.values);
             }
             Preparation::Slopes => counter::to_slopes(&mut scratch.values, &scratch.timestamps),
             Preparation::GrowthSlopes => {
-                counter::remove_resets(&mut scratch.values);
+                remove_resets(&mut scratch.values);
                 counter::to_slopes(&mut scratch.values, &scratch.timestamps);
             }
             Preparation::Intervals => counter::to_intervals(&mut scratch.values, &scratch.timestamps),
         }
-        let is_plain = are_finite(&scratch.values);
+        if self.preparation != Preparation::Nothing {
+            is_plain = are_finite(&scratch.values);
+        }
         scratch.has_infinite = !is_plain && scratch.values.iter().any(|value| value.is_infinite());
         (scratch.width_ms, scratch.gap_ms) = self.width_and_gap_ms(&scratch.timestamps, &grid);
         let bounds_of = Some((grid, scratch.width_ms));

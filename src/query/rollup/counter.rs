@@ -1,22 +1,6 @@
-//! Counters: what is done to a series as a whole before its windows are looked at, and how much a window has grown.
+//! What is done to a series as a whole before its windows are looked at, and how much a window has grown.
 
 use super::window::{Window, seconds};
-
-/// Adds to each value what was lost in the resets before it. A drop of less than an eighth counts as a partial reset, of which only the
-/// difference was lost.
-pub(super) fn remove_resets(values: &mut [f64]) {
-    let Some(&first) = values.first() else { return };
-    let mut lost = 0.0;
-    let mut previous = first;
-    for value in values {
-        let grown = *value - previous;
-        if grown < 0.0 {
-            lost += if -grown * 8.0 < previous { -grown } else { previous };
-        }
-        previous = *value;
-        *value += lost;
-    }
-}
 
 /// Puts in place of each value how far the next one is from it; the last one repeats.
 pub(super) fn to_differences(values: &mut [f64]) {
@@ -116,7 +100,7 @@ pub(super) fn last_difference(window: &Window) -> f64 {
 }
 
 /// The slope from the sample before the window to the last one, in units a second.
-#[inline]
+#[inline(always)]
 pub(super) fn slope(window: &Window) -> f64 {
     let (from, from_ms) = match window.previous.is_nan() {
         false if window.values.is_empty() => return 0.0,

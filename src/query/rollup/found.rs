@@ -2,19 +2,66 @@
 
 use super::call::{Label, RollupCall, Scratch};
 use super::table::Kernel;
-use std::collections::BTreeMap;
+use foldhash::fast::RandomState;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// Rows of one series, by the value of their label.
+/// Rows of one series, each of a range of values or of one value.
 #[derive(Debug, Default)]
-pub struct FoundRows(BTreeMap<Rc<str>, Vec<f64>>);
+pub struct FoundRows {
+    /// The place of each row, by what its values have in common.
+    places: HashMap<Key, u32, RandomState>,
+    /// Empty for those that no window has a value of.
+    rows: Vec<Vec<f64>>,
+    /// The places of the rows of the samples that are looked at.
+    of_samples: Vec<u32>,
+}
+
+/// What the values of a row have in common.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+enum Key {
+    /// They are in one bucket.
+    Bucket(usize),
+    /// They are equal, with these bits.
+    Value(u64),
+}
+
+/// The place of samples that are in no row.
+const NOWHERE: u32 = u32::MAX;
+
+impl Key {
+    fn of(value: f64, is_histogram: bool) -> Option<Self> {
+        if is_histogram {
+            return bucket(value).map(Self::Bucket);
+        }
+        // All NaNs are called the same.
+        Some(Self::Value(if value.is_nan() { f64::NAN } else { value }.to_bits()))
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Bucket(bucket) => bucket_name(bucket),
+            Self::Value(bits) => printed(f64::from_bits(bits)),
+        }
+    }
+}
 
 impl FoundRows {
-    /// The rows with the label that each has.
-    pub fn into_rows(self, call: &RollupCall) -> impl Iterator<Item = (Label, Vec<f64>)> {
+    /// The rows with the label that each has, in the order of its values.
+    pub fn into_rows(mut self, call: &RollupCall) -> impl Iterator<Item = (Label, Vec<f64>)> {
+        let rows = self.places.iter().map(|(key, &place)| (*key, std::mem::take(&mut self.rows[place as usize])));
+        let rows = rows.filter(|(_, row)| !row.is_empty()).map(|(key, row)| (Rc::from(key.name()), row));
+        let rows: BTreeMap<Rc<str>, Vec<f64>> = rows.collect();
         let name = call.label_name.clone();
-        self.0.into_iter().map(move |(value, row)| (Label { name: name.clone(), value }, row))
+        rows.into_iter().map(move |(value, row)| (Label { name: name.clone(), value }, row))
+    }
+
+    fn place(&mut self, key: Key) -> u32 {
+        *self.places.entry(key).or_insert_with(|| {
+            self.rows.push(Vec::new());
+            self.rows.len() as u32 - 1
+        })
     }
 }
 
@@ -72,19 +119,23 @@ impl RollupCall {
     /// Adds what some instants of the prepared series have to the rows that are found; `points` is how many instants the grid has.
     pub fn find_rows(&self, points: usize, steps: Range<usize>, scratch: &Scratch, found: &mut FoundRows) {
         let is_histogram = matches!(self.rollup.entry.kernel, Kernel::Histogram);
-        let mut counts: BTreeMap<u64, f64> = BTreeMap::new();
-        for position in steps {
-            counts.clear();
-            let window = scratch.bounds.first[position] as usize..scratch.bounds.end[position] as usize;
-            for &value in &scratch.values[window] {
-                let key = if is_histogram { bucket(value).map(|bucket| bucket as u64) } else { Some(value.to_bits()) };
-                if let Some(key) = key {
-                    *counts.entry(key).or_default() += 1.0;
+        let (firsts, ends) = (&scratch.bounds.first[steps.clone()], &scratch.bounds.end[steps.clone()]);
+        // Windows overlap, so the row of a sample is looked up once and not for each of them.
+        let from = firsts.first().map_or(0, |&first| first as usize);
+        let until = ends.last().map_or(from, |&end| end as usize);
+        found.of_samples.clear();
+        for &value in &scratch.values[from..until] {
+            let place = Key::of(value, is_histogram).map_or(NOWHERE, |key| found.place(key));
+            found.of_samples.push(place);
+        }
+        for ((position, &first), &end) in steps.zip(firsts).zip(ends) {
+            for &place in &found.of_samples[first as usize - from..end as usize - from] {
+                let Some(row) = found.rows.get_mut(place as usize) else { continue };
+                if row.is_empty() {
+                    row.resize(points, f64::NAN);
                 }
-            }
-            for (&key, &count) in &counts {
-                let name = if is_histogram { bucket_name(key as usize) } else { printed(f64::from_bits(key)) };
-                found.0.entry(name.into()).or_insert_with(|| vec![f64::NAN; points])[position] = count;
+                let count = &mut row[position];
+                *count = if count.is_nan() { 1.0 } else { *count + 1.0 };
             }
         }
     }

@@ -12,7 +12,7 @@ use std::ops::Range;
 impl RollupCall {
     /// The values of all instants, for calls that make one row of a series: [`RollupCall::prepare`] and [`RollupCall::roll_steps`] at once.
     pub fn roll(&self, timestamps: &[i64], values: &[f64], grid: &Grid, scratch: &mut Scratch, out: &mut [f64]) {
-        self.prepare(timestamps, values, grid, scratch);
+        self.prepare(timestamps, &mut values.to_vec(), grid, scratch);
         self.roll_steps(0, grid, 0..grid.points, scratch, out);
     }
 
@@ -43,6 +43,7 @@ impl RollupCall {
         let kernel = self.kernels[row.min(self.kernels.len() - 1)];
         match kernel {
             Kernel::Each(compute) => each(steps, out, |position| compute(&windows.at(position, parameters(position)))),
+            Kernel::Last => each(steps, out, |position| windows.last(position)),
             Kernel::Slope => each(steps, out, |position| counter::slope(&windows.at(position, [0.0; 2]))),
             Kernel::Sum => fold_windows::<Sum>(values, bounds, steps, sums, |at, window, sum| {
                 out[at] = sum.map_or(f64::NAN, |sum| plain(window, sum.0));

@@ -9,6 +9,8 @@ use crate::query::dialect::Dialect;
 pub(super) enum Kernel {
     /// Each window by itself.
     Each(fn(&Window) -> f64),
+    /// The last value of the window, which is what a selector by itself asks for.
+    Last,
     /// [`counter::slope`], which dashboards ask for most.
     Slope,
     Sum,
@@ -190,7 +192,7 @@ static METRICSQL: &[Entry] = &[
     each("count_over_time", over::count),
     plain("count_values_over_time", Kernel::CountValues).with(LabelBefore),
     each("decreases_over_time", change::decreases),
-    each("default_rollup", over::last).named().widened().stale(),
+    plain("default_rollup", Kernel::Last).named().widened().stale(),
     each("delta", counter::difference),
     each("delta_prometheus", counter::inner_difference),
     each("deriv", regression::slope).widened(),
@@ -215,7 +217,7 @@ static METRICSQL: &[Entry] = &[
     plain("iqr_over_time", Kernel::InterquartileRange).named(),
     each("irate", counter::last_slope).widened().after(RemoveResets),
     each("lag", over::lag),
-    each("last_over_time", over::last).named(),
+    plain("last_over_time", Kernel::Last).named(),
     each("lifetime", over::lifetime),
     plain("mad_over_time", Kernel::MedianDeviation),
     plain("max_over_time", Kernel::Maximum).named(),
@@ -266,7 +268,7 @@ static PROMQL: &[Entry] = &[
     plain("avg_over_time", Kernel::CompensatedAverage),
     each("changes", change::inner_changes),
     each("count_over_time", over::count),
-    each("default_rollup", over::last).named().stale(),
+    plain("default_rollup", Kernel::Last).named().stale(),
     each("delta", rate::delta).of_two(),
     each("deriv", regression::compensated_slope).of_two(),
     each("double_exponential_smoothing", regression::inner_smoothed).of_two().with(NumbersAfter(2)),
@@ -275,7 +277,7 @@ static PROMQL: &[Entry] = &[
     each("idelta", rate::last_delta).of_two(),
     each("increase", rate::increase).of_two(),
     each("irate", rate::last_rate).of_two(),
-    each("last_over_time", over::last).named(),
+    plain("last_over_time", Kernel::Last).named(),
     plain("mad_over_time", Kernel::MedianDeviation),
     plain("max_over_time", Kernel::Maximum),
     plain("min_over_time", Kernel::Minimum),

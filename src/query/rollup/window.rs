@@ -62,8 +62,15 @@ pub(super) struct Windows<'a> {
 }
 
 impl<'a> Windows<'a> {
-    /// The window of an instant.
+    /// The last value of an instant's window; NaN without any.
     #[inline]
+    pub fn last(&self, position: usize) -> f64 {
+        let (first, end) = (self.bounds.first[position], self.bounds.end[position]);
+        if first < end { self.values[end as usize - 1] } else { f64::NAN }
+    }
+
+    /// The window of an instant. Where it is inlined, what the kernel does not look at is not made; at the level "s" it would not be.
+    #[inline(always)]
     pub fn at(&self, position: usize, parameters: [f64; 2]) -> Window<'a> {
         let (first, end) = (self.bounds.first[position] as usize, self.bounds.end[position] as usize);
         let instant_ms = self.grid.at(position);
