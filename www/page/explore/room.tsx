@@ -10,6 +10,7 @@ import type { Session } from "../session";
 import { pictureOf, save } from "../save";
 import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
+import { ChooseTar } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
 import { MOST_QUERIES, type Shape, type View } from "./address";
 import { Cardinality } from "./cardinality";
@@ -72,17 +73,13 @@ export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
     <Explore of="snapshot" database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
-      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href="#live">Its months, parts and bytes</a>
+      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }
 
 /** The address is of a snapshot, and none is open. */
 export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
-  const chosen = (event: Event) => {
-    const { files } = event.currentTarget as HTMLInputElement;
-    if (files && files.length > 0) onOpen(files);
-  };
   return (
     <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
@@ -93,10 +90,7 @@ export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
         <a href="#explore?of=own">the page’s own database</a>.
       </p>
       <div class="controls">
-        <label class="button">
-          Open a tar…
-          <input class="hidden" type="file" accept=".tar,.gz,.tgz,.zst" onChange={chosen} />
-        </label>
+        <ChooseTar onChoose={onOpen} />
       </div>
     </section>
   );

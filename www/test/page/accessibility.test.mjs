@@ -117,8 +117,12 @@ const VIEWS = {
     await inside.goTo("#explore?of=snapshot&q=a");
     await page.waitForSelector("#no-snapshot-title");
   },
+  "open, and nothing is": async () => {
+    await inside.goTo("#open");
+    await page.waitForSelector(".bring");
+  },
   "an opened snapshot": async () => {
-    await inside.goTo("#live");
+    await inside.goTo("#open");
     await page.setInputFiles(".bring input >> nth=0", SNAPSHOT);
     await page.waitForSelector("#opened-title", { timeout: 20_000 });
     await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
