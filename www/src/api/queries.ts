@@ -66,7 +66,7 @@ export interface RangeOptions extends QueryOptions {
   start: number;
   /** Milliseconds since the epoch. */
   end: number;
-  /** A duration such as `"1m"`, or milliseconds. */
+  /** A duration such as `"1m"`, `"1h30m"` or `"1w"`, or milliseconds. */
   step: number | string;
 }
 
