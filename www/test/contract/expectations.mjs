@@ -47,6 +47,26 @@ export const EXPECTATIONS = {
       await fails("invalid", () => db.append({ __name__: "wrong" }, ...append), words);
   },
 
+  async "the stack of an error leads to the line that has asked"({ open }) {
+    const db = await open();
+    const theirs = [
+      async function theirQuery() {
+        await db.query("sum(");
+      },
+      async function theirSelect() {
+        await db.select("{");
+      },
+      async function theirMerge() {
+        await db.snapshots.delete("none");
+      },
+    ];
+    for (const call of theirs) {
+      const { stack } = await fails("invalid", call);
+      // Engines without captureStackTrace cannot tell.
+      if (Error.captureStackTrace !== undefined) ok(stack.includes(call.name), stack);
+    }
+  },
+
   async "a call that is taken back fails as an AbortError, with the signal's reason"({ open, sandglass }) {
     const db = await open();
     const check = async (run, reason) => {
