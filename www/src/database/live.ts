@@ -1,6 +1,6 @@
 // Queries that follow the clock.
 
-import { durationMs, invalid, timerMs } from "../base/shared.js";
+import { durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
 import type { HeldRange } from "./held.js";
@@ -23,7 +23,7 @@ export function live(
   const stop = () => {
     clearTimeout(timer);
     control.abort();
-    signal?.removeEventListener("abort", stop);
+    offAbort(signal, stop);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let held: HeldRange | undefined;
@@ -52,7 +52,7 @@ export function live(
     if (!control.signal.aborted) timer = setTimeout(look, timerMs(Math.max(everyMs, 1)));
   };
   if (signal?.aborted) return () => {};
-  signal?.addEventListener("abort", stop, { once: true });
+  onAbort(signal, stop);
   void look();
   return stop;
 }
