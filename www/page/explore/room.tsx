@@ -29,6 +29,7 @@ import { RangePicker } from "./range_picker";
 import { InstantTables, RawTable } from "./tables";
 import { csvOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
+import { Traces } from "./trace";
 
 const REFRESHES = [
   ["", "by hand"],
@@ -110,7 +111,7 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
   useEffect(() => explorer.close, [explorer]);
   useEffect(() => void explorer.ask(), [explorer, version]);
   const view = explorer.view.value;
-  const { browse, counted } = view;
+  const { browse, counted, isTraced } = view;
   return (
     <>
       <section class={style.head} aria-labelledby="explore-title">
@@ -172,6 +173,26 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
         </div>
       </section>
       <Result explorer={explorer} isFilling={version === "filling"} />
+      <section class="card" aria-labelledby="traced-title">
+        <div class={style.counted}>
+          <div>
+            <h2 id="traced-title">Trace</h2>
+            <p class="hint">What was done for the answer, step by step, and what was read.</p>
+          </div>
+          <button
+            type="button"
+            aria-expanded={isTraced}
+            aria-controls="explore-trace"
+            aria-label={isTraced ? "Close the trace" : "Trace the queries"}
+            onClick={() => explorer.change({ isTraced: !isTraced }, "replace")}
+          >
+            {isTraced ? "Close" : "Trace"}
+          </button>
+        </div>
+        <div id="explore-trace" hidden={!isTraced} aria-busy={explorer.asking.value}>
+          {isTraced && <Traces answers={explorer.answers.value} isRaw={view.shape === "raw"} />}
+        </div>
+      </section>
       <section class="card" aria-labelledby="counted-title">
         <div class={style.counted}>
           <div>

@@ -94,6 +94,10 @@ const VIEWS = {
     await page.waitForSelector("[aria-label=Metrics] li");
     await page.locator("[aria-controls$=panel]").click();
   },
+  "explore, a trace": async () => {
+    await inside.goTo("#explore?q=sum(rate(node_cpu_seconds_total[1m]))&from=now-15m&to=now&trace=");
+    await page.waitForSelector("[data-step=read]", { timeout: 20_000 });
+  },
   "explore, a table and a mistake": async () => {
     await inside.goTo("#explore?q=node_cpu_seconds_total&q=nope(1)&as=table&order=-value&from=now-15m&to=now");
     await page.waitForSelector("[data-shape=table] tbody td", { timeout: 20_000 });
