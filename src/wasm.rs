@@ -28,6 +28,7 @@ mod archive;
 mod options;
 mod query;
 mod request;
+mod stopwatch;
 mod zones;
 
 use options::{EngineOptions, Options};
@@ -433,6 +434,8 @@ impl EnginePort {
     fn open_with(file_system: Box<dyn FileSystem>, config: Config) -> Result<Self> {
         let (mut engine, opening) = Engine::open(file_system, config)?;
         engine.set_time_zones(Rc::new(zones::BrowserZones::default()));
+        engine.set_stopwatch(Rc::new(stopwatch::PerformanceClock));
+        engine.set_epoch((js_sys::Math::random() * f64::from(u32::MAX)) as u32);
         Ok(Self {
             engine,
             files: None,

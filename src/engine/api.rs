@@ -4,6 +4,7 @@ use super::Shared;
 use super::metrics::metrics;
 use super::query_log;
 use super::selection::selected;
+use super::served_trace::served;
 use crate::engine::answer::text_labels;
 use crate::error::Result;
 use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, QueryResult, Times};
@@ -108,11 +109,22 @@ impl ApiRequest<'_> {
         if let Some(timeout_ms) = self.arguments.duration_ms("timeout")? {
             limits.timeout_ms = timeout_ms;
         }
+        let is_traced = self.arguments.is_on("trace");
         let lookback_ms = match self.arguments.duration_ms("lookback_delta")? {
             None => self.arguments.duration_ms("max_lookback")?,
             given => given,
         };
-        Ok(Query { text: text.to_owned(), dialect, times, lookback_ms, is_fresh: false, limits })
+        Ok(Query {
+            text: text.to_owned(),
+            dialect,
+            times,
+            lookback_ms,
+            is_fresh: false,
+            is_traced,
+            is_followed: false,
+            held: None,
+            limits,
+        })
     }
 
     async fn query(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -190,7 +202,10 @@ impl ApiRequest<'_> {
 
     fn answered(&self, result: Result<QueryResult>, data: impl FnOnce(&QueryData) -> String) -> HttpResponse {
         match result {
-            Ok(result) => api::success(&data(&result.data), &result.warnings),
+            Ok(result) => {
+                let trace = result.trace.as_ref().map(served);
+                api::success_with(&data(&result.data), &result.warnings, trace.as_ref())
+            }
             Err(error) if executor::is_timeout(&error) => api::timed_out(&error),
             Err(error) if executor::is_wrong_type(&error) => {
                 api::bad_data(&format!("invalid parameter \"query\": {}", error.message()))

@@ -34,6 +34,7 @@ mod query_log;
 mod restore;
 mod restoring;
 mod selection;
+mod served_trace;
 pub mod state;
 mod transfer;
 
@@ -45,6 +46,7 @@ pub use config::{AuthKeys, Clock, Config, Origin};
 pub use state::EngineState;
 
 use crate::error::{Error, ErrorKind, Result};
+use crate::executor::{StandingStill, Stopwatch, Surroundings};
 use crate::fs::FileSystem;
 use crate::query::call::{TimeZones, UtcOnly};
 use crate::query::dialect::Dialect;
@@ -95,8 +97,8 @@ struct Shared {
     following: Following,
     restoring: RefCell<Restoring>,
     queries: QueryLog,
-    /// The zones that queries know.
-    zones: RefCell<Rc<dyn TimeZones>>,
+    /// What queries know beside what is stored.
+    surroundings: RefCell<Surroundings>,
 }
 
 impl Shared {
@@ -181,7 +183,7 @@ impl Engine {
             following: Following::new(options),
             restoring: RefCell::default(),
             queries: QueryLog::default(),
-            zones: RefCell::new(Rc::new(UtcOnly)),
+            surroundings: RefCell::new(Surroundings { zones: Rc::new(UtcOnly), stopwatch: Rc::new(StandingStill) }),
         });
         let mut engine = Self {
             scheduler: Scheduler::new(context.clone()),
@@ -218,7 +220,17 @@ impl Engine {
 
     /// Lets queries know zones; at first they know UTC alone.
     pub fn set_time_zones(&mut self, zones: Rc<dyn TimeZones>) {
-        self.shared.zones.replace(zones);
+        self.shared.surroundings.borrow_mut().zones = zones;
+    }
+
+    /// A number that hardly any other engine has, so that answers of others are not taken for its own.
+    pub fn set_epoch(&mut self, epoch: u32) {
+        self.context.arrivals().set_epoch(epoch);
+    }
+
+    /// Lets queries time the steps of their traces; at first each takes no time.
+    pub fn set_stopwatch(&mut self, stopwatch: Rc<dyn Stopwatch>) {
+        self.shared.surroundings.borrow_mut().stopwatch = stopwatch;
     }
 
     // ---- ingestion ----------------------------------------------------------------------------------------------------

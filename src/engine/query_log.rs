@@ -91,6 +91,6 @@ pub(super) async fn query(storage: &Rc<Storage>, shared: &Shared, query: &Query)
         number
     };
     let _under_way = UnderWay { log: &shared.queries, context, number };
-    let zones = shared.zones.borrow().clone();
-    executor::query(storage, query, zones).await
+    let surroundings = shared.surroundings.borrow().clone();
+    executor::query(storage, query, surroundings).await
 }

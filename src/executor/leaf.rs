@@ -3,6 +3,7 @@
 use super::limits::TIMED_OUT;
 use super::rolling::{Rolling, Sink};
 use super::run::Run;
+use super::trace::{TraceFigures, TraceKind};
 use super::{RawSeries, stored_range};
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
@@ -36,6 +37,7 @@ impl Run {
         let (min, max) = rolling.call.read_range(&grid);
         let range = stored_range(min, max);
         let series = self.find(&leaf.matchers, range).await?;
+        let found = self.tracer.begin();
         let mut sink = match leaf.fold.map(|id| plan.expression.node(id).clone()) {
             Some(Node::Aggregate { operator, grouping, limit, .. }) => {
                 let folder = Aggregate::by_name(&operator, self.dialect)
@@ -44,13 +46,24 @@ impl Run {
             }
             _ => Sink::Rows(Vec::new(), self.limits),
         };
-        let mut scan = Scan::new(&series, range);
+        let mut scan = Scan::new(self, &series, range);
+        let mut rolled = 0;
         while let Some(batch) = scan.next(self).await? {
             for (found, Samples { timestamps, mut values }) in batch {
+                rolled += 1;
                 rolling.roll(self, &labels_of(found), &timestamps, &mut values, &mut sink).await?;
             }
         }
-        Ok(sink.finish())
+        if let Some(gaps) = &self.gaps {
+            gaps.see_all(series.len(), rolled);
+        }
+        let rows = sink.finish();
+        let rolling_ms = self.tracer.since(found) - scan.reading_ms;
+        scan.end(self);
+        let figures =
+            TraceFigures { rows: Some(rows.len() as u64), points: Some(grid.points as u64), ..TraceFigures::default() };
+        self.tracer.note(rolling_ms, TraceKind::Roll, || leaf.windowed.rollup.clone(), figures);
+        Ok(rows)
     }
 
     /// The raw samples of an instant query that is nothing but a window, which is open at its beginning.
@@ -64,7 +77,7 @@ impl Run {
         let range = stored_range(first_ms, until_ms);
         let series = self.find(matchers, range).await?;
         let mut found = Vec::new();
-        let mut scan = Scan::new(&series, range);
+        let mut scan = Scan::new(self, &series, range);
         while let Some(batch) = scan.next(self).await? {
             found.extend(batch.map(|(series, Samples { timestamps, values })| RawSeries {
                 labels: labels_of(series),
@@ -72,14 +85,18 @@ impl Run {
                 values,
             }));
         }
+        scan.end(self);
         found.sort_by(|a, b| a.labels.cmp(&b.labels));
         Ok(found)
     }
 
     async fn find(&mut self, matchers: &[Vec<Matcher>], range: TimeRange) -> Result<Vec<FoundSeries>> {
+        let beginning = self.tracer.begin();
         let filters = language::tag_filters(matchers, self.dialect)?;
         let series = self.storage.find_series(&filters, range, self.limits.series).await?;
         self.series_found += series.len() as u64;
+        let figures = TraceFigures { series: Some(series.len() as u64), ..TraceFigures::default() };
+        self.tracer.end(beginning, TraceKind::Find, || language::print_matchers(matchers), figures);
         Ok(series)
     }
 
@@ -99,13 +116,18 @@ struct Scan<'a> {
     next: usize,
     /// How many series the next batch has.
     batch_series: usize,
+    /// How long reading has taken so far, where that is traced.
+    reading_ms: f64,
+    /// Blocks, bytes and rows that the query had read before.
+    before: (u64, u64, u64),
 }
 
 impl<'a> Scan<'a> {
-    fn new(series: &'a [FoundSeries], range: TimeRange) -> Self {
+    fn new(run: &Run, series: &'a [FoundSeries], range: TimeRange) -> Self {
         let mut in_order: Vec<&FoundSeries> = series.iter().collect();
         in_order.sort_by_key(|found| found.tsids.first().copied());
-        Self { in_order, range, next: 0, batch_series: FIRST_BATCH }
+        let before = (run.reading.blocks, run.reading.bytes, run.reading.rows);
+        Self { in_order, range, next: 0, batch_series: FIRST_BATCH, reading_ms: 0.0, before }
     }
 
     /// The series of the next batch that have samples; nothing at the end.
@@ -120,9 +142,27 @@ impl<'a> Scan<'a> {
             return Ok(None);
         }
         self.next = end;
+        let beginning = run.tracer.begin();
         let samples = run.storage.read_in(&run.view, &wanted, self.range, &mut run.reading).await?;
+        self.reading_ms += run.tracer.since(beginning);
         self.learn(&samples);
         Ok(Some(wanted.into_iter().zip(samples).filter(|(_, samples)| !samples.is_empty())))
+    }
+
+    /// Takes down what was read.
+    fn end(self, run: &mut Run) {
+        if !run.tracer.is_on() {
+            return;
+        }
+        let (blocks, bytes, samples) = self.before;
+        let figures = TraceFigures {
+            parts: Some(run.view.parts_in(self.range) as u64),
+            blocks: Some(run.reading.blocks - blocks),
+            bytes: Some(run.reading.bytes - bytes),
+            samples: Some(run.reading.rows - samples),
+            ..TraceFigures::default()
+        };
+        run.tracer.note(self.reading_ms, TraceKind::Read, String::new, figures);
     }
 
     /// How many series fit into the next batch, by the samples of those that were read.

@@ -1,13 +1,17 @@
 //! Queries over stored samples: a plan's steps are carried out one after the other, each as far as its turn allows.
 
 pub mod envelope;
+mod held;
 pub mod latest;
 mod leaf;
 mod limits;
 mod rolling;
 mod run;
+mod trace;
 
+pub use held::{Held, Standing, Steady};
 pub use limits::{Limits, is_timeout};
+pub use trace::{StandingStill, Stopwatch, Trace, TraceFigures, TraceKind};
 
 use crate::error::{Error, ErrorKind, Result};
 use crate::query::aggregate::Aggregate;
@@ -27,6 +31,7 @@ use crate::time::TimeRange;
 use run::{Run, Value};
 use serde::Serialize;
 use std::rc::Rc;
+use trace::Tracer;
 
 /// The step of an instant query, and of PromQL's subqueries that name none.
 pub const INSTANT_STEP_MS: i64 = 300_000;
@@ -45,6 +50,12 @@ pub struct Query {
     pub lookback_ms: Option<i64>,
     /// Whether what waits in shards is made searchable first.
     pub is_fresh: bool,
+    /// Whether the answer tells what was done for it.
+    pub is_traced: bool,
+    /// Whether it will be asked again, of a range that has moved on.
+    pub is_followed: bool,
+    /// What the asker has already of a range that is followed; only what may have changed since is evaluated.
+    pub held: Option<Held>,
     /// How much work it may take.
     pub limits: Limits,
 }
@@ -79,6 +90,12 @@ pub struct QueryResult {
     pub warnings: Vec<String>,
     /// What it took.
     pub stats: QueryStats,
+    /// What was done for it, if that was asked.
+    pub trace: Option<Trace>,
+    /// What to ask again with.
+    pub standing: Standing,
+    /// So many instants, from the first one on, are as the asker holds them already. The rows are those of all others.
+    pub kept_points: usize,
 }
 
 /// The values of a query.
@@ -178,42 +195,79 @@ pub fn is_wrong_type(error: &Error) -> bool {
     error.kind() == ErrorKind::Invalid && error.message().starts_with(WRONG_TYPE)
 }
 
-/// Answers a query, which knows these zones.
+/// What queries know beside what is stored.
+#[derive(Clone)]
+pub struct Surroundings {
+    /// The zones of the world.
+    pub zones: Rc<dyn TimeZones>,
+    /// What steps are timed with that are traced.
+    pub stopwatch: Rc<dyn Stopwatch>,
+}
+
+/// Answers a query.
 ///
 /// # Errors
 /// `Invalid` for an expression that can't be read or computed, `Limit` for one that takes more than it may; what storage says.
-pub async fn query(storage: &Rc<Storage>, query: &Query, zones: Rc<dyn TimeZones>) -> Result<QueryResult> {
+pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundings) -> Result<QueryResult> {
     let grid = query.times.grid(&query.limits)?;
+    let mut tracer = Tracer::new(query.is_traced.then_some(surroundings.stopwatch));
+    let whole = tracer.begin();
     let expression = language::parse(&query.text, query.dialect)?;
+    tracer.end(whole, TraceKind::Parse, String::new, TraceFigures::default());
     if query.is_fresh {
+        let flush = tracer.begin();
         storage.flush().await?;
+        tracer.end(flush, TraceKind::Flush, String::new, TraceFigures::default());
     }
+    let mut share = held::share_of(storage, query, &expression, grid);
+    loop {
+        let (mark, kept_points) = (storage.context().arrivals().mark(), share.kept_points);
+        if kept_points == grid.points {
+            let steady = query.held.and_then(|held| held.standing.steady);
+            return Ok(held::nothing_new(grid, Standing { mark, steady }));
+        }
+        let left = Grid { start_ms: grid.at(kept_points), points: grid.points - kept_points, ..grid };
+        let mut run = Run::new(storage.clone(), query, left, surroundings.zones.clone(), tracer, share.watch);
+        let data = data_of(&mut run, query, &expression, left).await?;
+        // What was kept would be another one in the whole.
+        if kept_points > 0 && run.gaps.as_ref().is_some_and(|gaps| !gaps.is_steady()) {
+            tracer = run.tracer;
+            share = held::share_of(storage, &Query { held: None, ..query.clone() }, &expression, grid);
+            continue;
+        }
+        let steady = run.gaps.as_ref().and_then(|gaps| gaps.steady());
+        return Ok(run.into_result(&query.text, whole, data, (Standing { mark, steady }, kept_points)));
+    }
+}
+
+/// The values of an expression.
+async fn data_of(run: &mut Run, query: &Query, expression: &Expression, grid: Grid) -> Result<QueryData> {
     let is_instant = matches!(query.times, Times::Instant { .. });
-    let mut run = Run::new(storage.clone(), query, grid, zones);
     if expression.is_window() {
         if is_instant {
-            return run.window(&expression, grid).await.map(|series| run.into_result(QueryData::Matrix(series)));
+            return run.window(expression, grid).await.map(QueryData::Matrix);
         }
         if query.dialect == Dialect::PromQl {
             return Err(not_for_ranges("range vector"));
         }
     }
-    let is_scalar = are_scalars(&expression, query.dialect).last().copied().unwrap_or(false);
-    let order = order_of(&expression, query.dialect, is_instant);
-    let data = match run.evaluate(expression, grid).await? {
-        Value::Text(text) if is_instant => QueryData::Text(text),
-        Value::Text(_) | Value::Texts(_) => {
-            return Err(not_for_ranges("string"));
+    let is_scalar = are_scalars(expression, query.dialect).last().copied().unwrap_or(false);
+    let order = order_of(expression, query.dialect, is_instant);
+    match run.evaluate(expression.clone(), grid).await? {
+        Value::Text(text) if is_instant => Ok(QueryData::Text(text)),
+        Value::Text(_) | Value::Texts(_) => Err(not_for_ranges("string")),
+        Value::Rows(rows) if is_instant && is_scalar && query.dialect == Dialect::PromQl => {
+            let value = rows.first().and_then(|row| row.values.first()).copied();
+            Ok(QueryData::Scalar(value.unwrap_or(f64::NAN)))
         }
         Value::Rows(rows) => {
-            if is_instant && is_scalar && query.dialect == Dialect::PromQl {
-                QueryData::Scalar(rows.first().and_then(|row| row.values.first()).copied().unwrap_or(f64::NAN))
-            } else {
-                QueryData::Rows { grid, rows: run.finish(rows, order)? }
-            }
+            let finish = run.tracer.begin();
+            let rows = run.finish(rows, order)?;
+            let figures = TraceFigures { rows: Some(rows.len() as u64), ..TraceFigures::default() };
+            run.tracer.end(finish, TraceKind::Finish, String::new, figures);
+            Ok(QueryData::Rows { grid, rows })
         }
-    };
-    Ok(run.into_result(data))
+    }
 }
 
 /// Whether an expression puts its rows in order itself. PromQL sorts a range by labels all the same.

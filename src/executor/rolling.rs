@@ -55,6 +55,10 @@ impl Rolling {
         let context = run.storage.context();
         let (call, grid, points) = (&self.call, &self.grid, self.grid.points);
         call.prepare(timestamps, values, grid, &mut self.scratch);
+        if let Some(gaps) = &run.gaps {
+            gaps.see(call, grid, &self.scratch);
+            context.spend((timestamps.len() + points) as u64 / 8).await;
+        }
         context.spend(timestamps.len() as u64 / 8).await;
         let slices = (0..points).step_by(STEPS_PER_SLICE).map(|start| start..(start + STEPS_PER_SLICE).min(points));
         match call.rows() {

@@ -1,7 +1,9 @@
 //! A plan's steps, one after the other.
 
+use super::held::{GapWatch, Standing};
 use super::limits::Limits;
 use super::rolling::{Rolling, Sink, forget_name};
+use super::trace::{Beginning, Trace, TraceFigures, TraceKind, Tracer};
 use super::{DEFAULT_SUBQUERY_STEP_MS, Query, QueryData, QueryResult, QueryStats, RawSeries};
 use crate::error::{Error, Result};
 use crate::query::aggregate::Aggregate;
@@ -10,6 +12,7 @@ use crate::query::call::{Argument, Context, TimeZones};
 use crate::query::dialect::Dialect;
 use crate::query::finish::{Order, finish};
 use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
+use crate::query::language::print;
 use crate::query::plan::{Instants, Obstacle, Plan, Request, Windowed, Work, lower, window};
 use crate::query::rollup::Parameter;
 use crate::query::rollup::subquery::samples_of;
@@ -26,6 +29,8 @@ use std::rc::Rc;
 /// The most instants of a subquery, from its first window to its last: in MetricsQL those of the server. Prometheus bounds samples alone.
 const MOST_METRICSQL_SUBQUERY_POINTS: usize = 100_000;
 const MOST_PROMQL_SUBQUERY_POINTS: usize = 1_000_000;
+/// Characters, and nodes, of an expression that a trace shows.
+const MAX_TEXT: usize = 300;
 /// The rollup that says something of all series together.
 const ABSENT: &str = "absent_over_time";
 
@@ -49,6 +54,9 @@ pub(super) struct Run {
     pub(super) deadline_ms: i64,
     pub(super) reading: Reading,
     pub(super) series_found: u64,
+    pub(super) tracer: Tracer,
+    /// Looks at the series of selectors where the query is followed.
+    pub(super) gaps: Option<GapWatch>,
     start_ms: i64,
     end_ms: i64,
     now_ms: i64,
@@ -56,7 +64,14 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(storage: Rc<Storage>, query: &Query, grid: Grid, zones: Rc<dyn TimeZones>) -> Self {
+    pub(super) fn new(
+        storage: Rc<Storage>,
+        query: &Query,
+        grid: Grid,
+        zones: Rc<dyn TimeZones>,
+        tracer: Tracer,
+        gaps: Option<GapWatch>,
+    ) -> Self {
         let now_ms = storage.context().now();
         Self {
             view: storage.view(TimeRange::ALL),
@@ -66,6 +81,8 @@ impl Run {
             deadline_ms: now_ms.saturating_add(query.limits.timeout_ms),
             reading: Reading::with_budget(query.limits.samples),
             series_found: 0,
+            tracer,
+            gaps,
             start_ms: grid.start_ms,
             end_ms: grid.range_end_ms(),
             now_ms,
@@ -74,9 +91,27 @@ impl Run {
         }
     }
 
-    pub(super) fn into_result(self, data: QueryData) -> QueryResult {
+    pub(super) fn into_result(
+        self,
+        text: &str,
+        whole: Beginning,
+        data: QueryData,
+        (standing, kept_points): (Standing, usize),
+    ) -> QueryResult {
         self.storage.note_read(self.series_found as usize, &self.reading, self.reading.rows);
-        QueryResult { data, warnings: Vec::new(), stats: QueryStats::of(self.series_found, &self.reading) }
+        let stats = QueryStats::of(self.series_found, &self.reading);
+        let milliseconds = self.tracer.since(whole);
+        let trace = self.tracer.into_steps().map(|steps| {
+            let figures = TraceFigures {
+                series: Some(stats.series),
+                blocks: Some(stats.blocks),
+                bytes: Some(stats.bytes),
+                samples: Some(stats.samples),
+                ..TraceFigures::default()
+            };
+            Trace::of_query(text.to_owned(), milliseconds, figures, steps)
+        });
+        QueryResult { data, warnings: Vec::new(), stats, trace, standing, kept_points }
     }
 
     /// The value of an expression.
@@ -156,7 +191,9 @@ impl Run {
 
     async fn carry_out(&mut self, plan: &Plan) -> Result<Value> {
         let mut slots: Vec<Option<Value>> = vec![None; plan.steps.len()];
+        let mut traced = TracedNodes::default();
         for (at, step) in plan.steps.iter().enumerate() {
+            let beginning = traced.begin(&self.tracer, plan, at);
             let value = match &step.work {
                 Work::None => continue,
                 Work::Same(of) => spread(taken(&mut slots, *of)?, step.grid.points),
@@ -192,6 +229,10 @@ impl Run {
                 self.storage.context().spend((rows.len() * step.grid.points / 8) as u64 + 1).await;
             }
             self.check_deadline()?;
+            if self.tracer.is_on() && is_worth_a_trace(plan, at) {
+                let figures = figures_of(&value, step.grid);
+                self.tracer.end(beginning, TraceKind::Expression, || traced.text(plan, at), figures);
+            }
             slots[at] = Some(value);
         }
         taken(&mut slots, plan.expression.root())
@@ -354,6 +395,53 @@ impl Run {
             max_values: self.limits.values,
         }
     }
+}
+
+/// Which of the steps that were taken down belong to which node.
+#[derive(Default)]
+struct TracedNodes {
+    /// For each node so far the first node of its subtree, and how many steps had ended before that one.
+    first: Vec<(usize, usize)>,
+}
+
+impl TracedNodes {
+    fn begin(&mut self, tracer: &Tracer, plan: &Plan, at: usize) -> Beginning {
+        if !tracer.is_on() {
+            return Beginning::default();
+        }
+        let mut first = (at, tracer.ended());
+        plan.expression.nodes[at].for_each_child(|child| first = first.min(self.first[child.0 as usize]));
+        self.first.push(first);
+        tracer.begin_behind(first.1)
+    }
+
+    /// A node as it is written, with three dots in place of what would be too long to read.
+    fn text(&self, plan: &Plan, at: usize) -> String {
+        if at - self.first[at].0 > MAX_TEXT {
+            return match &plan.expression.nodes[at] {
+                Node::Call { function: name, .. } | Node::Aggregate { operator: name, .. } => format!("{name}(…)"),
+                Node::Binary { operator, .. } => format!("… {} …", operator.text()),
+                _ => "…".into(),
+            };
+        }
+        let mut text = print(&plan.expression.subtree(ExprId(at as u32)));
+        if let Some((end, _)) = text.char_indices().nth(MAX_TEXT) {
+            text.truncate(end);
+            text.push('…');
+        }
+        text
+    }
+}
+
+/// Numbers and texts are there already, and parentheses hand on what stands in them.
+fn is_worth_a_trace(plan: &Plan, at: usize) -> bool {
+    let is_given = matches!(plan.expression.nodes[at], Node::Number(_) | Node::Duration(_) | Node::Text(_));
+    !is_given && !matches!(plan.steps[at].work, Work::Same(_))
+}
+
+fn figures_of(value: &Value, grid: Grid) -> TraceFigures {
+    let Value::Rows(rows) = value else { return TraceFigures::default() };
+    TraceFigures { rows: Some(rows.len() as u64), points: Some(grid.points as u64), ..TraceFigures::default() }
 }
 
 /// What a step has left; each is used once, since an expression is a tree.

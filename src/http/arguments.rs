@@ -67,6 +67,11 @@ impl Arguments {
             .ok_or_else(|| format!("invalid parameter \"{name}\": cannot parse {text:?} to a valid duration"))
     }
 
+    /// Whether something is switched on: by any value but those that the server takes for no.
+    pub fn is_on(&self, name: &str) -> bool {
+        self.get(name).is_some_and(|value| !["0", "f", "false", "no"].contains(&value.to_lowercase().as_str()))
+    }
+
     /// A whole number that is not negative.
     ///
     /// # Errors

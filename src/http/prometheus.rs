@@ -5,6 +5,7 @@ use crate::error::{Error, ErrorKind};
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
+use serde::Serialize;
 use std::fmt::Write;
 
 /// A request of the API.
@@ -247,12 +248,33 @@ pub fn put_sample(out: &mut String, at_ms: i64, value: f64, numbers: Numbers) {
     out.push_str("\"]");
 }
 
+/// A step of a query, as VictoriaMetrics tells it.
+#[derive(Debug, Serialize)]
+pub struct ServedTrace {
+    /// How long it took, in milliseconds.
+    pub duration_msec: f64,
+    /// What was done.
+    pub message: String,
+    /// The steps it needed.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub children: Vec<Self>,
+}
+
 /// A reply with data that is JSON already.
 pub fn success(data: &str, warnings: &[String]) -> HttpResponse {
+    success_with(data, warnings, None)
+}
+
+/// A reply with data that is JSON already, and with what was done for it.
+pub fn success_with(data: &str, warnings: &[String], trace: Option<&ServedTrace>) -> HttpResponse {
     let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
     if !warnings.is_empty() {
         body.push_str(",\"warnings\":");
         body.push_str(&serde_json::to_string(warnings).unwrap_or_default());
+    }
+    if let Some(trace) = trace {
+        body.push_str(",\"trace\":");
+        body.push_str(&serde_json::to_string(trace).unwrap_or_default());
     }
     body.push('}');
     json(200, body)

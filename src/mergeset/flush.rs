@@ -171,6 +171,7 @@ impl Flusher {
         };
         let part = self.files.store(&written, Purpose::Upkeep).await?;
         self.parts.replace(Some(Rc::new(part)), &[]);
+        self.files.context.arrivals().note_all();
         Ok(())
     }
 
@@ -203,6 +204,7 @@ impl Flusher {
             },
             false => (None, None),
         };
+        let has_new_items = !taken.blocks.is_empty();
         taken.blocks.clear();
         let is_stored = stored.is_some();
         let part = Rc::new(stored.unwrap_or_else(|| {
@@ -211,6 +213,10 @@ impl Flusher {
             Part::in_memory(&self.files.context, dir, suffix, written)
         }));
         self.parts.replace(Some(part.clone()), &in_memory);
+        if has_new_items {
+            // Series that nobody could find may have samples of any time.
+            self.files.context.arrivals().note_all();
+        }
         self.flushes_ended.set(flush_number);
         for owner in in_memory.iter().flat_map(|part| part.owners()) {
             self.files.context.block_cache().remove_owner(owner);

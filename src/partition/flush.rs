@@ -327,7 +327,9 @@ impl RowFlusher {
     }
 
     fn add_part(&self, part: Part, record: Option<Rc<LogRecord>>) -> PartId {
+        let least = part.header().min_timestamp;
         let entry = self.parts.add(PartClass::InMemory, part, Logged::in_record(record));
+        self.month.context.arrivals().note(least);
         if self.month.options.announces {
             self.parts.emit_created(&entry, None);
         }

@@ -120,6 +120,7 @@ impl LiveParts {
         }
         let list = self.list.borrow().without(gone);
         self.set(list);
+        self.month.context.arrivals().note_all();
         if let Some(log) = &self.month.options.log {
             log.abandon(&Logged::of(gone).records);
         }

@@ -3,6 +3,7 @@
 //! A [`Context`] is a cheap handle that jobs clone. It is single-threaded. Leaf futures (`operation.rs`, `waiting.rs`) note what
 //! they wait for; the scheduler looks at these notes instead of using wakers.
 
+use super::arrivals::Arrivals;
 use super::block_cache::BlockCache;
 use super::health::Health;
 use super::job::{Job, Lane, TaskId, Wait};
@@ -38,6 +39,7 @@ pub(super) struct Shared {
     pub(super) cancelled: RefCell<Vec<TaskId>>,
     pub(super) trace: RefCell<EventRing>,
     pub(super) block_cache: BlockCache,
+    pub(super) arrivals: Arrivals,
     pub(super) memory: MemoryBudget,
     pub(super) room: Room,
     pub(super) health: Health,
@@ -70,6 +72,7 @@ impl Context {
             cancelled: RefCell::default(),
             trace: RefCell::default(),
             block_cache: BlockCache::default(),
+            arrivals: Arrivals::default(),
             memory: MemoryBudget::default(),
             room: Room::default(),
             health: Health::default(),
@@ -208,6 +211,11 @@ impl Context {
     /// Decoded index blocks and pages of data of all parts, shared by all jobs.
     pub fn block_cache(&self) -> &BlockCache {
         &self.0.block_cache
+    }
+
+    /// What has become searchable, one thing after the other.
+    pub fn arrivals(&self) -> &Arrivals {
+        &self.0.arrivals
     }
 
     /// Moves what the file system has finished to where jobs find it.

@@ -1,5 +1,6 @@
 //! Where waiting happens: jobs, the scheduler that polls them, and the context through which a job asks for storage, work and time.
 
+pub mod arrivals;
 pub mod block_cache;
 pub mod context;
 pub mod health;
@@ -14,6 +15,7 @@ pub mod sorting;
 pub mod turnstile;
 pub mod waiting;
 
+pub use arrivals::{Arrivals, Mark};
 pub use block_cache::{BlockCache, BlockKey};
 pub use context::Context;
 pub use health::Health;

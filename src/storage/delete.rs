@@ -36,6 +36,7 @@ impl Storage {
         metric_ids.sort_unstable();
         metric_ids.dedup();
         self.index.delete_series(&metric_ids).await?;
+        self.context.arrivals().note_all();
         let generation = self.index.generation();
         self.series.borrow_mut().unresolve_all(generation);
         Ok(metric_ids.len() as u64)

@@ -151,6 +151,7 @@ impl Storage {
             storage.start_retention();
             storage.start_final_deduplication();
         }
+        context.arrivals().note_all();
         Ok(storage)
     }
 }

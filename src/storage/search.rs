@@ -39,6 +39,14 @@ pub struct View {
     range: TimeRange,
 }
 
+impl View {
+    /// How many of its parts have samples in a range, of whatever series.
+    pub fn parts_in(&self, range: TimeRange) -> usize {
+        let entries = self.parts.iter().flat_map(|(parts, _)| parts.iter());
+        entries.filter(|entry| entry.part().header().range().overlaps(&range)).count()
+    }
+}
+
 impl Storage {
     /// The series that pass all filters of one of the lists and have samples on a day of `range`, sorted by labels.
     ///
@@ -241,9 +249,19 @@ impl Storage {
         Ok(values.into_iter().map(into_text).collect())
     }
 
+    /// The oldest samples that the retention has left.
+    pub fn oldest_ms(&self) -> i64 {
+        (self.context.now() - self.options.retention_ms).max(0)
+    }
+
+    /// Of the samples of a series in one such interval only the last is kept; 0 keeps all.
+    pub fn dedup_interval_ms(&self) -> i64 {
+        self.options.dedup_interval_ms
+    }
+
     /// The part of `range` that the retention has left.
     fn searchable(&self, range: TimeRange) -> TimeRange {
-        let oldest = (self.context.now() - self.options.retention_ms).max(0);
+        let oldest = self.oldest_ms();
         TimeRange { min: range.min.max(oldest), max: range.max.min(crate::time::MAX_TIMESTAMP_MS) }
     }
 }

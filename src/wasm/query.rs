@@ -4,9 +4,13 @@
 use super::answer;
 use crate::error::{Error, Result};
 use crate::executor::envelope::EnvelopeRow;
-use crate::executor::{Limits, Query, QueryData, QueryResult, QueryStats, RawSeries, Times};
+use crate::executor::{
+    Held, Limits, Query, QueryData, QueryResult, QueryStats, RawSeries, Standing, Steady, Times, Trace,
+};
 use crate::query::dialect::Dialect;
+use crate::query::rollup::Gaps;
 use crate::query::series::labels::Labels;
+use crate::runtime::Mark;
 use js_sys::{Array, Float64Array};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
@@ -25,9 +29,47 @@ pub(super) struct Asked {
     step: Option<f64>,
     lookback: Option<f64>,
     fresh: bool,
+    trace: bool,
     max_series: Option<f64>,
     max_samples: Option<f64>,
     timeout: Option<f64>,
+    follow: bool,
+    held: Option<HeldAnswer>,
+}
+
+/// The answer to the same query that the asker has already.
+#[derive(Deserialize)]
+struct HeldAnswer {
+    standing: Vec<f64>,
+    start: f64,
+    points: f64,
+}
+
+impl From<HeldAnswer> for Held {
+    fn from(held: HeldAnswer) -> Self {
+        Self { standing: standing_of(&held.standing), start_ms: held.start as i64, points: held.points as usize }
+    }
+}
+
+/// What to ask again with, as numbers that mean nothing to others.
+fn numbers_of(standing: Standing) -> Vec<i64> {
+    let Standing { mark, steady } = standing;
+    let mut numbers = vec![i64::from(mark.epoch), mark.arrivals as i64];
+    if let Some(Steady { until_ms, samples_until_ms, gaps }) = steady {
+        numbers.extend([until_ms, samples_until_ms, gaps.least_ms, gaps.greatest_ms]);
+    }
+    numbers
+}
+
+fn standing_of(numbers: &[f64]) -> Standing {
+    let number = |at: usize| numbers.get(at).map_or(0, |number| *number as i64);
+    let mark = Mark { epoch: number(0) as u32, arrivals: number(1) as u64 };
+    let steady = (numbers.len() == 6).then(|| Steady {
+        until_ms: number(2),
+        samples_until_ms: number(3),
+        gaps: Gaps { least_ms: number(4), greatest_ms: number(5) },
+    });
+    Standing { mark, steady }
 }
 
 impl Asked {
@@ -54,7 +96,17 @@ impl Asked {
             ..defaults
         };
         let lookback_ms = self.lookback.map(|lookback| lookback as i64);
-        Ok(Query { text: self.expression, dialect, times, lookback_ms, is_fresh: self.fresh, limits })
+        Ok(Query {
+            text: self.expression,
+            dialect,
+            times,
+            lookback_ms,
+            is_fresh: self.fresh,
+            is_traced: self.trace,
+            is_followed: self.follow,
+            held: self.held.map(Held::from),
+            limits,
+        })
     }
 }
 
@@ -72,6 +124,12 @@ struct Names<'a> {
     points: usize,
     warnings: &'a [String],
     stats: QueryStats,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    trace: Option<&'a Trace>,
+    /// For who asks again.
+    standing: Vec<i64>,
+    /// How many instants, from the first one on, the asker holds already.
+    kept: usize,
 }
 
 #[derive(Serialize)]
@@ -110,6 +168,9 @@ pub(super) fn answer_to_query(result: &QueryResult) -> Result<JsValue> {
         points: 0,
         warnings: &result.warnings,
         stats: result.stats,
+        trace: result.trace.as_ref(),
+        standing: numbers_of(result.standing),
+        kept: result.kept_points,
     };
     match &result.data {
         QueryData::Rows { grid, rows } => {

@@ -23,7 +23,17 @@ fn filled() -> Engine {
 
 fn ask(engine: &mut Engine, text: &str, dialect: Dialect, times: Times) -> Result<QueryResult> {
     let limits = Limits::default();
-    let query = Query { text: text.into(), dialect, times, lookback_ms: None, is_fresh: false, limits };
+    let query = Query {
+        text: text.into(),
+        dialect,
+        times,
+        lookback_ms: None,
+        is_fresh: false,
+        is_traced: false,
+        is_followed: false,
+        held: None,
+        limits,
+    };
     match engine.ask(Command::Query(query))? {
         Answer::Query(result) => Ok(*result),
         other => panic!("{other:?}"),
@@ -186,6 +196,9 @@ fn limits_name_their_figures() {
             times: RANGE,
             lookback_ms: None,
             is_fresh: false,
+            is_traced: false,
+            is_followed: false,
+            held: None,
             limits,
         };
         engine.ask(Command::Query(query)).map(|_| ()).unwrap_err()

@@ -1,16 +1,17 @@
 import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { Charts } from "./charts";
 import { viewOf } from "./explore/address";
 import type { Player } from "./inside/player";
-import type { Place } from "./model/history";
+import { hasEngine, type Place } from "./model/history";
 import { messageOf } from "./model/trouble";
-import { closeOpened, hovering, opened, openFiles, opening } from "./opening";
-import { place } from "./rooms";
+import { closeOpened, follow, hovering, opened, openFiles, opening } from "./opening";
+import { goTo, place } from "./rooms";
 import type { Session } from "./session";
 import { Header } from "./views/header";
 import { LiveRoom } from "./views/live_room";
+import { OpenRoom } from "./views/open_room";
 
 /** The rooms with the picture are fetched when somebody wants to go there. */
 const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
@@ -24,8 +25,9 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
   const exploresSnapshot = room === "explore" && viewOf(location.hash).of === "snapshot";
   useEffect(() => {
     missing.value = "";
-    if (room === "live" || room === "explore") inside.value?.leave();
+    if (!hasEngine(room)) inside.value?.leave();
     if (room === "live" || (room === "explore" && !exploresSnapshot)) session.begin();
+    if (room === "open") return follow(location.hash);
     if (room === "live") return;
     if (room === "explore") {
       import("./explore/room").then((loaded) => (explore.value = loaded)).catch((error) => (missing.value = messageOf(error)));
@@ -34,31 +36,34 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
     import("./inside/room")
       .then((loaded) => {
         // Another room may have been chosen meanwhile.
-        if (place.peek().room === "live" || place.peek().room === "explore") return;
+        if (!hasEngine(place.peek().room)) return;
         inside.value = loaded;
         player.value = loaded.enter(place.peek());
       })
       .catch((error) => (missing.value = messageOf(error)));
   }, [room, exploresSnapshot, place.value, session]);
-  // Whoever goes through a door of the page leaves the snapshot behind; not so between its room and the one that explores it.
-  const didExplore = useRef(exploresSnapshot);
+  // Whoever goes to another room leaves the snapshot behind; not so between its own and the one that explores it.
+  const keepsSnapshot = room === "open" || exploresSnapshot;
   useEffect(() => {
-    if (!didExplore.current && !exploresSnapshot) closeOpened();
-    didExplore.current = exploresSnapshot;
-  }, [room, exploresSnapshot]);
+    if (!keepsSnapshot) closeOpened();
+  }, [keepsSnapshot, room]);
+  const close = () => {
+    closeOpened();
+    goTo("#open");
+  };
   const Inside = inside.value?.Room;
   const Explore = explore.value;
   const guest = opened.value;
   return (
     <>
-      {!embedded && <Header room={guest && !exploresSnapshot ? undefined : room} onLeave={closeOpened} />}
+      {!embedded && <Header room={room} onLeave={closeOpened} />}
       {hovering.value && <div class="drop-hint">Drop a snapshot: a tar, or its folder</div>}
       <main id="content">
         <Opening />
-        {room === "explore" && !missing.value && (exploresSnapshot || !guest) ? (
+        {room === "explore" && !missing.value ? (
           Explore && (exploresSnapshot ? guest ? <Explore.SnapshotExplore key={guest.snapshot.feed.id} snapshot={guest.snapshot} /> : <Explore.NoSnapshot onOpen={openFiles} /> : <Explore.OwnExplore session={session} />)
-        ) : guest ? (
-          <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={closeOpened} />
+        ) : room === "open" ? (
+          guest ? <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={close} /> : <OpenRoom />
         ) : room === "live" ? (
           <LiveRoom session={session} charts={charts} />
         ) : missing.value ? (

@@ -11,10 +11,15 @@ const REMEMBERED = "sandglass.kept";
 export const kept = signal<readonly string[]>([]);
 
 export async function refreshKept(): Promise<void> {
-  const existing = await databases();
+  kept.value = await keptNames();
   // One that is gone is forgotten: a later one of its name is somebody else's.
-  kept.value = remembered().filter((name) => existing.includes(name));
   remember(kept.value);
+}
+
+/** Those of the page's writing that are still there. */
+export async function keptNames(): Promise<string[]> {
+  const existing = await databases();
+  return remembered().filter((name) => existing.includes(name));
 }
 
 /** Makes a database of that name and has it filled. Of a try that fails nothing is left. */

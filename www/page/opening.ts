@@ -1,11 +1,20 @@
-// What was dropped into the page, or chosen, is opened beside the page's own database. The code for it is fetched only then.
+// What was dropped into the page, or chosen, is opened beside the page's own database, in the room Open. The code for it is fetched only
+// then. The example and what was kept have addresses; what was given has none but the room's, as its bytes are in this tab alone.
 
 import { signal } from "@preact/signals";
+import { viewOf } from "./explore/address";
+import { keptNames } from "./kept";
 import { messageOf } from "./model/trouble";
+import { goTo } from "./rooms";
 import type { Given } from "./snapshot/files";
 import type { OpenedSnapshot } from "./snapshot/opened";
 
 type Loaded = typeof import("./snapshot/room");
+
+/** The address of the room, and of what was given to it. */
+const ROOM = "#open";
+export const EXAMPLE_ADDRESS = `${ROOM}?example`;
+export const keptAddress = (name: string): string => `${ROOM}?kept=${encodeURIComponent(name)}`;
 
 const EXAMPLE = new URL("../../tests/golden/upgraded_1.79.5_to_v1.150.0.tar.gz", import.meta.url);
 
@@ -18,10 +27,10 @@ export const hovering = signal(false);
 let asked = 0;
 
 export function openGiven(name: string, give: () => Promise<readonly Given[]>): Promise<void> {
-  return openWith(name, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
+  return openWith(name, ROOM, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
 }
 
-async function openWith(name: string, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
+async function openWith(name: string, address: string, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
   const turn = ++asked;
   opening.value = { name, problem: "" };
   try {
@@ -30,17 +39,29 @@ async function openWith(name: string, open: (loaded: Loaded) => Promise<OpenedSn
     const snapshot = await open(loaded);
     if (turn !== asked) return void snapshot.close();
     closeOpened();
+    snapshot.address = address;
     opened.value = { snapshot, Room: SnapshotRoom };
-    opening.value = undefined;
+    // Whoever wanted to explore one goes on with that.
+    if (viewOf(location.hash).of !== "snapshot") goTo(address);
     scrollTo(0, 0);
   } catch (error) {
     if (turn === asked) opening.value = { name, problem: messageOf(error) };
   }
 }
 
+/** Opens what an address of the room names, unless it is what is open. */
+export function follow(address: string): void {
+  if (opened.peek()?.snapshot.address === address) return;
+  const parameters = new URLSearchParams(address.split("?")[1] ?? "");
+  const name = parameters.get("kept");
+  if (parameters.has("example")) void openExample(address);
+  else if (name !== null) void openKept(name, address);
+  else closeOpened();
+}
+
 /** A snapshot that comes with the page: what a server of 1.79.5 wrote and one of 1.150 went on with. */
-export function openExample(): void {
-  void openWith("example.tar.gz", async ({ OpenedSnapshot: Opened }) => {
+function openExample(address: string): Promise<void> {
+  return openWith("example.tar.gz", address, async ({ OpenedSnapshot: Opened }) => {
     const answer = await fetch(EXAMPLE);
     if (!answer.ok) throw new Error(`the example that comes with the page could not be loaded: ${answer.status} ${answer.statusText}`);
     const snapshot = await Opened.open([{ path: "example.tar.gz", file: new File([await answer.blob()], "example.tar.gz") }]);
@@ -49,9 +70,12 @@ export function openExample(): void {
   });
 }
 
-/** Opens a database that was kept before. */
-export function openKept(name: string): Promise<void> {
-  return openWith(name, async ({ OpenedSnapshot: Opened }) => Opened.openKept(name));
+/** Opens a database that was kept before. Anybody can write an address: a name that is not known must not become a database. */
+function openKept(name: string, address: string): Promise<void> {
+  return openWith(name, address, async ({ OpenedSnapshot: Opened }) => {
+    if (!(await keptNames()).includes(name)) throw new Error("This browser keeps no snapshot of this name: it was removed, or is in another browser.");
+    return Opened.openKept(name);
+  });
 }
 
 export function openFiles(list: FileList): void {
@@ -59,7 +83,10 @@ export function openFiles(list: FileList): void {
   if (given[0]) void openGiven(given[0].path.split("/")[0] ?? "", async () => given);
 }
 
+/** Closes what is open, and gives up what is being opened. */
 export function closeOpened(): void {
+  asked++;
+  opening.value = undefined;
   void opened.value?.snapshot.close();
   opened.value = undefined;
 }

@@ -9,5 +9,11 @@ function follow(): void {
   place.value = placeOf(location.hash);
 }
 
+/** Goes to another address, from which one can come back. */
+export function goTo(hash: string): void {
+  if (hash !== location.hash) history.pushState(null, "", hash);
+  follow();
+}
+
 addEventListener("hashchange", follow);
 addEventListener("popstate", follow);

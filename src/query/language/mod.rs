@@ -16,7 +16,7 @@ mod token;
 mod types;
 
 pub use position::ParseError;
-pub use printer::print;
+pub use printer::{print, print_matchers};
 pub use selector::{parse_selector, tag_filters};
 
 use crate::query::dialect::Dialect;

@@ -77,6 +77,13 @@ pub fn print(expression: &Expression) -> String {
     out
 }
 
+/// The text of a selector.
+pub fn print_matchers(lists: &[Vec<Matcher>]) -> String {
+    let mut out = String::new();
+    print_selector(lists, &mut out);
+    out
+}
+
 fn print_node<'a>(node: &'a Node, expression: &'a Expression, pieces: &mut Vec<Piece<'a>>, out: &mut String) {
     match node {
         Node::Number(value) => number::print(*value, out),

@@ -3,9 +3,11 @@
 
 mod instant;
 mod lower;
+mod reach;
 mod scalar;
 
 pub use lower::{Instants, Obstacle, lower, window};
+pub use reach::{Reach, is_restless, reach};
 pub use scalar::{are_literals, are_scalars};
 
 use super::language::ast::{ExprId, Expression, Matcher};

@@ -4,7 +4,7 @@ use super::bounds::Bounds;
 use super::sorted_window::SortedWindow;
 use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum};
 use super::table::{Arguments, Kernel, Preparation, Rollup};
-use super::window::{scrape_interval_ms, tolerated_gap_ms};
+use super::window::{interval_of_gaps_ms, scrape_interval_ms, tolerated_gap_ms};
 use super::{counter, over_time};
 use crate::collections::equality::are_equal_columns;
 use crate::encoding::decimal::{are_finite, is_stale_nan};
@@ -18,7 +18,7 @@ use std::rc::Rc;
 /// How old a selector's sample may be in PromQL unless the call says otherwise.
 const PROMQL_LOOKBACK_MS: i64 = 300_000;
 /// How far before its windows the server reads.
-const READ_BEFORE_MS: i64 = 300_000;
+pub(super) const READ_BEFORE_MS: i64 = 300_000;
 
 /// A number that a function is called with.
 #[derive(Clone, Debug, PartialEq)]
@@ -293,21 +293,28 @@ impl RollupCall {
         if self.rollup.dialect == Dialect::PromQl {
             return (self.promql_window_ms(), 0);
         }
-        let mut gap_ms = tolerated_gap_ms(scrape_interval_ms(timestamps, grid.step_ms));
-        let lookback_ms = self.lookback_ms.filter(|&lookback_ms| lookback_ms > 0);
-        if let Some(lookback_ms) = lookback_ms {
-            gap_ms = gap_ms.min(lookback_ms);
+        let gap_ms = self.bounded_by_lookback(tolerated_gap_ms(scrape_interval_ms(timestamps, grid.step_ms)));
+        let base_ms = self.base_width_ms(grid);
+        (if self.rollup.entry.widens { base_ms.max(gap_ms) } else { base_ms }, gap_ms)
+    }
+
+    /// How much older than its window a previous sample may be if these are the first gaps of a series, sorted.
+    pub(super) fn tolerated_gap_ms(&self, sorted: &[f64], grid: &Grid) -> i64 {
+        self.bounded_by_lookback(tolerated_gap_ms(interval_of_gaps_ms(sorted, grid.step_ms)))
+    }
+
+    /// How wide MetricsQL's windows are before they are widened.
+    pub(super) fn base_width_ms(&self, grid: &Grid) -> i64 {
+        match self.window_ms.filter(|&window_ms| window_ms > 0) {
+            Some(window_ms) => window_ms,
+            None if self.rollup.name() == "default_rollup" => self.bounded_by_lookback(grid.step_ms),
+            None => grid.step_ms,
         }
-        let mut width_ms = self.window_ms.unwrap_or(0);
-        if width_ms <= 0 {
-            width_ms = grid.step_ms;
-            if let Some(lookback_ms) = lookback_ms.filter(|_| self.rollup.name() == "default_rollup") {
-                width_ms = width_ms.min(lookback_ms);
-            }
-        }
-        if self.rollup.entry.widens {
-            width_ms = width_ms.max(gap_ms);
-        }
-        (width_ms, gap_ms)
+    }
+
+    fn bounded_by_lookback(&self, length_ms: i64) -> i64 {
+        self.lookback_ms
+            .filter(|&lookback_ms| lookback_ms > 0)
+            .map_or(length_ms, |lookback_ms| length_ms.min(lookback_ms))
     }
 }

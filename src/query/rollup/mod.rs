@@ -8,6 +8,7 @@ pub mod call;
 mod change;
 mod counter;
 mod found;
+mod gaps;
 mod over_time;
 mod rate;
 mod regression;
@@ -20,3 +21,4 @@ mod window;
 
 pub use call::{Label, Parameter, RollupCall, RowsOf, Scratch};
 pub use found::FoundRows;
+pub use gaps::Gaps;

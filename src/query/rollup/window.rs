@@ -104,7 +104,7 @@ impl<'a> Windows<'a> {
 }
 
 /// How many gaps the server looks at to tell how often a series is scraped.
-const ESTIMATED_GAPS: usize = 20;
+pub(super) const ESTIMATED_GAPS: usize = 20;
 
 /// How often a series is scraped, as the server estimates it: the 0.6 quantile of the first gaps that were read.
 pub(super) fn scrape_interval_ms(timestamps: &[i64], otherwise_ms: i64) -> i64 {
@@ -117,7 +117,12 @@ pub(super) fn scrape_interval_ms(timestamps: &[i64], otherwise_ms: i64) -> i64 {
         *gap = pair[1].saturating_sub(pair[0]) as f64;
     }
     gaps[..count].sort_unstable_by(f64::total_cmp);
-    let interval_ms = super::sorted_window::quantile(0.6, &gaps[..count]) as i64;
+    interval_of_gaps_ms(&gaps[..count], otherwise_ms)
+}
+
+/// [`scrape_interval_ms`] of gaps that are sorted already.
+pub(super) fn interval_of_gaps_ms(sorted: &[f64], otherwise_ms: i64) -> i64 {
+    let interval_ms = super::sorted_window::quantile(0.6, sorted) as i64;
     if interval_ms > 0 { interval_ms } else { otherwise_ms }
 }
 

@@ -36,6 +36,8 @@ export interface View {
   browse: string | undefined;
   /** What series are counted, and the label whose values are; undefined while the view of cardinality is closed. */
   counted: { selector: string; focus: string } | undefined;
+  /** Whether it is shown what was done for the answers. */
+  isTraced: boolean;
 }
 
 export const EMPTY: View = {
@@ -53,6 +55,7 @@ export const EMPTY: View = {
   order: "",
   browse: undefined,
   counted: undefined,
+  isTraced: false,
 };
 
 /** An address is written by anybody. */
@@ -85,6 +88,7 @@ export function viewOf(hash: string): View {
     order: text("order"),
     browse: read.has("browse") ? text("browse") : undefined,
     counted: read.has("count") ? { selector: text("count"), focus: text("focus") } : undefined,
+    isTraced: read.has("trace"),
   };
 }
 
@@ -105,5 +109,6 @@ export function hashOf(view: View): string {
     parts.push(["count", view.counted.selector]);
     if (view.counted.focus) parts.push(["focus", view.counted.focus]);
   }
+  if (view.isTraced) parts.push(["trace", ""]);
   return parts.length === 0 ? "#explore" : `#explore?${new URLSearchParams(parts)}`;
 }

@@ -132,7 +132,7 @@ export class Explorer {
     const view = { ...this.view.peek(), ...part };
     const hash = hashOf(view);
     const state = { before: this.before.peek() };
-    const asksAnew = (["queries", "dialect", "from", "to", "step", "refresh", "shape"] as const).some((key) => part[key] !== undefined);
+    const asksAnew = (["queries", "dialect", "from", "to", "step", "refresh", "shape"] as const).some((key) => part[key] !== undefined) || part.isTraced === true;
     this.view.value = view;
     this.#read = hash;
     if (hash !== location.hash) {
@@ -287,7 +287,7 @@ export class Explorer {
 
   /** Lets the database tell what is new. */
   #follow(database: Database, range: Range, { signal }: AbortController): void {
-    const { queries, dialect } = this.view.peek();
+    const { queries, dialect, isTraced: trace } = this.view.peek();
     const width = Math.ceil((range.end - range.start) / range.step) * range.step;
     this.answers.value = queries.map((_, i) => this.answers.peek()[i]);
     queries.forEach(({ expression, isHidden }, at) => {
@@ -301,7 +301,7 @@ export class Explorer {
       };
       database.live(
         expression,
-        { range: width, step: range.step, every: Math.max(1000, Math.min(range.step, 10_000)), dialect, signal },
+        { range: width, step: range.step, every: Math.max(1000, Math.min(range.step, 10_000)), dialect, trace, signal },
         (result) => {
           if (signal.aborted) return;
           const end = result.timestamps.at(-1) ?? range.end;
@@ -329,7 +329,7 @@ function rangesIn(state: unknown): { from: string; to: string }[] {
 }
 
 async function answerOf(database: Database, expression: string, view: View, range: Range, signal: AbortSignal): Promise<Answer> {
-  const { dialect } = view;
+  const { dialect, isTraced: trace } = view;
   try {
     if (view.shape === "raw") {
       const within = { start: range.start, end: range.end, signal };
@@ -346,10 +346,10 @@ async function answerOf(database: Database, expression: string, view: View, rang
       return { expression, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
     }
     if (view.shape === "table") {
-      const instant = await database.query(expression, { time: range.end, dialect, signal });
+      const instant = await database.query(expression, { time: range.end, dialect, trace, signal });
       return { expression, instant, stats: instant.stats, warnings: instant.warnings, problem: "", code: "" };
     }
-    const found = await database.queryRange(expression, { ...range, dialect, signal });
+    const found = await database.queryRange(expression, { ...range, dialect, trace, signal });
     return { expression, range: found, stats: found.stats, warnings: found.warnings, problem: "", code: "" };
   } catch (error) {
     return failed(expression, error);

@@ -10,6 +10,7 @@ import type { Session } from "../session";
 import { pictureOf, save } from "../save";
 import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
+import { ChooseTar } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
 import { MOST_QUERIES, type Shape, type View } from "./address";
 import { Cardinality } from "./cardinality";
@@ -28,6 +29,7 @@ import { RangePicker } from "./range_picker";
 import { InstantTables, RawTable } from "./tables";
 import { csvOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
+import { Traces } from "./trace";
 
 const REFRESHES = [
   ["", "by hand"],
@@ -72,17 +74,13 @@ export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
     <Explore of="snapshot" database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
-      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href="#live">Its months, parts and bytes</a>
+      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }
 
 /** The address is of a snapshot, and none is open. */
 export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
-  const chosen = (event: Event) => {
-    const { files } = event.currentTarget as HTMLInputElement;
-    if (files && files.length > 0) onOpen(files);
-  };
   return (
     <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
@@ -93,10 +91,7 @@ export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
         <a href="#explore?of=own">the page’s own database</a>.
       </p>
       <div class="controls">
-        <label class="button">
-          Open a tar…
-          <input class="hidden" type="file" accept=".tar,.gz,.tgz,.zst" onChange={chosen} />
-        </label>
+        <ChooseTar onChoose={onOpen} />
       </div>
     </section>
   );
@@ -116,7 +111,7 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
   useEffect(() => explorer.close, [explorer]);
   useEffect(() => void explorer.ask(), [explorer, version]);
   const view = explorer.view.value;
-  const { browse, counted } = view;
+  const { browse, counted, isTraced } = view;
   return (
     <>
       <section class={style.head} aria-labelledby="explore-title">
@@ -178,6 +173,26 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
         </div>
       </section>
       <Result explorer={explorer} isFilling={version === "filling"} />
+      <section class="card" aria-labelledby="traced-title">
+        <div class={style.counted}>
+          <div>
+            <h2 id="traced-title">Trace</h2>
+            <p class="hint">What was done for the answer, step by step, and what was read.</p>
+          </div>
+          <button
+            type="button"
+            aria-expanded={isTraced}
+            aria-controls="explore-trace"
+            aria-label={isTraced ? "Close the trace" : "Trace the queries"}
+            onClick={() => explorer.change({ isTraced: !isTraced }, "replace")}
+          >
+            {isTraced ? "Close" : "Trace"}
+          </button>
+        </div>
+        <div id="explore-trace" hidden={!isTraced} aria-busy={explorer.asking.value}>
+          {isTraced && <Traces answers={explorer.answers.value} isRaw={view.shape === "raw"} />}
+        </div>
+      </section>
       <section class="card" aria-labelledby="counted-title">
         <div class={style.counted}>
           <div>

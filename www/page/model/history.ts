@@ -20,7 +20,12 @@ export interface History {
 
 export const SEED = 7;
 
-export type RoomName = "live" | "explore" | "inside" | "chapters";
+/** The rooms in the order of their doors. */
+const ROOM_NAMES = ["live", "explore", "open", "inside", "chapters"] as const;
+export type RoomName = (typeof ROOM_NAMES)[number];
+
+/** Whether a room shows the engine that a history drives. */
+export const hasEngine = (room: RoomName): boolean => room === "inside" || room === "chapters";
 
 /** Where a visitor is: what stands behind the # of the address. */
 export interface Place {
@@ -61,7 +66,7 @@ export function placeOf(hash: string): Place {
   const at = Math.round(Number(parameters.get("at") ?? 0) * 1000);
   const seed = Number(parameters.get("seed") ?? SEED);
   return {
-    room: room === "explore" || room === "inside" || room === "chapters" ? room : "live",
+    room: ROOM_NAMES.find((name) => name === room) ?? "live",
     history: {
       situation: parameters.get("s") ?? HOME.history.situation,
       seed: Number.isSafeInteger(seed) && seed >= 0 ? seed : SEED,

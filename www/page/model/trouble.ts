@@ -43,7 +43,7 @@ export function troubleOf(error: unknown): Trouble {
     case "closed":
       return {
         title: "The database was closed",
-        text: "The browser or another tab took it away. What was durable is still there.",
+        text: "The browser or another tab took it away. Trying again opens what is still there, or begins anew.",
         detail: message,
         remedy: "retry",
       };

@@ -43,6 +43,8 @@ export class OpenedSnapshot {
   readonly block = signal<BlockDetails | undefined>(undefined);
   readonly gone = signal("");
   readonly feed = new ChartFeed();
+  /** Where in the page it is shown. */
+  address = "";
   zoomFrom = { x: 0.5, y: 0 };
   #colours = new Map<string, number>();
 

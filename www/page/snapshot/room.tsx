@@ -14,7 +14,7 @@ import { Segmented } from "../views/segmented";
 import { SelectorInput } from "../views/selector_input";
 import { Browser, Heavy } from "./heavy";
 import { Keep } from "./keep";
-import type { OpenedSnapshot } from "./opened";
+import type { BadPart, OpenedSnapshot } from "./opened";
 
 export { OpenedSnapshot } from "./opened";
 
@@ -24,6 +24,8 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
   const rows = parts.reduce((sum, part) => sum + part.rows, 0);
   const size = parts.reduce((sum, part) => sum + part.bytes, 0);
   const { start, end } = snapshot.whole();
+  // What is missing comes before what is there. What is found later stays where it was looked for.
+  const [isBroken] = useState(snapshot.bad.peek().length > 0);
   return (
     <>
       <section class="intro opened-intro" aria-labelledby="opened-title">
@@ -52,11 +54,12 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
       </dl>
+      {isBroken && <Health snapshot={snapshot} />}
       {parts.length > 0 && <Heavy snapshot={snapshot} />}
       {parts.length > 0 && <Browser snapshot={snapshot} />}
       {parts.length > 0 && <Look snapshot={snapshot} />}
       <Parts snapshot={snapshot} />
-      <Health snapshot={snapshot} />
+      {!isBroken && <Health snapshot={snapshot} />}
       {snapshot.given && parts.length > 0 && <Keep snapshot={snapshot} />}
     </>
   );
@@ -83,7 +86,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
     <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
-          <h2 id="health-title">{bad.length > 0 ? `${plural(bad.length, "part")} cannot be read` : "Can it be read?"}</h2>
+          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad) : "Can it be read?"}</h2>
           <p class="hint" role="status">
             {checking
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
@@ -104,14 +107,20 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
         <ul class="bad-parts">
           {bad.map(({ path, message }) => (
             <li key={path}>
-              <code>{path}</code>
-              <span class="note">{message.replace(`${path}/`, "").replace(`${path}: `, "")}</span>
+              {path !== "" && <code>{path}</code>}
+              <span class="note">{path === "" ? message : message.replace(`${path}/`, "").replace(`${path}: `, "")}</span>
             </li>
           ))}
         </ul>
       )}
     </section>
   );
+}
+
+/** What a damage of the whole has no path. */
+function brokenWords(bad: readonly BadPart[]): string {
+  const parts = bad.filter(({ path }) => path !== "").length;
+  return parts > 0 ? `${plural(parts, "part")} cannot be read` : "It is not whole";
 }
 
 /** Series that are listed. */

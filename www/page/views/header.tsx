@@ -16,12 +16,12 @@ export function Logo() {
 const ROOMS: readonly [RoomName, string][] = [
   ["live", "Live"],
   ["explore", "Explore"],
+  ["open", "Open"],
   ["inside", "Inside"],
   ["chapters", "Chapters"],
 ];
 
-/** `room` is the one that is open; none while a snapshot is. */
-export function Header({ room, onLeave }: { room: RoomName | undefined; onLeave: () => void }) {
+export function Header({ room, onLeave }: { room: RoomName; onLeave: () => void }) {
   return (
     <header class="top">
       <a

@@ -1,8 +1,5 @@
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { bytes, moment, plural } from "../model/format";
-import { messageOf } from "../model/trouble";
-import { kept, refreshKept, removeKept } from "../kept";
-import { openExample, openFiles, openKept } from "../opening";
 import { save } from "../save";
 import type { Session } from "../session";
 import type { SnapshotFacts } from "../snapshots";
@@ -58,79 +55,10 @@ export function SnapshotCard({ session }: { session: Session }) {
           </li>
         </ol>
       </div>
-      <Bring />
-    </section>
-  );
-}
-
-/** The other way: a server's snapshot into the page. */
-function Bring() {
-  const choose = (event: Event) => {
-    const input = event.currentTarget as HTMLInputElement;
-    if (input.files) openFiles(input.files);
-    input.value = "";
-  };
-  return (
-    <div class="bring">
-      <p>
-        <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, as a tar or as its folder, to see its months, parts, blocks and series. It is read in this tab’s memory, and nothing is sent.
+      <p class="other-way">
+        <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, or choose one in the room <a href="#open">Open</a>.
       </p>
-      <div class="controls">
-        <label class="button">
-          Open a tar…
-          <input type="file" class="hidden" accept=".tar,.gz,.tgz" onChange={choose} />
-        </label>
-        <label class="button">
-          Open a folder…
-          <input type="file" class="hidden" onChange={choose} {...{ webkitdirectory: true }} />
-        </label>
-        <button type="button" onClick={openExample}>
-          Open an example
-        </button>
-      </div>
-      <Kept />
-    </div>
-  );
-}
-
-/** Snapshots that were kept as databases of their own. A second press removes one: nothing brings it back. */
-function Kept() {
-  const [asked, setAsked] = useState<string | undefined>();
-  const [problem, setProblem] = useState("");
-  useEffect(() => void refreshKept().catch(() => {}), []);
-  if (kept.value.length === 0) return null;
-  const remove = (name: string) => {
-    setAsked(undefined);
-    setProblem("");
-    void removeKept(name).catch((error) => setProblem(messageOf(error)));
-  };
-  return (
-    <div class="kept">
-      <h3>Kept in this browser</h3>
-      <ul>
-        {kept.value.map((name) => (
-          <li key={name}>
-            <button type="button" class="link" onClick={() => void openKept(name)}>
-              {name}
-            </button>
-            <button
-              type="button"
-              class={name === asked ? "danger" : "quiet"}
-              aria-label={name === asked ? `Remove ${name} for good?` : `Remove ${name}`}
-              onBlur={() => setAsked(undefined)}
-              onClick={() => (name === asked ? remove(name) : setAsked(name))}
-            >
-              {name === asked ? "Remove for good?" : "Remove"}
-            </button>
-          </li>
-        ))}
-      </ul>
-      {problem && (
-        <p class="reading problem" role="alert">
-          {problem}
-        </p>
-      )}
-    </div>
+    </section>
   );
 }
 

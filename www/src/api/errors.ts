@@ -41,24 +41,29 @@ export interface ErrorDetails {
   checkpoint?: string;
 }
 
-/** An error with its kind in `code`. */
+/** An error with its kind in `code`. What is not known of an error is no property of it. */
 export class SandglassError extends Error {
+  static {
+    // Builds shorten the names of classes, and this one is what consoles print.
+    Object.defineProperty(this, "name", { value: "SandglassError" });
+  }
+
   /** `"AbortError"` for calls that their caller took back, as the platform's own are called, else `"SandglassError"`. */
   override readonly name: "SandglassError" | "AbortError";
   /** What kind of error it is. */
   readonly code: ErrorCode;
 
   /** Where samples were appended before and not taken, or are in doubt: how many. */
-  readonly samples?: number;
+  declare readonly samples?: number;
 
   /** Of a call that was interrupted: whether it took effect. */
-  readonly tookEffect?: "no" | "unknown";
+  declare readonly tookEffect?: "no" | "unknown";
 
   /** Of a push: the status that its server has answered last. */
-  readonly status?: number;
+  declare readonly status?: number;
 
   /** Of a push: what is to be handed to the next try. */
-  readonly checkpoint?: string;
+  declare readonly checkpoint?: string;
 
   constructor(code: ErrorCode, message: string, options?: ErrorDetails) {
     super(message, options);

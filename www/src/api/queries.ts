@@ -19,6 +19,8 @@ export interface QueryOptions extends Abortable {
   maxSamples?: number;
   /** A query that takes longer rejects with the code `limit`. Default `"30s"`. */
   timeout?: number | string;
+  /** The result tells in `trace` what was done for it, step by step. Default `false`. */
+  trace?: boolean;
 }
 
 /** What answering took. */
@@ -35,12 +37,60 @@ export interface QueryStats {
   milliseconds: number;
 }
 
+/**
+ * One step of a query, with the steps it needed. A step has the figures that say something of it: `find` has `series`; `read` has `parts`,
+ * `blocks`, `bytes` and `samples`; `roll` and `expression` have `rows` and `points`; the whole query has what its {@link QueryStats} have.
+ */
+export interface QueryTrace {
+  /**
+   * - `query`: all of it.
+   * - `parse`: the text became an expression.
+   * - `flush`: what waited was made searchable, for `fresh`.
+   * - `expression`: a part of the expression was computed; `text` is that part.
+   * - `find`: the index was asked for the series of a selector, which is `text`.
+   * - `read`: their blocks were read and decoded.
+   * - `roll`: the samples of each window became one value, by the rollup that is `text`.
+   * - `finish`: names were dropped and the rows were put in order.
+   */
+  kind: "query" | "parse" | "flush" | "expression" | "find" | "read" | "roll" | "finish";
+  /** See `kind`; empty for the others. Of an expression that is very long it is the beginning. */
+  text: string;
+  /** How long it took, with the steps below it and with waiting for storage and other work. */
+  milliseconds: number;
+  /** Series found. */
+  series?: number;
+  /** Parts with samples in the range that was read. */
+  parts?: number;
+  /** Blocks decoded. */
+  blocks?: number;
+  /** Stored bytes of these blocks. */
+  bytes?: number;
+  /** Samples decoded. */
+  samples?: number;
+  /** Rows made. */
+  rows?: number;
+  /** Instants of each row. */
+  points?: number;
+  /** The steps it needed, in the order in which they were done. */
+  children: QueryTrace[];
+}
+
+/** What all results of queries have. */
+export interface QueryOutcome {
+  warnings: string[];
+  stats: QueryStats;
+  /** What was done, if `trace` was asked for. */
+  trace?: QueryTrace;
+}
+
 /** The value of an expression at one instant. Times are milliseconds since the epoch. */
-export type InstantResult =
-  | { type: "vector"; series: { labels: Labels; timestamp: number; value: number }[]; warnings: string[]; stats: QueryStats }
-  | { type: "matrix"; series: SeriesData[]; warnings: string[]; stats: QueryStats }
-  | { type: "scalar"; timestamp: number; value: number; warnings: string[]; stats: QueryStats }
-  | { type: "string"; timestamp: number; value: string; warnings: string[]; stats: QueryStats };
+export type InstantResult = QueryOutcome &
+  (
+    | { type: "vector"; series: { labels: Labels; timestamp: number; value: number }[] }
+    | { type: "matrix"; series: SeriesData[] }
+    | { type: "scalar"; timestamp: number; value: number }
+    | { type: "string"; timestamp: number; value: string }
+  );
 
 /** One series over the instants of a range. */
 export interface RangeSeries {
@@ -52,12 +102,10 @@ export interface RangeSeries {
 }
 
 /** The values of an expression over a range: one column of instants for all series. */
-export interface RangeResult {
+export interface RangeResult extends QueryOutcome {
   /** Milliseconds since the epoch. */
   timestamps: Float64Array;
   series: RangeSeries[];
-  warnings: string[];
-  stats: QueryStats;
 }
 
 /** A range of instants: start, start + step, … up to end. */
@@ -66,7 +114,7 @@ export interface RangeOptions extends QueryOptions {
   start: number;
   /** Milliseconds since the epoch. */
   end: number;
-  /** A duration such as `"1m"`, or milliseconds. */
+  /** A duration such as `"1m"`, `"1h30m"` or `"1w"`, or milliseconds. */
   step: number | string;
 }
 

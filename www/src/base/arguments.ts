@@ -93,7 +93,7 @@ export function checkTimestamps(timestamps: Float64Array | BigInt64Array | reado
   if (timestamps instanceof BigInt64Array) return;
   for (let i = 0; i < timestamps.length; i++) {
     const timestamp: unknown = timestamps[i];
-    if (typeof timestamp !== "number") throw notANumber(timestamp, i);
+    if (typeof timestamp !== "number") throw notANumber(timestamp, `timestamps[${i}]`);
     if (!(Math.abs(timestamp) <= FARTHEST_MS)) checkTimestamp(timestamp, `timestamps[${i}]`);
   }
 }
@@ -106,12 +106,18 @@ export function optionalText(value: unknown, what: string): string | undefined {
   return value === undefined || value === null || value === "" ? undefined : text(value, what);
 }
 
-const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000 };
+const UNITS_MS: Record<string, number> = { ms: 1, s: 1000, m: 60_000, h: 3_600_000, d: 86_400_000, w: 7 * 86_400_000, y: 365 * 86_400_000 };
+const DURATION = /^(?:\d+(?:\.\d+)?(?:ms|[smhdwy]))+$/;
 
-/** A length of time: milliseconds, infinity among them, or a text such as "90s". */
+/** A length of time: milliseconds, infinity among them, or a text such as "90s", "1h30m" or "1w", with the units of the query languages. */
 export function durationMs(value: unknown, what: string): number {
-  const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|[smhd])$/.exec(String(value)) ?? [];
-  const ms = typeof value === "number" ? value : count === undefined ? NaN : Number(count) * UNITS_MS[unit!]!;
-  if (!(ms >= 0)) throw invalid(`${what} is ${String(value)}; write milliseconds or a text such as "90s"`);
+  const ms = typeof value === "number" ? value : typeof value === "string" && DURATION.test(value) ? sumMs(value) : NaN;
+  if (!(ms >= 0)) throw invalid(`${what} is ${String(value)}; write milliseconds or a text such as "90s" or "1h30m"`);
+  return ms;
+}
+
+function sumMs(duration: string): number {
+  let ms = 0;
+  for (const [, count, unit] of duration.matchAll(/([\d.]+)([a-z]+)/g)) ms += Number(count) * UNITS_MS[unit!]!;
   return ms;
 }

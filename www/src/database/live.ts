@@ -3,7 +3,8 @@
 import { durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
-import { queryRange } from "./queries.js";
+import type { HeldRange } from "./held.js";
+import { rangeAfter } from "./queries.js";
 
 /** Starts to follow; the function that is returned ends it. */
 export function live(
@@ -25,16 +26,21 @@ export function live(
     offAbort(signal, stop);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
+  let held: HeldRange | undefined;
   let shown: string | undefined;
   const look = async () => {
     try {
       // Instants are multiples of the step, so that they stay where they are while the range moves.
       const end = Math.floor(port.now() / stepMs) * stepMs;
-      const result = await queryRange(port, expression, { ...options, start: end - rangeMs, end, step: stepMs, signal: control.signal });
-      const seen = fingerprint(result);
+      const range = { ...options, start: end - rangeMs, end, step: stepMs, signal: control.signal };
+      const before = held;
+      held = await rangeAfter(port, expression, range, before);
+      const { result } = held;
+      // Nothing has come, and the range has not moved.
+      const seen = result === before?.result ? shown : fingerprint(result);
       if (!control.signal.aborted && seen !== shown) {
         shown = seen;
-        listener(result);
+        listener(copyOf(result));
       }
     } catch (error) {
       if (control.signal.aborted) return;
@@ -49,6 +55,16 @@ export function live(
   onAbort(signal, stop);
   void look();
   return stop;
+}
+
+/** What a listener gets is its own, to keep, to change or to hand on; what is held stays as it is. */
+function copyOf({ timestamps, series, ...others }: RangeResult): RangeResult {
+  const copies = series.map(({ labels, values, present }) => ({
+    labels: { ...labels },
+    values: values.slice(),
+    ...(present && { present: present.slice() }),
+  }));
+  return { ...others, timestamps: timestamps.slice(), series: copies };
 }
 
 /** Tells whether an answer is another one. */

@@ -11,9 +11,11 @@ import type {
   LatestSample,
   QueryOptions,
   QueryStats,
+  QueryTrace,
   RangeOptions,
   RangeResult,
 } from "../api/queries.js";
+import { type HeldRange, joined } from "./held.js";
 
 interface Names {
   type: "vector" | "matrix" | "scalar" | "string";
@@ -24,9 +26,13 @@ interface Names {
   points: number;
   warnings: string[];
   stats: Omit<QueryStats, "milliseconds">;
+  trace?: QueryTrace;
+  standing: number[];
+  /** How many instants, from the first one on, are as they are held. The numbers are those of all others. */
+  kept: number;
 }
 
-type Asked = Omit<RequestOf<"query">, "time" | "start" | "end" | "step">;
+type Asked = Omit<RequestOf<"query">, "time" | "start" | "end" | "step" | "follow" | "held">;
 
 const DEFAULT_WITHIN_MS = 5 * 60_000;
 
@@ -37,9 +43,9 @@ export async function query(
 ): Promise<InstantResult> {
   const began = performance.now();
   const time = instant(options?.time ?? port.now(), "time");
-  const answer = await port.ask({ ...asked(expression, options), time }, options?.signal);
+  const answer = await port.ask({ ...asked(expression, options), time, follow: false }, options?.signal);
   const { names, numbers } = read(answer);
-  const common = { warnings: names.warnings, stats: { ...names.stats, milliseconds: performance.now() - began } };
+  const common = commonOf(names, began);
   switch (names.type) {
     case "string":
       return { type: "string", timestamp: time, value: names.text ?? "", ...common };
@@ -55,23 +61,56 @@ export async function query(
 }
 
 export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
+  return (await askedRange(port, expression, options, false, undefined)).result;
+}
+
+/** As {@link queryRange}, of which `held` has a part. The result is that of `held` itself if it has not changed. */
+export function rangeAfter(port: Port, expression: string, options: RangeOptions, held: HeldRange | undefined): Promise<HeldRange> {
+  return askedRange(port, expression, options, true, held);
+}
+
+async function askedRange(
+  port: Port,
+  expression: string,
+  options: RangeOptions,
+  follow: boolean,
+  held: HeldRange | undefined,
+): Promise<HeldRange> {
   const began = performance.now();
   const start = instant(options?.start, "start");
   const end = instant(options?.end, "end");
   const step = durationMs(options?.step, "step");
-  const answer = await port.ask({ ...asked(expression, options), start, end, step }, options?.signal);
+  const request = { ...asked(expression, options), start, end, step, follow };
+  const { timestamps } = held?.result ?? {};
+  const isHeld = held !== undefined && timestamps !== undefined && timestamps.length > 0;
+  const answer = await port.ask(
+    isHeld ? { ...request, held: { standing: held.standing, start: timestamps[0]!, points: timestamps.length } } : request,
+    options?.signal,
+  );
   const { names, numbers } = read(answer);
-  const { points } = names;
-  return {
-    timestamps: Float64Array.from({ length: points }, (_, at) => names.start + at * names.step),
-    series: names.series.map(({ labels, present }, at) => ({
-      labels,
-      values: numbers.subarray(at * points, (at + 1) * points),
-      ...(present !== undefined && { present: Uint8Array.from(present) }),
-    })),
-    warnings: names.warnings,
-    stats: { ...names.stats, milliseconds: performance.now() - began },
-  };
+  const { points, standing, kept } = names;
+  const fresh = names.series.map(({ labels, present }, at) => ({
+    labels,
+    values: numbers.subarray(at * points, (at + 1) * points),
+    ...(present !== undefined && { present: Uint8Array.from(present) }),
+  }));
+  if (kept === 0 || !isHeld) {
+    return { result: { timestamps: instants(names.start, names.step, points), series: fresh, ...commonOf(names, began) }, standing };
+  }
+  const all = instants(start, step, Math.floor((end - start) / step) + 1);
+  if (kept === all.length && all[0] === timestamps[0] && all.length === timestamps.length) return { ...held, standing };
+  const series = joined(held.result, fresh, all, kept);
+  if (series === undefined) return askedRange(port, expression, options, follow, undefined);
+  return { result: { timestamps: all, series, ...commonOf(names, began) }, standing };
+}
+
+function instants(start: number, step: number, points: number): Float64Array {
+  return Float64Array.from({ length: points }, (_, at) => start + at * step);
+}
+
+/** What all results have. */
+function commonOf({ warnings, stats, trace }: Names, began: number) {
+  return { warnings, stats: { ...stats, milliseconds: performance.now() - began }, ...(trace && { trace }) };
 }
 
 export async function latest(
@@ -106,10 +145,12 @@ export async function envelope(port: Port, selector: string, options: EnvelopeOp
 
 /** What all queries ask alike. */
 function asked(expression: string, options: QueryOptions | undefined): Asked {
-  const { dialect, lookback, fresh = false, maxSeries, maxSamples, timeout } = options ?? {};
+  const { dialect, lookback, fresh = false, trace = false, maxSeries, maxSamples, timeout } = options ?? {};
   if (dialect !== undefined && dialect !== "metricsql" && dialect !== "promql")
     throw invalid(`dialect is ${JSON.stringify(dialect)}; write "metricsql" or "promql"`);
-  if (typeof fresh !== "boolean") throw invalid(`fresh is ${String(fresh)}; true or false is expected`);
+  for (const [name, flag] of Object.entries({ fresh, trace })) {
+    if (typeof flag !== "boolean") throw invalid(`${name} is ${String(flag)}; true or false is expected`);
+  }
   for (const [name, limit] of Object.entries({ maxSeries, maxSamples })) {
     if (limit !== undefined && !(limit >= 0)) throw invalid(`${name} is ${String(limit)}; a number from 0 on is expected`);
   }
@@ -122,6 +163,7 @@ function asked(expression: string, options: QueryOptions | undefined): Asked {
     maxSeries,
     maxSamples,
     timeout: timeout === undefined ? undefined : durationMs(timeout, "timeout"),
+    trace,
   };
 }
 

@@ -1,6 +1,7 @@
 // The engine in the calling thread.
 
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
+import { forCaller } from "../base/caller.js";
 import { abortable, checkAborted } from "../base/abort.js";
 import { linger, LINGER_MS } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
@@ -227,9 +228,9 @@ export class InlinePort implements Port {
 
   async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
     const asked = request as EngineRequest;
-    if (asked.kind !== "select") return this.#ask(asked, signal, (answer) => answer as AnswerTo<K>);
+    if (asked.kind !== "select") return forCaller(this.#ask(asked, signal, (answer) => answer as AnswerTo<K>));
     const found: SeriesData[] = [];
-    await this.select(asked, signal, (piece) => found.push(...seriesOf(piece)));
+    await forCaller(this.select(asked, signal, (piece) => found.push(...seriesOf(piece))));
     return found as AnswerTo<K>;
   }
 

@@ -31,7 +31,7 @@ export class Staging {
     if (timestamps instanceof BigInt64Array) {
       this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
     } else {
-      copyNumbers(this.#timestamps, 0, timestamps, from, count);
+      copyNumbers(this.#timestamps, 0, timestamps, from, count, "timestamps");
     }
     copyNumbers(this.#values, 0, values, from, count);
   }

@@ -102,6 +102,11 @@ interface Table {
       maxSeries: number | undefined;
       maxSamples: number | undefined;
       timeout: number | undefined;
+      trace: boolean;
+      /** It will be asked again, of a range that has moved on. */
+      follow: boolean;
+      /** What is there of a range already: how many instants, from which one on, as of which moment. */
+      held?: { standing: readonly number[]; start: number; points: number };
     },
     NamedNumbers,
   ];

@@ -1,5 +1,6 @@
 // The engine behind messages: in a worker of this page, or with another page that has the database.
 
+import { forCaller } from "../base/caller.js";
 import { abortable } from "../base/abort.js";
 import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
@@ -225,7 +226,8 @@ export class WorkerPort implements Port {
     // The caller keeps what he has handed in.
     const sent = withBody(asked, bodyOf(asked)?.slice());
     if (asked.kind === "ingest") this.#mayLose();
-    const answer = await this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
+    const answering = this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
+    const answer = await forCaller(answering);
     if (asked.kind === "flush" || asked.kind === "sync") {
       await this.#verifying;
       this.#check();

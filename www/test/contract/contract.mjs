@@ -125,12 +125,12 @@ export const TESTS = {
     const up = db.series({ __name__: "up" });
     // What JavaScript would make a number of is none: of null it would be a zero.
     for (const none of [null, undefined, "1", new Date(), {}, true]) {
-      await fails("invalid", () => db.append(up, [START, none], [1, 2]), /at 1/);
-      await fails("invalid", () => db.append(up, [START, START + 1], [1, none]), /at 1/);
-      await fails("invalid", () => db.appendRow([up], START, [none]), /at 0/);
+      await fails("invalid", () => db.append(up, [START, none], [1, 2]), /timestamps\[1\] is /);
+      await fails("invalid", () => db.append(up, [START, START + 1], [1, none]), /values\[1\] is /);
+      await fails("invalid", () => db.appendRow([up], START, [none]), /values\[0\] is /);
     }
     // biome-ignore lint/suspicious/noSparseArray: the hole is what is refused.
-    await fails("invalid", () => db.append(up, [START, , START + 2], [1, 2, 3]), /at 1/);
+    await fails("invalid", () => db.append(up, [START, , START + 2], [1, 2, 3]), /timestamps\[1\] is undefined/);
     for (const signal of [5, {}, "stop"]) {
       for (const call of [
         () => db.flush({ signal }),

@@ -36,6 +36,37 @@ export const EXPECTATIONS = {
     await (await open({ retention: undefined, signal: undefined })).close();
   },
 
+  async "an error prints as what it is, and has no properties that say nothing"({ open }) {
+    const db = await open();
+    const error = await fails("invalid", () => db.query("sum("));
+    equal([error.name, error.constructor.name, Object.keys(error).sort()], ["SandglassError", "SandglassError", ["code", "name"]]);
+    for (const [append, words] of [
+      [[[new Date(START)], [1]], /timestamps\[0\] is a Date; .*getTime/],
+      [[[START], ["1"]], /values\[0\] is the text "1"; a number is expected/],
+    ])
+      await fails("invalid", () => db.append({ __name__: "wrong" }, ...append), words);
+  },
+
+  async "the stack of an error leads to the line that has asked"({ open }) {
+    const db = await open();
+    const theirs = [
+      async function theirQuery() {
+        await db.query("sum(");
+      },
+      async function theirSelect() {
+        await db.select("{");
+      },
+      async function theirMerge() {
+        await db.snapshots.delete("none");
+      },
+    ];
+    for (const call of theirs) {
+      const { stack } = await fails("invalid", call);
+      // Engines without captureStackTrace cannot tell.
+      if (Error.captureStackTrace !== undefined) ok(stack.includes(call.name), stack);
+    }
+  },
+
   async "a call that is taken back fails as an AbortError, with the signal's reason"({ open, sandglass }) {
     const db = await open();
     const check = async (run, reason) => {

@@ -130,6 +130,75 @@ export const QUERY_TESTS = {
     });
   },
 
+  async "a live query has what a query of its whole range has"({ open, name }) {
+    const db = await filled(open, name);
+    const numbers = ({ timestamps, series }) =>
+      JSON.stringify([[...timestamps], series.map(({ labels, values }) => [labels, [...values]])]);
+    const queries = [
+      ["max by (room) (temperature)", "promql"],
+      ["max(max_over_time(temperature[1m]))", "metricsql"],
+      ["avg(temperature)", "metricsql"],
+      ["running_max(temperature)", "metricsql"],
+    ].map(([expression, dialect]) => {
+      const query = { expression, dialect, shown: undefined, failure: undefined };
+      query.stop = db.live(
+        expression,
+        { range: "5m", step: "10s", every: 10, dialect },
+        (result) => {
+          query.shown = numbers(result);
+          // What a listener does with its columns is its own affair.
+          for (const { values } of result.series) values.fill(0);
+        },
+        (error) => (query.failure = error),
+      );
+      return query;
+    });
+    for (let turn = 0; turn < 8; turn++) {
+      const now = await db.now();
+      // Every third sample is late, in the midst of what is shown.
+      const time = turn % 3 === 2 ? now - 100_000 - turn : now - 1;
+      await db.append({ __name__: "temperature", room: "attic" }, [time], [60 + turn * 10]);
+      if (turn === 5) await db.append({ __name__: "temperature", room: "cellar" }, [now - 50_000], [200]);
+      await db.flush();
+      await db.tick(10_000);
+      const end = Math.floor((await db.now()) / 10_000) * 10_000;
+      const range = { start: end - 300_000, end, step: "10s" };
+      for (const query of queries) {
+        const whole = numbers(await db.queryRange(query.expression, { ...range, dialect: query.dialect }));
+        for (let tries = 0; query.shown !== whole && !query.failure; tries++) {
+          ok(tries < 500, `${query.expression}, turn ${turn}: ${query.shown} instead of ${whole}`);
+          await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        equal(query.failure, undefined, query.expression);
+      }
+    }
+    for (const { stop } of queries) stop();
+  },
+
+  async "a query tells what was done for it when it is asked"({ open, name }) {
+    const db = await filled(open, name);
+    const steps = ({ kind, text, children }) => [kind, text, ...children.map(steps)];
+    const expression = "sum(rate(requests_total[1m]))";
+    const { trace, stats } = await db.queryRange(expression, { ...RANGE, trace: true });
+    equal(steps(trace), [
+      "query",
+      expression,
+      ["parse", ""],
+      ["expression", expression, ["find", "requests_total"], ["read", ""], ["roll", "rate"]],
+      ["finish", ""],
+    ]);
+    equal([trace.series, trace.samples, trace.blocks, trace.bytes], [stats.series, stats.samples, stats.blocks, stats.bytes]);
+    const [find, read, roll] = trace.children[1].children;
+    equal([find.series, read.parts, read.blocks, read.samples, roll.rows, roll.points], [2, 1, 2, 120, 1, 3]);
+    ok(trace.milliseconds >= 0 && trace.milliseconds <= stats.milliseconds + 1, `${trace.milliseconds} of ${stats.milliseconds} ms`);
+    const time = START - 60_000;
+    equal(steps((await db.query("1", { time, trace: true })).trace), ["query", "1", ["parse", ""], ["finish", ""]]);
+    equal("trace" in (await db.query("1", { time })), false);
+    await fails("invalid", () => db.query("1", { trace: "yes" }));
+    const reply = await (await db.fetch(`/api/v1/query?query=temperature&time=${time / 1000}&trace=1`)).json();
+    ok(reply.trace.duration_msec >= 0 && /^query temperature: series=1/.test(reply.trace.message), JSON.stringify(reply.trace));
+  },
+
   async "the Prometheus API is answered by fetch"({ open, name }) {
     const db = await filled(open, name);
     const time = (START - 60_000) / 1000;

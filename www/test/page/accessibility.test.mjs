@@ -94,6 +94,10 @@ const VIEWS = {
     await page.waitForSelector("[aria-label=Metrics] li");
     await page.locator("[aria-controls$=panel]").click();
   },
+  "explore, a trace": async () => {
+    await inside.goTo("#explore?q=sum(rate(node_cpu_seconds_total[1m]))&from=now-15m&to=now&trace=");
+    await page.waitForSelector("[data-step=read]", { timeout: 20_000 });
+  },
   "explore, a table and a mistake": async () => {
     await inside.goTo("#explore?q=node_cpu_seconds_total&q=nope(1)&as=table&order=-value&from=now-15m&to=now");
     await page.waitForSelector("[data-shape=table] tbody td", { timeout: 20_000 });
@@ -117,8 +121,12 @@ const VIEWS = {
     await inside.goTo("#explore?of=snapshot&q=a");
     await page.waitForSelector("#no-snapshot-title");
   },
+  "open, and nothing is": async () => {
+    await inside.goTo("#open");
+    await page.waitForSelector(".bring");
+  },
   "an opened snapshot": async () => {
-    await inside.goTo("#live");
+    await inside.goTo("#open");
     await page.setInputFiles(".bring input >> nth=0", SNAPSHOT);
     await page.waitForSelector("#opened-title", { timeout: 20_000 });
     await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));

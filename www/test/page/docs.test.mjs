@@ -87,6 +87,11 @@ describe("the documentation site", () => {
     await open("guides/start.html");
     await page.click("text=Run this page's code");
     await page.frameLocator("iframe").locator(".uplot canvas").nth(1).waitFor();
+    // Its second chart is made when there are samples to draw.
+    await open("guides/live-charts.html");
+    await page.click("text=Run this page's code");
+    await page.frameLocator("iframe").locator(".uplot canvas").nth(1).waitFor();
+    await page.frameLocator("iframe").getByRole("button", { name: "End" }).click();
   });
 
   it("fits every width", async () => {

@@ -154,6 +154,38 @@ test("a query is typed with what the database offers, and drawn", async () => {
   quiet();
 });
 
+test("what was done for an answer is a tree that opens and closes by the keyboard", async () => {
+  const expression = "sum by (code) (rate(requests_total[1m]))";
+  const steps = page.getByRole("list", { name: "Steps of A" });
+  const kinds = () => steps.locator("[data-step]").evaluateAll((items) => items.map((item) => item.dataset.step));
+  await goTo(fixed(expression));
+  await shows(ALL_CODES);
+  assert.equal(await steps.count(), 0);
+  await page.getByRole("button", { name: "Trace the queries" }).click();
+  await steps.waitFor(PATIENCE);
+  assert.equal((await address()).trace, "");
+  assert.deepEqual(await kinds(), ["query", "parse", "expression", "find", "read", "roll", "finish"]);
+  const line = (kind) => steps.locator(`[data-step="${kind}"]`).first();
+  assert.match(await line("find").textContent(), /^Find the series of requests_total3 series[\d.]+ ms$/);
+  assert.match(await line("read").textContent(), /^Read their samples\d+ parts?, \d+ blocks?, .+B, [\d.]+( k)? samples[\d.]+ ms$/);
+  assert.match(await line("roll").textContent(), /^Roll windows: rate3 rows of \d+ instants[\d.]+ ms$/);
+  const part = steps.locator('[data-step="expression"] > details > summary');
+  assert.match(await part.textContent(), /^Compute sum by \(code\) \(rate\(requests_total\[1m\]\)\)3 rows/);
+  await part.focus();
+  await page.keyboard.press("Enter");
+  assert.equal(await line("find").isVisible(), false);
+  await page.keyboard.press("Enter");
+  assert.equal(await line("find").isVisible(), true);
+  // An address opens it, also of several queries; samples as they are stored have no steps.
+  await goTo(fixed([expression, "1"], [["trace", ""]]));
+  await page.getByRole("list", { name: "Steps of B" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Raw" }).click();
+  await page.getByText("there is nothing to trace").waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Close the trace" }).click();
+  assert.equal("trace" in (await address()), false);
+  quiet();
+});
+
 test("functions of MetricsQL are offered with what they do, and inside of them metrics are", async () => {
   await goTo(fixed("node_load1"));
   await box().click();

@@ -22,7 +22,8 @@ const VIEWS = {
   race: ["#chapters/what-a-merge-saves?s=steady&at=75", ".race", "race"],
   walk: ["#chapters/a-querys-walk?s=steady&at=98", ".walk-lines .of-block"],
   own: ["#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5", ".own .hex"],
-  opened: ["#live", ".bring", "opened"],
+  open: ["#open", ".bring"],
+  opened: ["#open?example", ".browser", "opened"],
   keys: ["#inside?s=steady&at=20", ".time span:not(:empty)", "keys"],
   explore: ["#explore", "[data-plot] canvas", "wait"],
   counted: [
@@ -66,8 +67,6 @@ try {
           await page.getByRole("button", { name: "Race on" }).waitFor();
         }
         if (then === "opened") {
-          await page.getByRole("button", { name: "Open an example" }).click();
-          await page.waitForSelector(".browser");
           await page.waitForSelector(".legend .value");
         }
         await page.waitForTimeout(then === "wait" ? 9000 : 900);

@@ -14,7 +14,7 @@ let page;
 before(async () => {
   visit = await openPage({ mounts: { page: fileURLToPath(new URL("../../../dist/page", import.meta.url)) } });
   page = visit.page;
-  await page.goto(`${visit.url}/page/index.html#live`);
+  await page.goto(`${visit.url}/page/index.html#open`);
   await page.waitForSelector(".bring");
 });
 after(() => visit?.close());
@@ -85,7 +85,7 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
 test("tells what is heavy, and leads to series by their labels", async () => {
   const close = page.getByRole("button", { name: "Close it" });
   if (await close.count()) await close.click();
-  await page.getByRole("button", { name: "Open an example" }).click();
+  await page.getByRole("link", { name: "Open an example" }).click();
   await page.getByRole("heading", { name: "What is heavy" }).waitFor({ timeout: 20_000 });
   await page.waitForFunction(() =>
     /Weighed by the headers of/.test(document.querySelector("[aria-labelledby=heavy-title] .hint").textContent),
@@ -136,17 +136,84 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
     .getByText(new RegExp(`Kept as “kept for later”: ${samples} samples in (IndexedDB|the origin private file system)\\.`))
     .waitFor();
   await page.goto(`${visit.url}/blank.html`);
-  await page.goto(`${visit.url}/page/index.html#live`);
-  await page.locator(".kept").getByRole("button", { name: "kept for later", exact: true }).click();
+  await page.goto(`${visit.url}/page/index.html#open`);
+  await page.locator(".kept").getByRole("link", { name: "kept for later", exact: true }).click();
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "kept for later");
   assert.equal(await figure("series"), series);
   assert.equal(await figure("samples"), samples);
   assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
+  assert.equal(await page.evaluate(() => location.hash), "#open?kept=kept%20for%20later");
   await page.getByRole("button", { name: "Close it" }).click();
   await page.getByRole("button", { name: "Remove kept for later", exact: true }).click();
   await page.getByRole("button", { name: "Remove kept for later for good?" }).click();
-  await page.waitForSelector(".kept", { state: "detached" });
+  await page.locator(".kept").getByText("None yet.").waitFor();
+  // What an address names is no reason to make a database.
+  await page.goto(`${visit.url}/page/index.html#open?kept=never%20kept`);
+  await page.getByRole("alert").filter({ hasText: "keeps no snapshot of this name" }).waitFor();
+  assert.ok(!(await page.evaluate(async () => (await indexedDB.databases()).map(({ name }) => name).join())).includes("never kept"));
+  await page.goto(`${visit.url}/page/index.html#open`);
+  await page.getByRole("alert").waitFor({ state: "detached" });
   assert.deepEqual(visit.errors, []);
+});
+
+test("has a door and addresses: a reload and the way back lead to what was open, as far as that is in the address", async () => {
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(`${visit.url}/page/index.html#chapters`);
+  const doors = page.getByRole("navigation", { name: "Rooms" });
+  await doors.getByRole("link", { name: "Open", exact: true }).click();
+  await page.getByRole("link", { name: "Open an example" }).click();
+  const title = () => page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "example.tar.gz");
+  await title();
+  assert.equal(await doors.locator("[aria-current=page]").textContent(), "Open");
+  await page.reload();
+  await title();
+  await page.getByRole("link", { name: "Explore it" }).click();
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
+  await title();
+  assert.equal(await page.evaluate(() => location.hash), "#open?example");
+  await doors.getByRole("link", { name: "Inside", exact: true }).click();
+  await page.waitForSelector(".glass");
+  assert.equal(await page.locator("#opened-title").count(), 0);
+  await page.goBack();
+  await title();
+  // What was dropped in any room is shown here, and a way back to where one was.
+  await doors.getByRole("link", { name: "Chapters", exact: true }).click();
+  await page.waitForSelector(".glass");
+  const dropped = await page.evaluateHandle(
+    ([name, bytes]) => {
+      const transfer = new DataTransfer();
+      transfer.items.add(new File([Uint8Array.from(atob(bytes), (char) => char.charCodeAt(0))], name));
+      return transfer;
+    },
+    ["tiny.tar.gz", (await readFile(`${GOLDEN}tiny.tar.gz`)).toString("base64")],
+  );
+  await page.dispatchEvent("main", "drop", { dataTransfer: dropped });
+  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "tiny.tar.gz");
+  assert.equal(await page.evaluate(() => location.hash), "#open");
+  await page.goBack();
+  await page.waitForSelector(".glass");
+  await page.goForward();
+  await page.waitForSelector(".bring");
+  assert.deepEqual(visit.errors, []);
+});
+
+test("tells what a snapshot that was cut off lacks before what it has", async () => {
+  const whole = gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`));
+  await open("cut.tar", whole.subarray(0, Math.floor(whole.length * 0.6)));
+  const told = await page.locator(".bad-parts .note").allTextContents();
+  assert.ok(
+    told.some((words) => /ends without the mark at its end, behind \d+ entries: it was cut off/.test(words)),
+    told.join("\n"),
+  );
+  assert.equal(
+    await page.evaluate(() => document.querySelector("main .card").id || document.querySelector("main .card").className),
+    "card trouble health",
+  );
+  const named = await page.locator(".bad-parts code").count();
+  assert.equal(
+    await page.textContent("#health-title"),
+    named === 0 ? "It is not whole" : `${named} part${named === 1 ? "" : "s"} cannot be read`,
+  );
 });
 
 test("a second snapshot that is dropped into the first one's room shows its own chart", async () => {
