@@ -1,9 +1,9 @@
 // Queries that follow the clock.
 
-import { durationMs, invalid, timerMs } from "../base/shared.js";
+import { checkOptions, durationMs, invalid, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
-import { queryRange } from "./queries.js";
+import { LIVE_OPTIONS, queryRange } from "./queries.js";
 
 /** Starts to follow; the function that is returned ends it. */
 export function live(
@@ -13,12 +13,14 @@ export function live(
   listener: (result: RangeResult) => void,
   onError: ((error: Error) => void) | undefined,
 ): () => void {
-  const rangeMs = durationMs(options?.range, "range");
-  const stepMs = durationMs(options?.step, "step");
-  const everyMs = options.every === undefined ? stepMs : durationMs(options.every, "every");
+  checkOptions(options, LIVE_OPTIONS, "live()");
+  const { range, step, every, ...asked } = options ?? {};
+  const rangeMs = durationMs(range, "range");
+  const stepMs = durationMs(step, "step");
+  const everyMs = every === undefined ? stepMs : durationMs(every, "every");
   if (!(stepMs >= 1)) throw invalid("step must be at least a millisecond");
   const control = new AbortController();
-  const { signal } = options;
+  const { signal } = asked;
   const stop = () => {
     clearTimeout(timer);
     control.abort();
@@ -30,7 +32,7 @@ export function live(
     try {
       // Instants are multiples of the step, so that they stay where they are while the range moves.
       const end = Math.floor(port.now() / stepMs) * stepMs;
-      const result = await queryRange(port, expression, { ...options, start: end - rangeMs, end, step: stepMs, signal: control.signal });
+      const result = await queryRange(port, expression, { ...asked, start: end - rangeMs, end, step: stepMs, signal: control.signal });
       const seen = fingerprint(result);
       if (!control.signal.aborted && seen !== shown) {
         shown = seen;
