@@ -17,16 +17,27 @@ export async function restore(
   const { onProgress, signal } = typeof options === "function" ? { onProgress: options, signal: undefined } : (options ?? {});
   checkAborted("restore", signal);
   const archive = archiveOf(source, signal);
+  const feed = async (body: Uint8Array, done: number) => {
+    await port.ask({ kind: "restoreFeed", body });
+    onProgress?.({ done, total: archive.total || done, unit: "bytes" });
+  };
   await port.ask({ kind: "restoreBegin" });
+  let feeding = Promise.resolve();
   try {
+    // The next piece is read while the engine works on this one.
     for await (const body of archive.pieces) {
+      const done = archive.done();
+      await feeding;
       checkAborted("restore", signal);
-      await port.ask({ kind: "restoreFeed", body });
-      onProgress?.({ done: archive.done(), total: archive.total || archive.done(), unit: "bytes" });
+      feeding = feed(body, done);
+      // A failure is heard of when it is waited for.
+      feeding.catch(() => {});
     }
+    await feeding;
     checkAborted("restore", signal);
     return await port.ask({ kind: "restoreEnd" });
   } catch (error) {
+    await feeding.catch(() => {});
     // What has failed by itself has been given up already.
     await port.ask({ kind: "restoreAbort" }).catch(() => {});
     checkAborted("restore", signal);
