@@ -17,7 +17,7 @@ package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
-.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots clean
+.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots picture clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -61,6 +61,10 @@ bench: package ## runs the benchmarks and prints ratios against the named peers 
 screenshots: page ## takes pictures of each room in both themes and three widths into dist/screenshots/
 	@scripts/need.sh npm chromium
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) node www/test/page/screenshots.mjs $(ARGS)
+
+picture: page ## takes the README's moving picture anew (needs img2webp, of Debian's package webp)
+	@scripts/need.sh npm chromium
+	@source scripts/env.sh; CHROMIUM=$$(find_chromium) node www/test/page/moving_picture.mjs
 
 clean: ## removes everything that was built here, tools included
 	rm -rf target dist .tools www/pkg www/dist www/LICENSE www/node_modules www/bench/node_modules www/docs/node_modules

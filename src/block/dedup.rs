@@ -25,6 +25,12 @@ pub struct Dedup {
 }
 
 impl Dedup {
+    /// The rule of a database. Only the latest does not hang on the order of samples at one instant, which is chance once parts are
+    /// merged; so a query gives the same before and after a merge.
+    pub fn of_database(interval_ms: i64) -> Self {
+        Self { rule: DedupRule::KeepLastLargestNotStale, interval_ms }
+    }
+
     /// De-duplicates the samples of a block, in place. Timestamps must be sorted and as many as the mantissas.
     pub fn mantissas(self, timestamps: &mut Vec<i64>, mantissas: &mut Vec<i64>) {
         self.samples(timestamps, mantissas);

@@ -4,7 +4,7 @@ use super::series::{NumberedNames, SeriesRegistry};
 use super::table::Table;
 use super::waiting::Waiting;
 use super::{Storage, StorageOptions, settings};
-use crate::block::dedup::{Dedup, DedupRule};
+use crate::block::dedup::Dedup;
 use crate::collections::sort;
 use crate::encoding::int::{put_i64, take_i64};
 use crate::error::{Error, Result};
@@ -84,7 +84,7 @@ impl Storage {
             });
             RowLog::new(context, options.log_interval_ms, name_of, &logged)
         });
-        let dedup = Dedup { rule: DedupRule::KeepLast, interval_ms: options.dedup_interval_ms };
+        let dedup = Dedup::of_database(options.dedup_interval_ms);
         let partition_options = Rc::new(PartitionOptions {
             max_rows_per_shard: max_rows_per_shard(options.memory_bytes / 100 * 60, SHARDS),
             shards: SHARDS,

@@ -2,7 +2,7 @@
 
 use super::ReadCounters;
 use super::Storage;
-use crate::block::dedup::{Dedup, DedupRule};
+use crate::block::dedup::Dedup;
 use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::filter::TagFilter;
@@ -196,7 +196,7 @@ impl Storage {
         if interval_ms > 0 {
             for Samples { timestamps, values } in &mut samples {
                 self.context.spend(timestamps.len() as u64 / 4 + 2).await;
-                Dedup { rule: DedupRule::KeepLast, interval_ms }.floats(timestamps, values);
+                Dedup::of_database(interval_ms).floats(timestamps, values);
             }
         }
         Ok(samples)

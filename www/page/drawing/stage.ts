@@ -67,7 +67,7 @@ export class Stage {
     const { glasses, margin } = this.#scene;
     if (margin > 0 && glasses[0]) captions(context, glasses[0], width, drawn.bigFrom, palette);
     const last = glasses.at(-1);
-    if (last && drawn.nextFlush && width - last.x - last.half > 100) countdowns(context, last, drawn.nextFlush, palette);
+    if (last && drawn.nextFlush && width - last.x - last.half > 100) countdowns(context, last, width, drawn.nextFlush, palette);
     let falls = false;
     for (const glass of glasses) {
       drawGlass(context, glass, palette);
@@ -280,13 +280,20 @@ function captions(context: CanvasRenderingContext2D, glass: Glass, width: number
 }
 
 /** When time will move something on. */
-function countdowns(context: CanvasRenderingContext2D, glass: Glass, { rawRows, disk }: { rawRows: number; disk: number }, palette: Palette): void {
+function countdowns(
+  context: CanvasRenderingContext2D,
+  glass: Glass,
+  width: number,
+  { rawRows, disk }: { rawRows: number; disk: number },
+  palette: Palette,
+): void {
   const seconds = (ms: number) => `${(Math.max(0, ms) / 1000).toFixed(1)} s`;
   context.textAlign = "left";
   context.textBaseline = "alphabetic";
   context.font = `11.5px ${palette.font}`;
   context.fillStyle = palette.muted;
-  const left = glass.x + glass.half + 12;
+  // Whole, also where there is little room beside the glass, and without moving as the seconds pass.
+  const left = Math.min(glass.x + glass.half + 12, width - context.measureText("emptied in 0.0 s").width);
   context.fillText(`emptied in ${seconds(rawRows)}`, left, glass.heap.y - 4);
   context.fillText(`to disk in ${seconds(disk)}`, left, glass.neck - 7);
 }

@@ -44,8 +44,8 @@ export interface OpenOptions {
    */
   retention?: string | number;
   /**
-   * Of the samples of one series in one such interval only the last is kept: `"15s"` or milliseconds.
-   * 0: exact duplicates alone are removed as the format's rules say. Remembered as {@link retention} is; a new database gets 0.
+   * Of the samples of one series in one such interval only the last is kept, and of several of one instant the
+   * largest: `"15s"` or milliseconds. 0: exact duplicates alone are removed as the format's rules say. Remembered as {@link retention} is; a new database gets 0.
    */
   dedupInterval?: string | number;
   /** Which language `query`, `queryRange`, `live` and `fetch` speak unless a call says otherwise. Default `"metricsql"`. */

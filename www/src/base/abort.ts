@@ -17,6 +17,26 @@ export function checkAborted(what: string, signal: AbortSignal | null | undefine
   if (signal?.aborted) throw aborted(what, signal);
 }
 
+/** Who waits for each signal. Node warns of more than ten listeners of one, and all calls of a page may share one signal. */
+const waiting = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls a listener when the signal is aborted, once. As with an event's listeners, one that was aborted before calls none. */
+export function onAbort(signal: AbortSignal | null | undefined, listener: () => void): void {
+  if (signal == null) return;
+  let listeners = waiting.get(signal);
+  if (listeners === undefined) {
+    const all = new Set<() => void>();
+    signal.addEventListener("abort", () => all.forEach((listener) => listener()), { once: true });
+    waiting.set(signal, (listeners = all));
+  }
+  listeners.add(listener);
+}
+
+/** Takes that back. */
+export function offAbort(signal: AbortSignal | null | undefined, listener: () => void): void {
+  if (signal != null) waiting.get(signal)?.delete(listener);
+}
+
 /**
  * The promise, or a rejection as soon as the call is taken back. `givenUp` is told of that at once, and `late` gets the value
  * that has come nevertheless.
@@ -35,9 +55,9 @@ export async function abortable<T>(
       reject(aborted(what, signal));
       givenUp?.();
     };
-    signal.addEventListener("abort", abort, { once: true });
+    onAbort(signal, abort);
     begin()
       .then((value) => (signal.aborted ? late?.(value) : resolve(value)), reject)
-      .finally(() => signal.removeEventListener("abort", abort));
+      .finally(() => offAbort(signal, abort));
   });
 }

@@ -1,6 +1,6 @@
 // Queries that follow the clock.
 
-import { checkOptions, durationMs, invalid, timerMs } from "../base/shared.js";
+import { checkOptions, durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
 import { LIVE_OPTIONS, queryRange } from "./queries.js";
@@ -24,7 +24,7 @@ export function live(
   const stop = () => {
     clearTimeout(timer);
     control.abort();
-    signal?.removeEventListener("abort", stop);
+    offAbort(signal, stop);
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let shown: string | undefined;
@@ -48,7 +48,7 @@ export function live(
     if (!control.signal.aborted) timer = setTimeout(look, timerMs(Math.max(everyMs, 1)));
   };
   if (signal?.aborted) return () => {};
-  signal?.addEventListener("abort", stop, { once: true });
+  onAbort(signal, stop);
   void look();
   return stop;
 }

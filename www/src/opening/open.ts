@@ -1,6 +1,6 @@
 // From options to an open database: storage, lock, engine, and what happens when the page goes away.
 
-import { abortable, checkAborted } from "../base/abort.js";
+import { abortable, checkAborted, offAbort, onAbort } from "../base/abort.js";
 import { durationMs, invalid, onlyKnown, record, text } from "../base/arguments.js";
 import { OpenDatabase } from "../database/database.js";
 import type { EngineStart } from "../engine/start.js";
@@ -114,7 +114,7 @@ async function openIn(options: OpenOptions, name: string, start: Starter, signal
   const lock = { ifLocked: ifLocked === "share" ? "fail" : ifLocked, timeoutMs } as const;
   const opening = new AbortController();
   const giveUp = () => opening.abort();
-  signal?.addEventListener("abort", giveUp);
+  onAbort(signal, giveUp);
   let engine: LocalEngine | undefined;
   let isPutAway = false;
   const putAway = () => {
@@ -142,7 +142,7 @@ async function openIn(options: OpenOptions, name: string, start: Starter, signal
     const isOpenHere = storage.kind !== "memory" && openHere.has(nameOfStored(storage));
     throw isOpenHere && (error as SandglassError).code === "locked" ? lockedHere(name, lock, error) : error;
   } finally {
-    signal?.removeEventListener("abort", giveUp);
+    offAbort(signal, giveUp);
   }
 }
 

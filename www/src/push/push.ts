@@ -5,6 +5,8 @@ import {
   checkSignal,
   durationMs,
   invalid,
+  offAbort,
+  onAbort,
   onlyKnown,
   optionalText,
   randomName,
@@ -131,7 +133,7 @@ class Push {
   async run(): Promise<PushResult> {
     const { signal, live } = this.#options;
     const abort = () => this.#control.abort(signal?.reason);
-    signal?.addEventListener("abort", abort, { once: true });
+    onAbort(signal, abort);
     if (signal?.aborted) abort();
     try {
       this.#control.signal.throwIfAborted();
@@ -142,7 +144,7 @@ class Push {
       // Whoever follows has no other end.
       if (!live) throw this.#withCheckpoint(new SandglassError("aborted", "push was given up by its caller", { cause: signal.reason }));
     } finally {
-      signal?.removeEventListener("abort", abort);
+      offAbort(signal, abort);
     }
     return this.#result();
   }

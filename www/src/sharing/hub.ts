@@ -4,6 +4,7 @@
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import type { Opened } from "../api/options.js";
+import { offAbort, onAbort } from "../base/abort.js";
 import { BUILD } from "../base/build_name.js";
 import { randomName } from "../base/random_name.js";
 import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
@@ -102,12 +103,12 @@ export class Hub implements Host {
       port.end(new SandglassError("aborted", "opening the database was given up"));
       void this.leave(port).catch(() => {});
     };
-    signal?.addEventListener("abort", giveUp, { once: true });
+    onAbort(signal, giveUp);
     try {
       await this.#ready.promise;
       return { port, thread: this.#engine?.thread ?? "worker" };
     } finally {
-      signal?.removeEventListener("abort", giveUp);
+      offAbort(signal, giveUp);
     }
   }
 

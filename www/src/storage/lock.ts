@@ -2,6 +2,7 @@
 // so that nobody removes the database beside them.
 
 import { SandglassError } from "../api/errors.js";
+import { offAbort, onAbort } from "../base/abort.js";
 import { MAX_TIMER_MS } from "../base/timer.js";
 
 /** A page that is being reloaded gives its lock back a moment after the new one has begun. */
@@ -87,7 +88,7 @@ async function request(
 ): Promise<Release | undefined> {
   const giveUp = new AbortController();
   const aborted = () => giveUp.abort();
-  signal?.addEventListener("abort", aborted);
+  onAbort(signal, aborted);
   if (signal?.aborted) giveUp.abort();
   const timer = patienceMs <= MAX_TIMER_MS ? setTimeout(aborted, patienceMs) : undefined;
   try {
@@ -110,7 +111,7 @@ async function request(
     throw refusalOfLock(name, cause);
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener("abort", aborted);
+    offAbort(signal, aborted);
   }
 }
 

@@ -1,7 +1,7 @@
 // What people hand in as a snapshot, as the bytes of a tar that the engine reads: a tar, packed or plain, or the files of a folder.
 
 import { createTarPacker } from "modern-tar";
-import { invalid, SandglassError } from "../base/shared.js";
+import { invalid, offAbort, onAbort, SandglassError } from "../base/shared.js";
 import type { SnapshotSource } from "../api/snapshots.js";
 
 /** A piece that is handed to the engine at once. */
@@ -93,7 +93,7 @@ async function* chunksOf(
 ): AsyncGenerator<Uint8Array> {
   const reader = stream.getReader();
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
+  onAbort(signal, abort);
   let ended = false;
   try {
     for (;;) {
@@ -104,7 +104,7 @@ async function* chunksOf(
     }
     ended = true;
   } finally {
-    signal?.removeEventListener("abort", abort);
+    offAbort(signal, abort);
     if (!ended) await reader.cancel().catch(() => {});
     reader.releaseLock();
   }

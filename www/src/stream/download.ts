@@ -1,6 +1,6 @@
 // Streams out of a database: an export, and a snapshot as a tar. Both read only when they are read.
 
-import { checkSignal } from "../base/abort.js";
+import { checkSignal, offAbort, onAbort } from "../base/abort.js";
 import type { Bounds } from "../base/arguments.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
@@ -83,7 +83,7 @@ function abortableStream(what: string, signal: AbortSignal | undefined, source: 
   let abort = () => {};
   const end = async (): Promise<void> => {
     if (ended.signal.aborted) return;
-    signal?.removeEventListener("abort", abort);
+    offAbort(signal, abort);
     ended.abort();
     await source.end();
   };
@@ -95,14 +95,14 @@ function abortableStream(what: string, signal: AbortSignal | undefined, source: 
           void end();
         };
         if (signal?.aborted) return abort();
-        signal?.addEventListener("abort", abort, { once: true });
+        onAbort(signal, abort);
       },
       async pull(controller) {
         try {
           const piece = await source.pull(ended.signal);
           if (ended.signal.aborted) return;
           if (piece !== undefined) return controller.enqueue(piece);
-          signal?.removeEventListener("abort", abort);
+          offAbort(signal, abort);
           controller.close();
         } catch (error) {
           if (ended.signal.aborted) return;

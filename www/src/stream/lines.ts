@@ -1,12 +1,14 @@
 // Cuts a body into pieces that end at line feeds.
 
-import { builtAs, bytesOf, invalid, SandglassError, unreadable } from "../base/shared.js";
+import { builtAs, bytesOf, invalid, offAbort, onAbort, SandglassError, unreadable } from "../base/shared.js";
+import { Utf8Reader } from "./utf8.js";
 
 /** A piece is about so long; longer only when a line is. */
 const PIECE_BYTES = 64 * 1024;
 /** A line beyond this is given up. */
 const MAX_LINE_BYTES = 64 * 1024 * 1024;
 const LINE_FEED = 10;
+const BYTE_ORDER_MARK = "\ufeff";
 
 export type Body = string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob;
 
@@ -24,11 +26,11 @@ export interface Piece {
 /** The pieces of a body in order. They may share the body's memory. The signal ends them, even when a stream brings no more. */
 export async function* pieces(source: Source, signal?: AbortSignal): AsyncGenerator<Piece> {
   if (typeof source === "string") yield* textPieces(source);
-  else if (source instanceof Uint8Array) yield* bytePieces(source);
+  else if (source instanceof Uint8Array) yield* wholePieces(source);
   else if ("getReader" in source) yield* streamPieces(source, signal);
   // Blobs of jsdom have no stream.
   else if (typeof source.stream === "function") yield* streamPieces(source.stream() as ReadableStream<Uint8Array>, signal);
-  else yield* bytePieces(new Uint8Array(await wholeOf(source)));
+  else yield* wholePieces(new Uint8Array(await wholeOf(source)));
 }
 
 /** A body as it comes, in chunks that nobody else writes to. The signal ends them, even when a stream brings no more. */
@@ -43,7 +45,7 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
   }
   const reader = readerOf("getReader" in source ? source : (source.stream() as ReadableStream<Uint8Array>));
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
+  onAbort(signal, abort);
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
@@ -53,7 +55,7 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
       yield chunkOf(value).slice();
     }
   } finally {
-    signal?.removeEventListener("abort", abort);
+    offAbort(signal, abort);
     reader.cancel().catch(() => {});
   }
 }
@@ -85,7 +87,7 @@ function* textPieces(text: string): Generator<Piece> {
   if (typeof TextEncoder !== "function")
     throw new SandglassError("unsupported", "there is no TextEncoder here, which makes bytes of text; hand in bytes");
   const encoder = new TextEncoder();
-  for (let from = 0; from < text.length; ) {
+  for (let from = text.startsWith(BYTE_ORDER_MARK) ? 1 : 0; from < text.length; ) {
     // Most text is of one byte a character; a piece may be three times as long at the worst.
     let to = text.length;
     if (to - from > PIECE_BYTES) {
@@ -95,6 +97,12 @@ function* textPieces(text: string): Generator<Piece> {
     yield piece(encoder.encode(text.slice(from, to)));
     from = to;
   }
+}
+
+function* wholePieces(bytes: Uint8Array): Generator<Piece> {
+  const utf8 = new Utf8Reader();
+  yield* bytePieces(utf8.take(bytes));
+  yield* bytePieces(utf8.end());
 }
 
 function* bytePieces(bytes: Uint8Array): Generator<Piece> {
@@ -111,9 +119,10 @@ function* bytePieces(bytes: Uint8Array): Generator<Piece> {
 
 async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSignal | undefined): AsyncGenerator<Piece> {
   const reader = readerOf(stream);
+  const utf8 = new Utf8Reader();
   // Those who wait for the next chunk are told that there is none.
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
-  signal?.addEventListener("abort", abort, { once: true });
+  onAbort(signal, abort);
   /** The beginning of a line whose end has not come yet. */
   let pending: Uint8Array[] = [];
   let pendingBytes = 0;
@@ -136,10 +145,10 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw unreadable("the body has failed behind the lines that were ingested", cause);
       });
-      if (done) break;
-      let chunk = chunkOf(value);
+      let chunk = done ? utf8.end() : utf8.take(chunkOf(value));
       if (skipping) {
         const end = chunk.indexOf(LINE_FEED) + 1;
+        if (end === 0 && done) break;
         if (end === 0) continue;
         skipping = false;
         yield { bytes: chunk.subarray(0, 0), lines: 1, tooLong: true };
@@ -157,12 +166,13 @@ async function* streamPieces(stream: ReadableStream<Uint8Array>, signal: AbortSi
         pendingBytes = 0;
         skipping = true;
       }
+      if (done) break;
     }
     finished = true;
     if (pendingBytes > 0) yield* bytePieces(joined(new Uint8Array(0)));
     if (skipping) yield { bytes: new Uint8Array(0), lines: 1, tooLong: true };
   } finally {
-    signal?.removeEventListener("abort", abort);
+    offAbort(signal, abort);
     if (!finished) await reader.cancel().catch(() => {});
     reader.releaseLock();
   }

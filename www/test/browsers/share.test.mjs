@@ -227,6 +227,8 @@ for (const [combination, { entry, options }] of Object.entries(COMBINATIONS)) {
       );
       assert.deepEqual(await waiting, upTo(3));
       await write(holder, 3);
+      // The engine has moved to the other page, and an append is on its way there.
+      await value(holder, "await globalThis.db.flush()");
       assert.deepEqual(await read(other), upTo(4));
       assert.equal(await value(holder, "return globalThis.end ?? 'open'"), "open");
       await Promise.all([end(holder), end(other)]);

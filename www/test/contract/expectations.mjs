@@ -109,6 +109,33 @@ export const EXPECTATIONS = {
     }
   },
 
+  async "of several values of one instant the same stays before and after a merge"({ open }) {
+    const db = await open({ retention: "100y", dedupInterval: "15s" });
+    for (const value of [123, 456, 99]) {
+      await db.append({ __name__: "d" }, [START], [value]);
+      await db.flush();
+    }
+    const kept = async () => [...(await db.select("d"))[0].values];
+    equal(await kept(), [456]);
+    await db.forceMerge();
+    equal(await kept(), [456]);
+  },
+
+  async "a byte order mark is no part of the first name, and UTF-16 is read"({ open }) {
+    const db = await open();
+    const line = (name) => `\ufeff${name} 1 ${START}\n`;
+    const utf16 = (text) => Uint16Array.from(text, (character) => character.charCodeAt(0));
+    await db.ingest(line("text"), { format: "prometheus" });
+    await db.ingest(new TextEncoder().encode(line("bytes")), { format: "prometheus" });
+    await db.ingest(new Blob([line("blob")]), { format: "prometheus" });
+    await db.ingest(new Blob([line("stream")]).stream(), { format: "prometheus" });
+    await db.ingest(new Blob([utf16(line("utf16"))]), { format: "prometheus" });
+    await db.ingest(new Uint8Array(utf16(line("wide")).buffer), { format: "prometheus" });
+    await db.flush();
+    const names = (await db.select('{__name__!=""}')).map(({ labels }) => labels.__name__);
+    equal(names.sort(), ["blob", "bytes", "stream", "text", "utf16", "wide"]);
+  },
+
   async "keys are not shown"({ open }) {
     const db = await open({ authKeys: { snapshot: "hunter2", forceMerge: "hunter3" } });
     const state = await db.inspect();

@@ -61,6 +61,28 @@ describe("objects of another realm", () => {
   });
 });
 
+describe("one signal", () => {
+  it("serves any number of calls without a warning, and ends all that wait", async () => {
+    const warnings = [];
+    const warn = (warning) => warnings.push(warning.name);
+    process.on("warning", warn);
+    const db = await memory();
+    const control = new AbortController();
+    const { signal } = control;
+    await Promise.all(Array.from({ length: 30 }, () => db.select("up", { signal })));
+    const ended = [];
+    const calls = Array.from({ length: 30 }, () => db.flush({ signal }).catch(({ code }) => ended.push(code)));
+    control.abort();
+    await Promise.all(calls);
+    assert.deepEqual(ended, Array(30).fill("aborted"));
+    // Node tells in a turn of its own.
+    await new Promise((resolve) => setTimeout(resolve));
+    process.off("warning", warn);
+    assert.deepEqual(warnings, []);
+    await db.close();
+  });
+});
+
 describe("half of a browser, as jsdom is", () => {
   /** As jsdom's: of another realm, and without `stream` and, as older ones, without `arrayBuffer`. */
   class HalfBlob {

@@ -1,9 +1,8 @@
 // A real Prometheus server on this machine, fed as servers feed each other: the judge of answers in PromQL.
-import { spawn } from "node:child_process";
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { canonical, seriesKey } from "./exports.mjs";
+import { ServerProcess } from "./server_process.mjs";
 import { freePort, temporaryDirectory } from "./victoriametrics.mjs";
 
 /** Samples of one request of {@link Prometheus.write}. */
@@ -11,8 +10,6 @@ const SAMPLES_A_REQUEST = 50_000;
 
 export class Prometheus {
   #process;
-  #log = "";
-  #exit;
 
   /** Starts a server on a new empty directory and waits until it answers. PROMETHEUS names another program than the system's. */
   static async start() {
@@ -26,9 +23,11 @@ export class Prometheus {
     this.url = `http://127.0.0.1:${await freePort()}`;
     const configuration = join(this.directory, "prometheus.yml");
     await writeFile(configuration, "global: {}\n");
-    this.#process = spawn(
-      process.env.PROMETHEUS ?? "prometheus",
-      [
+    this.#process = await ServerProcess.start({
+      name: "Prometheus",
+      readyUrl: `${this.url}/-/ready`,
+      command: [
+        process.env.PROMETHEUS ?? "prometheus",
         `--config.file=${configuration}`,
         `--storage.tsdb.path=${join(this.directory, "data")}`,
         `--web.listen-address=${new URL(this.url).host}`,
@@ -39,30 +38,7 @@ export class Prometheus {
         "--storage.tsdb.retention.time=100y",
         "--enable-feature=promql-at-modifier,promql-negative-offset",
       ],
-      { stdio: ["ignore", "pipe", "pipe"] },
-    );
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => (this.#log = (this.#log + text).slice(-200_000)));
-    }
-    // A test that dies must not leave its server behind.
-    const reap = () => this.#process.kill("SIGKILL");
-    process.once("exit", reap);
-    let ended;
-    this.#exit = new Promise((resolve) => {
-      this.#process.once("error", (error) => resolve((ended = `cannot be started: ${error.message}`)));
-      this.#process.once("exit", (code, signal) => resolve((ended = `ended with ${signal ?? `code ${code}`}`)));
-    }).finally(() => process.removeListener("exit", reap));
-    const deadline = Date.now() + 60_000;
-    for (;;) {
-      if (ended !== undefined) throw new Error(`Prometheus ${ended}\n${this.#log}`);
-      const answer = await fetch(`${this.url}/-/ready`).catch(() => undefined);
-      if (answer?.ok) return;
-      if (Date.now() > deadline) {
-        this.#process.kill("SIGKILL");
-        throw new Error(`Prometheus did not answer within a minute\n${this.#log}`);
-      }
-      await sleep(25);
-    }
+    });
   }
 
   /**
@@ -93,7 +69,7 @@ export class Prometheus {
 
   /** What the server has printed (the last 200 kB). */
   get log() {
-    return this.#log;
+    return this.#process.log;
   }
 
   /** All samples up to an instant, in the form of `readExport`. */
@@ -118,8 +94,7 @@ export class Prometheus {
 
   /** Ends the server and removes what it has stored. */
   async stop() {
-    this.#process.kill("SIGKILL");
-    await this.#exit;
+    await this.#process.end("SIGKILL");
     await rm(this.directory, { recursive: true, force: true });
   }
 }

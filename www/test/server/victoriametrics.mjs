@@ -1,10 +1,10 @@
 // A real VictoriaMetrics server on this machine, started and asked as its users do: the judge of the files that Sandglass writes.
-import { spawn } from "node:child_process";
 import { cp, mkdtemp, readdir, rm, stat } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { ServerProcess } from "./server_process.mjs";
 
 /** Selects every series that has a name. */
 export const EVERY_SERIES = '{__name__!=""}';
@@ -25,8 +25,6 @@ export function temporaryDirectory(purpose) {
 
 export class VictoriaMetrics {
   #process;
-  #log = "";
-  #exit;
 
   /**
    * Starts a server on a data directory and waits until it answers.
@@ -62,39 +60,17 @@ export class VictoriaMetrics {
       "-search.maxUniqueTimeseries=1000000",
       ...flags,
     ];
-    this.#process = spawn(command[0], command.slice(1), { env: { ...process.env, ...environment }, stdio: ["ignore", "pipe", "pipe"] });
-    for (const stream of [this.#process.stdout, this.#process.stderr]) {
-      stream.setEncoding("utf8").on("data", (text) => (this.#log = (this.#log + text).slice(-200_000)));
-    }
-    // A test that dies must not leave its server behind.
-    const reap = () => this.#process.kill("SIGKILL");
-    process.once("exit", reap);
-    let ended;
-    this.#exit = new Promise((resolve) => {
-      this.#process.once("error", (error) => resolve((ended = `cannot be started: ${error.message}`)));
-      this.#process.once("exit", (code, signal) => resolve((ended = `ended with ${signal ?? `code ${code}`}`)));
-    }).finally(() => process.removeListener("exit", reap));
-    const deadline = Date.now() + 60_000;
-    for (;;) {
-      if (ended !== undefined) throw new Error(`VictoriaMetrics ${ended}\n${this.log}`);
-      const answer = await fetch(`${this.url}/health`).catch(() => undefined);
-      if (answer?.ok) return;
-      if (Date.now() > deadline) {
-        this.#process.kill("SIGKILL");
-        throw new Error(`VictoriaMetrics did not answer within a minute\n${this.log}`);
-      }
-      await sleep(25);
-    }
+    this.#process = await ServerProcess.start({ name: "VictoriaMetrics", command, readyUrl: `${this.url}/health`, environment });
   }
 
   /** What the server has printed (the last 200 kB). */
   get log() {
-    return this.#log;
+    return this.#process.log;
   }
 
   /** Lines of the log in which the server complains: level `warn` or worse. */
   get complaints() {
-    return this.#log.split("\n").filter((line) => /^\S+\t(warn|error|fatal|panic)\t/.test(line));
+    return this.log.split("\n").filter((line) => /^\S+\t(warn|error|fatal|panic)\t/.test(line));
   }
 
   get pid() {
@@ -201,16 +177,14 @@ export class VictoriaMetrics {
 
   /** Ends the server as its operator would; it writes what it holds in memory. Removes the directory that it made itself. */
   async stop() {
-    this.#process.kill("SIGINT");
-    const how = await this.#exit;
+    const how = await this.#process.end("SIGINT");
     if (this.ownsDataPath) await rm(this.dataPath, { recursive: true, force: true });
     return how;
   }
 
   /** Ends the server at once, as a power cut would. */
   async kill() {
-    this.#process.kill("SIGKILL");
-    await this.#exit;
+    await this.#process.end("SIGKILL");
     if (this.ownsDataPath) await rm(this.dataPath, { recursive: true, force: true });
   }
 

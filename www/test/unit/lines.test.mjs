@@ -56,6 +56,32 @@ describe("pieces of a body", () => {
     });
   }
 
+  it("a byte order mark is no text, and says that a text is UTF-16", async () => {
+    const text = "metric_ä 1 🚀\nb 2";
+    const units = Buffer.from(`\ufeff${text}`, "utf16le");
+    const marked = {
+      text: `\ufeff${text}`,
+      utf8: new TextEncoder().encode(`\ufeff${text}`),
+      utf16le: units,
+      utf16be: Buffer.from(units).swap16(),
+    };
+    for (const [name, body] of Object.entries(marked)) {
+      const bodies = [
+        body,
+        ...(name === "text" ? [] : [new Blob([body]), ...[1, 2, 3, 5, 1000].map((size) => streamOf(new Uint8Array(body), size))]),
+      ];
+      for (const body of bodies) assert.equal((await collect(body)).map(({ text }) => text).join(""), text, name);
+    }
+    // Half of a mark is text, and so is one that stands elsewhere.
+    for (const bytes of [[0xef], [0xef, 0xbb], [0xff], [0xef, 0xbb, 0x41]])
+      for (const body of [Uint8Array.from(bytes), streamOf(Uint8Array.from(bytes), 1)]) {
+        const found = [];
+        for await (const { bytes } of pieces(sourceOf(body))) found.push(...bytes);
+        assert.deepEqual(found, bytes);
+      }
+    check(await collect(new TextEncoder().encode("a 1\n\ufeffb 2")), "a 1\n\ufeffb 2");
+  });
+
   it("a line beyond the limit is skipped and told of, its neighbours come through", async () => {
     const megabyte = new Uint8Array(1024 * 1024).fill(120);
     let sent = 0;
