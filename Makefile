@@ -17,7 +17,7 @@ package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
-.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench screenshots picture clean
+.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots picture clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -51,6 +51,9 @@ package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 wasm: www/pkg/sandglass_bg.wasm ## builds the engine for the web into www/pkg/
 
 page: dist/page/index.html dist/page/docs/index.html ## builds the page and the documentation into dist/page/
+
+bench-restore: package ## measures restores of 10 M samples and of a tar of 1 GB (ARGS="--large 500" for another), and a look into it
+	@scripts/bench.sh --tasks restore --data none --only sandglass --rounds 1 $(ARGS)
 
 bench: package ## runs the benchmarks and prints ratios against the named peers (ARGS=--help lists options)
 	@scripts/bench.sh $(ARGS)

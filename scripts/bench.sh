@@ -3,7 +3,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 source scripts/env.sh
-scripts/need.sh npm npm-bench chromium victoria-metrics
+scripts/need.sh npm npm-bench chromium victoria-metrics tar
 CHROMIUM=$(find_chromium)
 VICTORIA_METRICS=$(find_victoria_metrics)
 export CHROMIUM VICTORIA_METRICS

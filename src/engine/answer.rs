@@ -15,7 +15,7 @@ use crate::metric::tsid::Tsid;
 use crate::storage::Storage;
 use crate::storage::restore::Contents;
 use crate::storage::text::TextIngested;
-use crate::time::TimeRange;
+use crate::time::{TimeRange, TimestampMs};
 use bytes::Bytes;
 use serde::{Serialize, Serializer};
 
@@ -288,6 +288,8 @@ pub enum Answer {
     Chunk(Option<Vec<u8>>),
     /// To `PushNext`; `None` at the end.
     PushPiece(Option<PushPiece>),
+    /// To `PushWindows`: where they begin, in order.
+    Times(Vec<TimestampMs>),
     /// To `PushLate`: the cursor, and from when to when what is late is; `None` when nothing is.
     Late(Option<(u32, TimeRange)>),
     /// To `SnapshotCreate`: the name.

@@ -167,6 +167,15 @@ pub enum Command {
         /// From `PushOpen` or `PushLate`.
         cursor: u32,
     },
+    /// In which windows of a length the series have samples, so that a push need not begin with each. Answered by `Times`.
+    PushWindows {
+        /// As in `ExportOpen`.
+        selector: Option<String>,
+        /// Both ends included.
+        range: TimeRange,
+        /// The length of a window; each begins with a multiple of it.
+        window_ms: i64,
+    },
     /// What is accepted from now on and lies before or at an instant is late for somebody who is about to read up to there. Answered by
     /// `Done`.
     PushWatch {
@@ -299,6 +308,7 @@ impl Command {
                 | Self::ExportNext { .. }
                 | Self::PushOpen { .. }
                 | Self::PushNext { .. }
+                | Self::PushWindows { .. }
                 | Self::SnapshotList
                 | Self::SnapshotFiles { .. }
                 | Self::SnapshotRead { .. }

@@ -96,6 +96,11 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
         Command::PushNext { cursor } => {
             Box::pin(async move { Ok(Answer::PushPiece(push::next(&storage, &shared, cursor).await?)) })
         }
+        Command::PushWindows { selector, range, window_ms } => {
+            Box::pin(
+                async move { Ok(Answer::Times(push::windows(&storage, selector.as_deref(), range, window_ms).await?)) },
+            )
+        }
         Command::PushWatch { watch, until } => done(async move { storage.watch_late(&watch, until) }),
         Command::PushUnwatch { watch } => {
             storage.unwatch_late(&watch);

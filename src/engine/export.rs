@@ -14,7 +14,7 @@ const CHUNK_BYTES: usize = 64 * 1024;
 
 /// A line ends at about so many samples, and the series goes on in the next one: readers put lines of equal labels together, and none
 /// has to hold all samples of a series as one text.
-const LINE_SAMPLES: u64 = 16_384;
+pub(super) const LINE_SAMPLES: u64 = 16_384;
 
 /// An export that is being read.
 pub(super) struct ExportCursor {

@@ -89,6 +89,7 @@ fn changes_something(command: &Command) -> bool {
         | Command::ExportClose { .. }
         | Command::PushOpen { .. }
         | Command::PushNext { .. }
+        | Command::PushWindows { .. }
         | Command::PushWatch { .. }
         | Command::PushUnwatch { .. }
         | Command::PushLate { .. }

@@ -1,12 +1,15 @@
 //! What a push sends: exports of windows of time as bodies of their own, places to go on from, and what came late for one that follows.
 
 use super::answer::PushPiece;
-use super::export::ExportCursor;
+use super::export::{ExportCursor, LINE_SAMPLES};
+use super::selection::selected_or_all;
 use super::{Shared, transfer};
-use crate::error::Result;
+use crate::collections::u64_set::U64Set;
+use crate::error::{Error, Result};
 use crate::formats::export::ExportFormat;
 use crate::storage::Storage;
-use crate::time::TimeRange;
+use crate::storage::search::{MAX_SERIES, Reading};
+use crate::time::{TimeRange, TimestampMs};
 
 /// A body has about so many bytes before it is compressed: what is sent again when an answer was lost.
 const BODY_BYTES: usize = 256 * 1024;
@@ -40,6 +43,43 @@ pub(super) async fn next(storage: &Storage, shared: &Shared, id: u32) -> Result<
         transfer::put_cursor_back(shared, id, cursor);
     }
     Ok(body?.map(|body| PushPiece { body, samples, next }))
+}
+
+/// In which windows of `window_ms`, of which each begins with a multiple of it, the selected series have samples within `range`: where
+/// these begin, in order.
+///
+/// # Errors
+/// `Invalid` for a selector or a length that makes no sense, `Limit` for too many series; what storage says.
+pub(super) async fn windows(
+    storage: &Storage,
+    selector: Option<&str>,
+    range: TimeRange,
+    window_ms: i64,
+) -> Result<Vec<TimestampMs>> {
+    if window_ms < 1 {
+        return Err(Error::invalid("a window of a push must be at least a millisecond long"));
+    }
+    let series = storage.find_series(&selected_or_all(selector)?, range, MAX_SERIES).await?;
+    let view = storage.view(range);
+    let mut numbers = U64Set::default();
+    for found in &series {
+        let mut last = None;
+        // A piece at a time, so that it takes little memory however long a series is.
+        for piece in storage.pieces(&view, found, range, LINE_SAMPLES).await? {
+            let mut reading = Reading::with_budget(u64::MAX);
+            for samples in storage.read_in(&view, &[found], piece, &mut reading).await? {
+                for timestamp in samples.timestamps {
+                    // No sample is older than the epoch.
+                    let number = (timestamp / window_ms).unsigned_abs();
+                    if last.replace(number) != Some(number) {
+                        numbers.insert(number);
+                    }
+                }
+            }
+            storage.context().spend(reading.rows + 1).await;
+        }
+    }
+    Ok(numbers.iter().map(|number| number as i64 * window_ms).collect())
 }
 
 /// Begins with what has come late for `watch` since the last call, and says from when to when that is; none when nothing has.

@@ -28,6 +28,10 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
         Answer::Late(late) => late.map_or(JsValue::NULL, |(cursor, TimeRange { min, max })| {
             Array::of3(&cursor.into(), &(min as f64).into(), &(max as f64).into()).into()
         }),
+        Answer::Times(times) => {
+            let times: Vec<f64> = times.into_iter().map(|time| time as f64).collect();
+            Float64Array::from(&times[..]).into()
+        }
         Answer::Snapshot(name) => name.into(),
         Answer::Files(files) => json(&files)?,
         Answer::Bytes(bytes) => Uint8Array::from(&bytes[..]).into(),

@@ -88,6 +88,12 @@ pub(super) enum Request {
     PushNext {
         cursor: u32,
     },
+    PushWindows {
+        selector: Option<String>,
+        start: f64,
+        end: f64,
+        window: f64,
+    },
     PushWatch {
         watch: String,
         until: f64,
@@ -207,6 +213,9 @@ impl Request {
                 Command::PushOpen { protocol, selector, range: range(start, end), from }
             }
             Self::PushNext { cursor } => Command::PushNext { cursor },
+            Self::PushWindows { selector, start, end, window } => {
+                Command::PushWindows { selector, range: range(start, end), window_ms: window as i64 }
+            }
             Self::PushWatch { watch, until } => Command::PushWatch { watch, until: until as TimestampMs },
             Self::PushUnwatch { watch } => Command::PushUnwatch { watch },
             Self::PushLate { watch, protocol, selector } => Command::PushLate { watch, protocol, selector },

@@ -15,6 +15,7 @@ import { gzipSync } from "node:zlib";
 import { installPackage } from "../test/server/packed.mjs";
 import { inChromium } from "./chromium.mjs";
 import { RECORDED, cpuOnly, fromExport, prometheusText } from "./data.mjs";
+import { measureRestore } from "./restore.mjs";
 import { measureStart } from "./start.mjs";
 import { measure as measureVictoriaMetrics, measureQueries, nativeBody, nativeBodyOfSnapshot } from "./peer-victoriametrics.mjs";
 import { areEqual, questions } from "./queries.mjs";
@@ -35,6 +36,7 @@ const TASK_NAMES = [
   "durable",
   "queries",
   "start",
+  "restore",
   "peers",
 ];
 /** Awaited calls, of the entry `sandglass` with its worker and of `sandglass/inline`. */
@@ -48,16 +50,18 @@ const { values: options } = parseArgs({
     tasks: { type: "string", default: TASK_NAMES.join(",") },
     hours: { type: "string", default: "24" },
     deadline: { type: "string", default: "300" },
+    large: { type: "string", default: "1000" },
     help: { type: "boolean", default: false },
   },
 });
 if (options.help) {
   console.log(`node www/bench/main.mjs [options]
   --rounds N         interleaved rounds (5)
-  --data NAMES       of cpu-only,node_exporter,nab,mixed (all)
+  --data NAMES       of cpu-only,node_exporter,nab,mixed (all), or none, for tasks that make their own
   --only NAMES       contestants, of sandglass,victoriametrics,duckdb (all)
   --tasks NAMES      of ${TASK_NAMES.join(",")} (all)
   --hours N          hours of samples in cpu-only (24, which are 8.64 million); promises are meant for 24
+  --large MB         how large the tar of the task restore is (1000)
   --deadline SECONDS after which a step is given up (300)`);
   process.exit(0);
 }
@@ -110,6 +114,10 @@ const FIGURES = {
   foundRate: ["until found", rate],
   longestSlice: ["longest slice", milliseconds],
   milliseconds: ["took", milliseconds],
+  restoreRate: ["restored", (value) => `${value.toFixed(1)} MB/s`],
+  ownBytes: ["memory of the page's process beyond an idle one's", (value) => `${(value / 1e6).toFixed(0)} MB`],
+  lookMs: ["from openSnapshot() to the first answer", milliseconds],
+  readBytes: ["read", (value) => `${(value / 1e6).toFixed(1)} MB`],
   startMs: ["from open() to samples", milliseconds],
   openMs: ["open()", milliseconds],
   readShare: ["share of the bytes read", (value) => `${(value * 100).toFixed(1)} %`],
@@ -204,7 +212,7 @@ const most = (data, who, name) => {
 
 /** @type {Map<string, { samples: number, series: number, native?: Uint8Array, text?: object, file?: string }>} */
 const sets = new Map();
-for (const name of options.data.split(",")) {
+for (const name of options.data === "none" ? [] : options.data.split(",")) {
   if (name !== "cpu-only" && !RECORDED.includes(name)) throw new Error(`there is no data set '${name}'`);
   const file = name === "cpu-only" ? undefined : join(fixtures, "snapshots", `${name}.export.jsonl.gz`);
   if (file !== undefined && !existsSync(file)) {
@@ -322,6 +330,18 @@ if (contestants.has("sandglass") && sets.has("cpu-only") && tasks.has("start")) 
       return { startMs: middle("startMs"), openMs: middle("openMs"), readShare: middle("readBytes") / middle("storedBytes") };
     });
   }
+}
+if (contestants.has("sandglass") && tasks.has("restore")) {
+  const measurement = async (signal) => {
+    const found = ({ name, ...figures }) => record("restore", name, async () => figures);
+    await measureRestore({ ...installed, largeBytes: positive("large") * 1e6, times: rounds, found, signal });
+    return {};
+  };
+  // Making the files takes longer than any of the measurements.
+  await within(10 * deadline, measurement).catch((error) => {
+    failures.push(`restore: ${error.message}`);
+    console.log(`failed: ${failures.at(-1)}`);
+  });
 }
 /** The engine's code as a browser downloads it. */
 const moduleBytes = installed && gzipSync(readFileSync(join(installed.directory, await installed.entry("./wasm"))), { level: 9 }).length;

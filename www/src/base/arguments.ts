@@ -35,6 +35,13 @@ export function record(value: unknown, what: string): void {
   if (kindOf(value) !== "object") throw invalid(`${what} must be an object, not ${kindOf(value)}`);
 }
 
+/** Refuses options that are there and no object, and names among them that mean nothing. */
+export function checkOptions(options: unknown, known: Record<string, true>, what: string): void {
+  if (options === undefined || options === null) return;
+  record(options, `the options of ${what}`);
+  onlyKnown(options, known, what);
+}
+
 /** Refuses names that mean nothing: a slip in a name would be a default in silence. */
 export function onlyKnown(options: object, known: Record<string, true>, what: string): void {
   for (const name of Object.keys(options)) {

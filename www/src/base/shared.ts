@@ -3,7 +3,7 @@
 
 export { SandglassError } from "../api/errors.js";
 export { abortable, checkAborted, checkSignal, offAbort, onAbort } from "./abort.js";
-export { bounds, durationMs, flatten, invalid, onlyKnown, optionalText, record, text, unreadable } from "./arguments.js";
+export { bounds, checkOptions, durationMs, flatten, invalid, onlyKnown, optionalText, record, text, unreadable } from "./arguments.js";
 export { randomName } from "./random_name.js";
 export { builtAs, bytesOf } from "./realms.js";
 export { indexedDb } from "./indexed_db.js";

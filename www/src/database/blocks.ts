@@ -1,13 +1,17 @@
 // Blocks of parts and of the index, for those who look inside.
 
-import { invalid } from "../base/shared.js";
+import { checkOptions, invalid } from "../base/shared.js";
 import { blockDetails } from "./block_details.js";
 import type { Port } from "../port/port.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
 import type { Abortable } from "../api/samples.js";
 import type { PartId } from "../api/state.js";
 
-export function inspectPart(port: Port, part: PartId, { from = 0, count = 1000, signal }: BlockRange & Abortable): Promise<PartDetails> {
+const RANGE_OPTIONS: Record<keyof (BlockRange & Abortable), true> = { from: true, count: true, signal: true };
+
+export function inspectPart(port: Port, part: PartId, blocks: BlockRange & Abortable): Promise<PartDetails> {
+  checkOptions(blocks, RANGE_OPTIONS, "inspectPart()");
+  const { from = 0, count = 1000, signal } = blocks;
   return port.ask(
     { kind: "inspectPart", part: position(part, "part"), from: position(from, "from"), count: position(count, "count") },
     signal,

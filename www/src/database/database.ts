@@ -1,6 +1,6 @@
 // The public face: looks at arguments, knows handles and listeners, and hands everything else to a port.
 
-import { bounds, flatten, invalid, optionalText, text } from "../base/arguments.js";
+import { type Bounds, bounds, checkOptions, flatten, invalid, optionalText, text } from "../base/arguments.js";
 import { exportStream, snapshotStream } from "../stream/download.js";
 import { SandglassError } from "../api/errors.js";
 import type { Body } from "../stream/lines.js";
@@ -28,6 +28,11 @@ import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, Serie
 import type { DownloadOptions, Snapshots } from "../api/snapshots.js";
 import type { EngineState, PartId } from "../api/state.js";
 import type { Checkpoint } from "../api/teaching.js";
+
+// All there are, so that another one is a slip. Calls that take a signal alone are not looked at: they are handed to others as
+// callbacks, such as a click's, which bring arguments of their own.
+const READ_OPTIONS: Record<keyof ReadOptions, true> = { start: true, end: true, fresh: true, signal: true };
+const DOWNLOAD_OPTIONS: Record<keyof (DownloadOptions & Abortable), true> = { layout: true, signal: true };
 
 class Handle implements SeriesHandle {
   constructor(
@@ -174,21 +179,26 @@ export class OpenDatabase implements Database {
   // ---- reading ------------------------------------------------------------------------------------------------------------
 
   async select(selector: string, options?: ReadOptions): Promise<SeriesData[]> {
-    return this.#read({ kind: "select", selector: text(selector, "selector"), ...bounds(options) }, options);
+    return this.#read({ kind: "select", selector: text(selector, "selector"), ...rangeOf(options, "select()") }, options);
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
-    const request = { kind: "labels", selector: optionalText(selector, "selector"), ...bounds(options) } as const;
+    const request = { kind: "labels", selector: optionalText(selector, "selector"), ...rangeOf(options, "labels()") } as const;
     return readLabelSets(await this.#read(request, options));
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#read({ kind: "labelNames", selector: optionalText(selector, "selector"), ...bounds(options) }, options);
+    return this.#read({ kind: "labelNames", selector: optionalText(selector, "selector"), ...rangeOf(options, "labelNames()") }, options);
   }
 
   async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
     return this.#read(
-      { kind: "labelValues", name: text(name, "name"), selector: optionalText(selector, "selector"), ...bounds(options) },
+      {
+        kind: "labelValues",
+        name: text(name, "name"),
+        selector: optionalText(selector, "selector"),
+        ...rangeOf(options, "labelValues()"),
+      },
       options,
     );
   }
@@ -207,8 +217,9 @@ export class OpenDatabase implements Database {
   }
 
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
+    const range = rangeOf(options, "export()");
     const prepare = this.#wantsFresh(options) ? (signal: AbortSignal) => this.flush({ signal }) : undefined;
-    return exportStream(this.#port, optionalText(selector, "selector"), bounds(options), options?.signal, prepare);
+    return exportStream(this.#port, optionalText(selector, "selector"), range, options?.signal, prepare);
   }
 
   async deleteSeries(selector: string, options?: Abortable): Promise<number> {
@@ -248,7 +259,7 @@ export class OpenDatabase implements Database {
   }
 
   async count(selector?: string, options?: ReadOptions): Promise<number> {
-    return this.#port.ask({ kind: "count", selector: optionalText(selector, "selector"), ...bounds(options) }, options?.signal);
+    return this.#read({ kind: "count", selector: optionalText(selector, "selector"), ...rangeOf(options, "count()") }, options);
   }
 
   // ---- seeing inside --------------------------------------------------------------------------------------------------------
@@ -358,6 +369,13 @@ export class OpenDatabase implements Database {
   }
 }
 
+/** The range of what is read. */
+function rangeOf(options: ReadOptions | undefined, what: string): Bounds {
+  const range = bounds(options);
+  checkOptions(options, READ_OPTIONS, what);
+  return range;
+}
+
 /** Not everybody asks. */
 const queries = () => onDemand(import("./queries.js"));
 
@@ -380,6 +398,7 @@ function snapshotsOf(port: Port): Snapshots {
     delete: async (name, options?: Abortable) => port.ask({ kind: "snapshotDelete", name: text(name, "name") }, options?.signal),
     deleteAll: async (options?: Abortable) => port.ask({ kind: "snapshotDeleteAll" }, options?.signal),
     download(name, options?: DownloadOptions & Abortable) {
+      checkOptions(options, DOWNLOAD_OPTIONS, "download()");
       const layout = options?.layout ?? "v1.72";
       if (!["v1.72", "v1.93", "v1.150"].includes(layout))
         throw invalid(`there is no layout ${JSON.stringify(layout)}; write "v1.72", which every server opens, "v1.93" or "v1.150"`);

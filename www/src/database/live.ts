@@ -1,10 +1,10 @@
 // Queries that follow the clock.
 
-import { durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
+import { checkOptions, durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
 import type { HeldRange } from "./held.js";
-import { rangeAfter } from "./queries.js";
+import { LIVE_OPTIONS, rangeAfter } from "./queries.js";
 
 /** Starts to follow; the function that is returned ends it. */
 export function live(
@@ -14,12 +14,14 @@ export function live(
   listener: (result: RangeResult) => void,
   onError: ((error: Error) => void) | undefined,
 ): () => void {
-  const rangeMs = durationMs(options?.range, "range");
-  const stepMs = durationMs(options?.step, "step");
-  const everyMs = options.every === undefined ? stepMs : durationMs(options.every, "every");
+  checkOptions(options, LIVE_OPTIONS, "live()");
+  const { range, step, every, ...asked } = options ?? {};
+  const rangeMs = durationMs(range, "range");
+  const stepMs = durationMs(step, "step");
+  const everyMs = every === undefined ? stepMs : durationMs(every, "every");
   if (!(stepMs >= 1)) throw invalid("step must be at least a millisecond");
   const control = new AbortController();
-  const { signal } = options;
+  const { signal } = asked;
   const stop = () => {
     clearTimeout(timer);
     control.abort();
@@ -32,9 +34,8 @@ export function live(
     try {
       // Instants are multiples of the step, so that they stay where they are while the range moves.
       const end = Math.floor(port.now() / stepMs) * stepMs;
-      const range = { ...options, start: end - rangeMs, end, step: stepMs, signal: control.signal };
       const before = held;
-      held = await rangeAfter(port, expression, range, before);
+      held = await rangeAfter(port, expression, { ...asked, start: end - rangeMs, end, step: stepMs, signal: control.signal }, before);
       const { result } = held;
       // Nothing has come, and the range has not moved.
       const seen = result === before?.result ? shown : fingerprint(result);

@@ -1,6 +1,6 @@
 // Queries: options into requests, and the names and numbers of answers into results.
 
-import { durationMs, invalid, text } from "../base/shared.js";
+import { checkOptions, durationMs, invalid, text } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { NamedNumbers, RequestOf } from "../port/requests.js";
 import type { Abortable, Labels } from "../api/samples.js";
@@ -9,6 +9,7 @@ import type {
   EnvelopeResult,
   InstantResult,
   LatestSample,
+  LiveOptions,
   QueryOptions,
   QueryStats,
   QueryTrace,
@@ -34,6 +35,23 @@ interface Names {
 
 type Asked = Omit<RequestOf<"query">, "time" | "start" | "end" | "step" | "follow" | "held">;
 
+const OPTIONS: Record<keyof QueryOptions, true> = {
+  dialect: true,
+  lookback: true,
+  fresh: true,
+  trace: true,
+  maxSeries: true,
+  maxSamples: true,
+  timeout: true,
+  signal: true,
+};
+const INSTANT_OPTIONS = { ...OPTIONS, time: true } as const;
+const RANGE_OPTIONS: Record<keyof RangeOptions, true> = { ...OPTIONS, start: true, end: true, step: true };
+const LATEST_OPTIONS = { within: true, signal: true } as const;
+const ENVELOPE_OPTIONS: Record<keyof EnvelopeOptions, true> = { start: true, end: true, columns: true, signal: true };
+/** Those of queries that follow the clock. */
+export const LIVE_OPTIONS: Record<keyof LiveOptions, true> = { ...OPTIONS, range: true, step: true, every: true };
+
 const DEFAULT_WITHIN_MS = 5 * 60_000;
 
 export async function query(
@@ -42,6 +60,7 @@ export async function query(
   options: (QueryOptions & { time?: number }) | undefined,
 ): Promise<InstantResult> {
   const began = performance.now();
+  checkOptions(options, INSTANT_OPTIONS, "query()");
   const time = instant(options?.time ?? port.now(), "time");
   const answer = await port.ask({ ...asked(expression, options), time, follow: false }, options?.signal);
   const { names, numbers } = read(answer);
@@ -77,6 +96,7 @@ async function askedRange(
   held: HeldRange | undefined,
 ): Promise<HeldRange> {
   const began = performance.now();
+  checkOptions(options, RANGE_OPTIONS, "queryRange()");
   const start = instant(options?.start, "start");
   const end = instant(options?.end, "end");
   const step = durationMs(options?.step, "step");
@@ -118,6 +138,7 @@ export async function latest(
   selector: string,
   options: ({ within?: number | string } & Abortable) | undefined,
 ): Promise<LatestSample[]> {
+  checkOptions(options, LATEST_OPTIONS, "latest()");
   const within = options?.within === undefined ? DEFAULT_WITHIN_MS : durationMs(options.within, "within");
   const answer = await port.ask({ kind: "latest", selector: text(selector, "selector"), within }, options?.signal);
   const [series, numbers] = [JSON.parse(answer[0]) as Names["series"], answer[1]];
@@ -125,6 +146,7 @@ export async function latest(
 }
 
 export async function envelope(port: Port, selector: string, options: EnvelopeOptions): Promise<EnvelopeResult> {
+  checkOptions(options, ENVELOPE_OPTIONS, "envelope()");
   const [start, end] = [instant(options?.start, "start"), instant(options?.end, "end")];
   const { columns } = options;
   if (!Number.isInteger(columns) || columns < 1) throw invalid(`columns is ${String(columns)}; a whole number from 1 on is expected`);

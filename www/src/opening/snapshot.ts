@@ -1,6 +1,6 @@
 // A snapshot that is opened where it lies, to be looked at.
 
-import { abortable, checkAborted, invalid, SandglassError } from "../base/shared.js";
+import { abortable, checkAborted, checkOptions, invalid, SandglassError } from "../base/shared.js";
 import { OpenDatabase } from "../database/database.js";
 import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "../api/looking.js";
 import { type ArchiveFile, read, sizeOf } from "../storage/archive.js";
@@ -9,8 +9,12 @@ import { engineOptionsOf, type Starter } from "./open.js";
 /** How many bytes tell how a file is packed. */
 const FIRST_BYTES = 4;
 
+/** All there are, so that another one is a slip. */
+const OPTIONS: Record<keyof OpenSnapshotOptions, true> = { cacheBytes: true, wasm: true, signal: true };
+
 /** Opens a snapshot on an engine that `start` brings up. */
 export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapshotOptions = {}, start: Starter): Promise<OpenedSnapshot> {
+  checkOptions(options, OPTIONS, "openSnapshot()");
   const { signal, wasm, cacheBytes } = options;
   checkAborted("openSnapshot", signal);
   const files = await abortable("openSnapshot", signal, () => filesAt(place));

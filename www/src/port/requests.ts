@@ -76,6 +76,8 @@ interface Table {
   pushOpen: [Bounds & { selector: string | undefined; protocol: string; from: string }, number];
   /** The next body; `null` at the end, which closes the cursor. `exportClose` closes it before. */
   pushNext: [{ cursor: number }, PushPiece | null];
+  /** Where the windows of the length `window` begin, multiples of it, in which there are samples; in order. */
+  pushWindows: [Bounds & { selector: string | undefined; window: number }, Float64Array];
   /** What is accepted from now on and is no later than `until` comes late for whoever has this name. */
   pushWatch: [{ watch: string; until: number }, void];
   pushUnwatch: [{ watch: string }, void];

@@ -49,6 +49,8 @@ const DAY_MS = 24 * HOUR_MS;
  * another by more. Blocks want to be long.
  */
 const UNITS_MS = { native: DAY_MS, remote_write: HOUR_MS };
+/** For how many windows at once it is asked which of them have samples. */
+const WINDOWS_LOOKED_AHEAD = 1000;
 /** What tells a server that it is not asked for something else; and a browser, that it has to ask whether this may be sent. */
 const HEADERS = {
   native: { "content-type": "application/octet-stream" },
@@ -213,10 +215,36 @@ class Push {
     const start = Math.max(this.#range.start, (this.#reached.sent ?? Number.NEGATIVE_INFINITY) + 1);
     if (!Number.isFinite(end) || !(end >= start)) return;
     this.#ahead = (sent) => rowsBetween(extents, sent, end);
-    for (const window of windows(extents, start, end, UNITS_MS[this.#protocol])) await this.#sendWindow({ ...window, from: "" });
+    for await (const window of this.#windows(extents, start, end)) await this.#sendWindow({ ...window, from: "" });
     this.#ahead = () => 0;
     this.#reached.sent = end;
     this.#report();
+  }
+
+  /** The windows in which there may be samples. Each costs a look at every series, so where they are sparse it is asked which have any. */
+  async *#windows(extents: readonly Extent[], start: number, end: number): AsyncGenerator<Span> {
+    const unitMs = UNITS_MS[this.#protocol];
+    const selector = this.#selector;
+    // Too many series at once for this may be few enough in each window.
+    const series = await this.#port.ask({ kind: "count", selector, start, end }, this.#control.signal).catch(() => 0);
+    for (const span of windows(extents, start, end, WINDOWS_LOOKED_AHEAD * unitMs)) {
+      const all = windows(extents, span.start, span.end, unitMs);
+      const samplesPerWindow = (rowsBetween(extents, span.start, span.end) * unitMs) / (span.end - span.start + 1);
+      if (samplesPerWindow >= series) {
+        yield* all;
+        continue;
+      }
+      const asked = this.#port.ask(
+        { kind: "pushWindows", selector, start: span.start, end: span.end, window: unitMs },
+        this.#control.signal,
+      );
+      // An engine that has gone is asked no more; whichever has the database then goes through all of them.
+      const begins = await asked.catch((error: unknown) => {
+        if (!isGone(error)) throw error;
+      });
+      if (begins === undefined) yield* all;
+      else for (const begin of begins) yield { start: Math.max(begin, span.start), end: Math.min(begin + unitMs - 1, span.end) };
+    }
   }
 
   // ---- live ---------------------------------------------------------------------------------------------------------------

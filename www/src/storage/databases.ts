@@ -69,17 +69,21 @@ function destroyInIndexedDb(factory: IDBFactory, name: string): Promise<void> {
     } catch (cause) {
       return refused(cause);
     }
-    const timer = setTimeout(
-      // The browser takes no deletion back.
-      () =>
-        reject(
-          new SandglassError(
-            "locked",
-            `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`,
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    // To remove a large database takes a while by itself: only one that somebody has open is given up.
+    request.onblocked = () => {
+      timer = setTimeout(
+        // The browser takes no deletion back.
+        () =>
+          reject(
+            new SandglassError(
+              "locked",
+              `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`,
+            ),
           ),
-        ),
-      PATIENCE_MS,
-    );
+        PATIENCE_MS,
+      );
+    };
     request.onsuccess = () => {
       clearTimeout(timer);
       resolve();

@@ -156,22 +156,23 @@ async function firstBytes(chunks: AsyncGenerator<Uint8Array>): Promise<Uint8Arra
   return first;
 }
 
-/** Chunks of any size as pieces of about one, each with a buffer of its own. */
+/** Chunks of any size as pieces of one, each with a buffer of its own. */
 async function* pieces(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uint8Array> {
-  let waiting: Uint8Array[] = [];
-  let bytes = 0;
+  let piece = new Uint8Array(PIECE_BYTES);
+  let filled = 0;
   for await (const chunk of chunks) {
-    for (let from = 0; from < chunk.length; from += PIECE_BYTES) {
-      const some = chunk.slice(from, from + PIECE_BYTES);
-      waiting.push(some);
-      bytes += some.length;
-      if (bytes < PIECE_BYTES) continue;
-      yield joined(waiting);
-      waiting = [];
-      bytes = 0;
+    for (let from = 0; from < chunk.length; ) {
+      const some = chunk.subarray(from, from + PIECE_BYTES - filled);
+      piece.set(some, filled);
+      from += some.length;
+      filled += some.length;
+      if (filled < PIECE_BYTES) continue;
+      yield piece;
+      piece = new Uint8Array(PIECE_BYTES);
+      filled = 0;
     }
   }
-  if (bytes > 0) yield joined(waiting);
+  if (filled > 0) yield piece.slice(0, filled);
 }
 
 function joined(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {

@@ -1,6 +1,6 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
-import { abortable, checkAborted, flatten, invalid } from "../base/shared.js";
+import { abortable, checkAborted, checkOptions, flatten, invalid } from "../base/shared.js";
 import { type Body, chunks, pieces, sourceOf } from "./lines.js";
 import type { Port } from "../port/port.js";
 import type { RequestOf } from "../port/requests.js";
@@ -15,7 +15,16 @@ let lastBody = 0;
 /** Formats that are cut into records by the engine. */
 const BY_PIECES = new Set(["influx", "csv", "native", "remote_write", "otlp", "graphite"]);
 
+const OPTIONS: Record<keyof (IngestOptions & Abortable), true> = {
+  format: true,
+  timestamp: true,
+  csvFormat: true,
+  extraLabels: true,
+  signal: true,
+};
+
 export async function ingest(port: Port, body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
+  checkOptions(options, OPTIONS, "ingest()");
   const { format, timestamp = port.now(), csvFormat, extraLabels = {}, signal } = options ?? {};
   if (format !== "prometheus" && format !== "jsonl" && !BY_PIECES.has(format)) {
     const known = ["prometheus", "jsonl", ...BY_PIECES].map((name) => JSON.stringify(name)).join(", ");

@@ -1,29 +1,43 @@
 // A snapshot goes into the database piece by piece; what has come becomes the database when all has.
 
-import { checkAborted } from "../base/shared.js";
+import { checkAborted, checkOptions } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { Abortable } from "../api/samples.js";
 import type { Progress, RestoreOptions, RestoreResult, SnapshotSource } from "../api/snapshots.js";
 import { archiveOf } from "./archive.js";
+
+const OPTIONS: Record<keyof (RestoreOptions & Abortable), true> = { onProgress: true, signal: true };
 
 export async function restore(
   port: Port,
   source: SnapshotSource,
   options: ((progress: Progress) => void) | (RestoreOptions & Abortable) | undefined,
 ): Promise<RestoreResult> {
+  if (typeof options !== "function") checkOptions(options, OPTIONS, "restore()");
   const { onProgress, signal } = typeof options === "function" ? { onProgress: options, signal: undefined } : (options ?? {});
   checkAborted("restore", signal);
   const archive = archiveOf(source, signal);
+  const feed = async (body: Uint8Array, done: number) => {
+    await port.ask({ kind: "restoreFeed", body });
+    onProgress?.({ done, total: archive.total || done, unit: "bytes" });
+  };
   await port.ask({ kind: "restoreBegin" });
+  let feeding = Promise.resolve();
   try {
+    // The next piece is read while the engine works on this one.
     for await (const body of archive.pieces) {
+      const done = archive.done();
+      await feeding;
       checkAborted("restore", signal);
-      await port.ask({ kind: "restoreFeed", body });
-      onProgress?.({ done: archive.done(), total: archive.total || archive.done(), unit: "bytes" });
+      feeding = feed(body, done);
+      // A failure is heard of when it is waited for.
+      feeding.catch(() => {});
     }
+    await feeding;
     checkAborted("restore", signal);
     return await port.ask({ kind: "restoreEnd" });
   } catch (error) {
+    await feeding.catch(() => {});
     // What has failed by itself has been given up already.
     await port.ask({ kind: "restoreAbort" }).catch(() => {});
     checkAborted("restore", signal);

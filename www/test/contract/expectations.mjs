@@ -67,6 +67,43 @@ export const EXPECTATIONS = {
     }
   },
 
+  async "calls refuse options that they don't know, too, before anything is done"({ open, sandglass }) {
+    const db = await open();
+    const range = { start: 0, end: 1000 };
+    const calls = [
+      ["openSnapshot", "cachebytes", "cacheBytes", (slip) => sandglass.openSnapshot(new Uint8Array(1024), slip)],
+      ["restore", "onprogress", "onProgress", (slip) => db.snapshots.restore(new Uint8Array(1024), slip)],
+      ["download", "layuot", "layout", (slip) => db.snapshots.download("20240310010000-0000000000000001", slip)],
+      ["select", "strat", "start", (slip) => db.select("up", slip)],
+      ["labels", "endd", "end", (slip) => db.labels("up", slip)],
+      ["labelNames", "strat", "start", (slip) => db.labelNames("up", slip)],
+      ["labelValues", "singal", "signal", (slip) => db.labelValues("job", "up", slip)],
+      ["count", "frehs", "fresh", (slip) => db.count("up", slip)],
+      ["export", "strat", "start", (slip) => db.export("up", slip)],
+      ["query", "tiem", "time", (slip) => db.query("up", slip)],
+      ["queryRange", "dialetc", "dialect", (slip) => db.queryRange("up", { ...range, step: 100, ...slip })],
+      ["live", "evrey", "every", (slip) => new Promise((_, fail) => db.live("up", { range: "1m", step: "1s", ...slip }, () => {}, fail))],
+      ["latest", "witin", "within", (slip) => db.latest("up", slip)],
+      ["envelope", "colums", "columns", (slip) => db.envelope("up", { ...range, columns: 1, ...slip })],
+      ["ingest", "timestmap", "timestamp", (slip) => db.ingest("up 1\n", { format: "prometheus", ...slip })],
+      ["inspectPart", "form", "from", (slip) => db.inspectPart(0, slip)],
+      ["push", "selectr", "selector", (slip) => db.push("http://127.0.0.1:1/", slip)],
+    ];
+    for (const [call, slip, meant, run] of calls) {
+      await fails("invalid", async () => run({ [slip]: 1 }), new RegExp(`^${call}\\(\\) .*"${slip}"; did you mean ${meant}\\?$`));
+    }
+    await db.flush();
+    equal(await db.count(), 0);
+    await fails("invalid", () => db.query("up", 5), /the options of query\(\) must be an object, not number/);
+    equal(await db.select("up", { start: undefined, signal: undefined }), []);
+  },
+
+  async "a count that is to be fresh has what was just appended"({ open }) {
+    const db = await open();
+    db.append({ __name__: "up" }, [db.now()], [1]);
+    equal(await db.count("up", { fresh: true }), 1);
+  },
+
   async "a call that is taken back fails as an AbortError, with the signal's reason"({ open, sandglass }) {
     const db = await open();
     const check = async (run, reason) => {

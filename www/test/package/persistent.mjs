@@ -22,6 +22,11 @@ export async function visit(profile, url) {
     page,
     context,
     close: () => context.close(),
+    /** The most memory that the processes of pages and their workers have had so far, each at its own time. */
+    peakBytes() {
+      const peakOf = (id) => Number(/^VmHWM:\s*(\d+) kB$/m.exec(readFileSync(`/proc/${id}/status`, "utf8"))?.[1] ?? 0) * 1024;
+      return Math.max(...renderersOf(browserOf(profile)).map(peakOf));
+    },
     async kill() {
       process.kill(browserOf(profile), "SIGKILL");
       await context.close().catch(() => {});

@@ -6,6 +6,7 @@ import { source } from "./source.mjs";
 const { extentsOf, rowsBetween, windows } = await source("push/windows");
 const { read, write } = await source("push/checkpoint");
 const { targetOf } = await source("push/target");
+const { push } = await source("push/push");
 
 describe("windows", () => {
   const extents = [
@@ -92,4 +93,71 @@ it("an address is that of a server, of a tenant, or whole", () => {
     ["http://host/api/v1/push", "remote_write", "http://host/api/v1/push"],
   ])
     assert.equal(targetOf(url, protocol).href, target);
+});
+
+describe("the windows of a remote write", () => {
+  const HOUR = 3_600_000;
+  const DAYS = 100;
+  const begin = Date.UTC(2024, 0, 1);
+  const end = begin + DAYS * 24 * HOUR - 1;
+  /** One at 8:30 on each day. */
+  const daily = Array.from({ length: DAYS }, (_, day) => begin + (24 * day + 8.5) * HOUR);
+
+  /** An engine that says how many series and rows there are, and the windows that are asked of it. */
+  async function opened(t, { series, rows, options = {}, gone = false }) {
+    t.mock.method(globalThis, "fetch", async () => new Response(null, { status: 204 }));
+    const found = { windows: [], asked: 0 };
+    const answers = {
+      flush: () => undefined,
+      count: () => series,
+      pushWindows({ start, end, window }) {
+        found.asked++;
+        if (gone) throw Object.assign(new Error("the engine has gone"), { code: "interrupted" });
+        const within = daily.filter((time) => time >= start && time <= end);
+        return Float64Array.from(within, (time) => Math.floor(time / window) * window);
+      },
+      pushOpen({ start, end }) {
+        found.windows.push([start, end]);
+        return found.windows.length;
+      },
+      pushNext: () => [new Uint8Array(1), 1, ""],
+      exportClose: () => undefined,
+    };
+    const port = {
+      role: "writer",
+      now: () => end,
+      inspect: async () => ({ partitions: [{ parts: [{ minTimestamp: begin, maxTimestamp: end, rows }] }] }),
+      ask: async (request) => answers[request.kind](request),
+    };
+    await push(port, "http://localhost:1/", { protocol: "remote_write", ...options });
+    return found;
+  }
+
+  it("are those that have samples, where these are sparse", async (t) => {
+    const { windows, asked } = await opened(t, { series: 1000, rows: 1000 * DAYS });
+    assert.deepEqual(
+      windows,
+      daily.map((time) => [time - HOUR / 2, time + HOUR / 2 - 1]),
+    );
+    // A thousand at once.
+    assert.equal(asked, 3);
+  });
+
+  it("begin and end with what is asked for", async (t) => {
+    const options = { start: daily[1] - 5, end: daily[3] + 5 };
+    const { windows } = await opened(t, { series: 1000, rows: 1000 * DAYS, options });
+    assert.deepEqual(windows, [
+      [daily[1] - 5, daily[1] + HOUR / 2 - 1],
+      [daily[2] - HOUR / 2, daily[2] + HOUR / 2 - 1],
+      [daily[3] - HOUR / 2, daily[3] + 5],
+    ]);
+  });
+
+  it("are all where there is a sample of each series in each, and where the engine has gone that knows more", async (t) => {
+    const options = { end: begin + 10 * 24 * HOUR - 1 };
+    const dense = await opened(t, { series: 1000, rows: 1000 * 24 * DAYS, options });
+    assert.deepEqual([dense.windows.length, dense.asked], [240, 0]);
+    const blind = await opened(t, { series: 1000, rows: 1000 * DAYS, options, gone: true });
+    assert.deepEqual(blind.windows, dense.windows);
+  });
 });
