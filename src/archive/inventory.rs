@@ -78,8 +78,8 @@ pub struct DataDirectory {
     pub is_unfinished: bool,
     /// Blocks of Prometheus by name.
     pub blocks: SortedMap<String, BlockFiles>,
-    /// Whether Prometheus has a log of what is in no block yet.
-    pub has_write_ahead_log: bool,
+    /// Bytes of Prometheus' log of what is in no block yet.
+    pub write_ahead_log_bytes: u64,
 }
 
 /// The files of a block of Prometheus.
@@ -130,10 +130,16 @@ impl Inventory {
         }
     }
 
+    /// Whether only the length of a file matters.
+    pub fn is_measured_alone(place: &Place<'_>) -> bool {
+        matches!(place, Place::WriteAheadLog)
+    }
+
     /// Whether a file's content is read here and not stored.
     pub fn reads_content(place: &Place<'_>) -> bool {
         match place {
-            Place::CompositeTimestamp | Place::UnfinishedRestore | Place::WriteAheadLog => true,
+            Place::CompositeTimestamp | Place::UnfinishedRestore => true,
+            Place::WriteAheadLog => false,
             Place::InBlock(_, file) => matches!(file, BlockFile::Meta | BlockFile::Tombstones),
             Place::InTable(table, role) => match role {
                 Role::List | Role::Leaving => true,
@@ -164,7 +170,7 @@ impl Inventory {
                 return Ok(());
             }
             Place::WriteAheadLog => {
-                root.has_write_ahead_log = true;
+                root.write_ahead_log_bytes = root.write_ahead_log_bytes.saturating_add(size_bytes);
                 return Ok(());
             }
             Place::InBlock(block, file) => {

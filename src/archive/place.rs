@@ -138,7 +138,7 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 fn place<'a>(components: &[&'a str]) -> Option<Place<'a>> {
     match components {
         ["metadata", "minTimestampForCompositeIndex"] => Some(Place::CompositeTimestamp),
-        ["wal", ..] | ["chunks_head", ..] => Some(Place::WriteAheadLog),
+        ["wal" | "wbl" | "chunks_head", ..] => Some(Place::WriteAheadLog),
         ["restore-in-progress"] => Some(Place::UnfinishedRestore),
         ["data", class @ ("small" | "big" | "indexdb"), month, rest @ ..] => {
             let month = PartitionName::parse(month)?;

@@ -3,6 +3,7 @@
 
 use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles};
 use super::place::{Extent, TableId, hex_name};
+use super::prometheus;
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -188,6 +189,12 @@ impl Inventory {
         Ok((root, directory))
     }
 
+    /// How long the log of a Prometheus is that has written no block yet.
+    fn log_without_blocks(&self) -> Option<u64> {
+        let bytes: u64 = self.roots.values().map(|root| root.write_ahead_log_bytes).fold(0, u64::saturating_add);
+        (bytes > 0).then_some(bytes)
+    }
+
     /// Says what is there in place of a data directory.
     fn nothing_there(&self) -> Error {
         let how = "pack it with tar -chf snapshot.tar -C snapshots/NAME .";
@@ -197,6 +204,11 @@ impl Inventory {
             )
         } else if self.entries == 0 || self.first.is_none() {
             format!("it is empty: there is no file in it; of a snapshot {how}")
+        } else if let Some(log_bytes) = self.log_without_blocks() {
+            format!(
+                "there is no block of Prometheus in it, only its log (wal and chunks_head, {log_bytes} bytes), which is not read: the server writes its first block after some hours; {}",
+                prometheus::SNAPSHOT_HAS_ALL
+            )
         } else if !self.roots.is_empty() {
             "there is no part in it, neither of samples nor of an index: the snapshot of a server that has no data yet"
                 .into()

@@ -3,12 +3,14 @@
 use super::Storage;
 use crate::archive::inventory::{BlockFiles, DataDirectory};
 use crate::archive::plan::LeftOut;
+use crate::archive::prometheus::SNAPSHOT_HAS_ALL;
 use crate::archive::prometheus::chunk::{self, Encoding};
 use crate::archive::prometheus::index::{self, ChunkPlace, IndexedSeries, SeriesReader, Symbols, Tombstone};
 use crate::encoding::int::take_varuint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::runtime::Context;
+use crate::time::{MAX_TIMESTAMP_MS, TimestampMs, format_seconds};
 use bytes::Bytes;
 
 /// Bytes of an index or a segment that are read at once.
@@ -53,9 +55,14 @@ impl PrometheusBlocks {
             );
             return Err(Error::invalid(message));
         }
-        if self.directory.has_write_ahead_log {
-            let message = "what Prometheus has written since its last block lies in its log, which is not read; make a snapshot by /api/v1/admin/tsdb/snapshot, which has it in a block";
-            left_out.push(LeftOut { path: "wal".into(), message: message.into() });
+        let log_bytes = self.directory.write_ahead_log_bytes;
+        if log_bytes > 0 {
+            let end = self.directory.blocks.values().filter_map(|files| files.max_time).max();
+            let since = end.map_or_else(String::new, |end| format!(" (from {} on)", readable(end)));
+            let message = format!(
+                "what Prometheus has written since its last block{since} lies in its log (wal and chunks_head, {log_bytes} bytes), which is not read; {SNAPSHOT_HAS_ALL}"
+            );
+            left_out.push(LeftOut { path: "wal".into(), message });
         }
         let rejected_before = storage.ingest_counters().rejected_too_old;
         for (name, files) in &self.directory.blocks {
@@ -78,6 +85,13 @@ impl PrometheusBlocks {
         }
         Ok(left_out)
     }
+}
+
+/// An instant as people read it.
+fn readable(timestamp: TimestampMs) -> String {
+    let digits = format_seconds(timestamp.clamp(0, MAX_TIMESTAMP_MS));
+    let [year, month, day, hour, minute, second] = [0..4, 4..6, 6..8, 8..10, 10..12, 12..14].map(|at| &digits[at]);
+    format!("{year}-{month}-{day} {hour}:{minute}:{second} UTC")
 }
 
 struct Block<'a> {

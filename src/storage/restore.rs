@@ -243,6 +243,9 @@ impl Restoration {
     }
 
     fn begin_file(&mut self, located: &Located<'_>, size_bytes: u64) -> Result<()> {
+        if Inventory::is_measured_alone(&located.place) {
+            return self.inventory.add(located, size_bytes, &[]);
+        }
         let content = Inventory::looks_at_content(&located.place).then(Vec::new);
         if content.is_some() && size_bytes > MAX_SMALL_FILE_BYTES {
             let message = format!("{}{}: {size_bytes} bytes are more than such a file has", located.root, located.path);

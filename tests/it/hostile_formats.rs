@@ -1,13 +1,16 @@
 //! Bodies that were cut or damaged: what can't be read is told, nothing panics, and no more comes out than the bytes can hold.
 
+use sandglass::encoding::zstd;
 use sandglass::error::Result;
 use sandglass::formats::body::{Body, Format, parse};
 use sandglass::formats::compression::Compression;
 use sandglass::formats::export::ExportFormat;
 use sandglass::formats::native::Layout;
-use sandglass::formats::{Labels, Refused, RowSink};
+use sandglass::formats::{Labels, Refused, RowSink, jsonl, prometheus};
 use sandglass::metric::name::MetricName;
 use sandglass::time::TimeRange;
+
+use std::io::Write;
 
 use crate::golden::bytes;
 
@@ -41,13 +44,35 @@ impl RowSink for Counted {
 
 /// What comes out of a body, and whether all of it could be read.
 fn read(format: &Format, body: &[u8]) -> (Counted, bool) {
-    let mut reader = Body::new(format, Compression::Detected);
+    read_packed(format, Compression::Detected, body)
+}
+
+fn read_packed(format: &Format, compression: Compression, body: &[u8]) -> (Counted, bool) {
+    let mut reader = Body::new(format, compression);
     let (mut counted, mut refused) = (Counted::default(), Refused::default());
     reader.feed(body);
     reader.finish();
     loop {
         match reader.next() {
-            Ok(Some(records)) => parse(format, &records.bytes, records.first_line, 5, &mut refused, &mut counted),
+            Ok(Some(records)) => {
+                let (bytes, first_line) = (&records.bytes, records.first_line);
+                match format {
+                    Format::Prometheus => {
+                        prometheus::parse(bytes, first_line, &mut refused, &mut |sample: prometheus::Sample<'_>| {
+                            let labels = prometheus::parse_series(sample.series)?;
+                            counted.label_bytes +=
+                                labels.iter().map(|(name, value)| name.len() + value.len()).sum::<usize>();
+                            counted.samples += 1;
+                            Ok(())
+                        });
+                    }
+                    Format::JsonLines => jsonl::parse(bytes, first_line, &mut refused, &mut |line| {
+                        counted.samples(0, line.timestamps, line.values);
+                        Ok(())
+                    }),
+                    _ => parse(format, bytes, first_line, 5, &mut refused, &mut counted),
+                }
+            }
             Ok(None) => return (counted, refused.count == 0),
             Err(_) => return (counted, false),
         }
@@ -98,6 +123,9 @@ fn otlp() -> Vec<u8> {
     format!(r#"{{"resourceMetrics":[{{"scopeMetrics":[{{"scope":{{}},"metrics":[{{"name":"h","histogram":{{"dataPoints":[{point}]}}}}]}}]}}]}}"#).into_bytes()
 }
 
+const PROMETHEUS: &str = "# HELP a text\n# TYPE a counter\na{b=\"c\\\"\\\\\\n\",d=\"\"} 1 5\nb 2.5e3\n{\"q.name\",\"l\"=\"v\"} +Inf 7\nc_bucket{le=\"+Inf\"} 3 # {trace=\"x\"} 0.5 1\n";
+const JSON_LINES: &str = "{\"metric\":{\"__name__\":\"m\",\"a\":\"\\u00e9\\n\"},\"values\":[1,-2.5e3,\"Infinity\"],\"timestamps\":[1,2,3]}\n{\"timestamps\":[4,5],\"more\":{\"x\":[null,true]},\"values\":[0.1,2],\"metric\":{\"__name__\":\"n\"}}\n";
+
 /// Bodies of all formats, with how many samples they hold.
 fn bodies() -> Vec<(Format, Vec<u8>, usize)> {
     let format = |name: &str| Format::named(name, "1:label:symbol,2:time:custom:Jan 2 2006,3:metric:price").unwrap();
@@ -108,6 +136,8 @@ fn bodies() -> Vec<(Format, Vec<u8>, usize)> {
     let metric = [field(1, b"m"), field(5, &field(1, &point))].concat();
     let protobuf = field(1, &[field(1, &attribute), field(2, &field(2, &metric))].concat());
     vec![
+        (format("prometheus"), PROMETHEUS.as_bytes().to_vec(), 4),
+        (format("jsonl"), JSON_LINES.as_bytes().to_vec(), 5),
         (format("influx"), bytes("edge.influx.gz"), 13),
         (format("csv"), bytes("stocks.csv.gz")[..200].to_vec(), 10),
         (format("graphite"), b"a.b;c=d 1 5\na 2\n".to_vec(), 2),
@@ -160,6 +190,42 @@ fn bodies_with_one_bit_changed() {
             let (counted, _) = read(&format, &damaged);
             assert!(counted.samples <= most_samples(&format, body.len()), "{format:?} bit {bit}");
             assert!(counted.label_bytes <= 16 * body.len(), "{format:?} bit {bit}: {}", counted.label_bytes);
+        }
+    }
+}
+
+#[test]
+fn packed_bodies_cut_and_with_one_bit_changed() {
+    let format = Format::Graphite;
+    let body = b"a.b;c=d 1 5\na 2\n".repeat(3);
+    let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    gzip.write_all(&body).unwrap();
+    let mut zlib = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::best());
+    zlib.write_all(&body).unwrap();
+    let mut frame = Vec::new();
+    zstd::compress(&body, zstd::Effort::Thorough, &mut frame).unwrap();
+    // One literal of 48 bytes.
+    let block = [&[48, 47 << 2][..], &body].concat();
+    for (compression, packed) in [
+        (Compression::Gzip, gzip.finish().unwrap()),
+        (Compression::Deflate, zlib.finish().unwrap()),
+        (Compression::Zstd, frame),
+        (Compression::Snappy, block),
+    ] {
+        let (counted, is_whole) = read_packed(&format, compression, &packed);
+        assert_eq!((counted.samples, is_whole), (6, true), "{compression:?}");
+        for cut in 0..packed.len() {
+            let (counted, is_whole) = read_packed(&format, compression, &packed[..cut]);
+            // Nothing at all is a body without lines.
+            assert!(!is_whole || counted.samples == 0 || cut + 8 >= packed.len(), "{compression:?} {cut}");
+            assert!(counted.samples <= 6, "{compression:?} {cut}");
+        }
+        for bit in 0..packed.len() * 8 {
+            let mut damaged = packed.clone();
+            damaged[bit / 8] ^= 1 << (bit % 8);
+            // A changed length makes a body longer, but not without end.
+            let (counted, _) = read_packed(&format, compression, &damaged);
+            assert!(counted.label_bytes < 1 << 20, "{compression:?} bit {bit}: {}", counted.label_bytes);
         }
     }
 }

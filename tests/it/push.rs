@@ -88,6 +88,47 @@ fn every_body_is_whole_and_the_next_goes_on_behind_it() {
 }
 
 #[test]
+fn windows_without_samples_are_told_apart_from_those_with_some() {
+    const HOUR_MS: i64 = 3_600_000;
+    let mut engine = empty();
+    let begin = START / HOUR_MS * HOUR_MS;
+    // One has a sample a day, one ends with the last and begins with the first millisecond of hours, one is long.
+    let daily: Vec<i64> = (0..40).map(|day| begin - 24 * HOUR_MS * day - 1).collect();
+    let long: Vec<i64> = (0..40_000).map(|row| begin - 3 * HOUR_MS + row * 100).collect();
+    for (number, timestamps) in
+        [daily.clone(), vec![begin - 100 * HOUR_MS, begin - 98 * HOUR_MS - 1], long.clone()].into_iter().enumerate()
+    {
+        let labels = [("__name__", "m"), ("n", ["0", "1", "2"][number])];
+        engine.put(&labels, &timestamps, &vec![1.0; timestamps.len()]).unwrap();
+    }
+    engine.flush().unwrap();
+    let mut ask = |selector: Option<&str>, range: TimeRange, window_ms: i64| {
+        let asked = Command::PushWindows { selector: selector.map(str::to_owned), range, window_ms };
+        engine.ask(asked).map(|answer| {
+            let Answer::Times(times) = answer else { panic!("windows have times") };
+            times
+        })
+    };
+    let windows_of = |timestamps: &[i64]| {
+        let mut begins: Vec<i64> = timestamps.iter().map(|at| at / HOUR_MS * HOUR_MS).collect();
+        begins.sort_unstable();
+        begins.dedup();
+        begins
+    };
+    let odd = [begin - 100 * HOUR_MS, begin - 98 * HOUR_MS - 1];
+    assert_eq!(ask(Some("m{n=\"0\"}"), TimeRange::ALL, HOUR_MS).unwrap(), windows_of(&daily));
+    assert_eq!(ask(Some("m{n=\"1\"}"), TimeRange::ALL, HOUR_MS).unwrap(), windows_of(&odd));
+    assert_eq!(ask(None, TimeRange::ALL, HOUR_MS).unwrap(), windows_of(&[&daily[..], &odd, &long].concat()));
+    // Both ends belong to a range.
+    let range = TimeRange { min: odd[0], max: odd[1] - 1 };
+    assert_eq!(ask(Some("m{n=\"1\"}"), range, HOUR_MS).unwrap(), [odd[0]]);
+    assert_eq!(ask(Some("other"), TimeRange::ALL, HOUR_MS).unwrap(), Vec::<i64>::new());
+    for (selector, window_ms) in [(None, 0), (None, -1), (Some("m{"), HOUR_MS)] {
+        assert_eq!(ask(selector, TimeRange::ALL, window_ms).unwrap_err().kind(), ErrorKind::Invalid);
+    }
+}
+
+#[test]
 fn series_that_are_new_do_not_move_the_place() {
     let mut engine = filled();
     let cursor = begin(&mut engine, "v1.150", "");

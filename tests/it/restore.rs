@@ -550,11 +550,8 @@ fn blocks_of_prometheus_give_its_own_samples() {
         }
         assert_eq!(looked_at(&archive).unwrap_err().kind(), ErrorKind::Unsupported, "{name}");
     }
-    // A log, and blocks that are broken.
-    let mut files = files_of(&read(&golden("prometheus-blocks.tar.gz")));
-    files.push(("wal/00000000".into(), vec![1; 100]));
-    let record = restore(&mut empty(), &pack(&files), 10_000).unwrap();
-    assert!(record.left_out[0].message.contains("/api/v1/admin/tsdb/snapshot"), "{:?}", record.left_out);
+    // Blocks that are broken.
+    let files = files_of(&read(&golden("prometheus-blocks.tar.gz")));
     for suffix in ["/index", "/chunks/000001"] {
         let (_, content) = files.iter().find(|(path, _)| path.ends_with(suffix)).unwrap();
         for at in (0..content.len()).step_by(content.len() / 60 + 1) {
@@ -567,6 +564,41 @@ fn blocks_of_prometheus_give_its_own_samples() {
             }
         }
     }
+}
+
+#[test]
+fn what_is_in_no_block_of_prometheus_yet_is_told() {
+    let blocks = files_of(&read(&golden("prometheus-blocks.tar.gz")));
+    let expected = exported(&read(&golden("prometheus-blocks.jsonl.gz")));
+    // A server begins a log that is empty.
+    let with = |log: Vec<(String, Vec<u8>)>| pack(&[blocks.clone(), log].concat());
+    let record = restore(&mut empty(), &with(vec![("wal/00000000".into(), Vec::new())]), 10_000).unwrap();
+    assert_eq!(record.left_out, Vec::new());
+    // Segments are as long as servers make them, and cost nothing.
+    let log = [("wal/checkpoint.00000002/00000000", 7), ("wal/00000003", 128 << 20), ("chunks_head/000001", 13)];
+    let log = log.map(|(path, size)| (path.to_owned(), vec![1_u8; size])).to_vec();
+    let mut engine = empty();
+    let record = restore(&mut engine, &with(log.clone()), 1 << 20).unwrap();
+    let [told] = &record.left_out[..] else { panic!("{:?}", record.left_out) };
+    assert_eq!(told.path, "wal");
+    let bytes = (128 << 20) + 20;
+    for part in [format!("{bytes} bytes").as_str(), "/api/v1/admin/tsdb/snapshot", "from 2024-03-09 19:07:51 UTC on"] {
+        assert!(told.message.contains(part), "{part}: {}", told.message);
+    }
+    assert_eq!(all(&mut engine).len(), expected.len());
+    let log = pack(&log);
+    let (restored, looked) = (refusal(&log), looked_at(&log).unwrap_err());
+    for (kind, message) in [restored, (looked.kind(), looked.message().to_owned())] {
+        assert_eq!(kind, ErrorKind::Invalid);
+        assert!(message.contains("no block") && message.contains("/api/v1/admin/tsdb/snapshot"), "{message}");
+    }
+}
+
+#[test]
+fn a_killed_prometheus_without_a_block_says_where_its_samples_are() {
+    let (kind, message) = refusal(&read(&golden("prometheus-killed.tar.gz")));
+    assert_eq!(kind, ErrorKind::Invalid);
+    assert!(message.contains("no block") && message.contains("/api/v1/admin/tsdb/snapshot"), "{message}");
 }
 
 #[test]

@@ -3,6 +3,9 @@
 pub mod chunk;
 pub mod index;
 
+/// How samples that are in no block yet come into one.
+pub const SNAPSHOT_HAS_ALL: &str = "make a snapshot by a POST to /api/v1/admin/tsdb/snapshot (the server needs --web.enable-admin-api for it), which has all of it in blocks";
+
 /// What a file is in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BlockFile {
