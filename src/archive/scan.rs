@@ -51,12 +51,14 @@ struct TarScan {
     /// Where the next bytes are wanted from.
     offset: u64,
     coming: Option<(String, u64, Vec<u8>)>,
+    /// Why nothing behind some entry can be found.
+    damage: Option<Error>,
 }
 
 impl Scan {
     /// Of one tar, not compressed.
     pub fn of_tar(size_bytes: u64) -> Self {
-        let scan = TarScan { reader: TarReader::default(), size_bytes, offset: 0, coming: None };
+        let scan = TarScan { reader: TarReader::default(), size_bytes, offset: 0, coming: None, damage: None };
         Self { input: Input::Tar(Box::new(scan)), ..Self::default() }
     }
 
@@ -89,7 +91,7 @@ impl Scan {
     /// The bytes that are wanted next, and of which file; nothing when all is known.
     pub fn wanted(&self) -> Option<(u32, Range<u64>)> {
         match &self.input {
-            Input::Tar(tar) if tar.reader.has_ended() || tar.offset >= tar.size_bytes => None,
+            Input::Tar(tar) if tar.reader.has_ended() || tar.damage.is_some() || tar.offset >= tar.size_bytes => None,
             Input::Tar(tar) => Some((0, tar.offset..(tar.offset + WINDOW_BYTES).min(tar.size_bytes))),
             Input::Files(small) => small.last().map(|(_, extent)| (extent.source, 0..extent.size_bytes)),
         }
@@ -116,7 +118,13 @@ impl Scan {
         loop {
             let Input::Tar(tar) = &mut self.input else { return Ok(()) };
             let before = bytes.len();
-            let piece = tar.reader.read(&mut bytes)?;
+            let piece = match tar.reader.read(&mut bytes) {
+                Err(damage) if damage.kind() == ErrorKind::Corrupt && tar.reader.entries() > 0 => {
+                    tar.damage = Some(damage);
+                    return Ok(());
+                }
+                piece => piece?,
+            };
             tar.offset += (before - bytes.len()) as u64;
             let Some(piece) = piece else { return Ok(()) };
             match piece {
@@ -194,8 +202,8 @@ impl Scan {
         Ok(is_read)
     }
 
-    /// All is known: what the database's files are, by path, and the plan that they come from. An archive that was cut off gives what is
-    /// whole, and says so.
+    /// All is known: what the database's files are, by path, and the plan that they come from. An archive that was cut off or is damaged
+    /// gives what is whole before that place, and says so.
     ///
     /// # Errors
     /// As [`Inventory::plan`]'s.
@@ -207,8 +215,8 @@ impl Scan {
         }
         let mut plan = self.inventory.plan(next_generation)?;
         if let Input::Tar(tar) = &self.input {
-            if let Err(cut) = tar.reader.finish() {
-                plan.note(String::new(), cut.message());
+            if let Some(ended) = tar.damage.clone().or_else(|| tar.reader.finish().err()) {
+                plan.note(String::new(), ended.message());
             }
             plan.leave_out_behind(tar.size_bytes, &self.files);
         }

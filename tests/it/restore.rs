@@ -249,6 +249,23 @@ fn of_a_broken_snapshot_what_is_whole_is_looked_at() {
         }
     }
     assert!(named > 0);
+    // Behind a header that is damaged nothing can be found, and what is before it is whole.
+    let headers =
+        (0..archive.len()).step_by(512).filter(|at| archive[*at..].get(257..262) == Some(b"ustar".as_slice()));
+    let mut named = 0;
+    for header in headers.skip(1) {
+        let mut damaged = archive.clone();
+        damaged[header] ^= 1;
+        if let Ok((record, _)) = looked_at(&damaged) {
+            assert!(
+                record.left_out.iter().any(|one| one.message.contains("is damaged behind")),
+                "{:?}",
+                record.left_out
+            );
+            named += 1;
+        }
+    }
+    assert!(named > 0);
 }
 
 #[test]
