@@ -66,7 +66,7 @@ pub(super) async fn windows(
         let mut last = None;
         // A piece at a time, so that it takes little memory however long a series is.
         for piece in storage.pieces(&view, found, range, LINE_SAMPLES).await? {
-            let mut reading = Reading::with_budget(u64::MAX);
+            let mut reading = Reading::in_passing(u64::MAX);
             for samples in storage.read_in(&view, &[found], piece, &mut reading).await? {
                 for timestamp in samples.timestamps {
                     // No sample is older than the epoch.

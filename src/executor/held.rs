@@ -87,7 +87,9 @@ fn kept_points(storage: &Storage, held: Held, reach: Reach, changed_from_ms: i64
     if grid.start_ms.saturating_sub(reach.back_ms) < storage.oldest_ms() {
         return 0;
     }
-    let held_points = held.points.saturating_sub((moved_ms / grid.step_ms) as usize);
+    // Near the end of what was read a sample stands that a later one of its interval of de-duplication pushes out, though both were there.
+    let unsure_points = storage.dedup_interval_ms().saturating_add(grid.step_ms - 1) / grid.step_ms;
+    let held_points = held.points.saturating_sub((moved_ms / grid.step_ms).saturating_add(unsure_points) as usize);
     // A sample that comes may push others of its interval of de-duplication out.
     let before_ms = reach.ahead_ms.saturating_add(storage.dedup_interval_ms());
     let behind_start_ms = changed_from_ms.saturating_sub(before_ms).saturating_sub(grid.start_ms).max(0);

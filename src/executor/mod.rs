@@ -214,6 +214,8 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
     let whole = tracer.begin();
     let expression = language::parse(&query.text, query.dialect)?;
     tracer.end(whole, TraceKind::Parse, String::new, TraceFigures::default());
+    // Of before all that is read: what comes meanwhile is evaluated once more by who asks again.
+    let mark = storage.context().arrivals().mark();
     if query.is_fresh {
         let flush = tracer.begin();
         storage.flush().await?;
@@ -221,7 +223,7 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
     }
     let mut share = held::share_of(storage, query, &expression, grid);
     loop {
-        let (mark, kept_points) = (storage.context().arrivals().mark(), share.kept_points);
+        let kept_points = share.kept_points;
         if kept_points == grid.points {
             let steady = query.held.and_then(|held| held.standing.steady);
             return Ok(held::nothing_new(grid, Standing { mark, steady }));

@@ -268,8 +268,8 @@ fn what_is_scraped_steadily_is_evaluated_where_it_is_new() {
 #[test]
 fn samples_that_push_others_out_are_seen() {
     let local = both(LOCAL_IN_METRICSQL, LOCAL_IN_PROMQL);
-    for seed in 100..103 {
-        live(seed, Coming::Anyhow, Config { dedup_interval_ms: 5_000, ..config() }, &local);
+    for (seed, dedup_interval_ms) in [(100, 5_000), (101, 7_000), (102, 15_000), (103, 15_000)] {
+        live(seed, Coming::Anyhow, Config { dedup_interval_ms, ..config() }, &local);
     }
 }
 

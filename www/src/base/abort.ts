@@ -26,10 +26,23 @@ export function onAbort(signal: AbortSignal | null | undefined, listener: () => 
   let listeners = waiting.get(signal);
   if (listeners === undefined) {
     const all = new Set<() => void>();
-    signal.addEventListener("abort", () => all.forEach((listener) => listener()), { once: true });
+    signal.addEventListener("abort", () => callAll([...all]), { once: true });
     waiting.set(signal, (listeners = all));
   }
   listeners.add(listener);
+}
+
+/** As with an event's listeners, one that throws keeps none of the others from being called. */
+function callAll(listeners: (() => void)[]): void {
+  for (const listener of listeners) {
+    try {
+      listener();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error;
+      });
+    }
+  }
 }
 
 /** Takes that back. */

@@ -10,7 +10,7 @@ export interface HeldRange {
 
 /**
  * The series over `timestamps`: the first `kept` instants as they are in `held`, all others from `fresh`. Undefined if a series came that is
- * not held, whose place among the others the engine knows alone.
+ * not held, whose place among the others the engine knows alone, and if the instants don't fit.
  */
 export function joined(
   held: RangeResult,
@@ -19,6 +19,7 @@ export function joined(
   kept: number,
 ): RangeSeries[] | undefined {
   const moved = held.timestamps.indexOf(timestamps[0]!);
+  if (moved < 0 || moved + kept > held.timestamps.length || fresh.some(({ values }) => kept + values.length !== timestamps.length)) return;
   const byLabels = new Map(fresh.map((series) => [JSON.stringify(series.labels), series]));
   const series: RangeSeries[] = [];
   for (const old of held.series) {

@@ -17,7 +17,7 @@ export function live(
   checkOptions(options, LIVE_OPTIONS, "live()");
   const { range, step, every, ...asked } = options ?? {};
   const rangeMs = durationMs(range, "range");
-  const stepMs = durationMs(step, "step");
+  const stepMs = Math.trunc(durationMs(step, "step"));
   const everyMs = every === undefined ? stepMs : durationMs(every, "every");
   if (!(stepMs >= 1)) throw invalid("step must be at least a millisecond");
   const control = new AbortController();

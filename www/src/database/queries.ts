@@ -99,7 +99,8 @@ async function askedRange(
   checkOptions(options, RANGE_OPTIONS, "queryRange()");
   const start = instant(options?.start, "start");
   const end = instant(options?.end, "end");
-  const step = durationMs(options?.step, "step");
+  // As the engine has it: instants are whole milliseconds.
+  const step = Math.trunc(durationMs(options?.step, "step"));
   const request = { ...asked(expression, options), start, end, step, follow };
   const { timestamps } = held?.result ?? {};
   const isHeld = held !== undefined && timestamps !== undefined && timestamps.length > 0;

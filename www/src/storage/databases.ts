@@ -8,6 +8,8 @@ import { INDEXED_DB_PREFIX } from "./places.js";
 
 /** How long a connection that is just being closed may hold up a deletion. */
 const PATIENCE_MS = 10_000;
+/** How long a deletion may take of which the browser says nothing. */
+const LONGEST_MS = 300_000;
 
 /**
  * Names of the databases that are stored in this origin, sorted. Databases in memory are not among them: they are known to the
@@ -69,20 +71,19 @@ function destroyInIndexedDb(factory: IDBFactory, name: string): Promise<void> {
     } catch (cause) {
       return refused(cause);
     }
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    // To remove a large database takes a while by itself: only one that somebody has open is given up.
-    request.onblocked = () => {
-      timer = setTimeout(
-        // The browser takes no deletion back.
-        () =>
-          reject(
-            new SandglassError(
-              "locked",
-              `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`,
-            ),
-          ),
-        PATIENCE_MS,
+    // The browser takes no deletion back.
+    const giveUp = () =>
+      reject(
+        new SandglassError(
+          "locked",
+          `something else than this package still has the database "${name}" open in IndexedDB; it is removed as soon as that is closed`,
+        ),
       );
+    // To remove a large database takes a while by itself: one that somebody has open is given up much sooner.
+    let timer = setTimeout(giveUp, LONGEST_MS);
+    request.onblocked = () => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, PATIENCE_MS);
     };
     request.onsuccess = () => {
       clearTimeout(timer);

@@ -56,7 +56,7 @@ export const EXPECTATIONS = {
       async function theirSelect() {
         await db.select("{");
       },
-      async function theirMerge() {
+      async function theirDelete() {
         await db.snapshots.delete("none");
       },
     ];
