@@ -53,13 +53,7 @@ describe("a page that gets out of sight", async () => {
           assert.ok(browser.killRenderers() > 0);
           const took = Date.now() - began;
           await gone;
-          // The process that the browser has kept for the next page was killed, too, and it may not know that yet.
-          const another = async () => {
-            const page = await browser.context.newPage();
-            await page.goto(`${server.url}/blank.html`);
-            return page;
-          };
-          const page = await another().catch(() => sleep(500).then(another));
+          const page = await browser.anotherPage();
           const found = await page.evaluate(async ({ entry, name, options }) => {
             const { open } = await import(entry);
             const db = await open({ name, retention: "100y", ifLocked: "wait", ...options });

@@ -29,8 +29,6 @@ crashRounds({
     const gone = browser.page.waitForEvent("crash");
     assert.ok(browser.killRenderers() > 0);
     await gone;
-    const page = await browser.context.newPage();
-    await page.goto(browser.page.url());
-    return { ...browser, page };
+    return { ...browser, page: await browser.anotherPage() };
   },
 });

@@ -65,17 +65,12 @@ const WAYS = {
     browser.page = next;
     await browser.page.goto(`${url}/blank.html`);
   },
-  async "a killed process"({ browser, url }) {
+  async "a killed process"({ browser }) {
     const gone = browser.page.waitForEvent("crash");
     const end = Date.now();
     assert.ok(browser.killRenderers() > 0);
     await gone;
-    const another = async () => {
-      browser.page = await browser.context.newPage();
-      await browser.page.goto(`${url}/blank.html`);
-    };
-    // The process that the browser has kept for the next page was killed, too, and it may not know that yet.
-    await another().catch(() => sleep(500).then(another));
+    browser.page = await browser.anotherPage();
     return end;
   },
   async "a killed worker"({ browser }) {

@@ -1,7 +1,11 @@
 // A browser whose profile outlives it, and which can be killed as a crash would.
 import { readFileSync, readdirSync, readlinkSync } from "node:fs";
+import { setTimeout as sleep } from "node:timers/promises";
 import { chromium } from "playwright-core";
 import { FLAGS, serve, which } from "../server/chromium.mjs";
+
+/** So long a page that comes takes at most, on a busy machine. */
+const PAGE_COMES_MS = 10_000;
 
 /**
  * Starts Chromium on a profile and opens an empty page of the server.
@@ -30,6 +34,23 @@ export async function visit(profile, url) {
     async kill() {
       process.kill(browserOf(profile), "SIGKILL");
       await context.close().catch(() => {});
+    },
+    /**
+     * A new page of the server after a kill. The process that the browser has kept for the next page was killed, too, and the browser may not
+     * know that yet: a page then crashes as it comes, or never comes.
+     */
+    async anotherPage() {
+      for (let attempt = 0; attempt < 10; attempt++) {
+        const coming = context.newPage().then(async (page) => {
+          await page.goto(`${url}/blank.html`);
+          return page;
+        });
+        const page = await Promise.race([coming, sleep(PAGE_COMES_MS)]).catch(() => undefined);
+        coming.catch(() => {});
+        if (page !== undefined) return page;
+        await sleep(500);
+      }
+      throw new Error("the browser gives no page any more");
     },
     /** Ends the processes that run pages and their workers, as a crash of a tab does; the browser lives on. */
     killRenderers() {
