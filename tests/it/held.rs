@@ -1,8 +1,8 @@
 //! Queries that are asked again of a range that moves on: what comes of what was held and of what is new is what comes of the whole.
 
-use super::support::{EngineExt, Random, START, config, open};
-use sandglass::engine::{Answer, Command, Config, Engine};
-use sandglass::executor::{Held, Limits, Query, QueryData, QueryResult, Times};
+use super::support::{EngineExt, Random, START, config, open, query_of};
+use sandglass::engine::{Command, Config, Engine};
+use sandglass::executor::{Held, Query, QueryData, QueryResult, Times};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::query::dialect::Dialect;
 use sandglass::query::series::labels::Labels;
@@ -74,22 +74,8 @@ struct Answered {
 }
 
 fn ask(engine: &mut Engine, text: &str, dialect: Dialect, times: Times, held: Option<Held>) -> QueryResult {
-    let limits = Limits::default();
-    let query = Query {
-        text: text.into(),
-        dialect,
-        times,
-        lookback_ms: None,
-        is_fresh: false,
-        is_traced: false,
-        is_followed: true,
-        held,
-        limits,
-    };
-    match engine.ask(Command::Query(query)).unwrap_or_else(|error| panic!("{text}: {error}")) {
-        Answer::Query(result) => *result,
-        other => panic!("{other:?}"),
-    }
+    let query = Query { is_followed: true, held, ..query_of(text, dialect, times) };
+    engine.query(query).unwrap_or_else(|error| panic!("{text}: {error}"))
 }
 
 /// The whole answer, of what was held and what is new.

@@ -1,6 +1,6 @@
 //! Whole queries over stored samples, in both languages, by commands and by requests.
 
-use super::support::{EngineExt, START, config, get, got, open};
+use super::support::{EngineExt, START, config, get, got, open, query_of};
 use sandglass::engine::{Answer, Command, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
@@ -22,22 +22,7 @@ fn filled() -> Engine {
 }
 
 fn ask(engine: &mut Engine, text: &str, dialect: Dialect, times: Times) -> Result<QueryResult> {
-    let limits = Limits::default();
-    let query = Query {
-        text: text.into(),
-        dialect,
-        times,
-        lookback_ms: None,
-        is_fresh: false,
-        is_traced: false,
-        is_followed: false,
-        held: None,
-        limits,
-    };
-    match engine.ask(Command::Query(query))? {
-        Answer::Query(result) => Ok(*result),
-        other => panic!("{other:?}"),
-    }
+    engine.query(query_of(text, dialect, times))
 }
 
 /// Rows as text: labels and values.
@@ -190,18 +175,8 @@ fn an_instant_behind_at_may_be_computed_from_samples() {
 fn limits_name_their_figures() {
     let mut engine = filled();
     let mut limited = |limits: Limits| {
-        let query = Query {
-            text: "requests_total".into(),
-            dialect: Dialect::PromQl,
-            times: RANGE,
-            lookback_ms: None,
-            is_fresh: false,
-            is_traced: false,
-            is_followed: false,
-            held: None,
-            limits,
-        };
-        engine.ask(Command::Query(query)).map(|_| ()).unwrap_err()
+        let query = Query { limits, ..query_of("requests_total", Dialect::PromQl, RANGE) };
+        engine.query(query).map(|_| ()).unwrap_err()
     };
     for (limits, words) in [
         (Limits { series: 1, ..Limits::default() }, "2 series match, which is more than the 1"),

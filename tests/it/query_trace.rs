@@ -1,8 +1,8 @@
 //! What a query tells of the steps it took.
 
-use super::support::{EngineExt, START, config, got, open};
-use sandglass::engine::{Answer, Command, Engine};
-use sandglass::executor::{Limits, Query, QueryResult, Stopwatch, Times, Trace};
+use super::support::{EngineExt, START, config, got, open, query_of};
+use sandglass::engine::Engine;
+use sandglass::executor::{Query, QueryResult, Stopwatch, Times, Trace};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::query::dialect::Dialect;
 use std::cell::Cell;
@@ -23,22 +23,7 @@ fn filled() -> Engine {
 }
 
 fn ask(engine: &mut Engine, text: &str, dialect: Dialect, times: Times, is_traced: bool) -> QueryResult {
-    let limits = Limits::default();
-    let query = Query {
-        text: text.into(),
-        dialect,
-        times,
-        lookback_ms: None,
-        is_fresh: false,
-        is_traced,
-        is_followed: false,
-        held: None,
-        limits,
-    };
-    match engine.ask(Command::Query(query)).unwrap() {
-        Answer::Query(result) => *result,
-        other => panic!("{other:?}"),
-    }
+    engine.query(Query { is_traced, ..query_of(text, dialect, times) }).unwrap()
 }
 
 const RANGE: Times = Times::Range { start_ms: START - 180_000, end_ms: START - 60_000, step_ms: 60_000 };

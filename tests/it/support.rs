@@ -2,9 +2,11 @@
 
 use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData};
 use sandglass::error::Result;
+use sandglass::executor::{Limits, Query, QueryResult, Times};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use sandglass::http::{HttpRequest, HttpResponse};
+use sandglass::query::dialect::Dialect;
 use sandglass::time::{TimeRange, TimestampMs};
 use sandglass::trace::lifecycle::Lifecycle;
 use std::cell::RefCell;
@@ -83,6 +85,21 @@ pub fn watch(engine: &mut Engine, lifecycle: &mut Lifecycle) {
     }
 }
 
+/// A query with nothing but its text and its instants.
+pub fn query_of(text: &str, dialect: Dialect, times: Times) -> Query {
+    Query {
+        text: text.into(),
+        dialect,
+        times,
+        lookback_ms: None,
+        is_fresh: false,
+        is_traced: false,
+        is_followed: false,
+        held: None,
+        limits: Limits::default(),
+    }
+}
+
 /// Short ways to say what tests say often.
 pub trait EngineExt {
     fn ask(&mut self, command: Command) -> Result<Answer>;
@@ -90,6 +107,7 @@ pub trait EngineExt {
     fn advance(&mut self, ms: i64) -> Result<()>;
     fn all(&mut self, selector: &str) -> Result<Vec<SeriesData>>;
     fn flush(&mut self) -> Result<()>;
+    fn query(&mut self, query: Query) -> Result<QueryResult>;
 }
 
 impl EngineExt for Engine {
@@ -120,6 +138,13 @@ impl EngineExt for Engine {
 
     fn flush(&mut self) -> Result<()> {
         self.ask(Command::Flush).map(drop)
+    }
+
+    fn query(&mut self, query: Query) -> Result<QueryResult> {
+        match self.ask(Command::Query(query))? {
+            Answer::Query(result) => Ok(*result),
+            other => panic!("a query was answered with {other:?}"),
+        }
     }
 }
 

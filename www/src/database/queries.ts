@@ -80,6 +80,7 @@ export async function query(
 }
 
 export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
+  checkOptions(options, RANGE_OPTIONS, "queryRange()");
   return (await askedRange(port, expression, options, false, undefined)).result;
 }
 
@@ -96,7 +97,6 @@ async function askedRange(
   held: HeldRange | undefined,
 ): Promise<HeldRange> {
   const began = performance.now();
-  checkOptions(options, RANGE_OPTIONS, "queryRange()");
   const start = instant(options?.start, "start");
   const end = instant(options?.end, "end");
   // As the engine has it: instants are whole milliseconds.
