@@ -8,6 +8,7 @@ export CARGO_TERM_COLOR=never NO_COLOR=1 FORCE_COLOR=0
 
 passed_sum=0 failed_sum=0
 table=()
+faults=()
 
 # Sums the closing lines of the runners in a log: cargo test and wasm-bindgen-test, Node's test runner.
 # Prints "PASSED FAILED"; nothing when the log has no such line.
@@ -48,6 +49,16 @@ step() {
   else
     printf 'FAILED %5d s, the end of %s:\n' $((SECONDS - begin)) "$log"
     tail -n 120 "$log" | sed 's/^/    /'
+    faults+=("$(printf '%s:\n' "$name"; faults_in "$log" | cut -c1-200 | head -n 10 | sed 's/^/    /')")
+  fi
+}
+
+# What failed, in the runners' own words: names and first lines.
+faults_in() {
+  if grep -q '^✖ failing tests:' "$1"; then
+    sed '1,/^✖ failing tests:/d' "$1" | grep -E '^(✖|test at)|^  [^ ]'
+  else
+    grep -E 'panicked at|^test .* FAILED|^error|^npm error|^    [A-Z]' "$1" || tail -n 5 "$1"
   fi
 }
 
@@ -71,6 +82,7 @@ sum_up() {
   echo
   printf '%s\n' "${table[@]}"
   printf '%-22s %35d s\n\n' 'all steps' $((SECONDS - $1))
+  if [ "${#faults[@]}" != 0 ]; then printf '%s\n' "${faults[@]}" ''; fi
   echo "$passed_sum passed, $failed_sum failed"
   [ "$failed_sum" = 0 ]
 }

@@ -55,9 +55,10 @@ async fn files_directory(database: &str) -> FileSystemDirectoryHandle {
     JsFuture::from(directory(database).await.get_directory_handle("files")).await.unwrap().unchecked_into()
 }
 
-/// The names of the stored files, sorted as texts.
+/// The names of the stored files that hold anything, sorted as texts. One that is empty is ready for the next commit.
 async fn stored_files(database: &str) -> Vec<String> {
-    let keys = files_directory(database).await.keys();
+    let files = files_directory(database).await;
+    let keys = files.keys();
     let mut names = Vec::new();
     loop {
         let next: IteratorNext = JsFuture::from(keys.next().unwrap()).await.unwrap().unchecked_into();
@@ -65,8 +66,21 @@ async fn stored_files(database: &str) -> Vec<String> {
             names.sort();
             return names;
         }
-        names.push(next.value().as_string().unwrap());
+        let name = next.value().as_string().unwrap();
+        // It may go meanwhile.
+        let Ok(file) = JsFuture::from(files.get_file_handle(&name)).await else { continue };
+        let Ok(file) = JsFuture::from(file.unchecked_into::<FileSystemFileHandle>().get_file()).await else { continue };
+        if file.unchecked_into::<web_sys::File>().size() > 0.0 {
+            names.push(name);
+        }
     }
+}
+
+/// Their numbers, sorted.
+async fn stored_numbers(database: &str) -> Vec<u64> {
+    let mut numbers: Vec<u64> = stored_files(database).await.iter().map(|name| name.parse().unwrap()).collect();
+    numbers.sort_unstable();
+    numbers
 }
 
 async fn handle(dir: &FileSystemDirectoryHandle, name: &str) -> FileSystemSyncAccessHandle {
@@ -338,6 +352,54 @@ async fn a_lost_or_shortened_file_is_named_and_nothing_is_deleted() {
 }
 
 #[wasm_bindgen_test]
+async fn a_page_that_goes_away_needs_no_turn_for_its_last_commits() {
+    let mut driver = open_new("departure").await;
+    driver.commit(vec![put("a", b"aa"), link("a", "again")], &NextTurn).await.unwrap();
+    driver.append("tmp/large", &pattern(600 << 10, 1), &NextTurn).await.unwrap();
+    let large = driver.submit(Request::Commit { changes: vec![publish("tmp/large", "large"), remove("a")] });
+    // The first of these has an empty file ready, the second would have to wait until there is one.
+    let mut small = vec![
+        driver.submit(Request::Commit { changes: vec![put("e", b"e")] }),
+        driver.submit(Request::Commit { changes: vec![put("f", b"ff")] }),
+    ];
+    let mut done = Vec::new();
+    driver.files.poll(0, &mut done);
+    assert!(!done.iter().any(|done| done.op == small[1]), "{done:?}");
+    driver.files.leave();
+    for changes in [vec![put("b", b"bbb"), remove("again")], vec![put("c", b"cccc"), put("d", b"d")]] {
+        small.push(driver.submit(Request::Commit { changes }));
+    }
+    driver.files.poll(0, &mut done);
+    for op in small {
+        assert!(done.iter().any(|done| done.op == op && done.result.is_ok()), "{done:?}");
+    }
+    if !done.iter().any(|done| done.op == large) {
+        driver.finish(large, &NextTurn).await.unwrap();
+    }
+    drop(driver);
+
+    // The process has ended before the contents got into files.
+    let files = files_directory("departure").await;
+    for name in stored_files("departure").await {
+        let file = handle(&files, &name).await;
+        if (2.0..100.0).contains(&file.get_size().unwrap()) {
+            file.truncate_with_f64(0.0).unwrap();
+        }
+        file.close();
+    }
+    let mut reader = Driver::new(OpfsReader::open("departure", || ()).await.unwrap());
+    assert_eq!(reader.read("c", 1..4, &NextTurn).await.unwrap(), b"ccc");
+    drop(reader);
+    for _ in 0..2 {
+        let mut driver = open("departure").await;
+        assert_eq!(driver.list("", &NextTurn).await, format!("b:3 c:4 d:1 e:1 f:2 large:{}", 600 << 10));
+        for (name, content) in [("b", &b"bbb"[..]), ("c", b"cccc"), ("d", b"d"), ("f", b"ff")] {
+            assert_eq!(driver.read(name, 0..content.len() as u64, &NextTurn).await.unwrap(), content, "{name}");
+        }
+    }
+}
+
+#[wasm_bindgen_test]
 async fn a_second_opener_is_locked_out_until_the_first_is_gone() {
     let mut first = open_new("locked").await;
     assert_eq!(refusal("locked").await.kind(), ErrorKind::Locked);
@@ -514,12 +576,16 @@ async fn a_full_storage_refuses_what_does_not_fit_and_keeps_the_rest() {
 async fn numbers_of_files_are_not_given_out_again() {
     let mut driver = open_new("numbers").await;
     driver.commit(vec![put("stays", b"0")], &NextTurn).await.unwrap();
+    let stays = stored_numbers("numbers").await;
     driver.commit(vec![put("goes", b"1")], &NextTurn).await.unwrap();
+    let last = stored_numbers("numbers").await.last().copied();
     driver.commit(vec![remove("goes")], &NextTurn).await.unwrap();
     drop(driver);
     let mut driver = open("numbers").await;
     driver.commit(vec![put("second", b"2")], &NextTurn).await.unwrap();
-    assert_eq!(stored_files("numbers").await, ["0", "2"]);
+    let found = stored_numbers("numbers").await;
+    assert!(found.len() == 2 && found[0] == stays[0] && found.last().copied() > last, "{found:?} after {last:?}");
+    let last = found.last().copied();
     // And when a checkpoint has come since.
     driver.commit(vec![remove("second")], &NextTurn).await.unwrap();
     for number in 0..100 {
@@ -530,7 +596,8 @@ async fn numbers_of_files_are_not_given_out_again() {
     drop(driver);
     let mut driver = open("numbers").await;
     driver.commit(vec![put("third", b"3")], &NextTurn).await.unwrap();
-    assert_eq!(stored_files("numbers").await, ["0", "3"]);
+    let found = stored_numbers("numbers").await;
+    assert!(found.len() == 2 && found[0] == stays[0] && found.last().copied() > last, "{found:?} after {last:?}");
 }
 
 #[wasm_bindgen_test]

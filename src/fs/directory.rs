@@ -336,6 +336,15 @@ impl Directory {
         self.paths.starting_at(below(path).as_str()).next().is_some_and(|(found, _)| found.below(path).is_some())
     }
 
+    /// A number that no file has or gets.
+    #[cfg_attr(
+        not(target_arch = "wasm32"),
+        expect(dead_code, reason = "only OPFS has stored files that are no inode's own")
+    )]
+    pub fn new_number(&mut self) -> InodeId {
+        self.new_inode()
+    }
+
     fn new_inode(&mut self) -> InodeId {
         self.next_inode += 1;
         self.next_inode - 1

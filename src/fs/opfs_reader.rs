@@ -40,6 +40,8 @@ struct State {
     /// The commit that is seen.
     version: (u64, u64),
     locations: SortedMap<InodeId, Location>,
+    /// Of stored files that a page going away may not have written.
+    contents: SortedMap<u64, Vec<u8>>,
     /// Stored files that were read before. They never change.
     known: SortedMap<u64, File>,
     done: Vec<Completion>,
@@ -59,8 +61,9 @@ impl OpfsReader {
         let version = replayed.version();
         let overlay = Overlay::over(Directory::restore(replayed.paths, &replayed.sizes)?);
         let stats = FileSystemStats { read_bytes, ..Default::default() };
-        let (locations, known) = (replayed.locations, SortedMap::new());
-        let state = RefCell::new(State { overlay, version, locations, known, done: Vec::new(), stats });
+        let Replayed { locations, contents, .. } = replayed;
+        let known = SortedMap::new();
+        let state = RefCell::new(State { overlay, version, locations, contents, known, done: Vec::new(), stats });
         Ok(Self(Rc::new(Shared { home, files, state, notify: Box::new(notify) })))
     }
 }
@@ -83,6 +86,12 @@ impl FileSystem for OpfsReader {
                     return;
                 };
                 let range = location.offset + range.start..location.offset + range.end;
+                if let Some(content) = state.contents.get(&location.stored) {
+                    let bytes = slice_of(content, &range).map(|bytes| Reply::Bytes(Bytes::copy_from_slice(bytes)));
+                    let missing = || Error::corrupt(format!("{file}: the journal holds {} bytes of it", content.len()));
+                    state.finish(op, bytes.ok_or_else(missing));
+                    return;
+                }
                 let known = state.known.get(&location.stored).cloned();
                 spawn_local(read(
                     Rc::downgrade(&self.0),
@@ -126,6 +135,7 @@ impl State {
         self.overlay = Overlay::over(Directory::restore(replayed.paths, &replayed.sizes)?);
         self.version = version;
         self.locations = replayed.locations;
+        self.contents = replayed.contents;
         self.known = SortedMap::new();
         Ok(true)
     }
@@ -180,6 +190,10 @@ async fn read(
         }
         Ok(Reply::Bytes(bytes.into()))
     });
+}
+
+fn slice_of<'a>(content: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
+    content.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
 /// Reads the journal, and how many bytes that was.

@@ -17,6 +17,7 @@ pub(super) const NUMBERS_END: u64 = 1 << 53;
 pub(super) const TAG_FILE: u8 = 1;
 pub(super) const TAG_ENTRY: u8 = 2;
 pub(super) const TAG_GONE: u8 = 3;
+pub(super) const TAG_CONTENT: u8 = 4;
 
 /// Where the bytes of a file lie: from `offset` on in the stored file of this number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -41,6 +42,15 @@ impl Record {
         for number in [inode, size_bytes, location.stored, location.offset] {
             self.content.extend_from_slice(&number.to_le_bytes());
         }
+    }
+
+    /// What a stored file holds, which may not be stored yet: who finds the record stores it.
+    pub fn content(&mut self, stored: u64, bytes: &[u8]) {
+        self.content.push(TAG_CONTENT);
+        for number in [stored, bytes.len() as u64] {
+            self.content.extend_from_slice(&number.to_le_bytes());
+        }
+        self.content.extend_from_slice(bytes);
     }
 
     /// Says that a number was given out and must not be again, whatever has become of its file: as an empty file without a name,
@@ -133,8 +143,14 @@ pub(super) fn take_number(payload: &mut &[u8]) -> Option<u64> {
 }
 
 pub(super) fn take_path(payload: &mut &[u8]) -> Option<FilePath> {
-    let len = usize::try_from(take_number(payload)?).ok()?;
-    let (path, rest) = payload.split_at_checked(len)?;
-    *payload = rest;
+    let path = take_bytes(payload)?;
     FilePath::new(std::str::from_utf8(path).ok()?).ok().filter(|path| !path.as_str().is_empty())
+}
+
+/// Bytes behind their number.
+pub(super) fn take_bytes<'a>(payload: &mut &'a [u8]) -> Option<&'a [u8]> {
+    let len = usize::try_from(take_number(payload)?).ok()?;
+    let (bytes, rest) = payload.split_at_checked(len)?;
+    *payload = rest;
+    Some(bytes)
 }

@@ -21,9 +21,15 @@
 //! | 24..32 | xxhash64 of bytes 0..24, with the generation as its seed              |
 //! | 32..   | content: tagged entries, see [`Record`]                               |
 //!
+//! An entry is a byte that tells its kind, and numbers of 8 bytes: 1 a file (inode, length, stored file, offset in it), 2 a path and its inode (inode,
+//! length, path), 3 a path that is gone (length, path), 4 what a stored file holds (stored file, length, bytes).
+//!
 //! A record is flushed before the commit is acknowledged and before the next is written. So what lies behind the last whole
 //! record was never acknowledged and is ignored. A record that is broken while the head of a later one is whole can only be
 //! damage. Bytes of an older generation may follow the end; their checksums have another seed.
+//!
+//! A process that is about to end has no time to flush contents before the record that makes them known. That record holds them as well, so that who finds it
+//! stores what is missing; a checkpoint, which forgets them, comes only afterwards.
 //!
 //! Who opens a journal flushes what was found before anything else, as the process before may have been killed ahead of its flush.
 //!

@@ -1,8 +1,8 @@
 //! Reading a journal: what it says, and where it goes on.
 
 use super::format::{
-    HEAD_BYTES, Location, NUMBERS_END, TAG_ENTRY, TAG_FILE, TAG_GONE, head, record_at, record_head, take_number,
-    take_path,
+    HEAD_BYTES, Location, NUMBERS_END, TAG_CONTENT, TAG_ENTRY, TAG_FILE, TAG_GONE, head, record_at, record_head,
+    take_bytes, take_number, take_path,
 };
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
@@ -18,6 +18,8 @@ pub(in crate::fs) struct Replayed {
     pub sizes: SortedMap<InodeId, u64>,
     /// Where each file lies; files that are gone as well.
     pub locations: SortedMap<InodeId, Location>,
+    /// Stored files that may not be there yet, or not whole, and what they hold.
+    pub contents: SortedMap<u64, Vec<u8>>,
     pub(super) place: Place,
 }
 
@@ -113,6 +115,10 @@ impl Replayed {
                 TAG_GONE => {
                     let path = take_path(&mut payload)?;
                     self.paths.remove(&path);
+                }
+                TAG_CONTENT => {
+                    let stored = take_number(&mut payload)?;
+                    self.contents.insert(stored, take_bytes(&mut payload)?.to_vec());
                 }
                 _ => return None,
             }

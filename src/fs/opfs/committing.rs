@@ -1,12 +1,14 @@
 //! Commits: the contents are stored first, then the journal says so, then it is so in memory.
 
 use super::browser_directory::pause;
+use super::contents::bytes_together;
 use super::flight::{Flight, NewContent};
 use super::state::{Shared, State, Stored, changed_kind, with_state};
+use super::sync_file::SyncFile;
 use crate::error::Result;
 use crate::fs::Change;
 use crate::fs::directory::{CommitPlan, InodeId};
-use crate::fs::journal::{Location, Record};
+use crate::fs::journal::{JournalFile, Location, Record};
 use std::rc::Weak;
 use wasm_bindgen_futures::spawn_local;
 
@@ -18,20 +20,26 @@ impl State {
         changes: &[Change],
         flight: &mut Option<Flight>,
     ) -> Result<bool> {
-        if flight.is_none() {
+        let commits_before = self.stats.commits;
+        if !matches!(flight, Some(Flight::Commit { commits_before: then, .. }) if *then == commits_before) {
             let plan = self.directory.plan(changes)?;
             let content = self.new_content(&plan);
-            *flight = Some(Flight::Commit { plan, content });
+            *flight = Some(Flight::Commit { plan, content, commits_before });
         }
-        let Some(Flight::Commit { plan, content }) = flight else { return Err(changed_kind()) };
+        let Some(Flight::Commit { plan, content, .. }) = flight else { return Err(changed_kind()) };
+        if self.is_leaving && content.is_small(plan) {
+            self.commit_last(plan, content)?;
+            self.apply(me, plan, content);
+            return Ok(true);
+        }
         let mut failure = None;
-        let small = &content.small;
+        let (small, together) = (&content.small, content.together);
         content.unwritten.retain(|number| {
             if failure.is_some() {
                 return true;
             }
-            let stored = match small.first() == Some(number) {
-                true => self.store_together(me, plan, small),
+            let stored = match Some(*number) == together {
+                true => self.store_together(me, plan, small, *number),
                 false => self.store_tail(me, *number, true),
             };
             match stored {
@@ -47,18 +55,26 @@ impl State {
         if failure.is_none() && !content.unwritten.is_empty() {
             return Ok(false);
         }
-        let new_locations = content.locations(plan);
-        if let Some(error) = failure.or_else(|| self.log(plan, &new_locations).err()) {
+        if let Some(error) = failure.or_else(|| self.log(plan, content).err()) {
             // A record that could not be taken back may still lead here at the next start, which removes what it does not lead to.
-            if let Some(number) = content.small.first()
+            if let Some(number) = content.together
                 && !self.journal.is_broken()
             {
-                self.handles.remove_file(*number);
+                self.handles.remove_file(number);
             }
             return Err(error);
         }
+        self.apply(me, plan, content);
+        Ok(true)
+    }
+
+    /// What a commit has made durable is so.
+    fn apply(&mut self, me: &Weak<Shared>, plan: &CommitPlan, content: &NewContent) {
+        if content.together.is_some() {
+            self.prepare_spare(me);
+        }
         self.directory.apply(plan);
-        for (id, size_bytes, location) in new_locations {
+        for (id, size_bytes, location) in content.locations(plan) {
             self.growing.remove(&id);
             self.locations.insert(id, location);
             self.stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
@@ -80,7 +96,23 @@ impl State {
         }
         self.stats.written_bytes += plan.written_bytes;
         self.stats.commits += 1;
-        Ok(true)
+    }
+
+    /// Makes a commit known as the page goes away, with its contents in the journal: writing is enough to outlive the page, flushing takes longer
+    /// than a page may have.
+    fn commit_last(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<()> {
+        let mut record = record_of(plan, &content.locations(plan));
+        let Some(number) = content.together else { return self.journal.commit_last(&record, || {}) };
+        let bytes = bytes_together(&self.growing, plan, &content.small);
+        record.content(number, &bytes);
+        // The next start stores what has not got into a file.
+        let file = self.handles.get(number).ok().flatten();
+        let mut written = None;
+        let write = || written = file.filter(|file| file.write(0, &bytes).is_ok());
+        let committed = self.journal.commit_last(&record, write);
+        let _ = written.map(SyncFile::flush);
+        self.handles.close(number);
+        committed
     }
 
     /// Removes a stored file that nothing leads to any more, after a moment in which readers may go on reading it.
@@ -98,7 +130,7 @@ impl State {
         });
     }
 
-    fn new_content(&self, plan: &CommitPlan) -> NewContent {
+    fn new_content(&mut self, plan: &CommitPlan) -> NewContent {
         let (mut small, mut large) = (Vec::new(), Vec::new());
         for (id, _) in plan.inodes.iter().filter(|(_, inode)| inode.is_some()) {
             match self.growing.get(id) {
@@ -109,18 +141,17 @@ impl State {
                 None => {}
             }
         }
-        let unwritten = small.first().into_iter().chain(&large).copied().collect();
-        NewContent { small, large, unwritten }
+        let first = small.first().copied();
+        let together = first.map(|first| self.handles.use_spare().unwrap_or(first));
+        let unwritten = together.into_iter().chain(large.iter().copied()).collect();
+        NewContent { small, together, large, unwritten }
     }
 
     /// Makes a commit durable whose contents are.
-    fn log(&mut self, plan: &CommitPlan, new_locations: &[(InodeId, u64, Location)]) -> Result<()> {
-        let mut record = Record::default();
-        for (id, size_bytes, location) in new_locations {
-            record.file(*id, *size_bytes, *location);
-        }
-        for (path, id) in &plan.paths {
-            record.entry(path, *id);
+    fn log(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<()> {
+        let record = record_of(plan, &content.locations(plan));
+        if self.is_leaving {
+            return self.journal.commit_last(&record, || {});
         }
         let (directory, locations) = (&self.directory, &self.locations);
         self.journal.commit(&record, || {
@@ -138,4 +169,15 @@ impl State {
             record
         })
     }
+}
+
+fn record_of(plan: &CommitPlan, new_locations: &[(InodeId, u64, Location)]) -> Record {
+    let mut record = Record::default();
+    for (id, size_bytes, location) in new_locations {
+        record.file(*id, *size_bytes, *location);
+    }
+    for (path, id) in &plan.paths {
+        record.entry(path, *id);
+    }
+    record
 }

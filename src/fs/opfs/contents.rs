@@ -3,6 +3,7 @@
 use super::flight::Flight;
 use super::opening::opened;
 use super::state::{Growing, Shared, State, changed_kind};
+use crate::collections::sorted_map::SortedMap;
 use crate::error::Result;
 use crate::fs::FilePath;
 use crate::fs::directory::{CommitPlan, InodeId};
@@ -90,17 +91,28 @@ impl State {
     }
 
     /// Writes files that are not stored yet one behind the other. Answers whether it is done.
-    pub(super) fn store_together(&mut self, me: &Weak<Shared>, plan: &CommitPlan, small: &[InodeId]) -> Result<bool> {
-        let Some(first) = small.first() else { return Ok(true) };
-        let Some(handle) = opened(&mut self.handles, me, *first, true)? else { return Ok(false) };
-        let mut bytes = Vec::new();
-        for id in small {
-            let tail = self.growing.get(id).map(|growing| &growing.tail[..]);
-            let content = plan.contents.get(id).map(|content| &content[..]);
-            bytes.extend_from_slice(tail.or(content).unwrap_or(&[]));
-        }
+    pub(super) fn store_together(
+        &mut self,
+        me: &Weak<Shared>,
+        plan: &CommitPlan,
+        small: &[InodeId],
+        number: u64,
+    ) -> Result<bool> {
+        let Some(handle) = opened(&mut self.handles, me, number, true)? else { return Ok(false) };
+        let bytes = bytes_together(&self.growing, plan, small);
         handle.write(0, &bytes)?;
         handle.flush()?;
         Ok(true)
     }
+}
+
+/// Files that are not stored yet, one behind the other.
+pub(super) fn bytes_together(growing: &SortedMap<InodeId, Growing>, plan: &CommitPlan, small: &[InodeId]) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for id in small {
+        let tail = growing.get(id).map(|growing| &growing.tail[..]);
+        let content = plan.contents.get(id).map(|content| &content[..]);
+        bytes.extend_from_slice(tail.or(content).unwrap_or(&[]));
+    }
+    bytes
 }

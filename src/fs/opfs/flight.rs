@@ -5,27 +5,45 @@ use crate::fs::journal::Location;
 
 /// How far an operation has come.
 pub(super) enum Flight {
-    Append { inode: InodeId, created: bool },
-    Commit { plan: CommitPlan, content: NewContent },
+    Append {
+        inode: InodeId,
+        created: bool,
+    },
+    Commit {
+        plan: CommitPlan,
+        content: NewContent,
+        /// How many commits there were before. One more makes another plan necessary.
+        commits_before: u64,
+    },
 }
 
 /// What a commit has to store before it is one.
 pub(super) struct NewContent {
-    /// Files that are written together.
+    /// Files that are written together, in the stored file `together`.
     pub(super) small: Vec<InodeId>,
+    pub(super) together: Option<u64>,
     /// Files that have begun to be stored.
     pub(super) large: Vec<InodeId>,
     /// Stored files that are not written and flushed yet.
     pub(super) unwritten: Vec<u64>,
 }
 
+/// A journal's record takes no more contents than this.
+const MAX_IN_JOURNAL_BYTES: u64 = 4 << 20;
+
 impl NewContent {
+    /// Whether it is little enough to go into the journal.
+    pub(super) fn is_small(&self, plan: &CommitPlan) -> bool {
+        self.large.is_empty()
+            && self.locations(plan).iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>() <= MAX_IN_JOURNAL_BYTES
+    }
+
     /// Where the new files lie once they are stored, with their lengths.
     pub(super) fn locations(&self, plan: &CommitPlan) -> Vec<(InodeId, u64, Location)> {
         let size_of = |id: &InodeId| plan.inodes.get(id).copied().flatten().map_or(0, |inode| inode.size_bytes);
         let mut offset = 0;
         let small = self.small.iter().map(|id| {
-            let location = Location { stored: self.small.first().copied().unwrap_or(*id), offset };
+            let location = Location { stored: self.together.unwrap_or(*id), offset };
             offset += size_of(id);
             (*id, size_of(id), location)
         });

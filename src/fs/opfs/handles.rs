@@ -27,6 +27,14 @@ pub(super) struct Handles {
     /// Stored files that nothing leads to any more and readers may still be reading, in the order in which they go, with their bytes.
     leaving: VecDeque<(u64, u64)>,
     leaving_bytes: u64,
+    spare: Option<Spare>,
+}
+
+/// A stored file that is still empty and open, for the next commit: what is there already needs no turn of the event loop, which a page
+/// that goes away may not give any more.
+enum Spare {
+    Opening,
+    Open { number: u64, file: SyncFile },
 }
 
 pub(super) enum Slot {
@@ -59,6 +67,33 @@ impl Handles {
             is_watched: false,
             leaving: VecDeque::new(),
             leaving_bytes: 0,
+            spare: None,
+        }
+    }
+
+    /// Whether a spare file has to be opened; who asks does.
+    pub(super) fn begin_spare(&mut self) -> bool {
+        let is_missing = self.spare.is_none();
+        self.spare.get_or_insert(Spare::Opening);
+        is_missing
+    }
+
+    /// The spare file is open, or `None` could be had.
+    pub(super) fn end_spare(&mut self, opened: Option<(u64, SyncFile)>) {
+        self.spare = opened.map(|(number, file)| Spare::Open { number, file });
+    }
+
+    /// Makes the spare file an ordinary one, if there is one, and answers its number.
+    pub(super) fn use_spare(&mut self) -> Option<u64> {
+        match self.spare.take()? {
+            Spare::Open { number, file } if self.slots.len() < MAX_HANDLES || self.close_least_used() => {
+                self.slots.insert(number, Slot::Open { file, last_use: self.uses, is_new: true });
+                Some(number)
+            }
+            unusable => {
+                self.spare = Some(unusable);
+                None
+            }
         }
     }
 
@@ -187,5 +222,9 @@ impl Drop for Handles {
     /// Who closes a database leaves nothing behind that the next start would have to remove.
     fn drop(&mut self) {
         self.remove_all_leaving();
+        if let Some(Spare::Open { number, file }) = self.spare.take() {
+            drop(file);
+            self.remove_file(number);
+        }
     }
 }

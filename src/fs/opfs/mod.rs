@@ -6,12 +6,14 @@
 //! | `journal-a`, `journal-b`       | paths, inodes, sizes and where contents lie: `src/fs/journal/`        |
 //!
 //! Paths and sizes are held in memory while the database is open; contents are only ever read from the storage. A hard link is a second
-//! path with the same inode. A stored file goes when the last inode in it has gone; its number is that of the first.
+//! path with the same inode. A stored file goes when the last inode in it has gone.
 //!
 //! Unpublished files are known in memory alone; their bytes are stored once half a megabyte has come together, in a stored file of their own. A commit
 //! writes the files that it publishes and that are not stored yet into one, since every stored file costs an opening and a flush, and flushes all;
-//! then comes one record of the journal: only that makes them files of the database. Stored files
+//! an empty one is open for the next commit beforehand. Then comes one record of the journal: only that makes them files of the database. Stored files
 //! that no path leads to are removed at the next start, those of unpublished files among them: nobody could have committed them any more.
+//! When the page goes away there is no time for flushes: a commit's contents go into the journal with its record then, and the next start stores
+//! what has not got into a file.
 //!
 //! A file is read and written through a *handle*, which excludes all others. The journal's two stay open: they are the lock
 //! of the database. At most [`MAX_HANDLES`] more are open, since WebKit fails beyond 252. Opening one takes a turn of the
@@ -72,7 +74,7 @@ impl OpfsFileSystem {
             open_file(&home, "journal-b", true).await.map_err(locked)?,
         ];
         let files = subdirectory(&home, "files", true).await?;
-        let found = stored_numbers(&files).await?;
+        let mut found = stored_numbers(&files).await?;
         let mut contents = [Vec::new(), Vec::new()];
         for (journal, content) in journals.iter().zip(&mut contents) {
             let len = journal.len()?;
@@ -88,11 +90,25 @@ impl OpfsFileSystem {
             return Err(half_deleted(format!("there are {} files, but no journal that leads to them", found.len())));
         }
         let journal = Journal::start(journals, replayed.as_ref())?;
-        let journal::Replayed { paths, sizes, mut locations, .. } = replayed.unwrap_or_default();
+        let journal::Replayed { paths, sizes, mut locations, contents, .. } = replayed.unwrap_or_default();
         let mut directory = Directory::restore(paths, &sizes)?;
+        let is_in_use = |number: u64| {
+            locations.iter().any(|(id, location)| location.stored == number && directory.inode(*id).is_some())
+        };
+        for (number, content) in contents.iter().filter(|(number, _)| is_in_use(**number)) {
+            let file = open_file(&files, &number.to_string(), true).await?;
+            if file.len()? < content.len() as u64 {
+                file.write(0, content)?;
+            }
+            file.flush()?;
+            if let Err(at) = found.binary_search(number) {
+                found.insert(at, *number);
+            }
+        }
         // No number stands for another content later: readers may still ask for the first. What is stored and was never published
         // counts as well, since it can't always be removed now.
-        let last = found.last().copied().max(sizes.last().map(|(last, _)| *last));
+        let of_contents = locations.values().map(|location| location.stored).max();
+        let last = found.last().copied().max(sizes.last().map(|(last, _)| *last)).max(of_contents);
         directory.reserve_inodes(last.map_or(0, |last| last + 1));
         locations.retain(|id, _| directory.inode(*id).is_some());
         let is_missing = |id| locations.get(&id).is_none_or(|location| found.binary_search(&location.stored).is_err());
@@ -108,7 +124,7 @@ impl OpfsFileSystem {
         for number in found.iter().filter(|number| !stored.contains_key(number)) {
             let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
         }
-        Ok(Self(Rc::new(Shared {
+        let shared = Rc::new(Shared {
             state: RefCell::new(State {
                 journal,
                 directory,
@@ -121,9 +137,12 @@ impl OpfsFileSystem {
                 stats,
                 readers,
                 is_short_of_room: false,
+                is_leaving: false,
             }),
             notify: Box::new(notify),
-        })))
+        });
+        shared.state.borrow_mut().prepare_spare(&Rc::downgrade(&shared));
+        Ok(Self(shared))
     }
 
     /// Handles of files that are open or being opened now, the journal's two aside.
@@ -141,6 +160,10 @@ impl FileSystem for OpfsFileSystem {
 
     fn poll(&mut self, _: TimestampMs, done: &mut Vec<Completion>) {
         done.append(&mut self.0.state.borrow_mut().done);
+    }
+
+    fn leave(&mut self) {
+        self.0.state.borrow_mut().leave(&Rc::downgrade(&self.0));
     }
 
     fn stats(&self) -> FileSystemStats {

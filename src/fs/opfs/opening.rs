@@ -2,7 +2,7 @@
 
 use super::browser_directory::{half_deleted, pause};
 use super::handles::{Handles, Slot};
-use super::state::{Shared, with_state};
+use super::state::{Shared, State, with_state};
 use super::sync_file::{SyncFile, open_file};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::journal::JournalFile;
@@ -27,6 +27,20 @@ pub(super) fn opened<'a>(
         }
     }
     handles.get(number)
+}
+
+impl State {
+    /// Has an empty file ready for the next commit. Where none can be had, that commit opens its own and learns why.
+    pub(super) fn prepare_spare(&mut self, me: &Weak<Shared>) {
+        if self.is_short_of_room || !self.handles.begin_spare() {
+            return;
+        }
+        let (me, files, number) = (me.clone(), self.handles.files.clone(), self.directory.new_number());
+        spawn_local(async move {
+            let opened = open_file(&files, &number.to_string(), true).await;
+            with_state(&me, |state| state.handles.end_spare(opened.ok().map(|file| (number, file))));
+        });
+    }
 }
 
 /// Looks from time to time whether the browser gets on with opening, as long as there is something to open.

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) readers: Option<Readers>,
     /// The storage has refused something for want of room, and nothing is kept for readers.
     pub(super) is_short_of_room: bool,
+    /// The page goes away, and nobody waits for another turn.
+    pub(super) is_leaving: bool,
 }
 
 /// A stored file that published files lie in.
@@ -100,10 +102,16 @@ impl State {
         }
     }
 
-    /// Commits go one at a time; everything else only waits for operations on the same files.
+    /// Lets what is under way wait for its turns, and all that comes end without any.
+    pub(super) fn leave(&mut self, me: &Weak<Shared>) {
+        self.is_leaving = true;
+        self.advance(me);
+    }
+
+    /// Commits go one at a time, but for those of a page that goes away; everything else only waits for operations on the same files.
     fn may_start(&self, at: usize) -> bool {
         let request = &self.pending[at].request;
-        let is_commit = |request: &Request| matches!(request, Request::Commit { .. });
+        let is_commit = |request: &Request| matches!(request, Request::Commit { .. }) && !self.is_leaving;
         !self.pending[..at]
             .iter()
             .any(|before| (is_commit(request) && is_commit(&before.request)) || request.must_follow(&before.request))

@@ -1,6 +1,7 @@
 // Pages that are left while they append: reloaded, navigated away from with and without coming back, closed; and engines that are
 // ended without a word. What was appended before the page went is there, after a kill all but the last second; nothing is
-// there twice, and nothing has a hole. LEAVES= says how often each way is gone, SEED= at which instants.
+// there twice, and nothing has a hole. LEAVES= says how often each way is gone, SEED= at which instants, WAY= and PLACE= which ways and which
+// combinations.
 import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { after, describe, it } from "node:test";
@@ -81,7 +82,7 @@ const WAYS = {
   },
 };
 
-for (const [name, { entry, options }] of Object.entries(COMBINATIONS)) {
+for (const [name, { entry, options }] of Object.entries(COMBINATIONS).filter(([name]) => name.includes(process.env.PLACE ?? ""))) {
   describe(`${name} is left, seed ${SEED}`, async () => {
     const next = random(SEED);
     const server = await serve({ package: directory, ...MOUNTS });

@@ -133,11 +133,49 @@ fn history() -> (Rc<RefCell<Disk>>, Vec<(usize, Model)>) {
     let mut model = Model::new();
     let mut acknowledged = vec![(disk.borrow().steps.len(), model.clone())];
     for number in 0..COMMITS {
-        let (record, after) = commit(number, &model);
-        journal.commit(&record, || whole(&model)).unwrap();
+        let (mut record, after) = commit(number, &model);
+        if number % 7 == 6 {
+            // The process ends with this commit, and another goes on.
+            record.content(location(number).stored, b"content");
+            journal.commit_last(&record, || {}).unwrap();
+            let replayed = replay_pair(&disk.borrow().contents).unwrap();
+            let files = [0, 1].map(|slot| SimFile { disk: disk.clone(), slot });
+            journal = Journal::start(files, replayed.as_ref()).unwrap();
+        } else {
+            journal.commit(&record, || whole(&model)).unwrap();
+        }
         model = after;
         acknowledged.push((disk.borrow().steps.len(), model.clone()));
     }
     assert!(journal.place.generation > 4, "only {} checkpoints", journal.place.generation);
     (disk, acknowledged)
+}
+
+#[test]
+fn a_last_commit_holds_its_contents_until_the_next_checkpoint() {
+    let (disk, files) = pair(Default::default());
+    let mut journal = Journal::start(files, None).unwrap();
+    let (mut record, model) = commit(0, &Model::new());
+    record.content(location(0).stored, b"content");
+    let mut steps = Vec::new();
+    journal.commit_last(&record, || steps.extend(disk.borrow().steps.last().cloned())).unwrap();
+    assert!(
+        matches!(&steps[..], [Step::Write { .. }]),
+        "what it does meanwhile comes between the record and its flush"
+    );
+    let found = replay_pair(&disk.borrow().contents).unwrap().unwrap();
+    assert_eq!(model_of(&found), model);
+    assert_eq!(found.contents.get(&location(0).stored).map(|bytes| &bytes[..]), Some(&b"content"[..]));
+    drop(journal);
+
+    let files = [0, 1].map(|slot| SimFile { disk: disk.clone(), slot });
+    let mut journal = Journal::start(files, Some(&found)).unwrap();
+    let (mut model, mut number) = (model, 1);
+    while journal.place.generation == found.place.generation {
+        let (record, after) = commit(number, &model);
+        journal.commit(&record, || whole(&model)).unwrap();
+        (model, number) = (after, number + 1);
+    }
+    let found = replay_pair(&disk.borrow().contents).unwrap().unwrap();
+    assert_eq!((model_of(&found), found.contents.len()), (model, 0));
 }
