@@ -93,6 +93,8 @@ export async function warmUp(sandglass) {
     await db.flush();
     await db.forceMerge();
     await db.close();
+    // What was found to be hot is compiled in the background, which on one core goes on only while this thread rests.
+    await pause(1_500);
   }
 }
 
