@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import { type Database, destroy, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass";
 import { EngineModel } from "./model/engine";
-import { type Trouble, troubleOf } from "./model/trouble";
+import { type Trouble, troubleOf, troubleOfRemoving } from "./model/trouble";
 import { append, describe, type Line } from "./model/words";
 import { parseExposition } from "./replay/exposition";
 import { instants, live, store } from "./replay/history";
@@ -32,6 +32,8 @@ export interface Filling {
 export const OWN_DATABASE = "sandglass";
 /** Where the scrape comes from, as a server would label it. */
 const TARGET = { instance: "node-a:9100", job: "node" };
+/** Whose tab has it scrapes; the others look on. */
+const SCRAPE_LOCK = "sandglass page: scrape";
 const TARGET_SELECTOR = '{instance="node-a:9100",job="node"}';
 const SEED = 20261122;
 const INSPECT_MS = 1000;
@@ -56,12 +58,16 @@ export class Session {
   /** What was asked of the engine and is not done yet: "flush", "merge", "snapshot". */
   readonly busy = signal<ReadonlySet<string>>(new Set());
   readonly inMemory = signal(false);
+  /** Another tab scrapes into the same database, and this one looks on until it goes. */
+  readonly looksOn = signal(false);
   readonly database = signal<Database | undefined>(undefined);
   readonly model = new EngineModel();
   readonly snapshots = new Snapshots();
   readonly retention = signal<string>(RETENTIONS.find(([value]) => value === remembered())?.[0] ?? "1y");
 
   #scraper: Scraper | undefined;
+  /** Aborted when this tab scrapes no more, and need not wait for its turn. */
+  #turn: AbortController | undefined;
   #stopObserving: () => void = () => {};
   #inspectTimer: ReturnType<typeof setTimeout> | undefined;
   #drawnVersion = -1;
@@ -77,11 +83,14 @@ export class Session {
   begin(): void {
     if (this.#begun) return;
     this.#begun = true;
+    addEventListener("storage", ({ key, newValue }) => {
+      if (key === RETENTION && newValue !== null && this.looksOn.peek()) void this.#reopen(newValue);
+    });
     void this.start();
   }
 
-  /** `ifLocked` is what to do when another tab has the database: tell it, or wait until it is free. */
-  async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "fail" | "wait" = "fail"): Promise<void> {
+  /** `ifLocked` is what to do when another tab has the database: work through it, or wait until it is free. */
+  async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "share" | "wait" = "share"): Promise<void> {
     this.phase.value = "opening";
     try {
       const database = await open({ name: OWN_DATABASE, storage, ifLocked, retention: this.retention.peek() });
@@ -94,10 +103,29 @@ export class Session {
       this.trouble.value = undefined;
       this.#wantDrawing();
       document.addEventListener("visibilitychange", this.#leave);
-      await this.#scrape(database);
+      await this.#takeTurn(database);
     } catch (error) {
       this.#fail(error);
     }
+  }
+
+  /** Scrapes once no other tab does. */
+  #takeTurn(database: Database): Promise<void> | undefined {
+    // Memory is this tab's own.
+    if (this.inMemory.peek() || navigator.locks === undefined) return this.#scrape(database);
+    const turn = (this.#turn = new AbortController());
+    const { signal } = turn;
+    // On a reload the page before this one may take a moment to let go.
+    const waiting = setTimeout(() => (this.looksOn.value = !signal.aborted), GRACE_MS);
+    const scrape = async () => {
+      clearTimeout(waiting);
+      this.looksOn.value = false;
+      await this.#scrape(database);
+      if (!signal.aborted) await new Promise((resolve) => signal.addEventListener("abort", resolve, { once: true }));
+    };
+    navigator.locks.request(SCRAPE_LOCK, { signal }, scrape).catch((error) => {
+      if (!signal.aborted) this.#fail(error);
+    });
   }
 
   flush(): Promise<void> {
@@ -132,21 +160,25 @@ export class Session {
     this.#scraper?.setPaused(paused);
   }
 
-  /** Opens the database again with another retention, which is fixed while it is open, as on the server. */
-  async setRetention(retention: string): Promise<void> {
-    this.retention.value = retention;
+  /** Opens the database again with another retention, which is fixed while it is open, as on the server. Tabs that look on do the same. */
+  setRetention(retention: string): Promise<void> {
     try {
       localStorage.setItem(RETENTION, retention);
     } catch {
       // Then it holds until the page is loaded again.
     }
+    return this.#reopen(retention);
+  }
+
+  async #reopen(retention: string): Promise<void> {
+    this.retention.value = retention;
     this.#stop();
     const database = this.database.value;
     this.database.value = undefined;
     this.phase.value = "opening";
     await database?.close().catch(() => {});
     this.model.forget();
-    await this.start(this.inMemory.value ? "memory" : "indexeddb", "wait");
+    await this.start(this.inMemory.value ? "memory" : "indexeddb");
   }
 
   /** Removes the database and begins anew. */
@@ -161,7 +193,8 @@ export class Session {
       await destroy(OWN_DATABASE);
       location.reload();
     } catch (error) {
-      this.#fail(error);
+      this.phase.value = "troubled";
+      this.trouble.value = troubleOfRemoving(error);
     }
   }
 
@@ -225,7 +258,7 @@ export class Session {
   async #resume(database: Database, machine: Machine, labels: Record<string, string>[]): Promise<number | undefined> {
     const now = Date.now();
     for (const back of LOOK_BACK_MS) {
-      const found = await database.select(TARGET_SELECTOR, { start: now - back, end: now });
+      const found = await database.select(TARGET_SELECTOR, { start: now - back, end: now, fresh: true });
       if (found.length === 0) continue;
       const lastValues = new Map<string, number>();
       let last = 0;
@@ -298,6 +331,7 @@ export class Session {
 
   #stop(): void {
     this.#scraper?.stop();
+    this.#turn?.abort();
     this.#stopObserving();
     clearTimeout(this.#inspectTimer);
     document.removeEventListener("visibilitychange", this.#leave);

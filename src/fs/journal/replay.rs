@@ -71,7 +71,12 @@ fn replay_file(content: &[u8], slot: usize, generation: u64) -> Result<Option<Re
     let Some(last) = last else { return Ok(None) };
     // Nothing is written before what came before it is durable.
     let is_later = |at: usize| record_head(content, at, generation).is_some_and(|(sequence, ..)| sequence > last + 1);
-    if let Some(later) = (at..content.len()).step_by(8).find(|&at| is_later(at)) {
+    // Within a record that is not whole anything may lie, a file's bytes among it.
+    let broken_len =
+        record_head(content, at, generation).map_or(0, |(_, len, _)| len.saturating_add(HEAD_BYTES as u64));
+    let from = usize::try_from(broken_len).unwrap_or(usize::MAX).saturating_add(at).checked_next_multiple_of(8);
+    let mut behind = (from.unwrap_or(usize::MAX)..content.len()).step_by(8);
+    if let Some(later) = behind.find(|&at| is_later(at)) {
         return Err(Error::corrupt(format!(
             "journal-{}: the record at byte {at} is damaged, since a later one follows at byte {later}",
             name_of(slot)

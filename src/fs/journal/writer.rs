@@ -96,32 +96,33 @@ impl<F: JournalFile> Journal<F> {
         Ok(())
     }
 
-    /// Adds a commit while the process is about to end: it outlives that as soon as it is written, and a power cut when it is flushed. What it has to
-    /// do `meanwhile` may fail without harm. There is no checkpoint, so that the contents that a record holds stay in the journal.
+    /// Adds a commit while the process is about to end: it outlives that as soon as it is written, and a power cut when it is flushed. There is no
+    /// checkpoint, so that the contents that a record holds stay in the journal.
     ///
     /// # Errors
-    /// As those of [`commit`](Self::commit).
-    pub fn commit_last(&mut self, record: &Record, meanwhile: impl FnOnce()) -> Result<()> {
+    /// Those of the files; `Limit` when a checkpoint would have to come first; `Storage` as [`commit`](Self::commit) has it.
+    pub fn commit_last(&mut self, record: &Record) -> Result<()> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
         let Place { slot, generation, sequence, end, .. } = self.place;
         let bytes = bytes_of(record, sequence + 1, generation);
         let new_end = end + bytes.len() as u64;
-        if new_end > MAX_JOURNAL_BYTES {
+        if new_end > 2 * (MAX_JOURNAL_BYTES - ROOM_BYTES) {
             return Err(Error::new(ErrorKind::Limit, format!("a journal of {new_end} bytes needs a checkpoint first")));
         }
-        let written = self.files[slot].write(end, &bytes).and_then(|()| {
-            meanwhile();
-            self.files[slot].flush()
-        });
-        if let Err(error) = written {
+        if let Err(error) = self.write_durably(slot, end, &bytes) {
             self.take_back(slot, end, &error);
             return Err(error);
         }
         self.place.end = new_end;
         self.place.sequence += 1;
         Ok(())
+    }
+
+    /// Where the log ends.
+    pub fn end(&self) -> u64 {
+        self.place.end
     }
 
     /// Whether a commit could not be taken back, so that it may be found at the next start.

@@ -4,13 +4,15 @@ use super::browser_directory::pause;
 use super::contents::bytes_together;
 use super::flight::{Flight, NewContent};
 use super::state::{Shared, State, Stored, changed_kind, with_state};
-use super::sync_file::SyncFile;
 use crate::error::Result;
 use crate::fs::Change;
 use crate::fs::directory::{CommitPlan, InodeId};
 use crate::fs::journal::{JournalFile, Location, Record};
 use std::rc::Weak;
 use wasm_bindgen_futures::spawn_local;
+
+/// Contents go into a journal that is no longer than this: every start reads it.
+const MAX_JOURNAL_WITH_CONTENTS_BYTES: u64 = 4 << 20;
 
 impl State {
     /// Answers whether it is done.
@@ -22,13 +24,16 @@ impl State {
     ) -> Result<bool> {
         let commits_before = self.stats.commits;
         if !matches!(flight, Some(Flight::Commit { commits_before: then, .. }) if *then == commits_before) {
+            if let Some(Flight::Commit { content: NewContent { together: Some(number), .. }, .. }) = flight {
+                self.handles.remove_file(*number);
+            }
             let plan = self.directory.plan(changes)?;
             let content = self.new_content(&plan);
             *flight = Some(Flight::Commit { plan, content, commits_before });
         }
         let Some(Flight::Commit { plan, content, .. }) = flight else { return Err(changed_kind()) };
-        if self.is_leaving && content.is_small(plan) {
-            self.commit_last(plan, content)?;
+        // What can't be had in this way may be had in the ordinary one, if there are turns for it.
+        if self.is_leaving && self.commit_last(plan, content)? {
             self.apply(me, plan, content);
             return Ok(true);
         }
@@ -99,20 +104,30 @@ impl State {
     }
 
     /// Makes a commit known as the page goes away, with its contents in the journal: writing is enough to outlive the page, flushing takes longer
-    /// than a page may have.
-    fn commit_last(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<()> {
-        let mut record = record_of(plan, &content.locations(plan));
-        let Some(number) = content.together else { return self.journal.commit_last(&record, || {}) };
+    /// than a page may have. Answers whether that could be done.
+    fn commit_last(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<bool> {
         let bytes = bytes_together(&self.growing, plan, &content.small);
+        if !content.large.is_empty() || self.journal.end() + bytes.len() as u64 > MAX_JOURNAL_WITH_CONTENTS_BYTES {
+            return Ok(false);
+        }
+        let mut record = record_of(plan, &content.locations(plan));
+        let Some(number) = content.together else { return Ok(self.journal.commit_last(&record).is_ok()) };
         record.content(number, &bytes);
-        // The next start stores what has not got into a file.
-        let file = self.handles.get(number).ok().flatten();
-        let mut written = None;
-        let write = || written = file.filter(|file| file.write(0, &bytes).is_ok());
-        let committed = self.journal.commit_last(&record, write);
-        let _ = written.map(SyncFile::flush);
+        let file = self.handles.get(number)?;
+        let committed = match file.map(|file| file.write(0, &bytes)) {
+            // There is no room for it later either.
+            Some(Err(_)) => false,
+            _ => self.journal.commit_last(&record).is_ok(),
+        };
+        if !committed {
+            return Ok(false);
+        }
+        match file {
+            Some(file) => drop(file.flush()),
+            None => drop(self.unstored.insert(number, bytes)),
+        }
         self.handles.close(number);
-        committed
+        Ok(true)
     }
 
     /// Removes a stored file that nothing leads to any more, after a moment in which readers may go on reading it.
@@ -151,7 +166,7 @@ impl State {
     fn log(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<()> {
         let record = record_of(plan, &content.locations(plan));
         if self.is_leaving {
-            return self.journal.commit_last(&record, || {});
+            return self.journal.commit_last(&record);
         }
         let (directory, locations) = (&self.directory, &self.locations);
         self.journal.commit(&record, || {

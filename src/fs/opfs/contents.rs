@@ -26,14 +26,15 @@ impl State {
         let stored = range.start.min(stored_bytes)..range.end.min(stored_bytes);
         let mut bytes = Vec::new();
         if !stored.is_empty() {
-            let Some(handle) = opened(&mut self.handles, me, location.stored, false).map_err(|error| error.at(file))?
-            else {
-                return Ok(None);
-            };
-            self.stats.read_bytes += stored.end - stored.start;
-            handle
-                .read(location.offset + stored.start..location.offset + stored.end, &mut bytes)
-                .map_err(|error| error.at(file))?;
+            let range = location.offset + stored.start..location.offset + stored.end;
+            if let Some(content) = self.unstored.get(&location.stored) {
+                bytes.extend_from_slice(content.get(range.start as usize..range.end as usize).unwrap_or(&[]));
+            } else {
+                let opened = opened(&mut self.handles, me, location.stored, false).map_err(|error| error.at(file))?;
+                let Some(handle) = opened else { return Ok(None) };
+                self.stats.read_bytes += range.end - range.start;
+                handle.read(range, &mut bytes).map_err(|error| error.at(file))?;
+            }
         }
         if let Some(growing) = growing {
             let (from, to) = (range.start.saturating_sub(stored_bytes), range.end.saturating_sub(stored_bytes));

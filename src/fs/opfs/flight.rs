@@ -28,16 +28,7 @@ pub(super) struct NewContent {
     pub(super) unwritten: Vec<u64>,
 }
 
-/// A journal's record takes no more contents than this.
-const MAX_IN_JOURNAL_BYTES: u64 = 4 << 20;
-
 impl NewContent {
-    /// Whether it is little enough to go into the journal.
-    pub(super) fn is_small(&self, plan: &CommitPlan) -> bool {
-        self.large.is_empty()
-            && self.locations(plan).iter().map(|(_, size_bytes, _)| size_bytes).sum::<u64>() <= MAX_IN_JOURNAL_BYTES
-    }
-
     /// Where the new files lie once they are stored, with their lengths.
     pub(super) fn locations(&self, plan: &CommitPlan) -> Vec<(InodeId, u64, Location)> {
         let size_of = |id: &InodeId| plan.inodes.get(id).copied().flatten().map_or(0, |inode| inode.size_bytes);

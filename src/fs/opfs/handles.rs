@@ -73,9 +73,11 @@ impl Handles {
 
     /// Whether a spare file has to be opened; who asks does.
     pub(super) fn begin_spare(&mut self) -> bool {
-        let is_missing = self.spare.is_none();
-        self.spare.get_or_insert(Spare::Opening);
-        is_missing
+        let begins = self.spare.is_none() && (self.count() < MAX_HANDLES || self.close_least_used());
+        if begins {
+            self.spare = Some(Spare::Opening);
+        }
+        begins
     }
 
     /// The spare file is open, or `None` could be had.
@@ -85,21 +87,20 @@ impl Handles {
 
     /// Makes the spare file an ordinary one, if there is one, and answers its number.
     pub(super) fn use_spare(&mut self) -> Option<u64> {
-        match self.spare.take()? {
-            Spare::Open { number, file } if self.slots.len() < MAX_HANDLES || self.close_least_used() => {
-                self.slots.insert(number, Slot::Open { file, last_use: self.uses, is_new: true });
-                Some(number)
-            }
-            unusable => {
-                self.spare = Some(unusable);
-                None
-            }
-        }
+        let spare = self.spare.take_if(|spare| matches!(spare, Spare::Open { .. }))?;
+        let Spare::Open { number, file } = spare else { return None };
+        self.slots.insert(number, Slot::Open { file, last_use: self.uses, is_new: true });
+        Some(number)
+    }
+
+    /// Handles that are open or being opened.
+    pub(super) fn count(&self) -> usize {
+        self.slots.len() + usize::from(self.spare.is_some())
     }
 
     /// Begins to open a stored file, unless that is done already or there is no room for it; which of all openings it is.
     pub(super) fn begin_opening(&mut self, number: u64) -> Option<u64> {
-        if self.slots.contains_key(&number) || !(self.slots.len() < MAX_HANDLES || self.close_least_used()) {
+        if self.slots.contains_key(&number) || !(self.count() < MAX_HANDLES || self.close_least_used()) {
             return None;
         }
         self.openings += 1;

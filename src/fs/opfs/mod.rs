@@ -74,7 +74,7 @@ impl OpfsFileSystem {
             open_file(&home, "journal-b", true).await.map_err(locked)?,
         ];
         let files = subdirectory(&home, "files", true).await?;
-        let mut found = stored_numbers(&files).await?;
+        let found = stored_numbers(&files).await?;
         let mut contents = [Vec::new(), Vec::new()];
         for (journal, content) in journals.iter().zip(&mut contents) {
             let len = journal.len()?;
@@ -92,26 +92,14 @@ impl OpfsFileSystem {
         let journal = Journal::start(journals, replayed.as_ref())?;
         let journal::Replayed { paths, sizes, mut locations, contents, .. } = replayed.unwrap_or_default();
         let mut directory = Directory::restore(paths, &sizes)?;
-        let is_in_use = |number: u64| {
-            locations.iter().any(|(id, location)| location.stored == number && directory.inode(*id).is_some())
-        };
-        for (number, content) in contents.iter().filter(|(number, _)| is_in_use(**number)) {
-            let file = open_file(&files, &number.to_string(), true).await?;
-            if file.len()? < content.len() as u64 {
-                file.write(0, content)?;
-            }
-            file.flush()?;
-            if let Err(at) = found.binary_search(number) {
-                found.insert(at, *number);
-            }
-        }
         // No number stands for another content later: readers may still ask for the first. What is stored and was never published
         // counts as well, since it can't always be removed now.
         let of_contents = locations.values().map(|location| location.stored).max();
         let last = found.last().copied().max(sizes.last().map(|(last, _)| *last)).max(of_contents);
         directory.reserve_inodes(last.map_or(0, |last| last + 1));
         locations.retain(|id, _| directory.inode(*id).is_some());
-        let is_missing = |id| locations.get(&id).is_none_or(|location| found.binary_search(&location.stored).is_err());
+        let is_there = |number: u64| found.binary_search(&number).is_ok() || contents.contains_key(&number);
+        let is_missing = |id| locations.get(&id).is_none_or(|location| !is_there(location.stored));
         if let Some((path, id)) = directory.published().find(|(_, id)| is_missing(*id)) {
             let number = locations.get(&id).map_or(id, |location| location.stored);
             return Err(half_deleted(format!("the file {path} is missing, which was stored in files/{number}")));
@@ -124,6 +112,12 @@ impl OpfsFileSystem {
         for number in found.iter().filter(|number| !stored.contains_key(number)) {
             let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
         }
+        // The page that went away has not come to flushing these, or even to writing them.
+        for (number, content) in contents.iter().filter(|(number, _)| stored.contains_key(number)) {
+            let file = open_file(&files, &number.to_string(), true).await.map_err(as_passing)?;
+            file.write(0, content)?;
+            file.flush()?;
+        }
         let shared = Rc::new(Shared {
             state: RefCell::new(State {
                 journal,
@@ -131,6 +125,7 @@ impl OpfsFileSystem {
                 growing: SortedMap::new(),
                 locations,
                 stored,
+                unstored: SortedMap::new(),
                 handles: Handles::new(files),
                 pending: Vec::new(),
                 done: Vec::new(),
@@ -147,7 +142,7 @@ impl OpfsFileSystem {
 
     /// Handles of files that are open or being opened now, the journal's two aside.
     pub fn open_handles(&self) -> usize {
-        self.0.state.borrow().handles.slots.len()
+        self.0.state.borrow().handles.count()
     }
 }
 
@@ -172,4 +167,9 @@ impl FileSystem for OpfsFileSystem {
         state.directory.count(&mut stats);
         stats
     }
+}
+
+/// The database is ours all the same, and whoever has this file may let go of it.
+fn as_passing(error: Error) -> Error {
+    if error.kind() == ErrorKind::Locked { Error::new(ErrorKind::Storage, error.message()) } else { error }
 }

@@ -1,13 +1,14 @@
 //! Opening stored files, which takes a turn of the event loop, and looking whether the browser gets on with it.
 
+use super::as_passing;
 use super::browser_directory::{half_deleted, pause};
 use super::handles::{Handles, Slot};
 use super::state::{Shared, State, with_state};
 use super::sync_file::{SyncFile, open_file};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{ErrorKind, Result};
 use crate::fs::journal::JournalFile;
 use std::rc::Weak;
-use wasm_bindgen_futures::spawn_local;
+use wasm_bindgen_futures::{JsFuture, spawn_local};
 use web_sys::FileSystemDirectoryHandle;
 
 /// How often it is looked whether handles get open. It is longer than a busy disk takes.
@@ -38,7 +39,11 @@ impl State {
         let (me, files, number) = (me.clone(), self.handles.files.clone(), self.directory.new_number());
         spawn_local(async move {
             let opened = open_file(&files, &number.to_string(), true).await;
-            with_state(&me, |state| state.handles.end_spare(opened.ok().map(|file| (number, file))));
+            if me.strong_count() > 0 {
+                with_state(&me, |state| state.handles.end_spare(opened.ok().map(|file| (number, file))));
+            } else if opened.map(drop).is_ok() {
+                let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
+            }
         });
     }
 }
@@ -80,11 +85,7 @@ async fn open_slot(me: Weak<Shared>, files: FileSystemDirectoryHandle, number: u
             Err(error) if error.kind() == ErrorKind::NotFound => {
                 Slot::Failed(half_deleted(format!("files/{number} is missing")))
             }
-            // The database is ours all the same, and whoever has this file may let go of it.
-            Err(error) if error.kind() == ErrorKind::Locked => {
-                Slot::Failed(Error::new(ErrorKind::Storage, error.message()))
-            }
-            Err(error) => Slot::Failed(error),
+            Err(error) => Slot::Failed(as_passing(error)),
         };
         state.handles.slots.insert(number, slot);
     });

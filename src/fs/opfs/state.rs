@@ -25,6 +25,8 @@ pub(super) struct State {
     /// Where published files lie.
     pub(super) locations: SortedMap<InodeId, Location>,
     pub(super) stored: SortedMap<u64, Stored>,
+    /// What the journal holds of stored files that are not there yet.
+    pub(super) unstored: SortedMap<u64, Vec<u8>>,
     pub(super) handles: Handles,
     /// Operations in the order of submission, those under way among them.
     pub(super) pending: Vec<Pending>,

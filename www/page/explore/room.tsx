@@ -17,7 +17,6 @@ import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
 import { colourOf } from "./figures";
 import style from "./explore.module.css";
-import { useOwnDatabase } from "./guest";
 import { heatOf } from "./heat";
 import { HeatMap } from "./heat_map";
 import { Legend } from "./legend";
@@ -49,17 +48,16 @@ const SHAPES: readonly { value: Shape; name: string }[] = [
 /** Over the page's own database. */
 export function OwnExplore({ session }: { session: Session }) {
   const filling = session.filling.value;
-  const { database, isGuest } = useOwnDatabase(session);
   return (
     <>
-      {!isGuest && <TroubleCard session={session} />}
+      <TroubleCard session={session} />
       <Explore
         of="own"
-        database={database}
+        database={session.database}
         suggest={async () => ({ expression: "sum by (mode) (rate(node_cpu_seconds_total[1m]))", from: "now-15m", to: "now" })}
         version={filling ? "filling" : "filled"}
       >
-        {isGuest
+        {session.looksOn.value
           ? "The page’s own database, which another tab writes: it is asked through that tab."
           : filling
             ? `The page’s own database; it is being filled with a past, ${Math.floor((100 * filling.done) / Math.max(1, filling.total))} % so far.`

@@ -274,8 +274,9 @@ export class Player {
     try {
       if (part === undefined) this.part.value = this.block.value = undefined;
       else {
-        const details = await world.ask((database) => database.inspectPart(Number(part), { count: 2000 }));
-        const decoded = block === undefined ? undefined : await world.ask((database) => database.inspectBlock(Number(part), Number(block)));
+        const [partId, blockIndex] = [idOf("part", part), block === undefined ? undefined : idOf("block", block)];
+        const details = await world.ask((database) => database.inspectPart(partId, { count: 2000 }));
+        const decoded = blockIndex === undefined ? undefined : await world.ask((database) => database.inspectBlock(partId, blockIndex));
         if (this.zoom.value !== path) return;
         this.part.value = details;
         this.block.value = decoded;
@@ -454,4 +455,10 @@ export class Player {
     this.playing.value = false;
     this.trouble.value = messageOf(error);
   }
+}
+
+/** The number of a part or a block, as addresses have it. */
+function idOf(what: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`there is no ${what} "${text}"; they have numbers`);
+  return Number(text);
 }

@@ -214,7 +214,8 @@ export class EngineModel {
       for (const part of found.parts) {
         alive.add(part.id);
         const known = partition.parts.get(part.id);
-        if (known) continue;
+        // The engine of another tab that took over numbers them anew.
+        if (known !== undefined && !known.retired && known.name === part.name && known.rows === part.rows) continue;
         partition.parts.set(part.id, {
           id: part.id,
           partition: found.name,

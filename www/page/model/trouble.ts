@@ -14,8 +14,8 @@ export function troubleOf(error: unknown): Trouble {
   switch (code) {
     case "locked":
       return {
-        title: "Sandglass is open in another tab",
-        text: "One tab at a time can write to the database. Close the other tab, and this one goes on by itself.",
+        title: "Another tab has the database and does not share it",
+        text: "It sleeps, or has another version of this page. Go to that tab, reload or close it, and this one goes on by itself.",
         detail: message,
         remedy: "waits",
       };
@@ -55,6 +55,18 @@ export function troubleOf(error: unknown): Trouble {
         remedy: "retry",
       };
   }
+}
+
+/** What can go wrong when the database is removed. */
+export function troubleOfRemoving(error: unknown): Trouble {
+  const trouble = troubleOf(error);
+  if (trouble.remedy !== "waits") return trouble;
+  return {
+    title: "Another tab of this page has the database open",
+    text: "Nothing was removed. Close the page’s other tabs, try again, and then start over.",
+    detail: trouble.detail,
+    remedy: "retry",
+  };
 }
 
 export function messageOf(error: unknown): string {

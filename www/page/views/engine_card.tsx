@@ -12,12 +12,16 @@ export function EngineCard({ session }: { session: Session }) {
   const running = session.phase.value === "running";
   const busy = session.busy.value;
   const paused = session.paused.value;
+  const looksOn = session.looksOn.value;
   return (
     <section class="card" aria-labelledby="engine-title">
       <div class="card-head">
         <div>
           <h2 id="engine-title">How it stores it</h2>
-          <p class="hint">Each block is a part; its height is the logarithm of its bytes.</p>
+          <p class="hint">
+            Each block is a part; its height is the logarithm of its bytes.
+            {looksOn && " Another tab of this page scrapes, and this one looks on; it goes on with the scrape when that tab is closed."}
+          </p>
         </div>
         <div class="controls">
           <button type="button" disabled={!running || busy.has("flush")} onClick={() => void session.flush()} title="Raw rows become searchable now">
@@ -30,9 +34,10 @@ export function EngineCard({ session }: { session: Session }) {
             label="Scrapes a second"
             choices={PACES.map((pace) => ({ value: pace, name: `${pace}×`, spoken: `${pace}×: ${plural(pace, "scrape")} a second` }))}
             chosen={session.pace.value}
+            isOff={looksOn}
             onChoose={(pace) => session.setPace(pace)}
           />
-          <button type="button" class="pause" aria-pressed={paused} onClick={() => session.setPaused(!paused)}>
+          <button type="button" class="pause" disabled={looksOn} aria-pressed={paused} onClick={() => session.setPaused(!paused)}>
             {paused ? "Go on" : "Pause"}
           </button>
         </div>

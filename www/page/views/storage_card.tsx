@@ -39,7 +39,7 @@ export function StorageCard({ session }: { session: Session }) {
         <div class="controls">
           <label class="retention">
             Keep{" "}
-            <select value={session.retention.value} disabled={session.phase.value !== "running"} onChange={(event) => void session.setRetention((event.target as HTMLSelectElement).value)}>
+            <select value={session.retention.value} disabled={session.phase.value !== "running" || session.looksOn.value} onChange={(event) => void session.setRetention((event.target as HTMLSelectElement).value)}>
               {RETENTIONS.map(([value, name]) => (
                 <option key={value} value={value}>
                   {name}

@@ -54,6 +54,8 @@ export type Starter = (wish: EngineWish, wasm: WasmSource | undefined, signal: A
 export async function openDatabase(options: OpenOptions = {}, start: Starter, reachesOpfs: () => boolean): Promise<Database> {
   record(options, "options");
   onlyKnown(options, OPTIONS, "open()");
+  for (const [name, value] of Object.entries(options))
+    if (value === null && name !== "signal") throw invalid(`${name} is null; leave it out, or give it a value`);
   const { signal } = options;
   return abortable(
     "open",

@@ -117,9 +117,20 @@ export const TESTS = {
   },
 
   async "whatever cannot be used is refused with a code, and says what it is"({ open, sandglass }) {
-    for (const options of [null, 5, [], { authKeys: null }, { authKeys: "key" }, { signal: 5 }, { signal: {} }]) {
+    for (const options of [
+      null,
+      5,
+      [],
+      { authKeys: null },
+      { storage: null },
+      { files: null },
+      { wasm: null },
+      { authKeys: "key" },
+      { signal: 5 },
+      { signal: {} },
+    ]) {
       const own = typeof options === "object" && options !== null && !Array.isArray(options) ? { storage: "memory", ...options } : options;
-      await fails("invalid", () => sandglass.open(own), /object|signal/);
+      await fails("invalid", () => sandglass.open(own), /object|signal|is null/);
     }
     const db = await open();
     const up = db.series({ __name__: "up" });

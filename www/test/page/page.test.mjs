@@ -291,12 +291,29 @@ test("keeps everything over a reload, and fills nothing a second time", async ()
   assert.doesNotMatch(await page.textContent(".figures"), /writing/);
 });
 
-test("tells a second tab what to do, and lets it in when the first is closed", async () => {
+test("a second tab looks on, asks and flushes, and goes on with the scrape when the first is closed", async () => {
   const second = await context.newPage();
   await second.goto(address);
-  await second.getByRole("heading", { name: "open in another tab" }).waitFor({ timeout: 15_000 });
-  await page.close();
   await second.waitForSelector(".block", { timeout: 20_000 });
+  await second.getByText("this one looks on").waitFor({ timeout: 20_000 });
+  assert.equal(await second.getByRole("button", { name: "Pause" }).isDisabled(), true);
+  await second.getByRole("button", { name: "Flush" }).click();
+  await second.locator(".log li", { hasText: "flush" }).first().waitFor({ timeout: 20_000 });
+  assert.ok((await figure(second, "samples")) >= (await figure(page, "samples")) - SERIES * 10);
+  await page.close();
+  await second.waitForFunction(() => !document.body.textContent.includes("this one looks on"), null, { timeout: 20_000 });
+  const before = await figure(second, "samples");
+  await second.waitForFunction(
+    (before) =>
+      Number(
+        document
+          .querySelector(".figures")
+          .textContent.replace(/[^]*?samples/, "")
+          .replace(/\D.*/, ""),
+      ) !== before,
+    before,
+    { timeout: 20_000 },
+  );
   page = second;
 });
 

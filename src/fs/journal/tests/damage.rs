@@ -1,6 +1,6 @@
 //! Journals that were cut off, damaged, or written by another version.
 
-use super::super::format::{HEAD_BYTES, TAG_FILE, TAG_GONE, bytes_of, head_bytes, record_at};
+use super::super::format::{HEAD_BYTES, TAG_CONTENT, TAG_FILE, TAG_GONE, bytes_of, head_bytes, record_at};
 use super::*;
 use xxhash_rust::xxh64::xxh64;
 
@@ -85,6 +85,8 @@ fn records_without_meaning_are_refused() {
         [vec![TAG_GONE], 4_u64.to_le_bytes().to_vec(), b"a/..".to_vec()].concat(),
         [vec![TAG_GONE], 2_u64.to_le_bytes().to_vec(), vec![0xff, 0xfe]].concat(),
         [vec![TAG_GONE], (NUMBERS_END - 1).to_le_bytes().to_vec(), b"a".to_vec()].concat(),
+        [vec![TAG_CONTENT], 1_u64.to_le_bytes().to_vec(), (NUMBERS_END - 1).to_le_bytes().to_vec(), b"a".to_vec()]
+            .concat(),
     ] {
         let mut file = head_bytes(3);
         file.extend_from_slice(&bytes_of(&Record { content: content.clone(), adds: true }, 5, 3));
