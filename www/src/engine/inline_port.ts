@@ -346,7 +346,7 @@ export class InlinePort implements Port {
       this.#pump.workNow(LINGER_MS);
       engine.logWaitingRows();
       // What has been handed to the browser gets through when this thread does not go at once.
-      if (!engine.completed().includes(ticket)) linger();
+      if (!engine.completed().includes(ticket)) linger(LINGER_MS);
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }

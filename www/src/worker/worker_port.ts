@@ -16,7 +16,7 @@ import { type Wire, workerWire } from "./wire.js";
 import type { EngineEvent } from "../api/events.js";
 import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
-import { linger } from "../base/linger.js";
+import { linger, WORKER_LINGER_MS } from "../base/linger.js";
 import { Liveness } from "./liveness.js";
 
 /** A page that has handed nothing over for so long has nothing to lose when it goes away. */
@@ -384,7 +384,7 @@ export class WorkerPort implements Port {
     if (this.#reason !== undefined) return;
     this.#post({ kind: "suspend" });
     // The worker gets little time once the page is gone.
-    if (performance.now() < this.#durableAt) linger();
+    if (performance.now() < this.#durableAt) linger(WORKER_LINGER_MS);
     // The worker ends by itself, when it has handed to the storage what it can.
     this.end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
   }
