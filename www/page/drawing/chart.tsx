@@ -25,7 +25,8 @@ interface Reading {
   width: number;
 }
 
-export function Chart({ feed }: { feed: ChartFeed }) {
+/** `nothing` is what is said where there is nothing to draw. */
+export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed: ChartFeed; nothing?: string }) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [reading, setReading] = useState<Reading | undefined>();
@@ -114,7 +115,7 @@ export function Chart({ feed }: { feed: ChartFeed }) {
         onDblClick={() => (feed.fixed.value = undefined)}
       >
         {drawn && shownReading && <Tooltip drawn={drawn} reading={shownReading} />}
-        {drawn && drawn.table.times.length === 0 && <p class="nothing">Nothing to draw in this time</p>}
+        {drawn && drawn.table.times.length === 0 && <p class="nothing">{nothing}</p>}
       </div>
       <p class="hidden" role="status">
         {told}

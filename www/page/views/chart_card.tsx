@@ -67,7 +67,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           </button>
         ))}
       </div>
-      <Chart feed={feed} />
+      <Chart feed={feed} nothing={session.filling.value && "The past is being written…"} />
       <div class="chart-foot">
         <ReadingLine feed={feed} />
         <div class="controls">
