@@ -6,6 +6,8 @@ import { defineConfig } from "vite";
 export default defineConfig({
   root: fileURLToPath(new URL("page", import.meta.url)),
   base: "./",
+  // An address that is not there is told so, and not answered with the page.
+  appType: "mpa",
   oxc: { jsx: { runtime: "automatic", importSource: "preact" } },
   worker: { format: "es" },
   build: {

@@ -22,6 +22,7 @@ const IMPORTS = {
 const addressed = Object.fromEntries(Object.entries(IMPORTS).map(([name, path]) => [name, new URL(path, base).href]));
 const FRAME = `<!doctype html><html lang="en"><head><meta charset="utf-8" /><base href="${base.href}" />
 <meta name="color-scheme" content="light dark" /><title>The code of this page</title><link rel="stylesheet" href="uplot.css" />
+<style>.uplot { background: white; color: black; } body { overflow-x: auto; }</style>
 <script type="importmap">${JSON.stringify({ imports: addressed })}</script></head><body><pre>running…
 </pre><script>${PRINT}</script><script type="module">
 ${code}

@@ -143,9 +143,13 @@ export class ChartFeed {
       if (asked !== this.#asked) return;
       this.problem.value = messageOf(error);
       if ((error as { code?: unknown }).code !== "invalid") this.#again(RETRY_MS);
+      // The lines of another selector would be taken for those of this one.
+      else this.drawn.value = { ...NO_LINES, start: start / 1000, end: end / 1000 };
     }
   }
 }
+
+const NO_LINES: Drawn = { key: "", names: [], unit: unitOf("", false), rate: false, windowMs: 0, table: align([]), matched: 0, samples: 0, tookMs: 0, start: 0, end: 0 };
 
 const NATURAL = new Intl.Collator("en", { numeric: true });
 

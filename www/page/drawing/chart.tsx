@@ -1,5 +1,6 @@
 // The chart: uPlot draws the lines; the legend and the readings under the crosshair are ours.
 
+import type { ComponentChildren } from "preact";
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
@@ -26,7 +27,7 @@ interface Reading {
 }
 
 /** `nothing` is what is said where there is nothing to draw. */
-export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed: ChartFeed; nothing?: string }) {
+export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed: ChartFeed; nothing?: ComponentChildren }) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [reading, setReading] = useState<Reading | undefined>();

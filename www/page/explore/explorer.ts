@@ -172,10 +172,14 @@ export class Explorer {
     this.drafts.value = this.drafts.peek().with(at, text);
   }
 
+  /** The box that was asked for and is not there yet. */
+  wantsFocus: number | undefined;
+
   addQuery(): void {
     if (this.drafts.peek().length >= MOST_QUERIES) return;
     this.drafts.value = [...this.drafts.peek(), ""];
     this.box.value = this.drafts.peek().length - 1;
+    this.wantsFocus = this.box.peek();
   }
 
   removeQuery(at: number): void {

@@ -50,12 +50,13 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
     const run = (view: EditorView): boolean => {
       if (completionStatus(view.state) === "active") {
         const chosen = selectedCompletion(view.state);
-        const before = view.state.sliceDoc(0, view.state.selection.main.head);
-        // What stands there already is not completed again; and where nothing of a word was typed, only what was gone to is taken.
-        const isMeant = chosen && !before.endsWith(chosen.label) && (/[\w:]$/.test(before) || (selectedCompletionIndex(view.state) ?? 0) > 0);
-        if (isMeant && acceptCompletion(view)) return true;
-        closeCompletion(view);
+        const [typed = ""] = /[\w:.]*$/.exec(view.state.sliceDoc(0, view.state.selection.main.head)) ?? [];
+        // Taken is what was gone to, or what goes on as it was typed; not what has the letters somewhere, nor what stands there already.
+        const goesOn = chosen !== null && typed !== "" && chosen.label.length > typed.length && chosen.label.toLowerCase().startsWith(typed.toLowerCase());
+        if ((goesOn || (selectedCompletionIndex(view.state) ?? 0) > 0) && acceptCompletion(view)) return true;
       }
+      // One that is still being looked for must not open over the answer.
+      closeCompletion(view);
       explorer.run();
       return true;
     };
@@ -96,6 +97,10 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
       }),
     });
     editor.current = view;
+    if (explorer.wantsFocus === at) {
+      explorer.wantsFocus = undefined;
+      view.focus();
+    }
     explorer.boxes.set(at, (text) => {
       view.dispatch(view.state.replaceSelection(text));
       view.focus();

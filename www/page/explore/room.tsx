@@ -270,7 +270,7 @@ function costOf({ stats, range, instant, raw }: Answer): string {
   if (raw) return `${result}, ${many(raw.found.reduce((sum, { timestamps }) => sum + timestamps.length, 0), "sample")}`;
   if (!stats) return result;
   const ms = stats.milliseconds < 10 ? stats.milliseconds.toFixed(1) : Math.round(stats.milliseconds);
-  return `${result} in ${ms} ms, from ${many(stats.samples, "sample")} of ${plural(stats.series, "series", "series")}: ${plural(stats.blocks, "block")}, ${bytes(stats.bytes)} read`;
+  return `${result} in ${ms} ms, from ${many(stats.samples, "decoded sample")} of ${plural(stats.series, "series", "series")}: ${plural(stats.blocks, "block")}, ${bytes(stats.bytes)} read`;
 }
 
 function Step({ explorer }: { explorer: Explorer }) {

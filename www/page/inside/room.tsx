@@ -96,6 +96,9 @@ function begin(player: Player, situation: string): void {
   }
   const history = { ...HOME.history, seed: player.history.value.seed, situation };
   void player.go({ history, at: 0, zoom: [] }).then((arrived) => arrived && start(player));
+  // On a phone the list lies far below what it changes.
+  const picture = document.querySelector(".picture");
+  if (picture && picture.getBoundingClientRect().bottom < 0) picture.scrollIntoView();
 }
 
 export function Room({ player }: { player: Player }) {

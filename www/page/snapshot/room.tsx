@@ -52,7 +52,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${dayOf(start)} – ${dayOf(end)}` : "no part holds any"} />
         <Figure name="series" value={grouped(snapshot.series.value)} note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`} />
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
-        <Figure name="months" value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
+        <Figure name={state?.partitions.length === 1 ? "month" : "months"} value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
       </dl>
       {isBroken && <Health snapshot={snapshot} />}
       {parts.length > 0 && <Heavy snapshot={snapshot} />}

@@ -67,7 +67,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           </button>
         ))}
       </div>
-      <Chart feed={feed} nothing={session.filling.value && "The past is being written…"} />
+      <Chart feed={feed} nothing={feed.problem.value ? <SelectorsOnly /> : session.filling.value && "The past is being written…"} />
       <div class="chart-foot">
         <ReadingLine feed={feed} />
         <div class="controls">
@@ -120,6 +120,14 @@ export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HT
 }
 
 /** What it took to make the picture; and, for listeners, that there is one. */
+function SelectorsOnly() {
+  return (
+    <span>
+      This box takes a selector, such as <code>{'node_load1{job="node"}'}</code>. Expressions are asked in <a href="#explore">Explore</a>.
+    </span>
+  );
+}
+
 export function ReadingLine({ feed }: { feed: ChartFeed }) {
   const drawn = feed.drawn.value;
   const problem = feed.problem.value || feed.notTaken.value;

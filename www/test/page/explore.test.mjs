@@ -150,7 +150,10 @@ test("a query is typed with what the database offers, and drawn", async () => {
   await shows(['{code="500"}']);
   assert.equal((await address()).q, 'sum by (code) (rate(requests_total{code=~"500"}))');
   assert.equal(await legend().locator("[data-value]").textContent(), "2");
-  assert.match(await page.textContent("[data-query]"), /1 series in [\d.]+ ms, from \d+ samples of 1 series: \d+ blocks?, \d+ B read/);
+  assert.match(
+    await page.textContent("[data-query]"),
+    /1 series in [\d.]+ ms, from \d+ decoded samples of 1 series: \d+ blocks?, \d+ B read/,
+  );
   quiet();
 });
 
@@ -294,7 +297,7 @@ test("an address opened anew shows what it showed", async () => {
   await other.waitForSelector("[aria-busy=false] [data-counted]", PATIENCE);
   await other.locator("[aria-label=Metrics] li").first().waitFor(PATIENCE);
   assert.deepEqual(await seen(other), here);
-  assert.match(await other.textContent("main"), /another tab writes/);
+  await other.waitForFunction(() => /another tab writes/.test(document.querySelector("main").textContent), null, PATIENCE);
   await page.close();
   page = other;
   await page.waitForFunction(() => /scraped each second/.test(document.querySelector("main").textContent), null, PATIENCE);
