@@ -213,9 +213,16 @@ impl Scan {
         {
             tar.reader.finish()?;
         }
-        let mut plan = self.inventory.plan(next_generation)?;
+        let ended = match &self.input {
+            Input::Tar(tar) => tar.damage.clone().or_else(|| tar.reader.finish().err()),
+            Input::Files(_) => None,
+        };
+        let mut plan = self.inventory.plan(next_generation).map_err(|missing| match &ended {
+            Some(ended) => Error::new(ended.kind(), format!("{}. Until there, {}", ended.message(), missing.message())),
+            None => missing,
+        })?;
         if let Input::Tar(tar) = &self.input {
-            if let Some(ended) = tar.damage.clone().or_else(|| tar.reader.finish().err()) {
+            if let Some(ended) = ended {
                 plan.note(String::new(), ended.message());
             }
             plan.leave_out_behind(tar.size_bytes, &self.files);

@@ -189,7 +189,7 @@ impl TarReader {
             return Ok(());
         }
         if self.entries == 0 {
-            return Err(no_tar(0, "it is shorter than the shortest one"));
+            return Err(no_tar(0, looks_like(&self.collected).unwrap_or("it is shorter than the shortest one")));
         }
         Err(Error::corrupt(format!(
             "the tar ends without the mark at its end, behind {} entries: it was cut off; pack it or fetch it again",
@@ -208,7 +208,9 @@ impl TarReader {
         check_sum(header, &block, self.entries)?;
         let size = match self.pax_size {
             Some(size) => size,
-            None => header.entry_size().map_err(|error| no_tar(self.entries, &error.to_string()))?,
+            None => header
+                .entry_size()
+                .map_err(|_| no_tar(self.entries, "there is no number where a header has its size"))?,
         };
         let padding = (BLOCK as u64 - size % BLOCK as u64) % BLOCK as u64;
         let extension = match header.entry_type() {
@@ -292,10 +294,16 @@ fn take<'a>(bytes: &mut &'a [u8], most: u64) -> &'a [u8] {
 
 /// The sum of a header's bytes, its own field counted as blanks.
 fn check_sum(header: &Header, block: &[u8], entries: u64) -> Result<()> {
-    let stored = header.cksum().map_err(|_| no_tar(entries, "there is no number where a header has its checksum"))?;
+    let other = |why| no_tar(entries, looks_like(block).filter(|_| entries == 0).unwrap_or(why));
+    let stored = header.cksum().map_err(|_| other("there is no number where a header has its checksum"))?;
     let outside = block[..148].iter().chain(&block[156..]);
     let sum: u32 = outside.map(|byte| u32::from(*byte)).sum::<u32>() + 8 * u32::from(b' ');
-    if sum == stored { Ok(()) } else { Err(no_tar(entries, "the sum of a header's bytes is another one")) }
+    if sum == stored { Ok(()) } else { Err(other("the sum of a header's bytes is another one")) }
+}
+
+/// What people hand in for a tar.
+fn looks_like(bytes: &[u8]) -> Option<&'static str> {
+    bytes.trim_ascii_start().starts_with(b"{").then_some("it looks like exported JSON lines, which ingest takes")
 }
 
 #[cold]
@@ -348,6 +356,20 @@ mod tests {
         }
         reader.finish()?;
         Ok(found)
+    }
+
+    #[test]
+    fn what_is_no_tar_is_told_in_words_of_ours() {
+        let export = b"{\"metric\":{\"__name__\":\"up\"},\"values\":[1],\"timestamps\":[1]}\n".repeat(20);
+        for len in [60, 511, 512, 1000] {
+            assert!(
+                read(&export[..len], 100).unwrap_err().message().contains("JSON lines, which ingest takes"),
+                "{len}"
+            );
+        }
+        let noise: Vec<u8> = (0..2000_u32).map(|i| (i * i % 251) as u8 | 0x80).collect();
+        let message = read(&noise, 100).unwrap_err();
+        assert!(message.message().starts_with("this is no tar (there is no number where a header"), "{message}");
     }
 
     #[test]

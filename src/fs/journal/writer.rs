@@ -121,6 +121,7 @@ impl<F: JournalFile> Journal<F> {
     }
 
     /// Where the log ends.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS asks for it"))]
     pub fn end(&self) -> u64 {
         self.place.end
     }
