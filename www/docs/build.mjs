@@ -14,7 +14,7 @@ const REPOSITORY = "https://github.com/sandglass-tsdb/sandglass";
 const [target = join(TOP, "dist/page/docs")] = process.argv.slice(2);
 
 const pages = readPages();
-const nameOf = (path) => (path === "README.md" ? "What is promised, in the README" : titleOf(pages.get(path)));
+const nameOf = (path) => (path === "README.md" ? "The README" : titleOf(pages.get(path)));
 const problems = [];
 /** Links to be looked up when all anchors are known. */
 const links = [];

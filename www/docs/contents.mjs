@@ -26,6 +26,7 @@ export const CONTENTS = [
     title: "Reference",
     pages: [
       "api/README.md",
+      "docs/PROMISES.md",
       "docs/QUERIES.md",
       "docs/HTTP.md",
       "docs/PUSH.md",
