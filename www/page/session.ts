@@ -1,7 +1,7 @@
 // One visit: opens the database, fills it the first time, scrapes on, and keeps the model beside the engine.
 
 import { signal } from "@preact/signals";
-import { type Database, destroy, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass";
+import { type Database, destroy, type EngineEvent, type EngineState, type Opened, open, type SeriesHandle } from "sandglass";
 import { EngineModel } from "./model/engine";
 import { type Trouble, troubleOf, troubleOfRemoving } from "./model/trouble";
 import { append, describe, type Line } from "./model/words";
@@ -57,7 +57,8 @@ export class Session {
   readonly paused = signal(false);
   /** What was asked of the engine and is not done yet: "flush", "merge", "snapshot". */
   readonly busy = signal<ReadonlySet<string>>(new Set());
-  readonly inMemory = signal(false);
+  /** Where the samples are kept. */
+  readonly storage = signal<Opened["storage"] | undefined>(undefined);
   /** Another tab scrapes into the same database, and this one looks on until it goes. */
   readonly looksOn = signal(false);
   readonly database = signal<Database | undefined>(undefined);
@@ -90,11 +91,11 @@ export class Session {
   }
 
   /** `ifLocked` is what to do when another tab has the database: work through it, or wait until it is free. */
-  async start(storage: "indexeddb" | "memory" = "indexeddb", ifLocked: "share" | "wait" = "share"): Promise<void> {
+  async start(storage?: "memory", ifLocked: "share" | "wait" = "share"): Promise<void> {
     this.phase.value = "opening";
     try {
-      const database = await open({ name: OWN_DATABASE, storage, ifLocked, retention: this.retention.peek() });
-      this.inMemory.value = storage === "memory";
+      const database = await open({ name: OWN_DATABASE, ...(storage && { storage }), ifLocked, retention: this.retention.peek() });
+      this.storage.value = database.opened.storage;
       this.#stopObserving = database.observe((event) => this.#take(event));
       this.database.value = database;
       await this.#inspect();
@@ -112,7 +113,7 @@ export class Session {
   /** Scrapes once no other tab does. */
   #takeTurn(database: Database): Promise<void> | undefined {
     // Memory is this tab's own.
-    if (this.inMemory.peek() || navigator.locks === undefined) return this.#scrape(database);
+    if (this.storage.peek() === "memory" || navigator.locks === undefined) return this.#scrape(database);
     const turn = (this.#turn = new AbortController());
     const { signal } = turn;
     // On a reload the page before this one may take a moment to let go.
@@ -178,7 +179,7 @@ export class Session {
     this.phase.value = "opening";
     await database?.close().catch(() => {});
     this.model.forget();
-    await this.start(this.inMemory.value ? "memory" : "indexeddb");
+    await this.start(this.storage.peek() === "memory" ? "memory" : undefined);
   }
 
   /** Removes the database and begins anew. */
@@ -346,7 +347,7 @@ export class Session {
       setTimeout(() => {
         if (this.phase.value === "opening") this.trouble.value = trouble;
       }, GRACE_MS);
-      void this.start("indexeddb", "wait");
+      void this.start(undefined, "wait");
       return;
     }
     this.phase.value = "troubled";

@@ -309,7 +309,8 @@ function Troubles({ player }: { player: Player }) {
     <div class="troubles" role="status">
       {crash && (
         <p>
-          <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what was on disk was found again.
+          <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what was on disk was found again. This
+          room’s engine keeps no log of rows, as the server keeps none; a database of the package does, and loses a second at most.
         </p>
       )}
       {trouble && (

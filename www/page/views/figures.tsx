@@ -6,6 +6,9 @@ const USUAL_MS = { logged: 2_000, unlogged: 11_000 };
 /** From this interval on there is no log. */
 const UNLOGGED_FROM_MS = 5_000;
 
+/** In the names that browsers' own tools have for them. */
+const WHERE = { opfs: "in OPFS", indexeddb: "in IndexedDB", memory: "in memory only" } as const;
+
 /** The state in one line: how much there is, how small it is, where it lies and since when it is safe. */
 export function Figures({ session }: { session: Session }) {
   session.frame.value;
@@ -13,7 +16,8 @@ export function Figures({ session }: { session: Session }) {
   const hasLog = state !== undefined && state.config.durableWithinMs < UNLOGGED_FROM_MS;
   const totals = session.model.totals(hasLog);
   const filling = session.filling.value;
-  const inMemory = session.inMemory.value;
+  const storage = session.storage.value;
+  const inMemory = storage === "memory";
   // While those that were there at the start are being counted, the engine does not say; and it is asked once a second, so that
   // the first samples can be known before their series are.
   const counted = state?.index?.series == null ? undefined : state.index.series - state.index.deletedSeries;
@@ -35,7 +39,7 @@ export function Figures({ session }: { session: Session }) {
         note="16 uncompressed"
       />
       <Figure
-        name={inMemory ? "in memory only" : "in IndexedDB"}
+        name={WHERE[storage ?? "opfs"]}
         value={state ? bytes(inMemory ? totals.partBytes : state.fileSystem.storedBytes) : "–"}
         note={inMemory ? "gone when the tab is closed" : "survives a reload"}
       />
