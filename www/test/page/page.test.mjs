@@ -303,17 +303,11 @@ test("a second tab looks on, asks and flushes, and goes on with the scrape when 
   await page.close();
   await second.waitForFunction(() => !document.body.textContent.includes("this one looks on"), null, { timeout: 20_000 });
   const before = await figure(second, "samples");
-  await second.waitForFunction(
-    (before) =>
-      Number(
-        document
-          .querySelector(".figures")
-          .textContent.replace(/[^]*?samples/, "")
-          .replace(/\D.*/, ""),
-      ) !== before,
-    before,
-    { timeout: 20_000 },
-  );
+  const has = ({ before }) =>
+    [...document.querySelectorAll(".figure")].some(
+      (shown) => shown.querySelector("dt").textContent === "samples" && Number(shown.querySelector(".value").textContent.replaceAll(",", "")) > before,
+    );
+  await second.waitForFunction(has, { before }, { timeout: 20_000 });
   page = second;
 });
 
