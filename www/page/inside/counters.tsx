@@ -54,15 +54,17 @@ function countersOf(state: EngineState): Record<CounterName, Counter> {
   const read = state.lastRead;
   // After a crash the engine counts anew: what it found on disk it has not written.
   const hasWrittenAll = sums.writtenRows >= sums.storedRows && sums.stored > 0;
+  const countsAnew = sums.storedRows > state.ingested.rows;
+  const series = plural(state.index?.series ?? state.series?.resolved ?? 0, "series", "series");
   return {
-    samples: { title: "samples in", value: grouped(state.ingested.rows), note: plural(state.index?.series ?? state.series?.resolved ?? 0, "series", "series") },
+    samples: { title: "samples in", value: grouped(state.ingested.rows), note: countsAnew ? `since the engine began anew; ${series}` : series },
     waiting: { title: "rows waiting", value: grouped(sums.waiting), note: "not yet searchable" },
     parts: { title: "parts", value: `${sums.inmemory} · ${sums.small} · ${sums.big}`, note: "in memory · small · big" },
     bytes: { title: "bytes a sample", value: perSample(sums.stored / sums.storedRows), note: `${bytes(sums.stored)} on disk` },
     written: {
       title: "write amplification",
       value: hasWrittenAll ? `${significant(sums.writtenBytes / sums.stored)}×` : "–",
-      note: `${bytes(sums.writtenBytes)} written for ${bytes(sums.stored)}; ${bytes(sums.mergedBytes)} by merges`,
+      note: `${bytes(sums.writtenBytes)} written ${countsAnew ? "since the engine began anew" : `for ${bytes(sums.stored)}`}; ${bytes(sums.mergedBytes)} by merges`,
     },
     read: {
       title: "read amplification",
