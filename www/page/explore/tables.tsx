@@ -35,6 +35,8 @@ function InstantTable({ instant, title, order, onOrder }: { instant: InstantResu
   }
   if (instant.type === "matrix") return <RawTable found={instant.series} title={title} matched={instant.series.length} />;
   const names = [...new Set(instant.series.flatMap(({ labels }) => Object.keys(labels)))].sort((a, b) => Number(b === "__name__") - Number(a === "__name__") || NATURAL.compare(a, b));
+  // The value stands where it is seen, however many labels there are.
+  const [firstName, ...otherNames] = names;
   const rows = [...instant.series];
   if (sort.by === "value") rows.sort((a, b) => a.value - b.value);
   else if (sort.by !== "") rows.sort((a, b) => NATURAL.compare(a.labels[sort.by] ?? "", b.labels[sort.by] ?? ""));
@@ -49,6 +51,11 @@ function InstantTable({ instant, title, order, onOrder }: { instant: InstantResu
       </button>
     </th>
   );
+  const cell = (name: string, labels: Record<string, string>) => (
+    <td key={name} title={labels[name]}>
+      <bdi>{labels[name]}</bdi>
+    </td>
+  );
   if (rows.length === 0) return <Nothing />;
   return (
     <div class={style.scroll} role="region" aria-label={`Values${title && ` of ${title}`}`} tabIndex={0}>
@@ -59,19 +66,17 @@ function InstantTable({ instant, title, order, onOrder }: { instant: InstantResu
         </caption>
         <thead>
           <tr>
-            {names.map((name) => head(name, name === "__name__" ? "metric" : name))}
+            {firstName !== undefined && head(firstName, firstName === "__name__" ? "metric" : firstName)}
             {head("value", "value")}
+            {otherNames.map((name) => head(name, name))}
           </tr>
         </thead>
         <tbody>
           {rows.slice(0, most).map(({ labels, value }) => (
             <tr key={JSON.stringify(labels)}>
-              {names.map((name) => (
-                <td key={name} title={labels[name]}>
-                  <bdi>{labels[name]}</bdi>
-                </td>
-              ))}
+              {firstName !== undefined && cell(firstName, labels)}
               <td class={style.number}>{String(value)}</td>
+              {otherNames.map((name) => cell(name, labels))}
             </tr>
           ))}
         </tbody>
