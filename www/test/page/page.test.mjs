@@ -305,7 +305,9 @@ test("a second tab looks on, asks and flushes, and goes on with the scrape when 
   const before = await figure(second, "samples");
   const has = ({ before }) =>
     [...document.querySelectorAll(".figure")].some(
-      (shown) => shown.querySelector("dt").textContent === "samples" && Number(shown.querySelector(".value").textContent.replaceAll(",", "")) > before,
+      (shown) =>
+        shown.querySelector("dt").textContent === "samples" &&
+        Number(shown.querySelector(".value").textContent.replaceAll(",", "")) > before,
     );
   await second.waitForFunction(has, { before }, { timeout: 20_000 });
   page = second;
