@@ -13,6 +13,6 @@ export const SEARCH = {
     combineWith: "AND",
     boost: { title: 4, page: 2 },
     // Who looks for a word wants what explains it before a type that has it in its name.
-    boostDocument: (_id, _term, { place }) => (/^api\/.*\/(interfaces|type-aliases|variables)\//.test(place) ? 0.3 : 1),
+    boostDocument: (_id, _term, { place }) => (/^api\/.*\/(interfaces|type-aliases|variables)\/[^#]*$/.test(place) ? 0.3 : 1),
   },
 };
