@@ -130,7 +130,7 @@ impl Directory {
             None => {
                 let exists = |path: &FilePath| self.paths.contains_key(path);
                 self.check_free(file, exists, !self.is_directory(file))?;
-                let id = self.new_inode();
+                let id = self.new_number();
                 self.paths.insert(file.clone(), id);
                 self.inodes.insert(id, Inode { size_bytes: 0, links: 1, published: false });
                 id
@@ -169,7 +169,7 @@ impl Directory {
                         self.unlink(&mut plan, file, id);
                     }
                     self.check_target(&plan, file)?;
-                    let id = self.new_inode();
+                    let id = self.new_number();
                     let size_bytes = bytes.len() as u64;
                     plan.paths.insert(file.clone(), Some(id));
                     plan.inodes.insert(id, Some(Inode { size_bytes, links: 1, published: true }));
@@ -336,16 +336,8 @@ impl Directory {
         self.paths.starting_at(below(path).as_str()).next().is_some_and(|(found, _)| found.below(path).is_some())
     }
 
-    /// A number that no file has or gets.
-    #[cfg_attr(
-        not(target_arch = "wasm32"),
-        expect(dead_code, reason = "only OPFS has stored files that are no inode's own")
-    )]
+    /// A number that was never given out: a file's, or that of stored bytes which several files lie in.
     pub fn new_number(&mut self) -> InodeId {
-        self.new_inode()
-    }
-
-    fn new_inode(&mut self) -> InodeId {
         self.next_inode += 1;
         self.next_inode - 1
     }

@@ -6,7 +6,7 @@
 
 use super::directory::{Directory, InodeId};
 use super::journal::{self, Location, MAX_JOURNAL_BYTES, Replayed};
-use super::opfs::{passing_error_of, root, subdirectory};
+use super::opfs::{held, passing_error_of, root, subdirectory};
 use super::overlay::{Overlay, Step, gone};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sorted_map::SortedMap;
@@ -87,9 +87,8 @@ impl FileSystem for OpfsReader {
                 };
                 let range = location.offset + range.start..location.offset + range.end;
                 if let Some(content) = state.contents.get(&location.stored) {
-                    let bytes = slice_of(content, &range).map(|bytes| Reply::Bytes(Bytes::copy_from_slice(bytes)));
-                    let missing = || Error::corrupt(format!("{file}: the journal holds {} bytes of it", content.len()));
-                    state.finish(op, bytes.ok_or_else(missing));
+                    let bytes = held(content, &range).map(Bytes::copy_from_slice).map_err(|error| error.at(&file));
+                    state.finish(op, bytes.map(Reply::Bytes));
                     return;
                 }
                 let known = state.known.get(&location.stored).cloned();
@@ -190,10 +189,6 @@ async fn read(
         }
         Ok(Reply::Bytes(bytes.into()))
     });
-}
-
-fn slice_of<'a>(content: &'a [u8], range: &Range<u64>) -> Option<&'a [u8]> {
-    content.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
 }
 
 /// Reads the journal, and how many bytes that was.

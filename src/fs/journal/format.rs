@@ -47,10 +47,8 @@ impl Record {
     /// What a stored file holds, which may not be stored yet: who finds the record stores it.
     pub fn content(&mut self, stored: u64, bytes: &[u8]) {
         self.content.push(TAG_CONTENT);
-        for number in [stored, bytes.len() as u64] {
-            self.content.extend_from_slice(&number.to_le_bytes());
-        }
-        self.content.extend_from_slice(bytes);
+        self.content.extend_from_slice(&stored.to_le_bytes());
+        self.put_bytes(bytes);
     }
 
     /// Says that a number was given out and must not be again, whatever has become of its file: as an empty file without a name,
@@ -69,9 +67,13 @@ impl Record {
             }
             None => self.content.push(TAG_GONE),
         }
-        let path = path.as_str().as_bytes();
-        self.content.extend_from_slice(&(path.len() as u64).to_le_bytes());
-        self.content.extend_from_slice(path);
+        self.put_bytes(path.as_str().as_bytes());
+    }
+
+    /// Bytes behind their number, as [`take_bytes`] takes them.
+    fn put_bytes(&mut self, bytes: &[u8]) {
+        self.content.extend_from_slice(&(bytes.len() as u64).to_le_bytes());
+        self.content.extend_from_slice(bytes);
     }
 }
 
@@ -82,6 +84,11 @@ pub(super) fn head_bytes(generation: u64) -> Vec<u8> {
     let checksum = xxh64(&bytes, 0);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     bytes
+}
+
+/// What a record with a content of this length takes in the file; any length may stand in one that is damaged.
+pub(super) fn bytes_for(content_len: u64) -> u64 {
+    content_len.saturating_add(HEAD_BYTES as u64).checked_next_multiple_of(8).unwrap_or(u64::MAX)
 }
 
 pub(super) fn bytes_of(Record { content, .. }: &Record, sequence: u64, generation: u64) -> Vec<u8> {

@@ -1,8 +1,8 @@
 //! Reading a journal: what it says, and where it goes on.
 
 use super::format::{
-    HEAD_BYTES, Location, NUMBERS_END, TAG_CONTENT, TAG_ENTRY, TAG_FILE, TAG_GONE, head, record_at, record_head,
-    take_bytes, take_number, take_path,
+    HEAD_BYTES, Location, NUMBERS_END, TAG_CONTENT, TAG_ENTRY, TAG_FILE, TAG_GONE, bytes_for, head, record_at,
+    record_head, take_bytes, take_number, take_path,
 };
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
@@ -62,7 +62,7 @@ fn replay_file(content: &[u8], slot: usize, generation: u64) -> Result<Option<Re
             Error::corrupt(format!("journal-{}: the record at byte {at} can't be understood", name_of(slot)))
         })?;
         // Within the content, which `record_at` has checked.
-        at += (HEAD_BYTES + payload.len()).next_multiple_of(8);
+        at += bytes_for(payload.len() as u64) as usize;
         replayed.place.sequence = sequence;
         if last.replace(sequence).is_none() {
             replayed.place.checkpoint_end = at as u64;
@@ -72,11 +72,9 @@ fn replay_file(content: &[u8], slot: usize, generation: u64) -> Result<Option<Re
     // Nothing is written before what came before it is durable.
     let is_later = |at: usize| record_head(content, at, generation).is_some_and(|(sequence, ..)| sequence > last + 1);
     // Within a record that is not whole anything may lie, a file's bytes among it.
-    let broken_len =
-        record_head(content, at, generation).map_or(0, |(_, len, _)| len.saturating_add(HEAD_BYTES as u64));
-    let from = usize::try_from(broken_len).unwrap_or(usize::MAX).saturating_add(at).checked_next_multiple_of(8);
-    let mut behind = (from.unwrap_or(usize::MAX)..content.len()).step_by(8);
-    if let Some(later) = behind.find(|&at| is_later(at)) {
+    let broken_bytes = record_head(content, at, generation).map_or(0, |(_, len, _)| bytes_for(len));
+    let behind = at.saturating_add(usize::try_from(broken_bytes).unwrap_or(usize::MAX));
+    if let Some(later) = (behind..content.len()).step_by(8).find(|&at| is_later(at)) {
         return Err(Error::corrupt(format!(
             "journal-{}: the record at byte {at} is damaged, since a later one follows at byte {later}",
             name_of(slot)

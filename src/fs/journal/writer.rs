@@ -1,6 +1,6 @@
 //! Writing a journal: commits, checkpoints, and taking back what failed.
 
-use super::format::{HEAD_BYTES, Record, bytes_of, head_bytes};
+use super::format::{HEAD_BYTES, Record, bytes_for, bytes_of, head_bytes};
 use super::replay::{Place, Replayed};
 use crate::error::{Error, ErrorKind, Result};
 
@@ -66,7 +66,7 @@ impl<F: JournalFile> Journal<F> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        let record_bytes = (HEAD_BYTES + record.content.len()).next_multiple_of(8) as u64;
+        let record_bytes = bytes_for(record.content.len() as u64);
         // As far as the log goes with the room ahead of it, it is read.
         let limit = if record.adds { MAX_JOURNAL_BYTES } else { 2 * (MAX_JOURNAL_BYTES - ROOM_BYTES) };
         let fits = self.place.end + record_bytes <= limit;
@@ -78,22 +78,14 @@ impl<F: JournalFile> Journal<F> {
             return Err(error);
         }
         // Without room for a checkpoint the log just goes on, as long as it can.
-        let Place { slot, generation, sequence, end, .. } = self.place;
-        let new_end = end + record_bytes;
+        let new_end = self.place.end + record_bytes;
         if new_end > limit {
             let why = format!(
                 "the commit would make the journal {new_end} bytes long, and {limit} are the most: there are too many files"
             );
             return Err(Error::new(ErrorKind::Limit, why));
         }
-        let bytes = bytes_of(record, sequence + 1, generation);
-        if let Err(error) = self.write_durably(slot, end, &bytes) {
-            self.take_back(slot, end, &error);
-            return Err(error);
-        }
-        self.place.end = new_end;
-        self.place.sequence += 1;
-        Ok(())
+        self.add(record)
     }
 
     /// Adds a commit while the process is about to end: it outlives that as soon as it is written, and a power cut when it is flushed. There is no
@@ -105,17 +97,22 @@ impl<F: JournalFile> Journal<F> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
-        let Place { slot, generation, sequence, end, .. } = self.place;
-        let bytes = bytes_of(record, sequence + 1, generation);
-        let new_end = end + bytes.len() as u64;
+        let new_end = self.place.end + bytes_for(record.content.len() as u64);
         if new_end > 2 * (MAX_JOURNAL_BYTES - ROOM_BYTES) {
             return Err(Error::new(ErrorKind::Limit, format!("a journal of {new_end} bytes needs a checkpoint first")));
         }
+        self.add(record)
+    }
+
+    /// Writes a record behind the last and flushes it, or leaves nothing of it.
+    fn add(&mut self, record: &Record) -> Result<()> {
+        let Place { slot, generation, sequence, end, .. } = self.place;
+        let bytes = bytes_of(record, sequence + 1, generation);
         if let Err(error) = self.write_durably(slot, end, &bytes) {
             self.take_back(slot, end, &error);
             return Err(error);
         }
-        self.place.end = new_end;
+        self.place.end += bytes.len() as u64;
         self.place.sequence += 1;
         Ok(())
     }

@@ -76,7 +76,11 @@ pub(super) fn half_deleted(what: String) -> Error {
 /// What the browser has thrown at who holds the database or only reads it: nobody else can lock that one out for good, so that
 /// `Locked` is not among it.
 pub(in crate::fs) fn passing_error_of(thrown: JsValue) -> Error {
-    let error = error_of(thrown);
+    as_passing(error_of(thrown))
+}
+
+/// The database is ours all the same, and whoever has its file may let go of it.
+pub(super) fn as_passing(error: Error) -> Error {
     if error.kind() == ErrorKind::Locked { Error::new(ErrorKind::Storage, error.message()) } else { error }
 }
 

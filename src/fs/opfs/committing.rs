@@ -106,8 +106,11 @@ impl State {
     /// Makes a commit known as the page goes away, with its contents in the journal: writing is enough to outlive the page, flushing takes longer
     /// than a page may have. Answers whether that could be done.
     fn commit_last(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<bool> {
+        if !content.large.is_empty() {
+            return Ok(false);
+        }
         let bytes = bytes_together(&self.growing, plan, &content.small);
-        if !content.large.is_empty() || self.journal.end() + bytes.len() as u64 > MAX_JOURNAL_WITH_CONTENTS_BYTES {
+        if self.journal.end() + bytes.len() as u64 > MAX_JOURNAL_WITH_CONTENTS_BYTES {
             return Ok(false);
         }
         let mut record = record_of(plan, &content.locations(plan));

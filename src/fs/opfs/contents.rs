@@ -4,7 +4,7 @@ use super::flight::Flight;
 use super::opening::opened;
 use super::state::{Growing, Shared, State, changed_kind};
 use crate::collections::sorted_map::SortedMap;
-use crate::error::Result;
+use crate::error::{Error, Result};
 use crate::fs::FilePath;
 use crate::fs::directory::{CommitPlan, InodeId};
 use crate::fs::journal::{JournalFile, Location};
@@ -28,7 +28,7 @@ impl State {
         if !stored.is_empty() {
             let range = location.offset + stored.start..location.offset + stored.end;
             if let Some(content) = self.unstored.get(&location.stored) {
-                bytes.extend_from_slice(content.get(range.start as usize..range.end as usize).unwrap_or(&[]));
+                bytes.extend_from_slice(held(content, &range).map_err(|error| error.at(file))?);
             } else {
                 let opened = opened(&mut self.handles, me, location.stored, false).map_err(|error| error.at(file))?;
                 let Some(handle) = opened else { return Ok(None) };
@@ -105,6 +105,13 @@ impl State {
         handle.flush()?;
         Ok(true)
     }
+}
+
+/// A range of what the journal holds of a stored file.
+pub(in crate::fs) fn held<'a>(content: &'a [u8], range: &Range<u64>) -> Result<&'a [u8]> {
+    let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+    let found = content.get(at(range.start)..at(range.end));
+    found.ok_or_else(|| Error::corrupt(format!("the journal holds {} bytes of it, not {range:?}", content.len())))
 }
 
 /// Files that are not stored yet, one behind the other.

@@ -73,14 +73,14 @@ impl Handles {
 
     /// Whether a spare file has to be opened; who asks does.
     pub(super) fn begin_spare(&mut self) -> bool {
-        let begins = self.spare.is_none() && (self.count() < MAX_HANDLES || self.close_least_used());
+        let begins = self.spare.is_none() && self.make_room();
         if begins {
             self.spare = Some(Spare::Opening);
         }
         begins
     }
 
-    /// The spare file is open, or `None` could be had.
+    /// The spare file is open; `None` when none could be had.
     pub(super) fn end_spare(&mut self, opened: Option<(u64, SyncFile)>) {
         self.spare = opened.map(|(number, file)| Spare::Open { number, file });
     }
@@ -100,7 +100,7 @@ impl Handles {
 
     /// Begins to open a stored file, unless that is done already or there is no room for it; which of all openings it is.
     pub(super) fn begin_opening(&mut self, number: u64) -> Option<u64> {
-        if self.slots.contains_key(&number) || !(self.count() < MAX_HANDLES || self.close_least_used()) {
+        if self.slots.contains_key(&number) || !self.make_room() {
             return None;
         }
         self.openings += 1;
@@ -143,7 +143,10 @@ impl Handles {
     }
 
     /// Makes room for one more; answers whether there is some.
-    fn close_least_used(&mut self) -> bool {
+    fn make_room(&mut self) -> bool {
+        if self.count() < MAX_HANDLES {
+            return true;
+        }
         let idle = self.slots.iter().filter_map(|(number, slot)| match slot {
             Slot::Open { last_use, is_new: false, .. } => Some((*last_use, *number)),
             _ => None,

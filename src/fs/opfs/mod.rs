@@ -30,6 +30,7 @@ mod state;
 mod sync_file;
 
 pub(super) use browser_directory::{passing_error_of, root, subdirectory};
+pub(super) use contents::held;
 pub use handles::MAX_HANDLES;
 pub use readers::Readers;
 
@@ -39,7 +40,7 @@ use super::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
-use browser_directory::{half_deleted, stored_numbers};
+use browser_directory::{as_passing, half_deleted, stored_numbers};
 use handles::Handles;
 use state::{Pending, Shared, State, Stored};
 use std::cell::RefCell;
@@ -167,9 +168,4 @@ impl FileSystem for OpfsFileSystem {
         state.directory.count(&mut stats);
         stats
     }
-}
-
-/// The database is ours all the same, and whoever has this file may let go of it.
-fn as_passing(error: Error) -> Error {
-    if error.kind() == ErrorKind::Locked { Error::new(ErrorKind::Storage, error.message()) } else { error }
 }

@@ -1,7 +1,6 @@
 //! Opening stored files, which takes a turn of the event loop, and looking whether the browser gets on with it.
 
-use super::as_passing;
-use super::browser_directory::{half_deleted, pause};
+use super::browser_directory::{as_passing, half_deleted, pause};
 use super::handles::{Handles, Slot};
 use super::state::{Shared, State, with_state};
 use super::sync_file::{SyncFile, open_file};

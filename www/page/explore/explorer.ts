@@ -67,6 +67,8 @@ export class Explorer {
 
   /** Writes a text where the cursor of a box stands. */
   readonly boxes = new Map<number, (text: string) => void>();
+  /** The box that was asked for and is not there yet. */
+  wantsFocus: number | undefined;
 
   #suggestion: Suggestion = { expression: "", from: "now-1h", to: "now" };
   #control = new AbortController();
@@ -171,9 +173,6 @@ export class Explorer {
   setDraft(at: number, text: string): void {
     this.drafts.value = this.drafts.peek().with(at, text);
   }
-
-  /** The box that was asked for and is not there yet. */
-  wantsFocus: number | undefined;
 
   addQuery(): void {
     if (this.drafts.peek().length >= MOST_QUERIES) return;
