@@ -5,7 +5,7 @@ mod fs_contract;
 mod next_turn;
 
 use bytes::Bytes;
-use fs_contract::{Driver, Idle, link, path, pattern, publish, put, remove};
+use fs_contract::{Driver, Idle, link, path, pattern, publish, put, put_briefly, remove};
 use js_sys::{Function, IteratorNext, Reflect, Uint8Array};
 use next_turn::NextTurn;
 use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData, Ticket};
@@ -401,6 +401,69 @@ async fn a_page_that_goes_away_needs_no_turn_for_its_last_commits() {
         }
         assert!(driver.read("large", 0..600 << 10, &NextTurn).await.unwrap() == pattern(600 << 10, 1));
     }
+}
+
+#[wasm_bindgen_test]
+async fn what_soon_goes_lies_in_the_journal_alone_as_long_as_it_is_there() {
+    let mut driver = open_new("brief").await;
+    driver.commit(vec![put("lasting", b"lasting")], &NextTurn).await.unwrap();
+    let is_there = |number: usize, from: usize| number + 10 > from || number % 50 == 7;
+    let name = |number: usize| format!("log/{number:03}");
+    // Nothing of these needs a turn. They are more than the journal is long between two checkpoints.
+    let mut done = Vec::new();
+    for number in 0..200 {
+        let mut changes = vec![put_briefly(&name(number), &pattern(3000 + number, number as u8))];
+        if number >= 10 && !is_there(number - 10, number) {
+            changes.push(remove(&name(number - 10)));
+        }
+        driver.submit(Request::Commit { changes });
+        done.clear();
+        driver.files.poll(0, &mut done);
+        assert!(done.len() == 1 && done[0].result.is_ok(), "{done:?}");
+    }
+    // More than that, and more at once, goes into files.
+    driver.commit(vec![put_briefly("large", &pattern(100 << 10, 1))], &NextTurn).await.unwrap();
+    for number in 0..5 {
+        driver.commit(vec![put_briefly(&format!("many/{number}"), &pattern(60 << 10, 2))], &NextTurn).await.unwrap();
+    }
+    let files = stored_files("brief").await.len();
+    assert!((4..=6).contains(&files), "{files}");
+    drop(driver);
+    let home = directory("brief").await;
+    let longest = content(&home, "journal-a").await.len().max(content(&home, "journal-b").await.len());
+    assert!(longest < 2 << 20, "{longest}");
+
+    let mut driver = open("brief").await;
+    let mut reader = Driver::new(OpfsReader::open("brief", || ()).await.unwrap());
+    for round in 0..3 {
+        for number in (0..200).filter(|number| is_there(*number, 199)) {
+            let (len, content) = ((3000 + number) as u64, pattern(3000 + number, number as u8));
+            assert!(
+                driver.read(&name(number), 0..len, &NextTurn).await.unwrap() == content,
+                "{number} in round {round}"
+            );
+            assert!(reader.read(&name(number), 0..len, &NextTurn).await.unwrap() == content, "{number} for a reader");
+        }
+        assert!(driver.read("many/4", 0..60 << 10, &NextTurn).await.unwrap() == pattern(60 << 10, 2));
+        drop(driver);
+        driver = open("brief").await;
+    }
+    // What a full storage has no room for is refused, and does not take the room of what is removed.
+    let full = BadWrites::begin(500, "return 4294967288;");
+    for number in 300..400 {
+        let refused = driver.commit(vec![put_briefly(&name(number), &pattern(2000, 3))], &NextTurn).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Quota, "{refused}");
+    }
+    driver.commit(vec![remove("log"), remove("many"), remove("large")], &NextTurn).await.unwrap();
+    drop(full);
+    driver.commit(vec![put_briefly("log/last", b"last")], &NextTurn).await.unwrap();
+    drop(driver);
+    let mut driver = open("brief").await;
+    assert_eq!(driver.list("", &NextTurn).await, "lasting:7 log/");
+    assert_eq!(driver.read("log/last", 0..4, &NextTurn).await.unwrap(), b"last");
+    drop(driver);
+    assert_eq!(stored_files("brief").await.len(), 1);
+    destroy("brief").await;
 }
 
 #[wasm_bindgen_test]

@@ -39,6 +39,8 @@ pub(super) struct CommitPlan {
     pub inodes: SortedMap<InodeId, Option<Inode>>,
     /// The content of the files that `Put` wrote.
     pub contents: SortedMap<InodeId, Bytes>,
+    /// Some of these do not go again within seconds.
+    pub has_lasting_contents: bool,
     /// Bytes handed over by `Put`.
     pub written_bytes: u64,
 }
@@ -164,7 +166,8 @@ impl Directory {
             match change {
                 Change::Publish { from, to } => self.plan_publish(&mut plan, from, to)?,
                 Change::Link { from, to } => self.plan_link(&mut plan, from, to)?,
-                Change::Put { file, bytes } => {
+                Change::Put { file, bytes } | Change::PutBriefly { file, bytes } => {
+                    plan.has_lasting_contents |= matches!(change, Change::Put { .. });
                     if let Some(id) = self.planned(&plan, file) {
                         self.unlink(&mut plan, file, id);
                     }

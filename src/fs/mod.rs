@@ -109,7 +109,9 @@ impl Request {
                     visit(from);
                     visit(to);
                 }
-                Change::Put { file: path, .. } | Change::Remove { path } => visit(path),
+                Change::Put { file: path, .. } | Change::PutBriefly { file: path, .. } | Change::Remove { path } => {
+                    visit(path)
+                }
             }),
             // What is under way has found its file already.
             Self::Refresh => {}
@@ -136,6 +138,13 @@ pub enum Change {
     },
     /// Writes a whole small file, in place of what may lie there.
     Put {
+        /// The file.
+        file: FilePath,
+        /// Its whole content.
+        bytes: Bytes,
+    },
+    /// As `Put`, for a file that goes again within seconds: a storage may keep it where that is quicker than where it is read from best.
+    PutBriefly {
         /// The file.
         file: FilePath,
         /// Its whole content.

@@ -519,7 +519,10 @@ impl FileSystem for SimReader {
 
 /// The bytes that a change writes.
 fn put_bytes(change: &Change) -> u64 {
-    if let Change::Put { bytes, .. } = change { bytes.len() as u64 } else { 0 }
+    match change {
+        Change::Put { bytes, .. } | Change::PutBriefly { bytes, .. } => bytes.len() as u64,
+        _ => 0,
+    }
 }
 
 /// SplitMix64: small, and good enough to choose faults.

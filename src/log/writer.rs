@@ -200,9 +200,9 @@ impl RowLog {
         if !names.is_empty() {
             let names = pack(&names)?;
             needed += names.len() as u64;
-            changes.push(Change::Put { file: file(generation, number, NAMES), bytes: names.into() });
+            changes.push(Change::PutBriefly { file: file(generation, number, NAMES), bytes: names.into() });
         }
-        changes.push(Change::Put { file: path.clone(), bytes: content.into() });
+        changes.push(Change::PutBriefly { file: path.clone(), bytes: content.into() });
         if self.context.room().check(needed, path.as_str()).is_err() {
             // The part will be refused, too, and that is told.
             return Ok(None);

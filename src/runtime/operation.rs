@@ -64,7 +64,7 @@ impl Context {
         let mut removes = false;
         for change in &changes {
             match change {
-                Change::Put { bytes, .. } => self.0.room.written(bytes.len() as u64),
+                Change::Put { bytes, .. } | Change::PutBriefly { bytes, .. } => self.0.room.written(bytes.len() as u64),
                 Change::Remove { .. } => removes = true,
                 _ => {}
             }

@@ -98,6 +98,10 @@ pub fn put(file: &str, bytes: &'static [u8]) -> Change {
     Change::Put { file: path(file), bytes: Bytes::from_static(bytes) }
 }
 
+pub fn put_briefly(file: &str, bytes: &[u8]) -> Change {
+    Change::PutBriefly { file: path(file), bytes: Bytes::copy_from_slice(bytes) }
+}
+
 pub fn remove(at: &str) -> Change {
     Change::Remove { path: path(at) }
 }
@@ -166,6 +170,13 @@ async fn publishing<F: FileSystem>(driver: &mut Driver<F>, idle: &impl Idle) {
     assert_eq!(kind(driver.read("tmp/p/one", 0..1, idle).await), ErrorKind::NotFound);
     driver.commit(vec![put("flags/state", b"second")], idle).await.unwrap();
     assert_eq!(driver.read("flags/state", 0..6, idle).await.unwrap(), b"second");
+    // One that soon goes is a file like any other.
+    driver.commit(vec![put_briefly("log/1", b"rows"), put_briefly("log/2", b"")], idle).await.unwrap();
+    driver.commit(vec![put_briefly("log/1", b"more rows")], idle).await.unwrap();
+    assert_eq!(driver.list("log", idle).await, "1:9 2:0");
+    assert_eq!(driver.read("log/1", 5..9, idle).await.unwrap(), b"rows");
+    assert_eq!(kind(driver.read("log/1", 5..10, idle).await), ErrorKind::Corrupt);
+    driver.commit(vec![remove("log")], idle).await.unwrap();
     // A file that went through a commit never changes, wherever it lies.
     driver.commit(vec![put("tmp/q/done", b"x")], idle).await.unwrap();
     assert_eq!(kind(driver.append("tmp/q/done", b"y", idle).await), ErrorKind::Invalid);

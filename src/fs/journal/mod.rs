@@ -28,8 +28,8 @@
 //! record was never acknowledged and is ignored. A record that is broken while the head of a later one is whole can only be
 //! damage. Bytes of an older generation may follow the end; their checksums have another seed.
 //!
-//! A process that is about to end has no time to flush contents before the record that makes them known. That record holds them as well, so that who finds it
-//! stores what is missing; a checkpoint, which forgets them, comes only afterwards.
+//! A record may hold contents as well: those of small files that will soon go again, which need no file then, and those of a process that is about to end,
+//! which has no time to flush them before the record that makes them known. A checkpoint carries over what is still needed and lies nowhere else.
 //!
 //! Who opens a journal flushes what was found before anything else, as the process before may have been killed ahead of its flush.
 //!

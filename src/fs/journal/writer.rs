@@ -14,6 +14,9 @@ const ROOM_BYTES: u64 = if cfg!(test) { 128 } else { 64 << 10 };
 /// A checkpoint is written when so much has come behind the last.
 pub(super) const LOG_BYTES: u64 = if cfg!(test) { 400 } else { 128 << 10 };
 
+/// A checkpoint waits until the contents that it has to carry over are no more than this part of what it takes the place of.
+const CONTENTS_SHARE: u64 = 4;
+
 /// One of the two files, as far as the journal uses it.
 pub(in crate::fs) trait JournalFile {
     /// Length of the file in bytes.
@@ -57,12 +60,13 @@ impl<F: JournalFile> Journal<F> {
         Ok(journal)
     }
 
-    /// Makes a commit durable, or changes nothing. `directory` is what is so before the commit, for a checkpoint.
+    /// Makes a commit durable, or changes nothing. `directory` is what is so before the commit, for a checkpoint, and `held_bytes` what of
+    /// it are contents.
     ///
     /// # Errors
     /// Those of the files, `Quota` among them; `Limit` for a commit beyond all measure; `Storage` once an unsuccessful commit
     /// could not be taken back.
-    pub fn commit(&mut self, record: &Record, directory: impl Fn() -> Record) -> Result<()> {
+    pub fn commit(&mut self, record: &Record, held_bytes: u64, directory: impl Fn() -> Record) -> Result<()> {
         if let Some(broken) = &self.broken {
             return Err(broken.clone());
         }
@@ -70,7 +74,9 @@ impl<F: JournalFile> Journal<F> {
         // As far as the log goes with the room ahead of it, it is read.
         let limit = if record.adds { MAX_JOURNAL_BYTES } else { 2 * (MAX_JOURNAL_BYTES - ROOM_BYTES) };
         let fits = self.place.end + record_bytes <= limit;
-        let has_grown = self.place.end - self.place.checkpoint_end >= LOG_BYTES;
+        let log_bytes = self.place.end - self.place.checkpoint_end;
+        // Contents go soon: who waits for that writes few of them again.
+        let has_grown = log_bytes >= LOG_BYTES && log_bytes / CONTENTS_SHARE >= held_bytes;
         if (has_grown || (fits && !self.make_room(self.place.end + record_bytes)))
             && let Err(error) = self.checkpoint(&directory())
             && self.broken.is_some()
@@ -115,6 +121,14 @@ impl<F: JournalFile> Journal<F> {
         self.place.end += bytes.len() as u64;
         self.place.sequence += 1;
         Ok(())
+    }
+
+    /// Whether contents of this length find room without taking any of what is kept for removals.
+    #[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS asks for it"))]
+    pub fn has_room_for(&mut self, content_bytes: u64) -> bool {
+        let end = self.place.end + bytes_for(content_bytes);
+        let has_room = |file: &F| file.len().is_ok_and(|len| len >= end + ROOM_BYTES);
+        self.broken.is_none() && self.make_room(end) && self.files.iter().all(has_room)
     }
 
     /// Where the log ends.

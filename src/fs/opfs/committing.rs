@@ -4,6 +4,7 @@ use super::browser_directory::pause;
 use super::contents::bytes_together;
 use super::flight::{Flight, NewContent};
 use super::state::{Shared, State, Stored, changed_kind, with_state};
+use crate::collections::sorted_map::SortedMap;
 use crate::error::Result;
 use crate::fs::Change;
 use crate::fs::directory::{CommitPlan, InodeId};
@@ -13,6 +14,12 @@ use wasm_bindgen_futures::spawn_local;
 
 /// Contents go into a journal that is no longer than this: every start reads it.
 const MAX_JOURNAL_WITH_CONTENTS_BYTES: u64 = 4 << 20;
+
+/// Files that go again within seconds, such as records of the log, are held by the journal when a commit has no others and no more of them.
+const MAX_HELD_BYTES: usize = 64 << 10;
+
+/// So many bytes of them at the most: checkpoints carry them over.
+const MAX_ALL_HELD_BYTES: usize = 256 << 10;
 
 impl State {
     /// Answers whether it is done.
@@ -24,7 +31,8 @@ impl State {
     ) -> Result<bool> {
         let commits_before = self.stats.commits;
         if !matches!(flight, Some(Flight::Commit { commits_before: then, .. }) if *then == commits_before) {
-            if let Some(Flight::Commit { content: NewContent { together: Some(number), .. }, .. }) = flight {
+            if let Some(Flight::Commit { content: NewContent { together: Some(number), held: None, .. }, .. }) = flight
+            {
                 self.handles.remove_file(*number);
             }
             let plan = self.directory.plan(changes)?;
@@ -63,6 +71,7 @@ impl State {
         if let Some(error) = failure.or_else(|| self.log(plan, content).err()) {
             // A record that could not be taken back may still lead here at the next start, which removes what it does not lead to.
             if let Some(number) = content.together
+                && content.held.is_none()
                 && !self.journal.is_broken()
             {
                 self.handles.remove_file(number);
@@ -74,9 +83,12 @@ impl State {
     }
 
     /// What a commit has made durable is so.
-    fn apply(&mut self, me: &Weak<Shared>, plan: &CommitPlan, content: &NewContent) {
-        if content.together.is_some() {
-            self.prepare_spare(me);
+    fn apply(&mut self, me: &Weak<Shared>, plan: &CommitPlan, content: &mut NewContent) {
+        if let Some(number) = content.together {
+            match content.held.take() {
+                Some(bytes) => drop(self.unstored.insert(number, bytes)),
+                None => self.prepare_spare(me),
+            }
         }
         self.directory.apply(plan);
         for (id, size_bytes, location) in content.locations(plan) {
@@ -135,6 +147,9 @@ impl State {
 
     /// Removes a stored file that nothing leads to any more, after a moment in which readers may go on reading it.
     fn let_go(&mut self, me: &Weak<Shared>, number: u64, len_bytes: u64) {
+        if self.unstored.remove(&number).is_some() {
+            return;
+        }
         let Some(readers) = self.readers.as_ref().filter(|_| !self.is_short_of_room) else {
             return self.handles.remove_file(number);
         };
@@ -159,20 +174,41 @@ impl State {
                 None => {}
             }
         }
-        let first = small.first().copied();
-        let together = first.map(|first| self.handles.use_spare().unwrap_or(first));
-        let unwritten = together.into_iter().chain(large.iter().copied()).collect();
-        NewContent { small, together, large, unwritten }
+        let held = if large.is_empty() { self.content_to_hold(plan, &small) } else { None };
+        let together = match (&held, small.first()) {
+            (_, None) => None,
+            (Some(_), _) => Some(self.directory.new_number()),
+            (None, Some(first)) => Some(self.handles.use_spare().unwrap_or(*first)),
+        };
+        let in_file = together.filter(|_| held.is_none());
+        let unwritten = in_file.into_iter().chain(large.iter().copied()).collect();
+        NewContent { small, together, held, large, unwritten }
+    }
+
+    /// The bytes of new files, if the journal is to hold them.
+    fn content_to_hold(&mut self, plan: &CommitPlan, small: &[InodeId]) -> Option<Vec<u8>> {
+        let are_brief = !plan.has_lasting_contents && small.iter().all(|id| plan.contents.contains_key(id));
+        let bytes: usize = plan.contents.values().map(|content| content.len()).sum();
+        let fits = are_brief
+            && !small.is_empty()
+            && may_be_held(&self.unstored, bytes)
+            && !self.is_short_of_room
+            && self.journal.has_room_for(bytes as u64);
+        fits.then(|| bytes_together(&self.growing, plan, small))
     }
 
     /// Makes a commit durable whose contents are.
     fn log(&mut self, plan: &CommitPlan, content: &NewContent) -> Result<()> {
-        let record = record_of(plan, &content.locations(plan));
+        let mut record = record_of(plan, &content.locations(plan));
+        if let (Some(number), Some(bytes)) = (content.together, &content.held) {
+            record.content(number, bytes);
+        }
         if self.is_leaving {
             return self.journal.commit_last(&record);
         }
-        let (directory, locations) = (&self.directory, &self.locations);
-        self.journal.commit(&record, || {
+        let held_bytes = bytes_of(&self.unstored) as u64;
+        let (directory, locations, unstored) = (&self.directory, &self.locations, &self.unstored);
+        self.journal.commit(&record, held_bytes, || {
             let mut record = Record::default();
             // Each file once, whatever its names: a checkpoint is no longer than the log that it takes the place of.
             for (id, location) in locations {
@@ -184,9 +220,21 @@ impl State {
             if let Some(last) = directory.last_inode().filter(|last| !locations.contains_key(last)) {
                 record.number_used(last);
             }
+            for (number, bytes) in unstored {
+                record.content(*number, bytes);
+            }
             record
         })
     }
+}
+
+/// Whether the journal may hold a content of this length beside those that it holds.
+pub(super) fn may_be_held(held: &SortedMap<u64, Vec<u8>>, len: usize) -> bool {
+    len <= MAX_HELD_BYTES && bytes_of(held) + len <= MAX_ALL_HELD_BYTES
+}
+
+fn bytes_of(held: &SortedMap<u64, Vec<u8>>) -> usize {
+    held.values().map(Vec::len).sum()
 }
 
 fn record_of(plan: &CommitPlan, new_locations: &[(InodeId, u64, Location)]) -> Record {

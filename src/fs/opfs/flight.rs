@@ -22,6 +22,8 @@ pub(super) struct NewContent {
     /// Files that are written together, in the stored file `together`.
     pub(super) small: Vec<InodeId>,
     pub(super) together: Option<u64>,
+    /// What lies in `together`, when that is no file: the journal holds it.
+    pub(super) held: Option<Vec<u8>>,
     /// Files that have begun to be stored.
     pub(super) large: Vec<InodeId>,
     /// Stored files that are not written and flushed yet.

@@ -3,7 +3,7 @@
 //! | below `sandglass/<directory>/` | what lies there                                                      |
 //! | ---                            | ---                                                                  |
 //! | `files/<number>`               | the content of a large file, or of all small files of one commit     |
-//! | `journal-a`, `journal-b`       | paths, inodes, sizes and where contents lie: `src/fs/journal/`        |
+//! | `journal-a`, `journal-b`       | paths, inodes, sizes, where contents lie, and those of whole small files: `src/fs/journal/` |
 //!
 //! Paths and sizes are held in memory while the database is open; contents are only ever read from the storage. A hard link is a second
 //! path with the same inode. A stored file goes when the last inode in it has gone.
@@ -12,8 +12,9 @@
 //! writes the files that it publishes and that are not stored yet into one, since every stored file costs an opening and a flush, and flushes all;
 //! an empty one is open for the next commit beforehand. Then comes one record of the journal: only that makes them files of the database. Stored files
 //! that no path leads to are removed at the next start, those of unpublished files among them: nobody could have committed them any more.
-//! When the page goes away there is no time for flushes: a commit's contents go into the journal with its record then, and the next start stores
-//! what has not got into a file.
+//! A commit of up to 64 KiB in files that go again within seconds, such as a record of the log, has its contents in the journal's record and no stored file:
+//! one flush makes it durable. When the page goes away there is no time for flushes: every commit's contents go into the journal with its record then, and the next
+//! start stores what is too much to stay there and has not got into a file.
 //!
 //! A file is read and written through a *handle*, which excludes all others. The journal's two stay open: they are the lock
 //! of the database. At most [`MAX_HANDLES`] more are open, since WebKit fails beyond 252. Opening one takes a turn of the
@@ -41,6 +42,7 @@ use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use browser_directory::{as_passing, half_deleted, stored_numbers};
+use committing::may_be_held;
 use handles::Handles;
 use state::{Pending, Shared, State, Stored};
 use std::cell::RefCell;
@@ -110,14 +112,20 @@ impl OpfsFileSystem {
             let size_bytes = directory.inode(*id).map_or(0, |inode| inode.size_bytes);
             stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
         }
-        for number in found.iter().filter(|number| !stored.contains_key(number)) {
-            let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
-        }
-        // The page that went away has not come to flushing these, or even to writing them.
-        for (number, content) in contents.iter().filter(|(number, _)| stored.contains_key(number)) {
+        let mut unstored = SortedMap::new();
+        for (number, content) in contents.into_iter().filter(|(number, _)| stored.contains_key(number)) {
+            if may_be_held(&unstored, content.len()) {
+                unstored.insert(number, content);
+                continue;
+            }
+            // The page that went away has not come to flushing this, or even to writing it.
             let file = open_file(&files, &number.to_string(), true).await.map_err(as_passing)?;
-            file.write(0, content)?;
+            file.write(0, &content)?;
             file.flush()?;
+        }
+        let is_needed = |number: &u64| stored.contains_key(number) && !unstored.contains_key(number);
+        for number in found.iter().filter(|number| !is_needed(number)) {
+            let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
         }
         let shared = Rc::new(Shared {
             state: RefCell::new(State {
@@ -126,7 +134,7 @@ impl OpfsFileSystem {
                 growing: SortedMap::new(),
                 locations,
                 stored,
-                unstored: SortedMap::new(),
+                unstored,
                 handles: Handles::new(files),
                 pending: Vec::new(),
                 done: Vec::new(),

@@ -17,7 +17,7 @@ fn a_failed_commit_changes_nothing() {
             let mut uncertain = None;
             for number in 0..COMMITS {
                 let (record, after) = commit(number, &model);
-                match journal.commit(&record, || whole(&model)) {
+                match journal.commit(&record, 0, || whole(&model)) {
                     Ok(()) => {
                         assert!(uncertain.is_none(), "a broken journal goes on");
                         model = after;
@@ -43,7 +43,7 @@ fn files_can_be_removed_when_the_storage_is_full() {
     let mut model = Model::new();
     for number in 0..37 {
         let (record, after) = commit(number, &model);
-        journal.commit(&record, || whole(&model)).unwrap();
+        journal.commit(&record, 0, || whole(&model)).unwrap();
         model = after;
     }
     let longest = disk.borrow().contents.iter().map(Vec::len).max().unwrap();
@@ -52,7 +52,7 @@ fn files_can_be_removed_when_the_storage_is_full() {
         let path = path.clone();
         let mut record = Record::default();
         record.entry(&FilePath::new(&path).unwrap(), None);
-        journal.commit(&record, || whole(&model)).unwrap();
+        journal.commit(&record, 0, || whole(&model)).unwrap();
         model.remove(&path);
     }
     let found = replay_pair(&disk.borrow().contents).unwrap().unwrap();
@@ -77,7 +77,7 @@ fn too_many_files_can_be_removed_again() {
         };
         let refused = loop {
             let number = model.len() as u64;
-            match journal.commit(&add(number), || whole(&model)) {
+            match journal.commit(&add(number), 0, || whole(&model)) {
                 Ok(()) => drop(model.insert(format!("data/{number}"), (number, number))),
                 Err(error) => break error,
             }
@@ -87,7 +87,7 @@ fn too_many_files_can_be_removed_again() {
         // What is refused leaves no trace either.
         let mut huge = add(5_000);
         huge.entry(&FilePath::new(&"x".repeat(3 * MAX_JOURNAL_BYTES as usize)).unwrap(), Some(5_000));
-        assert_eq!(journal.commit(&huge, || whole(&model)).unwrap_err().kind(), ErrorKind::Limit);
+        assert_eq!(journal.commit(&huge, 0, || whole(&model)).unwrap_err().kind(), ErrorKind::Limit);
 
         let contents = disk.borrow().contents.clone();
         let found = replay_pair(&contents).unwrap();
@@ -100,10 +100,10 @@ fn too_many_files_can_be_removed_again() {
             for path in &paths {
                 record.entry(&FilePath::new(path).unwrap(), None);
             }
-            journal.commit(&record, || whole(&model)).unwrap();
+            journal.commit(&record, 0, || whole(&model)).unwrap();
             model.retain(|path, _| !paths.contains(path));
         }
-        journal.commit(&add(6_000), || whole(&model)).unwrap();
+        journal.commit(&add(6_000), 0, || whole(&model)).unwrap();
         let contents = &disk.borrow().contents;
         assert_eq!(replay_pair(contents).unwrap().map(|found| found.paths.len()), Some(1));
         let longest = contents.iter().map(Vec::len).max().unwrap() as u64;

@@ -142,13 +142,41 @@ fn history() -> (Rc<RefCell<Disk>>, Vec<(usize, Model)>) {
             let files = [0, 1].map(|slot| SimFile { disk: disk.clone(), slot });
             journal = Journal::start(files, replayed.as_ref()).unwrap();
         } else {
-            journal.commit(&record, || whole(&model)).unwrap();
+            journal.commit(&record, 0, || whole(&model)).unwrap();
         }
         model = after;
         acknowledged.push((disk.borrow().steps.len(), model.clone()));
     }
     assert!(journal.place.generation > 4, "only {} checkpoints", journal.place.generation);
     (disk, acknowledged)
+}
+
+#[test]
+fn checkpoints_carry_over_what_lies_nowhere_else_and_come_the_less_often_the_more_that_is() {
+    let generations = |held_bytes: usize| {
+        let (disk, files) = pair(Default::default());
+        let mut journal = Journal::start(files, None).unwrap();
+        let content = vec![7; held_bytes];
+        let mut model = Model::new();
+        let directory = |model: &Model| {
+            let mut record = whole(model);
+            record.content(1_000, &content);
+            record
+        };
+        for number in 0..60 {
+            let (mut record, after) = commit(number, &model);
+            if number == 0 {
+                record.content(1_000, &content);
+            }
+            journal.commit(&record, held_bytes as u64, || directory(&model)).unwrap();
+            model = after;
+            let found = replay_pair(&disk.borrow().contents).unwrap().unwrap();
+            assert_eq!((model_of(&found), found.contents.get(&1_000)), (model.clone(), Some(&content)), "{number}");
+        }
+        journal.place.generation
+    };
+    let (none, some) = (generations(0), generations(300));
+    assert!(none > 5 && (2..none / 2).contains(&some), "{none} checkpoints, {some} that carry something over");
 }
 
 #[test]
@@ -168,7 +196,7 @@ fn a_last_commit_holds_its_contents_until_the_next_checkpoint() {
     let (mut model, mut number) = (model, 1);
     while journal.place.generation == found.place.generation {
         let (record, after) = commit(number, &model);
-        journal.commit(&record, || whole(&model)).unwrap();
+        journal.commit(&record, 0, || whole(&model)).unwrap();
         (model, number) = (after, number + 1);
     }
     let found = replay_pair(&disk.borrow().contents).unwrap().unwrap();

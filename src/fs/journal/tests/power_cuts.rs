@@ -114,7 +114,7 @@ fn check_recovery(contents: [Vec<u8>; 2], possible: Option<&[(usize, Model)]>) -
     let (disk, files) = pair(contents);
     let mut journal = Journal::start(files, found.as_ref()).unwrap();
     let (record, after) = commit(1000, &model);
-    journal.commit(&record, || whole(&model)).unwrap();
+    journal.commit(&record, 0, || whole(&model)).unwrap();
     let again = replay_pair(&disk.borrow().contents).unwrap().unwrap();
     assert_eq!(model_of(&again), after);
     assert_ne!(found.map(|found| found.version()), Some(again.version()));
