@@ -223,9 +223,11 @@ impl Engine {
         self.shared.surroundings.borrow_mut().zones = zones;
     }
 
-    /// A number that hardly any other engine has, so that answers of others are not taken for its own.
+    /// A number that hardly any other engine has, so that answers, exports and bodies of others are not taken for its own.
     pub fn set_epoch(&mut self, epoch: u32) {
         self.context.arrivals().set_epoch(epoch);
+        // Far from the last number that there is.
+        self.shared.next_cursor.set(1 + epoch / 4);
     }
 
     /// Lets queries time the steps of their traces; at first each takes no time.
