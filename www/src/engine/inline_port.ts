@@ -36,6 +36,8 @@ const CALL_COST = 16;
 
 export class InlinePort implements Port {
   readonly role: Port["role"];
+  /** It is at hand as soon as it has answered. */
+  readonly aheadBytes = 0;
   readonly #options: EngineOptions;
   readonly #manualClock: boolean;
   #holdsHandles = false;

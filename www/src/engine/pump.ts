@@ -54,6 +54,8 @@ export class Pump {
   /** What makes a fault of the engine an error. */
   readonly #fault: (thrown: unknown) => SandglassError;
   #timer: Timer | undefined;
+  /** When the timer ends, by the clock that pumps get. */
+  #timerAt = 0;
   #budget = FIRST_BUDGET;
   #unitsPerMs = FIRST_BUDGET / STEP_MS;
   /** When the present turn of the event loop began, as far as is known; 0 when nothing has run in it yet. */
@@ -132,7 +134,7 @@ export class Pump {
     if (this.#stopped) return;
     this.#stopped = reason;
     this.#macrotask.stop();
-    clearTimeout(this.#timer);
+    this.#wake();
     for (const waiting of this.#waiting.values()) waiting.failed(reason);
     this.#waiting.clear();
     this.#endTurn();
@@ -140,7 +142,6 @@ export class Pump {
 
   #run(): void {
     if (this.#stopped) return;
-    clearTimeout(this.#timer);
     const began = performance.now();
     this.#turnBegan = began;
     let due: number;
@@ -163,7 +164,7 @@ export class Pump {
     // Those who were answered go on in this same turn: it has to be known when it ends.
     if (due === 0 || settled) this.#macrotask.request();
     else this.#turnBegan = 0;
-    if (due !== 0 && due !== Number.POSITIVE_INFINITY) this.#sleep(due - Date.now());
+    if (due !== 0) this.#sleepUntil(due);
   }
 
   /** Step by step, until a slice is full or nothing is left to do. */
@@ -187,10 +188,26 @@ export class Pump {
     this.#budget = Math.min(MAX_BUDGET, Math.max(MIN_BUDGET, this.#unitsPerMs * STEP_MS));
   }
 
-  #sleep(ms: number): void {
-    this.#timer = setTimeout(() => this.#run(), Math.min(MAX_SLEEP_MS, Math.max(1, ms)));
+  #sleepUntil(due: number): void {
+    const now = Date.now();
+    // One that ends earlier is good enough, and costs less than another one for each slice.
+    if (this.#timer !== undefined && (this.#timerAt > due || this.#timerAt <= now)) this.#wake();
+    if (this.#timer === undefined) {
+      if (due === Number.POSITIVE_INFINITY) return;
+      this.#timerAt = Math.min(now + MAX_SLEEP_MS, Math.max(now + 1, due));
+      this.#timer = setTimeout(() => {
+        this.#timer = undefined;
+        this.#run();
+      }, this.#timerAt - now);
+    }
     // In Node a database that nobody waits for does not keep the process alive.
     if (this.#waiting.size === 0) this.#timer.unref?.();
+    else this.#timer.ref?.();
+  }
+
+  #wake(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
   }
 
   #endTurn(): boolean {

@@ -28,6 +28,8 @@ export interface Port {
   ): Promise<void>;
   /** `signal` gives up the call: a request that only reads ends, the others go on without anybody who waits for them. */
   ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>>;
+  /** So many bytes of a body may be handed over in pieces while those before them are worked on. Pieces keep their order. */
+  readonly aheadBytes: number;
   /** The engine's time. */
   now(): number;
   inspect(signal?: AbortSignal): Promise<EngineState>;

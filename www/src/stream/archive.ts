@@ -1,7 +1,7 @@
 // What people hand in as a snapshot, as the bytes of a tar that the engine reads: a tar, packed or plain, or the files of a folder.
 
 import { createTarPacker } from "modern-tar";
-import { invalid, offAbort, onAbort, SandglassError } from "../base/shared.js";
+import { invalid, offAbort, onAbort, SandglassError, unreadable } from "../base/shared.js";
 import type { SnapshotSource } from "../api/snapshots.js";
 
 /** A piece that is handed to the engine at once. */
@@ -24,17 +24,31 @@ export function archiveOf(source: SnapshotSource, signal: AbortSignal | undefine
     done += chunk.length;
     return chunk;
   };
-  const { stream, total } = streamOf(source);
-  return { pieces: pieces(unzipped(chunksOf(stream, signal, count))), done: () => done, total };
+  const found = (pieces: AsyncGenerator<Uint8Array>, total: number) => ({ pieces, done: () => done, total });
+  const ofStream = (stream: ReadableStream<Uint8Array>) => pieces(unzipped(chunksOf(stream, signal, count)));
+  if (source instanceof Uint8Array || isBlob(source)) return found(ofWhole(source, count, ofStream), sizeOf(source));
+  if (source instanceof ArrayBuffer) return archiveOf(new Uint8Array(source), signal);
+  if (source instanceof ReadableStream) return found(ofStream(source), 0);
+  const files = filesOf(source);
+  return found(
+    ofStream(packed(files)),
+    files.reduce((sum, [, content]) => sum + sizeOf(content), 0),
+  );
 }
 
-function streamOf(source: SnapshotSource): { stream: ReadableStream<Uint8Array>; total: number } {
-  if (source instanceof Uint8Array) return { stream: ofBytes(source), total: source.length };
-  if (source instanceof ArrayBuffer) return { stream: ofBytes(new Uint8Array(source)), total: source.byteLength };
-  if (source instanceof ReadableStream) return { stream: source, total: 0 };
-  if (isBlob(source)) return { stream: source.stream() as ReadableStream<Uint8Array>, total: source.size };
-  const files = filesOf(source);
-  return { stream: packed(files), total: files.reduce((sum, [, content]) => sum + sizeOf(content), 0) };
+/** What is there as a whole is cut where it lies, and passes through a stream only to be unpacked. */
+async function* ofWhole(
+  whole: Blob | Uint8Array,
+  count: (piece: Uint8Array) => Uint8Array,
+  ofStream: (stream: ReadableStream<Uint8Array>) => AsyncGenerator<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
+  if (isGzip(await bytesOf(whole, 0, GZIP.length))) {
+    return yield* ofStream(whole instanceof Uint8Array ? ofBytes(whole) : (whole.stream() as ReadableStream<Uint8Array>));
+  }
+  for (let from = 0; from < sizeOf(whole); from += PIECE_BYTES) {
+    const piece = await bytesOf(whole, from, from + PIECE_BYTES);
+    yield count(whole instanceof Uint8Array ? piece.slice() : piece);
+  }
 }
 
 /** The files of a folder, once each was looked at. */
@@ -82,7 +96,14 @@ function packed(files: readonly (readonly [string, Blob | Uint8Array])[]): Reada
 }
 
 async function bytesOf(content: Blob | Uint8Array, from: number, to: number): Promise<Uint8Array> {
-  return content instanceof Uint8Array ? content.subarray(from, to) : new Uint8Array(await content.slice(from, to).arrayBuffer());
+  if (content instanceof Uint8Array) return content.subarray(from, to);
+  const bytes = await content
+    .slice(from, to)
+    .arrayBuffer()
+    .catch((cause: unknown) => {
+      throw unreadable("the snapshot cannot be read", cause);
+    });
+  return new Uint8Array(bytes);
 }
 
 /** The chunks of a stream. The signal ends them, even when the stream brings no more. */
@@ -117,7 +138,7 @@ async function* unzipped(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uin
     if (first.length > 0) yield first;
     yield* chunks;
   };
-  if (!GZIP.every((byte, i) => first[i] === byte)) return yield* all();
+  if (!isGzip(first)) return yield* all();
   const packedChunks = all();
   const source = new ReadableStream<BufferSource>({
     async pull(controller) {
@@ -143,6 +164,10 @@ async function* unzipped(chunks: AsyncGenerator<Uint8Array>): AsyncGenerator<Uin
   } finally {
     await reader.cancel().catch(() => {});
   }
+}
+
+function isGzip(first: Uint8Array): boolean {
+  return GZIP.every((byte, i) => first[i] === byte);
 }
 
 /** As many bytes as tell how a file is compressed. */

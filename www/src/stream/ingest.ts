@@ -1,5 +1,6 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
+import { Ahead } from "./ahead.js";
 import { abortable, checkAborted, checkOptions, flatten, invalid } from "../base/shared.js";
 import { type Body, chunks, pieces, sourceOf } from "./lines.js";
 import type { Port } from "../port/port.js";
@@ -46,24 +47,30 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     let firstLine = 1;
     lastBody = (lastBody % 0xffff_ffff) + 1;
     const bodyNumber = lastBody;
+    const ahead = new Ahead<IngestResult>(port.aheadBytes, (result) => {
+      sum.series += result.series;
+      sum.samples += result.samples;
+      sum.rejected += result.rejected;
+      for (const { line, message } of result.errors) {
+        // Why samples were dropped is said of each piece.
+        if (line == null && sum.errors.some((known) => known.line === undefined)) continue;
+        if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
+      }
+    });
     for await (const { bytes, lines, tooLong } of pieces(source, signal)) {
       checkAborted("ingest", signal);
       if (tooLong) {
+        // What is told stays in the order of the lines.
+        await ahead.end();
         sum.rejected++;
         if (sum.errors.length < MAX_ERRORS) sum.errors.push({ line: firstLine, message: "the line is longer than 64 MiB" });
       } else {
-        const result = await port.ask({ kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine, bodyNumber });
-        sum.series += result.series;
-        sum.samples += result.samples;
-        sum.rejected += result.rejected;
-        for (const { line, message } of result.errors) {
-          // Why samples were dropped is said of each piece.
-          if (line == null && sum.errors.some((known) => known.line === undefined)) continue;
-          if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
-        }
+        const piece = { kind: "ingest", format, body: bytes, timestamp, extraLabels: labels, firstLine, bodyNumber } as const;
+        await ahead.handOver(bytes.length, () => port.ask(piece));
       }
       firstLine += lines;
     }
+    await ahead.end();
     return sum;
   });
 }
@@ -77,10 +84,14 @@ async function ingestByPieces(
 ): Promise<IngestResult> {
   const ingest = await port.ask(open);
   try {
+    const ahead = new Ahead<void>(port.aheadBytes, () => {});
     for await (const body of chunks(source, signal ?? undefined)) {
       checkAborted("ingest", signal);
-      await port.ask({ kind: "ingestPiece", ingest, body });
+      await ahead.handOver(body.length, () => port.ask({ kind: "ingestPiece", ingest, body }));
     }
+    // A stream that was given up ends like any other, and its last record is cut off.
+    checkAborted("ingest", signal);
+    await ahead.end();
     return await port.ask({ kind: "ingestEnd", ingest });
   } catch (error) {
     await port.ask({ kind: "ingestClose", ingest }).catch(() => {});

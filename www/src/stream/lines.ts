@@ -23,7 +23,7 @@ export interface Piece {
   tooLong?: true;
 }
 
-/** The pieces of a body in order. They may share the body's memory. The signal ends them, even when a stream brings no more. */
+/** The pieces of a body in order, which nobody else writes to. The signal ends them, even when a stream brings no more. */
 export async function* pieces(source: Source, signal?: AbortSignal): AsyncGenerator<Piece> {
   if (typeof source === "string") yield* textPieces(source);
   else if (source instanceof Uint8Array) yield* wholePieces(source);
@@ -35,8 +35,13 @@ export async function* pieces(source: Source, signal?: AbortSignal): AsyncGenera
 
 /** A body as it comes, in chunks that nobody else writes to. The signal ends them, even when a stream brings no more. */
 export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
-  if (typeof source === "string" || source instanceof Uint8Array) {
-    for await (const { bytes } of pieces(source, signal)) yield bytes;
+  if (typeof source === "string") {
+    for (const { bytes } of textPieces(source)) yield bytes;
+    return;
+  }
+  // Not every body is text: what looks like a mark of its byte order may be anything.
+  if (source instanceof Uint8Array) {
+    for (const { bytes } of bytePieces(source)) yield bytes;
     return;
   }
   if (!("getReader" in source) && typeof source.stream !== "function") {
@@ -112,7 +117,8 @@ function* bytePieces(bytes: Uint8Array): Generator<Piece> {
       to = bytes.lastIndexOf(LINE_FEED, from + PIECE_BYTES - 1) + 1;
       if (to <= from) to = bytes.indexOf(LINE_FEED, from + PIECE_BYTES) + 1 || bytes.length;
     }
-    yield piece(bytes.subarray(from, to));
+    // Whoever has handed it in may write to it again.
+    yield piece(bytes.slice(from, to));
     from = to;
   }
 }
@@ -193,6 +199,6 @@ function chunkOf(chunk: unknown): Uint8Array {
 
 function piece(bytes: Uint8Array): Piece {
   let lines = 0;
-  for (let at = bytes.indexOf(LINE_FEED); at >= 0; at = bytes.indexOf(LINE_FEED, at + 1)) lines++;
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] === LINE_FEED) lines++;
   return { bytes, lines };
 }

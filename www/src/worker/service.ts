@@ -40,6 +40,8 @@ export class Service {
   readonly #answering = new Set<Promise<void>>();
   /** Appends that the engine has neither taken nor refused yet. */
   readonly #arriving = new Set<Promise<void>>();
+  /** The piece of a body that the engine has last been asked to take. */
+  #taking: Promise<unknown> = Promise.resolve();
   /** Calls that can be given up. */
   readonly #underWay = new Map<number, AbortController>();
   /** Exports that are open for this port. */
@@ -171,7 +173,7 @@ export class Service {
       await this.afterAppends();
       const { port } = this.#desk();
       if (command.kind !== "select") {
-        const answer: unknown = await port.ask(command, control.signal);
+        const answer: unknown = await this.#inTurn(command, () => port.ask(command, control.signal));
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
         this.#note(command, answer);
         if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
@@ -185,6 +187,14 @@ export class Service {
     } finally {
       this.#underWay.delete(id);
     }
+  }
+
+  /** Pieces of bodies come ahead, and one of unknown series takes longer than the next: they go to the engine one after the other. */
+  #inTurn<Answer>(command: EngineRequest, ask: () => Promise<Answer>): Promise<Answer> {
+    if (command.kind !== "ingest" && command.kind !== "ingestPiece" && command.kind !== "ingestEnd") return ask();
+    const answer = this.#taking.then(ask, ask);
+    this.#taking = answer;
+    return answer;
   }
 
   /** What has to be closed when this port goes. */

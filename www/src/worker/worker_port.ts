@@ -56,6 +56,7 @@ export class WorkerPort implements Port {
   /** By which other pages know it. */
   readonly name = randomName();
   role: Port["role"] = "writer";
+  readonly aheadBytes = 256 * 1024;
   readonly ended: Promise<SandglassError>;
   readonly #host: Host | undefined;
   #wire: Wire | undefined;
@@ -223,8 +224,8 @@ export class WorkerPort implements Port {
 
   async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
     const asked = request as EngineRequest;
-    // The caller keeps what he has handed in.
-    const sent = withBody(asked, bodyOf(asked)?.slice());
+    // The caller of a request keeps what he has handed in; pieces were made for this.
+    const sent = asked.kind === "http" ? withBody(asked, asked.body.slice()) : asked;
     if (asked.kind === "ingest") this.#mayLose();
     const answering = this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
     const answer = await forCaller(answering);
@@ -273,7 +274,9 @@ export class WorkerPort implements Port {
     if (this.#wire === undefined) return;
     call.sendings++;
     // What may have to go to another engine stays here.
-    const body = this.#host === undefined && call.request.kind === "ask" ? bodyOf(call.request.command) : undefined;
+    const asked = call.request.kind === "ask" ? call.request.command : undefined;
+    const isGivenAway = asked !== undefined && (this.#host === undefined || (this.#wire.isLocal && !isRepeatable(asked)));
+    const body = isGivenAway ? bodyOf(asked) : undefined;
     this.#wire.post(call.request, body === undefined ? [] : [body.buffer as ArrayBuffer]);
   }
 
