@@ -142,9 +142,8 @@ export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
 
 /** How errors call a request. */
 export function nameOf({ kind }: EngineRequest): string {
-  if (kind.startsWith("restore")) return "restore";
-  if (kind.startsWith("push")) return "push";
-  return kind === "http" ? "fetch" : kind;
+  if (kind === "http") return "fetch";
+  return ["restore", "push", "ingest", "export"].find((call) => kind.startsWith(call)) ?? kind;
 }
 
 /** The body of a request that carries one. */
@@ -164,22 +163,25 @@ export function isReading(method: string, uri: string): boolean {
 
 const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)(\?|$)/;
 
+/** Whether it goes on with what is known to the engine alone that has begun it: an export, a body in pieces, a snapshot being restored. */
+export function goesOn(request: EngineRequest): boolean {
+  return "cursor" in request || "ingest" in request || ["restoreFeed", "restoreEnd", "restoreAbort"].includes(request.kind);
+}
+
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
- * same however often it is done. A cursor is known to the engine alone that has opened it.
+ * same however often it is done.
  */
 export function isRepeatable(request: EngineRequest): boolean {
   switch (request.kind) {
     case "snapshotCreate":
     case "snapshotDelete":
-    case "exportNext":
-    case "exportClose":
-    case "pushNext":
     case "pushLate":
+    case "restoreBegin":
       return false;
     case "http":
       return isReading(request.method, request.uri);
     default:
-      return true;
+      return !goesOn(request);
   }
 }

@@ -6,7 +6,17 @@ import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import { latecomer, type Port } from "../port/port.js";
-import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
+import {
+  type AnswerTo,
+  bodyOf,
+  type EngineRequest,
+  goesOn,
+  isRepeatable,
+  type Kind,
+  nameOf,
+  type RequestOf,
+  withBody,
+} from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
 import { mayBeLost, type Parting, type Reply, type Request, toError } from "./messages.js";
 import { Outbox } from "./outbox.js";
@@ -153,7 +163,7 @@ export class WorkerPort implements Port {
       delete call.found;
       if (call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
-      if (isSettled && !(asked !== undefined && "cursor" in asked)) {
+      if (isSettled && !(asked !== undefined && goesOn(asked))) {
         call.sendings = 0;
         continue;
       }
