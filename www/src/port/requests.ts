@@ -156,12 +156,15 @@ export function withBody(request: EngineRequest, body: Uint8Array | undefined): 
   return "body" in request ? ({ ...request, body } as EngineRequest) : request;
 }
 
-/** Whether a request only reads. Clients send long expressions as forms. */
+/** Whether a request only reads, as its path tells. Clients send long expressions as forms. */
 export function isReading(method: string, uri: string): boolean {
-  return READS.test(uri) || (/^(GET|HEAD)$/.test(method) && !/snapshot|force|delete|import|write/.test(uri));
+  const path = uri.split("?", 1)[0]!;
+  return !WRITES.test(path) && (/^(GET|HEAD)$/.test(method) || READS.test(path));
 }
 
-const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)(\?|$)/;
+const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)$/;
+/** The path of an import may go on with labels, which may look like anything. */
+const WRITES = /\/api\/v1\/(import(\/.*)?|push|admin\/.*)$|\/write$|\/v1\/metrics$|^\/snapshot\/(create|delete|delete_all)$|^\/internal\//;
 
 /** Whether it goes on with what is known to the engine alone that has begun it: an export, a body in pieces, a snapshot being restored. */
 export function goesOn(request: EngineRequest): boolean {
