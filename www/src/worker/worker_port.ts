@@ -309,7 +309,10 @@ export class WorkerPort implements Port {
         this.#wire?.post({ kind: "session", session, request }, transfer);
       },
       listen: (take) => void this.#sessions.set(session, take),
-      end: () => void this.#sessions.delete(session),
+      end: () => {
+        this.#sessions.delete(session);
+        this.#wire?.post({ kind: "part", session }, []);
+      },
     };
   }
 
