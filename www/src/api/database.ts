@@ -225,7 +225,8 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
   queryRange(expression: string, options: RangeOptions): Promise<RangeResult>;
   /**
    * The same over a range that ends now. `listener` gets the whole result first, and again whenever it has changed. Failures go to
-   * `onError`; it goes on after those that may pass. Returns the function that stops it; the signal stops it, too.
+   * `onError`; it goes on after those that may pass. Without `onError` the console tells of a mistake in the expression or the options,
+   * which ends it. Returns the function that stops it; the signal stops it, too.
    *
    * @example
    * ```ts

@@ -5,7 +5,10 @@ import type { OpenOptions, WasmSource } from "./options.js";
 import type { Abortable } from "./samples.js";
 import type { RestoreResult } from "./snapshots.js";
 
-/** Where a snapshot lies that is looked at: a tar that is not compressed, its URL, or the files of a folder with their paths. */
+/**
+ * Where a snapshot lies that is looked at: a tar that is not compressed, its URL, or the files of a folder with their paths. A server
+ * that sends nothing for 30 seconds makes the call that needs its bytes fail with the code `storage`.
+ */
 export type SnapshotPlace = Blob | Uint8Array | ArrayBuffer | URL | string | Iterable<readonly [path: string, content: Blob | Uint8Array]>;
 
 /** How a snapshot is opened to be looked at. */

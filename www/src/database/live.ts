@@ -12,7 +12,7 @@ export function live(
   expression: string,
   options: LiveOptions,
   listener: (result: RangeResult) => void,
-  onError: ((error: Error) => void) | undefined,
+  onError: (error: Error) => void,
 ): () => void {
   checkOptions(options, LIVE_OPTIONS, "live()");
   const { range, step, every, ...asked } = options ?? {};
@@ -29,7 +29,7 @@ export function live(
   };
   let timer: ReturnType<typeof setTimeout> | undefined;
   let held: HeldRange | undefined;
-  let shown: string | undefined;
+  let shown: RangeResult | undefined;
   const look = async () => {
     try {
       // Instants are multiples of the step, so that they stay where they are while the range moves.
@@ -37,16 +37,14 @@ export function live(
       const before = held;
       held = await rangeAfter(port, expression, { ...asked, start: end - rangeMs, end, step: stepMs, signal: control.signal }, before);
       const { result } = held;
-      // Nothing has come, and the range has not moved.
-      const seen = result === before?.result ? shown : fingerprint(result);
-      if (!control.signal.aborted && seen !== shown) {
-        shown = seen;
+      if (!control.signal.aborted && !(shown && isSame(shown, result))) {
+        shown = result;
         listener(copyOf(result));
       }
     } catch (error) {
       if (control.signal.aborted) return;
       const { code } = error as { code?: string };
-      onError?.(error as Error);
+      onError(error as Error);
       // What is wrong with the question stays wrong; a database that is closed stays closed.
       if (code === "invalid" || code === "closed") return stop();
     }
@@ -68,13 +66,25 @@ function copyOf({ timestamps, series, ...others }: RangeResult): RangeResult {
   return { ...others, timestamps: timestamps.slice(), series: copies };
 }
 
-/** Tells whether an answer is another one. */
-function fingerprint({ timestamps, series }: RangeResult): string {
-  let hash = 0;
-  for (const { labels, values } of series) {
-    for (const character of JSON.stringify(labels)) hash = (Math.imul(hash, 31) + character.charCodeAt(0)) | 0;
-    const bits = new Uint32Array(values.slice().buffer);
-    for (let at = 0; at < bits.length; at++) hash = (Math.imul(hash, 31) + bits[at]!) | 0;
-  }
-  return `${timestamps[0]} ${timestamps.length} ${series.length} ${hash}`;
+/** Whether nothing has come, and the range has not moved. Instants are as far apart in both. */
+function isSame(one: RangeResult, other: RangeResult): boolean {
+  if (one === other) return true;
+  const { timestamps, series } = other;
+  if (one.timestamps.length !== timestamps.length || one.timestamps[0] !== timestamps[0] || one.series.length !== series.length)
+    return false;
+  return one.series.every(({ labels, values, present }, at) => {
+    const { labels: otherLabels, values: otherValues, present: otherPresent } = series[at]!;
+    return (
+      areSame(wordsOf(values), wordsOf(otherValues)) &&
+      (present === otherPresent || (present !== undefined && otherPresent !== undefined && areSame(present, otherPresent))) &&
+      (labels === otherLabels || JSON.stringify(labels) === JSON.stringify(otherLabels))
+    );
+  });
+}
+
+/** NaNs are numbers here, and zeros have a sign. */
+const wordsOf = ({ buffer, byteOffset, length }: Float64Array): Uint32Array => new Uint32Array(buffer, byteOffset, 2 * length);
+
+function areSame(some: Uint32Array | Uint8Array, others: Uint32Array | Uint8Array): boolean {
+  return some.length === others.length && some.every((word, at) => word === others[at]);
 }

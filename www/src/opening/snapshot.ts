@@ -3,7 +3,7 @@
 import { abortable, checkAborted, checkOptions, invalid, SandglassError } from "../base/shared.js";
 import { OpenDatabase } from "../database/database.js";
 import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "../api/looking.js";
-import { type ArchiveFile, read, sizeOf } from "../storage/archive.js";
+import { type ArchiveFile, askRange, read, sizeOf } from "../storage/archive.js";
 import { engineOptionsOf, type Starter } from "./open.js";
 
 /** How many bytes tell how a file is packed. */
@@ -17,7 +17,7 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
   checkOptions(options, OPTIONS, "openSnapshot()");
   const { signal, wasm, cacheBytes } = options;
   checkAborted("openSnapshot", signal);
-  const files = await abortable("openSnapshot", signal, () => filesAt(place));
+  const files = await abortable("openSnapshot", signal, () => filesAt(place, signal));
   const wish = {
     storage: { kind: "archive" as const, files },
     // Nothing is too old to be looked at, and time stands still.
@@ -39,8 +39,9 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
 }
 
 /** What is to be read, once it is known how much there is of it. */
-async function filesAt(place: SnapshotPlace): Promise<ArchiveFile[]> {
-  if (place instanceof URL || typeof place === "string") return [await plain(await remote(new URL(place, globalThis.location?.href)))];
+async function filesAt(place: SnapshotPlace, signal: AbortSignal | undefined): Promise<ArchiveFile[]> {
+  if (place instanceof URL || typeof place === "string")
+    return [await plain(await remote(new URL(place, globalThis.location?.href).href, signal), signal)];
   if (place instanceof ArrayBuffer) return [await plain({ path: "", content: new Blob([place]) })];
   if (place instanceof Uint8Array || isBlob(place)) return [await plain({ path: "", content: blobOf(place) })];
   if (typeof place !== "object" || place === null || !(Symbol.iterator in place)) throw notAPlace();
@@ -61,16 +62,13 @@ const blobOf = (content: Blob | Uint8Array): Blob =>
   content instanceof Uint8Array ? new Blob([content as Uint8Array<ArrayBuffer>]) : content;
 
 /** A file at a URL, whose server hands out ranges. */
-async function remote(url: URL): Promise<ArchiveFile> {
-  let reply: Response;
-  try {
-    reply = await fetch(url, { headers: { Range: "bytes=0-0" } });
-  } catch (cause) {
-    throw new SandglassError("storage", `${url} cannot be fetched: ${String(cause)}`, { cause });
-  }
-  await reply.body?.cancel().catch(() => {});
+async function remote(url: string, signal: AbortSignal | undefined): Promise<ArchiveFile> {
+  const reply = await askRange(url, 0, 1, signal, async (reply) => {
+    await reply.body?.cancel().catch(() => {});
+    return reply;
+  });
   const size = /^bytes 0-0\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "")?.[1];
-  if (reply.status === 206 && size !== undefined) return { path: "", url: url.href, size: Number(size) };
+  if (reply.status === 206 && size !== undefined) return { path: "", url, size: Number(size) };
   throw new SandglassError(
     "unsupported",
     reply.ok
@@ -80,8 +78,8 @@ async function remote(url: URL): Promise<ArchiveFile> {
 }
 
 /** Ranges of what is compressed can't be read. */
-async function plain(file: ArchiveFile): Promise<ArchiveFile> {
-  const first = await read(file, 0, Math.min(FIRST_BYTES, sizeOf(file)));
+async function plain(file: ArchiveFile, signal?: AbortSignal): Promise<ArchiveFile> {
+  const first = await read(file, 0, Math.min(FIRST_BYTES, sizeOf(file)), signal);
   const packing = first[0] === 0x1f && first[1] === 0x8b ? "gzip" : first[0] === 0x28 && first[1] === 0xb5 ? "zstd" : undefined;
   if (packing === undefined) return file;
   throw new SandglassError(

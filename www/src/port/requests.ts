@@ -142,9 +142,8 @@ export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
 
 /** How errors call a request. */
 export function nameOf({ kind }: EngineRequest): string {
-  if (kind.startsWith("restore")) return "restore";
-  if (kind.startsWith("push")) return "push";
-  return kind === "http" ? "fetch" : kind;
+  if (kind === "http") return "fetch";
+  return ["restore", "push", "ingest", "export"].find((call) => kind.startsWith(call)) ?? kind;
 }
 
 /** The body of a request that carries one. */
@@ -157,29 +156,35 @@ export function withBody(request: EngineRequest, body: Uint8Array | undefined): 
   return "body" in request ? ({ ...request, body } as EngineRequest) : request;
 }
 
-/** Whether a request only reads. Clients send long expressions as forms. */
+/** Whether a request only reads, as its path tells. Clients send long expressions as forms. */
 export function isReading(method: string, uri: string): boolean {
-  return READS.test(uri) || (/^(GET|HEAD)$/.test(method) && !/snapshot|force|delete|import|write/.test(uri));
+  const path = uri.split("?", 1)[0]!;
+  return !WRITES.test(path) && (/^(GET|HEAD)$/.test(method) || READS.test(path));
 }
 
-const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)(\?|$)/;
+const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)$/;
+/** The path of an import may go on with labels, which may look like anything. */
+const WRITES = /\/api\/v1\/(import(\/.*)?|push|admin\/.*)$|\/write$|\/v1\/metrics$|^\/snapshot\/(create|delete|delete_all)$|^\/internal\//;
+
+/** Whether it goes on with what is known to the engine alone that has begun it: an export, a body in pieces, a snapshot being restored. */
+export function goesOn(request: EngineRequest): boolean {
+  return "cursor" in request || "ingest" in request || ["restoreFeed", "restoreEnd", "restoreAbort"].includes(request.kind);
+}
 
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
- * same however often it is done. A cursor is known to the engine alone that has opened it.
+ * same however often it is done.
  */
 export function isRepeatable(request: EngineRequest): boolean {
   switch (request.kind) {
     case "snapshotCreate":
     case "snapshotDelete":
-    case "exportNext":
-    case "exportClose":
-    case "pushNext":
     case "pushLate":
+    case "restoreBegin":
       return false;
     case "http":
       return isReading(request.method, request.uri);
     default:
-      return true;
+      return !goesOn(request);
   }
 }

@@ -21,6 +21,7 @@ export async function restore(
     await port.ask({ kind: "restoreFeed", body });
     onProgress?.({ done, total: archive.total || done, unit: "bytes" });
   };
+  // Nothing is given up when this fails: it may be another one's restoration that stands in its way.
   await port.ask({ kind: "restoreBegin" });
   let feeding = Promise.resolve();
   try {

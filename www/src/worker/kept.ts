@@ -23,9 +23,10 @@ export class Kept {
   /** Samples that there was no room to keep, by the batch they came in. */
   #dropped: { id: number; samples: number }[] = [];
 
-  add(id: number, batch: Packed): void {
+  /** `isSent`: an engine has it already. */
+  add(id: number, batch: Packed, isSent: boolean): void {
     const bytes = batch.calls.byteLength + batch.timestamps.byteLength + batch.values.byteLength + batch.series.byteLength;
-    this.#batches.push({ id, batch, samples: batch.values.length, bytes, isTaken: false, sendings: 1 });
+    this.#batches.push({ id, batch, samples: batch.values.length, bytes, isTaken: false, sendings: isSent ? 1 : 0 });
     this.#bytes += bytes;
     // Those that are not taken yet stay: the window bounds them.
     while (this.#bytes > MAX_BYTES && this.#batches[0]?.isTaken) this.#drop(this.#batches.shift()!);
@@ -48,18 +49,23 @@ export class Kept {
     this.#dropped = this.#dropped.filter((dropped) => dropped.id > id);
   }
 
-  /** The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt. */
-  lost(isSafe: boolean): number {
+  /**
+   * The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt, and which batches are
+   * not sent again.
+   */
+  lost(isSafe: boolean): { inDoubt: number; givenUp: number[] } {
     let inDoubt = 0;
+    const givenUp: number[] = [];
     if (isSafe) this.#forget(({ isTaken }) => isTaken);
     else inDoubt = this.#dropped.reduce((sum, { samples }) => sum + samples, 0);
     this.#dropped = [];
     this.#forget((batch) => {
-      const isOver = batch.sendings >= MAX_SENDINGS;
-      if (isOver) inDoubt += batch.samples;
-      return isOver;
+      if (batch.sendings < MAX_SENDINGS) return false;
+      inDoubt += batch.samples;
+      givenUp.push(batch.id);
+      return true;
     });
-    return inDoubt;
+    return { inDoubt, givenUp };
   }
 
   /** All that is kept, in order, to be sent to another engine. */

@@ -56,7 +56,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
     const failed = (reason: unknown) => port.lose(reason as SandglassError);
     const desk: Desk = { port, audience: new Audience(port), failed };
     reception?.open(desk);
-    const services: Service[] = [];
+    const services = new Set<Service>();
     return {
       port,
       thread: "caller",
@@ -68,7 +68,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
       abandon: (reason) => port.lose(reason),
       async close() {
         isClosing = true;
-        await Promise.all(services.map((service) => service.afterAppends()));
+        await Promise.all([...services].map((service) => service.afterAppends()));
         try {
           await reception?.quiet();
           await port.close(() => reception?.allDurable());
@@ -84,18 +84,21 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
 }
 
 /** A line within the thread: what is sent is taken at once, so that a page that goes away has handed over all. */
-function loopback(desk: Desk, services: Service[]): Wire {
+function loopback(desk: Desk, services: Set<Service>): Wire {
   let take: (reply: Reply) => void = () => {};
   const service = new Service(
     () => desk,
     (reply) => take(reply),
     { isRemote: false },
   );
-  services.push(service);
+  services.add(service);
   return {
     isLocal: true,
     post: (request) => service.take(request),
     listen: (listener) => void (take = listener),
-    end: () => void (take = () => {}),
+    end: () => {
+      take = () => {};
+      void service.part().then(() => services.delete(service));
+    },
   };
 }

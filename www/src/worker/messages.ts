@@ -27,6 +27,8 @@ export type Request =
   | { kind: "suspend" }
   /** Of another port that works with the same engine. */
   | { kind: "session"; session: number; request: Request }
+  /** Nothing more comes from that port. */
+  | { kind: "part"; session: number }
   /** The end of the engine; of a session, which `stays` when others go on with the engine, its own end. */
   | { kind: "close"; id: number; stays: boolean };
 
@@ -75,5 +77,5 @@ export function toFailure(error: unknown): Failure {
 }
 
 export function toError([code, message]: Failure): SandglassError {
-  return new SandglassError(code, message);
+  return new SandglassError(code, message, code === "interrupted" ? { tookEffect: "unknown" } : {});
 }

@@ -109,7 +109,7 @@ export class Outbox {
     const id = ++this.#lastId;
     this.#sending();
     this.#appends.set(id, batch.values.length);
-    if (this.#wire?.isLocal !== true) this.#kept.add(id, batch);
+    if (this.#wire?.isLocal !== true) this.#kept.add(id, batch, this.#wire !== undefined);
     if (this.#wire === undefined) return;
     const buffers = [batch.calls, batch.timestamps, batch.values, batch.series].map(({ buffer }) => buffer);
     this.#wire.post({ kind: "append", id, batch }, this.#wire.isLocal ? buffers : []);
@@ -117,10 +117,15 @@ export class Outbox {
 
   /** What became of a batch. */
   answered(id: number, refused: { samples: number; reason: SandglassError } | undefined): void {
-    this.#window.give(this.#appends.get(id) ?? 0);
-    this.#appends.delete(id);
+    this.#settle(id);
     this.#kept.taken(id);
     if (refused !== undefined) this.refusals.add(refused.samples, refused.reason);
+  }
+
+  /** Nothing more is heard of a batch: others have its room. */
+  #settle(id: number): void {
+    this.#window.give(this.#appends.get(id) ?? 0);
+    this.#appends.delete(id);
   }
 
   /** All batches up to this one outlive the page with the engine. */
@@ -144,7 +149,8 @@ export class Outbox {
     this.#wire = undefined;
     if (wire === undefined) return;
     if (wire.isLocal) return this.#arrived();
-    const inDoubt = this.#kept.lost(isSafe);
+    const { inDoubt, givenUp } = this.#kept.lost(isSafe);
+    for (const id of givenUp) this.#settle(id);
     if (inDoubt > 0) {
       const words = `${inDoubt} samples were in the memory of a page that has gone, and are lost unless it had stored them`;
       this.refusals.add(inDoubt, new SandglassError("interrupted", words, { samples: inDoubt, tookEffect: "unknown" }));

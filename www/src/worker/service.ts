@@ -2,7 +2,9 @@
 
 import type { InlinePort } from "../engine/inline_port.js";
 import { ACCEPTED } from "../engine/pump.js";
-import type { EngineRequest, HttpReply } from "../port/requests.js";
+import { checkAborted } from "../base/abort.js";
+import { SandglassError } from "../api/errors.js";
+import { type EngineRequest, goesOn, type HttpReply, type Kind, nameOf } from "../port/requests.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
 import type { Audience } from "./audience.js";
@@ -19,6 +21,20 @@ export interface Desk {
 
 /** What another page appends becomes durable so long after it came: that page keeps it until then. */
 const DURABLE_WITHIN_MS = 900;
+
+/** What is written piece by piece. */
+const PIECEWISE = new Set<Kind>([
+  "ingestOpen",
+  "ingestPiece",
+  "ingestEnd",
+  "ingestClose",
+  "restoreBegin",
+  "restoreFeed",
+  "restoreEnd",
+  "restoreAbort",
+]);
+/** What is closed by these has gone with the engine that it was begun with. */
+const CLOSING = new Set<Kind>(["exportClose", "ingestClose", "restoreAbort"]);
 
 export interface ServiceOptions {
   /** The port is another page's, which wants to know what is durable. */
@@ -46,6 +62,10 @@ export class Service {
   readonly #underWay = new Map<number, AbortController>();
   /** Exports that are open for this port. */
   readonly #cursors = new Set<number>();
+  /** Bodies that are on their way in from this port. */
+  readonly #ingests = new Set<number>();
+  /** This port has begun to restore a snapshot. */
+  #isRestoring = false;
   /** Pushes that follow the database for this port. */
   readonly #watches = new Set<string>();
   readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
@@ -120,6 +140,12 @@ export class Service {
     if (this.#isRemote) this.#send({ kind: "durable", id: this.#lastTaken });
   }
 
+  /** Nothing more comes from the port: what it has asked for is done, and what it has left open is closed. */
+  async part(): Promise<void> {
+    await this.settled();
+    this.end();
+  }
+
   /** The port is gone: what it has asked for is given up. */
   end(): void {
     if (this.#isOver) return;
@@ -131,6 +157,15 @@ export class Service {
     audience.delete(this.#listener);
     for (const cursor of this.#cursors) port.ask({ kind: "exportClose", cursor }).catch(() => {});
     for (const watch of this.#watches) port.ask({ kind: "pushUnwatch", watch }).catch(() => {});
+    void this.#giveUpWriting(port);
+  }
+
+  /** Nobody else could write while a snapshot is half restored. The engine gives nothing up while it takes a piece of it. */
+  async #giveUpWriting(port: InlinePort): Promise<void> {
+    await this.settled();
+    if (!port.isOpen) return;
+    for (const ingest of this.#ingests) port.ask({ kind: "ingestClose", ingest }).catch(() => {});
+    if (this.#isRestoring) port.ask({ kind: "restoreAbort" }).catch(() => {});
   }
 
   #send(reply: Reply, transfer: Transferable[] = []): void {
@@ -172,8 +207,13 @@ export class Service {
     try {
       await this.afterAppends();
       const { port } = this.#desk();
+      if (goesOn(command) && !this.#hasBegun(command)) {
+        if (CLOSING.has(command.kind)) return undefined;
+        const words = `another engine has the database than the one with which this ${nameOf(command)} had begun, and it ended with that one; look, and try again`;
+        throw new SandglassError("interrupted", words);
+      }
       if (command.kind !== "select") {
-        const answer: unknown = await this.#inTurn(command, () => port.ask(command, control.signal));
+        const answer: unknown = await this.#inTurn(command, () => this.#carryOut(port, command, control.signal));
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
         this.#note(command, answer);
         if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
@@ -191,15 +231,49 @@ export class Service {
 
   /** Pieces of bodies come ahead, and one of unknown series takes longer than the next: they go to the engine one after the other. */
   #inTurn<Answer>(command: EngineRequest, ask: () => Promise<Answer>): Promise<Answer> {
-    if (command.kind !== "ingest" && command.kind !== "ingestPiece" && command.kind !== "ingestEnd") return ask();
+    if (command.kind !== "ingest" && !("ingest" in command)) return ask();
     const answer = this.#taking.then(ask, ask);
     this.#taking = answer;
     return answer;
   }
 
+  async #carryOut(port: InlinePort, command: EngineRequest, signal: AbortSignal): Promise<unknown> {
+    if (!PIECEWISE.has(command.kind)) return port.ask(command, signal);
+    // The engine goes on with it even if nobody waits, and what has come of it can be given up only then.
+    checkAborted(nameOf(command), signal);
+    try {
+      return await port.ask(command);
+    } catch (error) {
+      // The engine has given it up by itself, and the next one to be restored may be another port's.
+      if (command.kind === "restoreFeed" || command.kind === "restoreEnd") this.#isRestoring = false;
+      throw error;
+    }
+  }
+
+  /** Whether the port has begun here what the command goes on with. A number of another engine may be somebody else's in this one. */
+  #hasBegun(command: EngineRequest): boolean {
+    if ("cursor" in command) return this.#cursors.has(command.cursor);
+    if ("ingest" in command) return this.#ingests.has(command.ingest);
+    return this.#isRestoring;
+  }
+
   /** What has to be closed when this port goes. */
   #note(command: EngineRequest, answer: unknown): void {
     switch (command.kind) {
+      case "ingestOpen":
+        this.#ingests.add(answer as number);
+        return;
+      case "ingestEnd":
+      case "ingestClose":
+        this.#ingests.delete(command.ingest);
+        return;
+      case "restoreBegin":
+        this.#isRestoring = true;
+        return;
+      case "restoreEnd":
+      case "restoreAbort":
+        this.#isRestoring = false;
+        return;
       case "exportOpen":
       case "pushOpen":
         this.#cursors.add(answer as number);

@@ -47,6 +47,12 @@ worker.onmessage = ({ data }) => {
     case "session":
       session(data.session).take(data.request);
       break;
+    case "part":
+      void sessions
+        .get(data.session)
+        ?.part()
+        .then(() => sessions.delete(data.session));
+      break;
     case "suspend":
       isLeaving = true;
       void leave();

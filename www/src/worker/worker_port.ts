@@ -6,7 +6,17 @@ import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import { latecomer, type Port } from "../port/port.js";
-import { type AnswerTo, bodyOf, type EngineRequest, isRepeatable, type Kind, nameOf, type RequestOf, withBody } from "../port/requests.js";
+import {
+  type AnswerTo,
+  bodyOf,
+  type EngineRequest,
+  goesOn,
+  isRepeatable,
+  type Kind,
+  nameOf,
+  type RequestOf,
+  withBody,
+} from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
 import { mayBeLost, type Parting, type Reply, type Request, toError } from "./messages.js";
 import { Outbox } from "./outbox.js";
@@ -154,7 +164,7 @@ export class WorkerPort implements Port {
       delete call.found;
       if (call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
-      if (isSettled && !(asked !== undefined && "cursor" in asked)) {
+      if (isSettled && !(asked !== undefined && goesOn(asked))) {
         call.sendings = 0;
         continue;
       }
@@ -275,7 +285,7 @@ export class WorkerPort implements Port {
     call.sendings++;
     // What may have to go to another engine stays here.
     const asked = call.request.kind === "ask" ? call.request.command : undefined;
-    const isGivenAway = asked !== undefined && (this.#host === undefined || (this.#wire.isLocal && !isRepeatable(asked)));
+    const isGivenAway = asked !== undefined && (this.#host === undefined || (this.#wire.isLocal && goesOn(asked)));
     const body = isGivenAway ? bodyOf(asked) : undefined;
     this.#wire.post(call.request, body === undefined ? [] : [body.buffer as ArrayBuffer]);
   }
@@ -302,7 +312,10 @@ export class WorkerPort implements Port {
         this.#wire?.post({ kind: "session", session, request }, transfer);
       },
       listen: (take) => void this.#sessions.set(session, take),
-      end: () => void this.#sessions.delete(session),
+      end: () => {
+        this.#sessions.delete(session);
+        this.#wire?.post({ kind: "part", session }, []);
+      },
     };
   }
 

@@ -17,7 +17,12 @@ export function createGlue() {
     hint() { return undefined; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
     take() { return globalThis.taken; }
-    submit() { return this.#ticket(); }
+    submit({ kind }) { globalThis.asked.push(kind); return this.#ticket(); }
+    stagedTimestamps() { return 0; }
+    stagedValues() { return 8192; }
+    stagedSeries() { return 16384; }
+    series() { return 0; }
+    append() { return 0; }
     takeSeries() { return globalThis.series.shift(); }
     close() { return this.#ticket(); }
     free() {}
@@ -56,7 +61,7 @@ async function start() {
   return tell;
 }
 
-beforeEach(() => Object.assign(globalThis, { fault: "", taken: undefined }));
+beforeEach(() => Object.assign(globalThis, { fault: "", taken: undefined, asked: [] }));
 
 it("an answer that cannot be handed over is a failure of that call", async () => {
   const tell = await start();
@@ -142,4 +147,20 @@ it("bytes are handed over and not cloned", async () => {
     command: { kind: "http", method: "GET", uri: "/", contentType: "", body: new Uint8Array() },
   });
   assert.deepEqual(reply.transfer, [globalThis.taken[2].buffer]);
+});
+
+it("of a session whose port has gone nothing stays", async () => {
+  const tell = await start();
+  const inSession = (request) => tell({ kind: "session", session: 1, request });
+  const batch = { calls: Uint32Array.of(0, 0, 1), timestamps: Float64Array.of(1), values: Float64Array.of(1), series: new Uint32Array() };
+  globalThis.taken = 4;
+  globalThis.onmessage({ data: { kind: "session", session: 1, request: { kind: "series", labels: [["a", "b"]] } } });
+  await inSession({ kind: "ask", id: 1, command: { kind: "exportOpen", selector: "x" } });
+  const [{ reply: taken }] = await inSession({ kind: "append", id: 2, batch });
+  assert.equal(taken.refused, undefined, "its handles are known");
+  globalThis.onmessage({ data: { kind: "part", session: 1 } });
+  await new Promise((resolve) => setTimeout(resolve, 5));
+  assert.deepEqual(globalThis.asked, ["exportOpen", "exportClose"]);
+  const [{ reply: refused }] = await inSession({ kind: "append", id: 3, batch });
+  assert.equal(refused.refused.samples, 1, "and are not any more");
 });

@@ -1,0 +1,161 @@
+// What one port asks of an engine that several work with, shown with an engine that notes what it is asked and answers when told.
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { source } from "./source.mjs";
+
+const { Service } = await source("worker/service");
+const { isReading, isRepeatable } = await source("port/requests");
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A service, what its engine is asked, and what it answers. An engine answers at once those kinds that are not held up. */
+function serve() {
+  const [asked, said, held] = [[], [], new Map()];
+  const port = {
+    isOpen: true,
+    now: () => 0,
+    ask(command, signal) {
+      asked.push(command.kind);
+      if (signal?.aborted) return Promise.reject(signal.reason);
+      const answer = { ingestOpen: 3, exportOpen: 4 }[command.kind];
+      if (!held.has(command.kind)) return Promise.resolve(answer);
+      return new Promise((resolve, reject) => held.set(command.kind, { answer: () => resolve(answer), fail: reject }));
+    },
+  };
+  const desk = { port, audience: { add() {}, delete() {} }, failed: assert.fail };
+  const service = new Service(
+    () => desk,
+    (reply) => said.push(reply),
+    { isRemote: false },
+  );
+  let id = 0;
+  const ask = async (command) => {
+    service.take({ kind: "ask", id: ++id, command });
+    await turn();
+    return said.find((reply) => reply.id === id);
+  };
+  const hold = (kind) => held.set(kind, undefined);
+  return { service, port, asked, held, hold, ask };
+}
+
+it("a snapshot that is half restored is given up when its port goes", async () => {
+  const { service, asked, ask } = serve();
+  await ask({ kind: "restoreBegin" });
+  await ask({ kind: "restoreFeed", body: new Uint8Array(1) });
+  service.end();
+  await turn();
+  assert.deepEqual(asked, ["restoreBegin", "restoreFeed", "restoreAbort"]);
+});
+
+for (const kind of ["restoreBegin", "restoreFeed"]) {
+  it(`one whose port goes during ${kind} is given up when the engine has done that`, async () => {
+    const { service, asked, hold, held, ask } = serve();
+    hold(kind);
+    await ask({ kind: "restoreBegin" });
+    if (kind !== "restoreBegin") await ask({ kind: "restoreFeed", body: new Uint8Array(1) });
+    service.end();
+    await turn();
+    assert.equal(asked.at(-1), kind, "the engine would refuse it now");
+    held.get(kind).answer();
+    await turn();
+    assert.equal(asked.at(-1), "restoreAbort");
+  });
+}
+
+it("a snapshot that has ended or failed is not given up: the next one may be another port's", async () => {
+  for (const last of ["restoreEnd", "restoreAbort", "restoreFeed"]) {
+    const { service, asked, hold, held, ask } = serve();
+    await ask({ kind: "restoreBegin" });
+    if (last === "restoreFeed") hold(last);
+    await ask({ kind: last, body: new Uint8Array(1) });
+    held.get(last)?.fail(new Error("broken"));
+    await turn();
+    service.end();
+    await turn();
+    assert.deepEqual(asked, ["restoreBegin", last]);
+  }
+});
+
+it("bodies on their way in are closed when their port goes, those that have ended are not", async () => {
+  const { service, asked, ask } = serve();
+  assert.equal((await ask({ kind: "ingestOpen", format: "influx" })).value, 3);
+  service.end();
+  await turn();
+  assert.deepEqual(asked, ["ingestOpen", "ingestClose"]);
+  const another = serve();
+  await another.ask({ kind: "ingestOpen", format: "influx" });
+  await another.ask({ kind: "ingestEnd", ingest: 3 });
+  another.service.end();
+  await turn();
+  assert.deepEqual(another.asked, ["ingestOpen", "ingestEnd"]);
+});
+
+it("what a port goes on with that it has not begun here was interrupted, and does not reach what is another port's", async () => {
+  const { asked, ask } = serve();
+  for (const command of [
+    { kind: "exportNext", cursor: 4 },
+    { kind: "pushNext", cursor: 4 },
+    { kind: "ingestPiece", ingest: 3, body: new Uint8Array(1) },
+    { kind: "ingestEnd", ingest: 3 },
+    { kind: "restoreFeed", body: new Uint8Array(1) },
+    { kind: "restoreEnd" },
+  ]) {
+    const { kind, failure } = await ask(command);
+    assert.deepEqual([kind, failure?.[0]], ["failed", "interrupted"], command.kind);
+  }
+  // It has ended with the engine that it was begun with.
+  for (const command of [{ kind: "exportClose", cursor: 4 }, { kind: "ingestClose", ingest: 3 }, { kind: "restoreAbort" }])
+    assert.equal((await ask(command)).kind, "answer", command.kind);
+  assert.deepEqual(asked, []);
+  await ask({ kind: "exportOpen" });
+  assert.equal((await ask({ kind: "exportNext", cursor: 4 })).kind, "answer");
+});
+
+it("a port that parts has its calls carried out, and what it leaves open closed", async () => {
+  const { service, asked, hold, held, ask } = serve();
+  await ask({ kind: "exportOpen" });
+  hold("sync");
+  await ask({ kind: "sync" });
+  const parting = service.part();
+  await turn();
+  assert.deepEqual(asked, ["exportOpen", "sync"]);
+  held.get("sync").answer();
+  await parting;
+  assert.deepEqual(asked, ["exportOpen", "sync", "exportClose"]);
+});
+
+it("what goes on with something of one engine's is not asked of another", () => {
+  for (const kind of ["exportNext", "exportClose", "pushNext"]) assert.equal(isRepeatable({ kind, cursor: 1 }), false, kind);
+  for (const kind of ["ingestPiece", "ingestEnd", "ingestClose"]) assert.equal(isRepeatable({ kind, ingest: 1 }), false, kind);
+  for (const kind of ["restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
+    assert.equal(isRepeatable({ kind }), false, kind);
+  for (const kind of ["query", "ingest", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
+});
+
+it("whether a request reads is seen from its path, and not from what it asks", () => {
+  for (const [method, uri] of [
+    ["POST", "/api/v1/query"],
+    ["POST", "/select/0/prometheus/api/v1/query_range?x=1"],
+    ["POST", "/api/v1/export/csv"],
+    ["GET", "/federate?match[]=disk_writes"],
+    ["GET", "/api/v1/query?query=snapshot_import_delete"],
+    ["GET", "/api/v1/label/import_errors/values"],
+    ["GET", "/snapshot/list"],
+    ["HEAD", "/metrics"],
+  ])
+    assert.equal(isReading(method, uri), true, `${method} ${uri}`);
+  for (const [method, uri] of [
+    ["POST", "/api/v1/import/prometheus?extra_label=p=/api/v1/query"],
+    ["POST", "/api/v1/import/prometheus/metrics/job/x/api/v1/query"],
+    ["GET", "/api/v1/import/prometheus"],
+    ["GET", "/write?db=x"],
+    ["GET", "/influx/api/v2/write"],
+    ["GET", "/snapshot/create"],
+    ["GET", "/snapshot/delete?snapshot=x"],
+    ["GET", "/api/v1/admin/tsdb/snapshot"],
+    ["GET", "/internal/force_merge"],
+    ["GET", "/api/v1/admin/tsdb/delete_series?match[]=up"],
+    ["GET", "/opentelemetry/v1/metrics"],
+  ])
+    assert.equal(isReading(method, uri), false, `${method} ${uri}`);
+});

@@ -1,0 +1,106 @@
+// A port whose engines come and go, shown with lines on which the test says what they say.
+import assert from "node:assert/strict";
+import { it } from "node:test";
+import { source } from "./source.mjs";
+
+const { WorkerPort } = await source("worker/worker_port");
+
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** A line to another page's engine, with what was sent on it. */
+function line() {
+  const wire = { isLocal: false, sent: [], say: undefined, hasEnded: false };
+  wire.post = (request) => wire.sent.push(request);
+  wire.listen = (take) => (wire.say = take);
+  wire.end = () => (wire.hasEnded = true);
+  return wire;
+}
+
+/** A port that may have another engine, and ends when the test does. */
+function portOf(t) {
+  const host = { lost() {}, moving() {}, flush: () => port.flush(), verify: async () => {}, isLast: () => false, leave: async () => {} };
+  const port = new WorkerPort({ manualClock: false, startTime: 0 }, host);
+  t.after(() => port.end(Object.assign(new Error("the test is over"), { code: "closed" })));
+  return port;
+}
+
+const LOST = { isSafe: false, isSettled: false };
+const SETTLED = { isSafe: true, isSettled: true };
+
+for (const request of [
+  { kind: "exportNext", cursor: 1 },
+  { kind: "ingestPiece", ingest: 1, body: new Uint8Array(1) },
+  { kind: "ingestEnd", ingest: 1 },
+  { kind: "restoreFeed", body: new Uint8Array(1) },
+  { kind: "restoreEnd" },
+])
+  it(`${request.kind} is interrupted when its engine goes, however that goes`, async (t) => {
+    for (const parting of [LOST, SETTLED]) {
+      const port = portOf(t);
+      port.link(line());
+      const asked = port.ask(request);
+      const refused = assert.rejects(asked, { code: "interrupted", tookEffect: "unknown" });
+      await turn();
+      port.unlink(parting);
+      const next = line();
+      port.link(next);
+      await refused;
+      assert.deepEqual(next.sent, [], "the next engine knows nothing of it");
+    }
+  });
+
+it("a restoration that was not begun is begun with the next engine, one that may have been is not", async (t) => {
+  const port = portOf(t);
+  port.link(line());
+  const asked = port.ask({ kind: "restoreBegin" });
+  const refused = assert.rejects(asked, { code: "interrupted" });
+  await turn();
+  port.unlink(SETTLED);
+  const next = line();
+  port.link(next);
+  assert.deepEqual(
+    next.sent.map(({ command }) => command.kind),
+    ["restoreBegin"],
+  );
+  port.unlink(LOST);
+  await refused;
+});
+
+it("a long append goes on when its samples are given up with the third engine", async (t) => {
+  const port = portOf(t);
+  port.series(["a", "b"]);
+  const times = Float64Array.from({ length: 300_000 }, (_, at) => at);
+  let isOver = false;
+  const appended = port.append(0, times, times).then(() => (isOver = true));
+  for (let engine = 0; engine < 3; engine++) {
+    const wire = line();
+    port.link(wire);
+    assert.ok(
+      wire.sent.some(({ kind }) => kind === "append"),
+      "the batch is sent once more",
+    );
+    await turn();
+    assert.equal(isOver, false);
+    port.unlink(LOST);
+  }
+  await Promise.race([appended, new Promise((resolve) => setTimeout(resolve, 1_000))]);
+  assert.ok(isOver, "there is room again");
+  const last = line();
+  port.link(last);
+  assert.ok(!last.sent.some(({ kind }) => kind === "append"));
+  await assert.rejects(port.append(0, [1], [1]), { code: "interrupted", samples: 300_000 });
+  await port.append(0, [1], [1]);
+});
+
+it("whoever has a session with the worker tells it when that is over", async (t) => {
+  const port = portOf(t);
+  const wire = line();
+  port.link(wire);
+  const session = port.connect();
+  session.post({ kind: "ping" }, []);
+  session.end();
+  assert.deepEqual(wire.sent, [
+    { kind: "session", session: 1, request: { kind: "ping" } },
+    { kind: "part", session: 1 },
+  ]);
+});
