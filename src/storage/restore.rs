@@ -93,6 +93,8 @@ pub struct Restoration {
     staged: HashSet<FilePath>,
     /// Files of a server's own snapshots, to which the live data may be linked.
     spare: HashMap<String, (FilePath, u64)>,
+    /// Spare files that were begun. Each has its own number, also when those before it were taken away.
+    spares_begun: usize,
 }
 
 impl Restoration {
@@ -111,6 +113,7 @@ impl Restoration {
             roots: Vec::new(),
             staged: HashSet::new(),
             spare: HashMap::new(),
+            spares_begun: 0,
         })
     }
 
@@ -228,7 +231,8 @@ impl Restoration {
             },
             Worth::Spare if entry.kind == TarKind::File => {
                 self.check_files()?;
-                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spare.len()));
+                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spares_begun));
+                self.spares_begun += 1;
                 self.spare.insert(normal(&entry.path), (file.clone(), entry.size_bytes));
                 let (path, size_bytes) = (entry.path, entry.size_bytes);
                 self.coming = Some(Coming { path, size_bytes, file: Some(file), content: None });
@@ -284,7 +288,7 @@ impl Restoration {
     }
 
     fn check_files(&self) -> Result<()> {
-        if self.staged.len() + self.spare.len() < MAX_FILES {
+        if self.staged.len() + self.spares_begun < MAX_FILES {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Limit, format!("the archive holds more than {MAX_FILES} files, which no server has")))

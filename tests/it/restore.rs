@@ -453,6 +453,31 @@ fn live_data_may_be_linked_to_a_snapshot_that_was_packed_before() {
 }
 
 #[test]
+fn snapshots_may_follow_data_that_is_linked_to_others() {
+    let files = files_of(&read(&golden("tiny.tar.gz")));
+    let is_part = |path: &str| path.starts_with("data/small/");
+    let shared = |path: &str| path.replace("data/small/", "data/small/snapshots/20240101000000-17A3/");
+    let mut builder = tar::Builder::new(Vec::new());
+    let add = |builder: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, path, content).unwrap();
+    };
+    files.iter().filter(|(path, _)| !is_part(path)).for_each(|(path, content)| add(&mut builder, path, content));
+    let parts: Vec<_> = files.iter().filter(|(path, _)| is_part(path)).collect();
+    let (first, last) = parts.split_at(parts.len() - 1);
+    first.iter().for_each(|(path, content)| add(&mut builder, &shared(path), content));
+    // One of them is taken away before the next one comes.
+    link(&mut builder, tar::EntryType::Link, &first[0].0, &shared(&first[0].0));
+    last.iter().for_each(|(path, content)| add(&mut builder, &shared(path), content));
+    parts[1..].iter().for_each(|(path, _)| link(&mut builder, tar::EntryType::Link, path, &shared(path)));
+    let mut engine = empty();
+    let record = restore(&mut engine, &builder.into_inner().unwrap(), 512).unwrap();
+    assert_eq!(record.left_out, []);
+    assert_eq!(all(&mut engine), exported(&read(&golden("tiny.export.jsonl.gz"))));
+}
+
+#[test]
 fn broken_parts_are_left_out_and_named() {
     let mut files = files_of(&read(&golden("upgraded_1.79.5_to_v1.150.0.tar.gz")));
     let mut whole = empty();
