@@ -6,6 +6,9 @@ use crate::error::{Error, ErrorKind, Result};
 /// The most bytes that the labels of one record take.
 pub(super) const MAX_LABEL_BYTES: usize = 1 << 20;
 
+/// The most bytes that are looked up for the series of one line, each of which repeats the line's labels.
+const MAX_LINE_KEY_BYTES: usize = 64 << 20;
+
 /// How many bytes are looked up for each byte of a message; in all, so many more are free.
 const LOOKED_UP_PER_BYTE: u64 = 1024;
 const FREE_LOOKED_UP_BYTES: u64 = 64 << 20;
@@ -23,6 +26,21 @@ pub(super) fn check_label_bytes(bytes: usize) -> Result<()> {
 fn too_many_label_bytes() -> Error {
     let most = MAX_LABEL_BYTES >> 20;
     Error::new(ErrorKind::Limit, format!("the labels of a record take more than {most} MiB"))
+}
+
+/// Checks that a line's labels are not repeated for too many series.
+///
+/// # Errors
+/// `Limit` when they are.
+#[inline]
+pub(super) fn check_line(label_bytes: usize, series: usize) -> Result<()> {
+    if label_bytes.saturating_mul(series) <= MAX_LINE_KEY_BYTES {
+        return Ok(());
+    }
+    let most = MAX_LINE_KEY_BYTES >> 20;
+    let message =
+        format!("{label_bytes} bytes of labels for {series} values of a line are more than {most} MiB together");
+    Err(Error::new(ErrorKind::Limit, message))
 }
 
 /// Bounds the work for a message in which few bytes may name many samples of long labels.
