@@ -10,8 +10,14 @@ use crate::mergeset;
 use crate::part;
 use serde_json::Value;
 
-/// Parts that are taken from one archive; a server works with some hundreds.
+/// Data directories that may be in one archive, those of a server's own snapshots included.
+const MAX_ROOTS: usize = 1000;
+
+/// Parts, directories of parts and segments that are taken from one archive; a server works with some hundreds.
 const MAX_PARTS: usize = 1 << 16;
+
+/// Bytes of lists and tombstones that are held together: an archive of a few bytes may be unpacked to any number of them.
+const MAX_HELD_BYTES: u64 = 64 << 20;
 
 /// The longest small file that is read as a whole.
 pub const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
@@ -111,6 +117,8 @@ pub struct Inventory {
     /// The first of them.
     pub first: Option<String>,
     parts: usize,
+    /// Bytes of small files whose content is kept until all has come.
+    held_bytes: u64,
 }
 
 impl Inventory {
@@ -157,12 +165,20 @@ impl Inventory {
     /// Adds a file; `content` is that of one that is looked at.
     ///
     /// # Errors
-    /// `Corrupt` for a list of parts that can't be read, `Limit` for more parts than any server has.
+    /// `Corrupt` for a list of parts that can't be read, `Limit` for more of anything than any server has.
     pub fn add(&mut self, located: &Located<'_>, size_bytes: u64, content: &[u8]) -> Result<()> {
+        if self.roots.len() >= MAX_ROOTS && !self.roots.contains_key(&located.root) {
+            let message = format!("the archive holds more than {MAX_ROOTS} data directories");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        if matches!(located.place, Place::InBlock(_, BlockFile::Tombstones) | Place::InTable(_, Role::List)) {
+            self.hold(content)?;
+        }
         let root = self.roots.get_or_insert_with(located.root.clone(), DataDirectory::default);
         let (table, role) = match located.place {
             Place::CompositeTimestamp => {
-                root.composite_timestamp = Some(content.to_vec());
+                // One of another length says nothing.
+                root.composite_timestamp = (content.len() == 8).then(|| content.to_vec());
                 return Ok(());
             }
             Place::UnfinishedRestore => {
@@ -174,11 +190,11 @@ impl Inventory {
                 return Ok(());
             }
             Place::InBlock(block, file) => {
-                let is_new = root.blocks.get(block).is_none();
+                let mut is_new = root.blocks.get(block).is_none();
                 let files = root.blocks.get_or_insert_with(block.to_owned(), BlockFiles::default);
                 match file {
                     BlockFile::Index => files.index_bytes = Some(size_bytes),
-                    BlockFile::Segment(number) => drop(files.segments.insert(number, size_bytes)),
+                    BlockFile::Segment(number) => is_new |= files.segments.insert(number, size_bytes).is_none(),
                     BlockFile::Tombstones => files.tombstones = content.to_vec(),
                     BlockFile::Meta => {
                         let meta: Option<Value> = serde_json::from_slice(content).ok();
@@ -189,6 +205,7 @@ impl Inventory {
             }
             Place::InTable(table, role) => (table, role),
         };
+        let mut is_new = !root.tables.contains_key(&table);
         let files = root.tables.get_or_insert_with(table, TableFiles::default);
         match role {
             Role::List => {
@@ -199,19 +216,29 @@ impl Inventory {
             Role::Transaction(_) => files.has_transactions = true,
             Role::OfUnpublished(..) => files.has_unpublished = true,
             Role::OfPart(name, file) => {
-                let is_new = files.parts.get(name).is_none();
+                is_new |= files.parts.get(name).is_none();
                 let part = files.parts.get_or_insert_with(name.to_owned(), PartFiles::default);
                 if file == LEAVING_FILE {
                     part.is_leaving = true;
-                    return Ok(());
+                } else {
+                    part.files += 1;
+                    part.bytes = part.bytes.saturating_add(size_bytes);
                 }
-                part.files += 1;
-                part.bytes = part.bytes.saturating_add(size_bytes);
                 if file == "metadata.json" {
                     part.described = describe(table, content);
                 }
-                return self.count_part(is_new);
             }
+        }
+        self.count_part(is_new)
+    }
+
+    /// Counts content that is kept.
+    fn hold(&mut self, content: &[u8]) -> Result<()> {
+        self.held_bytes += content.len() as u64;
+        if self.held_bytes > MAX_HELD_BYTES {
+            let most = MAX_HELD_BYTES >> 20;
+            let message = format!("the archive's lists of parts and its tombstones take more than {most} MiB");
+            return Err(Error::new(ErrorKind::Limit, message));
         }
         Ok(())
     }
@@ -219,7 +246,7 @@ impl Inventory {
     fn count_part(&mut self, is_new: bool) -> Result<()> {
         self.parts += usize::from(is_new);
         if self.parts > MAX_PARTS {
-            let message = format!("the archive holds more than {MAX_PARTS} parts, which no server has");
+            let message = format!("the archive holds more than {MAX_PARTS} parts and segments, which no server has");
             return Err(Error::new(ErrorKind::Limit, message));
         }
         Ok(())
@@ -267,6 +294,7 @@ fn read_list(content: &[u8]) -> Result<PartsList> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::place::{Worth, look_at};
     use super::*;
 
     #[test]
@@ -280,5 +308,33 @@ mod tests {
         for bad in ["", "{", "1", r#"[1]"#, r#"{"Small":"a"}"#] {
             assert!(list(bad).is_err(), "{bad}");
         }
+    }
+
+    /// What is said when files with these names follow one another.
+    fn refusal(content: &[u8], path: impl Fn(usize) -> String) -> String {
+        let mut inventory = Inventory::default();
+        for number in 0..2 * MAX_PARTS {
+            let path = path(number);
+            let Worth::Wanted(located) = look_at(&path) else { panic!("{path}") };
+            if let Err(error) = inventory.add(&located, content.len() as u64, content) {
+                assert_eq!(error.kind(), ErrorKind::Limit);
+                return format!("{number}: {}", error.message());
+            }
+        }
+        "nothing".into()
+    }
+
+    #[test]
+    fn no_more_of_anything_is_taken_than_any_server_has() {
+        for file in ["restore-in-progress", "metadata/minTimestampForCompositeIndex", "data/small/2024_03/txn/a"] {
+            let told = refusal(b"", |number| format!("{number:05}/{file}"));
+            assert_eq!(told, "1000: the archive holds more than 1000 data directories", "{file}");
+        }
+        let most = "65536: the archive holds more than 65536 parts and segments, which no server has";
+        assert_eq!(refusal(b"[]", |number| format!("indexdb/{number:016X}/parts.json")), most);
+        assert_eq!(refusal(b"", |number| format!("data/small/2024_03/{number:06}/.delete-this-dir")), most);
+        assert_eq!(refusal(b"", |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABCD/chunks/{:06}", number + 1)), most);
+        let told = refusal(&vec![0; 8 << 20], |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABC{number}/tombstones"));
+        assert_eq!(told, "8: the archive's lists of parts and its tombstones take more than 64 MiB");
     }
 }

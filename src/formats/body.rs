@@ -97,6 +97,8 @@ pub struct Body {
     text: Option<TextDecoder>,
     raw: Vec<u8>,
     content: Vec<u8>,
+    /// Bytes at its front that were handed on.
+    taken: usize,
     /// Bytes of the content that were looked through for the end of a record.
     searched: usize,
     cut: Cut,
@@ -115,6 +117,7 @@ impl Body {
             text: (format.has_lines() || *format == Format::Otlp).then(TextDecoder::default),
             raw: Vec::new(),
             content: Vec::new(),
+            taken: 0,
             searched: 0,
             cut: match format {
                 Format::Native => Cut::Blocks(None),
@@ -146,22 +149,25 @@ impl Body {
         if result.is_err() {
             self.is_over = true;
             self.content = Vec::new();
+            self.taken = 0;
         }
         result
     }
 
     fn next_records(&mut self) -> Result<Option<Records>> {
         while !self.is_over {
-            if (self.has_ended || self.content.len() >= PIECE_BYTES)
+            if (self.has_ended || self.content.len() - self.taken >= PIECE_BYTES)
                 && let Some(records) = self.take_whole()?
             {
                 return Ok(Some(records));
             }
             if self.has_ended {
                 self.is_over = true;
-                let rest = std::mem::take(&mut self.content);
+                let mut rest = std::mem::take(&mut self.content);
+                rest.drain(..std::mem::take(&mut self.taken));
                 return Ok((!rest.is_empty()).then(|| self.records(rest)));
             }
+            self.forget_taken();
             self.raw.clear();
             let step = self.decompressor.step(&mut self.raw)?;
             match &mut self.text {
@@ -177,38 +183,59 @@ impl Body {
         Ok(None)
     }
 
+    /// Gives up what was handed on, once that is no less than what has to move for it.
+    fn forget_taken(&mut self) {
+        if self.taken > 0 && self.taken >= self.content.len() - self.taken {
+            self.content.drain(..self.taken);
+            self.searched -= self.taken;
+            self.taken = 0;
+        }
+    }
+
     /// The whole records that have arrived.
     fn take_whole(&mut self) -> Result<Option<Records>> {
         if let Cut::Blocks(range @ None) = &mut self.cut
             && let Some(found) = self.content.first_chunk()
         {
             *range = Some(*found);
-            self.content.drain(..RANGE_LEN);
+            self.taken = RANGE_LEN;
+            self.searched = RANGE_LEN;
         }
-        let whole = match &self.cut {
-            Cut::Nowhere | Cut::Blocks(None) => 0,
+        let end = match &self.cut {
+            Cut::Nowhere | Cut::Blocks(None) => self.taken,
             Cut::Lines => {
                 let found = memchr::memrchr(b'\n', &self.content[self.searched..]);
-                found.map_or(0, |at| self.searched + at + 1)
+                found.map_or(self.taken, |at| self.searched + at + 1)
             }
             // What is no block is refused by who reads it, and nothing behind it can be found.
-            Cut::Blocks(Some(_)) => native::whole_blocks_len(&self.content).unwrap_or_else(|| {
-                self.is_over = true;
-                self.content.len()
-            }),
+            Cut::Blocks(Some(_)) => match native::whole_blocks_len(&self.content[self.taken..]) {
+                Some(len) => self.taken + len,
+                None => {
+                    self.is_over = true;
+                    self.content.len()
+                }
+            },
         };
-        if whole == 0 {
-            self.searched = self.content.len();
-            if self.content.len() > MAX_RECORD_BYTES {
+        self.searched = self.content.len();
+        if end == self.taken {
+            if self.content.len() - self.taken > MAX_RECORD_BYTES {
                 let most = MAX_RECORD_BYTES >> 20;
                 let message = format!("a line or message of a body has at most {most} MiB; line {}", self.next_line);
                 return Err(Error::new(ErrorKind::Limit, message));
             }
             return Ok(None);
         }
-        let rest = self.content.split_off(whole);
-        let bytes = std::mem::replace(&mut self.content, rest);
-        self.searched = 0;
+        let rest = self.content.len() - end;
+        let bytes = if self.taken == 0 && rest <= end {
+            // The shorter part is copied, as a record may be long.
+            let rest = self.content.split_off(end);
+            self.searched -= end;
+            std::mem::replace(&mut self.content, rest)
+        } else {
+            let bytes = self.content[self.taken..end].to_vec();
+            self.taken = end;
+            bytes
+        };
         Ok(Some(self.records(bytes)))
     }
 
@@ -290,6 +317,23 @@ mod tests {
         let pieces = pieces(&Format::Native, &broken, 7);
         let last = &pieces.last().unwrap().bytes[RANGE_LEN..];
         assert!(last.ends_with(&[0xff; 5]), "{last:?}");
+    }
+
+    #[test]
+    fn a_body_that_comes_at_once_is_cut_to_pieces_that_hold_no_more_than_they_need() {
+        let lines = b"a 1\n".repeat(1 << 19);
+        let block = [&[0, 0, 0, 1, b'a', 0, 0, 0, 4][..], &[1; 4]].concat();
+        let blocks = [&[7_u8; RANGE_LEN][..], &block.repeat(1 << 15)].concat();
+        for (format, body) in [(Format::Graphite, lines), (Format::Native, blocks)] {
+            let pieces = pieces(&format, &body, usize::MAX);
+            for Records { bytes, .. } in &pieces {
+                assert!(bytes.len() <= 2 * PIECE_BYTES, "{} bytes at once", bytes.len());
+                assert!(bytes.capacity() <= 4 * bytes.len(), "{} for {}", bytes.capacity(), bytes.len());
+            }
+            let front = if format == Format::Native { RANGE_LEN } else { 0 };
+            let all: Vec<u8> = pieces.iter().flat_map(|records| &records.bytes[front..]).copied().collect();
+            assert!(all == body[front..], "{format:?}");
+        }
     }
 
     #[test]

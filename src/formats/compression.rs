@@ -48,6 +48,8 @@ const MAGIC_LEN: usize = 4;
 
 /// Bytes that are decompressed in one step; they may become a thousand times as many.
 const STEP: usize = 2048;
+/// Bytes of a body that is not compressed that are handed on in one step.
+const PLAIN_STEP: usize = 64 << 10;
 /// Bytes of snappy that can become no more than so many each: a copy of 64 takes three.
 const SNAPPY_GROWTH: usize = 22;
 /// The most that a block of snappy may hold.
@@ -128,13 +130,14 @@ impl Decompressor {
             self.state = self.begin(compression);
             return Ok(Step::Content);
         }
-        let taken = &input[..input.len().min(STEP)];
+        let step = if let State::Plain = self.state { PLAIN_STEP } else { STEP };
+        let taken = &input[..input.len().min(step)];
         let is_last = self.is_finished && taken.is_empty();
         let is_over = match &mut self.state {
             State::Unknown(_) | State::Done => return Ok(Step::End),
             State::Plain => {
-                out.extend_from_slice(input);
-                self.consumed += input.len();
+                out.extend_from_slice(taken);
+                self.consumed += taken.len();
                 is_last
             }
             State::Gzip(decoder) => {
@@ -227,7 +230,6 @@ fn too_large() -> Error {
     Error::new(ErrorKind::Limit, format!("a body compressed by snappy has at most {} MiB", MAX_BLOCK >> 20))
 }
 
-/// Appends the content of one block. What it announces is believed as far as its bytes can hold that much.
 /// Bytes as one block of snappy.
 ///
 /// # Panics
@@ -236,6 +238,7 @@ pub(super) fn snappy(content: &[u8]) -> Vec<u8> {
     snap::raw::Encoder::new().compress_vec(content).expect("a body of less than four GiB")
 }
 
+/// Appends the content of one block. What it announces is believed as far as its bytes can hold that much.
 fn decompress_snappy(block: &[u8], out: &mut Vec<u8>) -> Result<()> {
     let wrong = |error: snap::Error| Error::corrupt(format!("a body compressed by snappy can't be read: {error}"));
     let len = snap::raw::decompress_len(block).map_err(wrong)?;

@@ -9,7 +9,7 @@
 //! servers, the empty value of a metric is none.
 
 use super::number::{put_float, put_integer, take_float, take_integer};
-use super::rows::{Labels, RowSink, begin_key, put_counted, series_of};
+use super::rows::{Labels, RowSink, begin_key, check_line, put_counted};
 use super::time_layout::{RFC3339, TimeLayout};
 use super::{Refused, Unexpected, lines};
 use crate::error::{Error, Result};
@@ -86,8 +86,6 @@ enum Column {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CsvFormat {
     columns: Vec<Column>,
-    /// The format as text, which tells its series from those of another.
-    text: String,
 }
 
 impl CsvFormat {
@@ -128,7 +126,7 @@ impl CsvFormat {
         if !columns.iter().any(|column| matches!(column, Column::Metric(_))) {
             return Err(Error::invalid(format!("the CSV format {text:?} has no column with a metric")));
         }
-        Ok(Self { columns, text: text.to_owned() })
+        Ok(Self { columns })
     }
 }
 
@@ -158,16 +156,16 @@ struct Reader<'a> {
     format: &'a CsvFormat,
     key: Vec<u8>,
     labels: Labels,
-    /// Columns of metrics with their values.
-    values: Vec<(usize, f64)>,
+    /// Names of metrics with their values.
+    values: Vec<(&'a str, f64)>,
 }
 
 impl Reader<'_> {
     fn read(&mut self, line: &[u8], now: i64, sink: &mut dyn RowSink) -> Result<()> {
         let unexpected = |expected, found| Err(Error::invalid(Unexpected { expected, found }.to_string()));
         self.values.clear();
+        self.labels.clear();
         begin_key(&mut self.key, b'C');
-        put_counted(&mut self.key, self.format.text.as_bytes());
         let mut timestamp = now;
         let mut rest = Some(line);
         for (at, column) in self.format.columns.iter().enumerate() {
@@ -183,40 +181,32 @@ impl Reader<'_> {
                     Some(milliseconds) => timestamp = milliseconds,
                     None => return unexpected("a time as the format says", &field),
                 },
-                Column::Label(_) => put_counted(&mut self.key, &field),
+                Column::Label(name) => {
+                    put_counted(&mut self.key, name.as_bytes());
+                    put_counted(&mut self.key, &field);
+                    self.labels.push(name.as_bytes(), &field);
+                }
                 Column::Metric(_) if field.is_empty() => {}
-                Column::Metric(_) => match take_float(&field) {
-                    Some((value, len)) if len == field.len() => self.values.push((at, value)),
+                Column::Metric(name) => match take_float(&field) {
+                    Some((value, len)) if len == field.len() => self.values.push((name, value)),
                     _ => return unexpected("a value", &field),
                 },
             }
         }
-        let labels_end = self.key.len();
-        for &(at, value) in &self.values {
+        let (labels, labels_end) = (self.labels.len(), self.key.len());
+        check_line(labels_end, self.values.len())?;
+        for &(name, value) in &self.values {
             self.key.truncate(labels_end);
-            self.key.extend_from_slice(&(at as u32).to_le_bytes());
-            let fill = |labels: &mut Labels| self.format.fill_labels(labels, line, at);
-            let series = series_of(sink, &self.key, &mut self.labels, fill)?;
+            put_counted(&mut self.key, name.as_bytes());
+            let series = match sink.known(&self.key) {
+                Some(series) => series,
+                None => {
+                    self.labels.truncate(labels);
+                    self.labels.push(NAME_LABEL, name.as_bytes());
+                    sink.learn(&self.key, &self.labels)?
+                }
+            };
             sink.sample(series, timestamp, value);
-        }
-        Ok(())
-    }
-}
-
-impl CsvFormat {
-    /// The labels of the series that a line has in the column `metric`.
-    fn fill_labels(&self, labels: &mut Labels, line: &[u8], metric: usize) -> Result<()> {
-        let mut rest = Some(line);
-        for column in &self.columns {
-            let Some(text) = rest else { break };
-            let (field, behind) = take_field(text)?;
-            rest = behind;
-            if let Column::Label(name) = column {
-                labels.push(name.as_bytes(), &field);
-            }
-        }
-        if let Some(Column::Metric(name)) = self.columns.get(metric) {
-            labels.push(NAME_LABEL, name.as_bytes());
         }
         Ok(())
     }
@@ -326,7 +316,7 @@ fn put_field(field: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::Kept;
+    use super::super::rows::tests::{Counted, Kept};
     use super::*;
 
     fn parsed(body: &str, format: &str) -> (Vec<String>, Refused) {
@@ -379,6 +369,28 @@ mod tests {
             }
         }
         assert_eq!(parsed("\"\",1", "1:label:l,2:metric:m").0, ["__name__=m 1@1000"]);
+    }
+
+    #[test]
+    fn labels_are_not_repeated_for_any_number_of_metrics() {
+        let metrics: Vec<String> = (2..=4001).map(|at| format!("{at}:metric:m{at}")).collect();
+        let format = CsvFormat::parse(&format!("1:label:l,{}", metrics.join(","))).unwrap();
+        let line = |label: usize| format!("{}{}\n", "v".repeat(label), ",1".repeat(4000));
+        let body = [line(1), line(100_000), line(10_000)].concat();
+        let (mut counted, mut refused) = (Counted(0), Refused::default());
+        parse(body.as_bytes(), 1, &format, 1000, &mut refused, &mut counted);
+        assert_eq!((counted.0, refused.count, refused.reasons[0].0), (8000, 1, 2));
+        assert!(refused.reasons[0].1.contains("for 4000 values of a line are more than 64 MiB"), "{refused:?}");
+    }
+
+    #[test]
+    fn the_names_of_columns_tell_series_apart() {
+        let (mut kept, mut refused) = (Kept::default(), Refused::default());
+        for format in ["1:label:a,2:metric:m", "1:label:b,2:metric:m", "1:label:a,2:metric:n", "2:metric:m"] {
+            parse(b"x,1", 1, &CsvFormat::parse(format).unwrap(), 5, &mut refused, &mut kept);
+        }
+        let expected = ["__name__=m 1@5", "__name__=m|a=x 1@5", "__name__=m|b=x 1@5", "__name__=n|a=x 1@5"];
+        assert_eq!(kept.lines(), expected);
     }
 
     #[test]

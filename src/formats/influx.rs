@@ -13,9 +13,11 @@
 //! - The database of the request becomes the label `db`, unless a tag is called so.
 //! - Without a precision, a timestamp's size says whether it is in seconds, milliseconds, microseconds or nanoseconds. 0 is none.
 //! - A malformed line is refused, and its neighbours are taken.
+//!
+//! A line whose tags would be repeated for too many fields is refused, too.
 
 use super::number::{take_float, take_integer};
-use super::rows::{Labels, RowSink, begin_key, put_counted, series_of};
+use super::rows::{Labels, RowSink, begin_key, check_line, put_counted, series_of};
 use super::{Refused, Unexpected, lines};
 use crate::error::Error;
 use crate::metric::name::NAME_LABEL;
@@ -118,6 +120,7 @@ impl Reader<'_> {
         };
         let timestamp = self.options.precision.milliseconds(timestamp, now);
         let front = &line[..front];
+        check_line(front.len() + self.options.database.len(), self.fields.len())?;
         for (name, value) in &self.fields {
             let name = &line[name.clone()];
             begin_key(&mut self.key, b'I');
@@ -255,7 +258,7 @@ fn unescape(mut text: &[u8], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::rows::tests::Kept;
+    use super::super::rows::tests::{Counted, Kept};
     use super::*;
 
     fn parsed(body: &str, options: &Options) -> (Vec<String>, Refused) {
@@ -325,6 +328,23 @@ mod tests {
             let options = Options { precision: Precision::of_argument(precision), ..Options::default() };
             let expected = format!("__name__=m_f 1@{milliseconds}");
             assert_eq!(parsed(&format!("m f=1 {timestamp}"), &options).0, [expected], "{precision} {timestamp}");
+        }
+    }
+
+    #[test]
+    fn tags_are_not_repeated_for_any_number_of_fields() {
+        let tags = "a".repeat(64 << 10);
+        for (fields, is_taken) in [(1023, true), (1024, false)] {
+            let fields: Vec<String> = (0..fields).map(|field| format!("f{field}=1")).collect();
+            let body = format!("ok f=1 5\nm,t={tags} {} 5\nok f=2 6", fields.join(","));
+            let (mut kept, mut refused) = (Counted(0), Refused::default());
+            parse(body.as_bytes(), 1, &Options::default(), 0, &mut refused, &mut kept);
+            if is_taken {
+                assert_eq!((kept.0, refused.count), (1025, 0));
+                continue;
+            }
+            let reason = "65540 bytes of labels for 1024 values of a line are more than 64 MiB together";
+            assert_eq!((kept.0, refused.reasons), (2, vec![(2, reason.to_owned())]));
         }
     }
 

@@ -1,7 +1,7 @@
 //! Protocol Buffers as fields one after another, without a copy and without messages built in memory. The only file that names the crate
 //! that reads and writes them.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use buffa::DecodeError;
 use buffa::encoding::{Tag, WireType, decode_varint, skip_field};
 use buffa::types::{borrow_bytes, decode_fixed32, decode_fixed64};
@@ -44,6 +44,14 @@ pub(super) fn int64_len(value: i64) -> usize {
 #[inline]
 pub(super) fn len_of_bytes(len: usize) -> usize {
     1 + uint64_encoded_len(len as u64) + len
+}
+
+/// The most numbers of one list: each takes eight bytes, though it may have come in one.
+const MAX_NUMBERS: usize = 1 << 20;
+
+#[cold]
+fn too_many_numbers() -> Error {
+    Error::new(ErrorKind::Limit, format!("a list has at most {MAX_NUMBERS} numbers"))
 }
 
 /// The payload of a field.
@@ -114,7 +122,9 @@ impl<'a> Value<'a> {
     /// Appends one number of eight bytes, or a packed list of them.
     pub(super) fn append_fixed64s(self, out: &mut Vec<u64>) -> Result<()> {
         match self {
+            _ if out.len() >= MAX_NUMBERS => return Err(too_many_numbers()),
             Self::Bytes(packed) => match packed.as_chunks::<8>() {
+                (numbers, []) if numbers.len() > MAX_NUMBERS - out.len() => return Err(too_many_numbers()),
                 (numbers, []) => out.extend(numbers.iter().map(|bytes| u64::from_le_bytes(*bytes))),
                 _ => return Err(Error::corrupt("a packed list of eight-byte numbers is cut in the midst of one")),
             },
@@ -128,9 +138,13 @@ impl<'a> Value<'a> {
         match self {
             Self::Bytes(mut packed) => {
                 while !packed.is_empty() {
+                    if out.len() >= MAX_NUMBERS {
+                        return Err(too_many_numbers());
+                    }
                     out.push(decode_varint(&mut packed).map_err(|error| malformed(&error))?);
                 }
             }
+            _ if out.len() >= MAX_NUMBERS => return Err(too_many_numbers()),
             other => out.push(other.varint()?),
         }
         Ok(())

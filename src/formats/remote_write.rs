@@ -4,12 +4,13 @@
 //! exemplars aren't kept. Native histograms become series as those of [`super::histogram`], as on later servers (1.150). Version 2 of the
 //! protocol, which no server of this kind reads, gives the same series as version 1.
 //!
-//! A series that can't be read is refused, and its neighbours are taken.
+//! A series that can't be read is refused, and its neighbours are taken. So is one with more labels than any can be looked up by: of
+//! version 2, a few bytes may name a long text any number of times.
 
 use super::Refused;
 use super::histogram::{Bounds, HistogramSeries, MAX_BUCKETS, RANGE_LABEL, put_range, too_many_buckets};
 use super::protobuf::Fields;
-use super::rows::{Labels, RowSink, begin_key, put_counted, series_of};
+use super::rows::{Budget, Labels, RowSink, begin_key, check_label_bytes, put_counted, series_of};
 use crate::error::{Error, Result};
 use crate::metric::name::NAME_LABEL;
 
@@ -25,7 +26,7 @@ mod request {
 
 /// Reads a whole request.
 pub fn parse(body: &[u8], refused: &mut Refused, sink: &mut dyn RowSink) {
-    let mut reader = Reader::default();
+    let mut reader = Reader { budget: Budget::of_message(body.len()), ..Reader::default() };
     // Of version 2, texts come first, but nothing forces a writer to send them so.
     let mut fields = Fields::of(body);
     while let Ok(Some((number, value))) = fields.next() {
@@ -60,6 +61,7 @@ struct Reader {
     symbols: Vec<[u32; 2]>,
     /// Positions of names and values among the texts, of the series that is read.
     references: Vec<u64>,
+    budget: Budget,
     key: Vec<u8>,
     labels: Labels,
     timestamps: Vec<i64>,
@@ -92,9 +94,13 @@ impl Reader {
         }
         if let Some(body) = body {
             for &reference in &self.references {
-                put_counted(&mut self.key, symbol(body, &self.symbols, reference)?);
+                let text = symbol(body, &self.symbols, reference)?;
+                check_label_bytes(self.key.len() + text.len())?;
+                put_counted(&mut self.key, text);
             }
         }
+        check_label_bytes(self.key.len())?;
+        self.budget.spend(self.key.len())?;
         if !self.timestamps.is_empty() {
             let (symbols, references) = (&self.symbols, &self.references);
             let fill = |labels: &mut Labels| match body {
@@ -126,7 +132,8 @@ impl Reader {
         while let Some((number, value)) = fields.next()? {
             if number == field {
                 self.histogram.read(value.bytes()?)?;
-                self.histogram.write(&self.key, name, &all, &mut self.histogram_series, sink)?;
+                let Self { histogram, histogram_series, budget, key, .. } = self;
+                histogram.write(key, name, &all, histogram_series, budget, sink)?;
             }
         }
         Ok(())
@@ -251,6 +258,7 @@ impl Histogram {
         name: &[u8],
         labels: &Labels,
         series: &mut HistogramSeries,
+        budget: &mut Budget,
         sink: &mut dyn RowSink,
     ) -> Result<()> {
         let fill = |out: &mut Labels| {
@@ -258,6 +266,7 @@ impl Histogram {
             Ok(())
         };
         let mut put = |suffix: &[u8], range: Option<&dyn Fn(&mut Vec<u8>)>, value: f64| {
+            budget.spend(key.len())?;
             let none: &dyn Fn(&mut Vec<u8>) = &|_| {};
             let extra = range.map_or((&b""[..], none), |range| (RANGE_LABEL, range));
             series.sample(sink, (key, name, suffix), extra, (self.timestamp, value), &fill)
@@ -315,5 +324,66 @@ impl Side {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::protobuf::put_bytes;
+    use super::super::rows::tests::{Counted, Kept};
+    use super::*;
+
+    /// A message of version 2 with this text, and a series for each list of references.
+    fn message(text: &[u8], series: &[&[u8]]) -> Vec<u8> {
+        let mut body = Vec::new();
+        [&b""[..], b"__name__", b"m", text].iter().for_each(|text| put_bytes(request::SYMBOLS_V2, text, &mut body));
+        for references in series {
+            let mut message = Vec::new();
+            put_bytes(1, references, &mut message);
+            // A sample of 0 at 0.
+            put_bytes(2, b"", &mut message);
+            put_bytes(request::SERIES_V2, &message, &mut body);
+        }
+        body
+    }
+
+    #[test]
+    fn a_text_is_not_named_any_number_of_times() {
+        let body = message(&[b'v'; 100_000], &[&[1, 2], &[3; 60_000], &[1, 2, 3, 3]]);
+        let (mut kept, mut refused) = (Kept::default(), Refused::default());
+        parse(&body, &mut refused, &mut kept);
+        assert_eq!(kept.samples.len(), 2);
+        let reason = "a series of a remote write: the labels of a record take more than 1 MiB";
+        assert_eq!(refused.reasons, [(0, reason.to_owned())]);
+    }
+
+    #[test]
+    fn all_series_together_are_bounded_by_the_message() {
+        let references = [3; 4];
+        let body = message(&[b'v'; 100_000], &[&references[..]; 1000]);
+        let (mut counted, mut refused) = (Counted(0), Refused::default());
+        parse(&body, &mut refused, &mut counted);
+        let most = (body.len() * 1024 + (64 << 20)) / 400_018;
+        assert_eq!((counted.0, refused.count), (most, 1000 - most as u64));
+        assert!(refused.reasons[0].1.contains("1024 times the bytes"), "{refused:?}");
+    }
+
+    #[test]
+    fn lists_have_an_end() {
+        // Buckets that are all empty, of one byte each, in a histogram of a series of version 1.
+        let mut histogram = Vec::new();
+        put_bytes(12, &vec![0; (1 << 20) + 1], &mut histogram);
+        let mut label = Vec::new();
+        put_bytes(1, NAME_LABEL, &mut label);
+        put_bytes(2, b"m", &mut label);
+        let mut series = Vec::new();
+        put_bytes(1, &label, &mut series);
+        put_bytes(4, &histogram, &mut series);
+        let mut body = Vec::new();
+        put_bytes(request::SERIES, &series, &mut body);
+        let (mut counted, mut refused) = (Counted(0), Refused::default());
+        parse(&body, &mut refused, &mut counted);
+        assert_eq!(counted.0, 0);
+        assert!(refused.reasons[0].1.contains("at most 1048576 numbers"), "{refused:?}");
     }
 }

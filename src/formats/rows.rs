@@ -1,7 +1,80 @@
 //! Where the rows of all formats go: a series is looked up by the bytes that name it in a body, and its labels are only worked out
 //! when these bytes are met for the first time.
 
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
+
+/// The most bytes that the labels of one record take.
+pub(super) const MAX_LABEL_BYTES: usize = 1 << 20;
+
+/// The most bytes that are looked up for the series of one line, each of which repeats the line's labels.
+const MAX_LINE_KEY_BYTES: usize = 64 << 20;
+
+/// How many bytes are looked up for each byte of a message; in all, so many more are free.
+const LOOKED_UP_PER_BYTE: u64 = 1024;
+const FREE_LOOKED_UP_BYTES: u64 = 64 << 20;
+
+/// Checks that the labels of a record are no longer than any that are meant to be found again.
+///
+/// # Errors
+/// `Limit` when they are.
+#[inline]
+pub(super) fn check_label_bytes(bytes: usize) -> Result<()> {
+    if bytes > MAX_LABEL_BYTES { Err(too_many_label_bytes()) } else { Ok(()) }
+}
+
+#[cold]
+fn too_many_label_bytes() -> Error {
+    let most = MAX_LABEL_BYTES >> 20;
+    Error::new(ErrorKind::Limit, format!("the labels of a record take more than {most} MiB"))
+}
+
+/// Checks that a line's labels are not repeated for too many series.
+///
+/// # Errors
+/// `Limit` when they are.
+#[inline]
+pub(super) fn check_line(label_bytes: usize, series: usize) -> Result<()> {
+    if label_bytes.saturating_mul(series) <= MAX_LINE_KEY_BYTES {
+        return Ok(());
+    }
+    let most = MAX_LINE_KEY_BYTES >> 20;
+    let message =
+        format!("{label_bytes} bytes of labels for {series} values of a line are more than {most} MiB together");
+    Err(Error::new(ErrorKind::Limit, message))
+}
+
+/// Bounds the work for a message in which few bytes may name many samples of long labels.
+#[derive(Debug, Default)]
+pub(super) struct Budget(u64);
+
+impl Budget {
+    /// For a message of so many bytes.
+    pub(super) fn of_message(bytes: usize) -> Self {
+        Self(bytes as u64 * LOOKED_UP_PER_BYTE + FREE_LOOKED_UP_BYTES)
+    }
+
+    /// Takes the bytes that a series is looked up by.
+    ///
+    /// # Errors
+    /// `Limit` when there are not so many left.
+    #[inline]
+    pub(super) fn spend(&mut self, bytes: usize) -> Result<()> {
+        match self.0.checked_sub(bytes as u64) {
+            Some(left) => {
+                self.0 = left;
+                Ok(())
+            }
+            None => Err(over_budget()),
+        }
+    }
+}
+
+#[cold]
+fn over_budget() -> Error {
+    let message =
+        format!("the labels of all samples take more than {LOOKED_UP_PER_BYTE} times the bytes of the message");
+    Error::new(ErrorKind::Limit, message)
+}
 
 /// Takes the rows of a body.
 pub trait RowSink {
@@ -44,6 +117,11 @@ impl Labels {
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
         self.ends.is_empty()
+    }
+
+    /// About how many bytes they take, many short ones included.
+    pub(super) fn size_bytes(&self) -> usize {
+        self.bytes.len() + size_of::<[u32; 2]>() * self.ends.len()
     }
 
     /// Keeps the first `len` labels.
@@ -117,6 +195,27 @@ pub(super) mod tests {
     use crate::metric::name::MetricName;
     use std::collections::{BTreeMap, HashMap};
 
+    /// Counts samples, and keeps nothing.
+    pub(crate) struct Counted(pub(crate) usize);
+
+    impl RowSink for Counted {
+        fn known(&mut self, _key: &[u8]) -> Option<u32> {
+            None
+        }
+
+        fn learn(&mut self, _key: &[u8], _labels: &Labels) -> Result<u32> {
+            Ok(0)
+        }
+
+        fn sample(&mut self, _series: u32, _timestamp: i64, _value: f64) {
+            self.0 += 1;
+        }
+
+        fn samples(&mut self, _series: u32, timestamps: &[i64], _values: &[f64]) {
+            self.0 += timestamps.len();
+        }
+    }
+
     /// Keeps samples by series, and every series by what it was looked up with.
     #[derive(Default)]
     pub(crate) struct Kept {
@@ -162,6 +261,15 @@ pub(super) mod tests {
             assert_eq!(timestamps.len(), values.len());
             timestamps.iter().zip(values).for_each(|(&timestamp, &value)| self.sample(series, timestamp, value));
         }
+    }
+
+    #[test]
+    fn a_budget_is_in_proportion_to_the_message() {
+        let mut budget = Budget::of_message(1000);
+        assert_eq!(budget.spend(64 << 20), Ok(()));
+        assert_eq!(budget.spend(1_024_000), Ok(()));
+        assert!(budget.spend(1).unwrap_err().message().contains("1024 times the bytes"));
+        assert_eq!(budget.spend(0), Ok(()));
     }
 
     #[test]

@@ -62,7 +62,11 @@ impl MetricName {
         name.tags.truncate(allowed);
         let mut shorten = |text: &mut Vec<u8>, limit: usize| {
             let is_too_long = text.len() > limit;
-            text.truncate(limit);
+            if is_too_long {
+                text.truncate(limit);
+                // The name is kept, and is not to keep what was cut.
+                text.shrink_to_fit();
+            }
             cut += u64::from(is_too_long);
             is_too_long
         };
@@ -284,6 +288,8 @@ mod tests {
         let labels = [("__name__", &long_value[..]), (&long_key[..], "a"), ("b", &long_value[..]), ("c", "short")];
         let (name, cut) = MetricName::from_labels_within_limits(labels);
         assert_eq!((cut, name.tags.len(), name.metric_group.len()), (3, 3, MAX_VALUE_LEN));
+        let name = MetricName::from_labels([("__name__", &"m".repeat(1 << 20)[..])]);
+        assert!(name.metric_group.capacity() <= 2 * MAX_VALUE_LEN, "{}", name.metric_group.capacity());
         // Keys that become equal become one label.
         let longer = format!("{long_key}l");
         let (name, _) = MetricName::from_labels_within_limits([(&long_key[..], "a"), (&longer[..], "b")]);

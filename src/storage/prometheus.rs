@@ -22,6 +22,9 @@ const MAX_CHUNK_BYTES: u64 = 16 << 20;
 /// The longest number in front of a chunk, and the byte of its encoding.
 const CHUNK_HEADER_BYTES: u64 = 11;
 
+/// Samples that are gathered before they are appended: many places may name one chunk, so that a series has no bound.
+const RUN_SAMPLES: usize = 16 << 10;
+
 /// Blocks that wait to be imported.
 pub struct PrometheusBlocks {
     staging: FilePath,
@@ -120,11 +123,10 @@ impl Block<'_> {
             return Err(Error::new(ErrorKind::Limit, "the texts of its labels take more than 512 MiB"));
         }
         let symbols = Symbols::read(self.context.read(&index, sections.symbols).await?.to_vec())?;
-        let mut deleted = match self.files.tombstones.is_empty() {
+        let deleted = match self.files.tombstones.is_empty() {
             true => Vec::new(),
             false => index::tombstones(&self.files.tombstones)?,
         };
-        crate::collections::sort::sort(&mut deleted);
         let mut reader = SeriesReader::new(sections.series.start);
         let mut omitted = Omitted::default();
         let mut window = Window::default();
@@ -151,40 +153,47 @@ impl Block<'_> {
         window: &mut Window,
         omitted: &mut Omitted,
     ) -> Result<()> {
+        let first = deleted.partition_point(|(number, ..)| *number < series.number);
+        let end = deleted.partition_point(|(number, ..)| *number <= series.number);
+        let deleted = &deleted[first..end];
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         let histograms_before = omitted.histograms;
-        for place in &series.chunks {
+        let mut handle = None;
+        for (at, place) in series.chunks.iter().enumerate() {
             let data = self.chunk(place, window).await?;
+            let before = timestamps.len();
             match Encoding::parse(*data.first().unwrap_or(&0))? {
                 Encoding::Xor => chunk::decode(&data[1..], &mut timestamps, &mut values)?,
                 Encoding::Histogram => omitted.histograms += u64::from(chunk::sample_count(&data[1..])?),
             }
+            self.context.spend(1 + (timestamps.len() - before) as u64).await;
+            let is_last = at + 1 == series.chunks.len();
+            if timestamps.len() < RUN_SAMPLES && !is_last {
+                continue;
+            }
+            index::remove_deleted(deleted, &mut timestamps, &mut values);
+            if timestamps.is_empty() {
+                continue;
+            }
+            let handle = match handle {
+                Some(known) => known,
+                None => *handle.insert(self.handle(symbols, series)?),
+            };
+            self.storage.append_run(handle, &timestamps, &values).await?;
+            self.storage.wait_for_room().await;
+            timestamps.clear();
+            values.clear();
         }
         omitted.series_with_histograms += u64::from(omitted.histograms > histograms_before);
-        let first = deleted.partition_point(|(number, ..)| *number < series.number);
-        let deleted: Vec<_> = deleted[first..].iter().take_while(|(number, ..)| *number == series.number).collect();
-        if !deleted.is_empty() {
-            let is_kept: Vec<bool> = timestamps
-                .iter()
-                .map(|time| !deleted.iter().any(|(_, min, max)| (min..=max).contains(&time)))
-                .collect();
-            let mut kept = is_kept.iter();
-            timestamps.retain(|_| *kept.next().unwrap_or(&true));
-            let mut kept = is_kept.iter();
-            values.retain(|_| *kept.next().unwrap_or(&true));
-        }
-        if timestamps.is_empty() {
-            return Ok(());
-        }
+        Ok(())
+    }
+
+    fn handle(&self, symbols: &Symbols, series: &IndexedSeries) -> Result<u32> {
         let mut labels = Vec::with_capacity(series.labels.len());
         for (name, value) in &series.labels {
             labels.push((symbols.get(*name)?, symbols.get(*value)?));
         }
-        let handle = self.storage.series_handle(&labels)?;
-        self.context.spend(timestamps.len() as u64).await;
-        self.storage.append_run(handle, &timestamps, &values).await?;
-        self.storage.wait_for_room().await;
-        Ok(())
+        self.storage.series_handle(&labels)
     }
 
     /// A chunk: the byte of its encoding, and its data.

@@ -27,9 +27,8 @@ const STAGING_DIR: &str = "tmp/restore";
 /// Bytes that are unpacked at a time.
 const UNPACKED_BYTES: usize = 1 << 20;
 
-/// Files that are taken from one archive, and data directories that may be in it.
+/// Files that are taken from one archive.
 const MAX_FILES: usize = 1 << 20;
-const MAX_ROOTS: usize = 1000;
 
 /// Parts that are opened on trial at the same time.
 const OPENED_AT_ONCE: usize = 32;
@@ -93,6 +92,8 @@ pub struct Restoration {
     staged: HashSet<FilePath>,
     /// Files of a server's own snapshots, to which the live data may be linked.
     spare: HashMap<String, (FilePath, u64)>,
+    /// Spare files that were begun. Each has its own number, also when those before it were taken away.
+    spares_begun: usize,
 }
 
 impl Restoration {
@@ -111,6 +112,7 @@ impl Restoration {
             roots: Vec::new(),
             staged: HashSet::new(),
             spare: HashMap::new(),
+            spares_begun: 0,
         })
     }
 
@@ -228,7 +230,8 @@ impl Restoration {
             },
             Worth::Spare if entry.kind == TarKind::File => {
                 self.check_files()?;
-                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spare.len()));
+                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spares_begun));
+                self.spares_begun += 1;
                 self.spare.insert(normal(&entry.path), (file.clone(), entry.size_bytes));
                 let (path, size_bytes) = (entry.path, entry.size_bytes);
                 self.coming = Some(Coming { path, size_bytes, file: Some(file), content: None });
@@ -269,11 +272,11 @@ impl Restoration {
         self.check_files()?;
         let root = match self.roots.iter().position(|root| *root == located.root) {
             Some(at) => at,
-            None if self.roots.len() < MAX_ROOTS => {
+            // The inventory counts them.
+            None => {
                 self.roots.push(located.root.clone());
                 self.roots.len() - 1
             }
-            None => return Err(Error::new(ErrorKind::Limit, "the archive holds too many data directories")),
         };
         let file = self.staging_of(root).join(&located.path);
         if !self.staged.insert(file.clone()) {
@@ -284,7 +287,7 @@ impl Restoration {
     }
 
     fn check_files(&self) -> Result<()> {
-        if self.staged.len() + self.spare.len() < MAX_FILES {
+        if self.staged.len() + self.spares_begun < MAX_FILES {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Limit, format!("the archive holds more than {MAX_FILES} files, which no server has")))

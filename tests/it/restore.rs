@@ -4,6 +4,7 @@
 use super::support::{EngineExt, START, SharedFiles, config, open};
 use sandglass::archive::scan::Content;
 use sandglass::archive::{Layout, Scan};
+use sandglass::encoding::int::{put_varuint, zigzag};
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::engine::answer::RestoreRecord;
 use sandglass::engine::{Answer, Command, Config, Engine, Origin, SnapshotFile};
@@ -453,6 +454,31 @@ fn live_data_may_be_linked_to_a_snapshot_that_was_packed_before() {
 }
 
 #[test]
+fn snapshots_may_follow_data_that_is_linked_to_others() {
+    let files = files_of(&read(&golden("tiny.tar.gz")));
+    let is_part = |path: &str| path.starts_with("data/small/");
+    let shared = |path: &str| path.replace("data/small/", "data/small/snapshots/20240101000000-17A3/");
+    let mut builder = tar::Builder::new(Vec::new());
+    let add = |builder: &mut tar::Builder<Vec<u8>>, path: &str, content: &[u8]| {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        builder.append_data(&mut header, path, content).unwrap();
+    };
+    files.iter().filter(|(path, _)| !is_part(path)).for_each(|(path, content)| add(&mut builder, path, content));
+    let parts: Vec<_> = files.iter().filter(|(path, _)| is_part(path)).collect();
+    let (first, last) = parts.split_at(parts.len() - 1);
+    first.iter().for_each(|(path, content)| add(&mut builder, &shared(path), content));
+    // One of them is taken away before the next one comes.
+    link(&mut builder, tar::EntryType::Link, &first[0].0, &shared(&first[0].0));
+    last.iter().for_each(|(path, content)| add(&mut builder, &shared(path), content));
+    parts[1..].iter().for_each(|(path, _)| link(&mut builder, tar::EntryType::Link, path, &shared(path)));
+    let mut engine = empty();
+    let record = restore(&mut engine, &builder.into_inner().unwrap(), 512).unwrap();
+    assert_eq!(record.left_out, []);
+    assert_eq!(all(&mut engine), exported(&read(&golden("tiny.export.jsonl.gz"))));
+}
+
+#[test]
 fn broken_parts_are_left_out_and_named() {
     let mut files = files_of(&read(&golden("upgraded_1.79.5_to_v1.150.0.tar.gz")));
     let mut whole = empty();
@@ -581,6 +607,56 @@ fn blocks_of_prometheus_give_its_own_samples() {
             }
         }
     }
+}
+
+/// A block with one series of so many chunks, all of which are one and the same with as many samples as a chunk can have.
+fn block_with_one_chunk(chunks: u64) -> Vec<u8> {
+    let mut chunk = vec![0xff; 2];
+    put_varuint(&mut chunk, zigzag(START));
+    chunk.extend(1.5_f64.to_bits().to_be_bytes());
+    put_varuint(&mut chunk, 1000);
+    // Two bits for each further sample: all is as before.
+    chunk.resize(chunk.len() + 65_535 / 4 + 1, 0);
+    let mut segment = vec![0; 8];
+    put_varuint(&mut segment, chunk.len() as u64);
+    segment.push(1);
+    segment.extend(chunk);
+    segment.extend([0; 4]);
+
+    let mut series = vec![1, 0, 1];
+    put_varuint(&mut series, chunks);
+    put_varuint(&mut series, zigzag(START));
+    series.extend([0, 8]);
+    (1..chunks).for_each(|_| series.extend([0, 0, 0]));
+    let mut index = vec![0xba, 0xaa, 0xd7, 0, 2];
+    index.extend([0, 0, 0, 15, 0, 0, 0, 2, 8]);
+    index.extend(b"__name__\x01m");
+    index.resize(index.len().next_multiple_of(16), 0);
+    let start = index.len() as u64;
+    put_varuint(&mut index, series.len() as u64);
+    index.extend(series);
+    index.extend([0; 4]);
+    [5, start, 0, 0, 0, 0].iter().for_each(|offset: &u64| index.extend(offset.to_be_bytes()));
+    index.extend([0; 4]);
+    let files = [("index", index), ("chunks/000001", segment), ("meta.json", b"{}".to_vec())];
+    pack(&files.map(|(name, content)| (format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABCD/{name}"), content)))
+}
+
+#[test]
+fn a_series_whose_chunks_are_one_is_taken_in_small_runs() {
+    let mut engine = empty();
+    engine.ask(Command::RestoreBegin).unwrap();
+    engine.ask(Command::RestoreFeed { bytes: block_with_one_chunk(6).into() }).unwrap();
+    let ticket = engine.send(Command::RestoreEnd);
+    let mut most = 0;
+    let answer = loop {
+        if let Some(answer) = engine.take(ticket) {
+            break answer;
+        }
+        most = engine.pump(LATE, 1).spent.max(most);
+    };
+    assert!(matches!(answer, Ok(Answer::Restored(record)) if record.samples == 6 * 65_535));
+    assert!(most < 3 * 65_535, "{most} units in one turn");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! The index of a block: a table of texts, and the series with the places of their chunks.
 
+use crate::collections::sort;
 use crate::encoding::int::take_varuint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
@@ -209,7 +210,8 @@ fn read_series(number: u64, mut body: &[u8]) -> Result<IndexedSeries> {
 /// What was deleted: a series, and the time from and to which.
 pub type Tombstone = (u64, TimestampMs, TimestampMs);
 
-/// Reads a file of tombstones.
+/// Reads a file of tombstones. They come sorted, and each of a series reaches as far as any before it, so that the last one that
+/// begins in time tells whether a sample is deleted.
 ///
 /// # Errors
 /// `Corrupt` for what is none.
@@ -227,5 +229,68 @@ pub fn tombstones(file: &[u8]) -> Result<Vec<Tombstone>> {
         let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
         found.push((numbers[0], signed(numbers[1]), signed(numbers[2])));
     }
+    sort::sort(&mut found);
+    for at in 1..found.len() {
+        let (number, _, reach) = found[at - 1];
+        if found[at].0 == number {
+            found[at].2 = found[at].2.max(reach);
+        }
+    }
     Ok(found)
+}
+
+/// Takes the samples out that the tombstones of their series, as [`tombstones`] gives them, say are deleted.
+pub fn remove_deleted(deleted: &[Tombstone], timestamps: &mut Vec<TimestampMs>, values: &mut Vec<f64>) {
+    if deleted.is_empty() {
+        return;
+    }
+    let mut kept = 0;
+    for at in 0..timestamps.len() {
+        let time = timestamps[at];
+        let begun = deleted.partition_point(|(_, min, _)| *min <= time);
+        if !deleted[..begun].last().is_some_and(|(.., max)| *max >= time) {
+            (timestamps[kept], values[kept]) = (time, values[at]);
+            kept += 1;
+        }
+    }
+    timestamps.truncate(kept);
+    values.truncate(kept);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::int::{put_varuint, zigzag};
+
+    fn file(tombstones: &[Tombstone]) -> Vec<u8> {
+        let mut file = vec![0x01, 0x30, 0xba, 0x30, 1];
+        for &(number, min, max) in tombstones {
+            [number, zigzag(min), zigzag(max)].into_iter().for_each(|number| put_varuint(&mut file, number));
+        }
+        file.extend([0; 4]);
+        file
+    }
+
+    #[test]
+    fn tombstones_may_overlap_and_come_in_any_order() {
+        let deleted = tombstones(&file(&[(2, 1, 99), (1, 10, 20), (1, 5, 30), (1, 40, 39), (1, -4, -2)])).unwrap();
+        let of_first = &deleted[..deleted.partition_point(|(number, ..)| *number == 1)];
+        let mut timestamps: Vec<i64> = (-5..45).collect();
+        let mut values: Vec<f64> = timestamps.iter().map(|time| *time as f64).collect();
+        remove_deleted(of_first, &mut timestamps, &mut values);
+        let expected: Vec<i64> = [-5, -1, 0, 1, 2, 3, 4].into_iter().chain(31..45).collect();
+        assert_eq!(timestamps, expected);
+        assert!(timestamps.iter().zip(&values).all(|(time, value)| *time as f64 == *value));
+    }
+
+    #[test]
+    fn a_million_tombstones_are_gone_through_once() {
+        let many: Vec<Tombstone> = (0..1_000_000).map(|at| (1, at * 2, at * 2)).collect();
+        let deleted = tombstones(&file(&many)).unwrap();
+        // A search for each sample, where a walk would take hours.
+        let mut timestamps: Vec<i64> = (1..100_001).collect();
+        let mut values = vec![1.0; timestamps.len()];
+        remove_deleted(&deleted, &mut timestamps, &mut values);
+        assert_eq!((timestamps.len(), values.len()), (50_000, 50_000));
+    }
 }

@@ -8,14 +8,15 @@
 //!   is `_sum`, `_count`, and one series with `quantile` for each.
 //! - Points whose flag says that nothing was recorded are stale markers. Deltas are taken as they are.
 //!
-//! Otherwise than on the server, JSON is read, a point without a time is one of now, and what can't be read is refused alone.
+//! Otherwise than on the server, JSON is read, a point without a time is one of now, and what can't be read is refused alone. So is what
+//! has more labels than any can be looked up by: nested attributes repeat what they lie in, and all points what their resource has.
 
 mod json;
 mod points;
 
 use super::Refused;
 use super::protobuf::{Fields, Value};
-use super::rows::{Labels, RowSink};
+use super::rows::{Budget, Labels, RowSink, check_label_bytes};
 use crate::error::{Error, Result};
 use points::{Point, Points};
 
@@ -24,12 +25,14 @@ const MAX_DEPTH: u32 = 32;
 
 /// Reads a whole request: JSON when it begins with a brace, else protobuf. `now` is for points without a time.
 pub fn parse(body: &[u8], now: i64, refused: &mut Refused, sink: &mut dyn RowSink) {
-    let mut reader = Reader { points: Points::new(sink, now), refused };
+    let mut read = |body: &[u8], refused: &mut Refused| {
+        Reader { points: Points::new(sink, now, Budget::of_message(body.len())), refused }.request(body);
+    };
     if !body.trim_ascii_start().starts_with(b"{") {
-        return reader.request(body);
+        return read(body, refused);
     }
     match json::to_protobuf(body) {
-        Ok(body) => reader.request(&body),
+        Ok(body) => read(&body, refused),
         Err(error) => refused.add(0, || error.message().to_owned()),
     }
 }
@@ -90,8 +93,10 @@ impl Reader<'_> {
     fn scope(&mut self, message: &[u8]) -> Result<()> {
         if let Some(scope) = find_bytes(message, 1)? {
             let text = |number| Ok::<_, Error>(find_bytes(scope, number)?.unwrap_or(b"unknown"));
-            self.points.labels.push(b"scope.name", text(1)?);
-            self.points.labels.push(b"scope.version", text(2)?);
+            let (name, version) = (text(1)?, text(2)?);
+            check_label_bytes(self.points.labels.size_bytes() + name.len() + version.len())?;
+            self.points.labels.push(b"scope.name", name);
+            self.points.labels.push(b"scope.version", version);
             attributes(scope, 3, b"scope.attributes", &mut self.points.labels)?;
         }
         let of_scope = self.points.labels.len();
@@ -140,7 +145,7 @@ fn read_number(point: &mut Point, message: &[u8], labels: &mut Labels) -> Result
             3 => point.nanoseconds = value.fixed64()?,
             4 => point.value = value.double()?,
             6 => point.value = value.fixed64()? as i64 as f64,
-            7 => key_value(value.bytes()?, b"", labels, MAX_DEPTH)?,
+            7 => key_value(value.bytes()?, &mut Vec::new(), labels, MAX_DEPTH)?,
             8 => point.flags = value.varint()?,
             _ => {}
         }
@@ -157,7 +162,7 @@ fn read_histogram(point: &mut Point, message: &[u8], labels: &mut Labels) -> Res
             5 => point.sum = Some(value.double()?),
             6 => value.append_fixed64s(&mut point.buckets)?,
             7 => value.append_fixed64s(&mut point.bounds)?,
-            9 => key_value(value.bytes()?, b"", labels, MAX_DEPTH)?,
+            9 => key_value(value.bytes()?, &mut Vec::new(), labels, MAX_DEPTH)?,
             10 => point.flags = value.varint()?,
             _ => {}
         }
@@ -169,7 +174,7 @@ fn read_exponential(point: &mut Point, message: &[u8], labels: &mut Labels) -> R
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next()? {
         match number {
-            1 => key_value(value.bytes()?, b"", labels, MAX_DEPTH)?,
+            1 => key_value(value.bytes()?, &mut Vec::new(), labels, MAX_DEPTH)?,
             3 => point.nanoseconds = value.fixed64()?,
             4 => point.count = value.fixed64()?,
             5 => point.sum = Some(value.double()?),
@@ -211,7 +216,7 @@ fn read_summary(point: &mut Point, message: &[u8], labels: &mut Labels) -> Resul
                     out.push(find(quantile, field)?.map_or(Ok(0), Value::fixed64)?);
                 }
             }
-            7 => key_value(value.bytes()?, b"", labels, MAX_DEPTH)?,
+            7 => key_value(value.bytes()?, &mut Vec::new(), labels, MAX_DEPTH)?,
             8 => point.flags = value.varint()?,
             _ => {}
         }
@@ -221,49 +226,62 @@ fn read_summary(point: &mut Point, message: &[u8], labels: &mut Labels) -> Resul
 
 /// Adds the attributes in a field as labels, with a prefix unless that is empty.
 fn attributes(message: &[u8], wanted: u32, prefix: &[u8], labels: &mut Labels) -> Result<()> {
+    let mut prefix = prefix.to_vec();
     let mut fields = Fields::of(message);
     while let Some((number, value)) = fields.next()? {
         if number == wanted {
-            key_value(value.bytes()?, prefix, labels, MAX_DEPTH)?;
+            key_value(value.bytes()?, &mut prefix, labels, MAX_DEPTH)?;
         }
     }
     Ok(())
 }
 
-fn key_value(message: &[u8], prefix: &[u8], labels: &mut Labels, depth: u32) -> Result<()> {
+/// Adds an attribute, or those that are nested in it; `prefix` is what it lies in, and the same afterwards.
+fn key_value(message: &[u8], prefix: &mut Vec<u8>, labels: &mut Labels, depth: u32) -> Result<()> {
     let (Some(key), Some(value)) = (find_bytes(message, 1)?, find_bytes(message, 2)?) else { return Ok(()) };
     let Some(depth) = depth.checked_sub(1) else { return Err(too_deep()) };
-    let put_name = |out: &mut Vec<u8>| {
-        if !prefix.is_empty() {
-            out.extend_from_slice(prefix);
-            out.push(b'.');
-        }
-        out.extend_from_slice(key);
+    let put = |labels: &mut Labels, prefix: &[u8], text: &[u8]| {
+        check_label_bytes(labels.size_bytes() + prefix.len() + key.len() + text.len())?;
+        let put_name = |out: &mut Vec<u8>| {
+            if !prefix.is_empty() {
+                out.extend_from_slice(prefix);
+                out.push(b'.');
+            }
+            out.extend_from_slice(key);
+        };
+        labels.push_with(put_name, |out| out.extend_from_slice(text));
+        Ok(())
     };
     let mut fields = Fields::of(value);
     while let Some((number, value)) = fields.next()? {
         match number {
-            1 => {
-                labels.push_with(put_name, |out| value.bytes().into_iter().for_each(|text| out.extend_from_slice(text)))
-            }
-            6 => {
-                let mut name = Vec::new();
-                put_name(&mut name);
-                let mut fields = Fields::of(value.bytes()?);
-                while let Some((number, value)) = fields.next()? {
-                    if number == 1 {
-                        key_value(value.bytes()?, &name, labels, depth)?;
-                    }
-                }
-            }
+            1 => put(labels, prefix, value.bytes().unwrap_or_default())?,
+            6 => nested(value.bytes()?, key, prefix, labels, depth)?,
             2..=5 | 7 => {
                 let mut text = Vec::new();
                 points::put_value(number, value, depth, false, &mut text)?;
-                labels.push_with(put_name, |out| out.extend_from_slice(&text));
+                put(labels, prefix, &text)?;
             }
             _ => {}
         }
     }
+    Ok(())
+}
+
+/// Adds the attributes that are nested in the one with this key.
+fn nested(message: &[u8], key: &[u8], prefix: &mut Vec<u8>, labels: &mut Labels, depth: u32) -> Result<()> {
+    let outer = prefix.len();
+    if outer > 0 {
+        prefix.push(b'.');
+    }
+    prefix.extend_from_slice(key);
+    let mut fields = Fields::of(message);
+    while let Some((number, value)) = fields.next()? {
+        if number == 1 {
+            key_value(value.bytes()?, prefix, labels, depth)?;
+        }
+    }
+    prefix.truncate(outer);
     Ok(())
 }
 

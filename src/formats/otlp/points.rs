@@ -3,7 +3,7 @@
 use super::super::histogram::{Bounds, MAX_BUCKETS, RANGE_LABEL, put_label_float, put_range, too_many_buckets};
 use super::super::number::put_integer;
 use super::super::protobuf::{Fields, Value};
-use super::super::rows::{Labels, RowSink, begin_key};
+use super::super::rows::{Budget, Labels, RowSink, begin_key, check_label_bytes};
 use super::{find_bytes, too_deep};
 use crate::encoding::decimal::STALE_NAN;
 use crate::error::Result;
@@ -47,14 +47,15 @@ pub(super) struct Points<'a> {
     /// Those of resource, scope and point.
     pub(super) labels: Labels,
     pub(super) point: Point,
+    budget: Budget,
     name: Vec<u8>,
     key: Vec<u8>,
 }
 
 impl<'a> Points<'a> {
-    pub(super) fn new(sink: &'a mut dyn RowSink, now: i64) -> Self {
+    pub(super) fn new(sink: &'a mut dyn RowSink, now: i64, budget: Budget) -> Self {
         let (labels, point) = (Labels::default(), Point::default());
-        Self { sink, now, labels, point, name: Vec::new(), key: Vec::new() }
+        Self { sink, now, labels, point, budget, name: Vec::new(), key: Vec::new() }
     }
 
     pub(super) fn set_name(&mut self, name: &[u8]) {
@@ -65,6 +66,9 @@ impl<'a> Points<'a> {
     /// Takes a sample of the series with this suffix, and with this label unless its name is empty.
     fn sample(&mut self, suffix: &[u8], label: &[u8], put_label: impl FnOnce(&mut Vec<u8>), value: f64) -> Result<()> {
         let of_point = self.labels.len();
+        let bytes = self.labels.size_bytes() + self.name.len();
+        check_label_bytes(bytes)?;
+        self.budget.spend(bytes)?;
         if !label.is_empty() {
             self.labels.push_with(|out| out.extend_from_slice(label), put_label);
         }

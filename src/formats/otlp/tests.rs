@@ -1,4 +1,4 @@
-use super::super::rows::tests::Kept;
+use super::super::rows::tests::{Counted, Kept};
 use super::*;
 
 fn parsed(body: &[u8]) -> (Vec<String>, Refused) {
@@ -147,6 +147,53 @@ fn what_can_not_be_read_is_refused_alone() {
         assert_eq!((lines.len(), refused.count), (0, 1), "{text}");
         assert!(refused.reasons[0].1.starts_with("metrics as JSON can't be read: "), "{refused:?}");
     }
+}
+
+/// A point with these attributes.
+fn point(attributes: &str) -> String {
+    format!(r#"{{"timeUnixNano":5000000,"asInt":1,"attributes":[{attributes}]}}"#)
+}
+
+fn gauge(points: &str) -> String {
+    request(&format!(r#"{{"name":"m","gauge":{{"dataPoints":[{points}]}}}}"#))
+}
+
+#[test]
+fn labels_without_measure_are_refused_alone() {
+    let nested = |entries: usize, value: &str| {
+        let entry = format!(r#"{{"key":"","value":{{{value}}}}}"#);
+        let entries = vec![entry; entries].join(",");
+        let key = "k".repeat(100_000);
+        point(&format!(r#"{{"key":"{key}","value":{{"kvlistValue":{{"values":[{entries}]}}}}}}"#))
+    };
+    let text = r#""stringValue":"""#;
+    let points = [point(""), nested(50_000, text), nested(10, text), point("")].join(",");
+    let (lines, refused) = parsed(gauge(&points).as_bytes());
+    assert_eq!(lines.iter().map(|line| line.matches('@').count()).sum::<usize>(), 3);
+    assert_eq!(refused.reasons, [(0, "a point: the labels of a record take more than 1 MiB".to_owned())]);
+    // Lists without a label in them cost no name, either.
+    let (_, refused) = parsed(gauge(&nested(50_000, r#""kvlistValue":{}"#)).as_bytes());
+    assert_eq!(refused.count, 0);
+    // Of a resource, all is refused.
+    let body = gauge(&point("")).replace("\"shop\"", &format!("\"{}\"", "v".repeat(1 << 20)));
+    let (lines, refused) = parsed(body.as_bytes());
+    assert_eq!(lines, [""; 0]);
+    assert_eq!(
+        refused.reasons,
+        [(0, "the metrics of a resource: the labels of a record take more than 1 MiB".to_owned())]
+    );
+}
+
+#[test]
+fn labels_of_a_resource_are_not_repeated_for_any_number_of_points() {
+    let body = gauge(&vec![point(""); 2000].join(",")).replace("\"shop\"", &format!("\"{}\"", "v".repeat(1_000_000)));
+    let protobuf = json::to_protobuf(body.as_bytes()).unwrap();
+    let (mut kept, mut refused) = (Counted(0), Refused::default());
+    parse(&protobuf, 7000, &mut refused, &mut kept);
+    let most = (protobuf.len() * 1024 + (64 << 20)) / 1_000_000;
+    assert!(kept.0 <= most && kept.0 + 5 > most, "{} of {most}", kept.0);
+    assert_eq!(kept.0 as u64 + refused.count, 2000);
+    assert!(refused.reasons[0].1.contains("1024 times the bytes"), "{refused:?}");
 }
 
 #[test]
