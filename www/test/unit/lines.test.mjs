@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, it } from "node:test";
 import { source } from "./source.mjs";
 
-const { pieces, sourceOf } = await source("stream/lines");
+const { chunks, pieces, sourceOf } = await source("stream/lines");
 const decoder = new TextDecoder();
 
 async function collect(body) {
@@ -99,6 +99,22 @@ describe("pieces of a body", () => {
       { text: "", lines: 1, tooLong: true },
       { text: "last 2\n", lines: 1, tooLong: undefined },
     ]);
+  });
+
+  it("pieces are nobody else's memory, and bytes that are no text come as they are", async () => {
+    const bytes = new TextEncoder().encode("a 1\n".repeat(50_000));
+    // What looks like the mark of UTF-16 is the length of a block of snappy.
+    const binary = Uint8Array.from({ length: 100_000 }, (_, at) => [0xff, 0xfe, 0x03][at] ?? at);
+    for await (const { bytes: piece } of pieces(bytes))
+      assert.ok(piece.buffer !== bytes.buffer && piece.byteLength === piece.buffer.byteLength);
+    for (const body of [binary, new Blob([binary]), streamOf(binary, 1000)]) {
+      const found = [];
+      for await (const piece of chunks(sourceOf(body))) {
+        assert.ok(piece.buffer !== binary.buffer && piece.byteLength === piece.buffer.byteLength);
+        found.push(piece);
+      }
+      assert.deepEqual(new Uint8Array(Buffer.concat(found)), binary);
+    }
   });
 
   it("who stops early ends the stream", async () => {
