@@ -17,8 +17,8 @@ export type * from "./api/index.js";
  * In a browser what was accepted before a `sync()` or `close()` that has resolved outlives the page; the rest is durable within
  * a second, see {@link OpenOptions.durableWithin}. What each storage makes of that is said at {@link OpenOptions.storage}.
  *
- * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `invalid`, `aborted`, or `closed` when
- * the browser puts the page away meanwhile.
+ * Rejects with an `Error` whose `code` is one of `locked`, `quota`, `corrupt`, `unsupported`, `storage`, `invalid`, `aborted`,
+ * `internal`, or `closed` when the browser puts the page away meanwhile.
  *
  * @example
  * ```ts

@@ -61,8 +61,9 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
 
   /**
    * Resolves, and never rejects, when this object can be used no more: `"closed"` by `close()`; `"lost"` when the database went to
-   * another tab, its worker died, the browser has put the page away or removed what was stored; `"failed"` by a fault. The error says
-   * more. A database that moves from tab to tab is not lost.
+   * another tab, its worker died or the browser has removed what was stored; `"failed"` by a fault. The error says more. A database
+   * that moves from tab to tab is not lost, nor is one whose page the browser puts away and shows again: only readers, databases with
+   * a manual clock, and those that cannot be shared, for want of Web Locks, are lost then.
    *
    * @example
    * ```ts
@@ -76,7 +77,8 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
   /**
    * A handle for one series. The same labels give the same handle, whatever their order. Labels with an empty value are
    * dropped; a series that has no label left is refused with the code `invalid`. As on the server, the first 30 labels count, and
-   * names and values are cut at 256 and 16,384 bytes. Nothing is stored before a sample comes.
+   * names and values are cut at 256 and 16,384 bytes; a series whose labels then take more than 65,472 bytes together is refused with
+   * the code `invalid`. Nothing is stored before a sample comes.
    *
    * @example
    * ```ts

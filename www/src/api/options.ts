@@ -2,10 +2,9 @@
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
 import type { RetentionShortened } from "./events.js";
-
-/** How {@link open} opens a database. */
 import type { Dialect } from "./queries.js";
 
+/** How {@link open} opens a database. */
 export interface OpenOptions {
   /** Name of the database within this origin. Default `"sandglass"`. */
   name?: string;

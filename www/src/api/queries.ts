@@ -33,7 +33,7 @@ export interface QueryStats {
   blocks: number;
   /** Stored bytes read. */
   bytes: number;
-  /** Milliseconds from the call to the answer. */
+  /** Milliseconds from the call to the answer, with the way to the engine and back and with waiting for storage and other work. */
   milliseconds: number;
 }
 

@@ -1,5 +1,6 @@
 // Requests that a Service Worker answers.
 
+/** From which database a Service Worker answers, and where. */
 export interface ServeOptions {
   /** Below this path of the origin requests are answered; it is what clients are given as the server's address. Default `"/prometheus/"`. */
   path?: string;

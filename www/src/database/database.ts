@@ -242,12 +242,11 @@ export class OpenDatabase implements Database {
       isStopped = true;
     };
     let isStopped = false;
-    const fail = onError ?? tellMistake;
     const begin = async () => {
       const { live } = await onDemand(import("./live.js"));
-      if (!isStopped) stop = live(this.#port, expression, options, listener, fail);
+      if (!isStopped) stop = live(this.#port, expression, options, listener, onError);
     };
-    begin().catch(fail);
+    begin().catch((error: Error) => onError?.(error));
     return () => stop();
   }
 
@@ -368,11 +367,6 @@ export class OpenDatabase implements Database {
   async [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
-}
-
-/** What nobody listens for is lost, but for what its author has to mend: a live query ends with it. */
-function tellMistake(error: Error): void {
-  if ((error as SandglassError).code === "invalid") console.error(`sandglass: a live query has ended: ${error.message}`);
 }
 
 /** The range of what is read. */

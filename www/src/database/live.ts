@@ -12,6 +12,26 @@ export function live(
   expression: string,
   options: LiveOptions,
   listener: (result: RangeResult) => void,
+  onError: (error: Error) => void = tellMistake,
+): () => void {
+  try {
+    return follow(port, expression, options, listener, onError);
+  } catch (error) {
+    onError(error as Error);
+    return () => {};
+  }
+}
+
+/** What nobody listens for is lost, but for what its author has to mend: the query ends with it. */
+function tellMistake(error: Error): void {
+  if ((error as { code?: string }).code === "invalid") console.error(`sandglass: a live query has ended: ${error.message}`);
+}
+
+function follow(
+  port: Port,
+  expression: string,
+  options: LiveOptions,
+  listener: (result: RangeResult) => void,
   onError: (error: Error) => void,
 ): () => void {
   checkOptions(options, LIVE_OPTIONS, "live()");

@@ -47,7 +47,8 @@ export interface Port {
   close(): Promise<void>;
 }
 
-function cursorOf(kind: EngineRequest["kind"], answer: unknown): number | undefined {
+/** The cursor that a command has opened, by its answer. */
+export function cursorOf(kind: EngineRequest["kind"], answer: unknown): number | undefined {
   if (kind === "http") return (answer as HttpReply)[3];
   return kind === "pushLate" ? (answer as LateSamples | null)?.[0] : (answer as number);
 }

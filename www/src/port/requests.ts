@@ -142,8 +142,7 @@ export type EngineRequest = { [K in Kind]: RequestOf<K> }[Kind];
 
 /** How errors call a request. */
 export function nameOf({ kind }: EngineRequest): string {
-  if (kind === "http") return "fetch";
-  return ["restore", "push", "ingest", "export"].find((call) => kind.startsWith(call)) ?? kind;
+  return kind === "http" ? "fetch" : (/^(restore|push|ingest)/.exec(kind)?.[0] ?? kind);
 }
 
 /** The body of a request that carries one. */
@@ -162,13 +161,13 @@ export function isReading(method: string, uri: string): boolean {
   return !WRITES.test(path) && (/^(GET|HEAD)$/.test(method) || READS.test(path));
 }
 
-const READS = /\/api\/v1\/(query|query_range|series|labels|format_query|export|export\/\w+)$/;
+const READS = /\/api\/v1\/(query(_range)?|series|labels|format_query|export(\/\w+)?)$/;
 /** The path of an import may go on with labels, which may look like anything. */
-const WRITES = /\/api\/v1\/(import(\/.*)?|push|admin\/.*)$|\/write$|\/v1\/metrics$|^\/snapshot\/(create|delete|delete_all)$|^\/internal\//;
+const WRITES = /\/api\/v1\/(import|push$|admin)|\/write$|\/v1\/metrics$|^\/(internal|snapshot\/[cd])/;
 
 /** Whether it goes on with what is known to the engine alone that has begun it: an export, a body in pieces, a snapshot being restored. */
 export function goesOn(request: EngineRequest): boolean {
-  return "cursor" in request || "ingest" in request || ["restoreFeed", "restoreEnd", "restoreAbort"].includes(request.kind);
+  return "cursor" in request || "ingest" in request || /^restore(Feed|End|Abort)$/.test(request.kind);
 }
 
 /**
@@ -179,8 +178,8 @@ export function isRepeatable(request: EngineRequest): boolean {
   switch (request.kind) {
     case "snapshotCreate":
     case "snapshotDelete":
-    case "pushLate":
     case "restoreBegin":
+    case "pushLate":
       return false;
     case "http":
       return isReading(request.method, request.uri);

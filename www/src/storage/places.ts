@@ -11,7 +11,7 @@ export type StoredPlace = "indexeddb" | "opfs";
 
 /**
  * Where there is a database of this name, or may be one, since the browser does not tell. IndexedDB comes first where it certainly has one:
- * it was the only default once.
+ * a database that was begun without OPFS stays where it is.
  */
 export async function placesOf(name: string): Promise<StoredPlace[]> {
   const [inIndexedDb, inOpfs] = await Promise.all([isInIndexedDb(name), hasDirectory(name)]);

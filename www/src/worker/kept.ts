@@ -49,23 +49,19 @@ export class Kept {
     this.#dropped = this.#dropped.filter((dropped) => dropped.id > id);
   }
 
-  /**
-   * The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt, and which batches are
-   * not sent again.
-   */
-  lost(isSafe: boolean): { inDoubt: number; givenUp: number[] } {
+  /** The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt; `giveUp` gets the batches that are not sent again. */
+  lost(isSafe: boolean, giveUp: (id: number) => void): number {
     let inDoubt = 0;
-    const givenUp: number[] = [];
     if (isSafe) this.#forget(({ isTaken }) => isTaken);
     else inDoubt = this.#dropped.reduce((sum, { samples }) => sum + samples, 0);
     this.#dropped = [];
-    this.#forget((batch) => {
-      if (batch.sendings < MAX_SENDINGS) return false;
-      inDoubt += batch.samples;
-      givenUp.push(batch.id);
+    this.#forget(({ id, samples, sendings }) => {
+      if (sendings < MAX_SENDINGS) return false;
+      inDoubt += samples;
+      giveUp(id);
       return true;
     });
-    return { inDoubt, givenUp };
+    return inDoubt;
   }
 
   /** All that is kept, in order, to be sent to another engine. */

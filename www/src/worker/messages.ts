@@ -77,5 +77,5 @@ export function toFailure(error: unknown): Failure {
 }
 
 export function toError([code, message]: Failure): SandglassError {
-  return new SandglassError(code, message, code === "interrupted" ? { tookEffect: "unknown" } : {});
+  return new SandglassError(code, message, code === "interrupted" ? { tookEffect: "unknown" } : undefined);
 }

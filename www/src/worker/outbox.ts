@@ -149,8 +149,7 @@ export class Outbox {
     this.#wire = undefined;
     if (wire === undefined) return;
     if (wire.isLocal) return this.#arrived();
-    const { inDoubt, givenUp } = this.#kept.lost(isSafe);
-    for (const id of givenUp) this.#settle(id);
+    const inDoubt = this.#kept.lost(isSafe, (id) => this.#settle(id));
     if (inDoubt > 0) {
       const words = `${inDoubt} samples were in the memory of a page that has gone, and are lost unless it had stored them`;
       this.refusals.add(inDoubt, new SandglassError("interrupted", words, { samples: inDoubt, tookEffect: "unknown" }));

@@ -2,9 +2,9 @@
 
 import type { InlinePort } from "../engine/inline_port.js";
 import { ACCEPTED } from "../engine/pump.js";
-import { checkAborted } from "../base/abort.js";
 import { SandglassError } from "../api/errors.js";
-import { type EngineRequest, goesOn, type HttpReply, type Kind, nameOf } from "../port/requests.js";
+import { type EngineRequest, goesOn, nameOf } from "../port/requests.js";
+import { cursorOf } from "../port/port.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
 import type { Audience } from "./audience.js";
@@ -22,19 +22,11 @@ export interface Desk {
 /** What another page appends becomes durable so long after it came: that page keeps it until then. */
 const DURABLE_WITHIN_MS = 900;
 
-/** What is written piece by piece. */
-const PIECEWISE = new Set<Kind>([
-  "ingestOpen",
-  "ingestPiece",
-  "ingestEnd",
-  "ingestClose",
-  "restoreBegin",
-  "restoreFeed",
-  "restoreEnd",
-  "restoreAbort",
-]);
-/** What is closed by these has gone with the engine that it was begun with. */
-const CLOSING = new Set<Kind>(["exportClose", "ingestClose", "restoreAbort"]);
+/** What writes piece by piece. */
+const PIECEWISE = /^(ingest|restore)[A-Z]/;
+const ENDING = /(Close|Abort|End|Unwatch)$/;
+/** There is one at a time. */
+const RESTORATION = "restore";
 
 export interface ServiceOptions {
   /** The port is another page's, which wants to know what is durable. */
@@ -60,14 +52,8 @@ export class Service {
   #taking: Promise<unknown> = Promise.resolve();
   /** Calls that can be given up. */
   readonly #underWay = new Map<number, AbortController>();
-  /** Exports that are open for this port. */
-  readonly #cursors = new Set<number>();
-  /** Bodies that are on their way in from this port. */
-  readonly #ingests = new Set<number>();
-  /** This port has begun to restore a snapshot. */
-  #isRestoring = false;
-  /** Pushes that follow the database for this port. */
-  readonly #watches = new Set<string>();
+  /** What has to be closed when this port goes, by its number or name, and the command for that. */
+  readonly #open = new Map<number | string, EngineRequest>();
   readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
   #lastTaken: number;
   #storing: ReturnType<typeof setTimeout> | undefined;
@@ -155,17 +141,10 @@ export class Service {
     const { port, audience } = this.#desk();
     if (!port.isOpen) return;
     audience.delete(this.#listener);
-    for (const cursor of this.#cursors) port.ask({ kind: "exportClose", cursor }).catch(() => {});
-    for (const watch of this.#watches) port.ask({ kind: "pushUnwatch", watch }).catch(() => {});
-    void this.#giveUpWriting(port);
-  }
-
-  /** Nobody else could write while a snapshot is half restored. The engine gives nothing up while it takes a piece of it. */
-  async #giveUpWriting(port: InlinePort): Promise<void> {
-    await this.settled();
-    if (!port.isOpen) return;
-    for (const ingest of this.#ingests) port.ask({ kind: "ingestClose", ingest }).catch(() => {});
-    if (this.#isRestoring) port.ask({ kind: "restoreAbort" }).catch(() => {});
+    // Of a snapshot that is being restored the engine gives nothing up while it takes a piece.
+    void this.settled().then(() => {
+      for (const closing of this.#open.values()) port.ask(closing).catch(() => {});
+    });
   }
 
   #send(reply: Reply, transfer: Transferable[] = []): void {
@@ -207,11 +186,9 @@ export class Service {
     try {
       await this.afterAppends();
       const { port } = this.#desk();
-      if (goesOn(command) && !this.#hasBegun(command)) {
-        if (CLOSING.has(command.kind)) return undefined;
-        const words = `another engine has the database than the one with which this ${nameOf(command)} had begun, and it ended with that one; look, and try again`;
-        throw new SandglassError("interrupted", words);
-      }
+      // Numbers of another engine may be somebody else's in this one.
+      if (goesOn(command) && !this.#open.has(keyOf(command)))
+        throw new SandglassError("interrupted", `the engine that had begun this ${nameOf(command)} has gone; look, and try again`);
       if (command.kind !== "select") {
         const answer: unknown = await this.#inTurn(command, () => this.#carryOut(port, command, control.signal));
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
@@ -238,68 +215,41 @@ export class Service {
   }
 
   async #carryOut(port: InlinePort, command: EngineRequest, signal: AbortSignal): Promise<unknown> {
-    if (!PIECEWISE.has(command.kind)) return port.ask(command, signal);
-    // The engine goes on with it even if nobody waits, and what has come of it can be given up only then.
-    checkAborted(nameOf(command), signal);
-    try {
-      return await port.ask(command);
-    } catch (error) {
-      // The engine has given it up by itself, and the next one to be restored may be another port's.
-      if (command.kind === "restoreFeed" || command.kind === "restoreEnd") this.#isRestoring = false;
-      throw error;
-    }
-  }
-
-  /** Whether the port has begun here what the command goes on with. A number of another engine may be somebody else's in this one. */
-  #hasBegun(command: EngineRequest): boolean {
-    if ("cursor" in command) return this.#cursors.has(command.cursor);
-    if ("ingest" in command) return this.#ingests.has(command.ingest);
-    return this.#isRestoring;
+    if (!PIECEWISE.test(command.kind)) return port.ask(command, signal);
+    signal.throwIfAborted();
+    // What fails the engine has given up by itself, and the next snapshot may be another port's.
+    if (goesOn(command) && keyOf(command) === RESTORATION) this.#open.delete(RESTORATION);
+    // The engine would go on with it though nobody waits, and what has come can be given up only then.
+    return port.ask(command);
   }
 
   /** What has to be closed when this port goes. */
   #note(command: EngineRequest, answer: unknown): void {
     switch (command.kind) {
-      case "ingestOpen":
-        this.#ingests.add(answer as number);
-        return;
-      case "ingestEnd":
-      case "ingestClose":
-        this.#ingests.delete(command.ingest);
-        return;
-      case "restoreBegin":
-        this.#isRestoring = true;
-        return;
-      case "restoreEnd":
-      case "restoreAbort":
-        this.#isRestoring = false;
-        return;
       case "exportOpen":
       case "pushOpen":
-        this.#cursors.add(answer as number);
-        return;
+      case "pushLate":
       case "http": {
-        // A long reply goes on as an export does.
-        const rest = (answer as HttpReply)[3];
-        if (rest !== undefined) this.#cursors.add(rest);
+        const cursor = cursorOf(command.kind, answer);
+        if (cursor !== undefined) this.#open.set(cursor, { kind: "exportClose", cursor });
         return;
       }
-      case "pushLate":
-        if (answer !== null) this.#cursors.add((answer as [number])[0]);
+      case "pushWatch":
+        this.#open.set(command.watch, { kind: "pushUnwatch", watch: command.watch });
         return;
-      case "exportClose":
-        this.#cursors.delete(command.cursor);
+      case "ingestOpen":
+        this.#open.set(answer as number, { kind: "ingestClose", ingest: answer as number });
+        return;
+      case "restoreBegin":
+      case "restoreFeed":
+        this.#open.set(RESTORATION, { kind: "restoreAbort" });
         return;
       case "exportNext":
       case "pushNext":
-        if (answer === null) this.#cursors.delete(command.cursor);
+        if (answer === null) this.#open.delete(command.cursor);
         return;
-      case "pushWatch":
-        this.#watches.add(command.watch);
-        return;
-      case "pushUnwatch":
-        this.#watches.delete(command.watch);
-        return;
+      default:
+        if (ENDING.test(command.kind)) this.#open.delete(keyOf(command));
     }
   }
 
@@ -373,6 +323,13 @@ export class Service {
     this.#storing = undefined;
     if (this.#lastTaken > id && !this.#isOver) this.#storeSoon();
   }
+}
+
+/** By what the engine knows what a command goes on with; bodies and exports share their numbers. */
+function keyOf(command: EngineRequest): number | string {
+  if ("cursor" in command) return command.cursor;
+  if ("ingest" in command) return command.ingest;
+  return "watch" in command ? command.watch : RESTORATION;
 }
 
 /** The columns and bytes of an answer. */

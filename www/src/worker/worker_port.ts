@@ -164,7 +164,7 @@ export class WorkerPort implements Port {
       delete call.found;
       if (call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
-      if (isSettled && !(asked !== undefined && goesOn(asked))) {
+      if (isSettled && !(asked && goesOn(asked))) {
         call.sendings = 0;
         continue;
       }
