@@ -57,7 +57,7 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
   return (
     <>
       {!embedded && <Header room={room} onLeave={closeOpened} />}
-      {hovering.value && <div class="drop-hint">Drop a snapshot: a tar, or its folder</div>}
+      {hovering.value && <div class="drop-hint">Drop a snapshot, as a tar or its folder, or samples as text</div>}
       <main id="content">
         <Opening />
         {room === "explore" && !missing.value ? (

@@ -10,7 +10,7 @@ import type { Session } from "../session";
 import { pictureOf, save } from "../save";
 import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
-import { ChooseTar } from "../views/choose_files";
+import { ChooseFile } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
 import { MOST_QUERIES, type Shape, type View } from "./address";
 import { Cardinality } from "./cardinality";
@@ -89,7 +89,7 @@ export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
         <a href="#explore?of=own">the page’s own database</a>.
       </p>
       <div class="controls">
-        <ChooseTar onChoose={onOpen} />
+        <ChooseFile onChoose={onOpen} />
       </div>
     </section>
   );

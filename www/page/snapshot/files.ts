@@ -1,4 +1,4 @@
-// What was dropped or chosen as a snapshot: a tar, or the files of a folder.
+// What was dropped or chosen: a tar or a text, or the files of a folder.
 
 /** A file with its path. */
 export interface Given {
@@ -6,14 +6,14 @@ export interface Given {
   file: File;
 }
 
-/** The tar that was given; nothing when it is files. */
-export function tarOf(given: readonly Given[]): File | undefined {
+/** The file that was given by itself; nothing when it is a folder. */
+export function fileOf(given: readonly Given[]): File | undefined {
   const [only] = given;
   return given.length === 1 && only && !only.path.includes("/") ? only.file : undefined;
 }
 
 /** It as the package takes it. */
-export const sourceOf = (given: readonly Given[]): File | (readonly [path: string, content: File])[] => tarOf(given) ?? given.map(({ path, file }) => [path, file] as const);
+export const sourceOf = (given: readonly Given[]): File | (readonly [path: string, content: File])[] => fileOf(given) ?? given.map(({ path, file }) => [path, file] as const);
 
 /** All files of what was dropped, folders with what is in them. */
 export async function below(entries: readonly FileSystemEntry[]): Promise<Given[]> {

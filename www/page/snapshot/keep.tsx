@@ -8,15 +8,15 @@ import type { OpenedSnapshot } from "./opened";
 
 const WHERE = { opfs: "in the origin private file system", indexeddb: "in IndexedDB", memory: "in memory alone: this browser keeps nothing" } as const;
 
-export function Keep({ snapshot }: { snapshot: OpenedSnapshot }) {
-  const [name, setName] = useState(snapshot.name.replace(/\.(tar(\.(gz|zst))?|tgz)$/, ""));
+export function Keep({ snapshot, fill }: { snapshot: OpenedSnapshot; fill: NonNullable<OpenedSnapshot["fill"]> }) {
+  const [name, setName] = useState(snapshot.name.replace(/(\.(tar|gz|zst|tgz|txt|prom|om|csv|jsonl?|lp))+$/, ""));
   const [state, setState] = useState<{ doing: string; problem: string; kept: string }>({ doing: "", problem: "", kept: "" });
   const keep = async () => {
     const wanted = name.trim();
     setState({ doing: "Opening…", problem: "", kept: "" });
     try {
       const told = await keepAs(wanted, async (database) => {
-        const { samples } = await snapshot.restoreInto(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
+        const { samples } = await fill(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
         return `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.`;
       });
       setState({ doing: "", problem: "", kept: told });

@@ -8,9 +8,10 @@ import { exactly, PLAIN_NAME } from "../model/selector";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
 import { type Labels, type MetricWeight, Scales } from "./cardinality";
-import { type Given, sourceOf, tarOf } from "./files";
+import { type Given, sourceOf, fileOf } from "./files";
+import { fill, openSamples, type Samples, samplesIn } from "./samples";
 
-/** A part that could not be read. */
+/** A part, or a line, that could not be read. */
 export interface BadPart {
   path: string;
   message: string;
@@ -42,6 +43,8 @@ export class OpenedSnapshot {
   readonly part = signal<PartDetails | undefined>(undefined);
   readonly block = signal<BlockDetails | undefined>(undefined);
   readonly gone = signal("");
+  /** Lines and samples of a text that were not taken. */
+  refused = 0;
   readonly feed = new ChartFeed();
   /** Where in the page it is shown. */
   address = "";
@@ -50,31 +53,39 @@ export class OpenedSnapshot {
 
   private constructor(
     readonly name: string,
-    readonly format: string,
-    /** What was given; nothing of a database that was kept. */
-    readonly given: readonly Given[] | undefined,
+    /** Where it comes from, in a sentence that goes on with how large it is. */
+    readonly origin: string,
+    /** Fills an empty database with it; nothing of one that was kept. */
+    readonly fill: ((database: Database, onProgress: (progress: Progress) => void) => Promise<{ samples: number }>) | undefined,
   ) {}
 
   /** Opens what was given. A part that can't be read is left out and named; all that can is shown. */
   static async open(given: readonly Given[]): Promise<OpenedSnapshot> {
+    const name = given[0]?.path.split("/")[0] ?? "";
+    const file = fileOf(given);
+    const samples = file && (await samplesIn(file));
+    if (samples) return OpenedSnapshot.#ofSamples(name, samples);
     const { database, found } = await openGiven(given);
-    const opened = new OpenedSnapshot(given[0]?.path.split("/")[0] ?? "", found.format, given);
+    const opened = new OpenedSnapshot(name, `Written by ${found.format}`, (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress));
     opened.bad.value = found.leftOut;
+    await opened.#use(database);
+    return opened;
+  }
+
+  static async #ofSamples(name: string, samples: Samples): Promise<OpenedSnapshot> {
+    const { database, result } = await openSamples(samples);
+    const opened = new OpenedSnapshot(name, `Read as ${samples.format}`, (database) => fill(database, samples));
+    opened.refused = result.rejected;
+    opened.bad.value = result.errors.map(({ line, message }) => ({ path: line === undefined ? "" : `line ${line + samples.linesBefore}`, message }));
     await opened.#use(database);
     return opened;
   }
 
   /** Opens a database of this browser that was kept. */
   static async openKept(name: string): Promise<OpenedSnapshot> {
-    const opened = new OpenedSnapshot(name, "", undefined);
+    const opened = new OpenedSnapshot(name, "Kept in this browser", undefined);
     await opened.#use(await open({ name }));
     return opened;
-  }
-
-  /** Fills an empty database with it. */
-  async restoreInto(database: Database, onProgress: (progress: Progress) => void): Promise<RestoreResult> {
-    if (!this.given) throw new Error(`“${this.name}” is kept already`);
-    return database.snapshots.restore(sourceOf(this.given), onProgress);
   }
 
   /** Narrows its series down to those with these values, and draws them. */
@@ -219,7 +230,7 @@ export class OpenedSnapshot {
 }
 
 async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult }> {
-  const tar = tarOf(given);
+  const tar = fileOf(given);
   try {
     const database = await openSnapshot(sourceOf(given));
     return { database, found: database.snapshot };

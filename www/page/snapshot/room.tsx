@@ -32,9 +32,9 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            {snapshot.given
-              ? `Written by ${snapshot.format}, ${bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.`
-              : `Kept in this browser, ${bytes(snapshot.bytes)}: a database as any other, which goes on merging and can be written to.`}
+            {snapshot.fill
+              ? `${snapshot.origin}, ${bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.`
+              : `${snapshot.origin}, ${bytes(snapshot.bytes)}: a database as any other, which goes on merging and can be written to.`}
           </p>
         </div>
         <div class="controls">
@@ -60,7 +60,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
       {parts.length > 0 && <Look snapshot={snapshot} />}
       <Parts snapshot={snapshot} />
       {!isBroken && <Health snapshot={snapshot} />}
-      {snapshot.given && parts.length > 0 && <Keep snapshot={snapshot} />}
+      {snapshot.fill && parts.length > 0 && <Keep snapshot={snapshot} fill={snapshot.fill} />}
     </>
   );
 }
@@ -86,7 +86,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
     <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
-          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad) : "Can it be read?"}</h2>
+          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad, snapshot.refused) : "Can it be read?"}</h2>
           <p class="hint" role="status">
             {checking
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
@@ -118,7 +118,8 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
 }
 
 /** What a damage of the whole has no path. */
-function brokenWords(bad: readonly BadPart[]): string {
+function brokenWords(bad: readonly BadPart[], refused: number): string {
+  if (refused > 0) return `${plural(refused, "line or sample", "lines or samples")} could not be taken`;
   const parts = bad.filter(({ path }) => path !== "").length;
   return parts > 0 ? `${plural(parts, "part")} cannot be read` : "It is not whole";
 }

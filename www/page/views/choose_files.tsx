@@ -2,12 +2,12 @@ interface Props {
   onChoose: (files: FileList) => void;
 }
 
-/** A button for one file: what a browser lets choose is what the engine can unpack. */
-export function ChooseTar({ onChoose }: Props) {
+/** A button for one file: what a browser lets choose is what can be unpacked and read. */
+export function ChooseFile({ onChoose }: Props) {
   return (
     <label class="button">
-      Open a tar…
-      <input type="file" class="hidden" accept=".tar,.gz,.tgz,.zst" onChange={handOver(onChoose)} />
+      Open a file…
+      <input type="file" class="hidden" accept=".tar,.gz,.tgz,.zst,.txt,.prom,.om,.csv,.json,.jsonl,.lp,text/plain,text/csv" onChange={handOver(onChoose)} />
     </label>
   );
 }

@@ -1,36 +1,71 @@
 import { useEffect, useState } from "preact/hooks";
 import { kept, refreshKept, removeKept } from "../kept";
 import { messageOf } from "../model/trouble";
-import { EXAMPLE_ADDRESS, keptAddress, openFiles } from "../opening";
-import { ChooseFolder, ChooseTar } from "./choose_files";
+import { EXAMPLE_ADDRESS, keptAddress, openFiles, openGiven } from "../opening";
+import { ChooseFile, ChooseFolder } from "./choose_files";
 
 /** The room Open while nothing is: the ways in. */
 export function OpenRoom() {
   return (
     <>
       <section class="intro" aria-labelledby="open-title">
-        <h1 id="open-title">Open a server’s snapshot</h1>
+        <h1 id="open-title">Open a server’s snapshot, or samples of your own</h1>
         <p>
-          See its months, parts, blocks and series, down to the bytes, and ask it anything. It is read in this tab’s memory, and nothing is sent:
-          a reload, or another tab, has to open it again.
+          See months, parts, blocks and series, down to the bytes, and ask anything of them. All is read in this tab’s memory, and nothing is
+          sent: a reload, or another tab, has to open it again.
         </p>
       </section>
       <section class="card" aria-labelledby="bring-title">
         <h2 id="bring-title">Bring it</h2>
         <p class="hint">
-          Drop it anywhere on this page, or choose it: a snapshot or a stopped data directory of VictoriaMetrics 1.72 to 1.150, as a tar
-          (plain, gzip or zstd) or as its folder. What is broken in it is left out and named.
+          Drop it anywhere on this page, or choose it. <strong>A snapshot</strong> or a stopped data directory of VictoriaMetrics 1.72 to 1.150, or of Prometheus, as
+          a tar (plain, gzip or zstd) or as its folder. <strong>Samples</strong> as Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext or a table
+          with a row of names (CSV), gzip or not. What is broken is left out and named.
         </p>
         <div class="bring controls">
-          <ChooseTar onChoose={openFiles} />
+          <ChooseFile onChoose={openFiles} />
           <ChooseFolder onChoose={openFiles} />
           <a class="button" href={EXAMPLE_ADDRESS}>
             Open an example
           </a>
         </div>
       </section>
+      <Paste />
       <Kept />
     </>
+  );
+}
+
+const PASTED = `temperature{room="attic"} 19.5 1768478400000
+temperature{room="attic"} 19.75 1768478410000`;
+
+/** Samples that are no file yet. */
+function Paste() {
+  const [text, setText] = useState("");
+  return (
+    <section class="card paste" aria-labelledby="paste-title">
+      <h2 id="paste-title">Or paste samples</h2>
+      <form
+        onSubmit={(event) => {
+          event.preventDefault();
+          const file = new File([text], "pasted samples", { type: "text/plain" });
+          void openGiven(file.name, async () => [{ path: file.name, file }]);
+        }}
+      >
+        <label>
+          <span class="hidden">Samples, in any of the formats above</span>
+          <textarea rows={4} spellcheck={false} placeholder={PASTED} value={text} onInput={(event) => setText(event.currentTarget.value)} />
+        </label>
+        <div class="controls">
+          <button type="submit" disabled={text.trim() === ""}>
+            Open them
+          </button>
+          <button type="button" class="quiet" onClick={() => setText(PASTED)}>
+            Use the example
+          </button>
+        </div>
+      </form>
+    </section>
   );
 }
 

@@ -25,6 +25,7 @@ const MODULES = [
   "inside/chapters",
   "inside/questions",
   "snapshot/cardinality",
+  "snapshot/samples",
   "explore/language",
 ];
 
@@ -580,4 +581,73 @@ test("words of MetricsQL stand in their places, and a long row of them is read i
   for (const between of [" ", "/"]) page.asPromql(`if${between}`.repeat(100_000));
   // A look at all that stands before each of them would take minutes.
   assert.ok(performance.now() - began < 10_000);
+});
+
+// ---- samples as text ----
+
+test("samples as text tell their format by their first lines", () => {
+  const formatOf = (head) => {
+    const found = page.formatOf(head);
+    return found && [found.options.format, found.options.csvFormat].filter(Boolean).join(" ");
+  };
+  const found = [
+    '# HELP up Whether it is up.\n# TYPE up gauge\nup{job="a b",instance="x"} 1\n',
+    "up 1\n",
+    "up{} NaN 1768478400000\n",
+    'process:cpu_seconds_total{cpu="0"} 1.5e3 1768478400.25 # {trace="x"} 1\n',
+    '{"metric.with.dots",room="attic"} 1\n',
+    '{"metric":{"__name__":"up"},"values":[1],"timestamps":[1]}\n',
+    "weather,place=Oslo temperature=-4.5,wind=3i 1768478400000000000\n",
+    "cpu usage=97.25\n",
+    "garden.soil.moisture 0.31 1768478400\n",
+    "load 0.31 1768478400\n",
+    "time,place,temperature,wind speed\n2026-01-15T12:00:00Z,Oslo,-4.5,3\n",
+    '"when","value"\n"2026-01-15 12:00:00","7"\n',
+    "at,value\n1768478400,7\n",
+    "at,value\r\n1768478400000,7\r\n",
+    '{"resourceMetrics":[]}',
+  ].map(formatOf);
+  assert.deepEqual(found, [
+    "prometheus",
+    "prometheus",
+    "prometheus",
+    "prometheus",
+    "prometheus",
+    "jsonl",
+    "influx",
+    "influx",
+    "graphite",
+    "graphite",
+    "csv 1:time:rfc3339,2:label:place,3:metric:temperature,4:metric:wind_speed",
+    "csv 1:time:custom:2006-01-02 15:04:05,2:metric:value",
+    "csv 1:time:unix_s,2:metric:value",
+    "csv 1:time:unix_ms,2:metric:value",
+    "otlp",
+  ]);
+  for (const other of ["", "# nothing but words\n", "Dear all,\nthis is a letter.\n", "a,b\nc,d\n", "<html></html>", '{"name":"package"}'])
+    assert.equal(formatOf(other), undefined, other);
+});
+
+test("samples as text are read in memory, and what is refused is told", async () => {
+  const { gzipSync } = await import("node:zlib");
+  const read = async (name, content) => {
+    const samples = await page.samplesIn(new File([content], name, { lastModified: Date.UTC(2026, 0, 15) }));
+    if (samples === undefined) return undefined;
+    const { database, result } = await page.openSamples(samples);
+    const found = await database.select('{__name__!=""}');
+    await database.close();
+    const rows = found.map(({ labels, timestamps, values }) => [labels.__name__, labels.place ?? "", timestamps[0], values[0]]);
+    return { rows, rejected: result.rejected, line: result.errors[0]?.line && result.errors[0].line + samples.linesBefore };
+  };
+  const day = Date.UTC(2026, 0, 15);
+  assert.deepEqual(await read("a.prom", "up 1\nup half\n"), { rows: [["up", "", day, 1]], rejected: 1, line: 2 });
+  assert.deepEqual(await read("a.txt.gz", gzipSync("up 1\n")), { rows: [["up", "", day, 1]], rejected: 0, line: undefined });
+  const table = "time,place,frost\n2026-01-15 00:00:01,Oslo,4.5\n2026-01-15 00:00:02,Oslo,warm\n";
+  assert.deepEqual(await read("a.csv", table), { rows: [["frost", "Oslo", day + 1000, 4.5]], rejected: 1, line: 3 });
+  for (const tar of [
+    Buffer.from(`${"data/".padEnd(257, "\0")}ustar\0`),
+    gzipSync(Buffer.alloc(1024)),
+    Buffer.from([0x28, 0xb5, 0x2f, 0xfd, 1]),
+  ])
+    assert.equal(await read("a.tar", tar), undefined);
 });

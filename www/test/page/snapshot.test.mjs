@@ -285,6 +285,36 @@ test("names the parts that are bad, and shows the rest", async () => {
   assert.equal(await page.locator(".part-bar").count(), 3);
 });
 
+test("samples as text are opened like a snapshot, told of what is wrong in them, and kept", async () => {
+  await open(
+    "weather.csv",
+    Buffer.from("time,place,frost\n2026-01-15T12:00:00Z,Oslo,4.5\n2026-01-15T12:00:10Z,Oslo,warm\n2026-01-15T12:00:20Z,Turku,7\n"),
+  );
+  assert.match(await page.textContent(".opened-intro"), /Read as a table with a row of names \(CSV\)/);
+  assert.deepEqual([await figure("samples"), await figure("series")], ["2", "2"]);
+  assert.match(await page.textContent("#health-title"), /^1 line or sample could not be taken/);
+  assert.match(await page.textContent(".bad-parts"), /line 3/);
+  await page.getByRole("button", { name: "Close it" }).click();
+
+  await page.getByRole("button", { name: "Use the example" }).click();
+  await page.getByRole("button", { name: "Open them" }).click();
+  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "pasted samples");
+  assert.deepEqual([await figure("samples"), await figure("series")], ["2", "1"]);
+  await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
+  await page.getByRole("link", { name: "Explore it" }).click();
+  await page.getByText("temperature", { exact: false }).first().waitFor();
+  await page.goBack();
+  await page.getByRole("button", { name: "Keep it" }).click();
+  await page.getByRole("status").filter({ hasText: "Kept as “pasted samples”: 2 samples" }).waitFor();
+  await page.getByRole("button", { name: "Close it" }).click();
+  await page.getByRole("button", { name: "Remove pasted samples" }).click();
+  await page.getByRole("button", { name: "Remove pasted samples for good?" }).click();
+  await page.getByRole("link", { name: "pasted samples" }).waitFor({ state: "detached" });
+  await choose("again.tar", await readFile(`${GOLDEN}tiny.tar.gz`));
+  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "again.tar");
+  assert.deepEqual(visit.errors, []);
+});
+
 test("says of what is no snapshot why it cannot be opened", async () => {
   await page.getByRole("button", { name: "Close it" }).click();
   await choose("photo.png", Buffer.from("this is no tar, and not even a picture"));

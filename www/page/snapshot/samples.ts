@@ -1,0 +1,145 @@
+// Samples that were dropped or pasted as text: which format they have, and a database in memory that holds them.
+
+import { type Database, type IngestOptions, type IngestResult, open } from "sandglass";
+
+/** Samples as text, and how they are written. */
+export interface Samples {
+  /** Anew for each reading. */
+  body(): ReadableStream<Uint8Array>;
+  options: IngestOptions;
+  /** The format in words. */
+  format: string;
+  /** Lines before the first of the body. */
+  linesBefore: number;
+}
+
+/** So much of a text tells its format. */
+const HEAD_BYTES = 64 * 1024;
+/** Lines that are looked at: comments come first, as a rule. */
+const MOST_LINES = 200;
+const TAR_MARK = { at: 257, text: "ustar" };
+
+const NUMBER = String.raw`[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|NaN|nan|Inf|inf)`;
+const GRAPHITE = new RegExp(String.raw`^[^\s{}]+\s+${NUMBER}\s+\d{9,10}$`);
+const PROMETHEUS = new RegExp(String.raw`^(?:[a-zA-Z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*\s${NUMBER}(?:\s+-?[\d.]+)?(?:\s+#.*)?$`);
+const INFLUX = /^[^\s,=]+(?:,[^\s=]+=\S*)*\s+[^\s=]+=\S/;
+
+/** How the second row of a table writes a time, as `csvFormat` calls it. */
+const TIMES: readonly (readonly [pattern: RegExp, name: string])[] = [
+  [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)$/, "rfc3339"],
+  [/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/, "custom:2006-01-02 15:04:05"],
+  [/^\d{4}-\d\d-\d\d$/, "custom:2006-01-02"],
+  [/^\d{18,19}$/, "unix_ns"],
+  [/^\d{12,13}$/, "unix_ms"],
+  [/^\d{9,10}$/, "unix_s"],
+];
+
+/** What is in a file, if it is samples as text. */
+export async function samplesIn(file: File): Promise<Samples | undefined> {
+  const isPacked = await startsWith(file, [0x1f, 0x8b]);
+  const stream = (): ReadableStream<Uint8Array> => (isPacked ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream());
+  const head = await headOf(stream());
+  if (head === undefined) return undefined;
+  const found = formatOf(head);
+  if (found === undefined) return undefined;
+  // A sample without a time is as old as the file.
+  const options = { ...found.options, timestamp: file.lastModified };
+  const isTable = options.format === "csv";
+  return { body: isTable ? () => stream().pipeThrough(withoutFirstLine()) : stream, options, format: found.words, linesBefore: isTable ? 1 : 0 };
+}
+
+/** A database in memory with the samples, and what became of them. */
+export async function openSamples(samples: Samples): Promise<{ database: Database; result: IngestResult }> {
+  const database = await open({ storage: "memory", clock: "manual", startTime: Date.now(), retention: "100y" });
+  try {
+    return { database, result: await fill(database, samples) };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+export async function fill(database: Database, { body, options }: Samples): Promise<IngestResult> {
+  const result = await database.ingest(body(), options);
+  await database.flush();
+  return result;
+}
+
+/** The format that the beginning of a text has. */
+export function formatOf(head: string): { options: IngestOptions; words: string } | undefined {
+  const lines = head.split(/\r?\n/).slice(0, MOST_LINES);
+  const rows = lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
+  const [first, second] = rows;
+  if (first === undefined) return undefined;
+  if (/^\s*\{\s*"resourceMetrics"/.test(head)) return { options: { format: "otlp" }, words: "OpenTelemetry metrics" };
+  if (GRAPHITE.test(first)) return { options: { format: "graphite" }, words: "Graphite’s plaintext" };
+  if (PROMETHEUS.test(first)) return { options: { format: "prometheus" }, words: "Prometheus text" };
+  if (first.startsWith('{"')) return first.includes('"metric"') ? { options: { format: "jsonl" }, words: "JSON lines" } : undefined;
+  if (INFLUX.test(first)) return { options: { format: "influx" }, words: "InfluxDB line protocol" };
+  const csvFormat = second === undefined ? undefined : columnsOf(cells(first), cells(second));
+  return csvFormat === undefined ? undefined : { options: { format: "csv", csvFormat }, words: "a table with a row of names (CSV)" };
+}
+
+/** The columns of a table, as the server's import wants them: what looks like a time, numbers as metrics, the rest as labels. */
+function columnsOf(names: readonly string[], values: readonly string[]): string | undefined {
+  if (names.length !== values.length || names.some((name) => name.trim() === "")) return undefined;
+  let hasTime = false;
+  let hasMetric = false;
+  const columns = names.map((name, at) => {
+    const value = values[at]!.trim();
+    const time = hasTime ? undefined : TIMES.find(([pattern]) => pattern.test(value))?.[1];
+    if (time !== undefined) {
+      hasTime = true;
+      return `${at + 1}:time:${time}`;
+    }
+    const isNumber = new RegExp(`^${NUMBER}$`).test(value) || value === "";
+    hasMetric ||= isNumber;
+    return `${at + 1}:${isNumber ? "metric" : "label"}:${name.trim().replace(/[^\p{L}\p{N}_.]+/gu, "_")}`;
+  });
+  return hasMetric ? columns.join(",") : undefined;
+}
+
+/** The names of a table's columns are no row of it. */
+function withoutFirstLine(): TransformStream<Uint8Array, Uint8Array> {
+  let isBehind = false;
+  return new TransformStream({
+    transform(chunk, controller) {
+      const end = isBehind ? -1 : chunk.indexOf(10);
+      if (!isBehind && end < 0) return;
+      isBehind = true;
+      controller.enqueue(chunk.subarray(end + 1));
+    },
+  });
+}
+
+/** The cells of a row, which may stand in quotes. */
+function cells(row: string): string[] {
+  return [...row.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].slice(0, -1).map(([, cell = ""]) => cell.replace(/^"|"$/g, "").replaceAll('""', '"'));
+}
+
+/** The beginning of a text up to a whole line; nothing of what is no text. */
+async function headOf(stream: ReadableStream<Uint8Array>): Promise<string | undefined> {
+  const reader = stream.getReader();
+  const decoder = new TextDecoder("utf-8", { fatal: true });
+  let head = "";
+  let isWhole = false;
+  try {
+    for (let bytes = 0; bytes < HEAD_BYTES && !isWhole; ) {
+      const { done, value } = await reader.read();
+      isWhole = done;
+      head += decoder.decode(value, { stream: !done });
+      bytes += value?.length ?? 0;
+    }
+  } catch {
+    return undefined;
+  } finally {
+    await reader.cancel().catch(() => {});
+  }
+  if (head.includes("\0") || head.slice(TAR_MARK.at).startsWith(TAR_MARK.text)) return undefined;
+  return isWhole ? head : head.slice(0, head.lastIndexOf("\n") + 1);
+}
+
+async function startsWith(file: Blob, mark: readonly number[]): Promise<boolean> {
+  const first = new Uint8Array(await file.slice(0, mark.length).arrayBuffer());
+  return mark.every((byte, at) => first[at] === byte);
+}
