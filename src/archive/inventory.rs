@@ -16,11 +16,14 @@ const MAX_ROOTS: usize = 1000;
 /// Parts, directories of parts and segments that are taken from one archive; a server works with some hundreds.
 const MAX_PARTS: usize = 1 << 16;
 
-/// Bytes of lists and tombstones that are held together: an archive of a few bytes may be unpacked to any number of them.
+/// Bytes of lists, tombstones and the like that are held together: an archive of a few bytes may be unpacked to any number of them.
 const MAX_HELD_BYTES: u64 = 64 << 20;
 
 /// The longest small file that is read as a whole.
 pub const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
+
+/// The longest description of a part that is kept for live data; those that servers write have some hundred bytes.
+const MAX_SPARE_BYTES: u64 = 4096;
 
 /// What a part says of itself beside its name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -232,12 +235,21 @@ impl Inventory {
         self.count_part(is_new)
     }
 
+    /// Whether the content of a file of a server's own snapshot is kept: live data that is linked to it says nothing itself.
+    pub fn holds_spare(path: &str, size_bytes: u64) -> bool {
+        path.ends_with("/metadata.json") && size_bytes <= MAX_SPARE_BYTES
+    }
+
     /// Counts content that is kept.
-    fn hold(&mut self, content: &[u8]) -> Result<()> {
+    ///
+    /// # Errors
+    /// `Limit` when it is more than any server has.
+    pub fn hold(&mut self, content: &[u8]) -> Result<()> {
         self.held_bytes += content.len() as u64;
         if self.held_bytes > MAX_HELD_BYTES {
             let most = MAX_HELD_BYTES >> 20;
-            let message = format!("the archive's lists of parts and its tombstones take more than {most} MiB");
+            let message =
+                format!("the archive's lists of parts, tombstones and descriptions take more than {most} MiB");
             return Err(Error::new(ErrorKind::Limit, message));
         }
         Ok(())
@@ -335,6 +347,6 @@ mod tests {
         assert_eq!(refusal(b"", |number| format!("data/small/2024_03/{number:06}/.delete-this-dir")), most);
         assert_eq!(refusal(b"", |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABCD/chunks/{:06}", number + 1)), most);
         let told = refusal(&vec![0; 8 << 20], |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABC{number}/tombstones"));
-        assert_eq!(told, "8: the archive's lists of parts and its tombstones take more than 64 MiB");
+        assert_eq!(told, "8: the archive's lists of parts, tombstones and descriptions take more than 64 MiB");
     }
 }

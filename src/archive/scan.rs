@@ -28,8 +28,8 @@ pub struct Scan {
     inventory: Inventory,
     /// The files of data directories, by their whole paths.
     files: HashMap<String, Extent>,
-    /// Files of a server's own snapshots, to which the live data may be linked.
-    spare: HashMap<String, Extent>,
+    /// Files of a server's own snapshots, to which the live data may be linked, and what a part says of itself in them.
+    spare: HashMap<String, (Extent, Vec<u8>)>,
     input: Input,
 }
 
@@ -152,6 +152,9 @@ impl Scan {
                     let Some((path, size_bytes, content)) = tar.coming.take() else { continue };
                     if let Worth::Wanted(located) = look_at(&path) {
                         self.inventory.add(&located, size_bytes, &content)?;
+                    } else if let Some((_, spare)) = self.spare.get_mut(&path) {
+                        self.inventory.hold(&content)?;
+                        *spare = content;
                     }
                 }
             }
@@ -172,12 +175,20 @@ impl Scan {
                 return Ok(is_read);
             }
             (Worth::Wanted(located), EntryKind::HardLink(target)) => {
-                if let Some(extent) = self.spare.get(&normal(&target)).copied() {
-                    self.take_file(&located, extent)?;
+                if let Some((extent, content)) = self.spare.get(&normal(&target)).cloned()
+                    && self.take_file(&located, extent)?
+                {
+                    self.inventory.add(&located, extent.size_bytes, &content)?;
                 }
             }
             (Worth::Spare, EntryKind::File) => {
-                self.spare.insert(normal(&path), extent);
+                let path = normal(&path);
+                let is_read = Inventory::holds_spare(&path, extent.size_bytes);
+                self.spare.insert(path.clone(), (extent, Vec::new()));
+                if let (true, Input::Tar(tar)) = (is_read, &mut self.input) {
+                    tar.coming = Some((path, extent.size_bytes, Vec::new()));
+                }
+                return Ok(is_read);
             }
             (Worth::Spare | Worth::Ignored, EntryKind::SymbolicLink(target)) => {
                 self.inventory.note_link(path, target);

@@ -337,6 +337,20 @@ mod tests {
     }
 
     #[test]
+    fn what_waits_does_not_move_for_each_piece_before_it() {
+        let block = [&[0, 0, 0, 1, b'a', 0, 0, 0, 4][..], &[1; 4]].concat();
+        let mut reader = Body::new(&Format::Native, Compression::Detected);
+        reader.feed(&[&[7_u8; RANGE_LEN][..], &block.repeat(1 << 15)].concat());
+        let mut places = Vec::new();
+        for _ in 0..20 {
+            assert!(reader.next().unwrap().is_some());
+            places.push((reader.content.as_ptr(), reader.content.len()));
+        }
+        places.dedup();
+        assert!(places.len() <= 2, "{places:?}");
+    }
+
+    #[test]
     fn a_line_without_end_is_refused() {
         let mut reader = Body::new(&Format::Graphite, Compression::Detected);
         let mut fed = 0;

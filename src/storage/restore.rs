@@ -80,6 +80,14 @@ struct Coming {
     content: Option<Vec<u8>>,
 }
 
+/// A file of a server's own snapshot.
+struct Spare {
+    file: FilePath,
+    size_bytes: u64,
+    /// What a part says of itself in it.
+    content: Vec<u8>,
+}
+
 /// An archive that is being restored.
 pub struct Restoration {
     context: Context,
@@ -91,7 +99,7 @@ pub struct Restoration {
     roots: Vec<String>,
     staged: HashSet<FilePath>,
     /// Files of a server's own snapshots, to which the live data may be linked.
-    spare: HashMap<String, (FilePath, u64)>,
+    spare: HashMap<String, Spare>,
     /// Spare files that were begun. Each has its own number, also when those before it were taken away.
     spares_begun: usize,
 }
@@ -220,10 +228,12 @@ impl Restoration {
             Worth::Wanted(located) => match entry.kind {
                 TarKind::File => self.begin_file(&located, entry.size_bytes)?,
                 TarKind::HardLink(target) => {
-                    if let Some((source, size_bytes)) = self.spare.remove(&normal(&target)) {
-                        let to = self.stage(&located)?;
-                        moves.push(Change::Publish { from: source, to });
-                        self.inventory.add(&located, size_bytes, &[])?;
+                    if let Some(spare) = self.spare.remove(&normal(&target)) {
+                        if !Inventory::reads_content(&located.place) {
+                            let to = self.stage(&located)?;
+                            moves.push(Change::Publish { from: spare.file, to });
+                        }
+                        self.inventory.add(&located, spare.size_bytes, &spare.content)?;
                     }
                 }
                 TarKind::SymbolicLink(_) | TarKind::Other => {}
@@ -232,9 +242,10 @@ impl Restoration {
                 self.check_files()?;
                 let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spares_begun));
                 self.spares_begun += 1;
-                self.spare.insert(normal(&entry.path), (file.clone(), entry.size_bytes));
                 let (path, size_bytes) = (entry.path, entry.size_bytes);
-                self.coming = Some(Coming { path, size_bytes, file: Some(file), content: None });
+                self.spare.insert(normal(&path), Spare { file: file.clone(), size_bytes, content: Vec::new() });
+                let content = Inventory::holds_spare(&path, size_bytes).then(Vec::new);
+                self.coming = Some(Coming { path, size_bytes, file: Some(file), content });
             }
             Worth::Spare | Worth::Ignored => {
                 if let TarKind::SymbolicLink(target) = entry.kind {
@@ -261,8 +272,12 @@ impl Restoration {
 
     fn end_entry(&mut self) -> Result<()> {
         let Some(coming) = self.coming.take() else { return Ok(()) };
+        let content = coming.content.unwrap_or_default();
         if let Worth::Wanted(located) = look_at(&coming.path) {
-            self.inventory.add(&located, coming.size_bytes, coming.content.as_deref().unwrap_or_default())?;
+            self.inventory.add(&located, coming.size_bytes, &content)?;
+        } else if let Some(spare) = self.spare.get_mut(&normal(&coming.path)) {
+            self.inventory.hold(&content)?;
+            spare.content = content;
         }
         Ok(())
     }

@@ -248,7 +248,7 @@ pub fn remove_deleted(deleted: &[Tombstone], timestamps: &mut Vec<TimestampMs>, 
     for at in 0..timestamps.len() {
         let time = timestamps[at];
         let begun = deleted.partition_point(|(_, min, _)| *min <= time);
-        if !deleted[..begun].last().is_some_and(|(.., max)| *max >= time) {
+        if deleted[..begun].last().is_none_or(|(.., max)| *max < time) {
             (timestamps[kept], values[kept]) = (time, values[at]);
             kept += 1;
         }
