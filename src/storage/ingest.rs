@@ -16,6 +16,10 @@ use crate::time::{DAY_MS, MAX_TIMESTAMP_MS, PartitionName, TimeRange, TimestampM
 /// While so many full shards' worth of rows wait to become parts, writers wait.
 const PENDING_SHARDS_LIMIT: u64 = 2;
 
+/// Work of looking a series up and writing its index entries, and of writing those of a day.
+const SERIES_UNITS: u64 = 200;
+const DAY_UNITS: u64 = 100;
+
 /// How the synchronous half of an append ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Appended {
@@ -439,7 +443,7 @@ impl Storage {
                 None => self.index.register_series(&name)?,
             };
             self.series.borrow_mut().resolve(handle, tsid);
-            self.context.spend(20).await;
+            self.context.spend(SERIES_UNITS).await;
         }
         let accepted = || timestamps.iter().copied().filter(|timestamp| range.contains(*timestamp));
         let dates = distinct(accepted().map(date_of));
@@ -455,7 +459,7 @@ impl Storage {
         if handles.len() > 1 {
             for (&handle, &date) in handles.iter().flat_map(|handle| dates.iter().map(move |date| (handle, date))) {
                 self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
-                self.context.spend(20).await;
+                self.context.spend(DAY_UNITS).await;
             }
         }
         for month in distinct(accepted().map(PartitionName::of)) {
