@@ -1,6 +1,7 @@
 // The entry `sandglass`: the engine in a worker of its own wherever there are workers, else in the calling thread.
 
-import { hasWorkers, startInWorker } from "./opening/in_worker.js";
+import { startInWorker } from "./opening/in_worker.js";
+import { hasWorkers } from "./worker/spawn.js";
 import { onDemand } from "./base/on_demand.js";
 import { openDatabase } from "./opening/open.js";
 import type { Database } from "./api/database.js";
@@ -12,7 +13,7 @@ export type * from "./api/index.js";
 
 /**
  * Opens a database, or makes a new one. The engine runs in a worker that belongs to this database alone; where there is none
- * (in Node), and where none can be started, it runs in the calling thread, and `opened.thread` of the database tells so.
+ * (in Node, Bun and Deno), and where none can be started, it runs in the calling thread, and `opened.thread` of the database tells so.
  *
  * In a browser what was accepted before a `sync()` or `close()` that has resolved outlives the page; the rest is durable within
  * a second, see {@link OpenOptions.durableWithin}. What each storage makes of that is said at {@link OpenOptions.storage}.

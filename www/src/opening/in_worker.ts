@@ -8,9 +8,6 @@ import { loadEngine } from "../engine/code.js";
 import { engineInWorker } from "../worker/local_engine.js";
 import { WorkerPort } from "../worker/worker_port.js";
 
-/** Where there are workers the engine runs in one, which has what only workers have. */
-export const hasWorkers = (): boolean => typeof Worker === "function";
-
 export const startInWorker: Starter = async (wish, wasm, signal) => {
   const spawning = spawn();
   try {

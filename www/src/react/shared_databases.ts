@@ -1,7 +1,8 @@
 // Databases that the components of this page have in common: one object for each name, from the first component that wants it until
 // a moment after the last one has gone.
 
-import { hasWorkers, startInWorker } from "../opening/in_worker.js";
+import { startInWorker } from "../opening/in_worker.js";
+import { hasWorkers } from "../worker/spawn.js";
 import { openDatabase } from "../opening/open.js";
 import { SandglassError } from "../api/errors.js";
 import type { Database } from "../api/database.js";

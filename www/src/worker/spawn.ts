@@ -23,9 +23,14 @@ const fromSource: Way = async () => {
 /** The one that has worked last comes first: the others would only cost time again. */
 let ways = [fromFile, fromSource];
 
+/** Whether there are workers that end with who has started them. Those of Bun and Deno keep a script from its end, as Node's would. */
+export function hasWorkers(): boolean {
+  return typeof Worker === "function" && (typeof document !== "undefined" || "WorkerGlobalScope" in globalThis);
+}
+
 /** A worker that runs the package's code, or none where there can be none. */
 export async function spawn(): Promise<Worker | undefined> {
-  if (typeof Worker !== "function") return undefined;
+  if (!hasWorkers()) return undefined;
   for (const way of ways) {
     try {
       const worker = await greeted(await way());
