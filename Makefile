@@ -17,7 +17,7 @@ package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
-.PHONY: help demo page test test-firefox kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots picture clean
+.PHONY: help demo page test test-firefox test-elsewhere kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots picture clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -39,6 +39,9 @@ leave-loop: package ## reloads, leaves and closes pages that write, and ends the
 
 test-firefox: package ## the browser tests in Firefox ESR; its driver is built once, which takes minutes
 	@scripts/test_firefox.sh
+
+test-elsewhere: package ## the package in Rspack, Parcel, Next, Bun and Deno, which are fetched first (half a gigabyte)
+	@scripts/test_elsewhere.sh
 
 soak: ## simulates databases on failing disks for SOAK_SECONDS (3600), from the seed SIM_START on; prints figures every minute
 	@scripts/soak.sh

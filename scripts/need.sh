@@ -152,6 +152,7 @@ for tool in "$@"; do
     npm) npm_packages www ;;
     npm-bench) npm_packages www/bench ;;
     npm-docs) npm_packages www/docs ;;
+    npm-elsewhere) npm_packages www/test/elsewhere ;;
     chromium) need_chromium ;;
     firefox) need_firefox ;;
     geckodriver) need_geckodriver ;;

@@ -1,0 +1,1 @@
+export default { output: "export", basePath: "/next", distDir: "../built/next", turbopack: { root: `${import.meta.dirname}/..` } };

@@ -1,0 +1,6 @@
+import { open } from "sandglass";
+import { app } from "./app.js";
+
+console.log(await app(["memory"]));
+// Not closed: the script ends all the same.
+await open({ storage: "memory" });
