@@ -640,6 +640,35 @@ async fn a_full_storage_refuses_what_does_not_fit_and_keeps_the_rest() {
 }
 
 #[wasm_bindgen_test]
+async fn a_page_that_goes_away_on_a_full_storage_is_told_what_has_no_room_and_keeps_the_rest() {
+    let mut driver = open_new("full departure").await;
+    driver.commit(vec![put("a", b"aa"), put("kept", b"kept")], &NextTurn).await.unwrap();
+    let full = BadWrites::begin(500, "return 4294967288;");
+    driver.files.leave();
+    let large = Change::Put { file: path("large"), bytes: Bytes::from(pattern(2000, 3)) };
+    let refused = driver.submit(Request::Commit { changes: vec![large, remove("kept")] });
+    let brief = driver.submit(Request::Commit { changes: vec![put_briefly("brief", &pattern(2000, 4))] });
+    let small = driver.submit(Request::Commit { changes: vec![put("b", b"b"), remove("a")] });
+    let mut done = Vec::new();
+    driver.files.poll(0, &mut done);
+    let outcome = |op| done.iter().find(|done| done.op == op).map(|done| done.result.as_ref().map(drop));
+    assert!(outcome(small).is_some_and(|outcome| outcome.is_ok()), "{done:?}");
+    for op in [refused, brief] {
+        if let Some(outcome) = outcome(op) {
+            assert_eq!(outcome.unwrap_err().kind(), ErrorKind::Quota, "{done:?}");
+        }
+    }
+    drop(driver);
+    drop(full);
+    let mut driver = open("full departure").await;
+    assert_eq!(driver.list("", &NextTurn).await, "b:1 kept:4");
+    assert_eq!(driver.read("kept", 0..4, &NextTurn).await.unwrap(), b"kept");
+    driver.commit(vec![put("c", b"c")], &NextTurn).await.unwrap();
+    drop(driver);
+    destroy("full departure").await;
+}
+
+#[wasm_bindgen_test]
 async fn numbers_of_files_are_not_given_out_again() {
     let mut driver = open_new("numbers").await;
     driver.commit(vec![put("stays", b"0")], &NextTurn).await.unwrap();
