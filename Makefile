@@ -17,7 +17,7 @@ package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
-.PHONY: help demo page test test-firefox test-elsewhere kill-loop leave-loop soak fuzz package wasm bench bench-restore screenshots picture clean
+.PHONY: help demo page test test-firefox test-elsewhere kill-loop leave-loop soak fuzz fuzz-targets package wasm bench bench-restore screenshots picture clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -48,6 +48,9 @@ soak: ## simulates databases on failing disks for SOAK_SECONDS (3600), from the 
 
 fuzz: ## damages data directories for FUZZ_SECONDS (600), from the seed FUZZ_START on
 	@scripts/fuzz.sh
+
+fuzz-targets: ## runs the fuzz targets of every body format, of archives and of queries, FUZZ_SECONDS (600) each
+	@scripts/fuzz_targets.sh $(ARGS)
 
 package: dist/sandglass.tgz ## leaves the npm package at dist/sandglass.tgz
 

@@ -1,11 +1,9 @@
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sandglass_kernel::formats::{Refused, jsonl};
+mod shared;
 
-fuzz_target!(|data: &[u8]| {
-    jsonl::parse(data, 1, &mut Refused::default(), &mut |line| {
-        assert_eq!(line.timestamps.len(), line.values.len());
-        Ok(())
-    });
-});
+use libfuzzer_sys::fuzz_target;
+use sandglass_kernel::formats::body::Format;
+use sandglass_kernel::formats::compression::Compression;
+
+fuzz_target!(|data: &[u8]| shared::read(&Format::named("jsonl", "").unwrap(), Compression::Detected, data));

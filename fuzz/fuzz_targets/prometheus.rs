@@ -1,10 +1,9 @@
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use sandglass_kernel::formats::{Refused, prometheus};
+mod shared;
 
-fuzz_target!(|data: &[u8]| {
-    prometheus::parse(data, 1, &mut Refused::default(), &mut |sample: prometheus::Sample<'_>| {
-        prometheus::parse_series(sample.series).map(drop)
-    });
-});
+use libfuzzer_sys::fuzz_target;
+use sandglass_kernel::formats::body::Format;
+use sandglass_kernel::formats::compression::Compression;
+
+fuzz_target!(|data: &[u8]| shared::read(&Format::named("prometheus", "").unwrap(), Compression::Detected, data));

@@ -6,4 +6,8 @@ use libfuzzer_sys::fuzz_target;
 use sandglass_kernel::formats::body::Format;
 use sandglass_kernel::formats::compression::Compression;
 
-fuzz_target!(|data: &[u8]| shared::read(&Format::named("remote_write", "").unwrap(), Compression::Detected, data));
+fuzz_target!(|data: &[u8]| {
+    shared::read(&Format::RemoteWrite, Compression::Detected, data);
+    // Few changes of what is compressed are changes of the message in it.
+    shared::read_unpacked(&Format::RemoteWrite, data);
+});

@@ -91,6 +91,8 @@ impl HistogramSeries {
         }
         key.clear();
         key.extend_from_slice(base_key);
+        // No text has this length, so that what follows is not taken for more labels in common.
+        key.extend_from_slice(&u32::MAX.to_le_bytes());
         put_counted(key, suffix);
         put_counted(key, extra_name);
         key.extend_from_slice(extra);

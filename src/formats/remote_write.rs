@@ -77,7 +77,8 @@ impl Reader {
         self.timestamps.clear();
         self.values.clear();
         let mut histograms = 0_u32;
-        begin_key(&mut self.key, b'R');
+        // A text of version 2 may be what a whole label is in version 1.
+        begin_key(&mut self.key, if body.is_some() { b'S' } else { b'R' });
         let mut fields = Fields::of(message);
         while let Some((number, value)) = fields.next()? {
             match (number, body) {
@@ -366,6 +367,36 @@ mod tests {
         let most = (body.len() * 1024 + (64 << 20)) / 400_018;
         assert_eq!((counted.0, refused.count), (most, 1000 - most as u64));
         assert!(refused.reasons[0].1.contains("1024 times the bytes"), "{refused:?}");
+    }
+
+    #[test]
+    fn what_stands_for_a_series_stands_for_no_other() {
+        let put = |number, parts: &[&[u8]]| {
+            let mut out = Vec::new();
+            parts.iter().for_each(|part| put_bytes(number, part, &mut out));
+            out
+        };
+        let label = |name: &[u8], value: &[u8]| [put(1, &[name]), put(2, &[value])].concat();
+        let (name, other) = (label(NAME_LABEL, b"m"), label(b"a", b"b"));
+        // Samples and histograms of version 1, and series of version 2 whose texts are its labels, and what histograms add to names.
+        let first = [put(1, &[&name[..], &other]), put(2, &[b""]), put(4, &[b""])].concat();
+        let second = |references: &[u8]| [put(1, &[references]), put(2, &[b""]), put(3, &[b""])].concat();
+        let texts = put(request::SYMBOLS_V2, &[b"", NAME_LABEL, b"m", &name, &other, b"_count", b"_sum"]);
+        let series = [&[3, 4][..], &[1, 2], &[1, 2, 5, 0], &[1, 2, 6, 0]].map(second);
+        let series = series.iter().map(|series| put(request::SERIES_V2, &[series])).collect::<Vec<_>>().concat();
+        let body = [put(request::SERIES, &[&first]), texts, series].concat();
+        let (mut kept, mut refused) = (Kept::default(), Refused::default());
+        parse(&body, &mut refused, &mut kept);
+        let expected = [
+            "\n\u{8}__name__\u{12}\u{1}m=\n\u{1}a\u{12}\u{1}b 0@0",
+            "__name__=m 0@0 0@0 0@0",
+            "__name__=m_count 0@0 0@0 0@0",
+            "__name__=m_count|a=b 0@0",
+            "__name__=m_sum 0@0 0@0 0@0",
+            "__name__=m_sum|a=b 0@0",
+            "__name__=m|a=b 0@0",
+        ];
+        assert_eq!((kept.lines(), refused.count), (expected.map(str::to_owned).to_vec(), 1));
     }
 
     #[test]
