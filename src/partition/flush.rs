@@ -9,6 +9,7 @@ use super::raw_rows::{Added, RawRows};
 use super::state::ShardState;
 use crate::error::{Error, Result};
 use crate::log::LogRecord;
+use crate::log::record::MAX_ROWS;
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::part::Part;
 use crate::part::inmemory::{ConversionOptions, part_from_rows};
@@ -21,6 +22,8 @@ use std::rc::Rc;
 
 /// How often rows become parts when there is no log; with one, as often as that is written.
 const INTERVAL_MS: i64 = SECOND_MS;
+/// Rows that are taken out together become so many records of the log at most.
+const MAX_RECORDS: usize = 4;
 /// With more small parts than this, conversion helps merging before it goes on.
 const MAX_SMALL_PARTS: usize = 256;
 
@@ -197,10 +200,17 @@ impl RowFlusher {
 
     /// Takes rows out of their shards: all, or at an instant those that are due then.
     fn take_out(self: &Rc<Self>, now: Option<TimestampMs>, keeper: Keeper) {
-        let rows = self.raw_rows.borrow_mut().take(now);
-        let log = self.month.options.log.as_ref().filter(|_| keeper == Keeper::Log);
-        let record = log.and_then(|log| log.write(&rows));
-        self.queue_conversion(rows, record);
+        let mut rows = self.raw_rows.borrow_mut().take(now);
+        let log = self.month.options.log.as_ref();
+        let log = log.filter(|log| keeper == Keeper::Log && log.interval_ms().is_some());
+        // A page may be closed before the part of many rows is on disk. Of very many the log would only be a second copy.
+        let is_logged = log.is_some() && rows.len() <= MAX_RECORDS * MAX_ROWS;
+        let most = if is_logged { MAX_ROWS } else { usize::MAX };
+        while !rows.is_empty() {
+            let rest = rows.split_off(rows.len().min(most));
+            let record = log.and_then(|log| log.write(&rows));
+            self.queue_conversion(std::mem::replace(&mut rows, rest), record);
+        }
     }
 
     /// Waits until all rows that were taken out so far are in parts.

@@ -256,13 +256,31 @@ fn parts_come_after_half_a_minute_and_take_the_log_with_them() {
 fn rows_that_are_too_many_for_the_log_go_to_disk_within_the_second() {
     let files = SharedFiles::default();
     let mut engine = open(files.clone(), logged()).unwrap();
-    let timestamps: Vec<i64> = (0..100_000).map(|i| START + i).collect();
+    let timestamps: Vec<i64> = (0..200_000).map(|i| START + i).collect();
     let values = vec![1.5; timestamps.len()];
     engine.put(&[("__name__", "m")], &timestamps, &values).unwrap();
     engine.advance(1_900).unwrap();
     let crashed = SharedFiles(std::rc::Rc::new(std::cell::RefCell::new(files.0.borrow().after_crash())));
     let mut again = open(crashed, logged()).unwrap();
-    assert_eq!(again.all("m").unwrap()[0].timestamps.len(), 100_000);
+    assert_eq!(again.all("m").unwrap()[0].timestamps.len(), 200_000);
+}
+
+#[test]
+fn many_rows_are_several_records_and_durable_as_soon_as_they_are_searchable() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    let timestamps: Vec<i64> = (0..40_000).map(|i| START + i).collect();
+    let values: Vec<f64> = (0..40_000).map(f64::from).collect();
+    engine.put(&[("__name__", "m")], &timestamps, &values).unwrap();
+    engine.ask(Command::Flush).unwrap();
+    assert_eq!(log_files(&files).iter().filter(|path| path.ends_with(".rows")).count(), 2);
+    let crashed = SharedFiles(std::rc::Rc::new(std::cell::RefCell::new(files.0.borrow().after_crash())));
+    let mut again = open(crashed, logged()).unwrap();
+    let found = again.all("m").unwrap();
+    assert_eq!((&found[0].timestamps, &found[0].values), (&timestamps, &values));
+    engine.advance(40_000).unwrap();
+    assert!(log_files(&files).iter().all(|path| path.ends_with(".names")), "{:?}", log_files(&files));
+    assert_eq!(engine.all("m").unwrap()[0].values, values);
 }
 
 #[test]
