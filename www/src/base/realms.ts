@@ -1,5 +1,7 @@
 // Built-in objects of whichever realm: a frame, node:vm and jsdom have constructors of their own, which `instanceof` does not know.
 
+import { SandglassError } from "../api/errors.js";
+
 /** What a value is built as, such as `"Float64Array"` or `"Blob"`. */
 export function builtAs(value: unknown): string {
   return Object.prototype.toString.call(value).slice(8, -1);
@@ -25,4 +27,13 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
   const kind = builtAs(value);
   return kind === "ArrayBuffer" || kind === "SharedArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
+}
+
+/** A copy of bytes, and anything else as it is: what is handed in may be written to, or given away, as soon as the call has returned. */
+export function copied<T>(body: T): T {
+  try {
+    return (bytesOf(body)?.slice() as T | undefined) ?? body;
+  } catch (cause) {
+    throw new SandglassError("invalid", "the bytes are in a buffer that was given away (it is detached)", { cause });
+  }
 }

@@ -6,7 +6,7 @@ import { SandglassError } from "../api/errors.js";
 import type { Body } from "../stream/lines.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
-import { numberColumn, timestampColumn } from "../base/realms.js";
+import { copied, numberColumn, timestampColumn } from "../base/realms.js";
 import type { AnswerTo, Kind, RequestOf } from "../port/requests.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
@@ -148,9 +148,10 @@ export class OpenDatabase implements Database {
   }
 
   async ingest(body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
+    const own = copied(body);
     // Those who append columns read no texts.
     const { ingest } = await onDemand(import("../stream/ingest.js"));
-    return ingest(this.#port, body, options);
+    return ingest(this.#port, own, options);
   }
 
   // ---- time -------------------------------------------------------------------------------------------------------------
@@ -238,6 +239,7 @@ export class OpenDatabase implements Database {
 
   live(expression: string, options: LiveOptions, listener: (result: RangeResult) => void, onError?: (error: Error) => void): () => void {
     if (typeof listener !== "function") throw invalid("live needs a function");
+    if (onError !== undefined && typeof onError !== "function") throw invalid("live's onError must be a function");
     let stop = () => {
       isStopped = true;
     };
@@ -405,8 +407,9 @@ function snapshotsOf(port: Port): Snapshots {
       return snapshotStream(port, text(name, "name"), layout, options?.signal);
     },
     async restore(snapshot, options) {
+      const own = copied(snapshot);
       const { restore } = await onDemand(import("../stream/restore.js"));
-      return restore(port, snapshot, options);
+      return restore(port, own, options);
     },
   };
 }

@@ -40,8 +40,7 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
 
 /** What is to be read, once it is known how much there is of it. */
 async function filesAt(place: SnapshotPlace, signal: AbortSignal | undefined): Promise<ArchiveFile[]> {
-  if (place instanceof URL || typeof place === "string")
-    return [await plain(await remote(new URL(place, globalThis.location?.href).href, signal), signal)];
+  if (place instanceof URL || typeof place === "string") return [await plain(await remote(addressOf(place), signal), signal)];
   if (place instanceof ArrayBuffer) return [await plain({ path: "", content: new Blob([place]) })];
   if (place instanceof Uint8Array || isBlob(place)) return [await plain({ path: "", content: blobOf(place) })];
   if (typeof place !== "object" || place === null || !(Symbol.iterator in place)) throw notAPlace();
@@ -51,6 +50,14 @@ async function filesAt(place: SnapshotPlace, signal: AbortSignal | undefined): P
     if (content instanceof Uint8Array || isBlob(content)) return { path, content: blobOf(content) };
     throw notAPlace();
   });
+}
+
+function addressOf(place: URL | string): string {
+  try {
+    return new URL(place, globalThis.location?.href).href;
+  } catch (cause) {
+    throw new SandglassError("invalid", `the place of the snapshot, ${JSON.stringify(String(place))}, is no URL`, { cause });
+  }
 }
 
 function notAPlace(): SandglassError {
@@ -69,8 +76,9 @@ async function remote(url: string, signal: AbortSignal | undefined): Promise<Arc
   });
   const size = /^bytes 0-0\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "")?.[1];
   if (reply.status === 206 && size !== undefined) return { path: "", url, size: Number(size) };
+  const isGone = reply.status === 404 || reply.status === 410;
   throw new SandglassError(
-    "unsupported",
+    reply.ok || reply.status === 416 ? "unsupported" : isGone ? "not_found" : "storage",
     reply.ok
       ? `the server of ${url} hands out no ranges of a file (or does not let Content-Range be seen by other origins): fetch it as a whole and open the Blob`
       : `${url} was answered with ${reply.status} ${reply.statusText}`,

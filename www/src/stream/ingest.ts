@@ -1,7 +1,8 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
 import { Ahead } from "./ahead.js";
-import { abortable, checkAborted, checkOptions, flatten, invalid } from "../base/shared.js";
+import { abortable, checkAborted, checkOptions, flatten, invalid, SandglassError } from "../base/shared.js";
+import { untilEnded } from "./until_ended.js";
 import { type Body, chunks, pieces, sourceOf } from "./lines.js";
 import type { Port } from "../port/port.js";
 import type { RequestOf } from "../port/requests.js";
@@ -47,7 +48,10 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
     let firstLine = 1;
     lastBody = (lastBody % 0xffff_ffff) + 1;
     const bodyNumber = lastBody;
+    let engine: number | undefined;
     const ahead = new Ahead<IngestResult>(port.aheadBytes, (result) => {
+      engine ??= port.engineNumber;
+      if (engine !== port.engineNumber) throw interrupted();
       sum.series += result.series;
       sum.samples += result.samples;
       sum.rejected += result.rejected;
@@ -57,7 +61,8 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
         if (sum.errors.length < MAX_ERRORS) sum.errors.push(line == null ? { message } : { line, message });
       }
     });
-    for await (const { bytes, lines, tooLong } of pieces(source, signal)) {
+    const giveUp = untilEnded(port, signal);
+    for await (const { bytes, lines, tooLong } of pieces(source, giveUp)) {
       checkAborted("ingest", signal);
       if (tooLong) {
         // What is told stays in the order of the lines.
@@ -71,6 +76,7 @@ export async function ingest(port: Port, body: Body, options: IngestOptions & Ab
       firstLine += lines;
     }
     await ahead.end();
+    giveUp.throwIfAborted();
     return sum;
   });
 }
@@ -85,16 +91,24 @@ async function ingestByPieces(
   const ingest = await port.ask(open);
   try {
     const ahead = new Ahead<void>(port.aheadBytes, () => {});
-    for await (const body of chunks(source, signal ?? undefined)) {
+    for await (const body of chunks(source, untilEnded(port, signal))) {
       checkAborted("ingest", signal);
       await ahead.handOver(body.length, () => port.ask({ kind: "ingestPiece", ingest, body }));
     }
     // A stream that was given up ends like any other, and its last record is cut off.
     checkAborted("ingest", signal);
     await ahead.end();
-    return await port.ask({ kind: "ingestEnd", ingest });
+    const result = await port.ask({ kind: "ingestEnd", ingest });
+    return { ...result, errors: result.errors.map(({ line, message }) => (line == null ? { message } : { line, message })) };
   } catch (error) {
     await port.ask({ kind: "ingestClose", ingest }).catch(() => {});
     throw error;
   }
+}
+
+/** What was taken before is with an engine that has gone: whether that has stored it nobody knows. */
+function interrupted(): SandglassError {
+  const words =
+    "the page with the database went away during ingest, and nobody knows how much of the body it has stored; look, and try again";
+  return new SandglassError("interrupted", words, { tookEffect: "unknown" });
 }

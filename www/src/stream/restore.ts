@@ -5,6 +5,7 @@ import type { Port } from "../port/port.js";
 import type { Abortable } from "../api/samples.js";
 import type { Progress, RestoreOptions, RestoreResult, SnapshotSource } from "../api/snapshots.js";
 import { archiveOf } from "./archive.js";
+import { untilEnded } from "./until_ended.js";
 
 const OPTIONS: Record<keyof (RestoreOptions & Abortable), true> = { onProgress: true, signal: true };
 
@@ -16,10 +17,10 @@ export async function restore(
   if (typeof options !== "function") checkOptions(options, OPTIONS, "restore()");
   const { onProgress, signal } = typeof options === "function" ? { onProgress: options, signal: undefined } : (options ?? {});
   checkAborted("restore", signal);
-  const archive = archiveOf(source, signal);
+  const archive = archiveOf(source, untilEnded(port, signal));
   const feed = async (body: Uint8Array, done: number) => {
     await port.ask({ kind: "restoreFeed", body });
-    onProgress?.({ done, total: archive.total || done, unit: "bytes" });
+    onProgress?.({ done, total: Math.max(archive.total, done), unit: "bytes" });
   };
   // Nothing is given up when this fails: it may be another one's restoration that stands in its way.
   await port.ask({ kind: "restoreBegin" });

@@ -67,6 +67,7 @@ export class WorkerPort implements Port {
   readonly name = randomName();
   role: Port["role"] = "writer";
   readonly aheadBytes = 256 * 1024;
+  engineNumber = 0;
   readonly ended: Promise<SandglassError>;
   readonly #host: Host | undefined;
   #wire: Wire | undefined;
@@ -123,6 +124,7 @@ export class WorkerPort implements Port {
   /** From now on this engine is asked. It gets what waits and what another one has left undone. */
   link(wire: Wire): void {
     this.#wire = wire;
+    this.engineNumber++;
     wire.listen(
       (reply) => this.#take(reply),
       (what) => this.#broken(what),

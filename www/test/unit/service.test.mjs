@@ -47,7 +47,7 @@ it("a snapshot that is half restored is given up when its port goes", async () =
   assert.deepEqual(asked, ["restoreBegin", "restoreFeed", "restoreAbort"]);
 });
 
-for (const kind of ["restoreBegin", "restoreFeed"]) {
+for (const kind of ["ingest", "restoreBegin", "restoreFeed"]) {
   it(`one whose port goes during ${kind} is given up when the engine has done that`, async () => {
     const { service, asked, hold, held, ask } = serve();
     hold(kind);
@@ -149,9 +149,9 @@ it("a port that parts has its calls carried out, and what it leaves open closed"
 it("what goes on with something of one engine's is not asked of another", () => {
   for (const kind of ["exportNext", "exportClose", "pushNext"]) assert.equal(isRepeatable({ kind, cursor: 1 }), false, kind);
   for (const kind of ["ingestPiece", "ingestEnd", "ingestClose"]) assert.equal(isRepeatable({ kind, ingest: 1 }), false, kind);
-  for (const kind of ["restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
+  for (const kind of ["ingest", "restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
     assert.equal(isRepeatable({ kind }), false, kind);
-  for (const kind of ["query", "ingest", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
+  for (const kind of ["query", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
 });
 
 it("whether a request reads is seen from its path, and not from what it asks", () => {
