@@ -217,6 +217,9 @@ impl Block<'_> {
 
     /// Bytes of a segment. Series come in the order of their chunks, so that much is read at once.
     async fn bytes(&self, segment: u32, range: std::ops::Range<u64>, window: &mut Window) -> Result<Bytes> {
+        if range.start > range.end {
+            return Err(Error::corrupt("a chunk begins behind its segment"));
+        }
         let is_within = |window: &Window| {
             window.segment == segment
                 && window.start <= range.start
@@ -225,9 +228,6 @@ impl Block<'_> {
         if !is_within(window) {
             let size_bytes = self.files.segments.get(&segment).copied().unwrap_or(0);
             let end = (range.start.saturating_add(READ_BYTES)).max(range.end).min(size_bytes);
-            if range.start > end {
-                return Err(Error::corrupt("a chunk begins behind its segment"));
-            }
             let file = self.dir.join(&format!("chunks/{:06}", u64::from(segment) + 1));
             *window = Window { segment, start: range.start, bytes: self.context.read(&file, range.start..end).await? };
         }

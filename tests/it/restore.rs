@@ -616,8 +616,9 @@ fn blocks_of_prometheus_give_its_own_samples() {
     }
 }
 
-/// A block with one series of so many chunks, all of which are one and the same with as many samples as a chunk can have.
-fn block_with_one_chunk(chunks: u64) -> Vec<u8> {
+/// A block with one series of so many chunks, each of which lies so many bytes behind the one before it. At the first place is one with
+/// as many samples as a chunk can have, and nothing behind it.
+fn block_with_one_chunk(chunks: u64, apart: i64) -> Vec<u8> {
     let mut chunk = vec![0xff; 2];
     put_varuint(&mut chunk, zigzag(START));
     chunk.extend(1.5_f64.to_bits().to_be_bytes());
@@ -634,7 +635,10 @@ fn block_with_one_chunk(chunks: u64) -> Vec<u8> {
     put_varuint(&mut series, chunks);
     put_varuint(&mut series, zigzag(START));
     series.extend([0, 8]);
-    (1..chunks).for_each(|_| series.extend([0, 0, 0]));
+    for _ in 1..chunks {
+        series.extend([0, 0]);
+        put_varuint(&mut series, zigzag(apart));
+    }
     let mut index = vec![0xba, 0xaa, 0xd7, 0, 2];
     index.extend([0, 0, 0, 15, 0, 0, 0, 2, 8]);
     index.extend(b"__name__\x01m");
@@ -653,7 +657,7 @@ fn block_with_one_chunk(chunks: u64) -> Vec<u8> {
 fn a_series_whose_chunks_are_one_is_taken_in_small_runs() {
     let mut engine = empty();
     engine.ask(Command::RestoreBegin).unwrap();
-    engine.ask(Command::RestoreFeed { bytes: block_with_one_chunk(6).into() }).unwrap();
+    engine.ask(Command::RestoreFeed { bytes: block_with_one_chunk(6, 0).into() }).unwrap();
     let ticket = engine.send(Command::RestoreEnd);
     let mut most = 0;
     let answer = loop {
@@ -664,6 +668,16 @@ fn a_series_whose_chunks_are_one_is_taken_in_small_runs() {
     };
     assert!(matches!(answer, Ok(Answer::Restored(record)) if record.samples == 6 * 65_535));
     assert!(most < 3 * 65_535, "{most} units in one turn");
+}
+
+#[test]
+fn chunks_that_lie_behind_their_segment_are_refused() {
+    for apart in [-9, 1, 16_000, 17_000, 1 << 20, u32::MAX.into()] {
+        let mut engine = empty();
+        let error = restore(&mut engine, &block_with_one_chunk(2, apart), 100_000).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{apart}: {error}");
+        assert!(all(&mut engine).is_empty(), "{apart}");
+    }
 }
 
 #[test]
