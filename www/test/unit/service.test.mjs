@@ -47,7 +47,7 @@ it("a snapshot that is half restored is given up when its port goes", async () =
   assert.deepEqual(asked, ["restoreBegin", "restoreFeed", "restoreAbort"]);
 });
 
-for (const kind of ["ingest", "restoreBegin", "restoreFeed"]) {
+for (const kind of ["restoreBegin", "restoreFeed"]) {
   it(`one whose port goes during ${kind} is given up when the engine has done that`, async () => {
     const { service, asked, hold, held, ask } = serve();
     hold(kind);
