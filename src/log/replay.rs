@@ -77,9 +77,14 @@ impl Replay {
         )
     }
 
-    /// The generations, in order.
-    pub fn generations(&self) -> impl Iterator<Item = u64> + '_ {
-        self.generations.iter().map(|generation| generation.number)
+    /// The generations, in order, and how many records each has.
+    pub fn record_counts(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.generations.iter().map(|generation| (generation.number, generation.rows.len() as u64))
+    }
+
+    /// The bytes of all records.
+    pub fn record_bytes(&self) -> u64 {
+        self.generations.iter().flat_map(|generation| &generation.rows).map(|(_, bytes)| bytes).sum()
     }
 
     /// What a generation calls its series.

@@ -97,8 +97,9 @@ impl RowLog {
             next_number: Cell::new(number),
             named_in: RefCell::default(),
             name_files: Cell::new(0),
-            live: RefCell::new(found.generations().map(|generation| (generation, 0)).collect()),
-            live_bytes: Cell::new(0),
+            // Needed before they are read: merges begin while the database is being opened, and what they commit must leave them alone.
+            live: RefCell::new(found.record_counts().collect()),
+            live_bytes: Cell::new(found.record_bytes()),
             abandoned: RefCell::default(),
             writing: Cell::new(0),
             answered: Signal::default(),
@@ -120,10 +121,9 @@ impl RowLog {
         self.live.borrow().values().sum()
     }
 
-    /// A record that an earlier process has written.
+    /// A record that an earlier process has written, among those that were found.
     pub fn adopt(&self, replayed: &ReplayedRows) -> Rc<LogRecord> {
         let ReplayedRows { generation, bytes, .. } = *replayed;
-        self.count(generation, bytes);
         let path = replayed.path.clone();
         Rc::new(LogRecord { path, generation, bytes, stage: Cell::new(Stage::Durable) })
     }

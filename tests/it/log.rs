@@ -7,8 +7,8 @@ use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, MemoryReader, OpId, Request};
 use sandglass::time::{DAY_MS, MINUTE_MS};
-use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
 
 /// A sample as (series, timestamp, value).
@@ -154,6 +154,150 @@ fn a_fault_at_any_operation_is_survived() {
             return;
         }
         number += 1;
+    }
+}
+
+/// A session of a database that is never closed: rows of two months each second, now and then something that makes parts.
+fn drip(engine: &mut Engine, ledger: &mut Ledger, random: &mut Random, start: i64) -> Result<()> {
+    for second in 0.. {
+        let now = start + second * 1_000;
+        for scrape in 0..1 + random.below(4) as i64 {
+            let month = if random.chance(30) { 40 * DAY_MS } else { 0 };
+            put(engine, ledger, random.below(40), now + scrape * 100 - month, 1 + random.below(3) as i64)?;
+            engine.flush()?;
+        }
+        let before = ledger.accepted.clone();
+        engine.advance(1_000)?;
+        ledger.durable = before;
+        match random.below(30) {
+            0 => engine.ask(Command::ForceMerge { partition_prefix: String::new() }).map(drop)?,
+            1..10 => engine.ask(Command::SnapshotCreate).map(drop)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Files whose log is read last: each of its records comes when all else that goes on at an opening, such as a merge, has come to rest.
+struct LateLog {
+    files: MemoryFileSystem,
+    held: VecDeque<(OpId, Request)>,
+    idle_polls: u32,
+}
+
+impl LateLog {
+    fn over(files: MemoryFileSystem) -> Self {
+        Self { files, held: VecDeque::new(), idle_polls: 0 }
+    }
+}
+
+impl FileSystem for LateLog {
+    fn submit(&mut self, op: OpId, request: Request) {
+        match &request {
+            Request::Read { file, .. } if file.as_str().starts_with("log/") => self.held.push_back((op, request)),
+            _ => self.files.submit(op, request),
+        }
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        self.files.poll(now, done);
+        self.idle_polls = if done.is_empty() { self.idle_polls + 1 } else { 0 };
+        // A merge computes for a while between two operations.
+        if self.idle_polls >= 2_000
+            && let Some((op, request)) = self.held.pop_front()
+        {
+            self.files.submit(op, request);
+            self.files.poll(now, done);
+        }
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+/// Files that keep what a crash before each commit would leave.
+struct Recorded {
+    files: SharedFiles,
+    states: Rc<RefCell<Vec<MemoryFileSystem>>>,
+}
+
+impl FileSystem for Recorded {
+    fn submit(&mut self, op: OpId, request: Request) {
+        if matches!(request, Request::Commit { .. }) {
+            self.states.borrow_mut().push(self.files.0.borrow().after_crash());
+        }
+        self.files.submit(op, request);
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        self.files.poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn a_merge_that_ends_while_a_database_is_being_opened_takes_nothing_of_the_log_with_it() {
+    let files = SharedFiles::default();
+    for session in 0..2 {
+        let mut engine = open(files.clone(), logged()).unwrap();
+        for second in 0..3 {
+            engine.put(&[("__name__", "m")], &[START + (session * 10 + second) * 1_000], &[1.0]).unwrap();
+            engine.advance(1_000).unwrap();
+        }
+    }
+    // Too many rows for the log become a part at once: as many as are worth a merge, in another month.
+    let states = Rc::new(RefCell::new(Vec::new()));
+    let mut engine = open(Recorded { files: files.clone(), states: states.clone() }, logged()).unwrap();
+    let rows = 4 * sandglass::log::record::MAX_ROWS as i64 + 1;
+    let month_ago = START - 40 * DAY_MS;
+    for part in 0..9 {
+        let timestamps: Vec<i64> = (0..rows).map(|row| month_ago + part + row * 10).collect();
+        engine.put(&[("__name__", "other")], &timestamps, &vec![1.5; timestamps.len()]).unwrap();
+        engine.advance(1_000).unwrap();
+    }
+    let mut merged = 0;
+    for state in states.take() {
+        let parts = |state: &MemoryFileSystem| state.paths().filter(|path| path.ends_with("/metaindex.bin")).count();
+        let before = parts(&state);
+        let mut again = open(LateLog::over(state), logged()).unwrap();
+        let found = again.all("m").unwrap();
+        assert_eq!(found.iter().map(|series| series.timestamps.len()).collect::<Vec<_>>(), [6]);
+        merged += usize::from(before >= 8);
+    }
+    assert!(merged > 0, "no state had enough parts for a merge");
+}
+
+#[test]
+fn crash_after_crash_loses_nothing_of_any_session() {
+    for seed in 0..40 {
+        let mut random = Random::new(seed);
+        let mut files = SimFileSystem::new(seed);
+        let mut ledger = Ledger::default();
+        for session in 0..12 {
+            let start_time = START + session * 10 * MINUTE_MS;
+            // Some crashes come while the last one is being mended.
+            files.crash_at(if random.chance(30) { random.below(120) } else { 100 + random.below(500) });
+            if let Ok(mut engine) = open(files.clone(), Config { start_time, ..logged() }) {
+                let _ = drip(&mut engine, &mut ledger, &mut random, start_time);
+            }
+            assert!(files.has_crashed(), "seed {seed}, session {session}: it has not come to the crash");
+            files = files.restarted();
+            // Looked at in a copy: what the next session finds is what this crash has left.
+            let what = format!("seed {seed}, session {session}");
+            let copy = LateLog::over(files.contents());
+            let mut engine = open(copy, Config { start_time: start_time + MINUTE_MS, ..logged() })
+                .unwrap_or_else(|error| panic!("{what}: cannot be opened: {error}"));
+            let found = contents(&mut engine);
+            let lost: Vec<_> = ledger.durable.difference(&found).take(3).collect();
+            assert!(lost.is_empty(), "{what}: durable samples are lost, such as {lost:?}");
+            // What is there stays there.
+            (ledger.accepted, ledger.durable) = (found.clone(), found);
+        }
+        check_survivors(files, &ledger, logged(), &format!("seed {seed}"));
     }
 }
 
