@@ -7,6 +7,10 @@ use wasm_bindgen::prelude::*;
 use wasm_bindgen_futures::JsFuture;
 use web_sys::{FileSystemDirectoryHandle, FileSystemGetDirectoryOptions, StorageManager};
 
+/// A page that is being reloaded lets go of its handles a moment after the new one has begun.
+pub(super) const PATIENCE_MS: u32 = 750;
+pub(super) const PAUSE_MS: u32 = 50;
+
 /// The origin's own directory.
 pub(in crate::fs) async fn root() -> Result<FileSystemDirectoryHandle> {
     let unsupported = |why: &str| {
@@ -37,6 +41,23 @@ pub(in crate::fs) async fn subdirectory(
     options.set_create(create);
     let found = JsFuture::from(dir.get_directory_handle_with_options(name, &options)).await;
     found.map(JsCast::unchecked_into).map_err(|error| error_of(error).at(name))
+}
+
+/// The directory of a database, which is made when it is missing. While a site's data are being cleared, browsers answer for a moment that
+/// what they knew of a directory has changed; it has to be asked for anew then.
+pub(super) async fn home_of(directory: &str) -> Result<FileSystemDirectoryHandle> {
+    let mut waited_ms = 0;
+    loop {
+        let found =
+            async { subdirectory(&subdirectory(&root().await?, "sandglass", true).await?, directory, true).await };
+        match found.await {
+            Err(error) if waited_ms < PATIENCE_MS && error.message().contains("InvalidStateError") => {
+                pause(PAUSE_MS).await
+            }
+            found => return found,
+        }
+        waited_ms += PAUSE_MS;
+    }
 }
 
 /// The numbers of the files that are stored, sorted. Names that are no numbers are not ours.

@@ -41,7 +41,7 @@ use super::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
-use browser_directory::{as_passing, half_deleted, stored_numbers};
+use browser_directory::{as_passing, half_deleted, home_of, stored_numbers};
 use committing::may_be_held;
 use handles::Handles;
 use state::{Pending, Shared, State, Stored};
@@ -64,7 +64,7 @@ impl OpfsFileSystem {
     /// when it is open elsewhere; `Corrupt` when the journal is damaged or a file is missing: nothing was changed then;
     /// `Storage` and `Quota` when the browser refuses.
     pub async fn open(directory: &str, readers: Option<Readers>, notify: impl Fn() + 'static) -> Result<Self> {
-        let home = subdirectory(&subdirectory(&root().await?, "sandglass", true).await?, directory, true).await?;
+        let home = home_of(directory).await?;
         let locked = |error: Error| match error.kind() {
             ErrorKind::Locked => Error::new(
                 ErrorKind::Locked,

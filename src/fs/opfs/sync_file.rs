@@ -1,6 +1,6 @@
 //! A file that is open for this worker alone.
 
-use super::browser_directory::{error_of, passing_error_of, pause};
+use super::browser_directory::{PATIENCE_MS, PAUSE_MS, error_of, passing_error_of, pause};
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::journal::JournalFile;
 use js_sys::{Reflect, Uint8Array};
@@ -14,10 +14,6 @@ use web_sys::{
 
 /// What is read in one call.
 const READ_BYTES: u64 = 1 << 20;
-
-/// A page that is being reloaded lets go of its handles a moment after the new one has begun.
-const PATIENCE_MS: u32 = 750;
-const PAUSE_MS: u32 = 50;
 
 /// An open handle, which excludes all others until it is dropped.
 pub(super) struct SyncFile(FileSystemSyncAccessHandle);

@@ -243,6 +243,8 @@ export class WorkerPort implements Port {
     const answer = await forCaller(answering);
     if (asked.kind === "flush" || asked.kind === "sync") {
       await this.#verifying;
+      // The journal's handles are good even when the browser has removed its files.
+      if (asked.kind === "sync") await this.#host?.verify();
       this.#check();
       if (asked.kind === "sync" || !asked.isQuiet) this.#outbox.refusals.tellFlush();
     }
