@@ -340,14 +340,15 @@ export class InlinePort implements Port {
     return port;
   }
 
-  suspend(): void {
+  suspend(handedOver?: (isAll: boolean) => void): void {
     const engine = this.#engine;
     if (engine === undefined) return;
     try {
       engine.leave();
       const ticket = engine.submit({ kind: "sync" });
-      this.#pump.workNow(LINGER_MS);
+      const isAll = this.#pump.workNow(LINGER_MS);
       engine.logWaitingRows();
+      handedOver?.(isAll);
       // What has been handed to the browser gets through when this thread does not go at once.
       if (!engine.completed().includes(ticket)) linger(LINGER_MS);
     } catch {
@@ -358,8 +359,24 @@ export class InlinePort implements Port {
     else this.#end(putAway());
   }
 
+  /**
+   * For a thread that may get no other turn, or a few: hands the storage all rows that were taken, and answers whether it has come to all
+   * of them. What it was handed gets through whatever becomes of the thread.
+   */
+  storeNow(): boolean {
+    const engine = this.#engine;
+    if (engine === undefined) return false;
+    try {
+      engine.leave();
+      engine.submit({ kind: "sync" });
+      return this.#pump.workNow(LINGER_MS);
+    } catch {
+      return false;
+    }
+  }
+
   /** As `suspend`, in a thread that gets more turns: resolves when all is written, or when that takes too long. */
-  async leave(limitMs: number): Promise<void> {
+  async leave(limitMs: number, stored?: () => void): Promise<void> {
     const engine = this.#engine;
     if (engine === undefined) return;
     this.#isClosing = true;
@@ -369,6 +386,7 @@ export class InlinePort implements Port {
       const answered = this.#answer(ticket);
       this.#pump.workNow(LINGER_MS);
       await answered;
+      stored?.();
     };
     let timer: ReturnType<typeof setTimeout> | undefined;
     await Promise.race([written().catch(() => {}), new Promise((resolve) => (timer = setTimeout(resolve, limitMs)))]);

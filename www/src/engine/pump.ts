@@ -124,9 +124,12 @@ export class Pump {
     if (took > LONG_SLICE_MS) this.slices.over8Ms++;
   }
 
-  /** Works now, until there is nothing to do or the time is up, without settling anything: for the moment before a page goes away. */
-  workNow(limitMs: number): void {
-    if (!this.#stopped) this.#work(performance.now(), limitMs);
+  /**
+   * Works now, until there is nothing to do or the time is up, without settling anything: for the moment before a page goes away. Answers
+   * whether all was done that does not wait for the storage.
+   */
+  workNow(limitMs: number): boolean {
+    return this.#stopped === undefined && this.#work(performance.now(), limitMs) !== 0;
   }
 
   /** Ends it: whoever waits is told why. */

@@ -62,8 +62,9 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
       thread: "caller",
       connect: () => loopback(desk, services),
       suspend() {
-        reception?.leave({ isSafe: true, isSettled: false });
-        port.suspend();
+        reception?.refuse();
+        port.suspend((isAll) => reception?.leave({ isSafe: isAll, isSettled: false }));
+        reception?.leave({ isSafe: false, isSettled: false });
       },
       abandon: (reason) => port.lose(reason),
       async close() {

@@ -134,9 +134,14 @@ export class Reception {
     desk?.failed(new SandglassError("closed", REMOVED));
   }
 
+  /** Takes nothing more from guests. */
+  refuse(): void {
+    this.#isQuiet = true;
+  }
+
   /** Takes nothing more from guests, and waits for what is under way. */
   async quiet(): Promise<void> {
-    this.#isQuiet = true;
+    this.refuse();
     await Promise.all([...this.#guests.values()].map(({ service }) => service.settled()));
   }
 

@@ -16,11 +16,11 @@ const worker = globalThis as unknown as {
   postMessage(reply: Reply, transfer: Transferable[]): void;
   close(): void;
 };
-let desk: Desk;
+let desk: Desk | undefined;
 let reception: Reception | undefined;
 /** The page has asked for the end. */
 let isLeaving = false;
-const own = new Service(() => desk, post, { isRemote: false });
+const own = new Service(() => desk!, post, { isRemote: false });
 /** Of the page's other ports. */
 const sessions = new Map<number, Service>();
 
@@ -65,7 +65,7 @@ worker.onmessage = ({ data }) => {
         await Promise.all(services.map((service) => service.afterAppends()));
         try {
           await reception?.quiet();
-          await desk.port.close(() => reception?.allDurable());
+          await desk!.port.close(() => reception?.allDurable());
         } finally {
           reception?.leave({ isSafe: false, isSettled: true });
         }
@@ -86,11 +86,14 @@ function post(reply: Reply, transfer: Transferable[]): void {
 
 /** Tells those who share the database, writes what was handed over, lets go of the database, and ends. */
 async function leave(): Promise<void> {
-  reception?.leave({ isSafe: true, isSettled: false });
+  // The browser may end this worker at any instant. Guests send again what was not stored, so they learn of it only when it is.
+  reception?.refuse();
+  if (desk?.port.storeNow()) reception?.leave({ isSafe: true, isSettled: false });
   const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORK_MS));
   const services = [own, ...sessions.values()];
   await Promise.race([Promise.all(services.map((service) => service.afterAppends())), limit]);
-  await desk.port.leave(LAST_WORK_MS);
+  await desk?.port.leave(LAST_WORK_MS, () => reception?.leave({ isSafe: true, isSettled: false }));
+  reception?.leave({ isSafe: false, isSettled: false });
   worker.close();
 }
 
@@ -98,7 +101,7 @@ function session(session: number): Service {
   let service = sessions.get(session);
   if (service === undefined) {
     service = new Service(
-      () => desk,
+      () => desk!,
       (reply, transfer) => post({ kind: "session", session, reply }, transfer),
       { isRemote: false },
     );

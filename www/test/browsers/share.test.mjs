@@ -182,6 +182,24 @@ for (const [combination, { entry, options }] of Object.entries(COMBINATIONS)) {
       await other.close();
     });
 
+    it("when the page with the engine closes behind much that the other has appended, nothing is lost, and nothing is there twice", async () => {
+      for (let round = 0; round < 4; round++) {
+        const [holder, other] = [await tab(), await tab()];
+        await open(holder, `much-${round}`);
+        await open(other, `much-${round}`);
+        await write(holder, 0, 10);
+        await value(
+          other,
+          "await Promise.all(Array.from({ length: 40 }, (_, i) => globalThis.write(10 + i * 1_000, 1_000))); await globalThis.db.flush()",
+        );
+        await sleep(round * 30);
+        await holder.close({ runBeforeUnload: false });
+        assert.deepEqual(await read(other), upTo(40_010));
+        await end(other);
+        await other.close();
+      }
+    });
+
     it("when the page with the engine is killed, the other goes on with all that it has appended", async () => {
       const [holder, other] = [await tab(), await tab()];
       await open(holder, "killed");
