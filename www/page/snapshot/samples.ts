@@ -1,6 +1,7 @@
 // Samples that were dropped or pasted as text: which format they have, and a database in memory that holds them.
 
 import { type Database, type IngestOptions, type IngestResult, open } from "sandglass";
+import { NUMBER, tableOf } from "./table";
 
 /** Samples as text, and how they are written. */
 export interface Samples {
@@ -19,20 +20,9 @@ const HEAD_BYTES = 64 * 1024;
 const MOST_LINES = 200;
 const TAR_MARK = { at: 257, text: "ustar" };
 
-const NUMBER = String.raw`[-+]?(?:\d+\.?\d*(?:[eE][-+]?\d+)?|\.\d+|NaN|nan|Inf|inf)`;
 const GRAPHITE = new RegExp(String.raw`^[^\s{}]+\s+${NUMBER}\s+\d{9,10}$`);
-const PROMETHEUS = new RegExp(String.raw`^(?:[a-zA-Z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*\s${NUMBER}(?:\s+-?[\d.]+)?(?:\s+#.*)?$`);
+const PROMETHEUS = new RegExp(String.raw`^(?:[a-zA-Z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*\s${NUMBER}(?:\s+(-?[\d.]+))?(?:\s+#.*)?$`);
 const INFLUX = /^[^\s,=]+(?:,[^\s=]+=\S*)*\s+[^\s=]+=\S/;
-
-/** How the second row of a table writes a time, as `csvFormat` calls it. */
-const TIMES: readonly (readonly [pattern: RegExp, name: string])[] = [
-  [/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[-+]\d\d:\d\d)$/, "rfc3339"],
-  [/^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d$/, "custom:2006-01-02 15:04:05"],
-  [/^\d{4}-\d\d-\d\d$/, "custom:2006-01-02"],
-  [/^\d{18,19}$/, "unix_ns"],
-  [/^\d{12,13}$/, "unix_ms"],
-  [/^\d{9,10}$/, "unix_s"],
-];
 
 /** What is in a file, if it is samples as text. */
 export async function samplesIn(file: File): Promise<Samples | undefined> {
@@ -65,39 +55,28 @@ export async function fill(database: Database, { body, options }: Samples): Prom
   return result;
 }
 
-/** The format that the beginning of a text has. */
+/**
+ * The format that the beginning of a text has.
+ *
+ * @throws Error when it is a table whose times can't be read for certain
+ */
 export function formatOf(head: string): { options: IngestOptions; words: string } | undefined {
   const lines = head.split(/\r?\n/).slice(0, MOST_LINES);
   const rows = lines.filter((line) => line.trim() !== "" && !line.startsWith("#"));
-  const [first, second] = rows;
+  const [first] = rows;
   if (first === undefined) return undefined;
   if (/^\s*\{\s*"resourceMetrics"/.test(head)) return { options: { format: "otlp" }, words: "OpenTelemetry metrics" };
   if (GRAPHITE.test(first)) return { options: { format: "graphite" }, words: "Graphite’s plaintext" };
-  if (PROMETHEUS.test(first)) return { options: { format: "prometheus" }, words: "Prometheus text" };
+  if (PROMETHEUS.test(first)) return { options: { format: "prometheus" }, words: `Prometheus text${timed(PROMETHEUS.exec(first)![1])}` };
   if (first.startsWith('{"')) return first.includes('"metric"') ? { options: { format: "jsonl" }, words: "JSON lines" } : undefined;
-  if (INFLUX.test(first)) return { options: { format: "influx" }, words: "InfluxDB line protocol" };
-  const csvFormat = second === undefined ? undefined : columnsOf(cells(first), cells(second));
-  return csvFormat === undefined ? undefined : { options: { format: "csv", csvFormat }, words: "a table with a row of names (CSV)" };
+  if (INFLUX.test(first)) return { options: { format: "influx" }, words: `InfluxDB line protocol${timed(/\s(-?\d+)$/.exec(first)?.[1])}` };
+  const [names, ...values] = rows.map(cells);
+  const table = tableOf(names!, values);
+  return table && { options: { format: "csv", csvFormat: table.csvFormat }, words: table.words };
 }
 
-/** The columns of a table, as the server's import wants them: what looks like a time, numbers as metrics, the rest as labels. */
-function columnsOf(names: readonly string[], values: readonly string[]): string | undefined {
-  if (names.length !== values.length || names.some((name) => name.trim() === "")) return undefined;
-  let hasTime = false;
-  let hasMetric = false;
-  const columns = names.map((name, at) => {
-    const value = values[at]!.trim();
-    const time = hasTime ? undefined : TIMES.find(([pattern]) => pattern.test(value))?.[1];
-    if (time !== undefined) {
-      hasTime = true;
-      return `${at + 1}:time:${time}`;
-    }
-    const isNumber = new RegExp(`^${NUMBER}$`).test(value) || value === "";
-    hasMetric ||= isNumber;
-    return `${at + 1}:${isNumber ? "metric" : "label"}:${name.trim().replace(/[^\p{L}\p{N}_.]+/gu, "_")}`;
-  });
-  return hasMetric ? columns.join(",") : undefined;
-}
+/** Which time samples have that come without one. */
+const timed = (time: string | undefined): string => (time === undefined ? " without times, whose samples have the file’s" : "");
 
 /** The names of a table's columns are no row of it. */
 function withoutFirstLine(): TransformStream<Uint8Array, Uint8Array> {

@@ -628,6 +628,58 @@ test("samples as text tell their format by their first lines", () => {
     assert.equal(formatOf(other), undefined, other);
 });
 
+test("the times of a table are read for certain, or it is not opened", async () => {
+  const read = async (rows) => {
+    const samples = await page.samplesIn(new File([rows.join("\n")], "a.csv", { lastModified: Date.UTC(2026, 0, 15) }));
+    const { database, result } = await page.openSamples(samples);
+    const found = await database.select("frost");
+    await database.close();
+    assert.deepEqual(result.errors, [], rows[1]);
+    return [samples.format, ...found.flatMap(({ timestamps }) => [...timestamps].map((time) => new Date(time).toISOString()))];
+  };
+  const morning = "2026-11-27T10:00:00.000Z";
+  for (const [time, expected] of [
+    ["2026-11-27 10:00", morning],
+    ["2026-11-27T10:00:00", morning],
+    ["2026-11-27T10:00", morning],
+    ["2026-11-27T10:00:00Z", morning],
+    ["2026-11-27T11:00:00.000+01:00", morning],
+    ["2026-11-27 10:00:00.25", "2026-11-27T10:00:00.250Z"],
+    ["2026/11/27 10:00", morning],
+    ["11/27/2026 10:00", morning],
+    ["27/11/2026 10:00", morning],
+    ["27.11.2026 10:00:00", morning],
+    ["27.11.2026", "2026-11-27T00:00:00.000Z"],
+    ["1795860000", "2026-11-28T10:00:00.000Z"],
+    ["1795860000000", "2026-11-28T10:00:00.000Z"],
+  ])
+    assert.deepEqual(
+      await read(["day,frost", `${time},1`]),
+      ["a table (CSV) in which “day” is the time and “frost” is a metric", expected],
+      time,
+    );
+  // A later row tells the day from the month.
+  assert.deepEqual((await read(["day,frost", "3/4/2026,1", "25/4/2026,2"])).slice(1), [
+    "2026-04-03T00:00:00.000Z",
+    "2026-04-25T00:00:00.000Z",
+  ]);
+  // A number is taken for a time only when no other column is one.
+  assert.deepEqual(await read(["bytes,time,frost,place", "1795860000,2026-11-27 10:00,1,Oslo"]), [
+    "a table (CSV) in which “time” is the time, “place” is a label, and “bytes” and “frost” are metrics",
+    morning,
+  ]);
+  assert.deepEqual(await read(["place,frost", "Oslo,1"]), [
+    "a table (CSV) in which no column is a time, so that every sample has the file’s, “place” is a label, and “frost” is a metric",
+    "2026-01-15T00:00:00.000Z",
+  ]);
+  for (const time of ["3/4/2026", "1795860000.5", "1795860000000000", "Nov 27 2026 10:00", "10:00", "27-Nov-2026", "yesterday"])
+    await assert.rejects(
+      async () => read(["time,frost", `${time},1`]),
+      (error) => error.message.includes(`“time” looks like a time, but “${time}” is in none of the forms`),
+      time,
+    );
+});
+
 test("samples as text are read in memory, and what is refused is told", async () => {
   const { gzipSync } = await import("node:zlib");
   const read = async (name, content) => {
