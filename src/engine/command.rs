@@ -285,6 +285,8 @@ impl Command {
                 | Self::Sync
                 | Self::ForceMerge { .. }
                 | Self::Ingest { .. }
+                | Self::IngestOpen { .. }
+                | Self::IngestPiece { .. }
                 | Self::SnapshotCreate
                 | Self::SnapshotDelete { .. }
                 | Self::SnapshotDeleteAll

@@ -3,7 +3,7 @@
 use super::export::ExportCursor;
 use super::{Answer, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::body::{Body, Format, Records};
+use crate::formats::body::{Body, Format, Records, TOO_LONG};
 use crate::formats::compression::Compression;
 use crate::formats::csv::{CsvColumns, CsvFormat};
 use crate::formats::export::ExportFormat;
@@ -60,6 +60,15 @@ impl Ingest {
                     None => return Ok(()),
                 },
             };
+            if records.is_too_long {
+                let told = TextIngested {
+                    rejected: 1,
+                    errors: vec![(records.first_line, TOO_LONG.into())],
+                    ..Default::default()
+                };
+                self.ingested.add(told, MAX_REASONS);
+                continue;
+            }
             let piece = Piece { text: &records.bytes, first_line: records.first_line, body: self.number };
             match storage.ingest(&self.format, piece, self.timestamp, &self.extra_labels).await {
                 Ok(ingested) => self.ingested.add(ingested, MAX_REASONS),

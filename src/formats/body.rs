@@ -73,6 +73,9 @@ const PIECE_BYTES: usize = 256 << 10;
 /// The longest record.
 const MAX_RECORD_BYTES: usize = 64 << 20;
 
+/// What is said of a line beyond that.
+pub const TOO_LONG: &str = "the line is longer than 64 MiB";
+
 /// Whole records of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Records {
@@ -80,6 +83,8 @@ pub struct Records {
     pub bytes: Vec<u8>,
     /// Number of the first line, counted from 1.
     pub first_line: u64,
+    /// It is one line that is too long to be looked at, without its bytes.
+    pub is_too_long: bool,
 }
 
 /// How a body is cut.
@@ -103,6 +108,8 @@ pub struct Body {
     searched: usize,
     cut: Cut,
     next_line: u64,
+    /// In the midst of a line that is too long.
+    is_skipping: bool,
     /// All content is there.
     has_ended: bool,
     /// All of it was handed on.
@@ -125,6 +132,7 @@ impl Body {
                 _ => Cut::Nowhere,
             },
             next_line: 1,
+            is_skipping: false,
             has_ended: false,
             is_over: false,
         }
@@ -143,7 +151,7 @@ impl Body {
     /// The next whole records; None when more bytes must arrive, or when that was all.
     ///
     /// # Errors
-    /// `Corrupt` for a body that isn't compressed as is said, and `Limit` for a record that is too long. The body ends there.
+    /// `Corrupt` for a body that isn't compressed as is said, and `Limit` for a message that is too long. The body ends there.
     pub fn next(&mut self) -> Result<Option<Records>> {
         let result = self.next_records();
         if result.is_err() {
@@ -165,6 +173,9 @@ impl Body {
                 self.is_over = true;
                 let mut rest = std::mem::take(&mut self.content);
                 rest.drain(..std::mem::take(&mut self.taken));
+                if self.is_skipping {
+                    return Ok(Some(self.end_of_long_line()));
+                }
                 return Ok((!rest.is_empty()).then(|| self.records(rest)));
             }
             self.forget_taken();
@@ -201,6 +212,16 @@ impl Body {
             self.taken = RANGE_LEN;
             self.searched = RANGE_LEN;
         }
+        if self.is_skipping {
+            let end = memchr::memchr(b'\n', &self.content[self.taken..]);
+            let Some(end) = end else {
+                self.forget_content();
+                return Ok(None);
+            };
+            self.taken += end + 1;
+            self.searched = self.taken;
+            return Ok(Some(self.end_of_long_line()));
+        }
         let end = match &self.cut {
             Cut::Nowhere | Cut::Blocks(None) => self.taken,
             Cut::Lines => {
@@ -219,8 +240,14 @@ impl Body {
         self.searched = self.content.len();
         if end == self.taken {
             if self.content.len() - self.taken > MAX_RECORD_BYTES {
+                if matches!(self.cut, Cut::Lines) {
+                    // Its neighbours come through.
+                    self.is_skipping = true;
+                    self.forget_content();
+                    return Ok(None);
+                }
                 let most = MAX_RECORD_BYTES >> 20;
-                let message = format!("a line or message of a body has at most {most} MiB; line {}", self.next_line);
+                let message = format!("a message of a body has at most {most} MiB");
                 return Err(Error::new(ErrorKind::Limit, message));
             }
             return Ok(None);
@@ -239,6 +266,18 @@ impl Body {
         Ok(Some(self.records(bytes)))
     }
 
+    fn forget_content(&mut self) {
+        self.content = Vec::new();
+        (self.taken, self.searched) = (0, 0);
+    }
+
+    fn end_of_long_line(&mut self) -> Records {
+        self.is_skipping = false;
+        let first_line = self.next_line;
+        self.next_line += 1;
+        Records { bytes: Vec::new(), first_line, is_too_long: true }
+    }
+
     fn records(&mut self, bytes: Vec<u8>) -> Records {
         let first_line = self.next_line;
         let bytes = match self.cut {
@@ -249,7 +288,7 @@ impl Body {
             Cut::Blocks(Some(range)) => [&range[..], &bytes].concat(),
             _ => bytes,
         };
-        Records { bytes, first_line }
+        Records { bytes, first_line, is_too_long: false }
     }
 }
 
@@ -280,7 +319,7 @@ mod tests {
         for piece in [1000, 300_000, usize::MAX] {
             let pieces = pieces(&Format::Prometheus, body.as_bytes(), piece);
             assert!(pieces.len() > 1);
-            for Records { bytes, first_line } in &pieces {
+            for Records { bytes, first_line, .. } in &pieces {
                 let first = format!("{} x\n", first_line - 1);
                 assert!(bytes.starts_with(first.as_bytes()) || *bytes == b"last", "{first_line}");
             }
@@ -351,8 +390,39 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_end_is_refused() {
-        let mut reader = Body::new(&Format::Graphite, Compression::Detected);
+    fn a_line_that_is_too_long_is_skipped_and_told_of_and_its_neighbours_come_through() {
+        for (end, rest) in [("end\nlast 2\n", "last 2\n"), ("", "")] {
+            let mut reader = Body::new(&Format::Graphite, Compression::Detected);
+            let mut all = Vec::new();
+            let mut feed = |reader: &mut Body, bytes: &[u8]| {
+                reader.feed(bytes);
+                while let Some(records) = reader.next().unwrap() {
+                    all.push(records);
+                }
+                assert!(
+                    reader.content.len() <= MAX_RECORD_BYTES + (2 << 20),
+                    "{} bytes are kept",
+                    reader.content.len()
+                );
+            };
+            feed(&mut reader, b"first 1\n");
+            for _ in 0..70 {
+                feed(&mut reader, &vec![b'x'; 1 << 20]);
+            }
+            feed(&mut reader, end.as_bytes());
+            reader.finish();
+            feed(&mut reader, b"");
+            let lines = |bytes: &[u8], first_line| Records { bytes: bytes.to_vec(), first_line, is_too_long: false };
+            let long = Records { bytes: Vec::new(), first_line: 2, is_too_long: true };
+            let mut expected = vec![lines(b"first 1\n", 1), long];
+            expected.extend((!rest.is_empty()).then(|| lines(rest.as_bytes(), 3)));
+            assert!(all == expected, "{:?}", all.iter().map(|records| records.bytes.len()).collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_message_without_end_is_refused() {
+        let mut reader = Body::new(&Format::Otlp, Compression::Detected);
         let mut fed = 0;
         let error = loop {
             reader.feed(&vec![b'x'; 1 << 20]);

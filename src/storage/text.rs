@@ -52,8 +52,10 @@ impl TextIngested {
         self.series += piece.series;
         self.samples += piece.samples;
         self.rejected += piece.rejected;
-        let room = limit.saturating_sub(self.errors.len());
-        self.errors.extend(piece.errors.into_iter().take(room));
+        // Why samples were dropped is said of each piece.
+        let is_said = self.errors.iter().any(|(line, _)| *line == NO_LINE);
+        let new = piece.errors.into_iter().filter(|(line, _)| !is_said || *line != NO_LINE);
+        self.errors.extend(new.take(limit.saturating_sub(self.errors.len())));
     }
 }
 

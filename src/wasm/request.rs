@@ -23,13 +23,6 @@ pub(super) enum Request {
     Tick {
         ms: f64,
     },
-    Ingest {
-        format: String,
-        timestamp: f64,
-        extra_labels: Vec<String>,
-        first_line: f64,
-        body_number: u32,
-    },
     IngestOpen {
         format: String,
         csv_format: String,
@@ -181,14 +174,6 @@ impl Request {
             Self::Flush => Command::Flush,
             Self::Sync => Command::Sync,
             Self::ForceMerge { partition_prefix } => Command::ForceMerge { partition_prefix },
-            Self::Ingest { format, timestamp, extra_labels, first_line, body_number } => Command::Ingest {
-                format: BodyFormat::named(&format, "")?,
-                body: body.into(),
-                timestamp: timestamp as TimestampMs,
-                extra_labels: pairs(extra_labels),
-                first_line: first_line as u64,
-                body_number,
-            },
             Self::IngestOpen { format, csv_format, content_encoding, timestamp, extra_labels } => Command::IngestOpen {
                 format: BodyFormat::named(&format, &csv_format)?,
                 compression: Compression::of_header(&content_encoding)?,

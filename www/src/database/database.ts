@@ -3,7 +3,7 @@
 import { type Bounds, bounds, checkOptions, flatten, invalid, optionalText, text } from "../base/arguments.js";
 import { exportStream, snapshotStream } from "../stream/download.js";
 import { SandglassError } from "../api/errors.js";
-import type { Body } from "../stream/lines.js";
+import type { Body } from "../stream/body.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
 import { copied, numberColumn, timestampColumn } from "../base/realms.js";

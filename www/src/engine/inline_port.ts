@@ -38,7 +38,6 @@ export class InlinePort implements Port {
   readonly role: Port["role"];
   /** It is at hand as soon as it has answered. */
   readonly aheadBytes = 0;
-  readonly engineNumber = 1;
   readonly #options: EngineOptions;
   readonly #manualClock: boolean;
   #holdsHandles = false;

@@ -30,8 +30,6 @@ export interface Port {
   ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>>;
   /** So many bytes of a body may be handed over in pieces while those before them are worked on. Pieces keep their order. */
   readonly aheadBytes: number;
-  /** Which of the engines that it works with one after the other it has now. */
-  readonly engineNumber: number;
   /** The engine's time. */
   now(): number;
   inspect(signal?: AbortSignal): Promise<EngineState>;

@@ -59,11 +59,6 @@ interface Table {
   sync: [object, void];
   forceMerge: [{ partitionPrefix: string }, void];
   tick: [{ ms: number }, void];
-  /** Whole lines of a body; `extraLabels` are names and values in turn. */
-  ingest: [
-    { format: "prometheus" | "jsonl"; body: Uint8Array; timestamp: number; extraLabels: string[]; firstLine: number; bodyNumber: number },
-    IngestResult,
-  ];
   select: [Bounds & { selector: string }, SeriesData[]];
   labels: [Bounds & { selector: string | undefined }, LabelSetsText];
   labelNames: [Bounds & { selector: string | undefined }, string[]];
@@ -170,6 +165,11 @@ export function goesOn(request: EngineRequest): boolean {
   return "cursor" in request || "ingest" in request || /^restore(Feed|End|Abort)$/.test(request.kind);
 }
 
+/** Whether samples come in with it. */
+export function takesIn({ kind }: EngineRequest): boolean {
+  return kind === "ingestPiece" || kind === "ingestEnd";
+}
+
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
  * same however often it is done.
@@ -180,8 +180,6 @@ export function isRepeatable(request: EngineRequest): boolean {
     case "snapshotDelete":
     case "restoreBegin":
     case "pushLate":
-    // Its samples would be there twice, and which series the body has had is known to the engine alone that took what came before.
-    case "ingest":
       return false;
     case "http":
       return isReading(request.method, request.uri);

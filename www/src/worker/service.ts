@@ -3,7 +3,7 @@
 import type { InlinePort } from "../engine/inline_port.js";
 import { ACCEPTED } from "../engine/pump.js";
 import { SandglassError } from "../api/errors.js";
-import { type EngineRequest, goesOn, nameOf } from "../port/requests.js";
+import { type EngineRequest, goesOn, nameOf, takesIn } from "../port/requests.js";
 import { cursorOf } from "../port/port.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
@@ -193,7 +193,7 @@ export class Service {
         const answer: unknown = await this.#inTurn(command, () => this.#carryOut(port, command, control.signal));
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
         this.#note(command, answer);
-        if (command.kind === "ingest" && this.#isRemote) this.#storeSoon();
+        if (takesIn(command) && this.#isRemote) this.#storeSoon();
         return answer;
       }
       await port.select(command, control.signal, (piece) => {
@@ -208,7 +208,7 @@ export class Service {
 
   /** Pieces of bodies come ahead, and one of unknown series takes longer than the next: they go to the engine one after the other. */
   #inTurn<Answer>(command: EngineRequest, ask: () => Promise<Answer>): Promise<Answer> {
-    if (command.kind !== "ingest" && !("ingest" in command)) return ask();
+    if (!("ingest" in command)) return ask();
     const answer = this.#taking.then(ask, ask);
     this.#taking = answer;
     return answer;

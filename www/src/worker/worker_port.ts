@@ -16,6 +16,7 @@ import {
   nameOf,
   type RequestOf,
   withBody,
+  takesIn,
 } from "../port/requests.js";
 import { seriesOf } from "../port/series.js";
 import { mayBeLost, type Parting, type Reply, type Request, toError } from "./messages.js";
@@ -67,7 +68,6 @@ export class WorkerPort implements Port {
   readonly name = randomName();
   role: Port["role"] = "writer";
   readonly aheadBytes = 256 * 1024;
-  engineNumber = 0;
   readonly ended: Promise<SandglassError>;
   readonly #host: Host | undefined;
   #wire: Wire | undefined;
@@ -124,7 +124,6 @@ export class WorkerPort implements Port {
   /** From now on this engine is asked. It gets what waits and what another one has left undone. */
   link(wire: Wire): void {
     this.#wire = wire;
-    this.engineNumber++;
     wire.listen(
       (reply) => this.#take(reply),
       (what) => this.#broken(what),
@@ -238,7 +237,7 @@ export class WorkerPort implements Port {
     const asked = request as EngineRequest;
     // The caller of a request keeps what he has handed in; pieces were made for this.
     const sent = asked.kind === "http" ? withBody(asked, asked.body.slice()) : asked;
-    if (asked.kind === "ingest") this.#mayLose();
+    if (takesIn(asked)) this.#mayLose();
     const answering = this.#abortable(nameOf(asked), signal, (id) => ({ kind: "ask", id, command: sent }), latecomer(this, asked));
     const answer = await forCaller(answering);
     if (asked.kind === "flush" || asked.kind === "sync") {
@@ -312,7 +311,7 @@ export class WorkerPort implements Port {
     return {
       isLocal: true,
       post: (request, transfer) => {
-        if (request.kind === "append" || (request.kind === "ask" && request.command.kind === "ingest")) this.#mayLose();
+        if (request.kind === "append" || (request.kind === "ask" && takesIn(request.command))) this.#mayLose();
         this.#wire?.post({ kind: "session", session, request }, transfer);
       },
       listen: (take) => void this.#sessions.set(session, take),

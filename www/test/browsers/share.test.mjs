@@ -200,6 +200,34 @@ for (const [combination, { entry, options }] of Object.entries(COMBINATIONS)) {
       }
     });
 
+    it("a body that one engine has taken in part and another goes on with is interrupted", async () => {
+      const [holder, other] = [await tab(), await tab()];
+      await open(holder, "body");
+      await open(other, "body");
+      await value(
+        other,
+        `
+        const feed = (i) => globalThis.body.enqueue(new TextEncoder().encode(\`line \${i} \${1.7e12 + i}\\n\`));
+        globalThis.feed = feed;
+        const stream = new ReadableStream({ start: (controller) => void (globalThis.body = controller) });
+        globalThis.going = globalThis.db.ingest(stream, { format: "prometheus" });
+        globalThis.going.catch(() => {});
+        feed(0);
+        for (let found = []; found.length === 0; found = await globalThis.db.select("line", { fresh: true })) await new Promise((r) => setTimeout(r, 20));`,
+      );
+      await end(holder);
+      const outcome = await value(
+        other,
+        `
+        for (let i = 1; i < 200; i++) globalThis.feed(i);
+        globalThis.body.close();
+        return globalThis.going.then(() => "taken", ({ code, tookEffect }) => [code, tookEffect].join());`,
+      );
+      assert.equal(outcome, "interrupted,unknown");
+      await end(other);
+      await Promise.all([holder.close(), other.close()]);
+    });
+
     it("when the page with the engine is killed, the other goes on with all that it has appended", async () => {
       const [holder, other] = [await tab(), await tab()];
       await open(holder, "killed");

@@ -167,6 +167,19 @@ export const EXPECTATIONS = {
     equal(names.sort(), ["blob", "bytes", "stream", "text", "utf16", "wide"]);
   },
 
+  async "a body of any text format may come compressed"({ open }) {
+    const db = await open();
+    const zipped = (text) => new Blob([text]).stream().pipeThrough(new CompressionStream("gzip"));
+    for (const [format, text] of Object.entries({
+      prometheus: `zipped{in="prometheus"} 1 ${START}\n`.repeat(3),
+      jsonl: `{"metric":{"__name__":"zipped","in":"jsonl"},"values":[1,2,3],"timestamps":[${START},${START + 1},${START + 2}]}`,
+      influx: `zipped,in=influx value=1 ${START}000000\n`.repeat(3),
+    })) {
+      const { samples, errors } = await db.ingest(zipped(text), { format });
+      equal([format, samples, errors], [format, 3, []]);
+    }
+  },
+
   async "keys are not shown"({ open }) {
     const db = await open({ authKeys: { snapshot: "hunter2", forceMerge: "hunter3" } });
     const state = await db.inspect();

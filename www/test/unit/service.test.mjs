@@ -149,7 +149,7 @@ it("a port that parts has its calls carried out, and what it leaves open closed"
 it("what goes on with something of one engine's is not asked of another", () => {
   for (const kind of ["exportNext", "exportClose", "pushNext"]) assert.equal(isRepeatable({ kind, cursor: 1 }), false, kind);
   for (const kind of ["ingestPiece", "ingestEnd", "ingestClose"]) assert.equal(isRepeatable({ kind, ingest: 1 }), false, kind);
-  for (const kind of ["ingest", "restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
+  for (const kind of ["restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
     assert.equal(isRepeatable({ kind }), false, kind);
   for (const kind of ["query", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
 });
