@@ -8,7 +8,7 @@ use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use bytes::Bytes;
-use js_sys::{Function, Promise, Uint8Array};
+use js_sys::{Function, Promise, Reflect, Uint8Array};
 use std::cell::RefCell;
 use std::ops::Range;
 use std::rc::{Rc, Weak};
@@ -126,9 +126,12 @@ async fn read(me: Weak<Shared>, read: Function, op: OpId, file: FilePath, start:
 /// `Storage` with what JavaScript says; `Corrupt` when it has fewer bytes.
 pub async fn read_range(read: &Function, source: u32, range: &Range<u64>) -> Result<Vec<u8>> {
     let failed = |error: JsValue| {
+        let code = Reflect::get(&error, &"code".into()).ok().and_then(|code| code.as_string());
         let message =
             error.dyn_ref::<js_sys::Error>().map_or_else(|| format!("{error:?}"), |error| error.message().into());
-        Error::new(ErrorKind::Storage, format!("the snapshot can't be read any more: {message}"))
+        // Who closes it waits for no server.
+        let kind = if code.as_deref() == Some("closed") { ErrorKind::Closed } else { ErrorKind::Storage };
+        Error::new(kind, format!("the snapshot can't be read any more: {message}"))
     };
     let (offset, length) = (range.start as f64, (range.end - range.start) as f64);
     let promise = read.call3(&JsValue::UNDEFINED, &source.into(), &offset.into(), &length.into()).map_err(failed)?;

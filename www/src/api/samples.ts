@@ -46,7 +46,7 @@ export interface SeriesData {
   values: Float64Array;
 }
 
-/** How a body is written. A body may be compressed by gzip, zstd or snappy: its first bytes tell. */
+/** How a body is written. A body may be compressed by gzip or zstd, one of remote write by snappy: its first bytes tell. */
 export interface IngestOptions {
   /**
    * `"prometheus"` (text exposition), `"jsonl"` (one JSON object a line: `{"metric":{…},"values":[…],"timestamps":[…]}`), `"influx"` (line

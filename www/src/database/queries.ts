@@ -175,7 +175,8 @@ function asked(expression: string, options: QueryOptions | undefined): Asked {
     if (typeof flag !== "boolean") throw invalid(`${name} is ${String(flag)}; true or false is expected`);
   }
   for (const [name, limit] of Object.entries({ maxSeries, maxSamples })) {
-    if (limit !== undefined && !(limit >= 0)) throw invalid(`${name} is ${String(limit)}; a number from 0 on is expected`);
+    if (limit !== undefined && !(typeof limit === "number" && limit >= 0))
+      throw invalid(`${name} is ${JSON.stringify(limit)}; a number from 0 on is expected`);
   }
   return {
     kind: "query",

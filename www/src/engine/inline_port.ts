@@ -44,6 +44,8 @@ export class InlinePort implements Port {
   /** Whether others may take what is stored away from the engine. */
   #isStored = false;
   #isClosing = false;
+  /** Gives up reads of a snapshot's server that may never answer. */
+  readonly #reading = new AbortController();
   readonly #pump: Pump;
   // These four hold the instance with all its memory, and what it has open; they are gone once it was closed or has failed.
   #glue: Glue | undefined;
@@ -101,7 +103,7 @@ export class InlinePort implements Port {
 
   async #start({ EnginePort }: Glue, storage: Storage, options: EngineOptions): Promise<void> {
     try {
-      this.#begin(await openEngine(EnginePort, storage, () => this.#pump.request(), options));
+      this.#begin(await openEngine(EnginePort, storage, () => this.#pump.request(), options, this.#reading.signal));
     } catch (thrown) {
       const error = this.#understand(thrown);
       this.#free(error);
@@ -402,6 +404,7 @@ export class InlinePort implements Port {
     if (this.#pump.stopped?.code === "closed") return;
     const closed = new SandglassError("closed", "the database is closed; open it again");
     this.#isClosing = true;
+    this.#reading.abort(closed);
     try {
       await this.#answer(this.#call((engine) => engine.close()));
       stored?.();
@@ -479,12 +482,13 @@ function openEngine(
   storage: Storage,
   notify: () => void,
   options: EngineOptions,
+  reading: AbortSignal,
 ): EnginePort | Promise<EnginePort> {
   switch (storage.kind) {
     case "memory":
       return ports.openMemory(options, storage.files);
     case "archive":
-      return openArchive(ports, storage.files, notify, options);
+      return openArchive(ports, storage.files, notify, options, reading);
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
@@ -497,10 +501,14 @@ async function openArchive(
   files: ArchiveFile[],
   notify: () => void,
   options: EngineOptions,
+  reading: AbortSignal,
 ): Promise<EnginePort> {
   // Few look at snapshots.
   const { read, sizeOf } = await onDemand(import("../storage/archive.js"));
-  const readRange = (file: number, offset: number, length: number) => read(files[file]!, offset, length);
+  const readRange = (file: number, offset: number, length: number) =>
+    read(files[file]!, offset, length, reading).catch((error: unknown) => {
+      throw reading.aborted ? reading.reason : error;
+    });
   return ports.openArchive(
     files.map((file) => [file.path, sizeOf(file)]),
     readRange,

@@ -3,7 +3,7 @@
 import { checkAborted, offAbort, onAbort, SandglassError } from "../base/shared.js";
 
 /** Something to be read; the path is empty for a tar. It can be sent to a worker. */
-export type ArchiveFile = { path: string; content: Blob } | { path: string; url: string; size: number };
+export type ArchiveFile = { path: string; content: Blob } | { path: string; url: string; size: number; tag: string | undefined };
 
 /** A server that sends nothing for so long is not waited for any more: queries would hang with it. */
 const SILENCE_MS = 30_000;
@@ -15,10 +15,26 @@ export async function read(file: ArchiveFile, offset: number, length: number, si
   if (length === 0) return new Uint8Array(0);
   if (!("url" in file)) return new Uint8Array(await file.content.slice(offset, offset + length).arrayBuffer());
   return askRange(file.url, offset, length, signal, async (reply, heard) => {
-    if (reply.status === 206) return bytesOf(reply, length, heard);
+    const why = refusalOf(reply, file, offset, length);
+    if (why === undefined) return bytesOf(reply, length, heard);
     await reply.body?.cancel().catch(() => {});
-    throw new SandglassError("storage", `${file.url} was answered with ${reply.status} where a range of it was asked for`);
+    throw new SandglassError("storage", `${file.url} ${why}`);
   });
+}
+
+/** Tells one content of a URL from the next; nothing where a server says nothing of it, or not to other origins. */
+export const tagOf = (reply: Response): string | undefined => reply.headers.get("ETag") ?? reply.headers.get("Last-Modified") ?? undefined;
+
+/** What a reply is that is not the range that was asked for. */
+function refusalOf(reply: Response, file: { size: number; tag: string | undefined }, offset: number, length: number): string | undefined {
+  if (reply.status !== 206) return `was answered with ${reply.status} where a range of it was asked for`;
+  const tag = tagOf(reply);
+  const range = reply.headers.get("Content-Range") ?? "";
+  if ((tag !== undefined && file.tag !== undefined && tag !== file.tag) || Number(/\/(\d+)$/.exec(range)?.[1] ?? file.size) !== file.size)
+    return "has changed since the snapshot was opened; open it again";
+  return range.startsWith(`bytes ${offset}-${offset + length - 1}/`)
+    ? undefined
+    : `was answered with the range ${JSON.stringify(range)} where the bytes ${offset}-${offset + length - 1} were asked for`;
 }
 
 /** Asks for a range of what is at a URL. `use` tells by `heard` that something of the reply has come. */
@@ -49,12 +65,18 @@ export async function askRange<T>(
   } catch (cause) {
     if (cause instanceof SandglassError) throw cause;
     checkAborted("openSnapshot", signal);
-    const what = isSilent ? `its server has sent nothing for ${SILENCE_MS / 1000} seconds` : String(cause);
+    const what = isSilent ? `its server has sent nothing for ${SILENCE_MS / 1000} seconds` : reasonOf(cause);
     throw new SandglassError("storage", `${url} cannot be fetched (${range}): ${what}`, { cause });
   } finally {
     clearTimeout(timer);
     offAbort(signal, giveUp);
   }
+}
+
+/** In Node the reason lies behind "fetch failed". */
+function reasonOf(error: unknown): string {
+  const reason = error instanceof Error && error.cause instanceof Error ? error.cause.message : "";
+  return reason === "" ? String(error) : `${String(error)}: ${reason}`;
 }
 
 async function bytesOf(reply: Response, length: number, heard: () => void): Promise<Uint8Array> {

@@ -76,6 +76,48 @@ describe("archives of servers", () => {
       }
     });
 
+  it("a server that stalls, hands out something else or another file is told of, and keeps no close waiting", async () => {
+    const tar = gunzipSync(await golden("tiny.tar.gz"));
+    let answer = "well";
+    const server = createServer((request, response) => {
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range).map(Number);
+      if (answer === "not at all") return;
+      const shift = answer === "another range" ? 512 : 0;
+      const tag = answer === "another file" ? '"2"' : '"1"';
+      const size = answer === "another size" ? tar.length + 1 : tar.length;
+      response.writeHead(206, { ETag: tag, "Content-Range": `bytes ${from + shift}-${to + shift}/${size}` });
+      response.end(tar.subarray(from + shift, to + shift + 1));
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${server.address().port}/snapshot.tar`;
+    try {
+      for (const [how, words] of [
+        ["another range", /was answered with the range "bytes \d+-\d+\/\d+" where the bytes/],
+        ["another file", /has changed since the snapshot was opened/],
+        ["another size", /has changed since the snapshot was opened/],
+      ]) {
+        answer = "well";
+        const db = await openSnapshot(url, { cacheBytes: 0 });
+        answer = how;
+        await assert.rejects(db.select('{__name__!=""}'), (error) => error.code === "storage" && words.test(error.message), how);
+        await db.close();
+      }
+      answer = "well";
+      const db = await openSnapshot(url, { cacheBytes: 0 });
+      answer = "not at all";
+      const selecting = db.select('{__name__!=""}').catch(({ code }) => code);
+      await new Promise((resolve) => setTimeout(resolve, 200));
+      const began = performance.now();
+      await db.close();
+      assert.ok(performance.now() - began < 5_000, "close() has waited for a server that does not answer");
+      assert.equal(await selecting, "closed");
+    } finally {
+      server.closeAllConnections();
+      server.close();
+    }
+    await assert.rejects(openSnapshot(url), (error) => error.code === "storage" && /ECONNREFUSED/.test(error.message));
+  });
+
   it("an upgraded directory with both kinds of index has all its series", async () => {
     const db = await empty();
     const { series, samples, leftOut } = await db.snapshots.restore(await golden("upgraded_1.79.5_to_v1.150.0.tar.gz"));
