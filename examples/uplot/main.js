@@ -1,4 +1,4 @@
-// Two charts that follow, one of them a rate, over samples that are still there at the next visit.
+// Two live charts, one of them a rate, over samples that are still there at the next visit.
 import { open } from "sandglass";
 import { toAlignedData } from "sandglass/uplot";
 import uPlot from "uplot";
