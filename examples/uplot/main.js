@@ -1,4 +1,4 @@
-// Two charts that follow, one of them a rate, over samples that are still there at the next visit.
+// Two live charts, one of them a rate, over samples that are still there at the next visit.
 import { open } from "sandglass";
 import { toAlignedData } from "sandglass/uplot";
 import uPlot from "uplot";
@@ -7,12 +7,11 @@ import "uplot/dist/uPlot.min.css";
 const show = (id, text) => (document.getElementById(id).textContent = text);
 const db = await open({ name: "greenhouse", retention: "30d" });
 
-// Two series: a gauge that is measured four times a second, and a counter of clicks that goes on from the last visit.
+// Two series: a gauge that is measured four times a second, and a counter of clicks. Each tab counts from 0 in a series of its own.
 const temperature = db.series({ __name__: "temperature_celsius", room: "attic" });
 setInterval(() => db.append(temperature, [Date.now()], [20 + 3 * Math.sin(Date.now() / 9_000)]), 250);
-const waterings = db.series({ __name__: "waterings_total", room: "attic" });
-const [last] = await db.latest("waterings_total", { within: "30d" });
-let count = last?.value ?? 0;
+const waterings = db.series({ __name__: "waterings_total", room: "attic", tab: crypto.randomUUID() });
+let count = 0;
 const note = () => db.append(waterings, [Date.now()], [count]);
 await note();
 setInterval(note, 1_000);

@@ -37,7 +37,7 @@ function hrefFrom(path) {
     }
     const real = join(TOP, file);
     if (!existsSync(real)) problems.push(`${path} links to ${to}, which is not there`);
-    else if (/\.(png|svg)$/.test(file)) {
+    else if (/\.(png|svg|webp)$/.test(file)) {
       files.add(file);
       return posix.relative(from, file.replace(/^docs\//, ""));
     }

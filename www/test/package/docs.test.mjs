@@ -142,6 +142,8 @@ describe("the code in the documentation", { concurrency: 3 }, () => {
       await writeFile(join(project, "pages/page.html"), `<!doctype html><title>-</title><link rel="icon" href="data:," />${code}`);
       const { page, errors, end } = await visitor("/pages/page.html");
       await page.waitForFunction(() => document.title === "worker");
+      // Its chart has its style sheet.
+      await page.waitForFunction(() => getComputedStyle(document.querySelector(".u-wrap")).position === "relative");
       assert.deepEqual(errors, []);
       await end();
     }

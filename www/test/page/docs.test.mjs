@@ -65,6 +65,9 @@ describe("the documentation site", () => {
       return page.locator("#found a").allTextContents();
     };
     assert.match((await found("queryRange"))[0], /queryRange\(\)/);
+    // What explains a thing comes before why it was chosen.
+    assert.match((await found("React"))[0], /Frameworks/);
+    assert.match((await found("worker"))[0], /Bundlers/);
     assert.ok((await found("durable within")).some((text) => /durab/i.test(text)));
     assert.ok((await found("snapshto")).some((text) => /snapshot/i.test(text)));
     await found("full disk");
