@@ -4,7 +4,7 @@ import { computed, type ReadonlySignal, signal } from "@preact/signals";
 import type { Database, InstantResult, QueryStats, RangeResult, SeriesData } from "sandglass";
 import { messageOf } from "../model/trouble";
 import { exactly } from "../model/selector";
-import { EMPTY, hashOf, MOST_QUERIES, type View, viewOf } from "./address";
+import { EMPTY, hashOf, isOf, MOST_QUERIES, type Source, type View, viewOf } from "./address";
 import { durationOf, instantOf, isRelative, settled, stepFor, written } from "./times";
 
 export interface Range {
@@ -78,7 +78,7 @@ export class Explorer {
   #read = "";
 
   constructor(
-    readonly of: View["of"],
+    readonly source: Source,
     readonly database: ReadonlySignal<Database | undefined>,
     suggestion: (database: Database) => Promise<Suggestion>,
   ) {
@@ -113,8 +113,8 @@ export class Explorer {
     if (!location.hash.startsWith("#explore") || !this.#database) return;
     let view = viewOf(location.hash);
     // Both events tell of one step.
-    if (view.of !== this.of || location.hash === this.#read) return;
-    if (location.hash === "#explore" && left !== "" && viewOf(left).of === this.of) view = viewOf(left);
+    if (!isOf(view, this.source) || location.hash === this.#read) return;
+    if (location.hash === "#explore" && left !== "" && isOf(viewOf(left), this.source)) view = viewOf(left);
     left = "";
     const { expression, from, to } = this.#suggestion;
     if (view.queries.length === 0) view = { ...view, queries: [{ expression, isHidden: false }] };

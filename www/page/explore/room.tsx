@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Database } from "sandglass";
 import { bytes, many, plural } from "../model/format";
+import { kept, refreshKept } from "../kept";
 import { messageOf } from "../model/trouble";
 import type { Session } from "../session";
 import { pictureOf, save } from "../save";
@@ -12,7 +13,7 @@ import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
 import { ChooseFile } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
-import { MOST_QUERIES, type Shape, type View } from "./address";
+import { EMPTY, hashOf, MOST_QUERIES, type Shape, type Source, type View, viewOf } from "./address";
 import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
 import { colourOf } from "./figures";
@@ -52,7 +53,7 @@ export function OwnExplore({ session }: { session: Session }) {
     <>
       <TroubleCard session={session} />
       <Explore
-        of="own"
+        source={EMPTY}
         database={session.database}
         suggest={async () => ({ expression: "sum by (mode) (rate(node_cpu_seconds_total[1m]))", from: "now-15m", to: "now" })}
         version={filling ? "filling" : "filled"}
@@ -71,32 +72,55 @@ export function OwnExplore({ session }: { session: Session }) {
 export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
-    <Explore of="snapshot" database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
+    <Explore source={snapshot.source} database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
       The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }
 
-/** The address is of a snapshot, and none is open. */
-export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
+/** The address is of something that is not open: what can be opened from here. */
+export function NoSnapshot({ source, onOpen }: { source: Source; onOpen: (files: FileList) => void }) {
+  useEffect(() => void refreshKept().catch(() => {}), []);
   return (
     <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
-        This view is of a snapshot
+        What this view is of is not open
       </h1>
       <p class={style.lead}>
-        A snapshot is read in the tab that it was opened in, and its bytes are not in an address. Open it here, or drop it anywhere on the page; or look at{" "}
-        <a href="#explore?of=own">the page’s own database</a>.
+        {source.of === "snapshot"
+          ? "The view was of a file, and a file is open only until the tab is reloaded or left: an address cannot hold it. Open it again, and its queries are asked again; or drop it anywhere on the page."
+          : "Its queries are asked of what you open here."}
       </p>
       <div class="controls">
         <ChooseFile onChoose={onOpen} />
+        <a class="button" href={addressOf({ of: "example", name: "" })}>
+          The example
+        </a>
+        <a class="button" href={addressOf({ of: "own", name: "" })}>
+          The page’s own database
+        </a>
       </div>
+      {kept.value.length > 0 && (
+        <>
+          <h2>Kept in this browser</h2>
+          <ul>
+            {kept.value.map((name) => (
+              <li key={name}>
+                <a href={addressOf({ of: "kept", name })}>{name}</a>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </section>
   );
 }
 
+/** The view that the address has, of another database. */
+const addressOf = (source: Source): string => (source.of === "own" ? "#explore?of=own" : hashOf({ ...viewOf(location.hash), ...source }));
+
 interface ExploreProps {
-  of: View["of"];
+  source: Source;
   database: ReadonlySignal<Database | undefined>;
   suggest: (database: Database) => Promise<Suggestion>;
   /** Asks anew when it is another one. */
@@ -104,8 +128,8 @@ interface ExploreProps {
   children: ComponentChildren;
 }
 
-function Explore({ of, database, suggest, version, children }: ExploreProps) {
-  const explorer = useMemo(() => new Explorer(of, database, suggest), [of, database]);
+function Explore({ source, database, suggest, version, children }: ExploreProps) {
+  const explorer = useMemo(() => new Explorer(source, database, suggest), [source, database]);
   useEffect(() => explorer.close, [explorer]);
   useEffect(() => void explorer.ask(), [explorer, version]);
   const view = explorer.view.value;

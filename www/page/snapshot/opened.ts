@@ -5,6 +5,7 @@ import { signal } from "@preact/signals";
 import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress, type RestoreResult } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
+import type { Source } from "../explore/address";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
 import { type Labels, type MetricWeight, Scales } from "./cardinality";
@@ -48,6 +49,8 @@ export class OpenedSnapshot {
   readonly feed = new ChartFeed();
   /** Where in the page it is shown. */
   address = "";
+  /** How the addresses of the room Explore name it. */
+  source: Source = { of: "snapshot", name: "" };
   zoomFrom = { x: 0.5, y: 0 };
   #colours = new Map<string, number>();
 

@@ -4,6 +4,7 @@ import "../inside/style.css";
 import "./style.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart } from "../drawing/chart";
+import { EMPTY, hashOf } from "../explore/address";
 import { ZoomView } from "../inside/zoom_view";
 import { bytes, day, grouped, month as monthName, perSample, plural } from "../model/format";
 import { exactly } from "../model/selector";
@@ -39,7 +40,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         </div>
         <div class="controls">
           {parts.length > 0 && (
-            <a class="button" href="#explore?of=snapshot">
+            <a class="button" href={hashOf({ ...EMPTY, ...snapshot.source })}>
               Explore it
             </a>
           )}

@@ -604,6 +604,8 @@ describe("without a browser", () => {
       counted: { selector: '{a="b"}', focus: "c" },
     };
     assert.deepEqual(viewOf(hashOf(view)), view);
+    const kept = { ...EMPTY, of: "kept", name: "a & b" };
+    assert.deepEqual(viewOf(hashOf(kept)), kept);
     assert.equal(hashOf(EMPTY), "#explore");
     const strange = viewOf(`#explore?as=pie&sort=-x&hide=9.z&dialect=sql&of=all&${"q=x&".repeat(50)}lit=${"a.".repeat(500)}`);
     assert.equal(strange.queries.length, 8);

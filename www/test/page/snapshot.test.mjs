@@ -143,6 +143,20 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   assert.equal(await figure("samples"), samples);
   assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
   assert.equal(await page.evaluate(() => location.hash), "#open?kept=kept%20for%20later");
+  // What was asked of it is in an address that opens it again.
+  await page.getByRole("link", { name: "Explore it" }).click();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=kept&name=kept\+for\+later&q=/);
+  await page.reload();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
+  // An address of a file does not hold it: what can be opened is offered.
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(`${visit.url}/page/index.html#explore?of=snapshot&q=up`);
+  await page.getByRole("link", { name: "The example" }).waitFor();
+  await page.getByRole("link", { name: "kept for later", exact: true }).click();
+  await page.locator("[data-query]").waitFor();
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=kept&name=kept\+for\+later&q=up/);
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
   await page.getByRole("button", { name: "Close it" }).click();
   await page.getByRole("button", { name: "Remove kept for later", exact: true }).click();
   await page.getByRole("button", { name: "Remove kept for later for good?" }).click();
@@ -168,6 +182,10 @@ test("has a door and addresses: a reload and the way back lead to what was open,
   await page.reload();
   await title();
   await page.getByRole("link", { name: "Explore it" }).click();
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).waitFor();
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=example&q=/);
+  await page.reload();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
   await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
   await title();
   assert.equal(await page.evaluate(() => location.hash), "#open?example");
