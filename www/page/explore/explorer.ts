@@ -1,7 +1,7 @@
 // What the room asks of a database, and what it was told. All that a visitor can choose is in `view`, which is what the address says.
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { Database, InstantResult, QueryStats, RangeResult, SeriesData } from "sandglass";
+import type { Database, Dialect, InstantResult, QueryStats, RangeResult, SeriesData } from "sandglass";
 import { messageOf } from "../model/trouble";
 import { exactly } from "../model/selector";
 import { EMPTY, hashOf, isOf, MOST_QUERIES, type Source, type View, viewOf } from "./address";
@@ -15,6 +15,8 @@ export interface Range {
 
 export interface Answer {
   expression: string;
+  /** The language that it was asked in. */
+  dialect: Dialect;
   /** Of a chart and of a heat map. */
   range?: RangeResult;
   /** Of a table. */
@@ -309,9 +311,9 @@ export class Explorer {
           if (signal.aborted) return;
           const end = result.timestamps.at(-1) ?? range.end;
           this.shown.value = { start: end - width, end, step: range.step };
-          tell({ expression, range: result, stats: result.stats, warnings: result.warnings, problem: "", code: "" });
+          tell({ expression, dialect, range: result, stats: result.stats, warnings: result.warnings, problem: "", code: "" });
         },
-        (error) => tell(failed(expression, error)),
+        (error) => tell(failed(expression, dialect, error)),
       );
     });
     this.asking.value = false;
@@ -346,21 +348,22 @@ async function answerOf(database: Database, expression: string, view: View, rang
         }
         if (samples > MOST_RAW_SAMPLES) break;
       }
-      return { expression, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
+      return { expression, dialect, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
     }
     if (view.shape === "table") {
       const instant = await database.query(expression, { time: range.end, dialect, trace, signal });
-      return { expression, instant, stats: instant.stats, warnings: instant.warnings, problem: "", code: "" };
+      return { expression, dialect, instant, stats: instant.stats, warnings: instant.warnings, problem: "", code: "" };
     }
     const found = await database.queryRange(expression, { ...range, dialect, trace, signal });
-    return { expression, range: found, stats: found.stats, warnings: found.warnings, problem: "", code: "" };
+    return { expression, dialect, range: found, stats: found.stats, warnings: found.warnings, problem: "", code: "" };
   } catch (error) {
-    return failed(expression, error);
+    return failed(expression, dialect, error);
   }
 }
 
-const failed = (expression: string, error: unknown): Answer => ({
+const failed = (expression: string, dialect: Dialect, error: unknown): Answer => ({
   expression,
+  dialect,
   warnings: [],
   problem: messageOf(error),
   code: String((error as { code?: unknown }).code ?? ""),

@@ -372,7 +372,20 @@ test("a mistake is told at its place, in the engine's words, and goes when it is
   await box().click();
   await page.keyboard.press("ControlOrMeta+a");
   await page.keyboard.insertText("rate(node_load1)");
-  await page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "node_load1", null, PATIENCE);
+  const isUnderlined = () =>
+    page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "node_load1", null, PATIENCE);
+  const isNotUnderlined = () => page.waitForFunction(() => !document.querySelector(".cm-lintRange-error"), null, PATIENCE);
+  await isUnderlined();
+  // A mistake is one of its language: the other one has it underlined no more, whether it was run or not.
+  await page.getByRole("button", { name: "MetricsQL", exact: true }).click();
+  await isNotUnderlined();
+  await page.getByRole("button", { name: "PromQL", exact: true }).click();
+  await isUnderlined();
+  await box().click();
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "parse error" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "MetricsQL", exact: true }).click();
+  await isNotUnderlined();
   quiet();
 });
 
