@@ -22,8 +22,8 @@ export interface Chapter {
   from: number;
   to: number;
   speed: number;
-  /** What is looked into at its end: the largest part, and a block of it. */
-  zoom?: "part" | number;
+  /** What is looked into at its end: the largest part, or in it the block of a metric. */
+  zoom?: "part" | { metric: string };
   /** Whether the index is shown below the picture. */
   index?: true;
   /** What of the merges is shown below the picture: how the last one ran, or all of them over time. */
@@ -192,7 +192,7 @@ export const CHAPTERS: readonly Chapter[] = [
     from: 49_000,
     to: 51_500,
     speed: 1,
-    zoom: 0,
+    zoom: { metric: "a_counter_total" },
     panel: "own",
   },
   {

@@ -262,7 +262,14 @@ function useChapterZoom(player: Player): void {
     if (!isOver || zoom === undefined || lookedInto === id) return;
     lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
-    if (largest) void player.zoomTo([largest.month, String(largest.id), ...(zoom === "part" ? [] : [String(zoom)])]);
+    if (!largest) return;
+    const path = [largest.month, String(largest.id)];
+    void player.zoomTo(path).then(() => {
+      // Blocks lie in the order of their TSIDs, so that the metric has to be looked for. The visitor may have gone elsewhere meanwhile.
+      if (zoom === "part" || player.zoom.peek() !== path) return;
+      const block = player.part.peek()?.headers.findIndex(({ labels }) => labels?.__name__ === zoom.metric) ?? -1;
+      if (block >= 0) void player.zoomTo([...path, String(block)]);
+    });
   }, [isOver, id, player]);
 }
 

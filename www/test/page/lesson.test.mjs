@@ -142,6 +142,14 @@ describe("each chapter's question is answered by doing, and by nothing else", as
   });
 });
 
+test("the chapter of numbers leads into the counter that it speaks of", async () => {
+  await inside.open("#chapters/how-numbers-shrink");
+  await page.selectOption(".speed select", "30");
+  await page.waitForSelector(".hex");
+  await page.locator(".picture .zoom").getByText("a_counter_total").first().waitFor();
+  assert.deepEqual(inside.complaints(), []);
+});
+
 test("of two engines with the same samples the merged one answers more selects, and reads less for each", async () => {
   await inside.open("#chapters/what-a-merge-saves?s=steady&at=75");
   await page.getByRole("button", { name: "Race", exact: true }).click();
