@@ -297,7 +297,7 @@ function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string |
               <strong>Snapshot at {clock(at + player.situation.value.startTime)}</strong>
               <span>
                 {plural(linked.length, "data part")}, {bytes(size)} linked, 0 B copied
-                {gone > 0 && `; ${grouped(gone)} of them live on here alone`}
+                {gone > 0 && `; ${grouped(gone)} of them live on in snapshots alone`}
               </span>
             </button>
           </li>

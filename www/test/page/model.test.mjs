@@ -470,6 +470,31 @@ test("a walk reads the blocks of one series whose time meets the window, and no 
   );
 });
 
+test("a snapshot links the same parts after a crash, though they have other numbers then", () => {
+  const house = new page.houses.House();
+  const month = "2024_03";
+  const part = (id, name) => house.apply({ at: 1, what: created(id, { class: "small", partition: month, name }) });
+  part(1, "stays");
+  part(2, "goes");
+  house.apply({ at: 2, what: { type: "snapshotCreated", name: "s", parts: 2, files: 8, linkedBytes: 20 } });
+  house.apply({ at: 3, what: { type: "partRetired", partition: month, part: 2 } });
+  const alone = () => {
+    const present = new Set(house.parts().map(({ id }) => id));
+    return house.snapshots[0].linked.filter(({ id }) => !present.has(id)).map(({ name }) => name);
+  };
+  assert.deepEqual(alone(), ["goes"]);
+  // Twice: what a crash has numbered anew is numbered anew by the next one.
+  for (const id of [2, 7]) {
+    const found = { ...created(id, { class: "small", partition: month, name: "stays" }), id };
+    house.apply({ at: 4, what: { type: "crashed", lostRows: 0, state: { partitions: [{ name: month, parts: [found] }] } } });
+    assert.deepEqual(alone(), ["goes"]);
+    assert.deepEqual(
+      house.snapshots[0].linked.map(({ id }) => id),
+      [id, -1],
+    );
+  }
+});
+
 test("the lineage of parts leads from each one on disk to those that it was merged of", () => {
   const house = new page.houses.House();
   const part = (id, at, merge = null, partClass = "small") =>
