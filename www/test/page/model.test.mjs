@@ -21,6 +21,7 @@ const MODULES = [
   "replay/history",
   "chart_feed",
   "model/numbers",
+  "model/estimate",
   "model/lineage",
   "inside/chapters",
   "inside/questions",
@@ -468,6 +469,13 @@ test("a walk reads the blocks of one series whose time meets the window, and no 
     page.walk.within(blocks, { from: 30, to: 100 }).map(({ value }) => value),
     [2, 3, 4],
   );
+});
+
+test("what a browser estimates is believed only where it can be", () => {
+  const [quota, stored] = [64e9, 12e6];
+  for (const usage of [12e6, 30e6, 2e9, 6e9]) assert.ok(page.isPlausible(usage, quota, stored), String(usage));
+  for (const usage of [0, 1e6, 2 ** 32, 2 ** 32 - 5e6, 65e9]) assert.ok(!page.isPlausible(usage, quota, stored), String(usage));
+  assert.ok(page.isPlausible(2 ** 32 - 5e6, quota, 4.2e9));
 });
 
 test("a snapshot links the same parts after a crash, though they have other numbers then", () => {
