@@ -176,7 +176,7 @@ test("flushes of one second are told in one line, a merge in another", () => {
   const model = mergedModel();
   const lines = [];
   const flushed = (sequence, time) => ({ type: "rawRowsFlushed", sequence, time, partition: "2026_11", rows: 1000, parts: [sequence] });
-  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model));
+  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model, "log"));
   assert.deepEqual(
     lines.map(({ text }) => text),
     ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"],
@@ -192,10 +192,14 @@ test("flushes of one second are told in one line, a merge in another", () => {
     rowsDeleted: 0,
     rowsDeduplicated: 0,
   };
-  assert.equal(
-    page.describe(finished, model).text,
-    "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample; now durable",
-  );
+  const wrote = "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample";
+  // What is in the log was durable before; what is in memory alone never is.
+  for (const [keeper, words] of [
+    ["log", "; the log need not keep these rows any more"],
+    ["parts", "; now durable"],
+    ["nothing", ""],
+  ])
+    assert.equal(page.describe(finished, model, keeper).text, wrote + words);
 });
 
 // ---- the drawing ----
