@@ -68,12 +68,19 @@ export function OwnExplore({ session }: { session: Session }) {
   );
 }
 
+const WHAT: Record<OpenedSnapshot["whereabouts"], readonly [what: string, where: string]> = {
+  "in place": ["The snapshot", "read where it lies"],
+  unpacked: ["The snapshot", "unpacked into this tab’s memory"],
+  samples: ["The samples of", "read into this tab’s memory"],
+  kept: ["The database", "kept in this browser"],
+};
+
 /** Over a snapshot that is open. */
 export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
     <Explore source={snapshot.source} database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
-      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href={snapshot.address}>Its months, parts and bytes</a>
+      {WHAT[snapshot.whereabouts][0]} <bdi>{snapshot.name}</bdi>, {WHAT[snapshot.whereabouts][1]}. <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }

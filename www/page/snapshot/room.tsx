@@ -15,9 +15,17 @@ import { Segmented } from "../views/segmented";
 import { SelectorInput } from "../views/selector_input";
 import { Browser, Heavy } from "./heavy";
 import { Keep } from "./keep";
-import type { BadPart, OpenedSnapshot } from "./opened";
+import type { BadPart, OpenedSnapshot, Whereabouts } from "./opened";
 
 export { OpenedSnapshot } from "./opened";
+
+/** What is true of it while it is open. */
+const WHEREABOUTS: Record<Whereabouts, string> = {
+  "in place": "The page reads it where it lies, and only what is asked for. Nothing is sent anywhere, and nothing of it is changed.",
+  unpacked: "It was unpacked into this tab’s memory. Nothing is sent anywhere, and the file stays as it is.",
+  samples: "Its samples were read into this tab’s memory. Nothing is sent anywhere, and the text stays as it is.",
+  kept: "The page only reads it. Its engine may still merge its parts, which changes no sample.",
+};
 
 export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; onClose: () => void }) {
   const state = snapshot.state.value;
@@ -33,9 +41,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            {snapshot.fill
-              ? `${snapshot.origin}, ${bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.`
-              : `${snapshot.origin}, ${bytes(snapshot.bytes)}: a database as any other, which goes on merging and can be written to.`}
+            {snapshot.origin}, {bytes(snapshot.bytes)}. {WHEREABOUTS[snapshot.whereabouts]}
           </p>
         </div>
         <div class="controls">

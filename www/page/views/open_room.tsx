@@ -11,8 +11,8 @@ export function OpenRoom() {
       <section class="intro" aria-labelledby="open-title">
         <h1 id="open-title">Open a server’s snapshot, or samples of your own</h1>
         <p>
-          See months, parts, blocks and series, down to the bytes, and ask anything of them. All is read in this tab’s memory, and nothing is
-          sent: a reload, or another tab, has to open it again.
+          See its months, parts, blocks and series, down to the bytes, and ask queries of it. This tab alone reads it, and nothing is sent
+          anywhere. After a reload it has to be opened again, unless you keep it.
         </p>
       </section>
       <section class="card" aria-labelledby="bring-title">

@@ -53,6 +53,7 @@ for (const [name, layout, samples, series] of [
   test(`opens ${name}, whole`, async () => {
     await open(`${name}.tar.gz`, await readFile(`${GOLDEN}${name}.tar.gz`));
     assert.ok((await page.textContent(".opened-intro")).includes(layout));
+    assert.ok((await page.textContent(".opened-intro")).includes("unpacked into this tab’s memory"));
     assert.deepEqual([await figure("samples"), await figure("series")], [samples, series]);
     assert.match(await check(), /Every block of every part was read and decoded/);
     assert.deepEqual(visit.errors, []);
@@ -141,7 +142,7 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "kept for later");
   assert.equal(await figure("series"), series);
   assert.equal(await figure("samples"), samples);
-  assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
+  assert.match(await page.textContent(".opened-intro"), /Kept in this browser, .* The page only reads it\./);
   assert.equal(await page.evaluate(() => location.hash), "#open?kept=kept%20for%20later");
   // What was asked of it is in an address that opens it again.
   await page.getByRole("link", { name: "Explore it" }).click();
@@ -218,6 +219,7 @@ test("has a door and addresses: a reload and the way back lead to what was open,
 test("tells what a snapshot that was cut off lacks before what it has", async () => {
   const whole = gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`));
   await open("cut.tar", whole.subarray(0, Math.floor(whole.length * 0.6)));
+  assert.match(await page.textContent(".opened-intro"), /where it lies/);
   const told = await page.locator(".bad-parts .note").allTextContents();
   assert.ok(
     told.some((words) => /ends without the mark at its end, behind \d+ entries: it was cut off/.test(words)),
@@ -308,7 +310,8 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
     "weather.csv",
     Buffer.from("time,place,frost\n2026-01-15T12:00:00Z,Oslo,4.5\n2026-01-15T12:00:10Z,Oslo,warm\n2026-01-15T12:00:20Z,Turku,7\n"),
   );
-  assert.match(await page.textContent(".opened-intro"), /Read as a table with a row of names \(CSV\)/);
+  // 107 bytes are what was given, whatever its database takes.
+  assert.match(await page.textContent(".opened-intro"), /Read as a table with a row of names \(CSV\), 107 B\. Its samples were read into/);
   assert.deepEqual([await figure("samples"), await figure("series")], ["2", "2"]);
   assert.match(await page.textContent("#health-title"), /^1 line or sample could not be taken/);
   assert.match(await page.textContent(".bad-parts"), /line 3/);
