@@ -91,12 +91,12 @@ export function NoSnapshot({ source, onOpen }: { source: Source; onOpen: (files:
   return (
     <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
-        What this view is of is not open
+        The database of this view is not open
       </h1>
       <p class={style.lead}>
         {source.of === "snapshot"
-          ? "The view was of a file, and a file is open only until the tab is reloaded or left: an address cannot hold it. Open it again, and its queries are asked again; or drop it anywhere on the page."
-          : "Its queries are asked of what you open here."}
+          ? "This view is of a file, and a file stays open only until its tab is reloaded or left. Open it again, or drop it anywhere on the page: the queries are then asked of it."
+          : "Open something else: the queries are then asked of it."}
       </p>
       <div class="controls">
         <ChooseFile onChoose={onOpen} />

@@ -81,8 +81,8 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
       if (then && now.written === then.written) return undefined;
       const rose = then ? `It rose from ${significant(then.written / then.stored)}× to ${significant(now.written / now.stored)}×` : `It is ${significant(now.written / now.stored)}× now`;
       const anew = forced.reduce((sum, { output }) => sum + (output?.bytes ?? 0), 0);
-      const saved = forced.reduce((sum, { bytes: read, output }) => sum + read - (output?.bytes ?? 0), 0);
-      return `${rose}: ${bytes(anew)} were written again, and that made the data only ${bytes(Math.max(0, saved))} smaller. The rule of 7.5 keeps mergers from such merges.`;
+      const read = forced.reduce((sum, merge) => sum + merge.bytes, 0);
+      return `${rose}: ${bytes(read)} of parts were written again, as ${bytes(anew)}. Fewer bytes are there, and more were written for each. Parts as small as these shrink a lot in a merge; large ones hardly do, and the rule of 7.5 spares them the rewriting.`;
     },
   },
   "what-a-merge-saves": {
