@@ -35,6 +35,19 @@ export function openGiven(name: string, give: () => Promise<readonly Given[]>): 
   return openWith(name, ROOM, GIVEN, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
 }
 
+/** Samples that are no file yet. */
+export async function openPasted(text: string): Promise<void> {
+  let name = "samples";
+  try {
+    name = (await import("./snapshot/samples")).pastedName(text, new Date());
+  } catch {
+    // Code that does not come is told of where it is needed next.
+  }
+  const file = new File([text], name, { type: "text/plain" });
+  // A metric of InfluxDB may have a slash, which parts a file's path from its name.
+  return openGiven(name, async () => [{ path: name.replaceAll("/", "∕"), file }]);
+}
+
 async function openWith(name: string, address: string, source: Source, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
   const turn = ++asked;
   opening.value = { name, problem: "" };

@@ -34,14 +34,31 @@ const TIMES: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/^\d{9,10}$/, "unix_s"],
 ];
 
-/** What is in a file, if it is samples as text. */
+/** A text is named by the first metric that is in it, and by when it was pasted. */
+export function pastedName(text: string, now: Date): string {
+  const clock = `${String(now.getHours()).padStart(2, "0")}.${String(now.getMinutes()).padStart(2, "0")}`;
+  const head = text.slice(0, HEAD_BYTES);
+  const first = head.split(/\r?\n/).find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+  const format = formatOf(head)?.options.format;
+  const metric = format === "jsonl" ? /"__name__"\s*:\s*"([^"]+)"/.exec(first)?.[1] : format === "csv" || format === "otlp" ? undefined : /^[^\s{,]+/.exec(first.trim())?.[0];
+  return `${metric?.slice(0, 60) ?? "samples"}, pasted ${clock}`;
+}
+
+/** What is in a file, if it is samples as text. A text that is none is refused here: whoever looks for a snapshot in it would speak of tars. */
 export async function samplesIn(file: File): Promise<Samples | undefined> {
   const isPacked = await startsWith(file, [0x1f, 0x8b]);
   const stream = (): ReadableStream<Uint8Array> => (isPacked ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream());
   const head = await headOf(stream());
   if (head === undefined) return undefined;
   const found = formatOf(head);
-  if (found === undefined) return undefined;
+  if (found === undefined) {
+    if (head.trim() === "" && file.size > 0) return undefined;
+    throw new Error(
+      head.trim() === ""
+        ? "It is empty."
+        : `It is a text in none of the formats that the page reads: Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext, OpenTelemetry metrics as JSON, or a table with a row of names (CSV). Its first line is “${firstLineOf(head)}”.`,
+    );
+  }
   // A sample without a time is as old as the file.
   const options = { ...found.options, timestamp: file.lastModified };
   const isTable = options.format === "csv";
@@ -78,6 +95,11 @@ export function formatOf(head: string): { options: IngestOptions; words: string 
   if (INFLUX.test(first)) return { options: { format: "influx" }, words: "InfluxDB line protocol" };
   const csvFormat = second === undefined ? undefined : columnsOf(cells(first), cells(second));
   return csvFormat === undefined ? undefined : { options: { format: "csv", csvFormat }, words: "a table with a row of names (CSV)" };
+}
+
+function firstLineOf(head: string): string {
+  const line = head.split(/\r?\n/).find((one) => one.trim() !== "" && !one.startsWith("#")) ?? head.trim();
+  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
 }
 
 /** The columns of a table, as the server's import wants them: what looks like a time, numbers as metrics, the rest as labels. */

@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { kept, refreshKept, removeKept } from "../kept";
 import { messageOf } from "../model/trouble";
-import { EXAMPLE_ADDRESS, keptAddress, openFiles, openGiven } from "../opening";
+import { EXAMPLE_ADDRESS, keptAddress, openFiles, openPasted } from "../opening";
 import { ChooseFile, ChooseFolder } from "./choose_files";
 
 /** The room Open while nothing is: the ways in. */
@@ -48,8 +48,7 @@ function Paste() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          const file = new File([text], "pasted samples", { type: "text/plain" });
-          void openGiven(file.name, async () => [{ path: file.name, file }]);
+          void openPasted(text);
         }}
       >
         <label>

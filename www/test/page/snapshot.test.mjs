@@ -319,18 +319,22 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
 
   await page.getByRole("button", { name: "Use the example" }).click();
   await page.getByRole("button", { name: "Open them" }).click();
-  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "pasted samples");
+  await page.waitForFunction(() => /^temperature, pasted \d\d\.\d\d$/.test(document.querySelector("#opened-title")?.textContent));
+  const pasted = await page.textContent("#opened-title");
   assert.deepEqual([await figure("samples"), await figure("series")], ["2", "1"]);
   await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
   await page.getByRole("link", { name: "Explore it" }).click();
   await page.getByText("temperature", { exact: false }).first().waitFor();
   await page.goBack();
   await page.getByRole("button", { name: "Keep it" }).click();
-  await page.getByRole("status").filter({ hasText: "Kept as “pasted samples”: 2 samples" }).waitFor();
+  await page
+    .getByRole("status")
+    .filter({ hasText: `Kept as “${pasted}”: 2 samples` })
+    .waitFor();
   await page.getByRole("button", { name: "Close it" }).click();
-  await page.getByRole("button", { name: "Remove pasted samples" }).click();
-  await page.getByRole("button", { name: "Remove pasted samples for good?" }).click();
-  await page.getByRole("link", { name: "pasted samples" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: `Remove ${pasted}`, exact: true }).click();
+  await page.getByRole("button", { name: `Remove ${pasted} for good?` }).click();
+  await page.getByRole("link", { name: pasted, exact: true }).waitFor({ state: "detached" });
   await choose("again.tar", await readFile(`${GOLDEN}tiny.tar.gz`));
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "again.tar");
   assert.deepEqual(visit.errors, []);
@@ -338,8 +342,13 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
 
 test("says of what is no snapshot why it cannot be opened", async () => {
   await page.getByRole("button", { name: "Close it" }).click();
-  await choose("photo.png", Buffer.from("this is no tar, and not even a picture"));
-  await page.getByRole("alert").filter({ hasText: "this is no tar" }).waitFor();
+  // A text is told of as a text, and what is none as what a snapshot comes in.
+  await choose("notes.txt", Buffer.from("Dear diary,\n\ntoday nothing was measured.\n"));
+  await page.getByRole("alert").filter({ hasText: "in none of the formats that the page reads" }).waitFor();
+  assert.match(await page.getByRole("alert").textContent(), /Its first line is “Dear diary,”/);
+  assert.doesNotMatch(await page.getByRole("alert").textContent(), /\btar\b/);
+  await choose("photo.png", Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1"));
+  await page.getByRole("alert").filter({ hasText: "“photo.png” cannot be opened" }).waitFor();
   await choose("other.tar", Buffer.from(await packTar([{ header: { name: "notes/a.txt", size: 1, type: "file" }, body: "a" }])));
   await page.getByRole("alert").filter({ hasText: "no data/small or data/big in it, but “notes/a.txt”" }).waitFor();
   await page.getByRole("button", { name: "All right" }).click();
