@@ -12,7 +12,7 @@ import { type Labels, type MetricWeight, Scales } from "./cardinality";
 import { type Given, sourceOf, fileOf } from "./files";
 import { fill, openSamples, type Samples, samplesIn } from "./samples";
 
-/** A part, or a line, that could not be read. */
+/** A part that could not be read. */
 export interface BadPart {
   path: string;
   message: string;
@@ -47,8 +47,8 @@ export class OpenedSnapshot {
   readonly part = signal<PartDetails | undefined>(undefined);
   readonly block = signal<BlockDetails | undefined>(undefined);
   readonly gone = signal("");
-  /** Lines and samples of a text that were not taken. */
-  refused = 0;
+  /** Lines and samples of a text that were not taken: how many, and what is known of the first ones. */
+  refused: { count: number; lines: readonly { line: number | undefined; message: string }[] } = { count: 0, lines: [] };
   readonly feed = new ChartFeed();
   /** Where in the page it is shown. */
   address = "";
@@ -84,8 +84,10 @@ export class OpenedSnapshot {
   static async #ofSamples(name: string, samples: Samples, size: number): Promise<OpenedSnapshot> {
     const { database, result } = await openSamples(samples);
     const opened = new OpenedSnapshot(name, `Read as ${samples.format}`, (database) => fill(database, samples), "samples", size);
-    opened.refused = result.rejected;
-    opened.bad.value = result.errors.map(({ line, message }) => ({ path: line === undefined ? "" : `line ${line + samples.linesBefore}`, message }));
+    opened.refused = {
+      count: result.rejected,
+      lines: result.errors.map(({ line, message }) => ({ line: line === undefined ? undefined : line + samples.linesBefore, message })),
+    };
     await opened.#use(database);
     return opened;
   }

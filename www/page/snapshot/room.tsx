@@ -61,6 +61,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name={state?.partitions.length === 1 ? "month" : "months"} value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
       </dl>
+      <Refused snapshot={snapshot} />
       {isBroken && <Health snapshot={snapshot} />}
       {parts.length > 0 && <Heavy snapshot={snapshot} />}
       {parts.length > 0 && <Browser snapshot={snapshot} />}
@@ -85,6 +86,26 @@ function Figure({ name, value, note }: { name: string; value: string; note: stri
   );
 }
 
+/** Of a text: what was left out of it. */
+function Refused({ snapshot: { refused } }: { snapshot: OpenedSnapshot }) {
+  if (refused.count === 0) return null;
+  return (
+    <section class="card trouble health" aria-labelledby="refused-title">
+      <h2 id="refused-title">{plural(refused.count, "line or sample", "lines or samples")} could not be taken</h2>
+      <p class="hint">All others were. The text itself stays as it is.</p>
+      <ul class="bad-parts">
+        {refused.lines.map(({ line, message }, i) => (
+          <li key={i}>
+            {line !== undefined && <code>line {grouped(line)}</code>}
+            <span class="note">{message}</span>
+          </li>
+        ))}
+        {refused.count > refused.lines.length && refused.lines.length > 0 && <li class="note">and {grouped(refused.count - refused.lines.length)} more</li>}
+      </ul>
+    </section>
+  );
+}
+
 function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
   const bad = snapshot.bad.value;
   const checking = snapshot.checking.value;
@@ -93,7 +114,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
     <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
-          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad, snapshot.refused) : "Can it be read?"}</h2>
+          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad) : "Can it be read?"}</h2>
           <p class="hint" role="status">
             {checking
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
@@ -125,8 +146,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
 }
 
 /** What a damage of the whole has no path. */
-function brokenWords(bad: readonly BadPart[], refused: number): string {
-  if (refused > 0) return `${plural(refused, "line or sample", "lines or samples")} could not be taken`;
+function brokenWords(bad: readonly BadPart[]): string {
   const parts = bad.filter(({ path }) => path !== "").length;
   return parts > 0 ? `${plural(parts, "part")} cannot be read` : "It is not whole";
 }
