@@ -222,10 +222,13 @@ export class Explorer {
 
   /** Moves by shares of the range, or widens it. */
   move(share: number, factor = 1): void {
-    const range = this.range();
-    if (!range) return;
-    const width = range.end - range.start;
-    const middle = (range.start + range.end) / 2 + share * width;
+    if (!this.range()) return;
+    // As it was typed, not as it is asked: there it begins at a step, and each move would have it begin earlier.
+    const { from, to } = this.view.peek();
+    const now = this.now();
+    const [first, last] = [instantOf(from, now), instantOf(to, now, true)];
+    const width = last - first;
+    const middle = (first + last) / 2 + share * width;
     const [start, end] = [middle - (width * factor) / 2, middle + (width * factor) / 2];
     if (Math.abs(start) > 8e15 || Math.abs(end) > 8e15) return;
     this.change({ from: written(Math.round(start)), to: written(Math.round(end)), refresh: this.isLive.peek() ? "" : this.view.peek().refresh });

@@ -392,7 +392,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
         </p>
       )}
       <div class={style.result} data-shape={view.shape} aria-busy={explorer.asking.value}>
-        {view.shape === "table" && <InstantTables answers={answers} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
+        {view.shape === "table" && <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
         {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
         {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
           <>
@@ -409,6 +409,11 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
             <Legend explorer={explorer} lines={lines} lit={lit} cursor={cursor} />
           </>
         )}
+        {view.shape === "raw" && (
+          <p class={style.nothing}>
+            Samples as they are stored. Only a selector has them, such as <code>{'node_load1{job="node"}'}</code>: a query with functions or operators has not.
+          </p>
+        )}
         {view.shape === "raw" &&
           answers.map((answer, query) => answer?.raw && <RawTable key={query} found={answer.raw.found} matched={answer.raw.matched} title={answers.length > 1 ? letter(query) : ""} />)}
         {view.shape === "chart" && lines.lines.length === 0 && (
@@ -422,6 +427,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
 function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void }) {
   const answers = explorer.answers.value;
   const shown = explorer.shown.value;
+  const { dialect } = explorer.view.value;
   const heats = useMemo(() => answers.map((answer) => answer?.range && heatOf(answer.range)), [answers]);
   if (!shown) return null;
   return (
@@ -432,8 +438,8 @@ function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void
         ) : (
           answers[query]?.range && (
             <p key={query} class={style.nothing}>
-              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m])), or with vmrange, such as
-              histogram_over_time(node_load1[5m])
+              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m]))
+              {dialect === "metricsql" && ", or with vmrange, such as histogram_over_time(node_load1[5m])"}
             </p>
           )
         ),

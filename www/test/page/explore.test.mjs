@@ -501,6 +501,42 @@ test("raw samples are listed as they are stored, and only selectors have any", a
   quiet();
 });
 
+test("what has nothing to show says why, in words that hold for it", async () => {
+  // A table is of the range's end, where this one has been silent for an hour.
+  const range = [
+    ["from", iso(end - 1_500_000)],
+    ["to", iso(end + 3_600_000)],
+  ];
+  await goTo([["q", "with_a_hole"], ...range, ["as", "table"]]);
+  await page.getByText(/no series has a value at .*\. A table shows one instant, the end of the range/).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Heat map", exact: true }).click();
+  await page.getByText(/no buckets.*histogram_over_time/).waitFor(PATIENCE);
+  // A function that the other language has not.
+  await page.getByRole("button", { name: "PromQL", exact: true }).click();
+  await page.getByText(/no buckets\. A heat map is drawn of series with the label le/).waitFor(PATIENCE);
+  assert.doesNotMatch(await page.textContent("[data-shape=heatmap]"), /histogram_over_time/);
+  await page.getByRole("button", { name: "Raw", exact: true }).click();
+  await page.getByText(/Only a selector has them/).waitFor(PATIENCE);
+  quiet();
+});
+
+test("earlier and later again is where one was", async () => {
+  const [from, to] = [end - 1_501_234, end - 1_234].map(iso);
+  await goTo([
+    ["q", "node_load1"],
+    ["from", from],
+    ["to", to],
+  ]);
+  await page.locator("[data-plot]").waitFor(PATIENCE);
+  for (const name of ["Earlier", "Earlier", "Later", "Later"]) await page.getByRole("button", { name, exact: true }).click();
+  const shown = await address();
+  assert.deepEqual(
+    [Date.parse(shown.from), Date.parse(shown.to)],
+    [from, to].map((time) => Date.parse(time)),
+  );
+  quiet();
+});
+
 test("the same over a snapshot of a server, and back to its parts", async () => {
   await page.goto(`${visit.url}/blank.html`);
   await page.goto(
