@@ -392,6 +392,11 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
         </p>
       )}
       <div class={style.result} data-shape={view.shape} aria-busy={explorer.asking.value}>
+        {view.shape === "raw" && (
+          <p class="note">
+            Raw shows samples as they are stored. It takes selectors only, such as <code>{'node_load1{job="node"}'}</code>, and no functions or operators.
+          </p>
+        )}
         {view.shape === "table" && <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
         {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
         {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
@@ -408,11 +413,6 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
             />
             <Legend explorer={explorer} lines={lines} lit={lit} cursor={cursor} />
           </>
-        )}
-        {view.shape === "raw" && (
-          <p class={style.nothing}>
-            Samples as they are stored. Only a selector has them, such as <code>{'node_load1{job="node"}'}</code>: a query with functions or operators has not.
-          </p>
         )}
         {view.shape === "raw" &&
           answers.map((answer, query) => answer?.raw && <RawTable key={query} found={answer.raw.found} matched={answer.raw.matched} title={answers.length > 1 ? letter(query) : ""} />)}

@@ -129,6 +129,12 @@ export function Room({ player }: { player: Player }) {
       {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
+          {!inChapters && !player.embedded && (
+            <p class="note inside-intro">
+              You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Press Play, then try a button below the
+              picture, or choose another situation further down.
+            </p>
+          )}
           {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
           {!inChapters && <p class="watch">{situation.watch}</p>}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}

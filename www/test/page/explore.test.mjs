@@ -516,7 +516,7 @@ test("what has nothing to show says why, in words that hold for it", async () =>
   await page.getByText(/no buckets\. A heat map is drawn of series with the label le/).waitFor(PATIENCE);
   assert.doesNotMatch(await page.textContent("[data-shape=heatmap]"), /histogram_over_time/);
   await page.getByRole("button", { name: "Raw", exact: true }).click();
-  await page.getByText(/Only a selector has them/).waitFor(PATIENCE);
+  await page.getByText(/It takes selectors only/).waitFor(PATIENCE);
   quiet();
 });
 
