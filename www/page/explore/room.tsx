@@ -206,7 +206,7 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
         <div class={style.counted}>
           <div>
             <h2 id="traced-title">Trace</h2>
-            <p class="hint">What was done for the answer, step by step, and what was read.</p>
+            <p class="hint">The steps that the engine took for the answer, and what each of them read.</p>
           </div>
           <button
             type="button"
@@ -226,7 +226,7 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
         <div class={style.counted}>
           <div>
             <h2 id="counted-title">Cardinality</h2>
-            <p class="hint">Which metrics, labels and values there are most series of.</p>
+            <p class="hint">Which metrics, labels and values have the most series.</p>
           </div>
           <button
             type="button"

@@ -22,7 +22,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
       <p class="hint">
         {weighed.done < weighed.total
           ? `Weighed by ${grouped(weighed.done)} of ${plural(weighed.total, "block")}, as their headers tell.`
-          : `Weighed by the headers of ${plural(weighed.total, "block")}. Each value of a label can be a series of its own: labels with many are what an index suffers from.`}
+          : `Weighed by the headers of ${plural(weighed.total, "block")}. A label with many values makes many series, and many series make a large index.`}
       </p>
       <div class="heavy">
         <table>

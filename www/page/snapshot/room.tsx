@@ -122,7 +122,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
                 ? bad.length > 0
                   ? "Every block was read. A part whose headers are bad is left out below; of the others, each block that can be decoded can be looked at."
                   : "Every block of every part was read and decoded: headers, sizes and counts agree with what is there. The format has no checksum, so that a value changed in its place cannot be told from one that was stored."
-                : "The headers and the index of every part were read when it was opened; the blocks are read when they are wanted."}
+                : "The headers and the index of every part were read when it was opened. Blocks are read only when they are asked for, unless you have all of them read now."}
           </p>
         </div>
         <div class="controls">
@@ -198,7 +198,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
       <div class="card-head">
         <div>
           <h2 id="look-title">What it says</h2>
-          <p class="hint">A selector as in a query: names and values come from its own index. Drag over the chart to look closer.</p>
+          <p class="hint">Write a selector: its own names and values are offered. Drag over the chart to zoom in.</p>
         </div>
         <div class="controls">
           <button type="button" onClick={() => (feed.fixed.value = snapshot.whole())}>
@@ -262,7 +262,7 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
   return (
     <section class="card" aria-labelledby="parts-title">
       <h2 id="parts-title">Months and parts</h2>
-      <p class="hint">Each bar is a part, its length its bytes. Choose one to see its blocks, and a block to see its bytes.</p>
+      <p class="hint">Each bar is a part, and its length shows its bytes. Choose a part to see its blocks, then a block to see its bytes.</p>
       <ul class="months">
         {partitions.map(({ name, parts }) => (
           <li key={name}>
