@@ -184,7 +184,7 @@ export const CHAPTERS: readonly Chapter[] = [
       "Values become integers, *mantissas*, with one decimal exponent for the whole block. This keeps about 12 to 15 significant decimal digits of each value. Of a counter the second differences are stored, of a gauge the plain differences, of a constant nothing. Differences become *varints*, seven bits in each byte, so that a small number takes one byte. From 128 bytes on *ZSTD* is tried, and kept if it saves a tenth.",
       "The encoder decides by looking. A column is a gauge if it is negative somewhere, or falls to more than an eighth of the value before. A deeper fall looks like the reset of a counter.",
     ],
-    look: "Here is the counter. Go up one step by the path above the picture, and open the gauge, the constant and the noise. Or paste numbers of your own below.",
+    look: "At the end you look into the counter. Go up one step by the path above the picture, and open the gauge, the constant and the noise. Or paste numbers of your own below.",
     leavesOut: "A server that is started with -precisionBits below 64 drops further digits of values. The bytes are the same from 1.72 to 1.150.",
     counters: ["samples", "bytes"],
     files: ["src/encoding/decimal.rs", "src/encoding/marshal.rs", "src/encoding/nearest_delta2.rs"],
