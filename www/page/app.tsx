@@ -2,11 +2,11 @@ import { signal } from "@preact/signals";
 import type { ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 import type { Charts } from "./charts";
-import { viewOf } from "./explore/address";
+import { isOf, viewOf } from "./explore/address";
 import type { Player } from "./inside/player";
 import { hasEngine, type Place } from "./model/history";
 import { messageOf } from "./model/trouble";
-import { closeOpened, follow, hovering, opened, openFiles, opening } from "./opening";
+import { closeOpened, follow, followView, hovering, opened, openFiles, opening } from "./opening";
 import { goTo, place } from "./rooms";
 import type { Session } from "./session";
 import { Header } from "./views/header";
@@ -22,7 +22,8 @@ const missing = signal("");
 
 export function App({ session, charts }: { session: Session; charts: Charts }) {
   const { room, embedded } = place.value;
-  const exploresSnapshot = room === "explore" && viewOf(location.hash).of === "snapshot";
+  const view = viewOf(location.hash);
+  const exploresSnapshot = room === "explore" && view.of !== "own";
   useEffect(() => {
     missing.value = "";
     if (!hasEngine(room)) inside.value?.leave();
@@ -30,6 +31,7 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
     if (room === "open") return follow(location.hash);
     if (room === "live") return;
     if (room === "explore") {
+      if (exploresSnapshot) followView(view);
       import("./explore/room").then((loaded) => (explore.value = loaded)).catch((error) => (missing.value = messageOf(error)));
       return;
     }
@@ -61,7 +63,15 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
       <main id="content">
         <Opening />
         {room === "explore" && !missing.value ? (
-          Explore && (exploresSnapshot ? guest ? <Explore.SnapshotExplore key={guest.snapshot.feed.id} snapshot={guest.snapshot} /> : <Explore.NoSnapshot onOpen={openFiles} /> : <Explore.OwnExplore session={session} />)
+          Explore &&
+          (!exploresSnapshot ? (
+            <Explore.OwnExplore session={session} />
+          ) : guest && isOf(view, guest.snapshot.source) ? (
+            <Explore.SnapshotExplore key={guest.snapshot.feed.id} snapshot={guest.snapshot} />
+          ) : (
+            // While it is being opened, that is told above.
+            (opening.value === undefined || opening.value.problem !== "") && <Explore.NoSnapshot source={view} onOpen={openFiles} />
+          ))
         ) : room === "open" ? (
           guest ? <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={close} /> : <OpenRoom />
         ) : room === "live" ? (

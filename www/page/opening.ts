@@ -2,10 +2,10 @@
 // then. The example and what was kept have addresses; what was given has none but the room's, as its bytes are in this tab alone.
 
 import { signal } from "@preact/signals";
-import { viewOf } from "./explore/address";
+import { hashOf, isOf, type Source, viewOf } from "./explore/address";
 import { keptNames } from "./kept";
 import { messageOf } from "./model/trouble";
-import { goTo } from "./rooms";
+import { goTo, place } from "./rooms";
 import type { Given } from "./snapshot/files";
 import type { OpenedSnapshot } from "./snapshot/opened";
 
@@ -24,15 +24,34 @@ export const opening = signal<{ name: string; problem: string } | undefined>(und
 /** Something is held above the page. */
 export const hovering = signal(false);
 
+/** A file that was given has no other address than that of the room. */
+const GIVEN: Source = { of: "snapshot", name: "" };
+
 let asked = 0;
+/** The address of what is being opened. */
+let underway = "";
 
 export function openGiven(name: string, give: () => Promise<readonly Given[]>): Promise<void> {
-  return openWith(name, ROOM, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
+  return openWith(name, ROOM, GIVEN, async ({ OpenedSnapshot: Opened }) => Opened.open(await give()));
 }
 
-async function openWith(name: string, address: string, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
+/** Samples that are no file yet. */
+export async function openPasted(text: string): Promise<void> {
+  let name = "samples";
+  try {
+    name = (await import("./snapshot/samples")).pastedName(text, new Date());
+  } catch {
+    // Code that does not come is told of where it is needed next.
+  }
+  const file = new File([text], name, { type: "text/plain" });
+  // A metric of InfluxDB may have a slash, which parts a file's path from its name.
+  return openGiven(name, async () => [{ path: name.replaceAll("/", "∕"), file }]);
+}
+
+async function openWith(name: string, address: string, source: Source, open: (loaded: Loaded) => Promise<OpenedSnapshot>): Promise<void> {
   const turn = ++asked;
   opening.value = { name, problem: "" };
+  underway = address;
   try {
     const loaded = await import("./snapshot/room");
     const { SnapshotRoom } = loaded;
@@ -40,18 +59,24 @@ async function openWith(name: string, address: string, open: (loaded: Loaded) =>
     if (turn !== asked) return void snapshot.close();
     closeOpened();
     snapshot.address = address;
+    snapshot.source = source;
     opened.value = { snapshot, Room: SnapshotRoom };
-    // Whoever wanted to explore one goes on with that.
-    if (viewOf(location.hash).of !== "snapshot") goTo(address);
+    // Whoever wanted to explore something goes on with that.
+    const view = viewOf(location.hash);
+    const isExplored = place.peek().room === "explore" && view.of !== "own";
+    if (!isExplored) goTo(address);
+    else if (!isOf(view, source)) goTo(hashOf({ ...view, ...source }));
     scrollTo(0, 0);
   } catch (error) {
     if (turn === asked) opening.value = { name, problem: messageOf(error) };
+  } finally {
+    if (turn === asked) underway = "";
   }
 }
 
 /** Opens what an address of the room names, unless it is what is open. */
 export function follow(address: string): void {
-  if (opened.peek()?.snapshot.address === address) return;
+  if (opened.peek()?.snapshot.address === address || underway === address) return;
   const parameters = new URLSearchParams(address.split("?")[1] ?? "");
   const name = parameters.get("kept");
   if (parameters.has("example")) void openExample(address);
@@ -59,9 +84,15 @@ export function follow(address: string): void {
   else closeOpened();
 }
 
+/** Opens what a view in the room Explore is of, if an address can name it and it is not open. */
+export function followView({ of, name }: Source): void {
+  if (of === "example") follow(EXAMPLE_ADDRESS);
+  else if (of === "kept") follow(keptAddress(name));
+}
+
 /** A snapshot that comes with the page: what a server of 1.79.5 wrote and one of 1.150 went on with. */
 function openExample(address: string): Promise<void> {
-  return openWith("example.tar.gz", address, async ({ OpenedSnapshot: Opened }) => {
+  return openWith("example.tar.gz", address, { of: "example", name: "" }, async ({ OpenedSnapshot: Opened }) => {
     const answer = await fetch(EXAMPLE);
     if (!answer.ok) throw new Error(`the example that comes with the page could not be loaded: ${answer.status} ${answer.statusText}`);
     const snapshot = await Opened.open([{ path: "example.tar.gz", file: new File([await answer.blob()], "example.tar.gz") }]);
@@ -72,7 +103,7 @@ function openExample(address: string): Promise<void> {
 
 /** Opens a database that was kept before. Anybody can write an address: a name that is not known must not become a database. */
 function openKept(name: string, address: string): Promise<void> {
-  return openWith(name, address, async ({ OpenedSnapshot: Opened }) => {
+  return openWith(name, address, { of: "kept", name }, async ({ OpenedSnapshot: Opened }) => {
     if (!(await keptNames()).includes(name)) throw new Error("This browser keeps no snapshot of this name: it was removed, or is in another browser.");
     return Opened.openKept(name);
   });
@@ -86,6 +117,7 @@ export function openFiles(list: FileList): void {
 /** Closes what is open, and gives up what is being opened. */
 export function closeOpened(): void {
   asked++;
+  underway = "";
   opening.value = undefined;
   void opened.value?.snapshot.close();
   opened.value = undefined;

@@ -4,7 +4,7 @@ import { signal } from "@preact/signals";
 import { type Database, destroy, type EngineEvent, type EngineState, type Opened, open, type SeriesHandle } from "sandglass";
 import { EngineModel } from "./model/engine";
 import { type Trouble, troubleOf, troubleOfRemoving } from "./model/trouble";
-import { append, describe, type Line } from "./model/words";
+import { append, describe, type Keeper, type Line } from "./model/words";
 import { parseExposition } from "./replay/exposition";
 import { instants, live, store } from "./replay/history";
 import { Machine } from "./replay/machine";
@@ -41,6 +41,9 @@ const GRACE_MS = 800;
 /** The drawing is brought up to date so often, in milliseconds; its movements are smooth by themselves. */
 const FRAME_MS = 80;
 const LOG_LINES = 200;
+/** From this interval on there is no log. */
+const UNLOGGED_FROM_MS = 5_000;
+export const hasLog = (state: EngineState | undefined): boolean => state !== undefined && state.config.durableWithinMs < UNLOGGED_FROM_MS;
 /** Where the last answer of the machine is looked for when the database is opened again: ever further back. */
 const LOOK_BACK_MS = [2 * 60e3, 3600e3, 24 * 3600e3, 400 * 24 * 3600e3];
 
@@ -277,11 +280,16 @@ export class Session {
     this.model.apply(event, performance.now());
     this.snapshots.take(event);
     this.#wantDrawing();
-    const line = describe(event, this.model);
+    const line = describe(event, this.model, this.#keeper);
     if (!line) return;
     append(this.#lines, line);
     if (this.#lines.length > 2 * LOG_LINES) this.#lines.splice(0, LOG_LINES);
     this.#linesChanged = true;
+  }
+
+  get #keeper(): Keeper {
+    if (this.storage.peek() === "memory") return "nothing";
+    return hasLog(this.state.peek()) ? "log" : "parts";
   }
 
   #inspect = async (): Promise<void> => {

@@ -13,9 +13,17 @@ export interface Asked {
 export const SORTS = ["name", "last", "min", "mean", "max"] as const;
 export type SortKey = (typeof SORTS)[number];
 
-export interface View {
-  /** What is asked: the page's own database, or the snapshot that is open. */
-  of: "own" | "snapshot";
+export const SOURCES = ["own", "snapshot", "example", "kept"] as const;
+
+/** Which database is asked. */
+export interface Source {
+  /** The page's own one; what was opened from a file, whose bytes are in no address; the example; or one that was kept. */
+  of: (typeof SOURCES)[number];
+  /** Of one that was kept. */
+  name: string;
+}
+
+export interface View extends Source {
   queries: readonly Asked[];
   dialect: Dialect;
   /** As they were written; empty for what the database suggests. */
@@ -42,6 +50,7 @@ export interface View {
 
 export const EMPTY: View = {
   of: "own",
+  name: "",
   queries: [],
   dialect: "metricsql",
   from: "",
@@ -70,8 +79,10 @@ export function viewOf(hash: string): View {
   const hidden = new Set(text("hide").split("."));
   const sort = text("sort");
   const shape = text("as");
+  const of = SOURCES.find((one) => one === text("of")) ?? "own";
   return {
-    of: text("of") === "snapshot" ? "snapshot" : "own",
+    of,
+    name: of === "kept" ? text("name") : "",
     queries: read
       .getAll("q")
       .slice(0, MOST_QUERIES)
@@ -92,9 +103,13 @@ export function viewOf(hash: string): View {
   };
 }
 
+/** Whether a view is of this database. */
+export const isOf = (view: Source, source: Source): boolean => view.of === source.of && view.name === source.name;
+
 export function hashOf(view: View): string {
   const parts: [string, string][] = [];
   if (view.of !== "own") parts.push(["of", view.of]);
+  if (view.of === "kept") parts.push(["name", view.name]);
   for (const { expression } of view.queries) parts.push(["q", expression]);
   const hidden = view.queries.flatMap(({ isHidden }, i) => (isHidden ? [i] : []));
   if (hidden.length > 0) parts.push(["hide", hidden.join(".")]);

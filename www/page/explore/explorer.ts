@@ -1,10 +1,10 @@
 // What the room asks of a database, and what it was told. All that a visitor can choose is in `view`, which is what the address says.
 
 import { computed, type ReadonlySignal, signal } from "@preact/signals";
-import type { Database, InstantResult, QueryStats, RangeResult, SeriesData } from "sandglass";
+import type { Database, Dialect, InstantResult, QueryStats, RangeResult, SeriesData } from "sandglass";
 import { messageOf } from "../model/trouble";
 import { exactly } from "../model/selector";
-import { EMPTY, hashOf, MOST_QUERIES, type View, viewOf } from "./address";
+import { EMPTY, hashOf, isOf, MOST_QUERIES, type Source, type View, viewOf } from "./address";
 import { durationOf, instantOf, isRelative, settled, stepFor, written } from "./times";
 
 export interface Range {
@@ -15,6 +15,8 @@ export interface Range {
 
 export interface Answer {
   expression: string;
+  /** The language that it was asked in. */
+  dialect: Dialect;
   /** Of a chart and of a heat map. */
   range?: RangeResult;
   /** Of a table. */
@@ -78,7 +80,7 @@ export class Explorer {
   #read = "";
 
   constructor(
-    readonly of: View["of"],
+    readonly source: Source,
     readonly database: ReadonlySignal<Database | undefined>,
     suggestion: (database: Database) => Promise<Suggestion>,
   ) {
@@ -113,8 +115,8 @@ export class Explorer {
     if (!location.hash.startsWith("#explore") || !this.#database) return;
     let view = viewOf(location.hash);
     // Both events tell of one step.
-    if (view.of !== this.of || location.hash === this.#read) return;
-    if (location.hash === "#explore" && left !== "" && viewOf(left).of === this.of) view = viewOf(left);
+    if (!isOf(view, this.source) || location.hash === this.#read) return;
+    if (location.hash === "#explore" && left !== "" && isOf(viewOf(left), this.source)) view = viewOf(left);
     left = "";
     const { expression, from, to } = this.#suggestion;
     if (view.queries.length === 0) view = { ...view, queries: [{ expression, isHidden: false }] };
@@ -220,10 +222,13 @@ export class Explorer {
 
   /** Moves by shares of the range, or widens it. */
   move(share: number, factor = 1): void {
-    const range = this.range();
-    if (!range) return;
-    const width = range.end - range.start;
-    const middle = (range.start + range.end) / 2 + share * width;
+    if (!this.range()) return;
+    // As it was typed, not as it is asked: there it begins at a step, and each move would have it begin earlier.
+    const { from, to } = this.view.peek();
+    const now = this.now();
+    const [first, last] = [instantOf(from, now), instantOf(to, now, true)];
+    const width = last - first;
+    const middle = (first + last) / 2 + share * width;
     const [start, end] = [middle - (width * factor) / 2, middle + (width * factor) / 2];
     if (Math.abs(start) > 8e15 || Math.abs(end) > 8e15) return;
     this.change({ from: written(Math.round(start)), to: written(Math.round(end)), refresh: this.isLive.peek() ? "" : this.view.peek().refresh });
@@ -309,9 +314,9 @@ export class Explorer {
           if (signal.aborted) return;
           const end = result.timestamps.at(-1) ?? range.end;
           this.shown.value = { start: end - width, end, step: range.step };
-          tell({ expression, range: result, stats: result.stats, warnings: result.warnings, problem: "", code: "" });
+          tell({ expression, dialect, range: result, stats: result.stats, warnings: result.warnings, problem: "", code: "" });
         },
-        (error) => tell(failed(expression, error)),
+        (error) => tell(failed(expression, dialect, error)),
       );
     });
     this.asking.value = false;
@@ -346,21 +351,22 @@ async function answerOf(database: Database, expression: string, view: View, rang
         }
         if (samples > MOST_RAW_SAMPLES) break;
       }
-      return { expression, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
+      return { expression, dialect, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };
     }
     if (view.shape === "table") {
       const instant = await database.query(expression, { time: range.end, dialect, trace, signal });
-      return { expression, instant, stats: instant.stats, warnings: instant.warnings, problem: "", code: "" };
+      return { expression, dialect, instant, stats: instant.stats, warnings: instant.warnings, problem: "", code: "" };
     }
     const found = await database.queryRange(expression, { ...range, dialect, trace, signal });
-    return { expression, range: found, stats: found.stats, warnings: found.warnings, problem: "", code: "" };
+    return { expression, dialect, range: found, stats: found.stats, warnings: found.warnings, problem: "", code: "" };
   } catch (error) {
-    return failed(expression, error);
+    return failed(expression, dialect, error);
   }
 }
 
-const failed = (expression: string, error: unknown): Answer => ({
+const failed = (expression: string, dialect: Dialect, error: unknown): Answer => ({
   expression,
+  dialect,
   warnings: [],
   problem: messageOf(error),
   code: String((error as { code?: unknown }).code ?? ""),

@@ -4,7 +4,7 @@ import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, c
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching } from "@codemirror/language";
 import { type Diagnostic, forceLinting, linter } from "@codemirror/lint";
-import { EditorState, Prec, type Text } from "@codemirror/state";
+import { EditorState, Prec, StateEffect, type Text } from "@codemirror/state";
 import { drawSelection, EditorView, keymap, placeholder } from "@codemirror/view";
 import { useEffect, useRef } from "preact/hooks";
 import type { Answer, Explorer } from "./explorer";
@@ -14,6 +14,9 @@ import { letter } from "./lines";
 
 /** A mistake is told when nothing was typed for so long, or when the expression was run. */
 const CHECK_MS = 700;
+
+/** The text is as it was, but what was said of it may hold no more. */
+const recheck = StateEffect.define<null>();
 
 const theme = EditorView.theme({
   "&": { fontSize: "13px", backgroundColor: "var(--sunk)", color: "var(--ink)", borderRadius: "9px", border: "1px solid transparent" },
@@ -84,7 +87,10 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
           bracketMatching(),
           closeBrackets(),
           autocompletion({ override: [complete], icons: false, maxRenderedOptions: 60 }),
-          linter((shown) => mistakes(explorer, at, shown.state.doc), { delay: CHECK_MS }),
+          linter((shown) => mistakes(explorer, at, shown.state.doc), {
+            delay: CHECK_MS,
+            needsRefresh: ({ transactions }) => transactions.some(({ effects }) => effects.some((effect) => effect.is(recheck))),
+          }),
           keymap.of([...closeBracketsKeymap, ...historyKeymap, ...defaultKeymap]),
           EditorView.lineWrapping,
           EditorView.contentAttributes.of({ "aria-label": `Query ${letter(at)}`, autocapitalize: "off", spellcheck: "false" }),
@@ -123,8 +129,8 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
   useEffect(() => {
     const view = editor.current;
     if (!view) return;
-    // A dispatch asks for the check that is then forced.
-    view.dispatch({});
+    // Only a check that was asked for can be forced.
+    view.dispatch({ effects: recheck.of(null) });
     forceLinting(view);
   }, [answer, dialect]);
 
@@ -136,7 +142,7 @@ async function mistakes(explorer: Explorer, at: number, document: Text): Promise
   const expression = document.toString();
   const answer: Answer | undefined = explorer.answers.peek()[at];
   if (expression.trim() === "") return [];
-  const isAnswered = answer?.expression === expression.trim();
+  const isAnswered = answer?.expression === expression.trim() && answer.dialect === explorer.view.peek().dialect;
   const message = isAnswered ? answer.problem : await explorer.check(expression).catch(() => "");
   // The answer is of the text without the space round it.
   const found = placed(message, isAnswered ? expression.length - expression.trimStart().length : 0, document);

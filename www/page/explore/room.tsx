@@ -5,6 +5,7 @@ import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Database } from "sandglass";
 import { bytes, many, plural } from "../model/format";
+import { kept, refreshKept } from "../kept";
 import { messageOf } from "../model/trouble";
 import type { Session } from "../session";
 import { pictureOf, save } from "../save";
@@ -12,7 +13,7 @@ import type { OpenedSnapshot } from "../snapshot/opened";
 import { Segmented } from "../views/segmented";
 import { ChooseFile } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
-import { MOST_QUERIES, type Shape, type View } from "./address";
+import { EMPTY, hashOf, MOST_QUERIES, type Shape, type Source, type View, viewOf } from "./address";
 import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
 import { colourOf } from "./figures";
@@ -52,7 +53,7 @@ export function OwnExplore({ session }: { session: Session }) {
     <>
       <TroubleCard session={session} />
       <Explore
-        of="own"
+        source={EMPTY}
         database={session.database}
         suggest={async () => ({ expression: "sum by (mode) (rate(node_cpu_seconds_total[1m]))", from: "now-15m", to: "now" })}
         version={filling ? "filling" : "filled"}
@@ -67,36 +68,66 @@ export function OwnExplore({ session }: { session: Session }) {
   );
 }
 
+const WHAT: Record<OpenedSnapshot["whereabouts"], readonly [what: string, where: string]> = {
+  "in place": ["The snapshot", "read where it lies"],
+  unpacked: ["The snapshot", "unpacked into this tab’s memory"],
+  samples: ["The samples of", "read into this tab’s memory"],
+  kept: ["The database", "kept in this browser"],
+};
+
 /** Over a snapshot that is open. */
 export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
-    <Explore of="snapshot" database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
-      The snapshot <bdi>{snapshot.name}</bdi>, read where it lies. <a href={snapshot.address}>Its months, parts and bytes</a>
+    <Explore source={snapshot.source} database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
+      {WHAT[snapshot.whereabouts][0]} <bdi>{snapshot.name}</bdi>, {WHAT[snapshot.whereabouts][1]}. <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }
 
-/** The address is of a snapshot, and none is open. */
-export function NoSnapshot({ onOpen }: { onOpen: (files: FileList) => void }) {
+/** The address is of something that is not open: what can be opened from here. */
+export function NoSnapshot({ source, onOpen }: { source: Source; onOpen: (files: FileList) => void }) {
+  useEffect(() => void refreshKept().catch(() => {}), []);
   return (
     <section class={`card ${style.absent}`} aria-labelledby="no-snapshot-title">
       <h1 id="no-snapshot-title" class={style.title}>
-        This view is of a snapshot
+        The database of this view is not open
       </h1>
       <p class={style.lead}>
-        A snapshot is read in the tab that it was opened in, and its bytes are not in an address. Open it here, or drop it anywhere on the page; or look at{" "}
-        <a href="#explore?of=own">the page’s own database</a>.
+        {source.of === "snapshot"
+          ? "This view is of a file, and a file stays open only until its tab is reloaded or left. Open it again, or drop it anywhere on the page: the queries are then asked of it."
+          : "Open something else: the queries are then asked of it."}
       </p>
       <div class="controls">
         <ChooseFile onChoose={onOpen} />
+        <a class="button" href={addressOf({ of: "example", name: "" })}>
+          The example
+        </a>
+        <a class="button" href={addressOf({ of: "own", name: "" })}>
+          The page’s own database
+        </a>
       </div>
+      {kept.value.length > 0 && (
+        <>
+          <h2>Kept in this browser</h2>
+          <ul>
+            {kept.value.map((name) => (
+              <li key={name}>
+                <a href={addressOf({ of: "kept", name })}>{name}</a>
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
     </section>
   );
 }
 
+/** The view that the address has, of another database. */
+const addressOf = (source: Source): string => (source.of === "own" ? "#explore?of=own" : hashOf({ ...viewOf(location.hash), ...source }));
+
 interface ExploreProps {
-  of: View["of"];
+  source: Source;
   database: ReadonlySignal<Database | undefined>;
   suggest: (database: Database) => Promise<Suggestion>;
   /** Asks anew when it is another one. */
@@ -104,8 +135,8 @@ interface ExploreProps {
   children: ComponentChildren;
 }
 
-function Explore({ of, database, suggest, version, children }: ExploreProps) {
-  const explorer = useMemo(() => new Explorer(of, database, suggest), [of, database]);
+function Explore({ source, database, suggest, version, children }: ExploreProps) {
+  const explorer = useMemo(() => new Explorer(source, database, suggest), [source, database]);
   useEffect(() => explorer.close, [explorer]);
   useEffect(() => void explorer.ask(), [explorer, version]);
   const view = explorer.view.value;
@@ -175,7 +206,7 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
         <div class={style.counted}>
           <div>
             <h2 id="traced-title">Trace</h2>
-            <p class="hint">What was done for the answer, step by step, and what was read.</p>
+            <p class="hint">The steps that the engine took for the answer, and what each of them read.</p>
           </div>
           <button
             type="button"
@@ -195,7 +226,7 @@ function Explore({ of, database, suggest, version, children }: ExploreProps) {
         <div class={style.counted}>
           <div>
             <h2 id="counted-title">Cardinality</h2>
-            <p class="hint">Which metrics, labels and values there are most series of.</p>
+            <p class="hint">Which metrics, labels and values have the most series.</p>
           </div>
           <button
             type="button"
@@ -361,7 +392,12 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
         </p>
       )}
       <div class={style.result} data-shape={view.shape} aria-busy={explorer.asking.value}>
-        {view.shape === "table" && <InstantTables answers={answers} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
+        {view.shape === "raw" && (
+          <p class="note">
+            Raw shows samples as they are stored. It takes selectors only, such as <code>{'node_load1{job="node"}'}</code>, and no functions or operators.
+          </p>
+        )}
+        {view.shape === "table" && <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
         {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
         {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
           <>
@@ -391,6 +427,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
 function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void }) {
   const answers = explorer.answers.value;
   const shown = explorer.shown.value;
+  const { dialect } = explorer.view.value;
   const heats = useMemo(() => answers.map((answer) => answer?.range && heatOf(answer.range)), [answers]);
   if (!shown) return null;
   return (
@@ -401,8 +438,8 @@ function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void
         ) : (
           answers[query]?.range && (
             <p key={query} class={style.nothing}>
-              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m])), or with vmrange, such as
-              histogram_over_time(node_load1[5m])
+              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m]))
+              {dialect === "metricsql" && ", or with vmrange, such as histogram_over_time(node_load1[5m])"}
             </p>
           )
         ),

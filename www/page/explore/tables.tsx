@@ -11,18 +11,19 @@ import style from "./explore.module.css";
 const ROWS = 200;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
-export function InstantTables({ answers, order, onOrder }: { answers: readonly (Answer | undefined)[]; order: string; onOrder: (order: string) => void }) {
+/** `at` is the instant that was asked for. */
+export function InstantTables({ answers, at, order, onOrder }: { answers: readonly (Answer | undefined)[]; at: number | undefined; order: string; onOrder: (order: string) => void }) {
   const shown = answers.flatMap((answer, query) => (answer?.instant ? [{ instant: answer.instant, query }] : []));
   return (
     <>
       {shown.map(({ instant, query }) => (
-        <InstantTable key={query} instant={instant} title={shown.length > 1 ? letter(query) : ""} order={order} onOrder={onOrder} />
+        <InstantTable key={query} instant={instant} at={at} title={shown.length > 1 ? letter(query) : ""} order={order} onOrder={onOrder} />
       ))}
     </>
   );
 }
 
-function InstantTable({ instant, title, order, onOrder }: { instant: InstantResult; title: string; order: string; onOrder: (order: string) => void }) {
+function InstantTable({ instant, at, title, order, onOrder }: { instant: InstantResult; at: number | undefined; title: string; order: string; onOrder: (order: string) => void }) {
   const sort = { by: order.replace(/^-/, ""), isDescending: order.startsWith("-") };
   const [most, setMost] = useState(ROWS);
   if (instant.type === "scalar" || instant.type === "string") {
@@ -56,7 +57,13 @@ function InstantTable({ instant, title, order, onOrder }: { instant: InstantResu
       <bdi>{labels[name]}</bdi>
     </td>
   );
-  if (rows.length === 0) return <Nothing />;
+  if (rows.length === 0) {
+    return (
+      <p class={style.nothing}>
+        {title && `${title}: `}no series has a value at {at === undefined ? "the end of the range" : instantText(at)}. A table shows one instant, the end of the range; a chart shows all of it.
+      </p>
+    );
+  }
   return (
     <div class={style.scroll} role="region" aria-label={`Values${title && ` of ${title}`}`} tabIndex={0}>
       <table class={style.table}>

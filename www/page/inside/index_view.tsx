@@ -135,7 +135,7 @@ export function IndexView({ player }: { player: Player }) {
               );
             })}
           </ol>
-          <p class="note">In each part the metaindex, which is in memory, names the index block, that names the block, and within it the key is found by halving. Then only blocks of data with these TSIDs are read.</p>
+          <p class="note">The metaindex of each part is in memory. It names the index block, the index block names the block, and in the block the key is found by halving. Then only blocks of data with these TSIDs are read.</p>
         </section>
       )}
     </div>

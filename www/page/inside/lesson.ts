@@ -29,6 +29,7 @@ export class Lesson {
     const answer = questionOf(id)?.answered({
       house: player.house,
       state: player.state.peek(),
+      before: player.before,
       deeds: player.history.peek().actions.filter(({ at, kind }) => !given.has(`${at}${kind}`)),
       part: player.part.peek(),
       block: player.block.peek(),

@@ -26,6 +26,8 @@ const RERUN_AFTER_MS = 40;
 /** How far a step looks for the next event, and in which steps. */
 const STEP_LOOK_MS = 60_000;
 const STEP_MS = 100;
+/** After something the visitor has done time runs on for so long at least, and no longer where it stood still. */
+export const AFTER_DEED_MS = 6000;
 
 export class Player {
   readonly history = signal<History>({ situation: "steady", seed: 7, actions: [] });
@@ -35,6 +37,8 @@ export class Player {
   readonly playing = signal(false);
   readonly speed = signal(1);
   readonly state = signal<EngineState | undefined>(undefined);
+  /** As it was before the visitor's last deed. */
+  before: EngineState | undefined;
   /** The fingerprint of the state, while nothing moves and the state is that of the instant that is shown. */
   readonly print = signal("");
   readonly zoom = signal<readonly string[]>([]);
@@ -125,6 +129,7 @@ export class Player {
     if (this.situation.value !== situation || !this.ready.value) this.speed.value = situation.speed;
     this.situation.value = situation;
     this.until = undefined;
+    this.before = undefined;
     this.playing.value = false;
     this.zoom.value = [];
     this.part.value = this.block.value = undefined;
@@ -230,7 +235,7 @@ export class Player {
 
   /**
    * Something the visitor does now: at the instant that is shown, or while time runs where the engine is, which is a frame further.
-   * What came later is another future.
+   * What came later is another future. Of time that stood still so much runs on as shows what has come of it.
    */
   async act(kind: ActionKind): Promise<void> {
     const [world, run] = [this.#world, this.#run];
@@ -238,6 +243,8 @@ export class Player {
     if (run !== this.#run) return;
     if (world && this.playing.value && !this.shown.value) this.#fold(world.at, false);
     const at = this.at.value;
+    const end = at + AFTER_DEED_MS;
+    this.before = this.state.value;
     const history = fork(this.history.value, { at, kind });
     this.history.value = history;
     this.print.value = "";
@@ -255,7 +262,8 @@ export class Player {
     } else {
       await this.#rerun(at);
     }
-    if (!this.playing.value) this.play();
+    if (!this.playing.value) this.play(end);
+    else if (this.until !== undefined) this.until = Math.max(this.until, end);
   }
 
   setSpeed(speed: number): void {

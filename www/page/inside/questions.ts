@@ -1,7 +1,7 @@
 // One question for each chapter, which is answered by doing: what has to come about for it, and what that shows.
 
 import type { BlockDetails, EngineState, PartDetails } from "sandglass/inline";
-import { bytes, grouped, plural } from "../model/format";
+import { bytes, grouped, plural, significant } from "../model/format";
 import type { Action } from "../model/history";
 import type { House } from "../model/house";
 
@@ -9,6 +9,8 @@ import type { House } from "../model/house";
 export interface Facts {
   house: House;
   state: EngineState | undefined;
+  /** As it was before the last deed of this visit. */
+  before: EngineState | undefined;
   /** What the visitor has done beside the chapter's own course, in order of time. */
   deeds: readonly Action[];
   /** What is looked into. */
@@ -32,6 +34,16 @@ export interface Question {
 const MANY_ROWS = 100;
 /** Rows of one scrape. */
 const ONE_SCRAPE = 12;
+
+/** Bytes of parts on disk, and what was written for them. */
+function onDisk({ partitions }: EngineState): { stored: number; written: number } {
+  const sums = { stored: 0, written: 0 };
+  for (const { parts, merged } of partitions) {
+    for (const part of parts) if (part.class !== "inmemory") sums.stored += part.bytes;
+    sums.written += merged.flushes.bytes + merged.merges.bytes;
+  }
+  return sums;
+}
 
 export const QUESTIONS: Readonly<Record<string, Question>> = {
   "a-sample-arrives": {
@@ -59,13 +71,18 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     },
   },
   "why-merge": {
-    asks: "The mergers see nothing here that pays. Make them merge all the same: what does that do to write amplification?",
-    hint: "Press “Merge all”, and look at the number above the picture before and after.",
-    answered: ({ house, deeds }) => {
-      const merge = deeds.some(({ kind }) => kind === "merge") && house.merges.findLast(({ reason, output }) => reason === "forced" && output !== undefined);
-      if (!merge) return undefined;
-      const { bytes: read, output } = merge;
-      return `${bytes(output?.bytes ?? 0)} were written anew to save ${bytes(Math.max(0, read - (output?.bytes ?? 0)))}. The large parts among them were good already: this is what the rule of 7.5 keeps mergers from.`;
+    asks: "No merge pays here now, so the engine does none. Make it merge all the same. What does that do to write amplification?",
+    hint: "Look at “write amplification” above the picture, press “Merge all”, and look again.",
+    answered: ({ house, state, before, deeds }) => {
+      const forced = house.merges.filter(({ reason }) => reason === "forced");
+      if (!state || !deeds.some(({ kind }) => kind === "merge") || forced.length === 0 || forced.some(({ finishedAt }) => finishedAt === undefined)) return undefined;
+      const [then, now] = [before && onDisk(before), onDisk(state)];
+      // What is known of the engine may be older than what is known of the house.
+      if (then && now.written === then.written) return undefined;
+      const rose = then ? `It rose from ${significant(then.written / then.stored)}× to ${significant(now.written / now.stored)}×` : `It is ${significant(now.written / now.stored)}× now`;
+      const anew = forced.reduce((sum, { output }) => sum + (output?.bytes ?? 0), 0);
+      const read = forced.reduce((sum, merge) => sum + merge.bytes, 0);
+      return `${rose}: ${bytes(read)} of parts were written again, as ${bytes(anew)}. Fewer bytes are there, and more were written for each. Parts as small as these shrink a lot in a merge; large ones hardly do, and the rule of 7.5 spares them the rewriting.`;
     },
   },
   "what-a-merge-saves": {
@@ -138,7 +155,7 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
   },
   "a-crash": {
     asks: "Crash it so that not one row is lost.",
-    hint: "Something you can press brings all that waits in memory to disk first. What comes after that is lost again: be quick, or slow time down.",
+    hint: "One of the buttons brings all that is in memory to disk. Samples that come after that are in memory again, so that the crash has to come before the next second: choose the speed 0.1×.",
     answered: ({ house, deeds }) =>
       deeds.some(({ kind }) => kind === "crash") && house.crashes.some(({ lostRows }) => lostRows === 0)
         ? "A snapshot is complete, so it brings to disk all that was accepted. A flush does not: it makes in-memory parts of rows, and these are lost as rows are."

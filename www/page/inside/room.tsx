@@ -129,6 +129,12 @@ export function Room({ player }: { player: Player }) {
       {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
+          {!inChapters && !player.embedded && (
+            <p class="note inside-intro">
+              You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Press Play, then try a button below the
+              picture, or choose another situation further down.
+            </p>
+          )}
           {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
           {!inChapters && <p class="watch">{situation.watch}</p>}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
@@ -262,7 +268,14 @@ function useChapterZoom(player: Player): void {
     if (!isOver || zoom === undefined || lookedInto === id) return;
     lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
-    if (largest) void player.zoomTo([largest.month, String(largest.id), ...(zoom === "part" ? [] : [String(zoom)])]);
+    if (!largest) return;
+    const path = [largest.month, String(largest.id)];
+    void player.zoomTo(path).then(() => {
+      // Blocks lie in the order of their TSIDs, so that the metric has to be looked for. The visitor may have gone elsewhere meanwhile.
+      if (zoom === "part" || player.zoom.peek() !== path) return;
+      const block = player.part.peek()?.headers.findIndex(({ labels }) => labels?.__name__ === zoom.metric) ?? -1;
+      if (block >= 0) void player.zoomTo([...path, String(block)]);
+    });
   }, [isOver, id, player]);
 }
 
@@ -290,7 +303,7 @@ function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string |
               <strong>Snapshot at {clock(at + player.situation.value.startTime)}</strong>
               <span>
                 {plural(linked.length, "data part")}, {bytes(size)} linked, 0 B copied
-                {gone > 0 && `; ${grouped(gone)} of them live on here alone`}
+                {gone > 0 && `; ${grouped(gone)} of them live on in snapshots alone`}
               </span>
             </button>
           </li>

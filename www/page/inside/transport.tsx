@@ -1,7 +1,7 @@
 // Time: play, pause, steps, speed, and a line to be dragged along.
 
 import type { ActionKind } from "../model/history";
-import { type Player, SPEEDS } from "./player";
+import { AFTER_DEED_MS, type Player, SPEEDS } from "./player";
 
 const MARKS: Partial<Record<string, string>> = {
   late: "late samples",
@@ -99,6 +99,7 @@ export function Deeds({ player }: { player: Player }) {
           {name}
         </button>
       ))}
+      <span class="note">If time stands still, it runs on for {AFTER_DEED_MS / 1000} s after each.</span>
     </div>
   );
 }

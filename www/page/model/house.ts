@@ -52,7 +52,7 @@ export interface HouseSnapshot {
   at: number;
   parts: number;
   bytes: number;
-  /** Data parts that it links. */
+  /** Data parts that it links; those that a crash has found merged away have numbers below zero. */
   linked: HousePart[];
 }
 
@@ -99,6 +99,8 @@ export class House {
   written = { flushed: 0, merged: 0 };
   version = 0;
   #generations = new Map<string, number>();
+  /** Numbers of parts that are in snapshots alone since a crash, by their names. */
+  #lost = new Map<string, number>();
 
   apply({ at, what }: Happening): void {
     this.version++;
@@ -268,6 +270,21 @@ export class House {
       for (const part of parts) {
         month.parts.set(part.id, { ...part, month: name, generation: this.#generations.get(part.name) ?? 1, bornAt: at });
       }
+    }
+    this.#relink();
+  }
+
+  /** What a snapshot links is the same files after a crash, but parts have other numbers: they are found by their names. */
+  #relink(): void {
+    const present = new Map(this.parts().map((part) => [`${part.month}/${part.name}`, part]));
+    for (const snapshot of this.snapshots) {
+      snapshot.linked = snapshot.linked.map((part) => {
+        const name = `${part.month}/${part.name}`;
+        const id = this.#lost.get(name) ?? -1 - this.#lost.size;
+        const found = present.get(name);
+        if (!found) this.#lost.set(name, id);
+        return found ?? { ...part, id };
+      });
     }
   }
 

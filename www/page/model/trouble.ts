@@ -70,7 +70,8 @@ export function troubleOfRemoving(error: unknown): Trouble {
 }
 
 export function messageOf(error: unknown): string {
-  return codeAndMessage(error).message;
+  // The engine's messages speak to programs, too; a visitor of the page has no call to make.
+  return codeAndMessage(error).message.replace(/[,;] ask inspect\(\)[^.]*$/, "");
 }
 
 function codeAndMessage(error: unknown): { code: string; message: string } {

@@ -26,8 +26,13 @@ const REASON: Record<string, string> = {
   deduplication: "Merged and de-duplicated",
 };
 
+/** What keeps samples over a crash: a log from their first second on, the parts on disk, or, in memory alone, nothing. */
+export type Keeper = "log" | "parts" | "nothing";
+
+const KEPT: Record<Keeper, string> = { log: "; the log need not keep these rows any more", parts: "; now durable", nothing: "" };
+
 /** Words for an event that the model has already taken in; nothing for those that only the drawing shows. */
-export function describe(event: EngineEvent, model: EngineModel): Line | undefined {
+export function describe(event: EngineEvent, model: EngineModel, keeper: Keeper): Line | undefined {
   const line = (stage: Stage, text: string): Line => ({ sequence: event.sequence, time: event.time, stage, text });
   switch (event.type) {
     case "rawRowsFlushed": {
@@ -48,7 +53,7 @@ export function describe(event: EngineEvent, model: EngineModel): Line | undefin
       const into = output
         ? `into one ${CLASS_WORD[output.class]}: ${many(output.rows, "row")} in ${bytes(output.bytes)}, ${significant(output.bytes / Math.max(1, output.rows))} bytes a sample`
         : "and nothing was left";
-      const durable = merge.reason === "flush" && output && output.class !== "inmemory" ? "; now durable" : "";
+      const durable = merge.reason === "flush" && output && output.class !== "inmemory" ? KEPT[keeper] : "";
       return line(merge.outputClass, `${verb} ${from} ${into}${durable}${lost.length ? `; ${lost.join(", ")}` : ""}`);
     }
     case "mergeAborted":

@@ -22,7 +22,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
       <p class="hint">
         {weighed.done < weighed.total
           ? `Weighed by ${grouped(weighed.done)} of ${plural(weighed.total, "block")}, as their headers tell.`
-          : `Weighed by the headers of ${plural(weighed.total, "block")}. Each value of a label can be a series of its own: labels with many are what an index suffers from.`}
+          : `Weighed by the headers of ${plural(weighed.total, "block")}. A label with many values makes many series, and many series make a large index.`}
       </p>
       <div class="heavy">
         <table>
@@ -41,6 +41,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
             {metrics.slice(0, MOST_HEAVY).map((metric) => (
               <MetricRow key={metric.name} metric={metric} largest={largest} onChoose={() => snapshot.choose([["__name__", metric.name]])} />
             ))}
+            <More count={metrics.length - MOST_HEAVY} columns={4} />
           </tbody>
         </table>
         <table>
@@ -58,6 +59,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
             {labels.slice(0, MOST_HEAVY).map((label) => (
               <LabelRow key={label.name} label={label} most={labels[0]?.values ?? 1} />
             ))}
+            <More count={labels.length - MOST_HEAVY} columns={3} />
           </tbody>
         </table>
       </div>
@@ -90,6 +92,18 @@ function LabelRow({ label, most }: { label: LabelWeight; most: number }) {
       </th>
       <td>{grouped(label.values)}</td>
       <td>{grouped(label.series)}</td>
+    </tr>
+  );
+}
+
+/** What a list leaves out. All of it is among the series below. */
+function More({ count, columns }: { count: number; columns: number }) {
+  if (count <= 0) return null;
+  return (
+    <tr>
+      <td class="note more" colSpan={columns}>
+        and {grouped(count)} more
+      </td>
     </tr>
   );
 }

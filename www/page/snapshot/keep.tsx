@@ -29,7 +29,7 @@ export function Keep({ snapshot, fill }: { snapshot: OpenedSnapshot; fill: NonNu
       <div class="card-head">
         <div>
           <h2 id="keep-title">Keep it</h2>
-          <p class="hint">It becomes a database of its own in this browser, to come back to from the room Open: it takes samples, merges and hands out snapshots as any other.</p>
+          <p class="hint">A copy of it becomes a database of this browser. The room Open lists it, and opens it again after a reload.</p>
         </div>
         <form
           class="controls"

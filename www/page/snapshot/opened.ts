@@ -1,21 +1,25 @@
-// A snapshot that was opened to be looked at: where it lies, or, when it is compressed, unpacked into a database in memory whose clock
-// stands still.
+// What was opened to be looked at: a snapshot where it lies, or, when it is compressed, unpacked into a database in memory whose clock
+// stands still; samples as text, read into such a one; a database that was kept.
 
 import { signal } from "@preact/signals";
 import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress, type RestoreResult } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
+import type { Source } from "../explore/address";
 import { messageOf } from "../model/trouble";
 import { colourKey } from "../replay/world";
 import { type Labels, type MetricWeight, Scales } from "./cardinality";
 import { type Given, sourceOf, fileOf } from "./files";
 import { fill, openSamples, type Samples, samplesIn } from "./samples";
 
-/** A part, or a line, that could not be read. */
+/** A part that could not be read. */
 export interface BadPart {
   path: string;
   message: string;
 }
+
+/** Where what is shown is read from. */
+export type Whereabouts = "in place" | "unpacked" | "samples" | "kept";
 
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
 /** Headers that are asked for at a time. */
@@ -43,11 +47,13 @@ export class OpenedSnapshot {
   readonly part = signal<PartDetails | undefined>(undefined);
   readonly block = signal<BlockDetails | undefined>(undefined);
   readonly gone = signal("");
-  /** Lines and samples of a text that were not taken. */
-  refused = 0;
+  /** Lines and samples of a text that were not taken: how many, and what is known of the first ones. */
+  refused: { count: number; lines: readonly { line: number | undefined; message: string }[] } = { count: 0, lines: [] };
   readonly feed = new ChartFeed();
   /** Where in the page it is shown. */
   address = "";
+  /** How the addresses of the room Explore name it. */
+  source: Source = { of: "snapshot", name: "" };
   zoomFrom = { x: 0.5, y: 0 };
   #colours = new Map<string, number>();
 
@@ -57,6 +63,9 @@ export class OpenedSnapshot {
     readonly origin: string,
     /** Fills an empty database with it; nothing of one that was kept. */
     readonly fill: ((database: Database, onProgress: (progress: Progress) => void) => Promise<{ samples: number }>) | undefined,
+    readonly whereabouts: Whereabouts,
+    /** Bytes of the files that were given; nothing of a database that was kept, which says itself. */
+    readonly givenBytes?: number,
   ) {}
 
   /** Opens what was given. A part that can't be read is left out and named; all that can is shown. */
@@ -64,26 +73,28 @@ export class OpenedSnapshot {
     const name = given[0]?.path.split("/")[0] ?? "";
     const file = fileOf(given);
     const samples = file && (await samplesIn(file));
-    if (samples) return OpenedSnapshot.#ofSamples(name, samples);
-    const { database, found } = await openGiven(given);
-    const opened = new OpenedSnapshot(name, `Written by ${found.format}`, (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress));
+    if (samples) return OpenedSnapshot.#ofSamples(name, samples, sizeOf(given));
+    const { database, found, isInPlace } = await openGiven(given);
+    const opened = new OpenedSnapshot(name, `Written by ${found.format}`, (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress), isInPlace ? "in place" : "unpacked", sizeOf(given));
     opened.bad.value = found.leftOut;
     await opened.#use(database);
     return opened;
   }
 
-  static async #ofSamples(name: string, samples: Samples): Promise<OpenedSnapshot> {
+  static async #ofSamples(name: string, samples: Samples, size: number): Promise<OpenedSnapshot> {
     const { database, result } = await openSamples(samples);
-    const opened = new OpenedSnapshot(name, `Read as ${samples.format}`, (database) => fill(database, samples));
-    opened.refused = result.rejected;
-    opened.bad.value = result.errors.map(({ line, message }) => ({ path: line === undefined ? "" : `line ${line + samples.linesBefore}`, message }));
+    const opened = new OpenedSnapshot(name, `Read as ${samples.format}`, (database) => fill(database, samples), "samples", size);
+    opened.refused = {
+      count: result.rejected,
+      lines: result.errors.map(({ line, message }) => ({ line: line === undefined ? undefined : line + samples.linesBefore, message })),
+    };
     await opened.#use(database);
     return opened;
   }
 
   /** Opens a database of this browser that was kept. */
   static async openKept(name: string): Promise<OpenedSnapshot> {
-    const opened = new OpenedSnapshot(name, "Kept in this browser", undefined);
+    const opened = new OpenedSnapshot(name, "Kept in this browser", undefined, "kept");
     await opened.#use(await open({ name }));
     return opened;
   }
@@ -98,9 +109,9 @@ export class OpenedSnapshot {
     this.feed.selector.value = selector;
   }
 
-  /** What its files take. */
+  /** What was opened takes so much where it came from. */
   get bytes(): number {
-    return this.state.peek()?.fileSystem.storedBytes ?? 0;
+    return this.givenBytes ?? this.state.peek()?.fileSystem.storedBytes ?? 0;
   }
 
   async #use(database: Database): Promise<void> {
@@ -229,17 +240,19 @@ export class OpenedSnapshot {
   }
 }
 
-async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult }> {
+const sizeOf = (given: readonly Given[]): number => given.reduce((sum, { file }) => sum + file.size, 0);
+
+async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult; isInPlace: boolean }> {
   const tar = fileOf(given);
   try {
     const database = await openSnapshot(sourceOf(given));
-    return { database, found: database.snapshot };
+    return { database, found: database.snapshot, isInPlace: true };
   } catch (error) {
     if (tar === undefined || (error as { code?: unknown }).code !== "unsupported") throw error;
   }
   const database = await open({ storage: "memory", clock: "manual", retention: "100y" });
   try {
-    return { database, found: await database.snapshots.restore(tar) };
+    return { database, found: await database.snapshots.restore(tar), isInPlace: false };
   } catch (error) {
     await database.close();
     throw error;

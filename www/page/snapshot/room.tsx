@@ -4,6 +4,7 @@ import "../inside/style.css";
 import "./style.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart } from "../drawing/chart";
+import { EMPTY, hashOf } from "../explore/address";
 import { ZoomView } from "../inside/zoom_view";
 import { bytes, day, grouped, month as monthName, perSample, plural } from "../model/format";
 import { exactly } from "../model/selector";
@@ -14,9 +15,17 @@ import { Segmented } from "../views/segmented";
 import { SelectorInput } from "../views/selector_input";
 import { Browser, Heavy } from "./heavy";
 import { Keep } from "./keep";
-import type { BadPart, OpenedSnapshot } from "./opened";
+import type { BadPart, OpenedSnapshot, Whereabouts } from "./opened";
 
 export { OpenedSnapshot } from "./opened";
+
+/** What is true of it while it is open. */
+const WHEREABOUTS: Record<Whereabouts, string> = {
+  "in place": "The page reads it where it lies, and only what is asked for. Nothing is sent anywhere, and nothing of it is changed.",
+  unpacked: "It was unpacked into this tab’s memory. Nothing is sent anywhere, and the file stays as it is.",
+  samples: "Its samples were read into this tab’s memory. Nothing is sent anywhere, and the text stays as it is.",
+  kept: "The page only reads it. Its engine may still merge its parts, which changes no sample.",
+};
 
 export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; onClose: () => void }) {
   const state = snapshot.state.value;
@@ -32,14 +41,12 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
-            {snapshot.fill
-              ? `${snapshot.origin}, ${bytes(snapshot.bytes)}. It is open in this tab’s memory alone: nothing was sent anywhere, and nothing of it is changed or merged.`
-              : `${snapshot.origin}, ${bytes(snapshot.bytes)}: a database as any other, which goes on merging and can be written to.`}
+            {snapshot.origin}, {bytes(snapshot.bytes)}. {WHEREABOUTS[snapshot.whereabouts]}
           </p>
         </div>
         <div class="controls">
           {parts.length > 0 && (
-            <a class="button" href="#explore?of=snapshot">
+            <a class="button" href={hashOf({ ...EMPTY, ...snapshot.source })}>
               Explore it
             </a>
           )}
@@ -54,6 +61,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
         <Figure name={state?.partitions.length === 1 ? "month" : "months"} value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
       </dl>
+      <Refused snapshot={snapshot} />
       {isBroken && <Health snapshot={snapshot} />}
       {parts.length > 0 && <Heavy snapshot={snapshot} />}
       {parts.length > 0 && <Browser snapshot={snapshot} />}
@@ -78,6 +86,26 @@ function Figure({ name, value, note }: { name: string; value: string; note: stri
   );
 }
 
+/** Of a text: what was left out of it. */
+function Refused({ snapshot: { refused } }: { snapshot: OpenedSnapshot }) {
+  if (refused.count === 0) return null;
+  return (
+    <section class="card trouble health" aria-labelledby="refused-title">
+      <h2 id="refused-title">{plural(refused.count, "line or sample", "lines or samples")} could not be taken</h2>
+      <p class="hint">All others were. The text itself stays as it is.</p>
+      <ul class="bad-parts">
+        {refused.lines.map(({ line, message }, i) => (
+          <li key={i}>
+            {line !== undefined && <code>line {grouped(line)}</code>}
+            <span class="note">{message}</span>
+          </li>
+        ))}
+        {refused.count > refused.lines.length && refused.lines.length > 0 && <li class="note">and {grouped(refused.count - refused.lines.length)} more</li>}
+      </ul>
+    </section>
+  );
+}
+
 function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
   const bad = snapshot.bad.value;
   const checking = snapshot.checking.value;
@@ -86,7 +114,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
     <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
-          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad, snapshot.refused) : "Can it be read?"}</h2>
+          <h2 id="health-title">{bad.length > 0 ? brokenWords(bad) : "Can it be read?"}</h2>
           <p class="hint" role="status">
             {checking
               ? `Reading block ${grouped(checking.done)} of ${grouped(checking.total)}`
@@ -94,7 +122,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
                 ? bad.length > 0
                   ? "Every block was read. A part whose headers are bad is left out below; of the others, each block that can be decoded can be looked at."
                   : "Every block of every part was read and decoded: headers, sizes and counts agree with what is there. The format has no checksum, so that a value changed in its place cannot be told from one that was stored."
-                : "The headers and the index of every part were read when it was opened; the blocks are read when they are wanted."}
+                : "The headers and the index of every part were read when it was opened. Blocks are read only when they are asked for, unless you have all of them read now."}
           </p>
         </div>
         <div class="controls">
@@ -118,8 +146,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
 }
 
 /** What a damage of the whole has no path. */
-function brokenWords(bad: readonly BadPart[], refused: number): string {
-  if (refused > 0) return `${plural(refused, "line or sample", "lines or samples")} could not be taken`;
+function brokenWords(bad: readonly BadPart[]): string {
   const parts = bad.filter(({ path }) => path !== "").length;
   return parts > 0 ? `${plural(parts, "part")} cannot be read` : "It is not whole";
 }
@@ -171,7 +198,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
       <div class="card-head">
         <div>
           <h2 id="look-title">What it says</h2>
-          <p class="hint">A selector as in a query: names and values come from its own index. Drag over the chart to look closer.</p>
+          <p class="hint">Write a selector: its own names and values are offered. Drag over the chart to zoom in.</p>
         </div>
         <div class="controls">
           <button type="button" onClick={() => (feed.fixed.value = snapshot.whole())}>
@@ -235,7 +262,7 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
   return (
     <section class="card" aria-labelledby="parts-title">
       <h2 id="parts-title">Months and parts</h2>
-      <p class="hint">Each bar is a part, its length its bytes. Choose one to see its blocks, and a block to see its bytes.</p>
+      <p class="hint">Each bar is a part, and its length shows its bytes. Choose a part to see its blocks, then a block to see its bytes.</p>
       <ul class="months">
         {partitions.map(({ name, parts }) => (
           <li key={name}>

@@ -24,14 +24,31 @@ const GRAPHITE = new RegExp(String.raw`^[^\s{}]+\s+${NUMBER}\s+\d{9,10}$`);
 const PROMETHEUS = new RegExp(String.raw`^(?:[a-zA-Z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*\s${NUMBER}(?:\s+(-?[\d.]+))?(?:\s+#.*)?$`);
 const INFLUX = /^[^\s,=]+(?:,[^\s=]+=\S*)*\s+[^\s=]+=\S/;
 
-/** What is in a file, if it is samples as text. */
+/** A text is named by the first metric that is in it, and by when it was pasted. */
+export function pastedName(text: string, now: Date): string {
+  const clock = `${String(now.getHours()).padStart(2, "0")}.${String(now.getMinutes()).padStart(2, "0")}`;
+  const head = text.slice(0, HEAD_BYTES);
+  const first = head.split(/\r?\n/).find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
+  const format = formatIn(head);
+  const metric = format === "jsonl" ? /"__name__"\s*:\s*"([^"]+)"/.exec(first)?.[1] : format === "csv" || format === "otlp" ? undefined : /^[^\s{,]+/.exec(first.trim())?.[0];
+  return `${metric?.slice(0, 60) ?? "samples"}, pasted ${clock}`;
+}
+
+/** What is in a file, if it is samples as text. A text that is none is refused here: whoever looks for a snapshot in it would speak of tars. */
 export async function samplesIn(file: File): Promise<Samples | undefined> {
   const isPacked = await startsWith(file, [0x1f, 0x8b]);
   const stream = (): ReadableStream<Uint8Array> => (isPacked ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream());
   const head = await headOf(stream());
   if (head === undefined) return undefined;
   const found = formatOf(head);
-  if (found === undefined) return undefined;
+  if (found === undefined) {
+    if (head.trim() === "" && file.size > 0) return undefined;
+    throw new Error(
+      head.trim() === ""
+        ? "It is empty."
+        : `It is a text in none of the formats that the page reads: Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext, OpenTelemetry metrics as JSON, or a table with a row of names (CSV). Its first line is “${firstLineOf(head)}”.`,
+    );
+  }
   // A sample without a time is as old as the file.
   const options = { ...found.options, timestamp: file.lastModified };
   const isTable = options.format === "csv";
@@ -77,6 +94,20 @@ export function formatOf(head: string): { options: IngestOptions; words: string 
 
 /** Which time samples have that come without one. */
 const timed = (time: string | undefined): string => (time === undefined ? " without times, whose samples have the file’s" : "");
+
+function firstLineOf(head: string): string {
+  const line = head.split(/\r?\n/).find((one) => one.trim() !== "" && !one.startsWith("#")) ?? head.trim();
+  return line.length > 80 ? `${line.slice(0, 80)}…` : line;
+}
+
+/** The format alone. A table whose times can't be read is one, too. */
+function formatIn(head: string): string | undefined {
+  try {
+    return formatOf(head)?.options.format;
+  } catch {
+    return "csv";
+  }
+}
 
 /** The names of a table's columns are no row of it. */
 function withoutFirstLine(): TransformStream<Uint8Array, Uint8Array> {

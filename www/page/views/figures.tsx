@@ -1,10 +1,8 @@
 import { bytes, clock, duration, grouped, perSample, plural } from "../model/format";
-import type { Session } from "../session";
+import { hasLog, type Session } from "../session";
 
 /** Rows that were accepted less than this ago count as on their way; older ones are named. With a log, and without one. */
 const USUAL_MS = { logged: 2_000, unlogged: 11_000 };
-/** From this interval on there is no log. */
-const UNLOGGED_FROM_MS = 5_000;
 
 /** In the names that browsers' own tools have for them. */
 const WHERE = { opfs: "in OPFS", indexeddb: "in IndexedDB", memory: "in memory only" } as const;
@@ -13,8 +11,8 @@ const WHERE = { opfs: "in OPFS", indexeddb: "in IndexedDB", memory: "in memory o
 export function Figures({ session }: { session: Session }) {
   session.frame.value;
   const state = session.state.value;
-  const hasLog = state !== undefined && state.config.durableWithinMs < UNLOGGED_FROM_MS;
-  const totals = session.model.totals(hasLog);
+  const isLogged = hasLog(state);
+  const totals = session.model.totals(isLogged);
   const filling = session.filling.value;
   const storage = session.storage.value;
   const inMemory = storage === "memory";
@@ -24,7 +22,7 @@ export function Figures({ session }: { session: Session }) {
   const series = counted === 0 && totals.rows > 0 ? undefined : counted;
   const now = state?.now ?? 0;
   const safe = totals.unsafeSince === 0 ? now : totals.unsafeSince;
-  const usual = hasLog ? USUAL_MS.logged : USUAL_MS.unlogged;
+  const usual = isLogged ? USUAL_MS.logged : USUAL_MS.unlogged;
   return (
     <dl class="figures" aria-label="State of the database">
       <Figure
@@ -46,7 +44,7 @@ export function Figures({ session }: { session: Session }) {
       <Figure
         name={inMemory ? "nothing is kept" : "safe up to"}
         value={!state || inMemory ? "–" : clock(safe)}
-        note={now - safe > usual ? `${duration(now - safe)} ago` : hasLog ? "durable within a second" : "durable within 5 to 11 s"}
+        note={now - safe > usual ? `${duration(now - safe)} ago` : isLogged ? "durable within a second" : "durable within 5 to 11 s"}
       />
     </dl>
   );

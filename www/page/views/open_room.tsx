@@ -1,7 +1,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { kept, refreshKept, removeKept } from "../kept";
 import { messageOf } from "../model/trouble";
-import { EXAMPLE_ADDRESS, keptAddress, openFiles, openGiven } from "../opening";
+import { EXAMPLE_ADDRESS, keptAddress, openFiles, openPasted } from "../opening";
 import { ChooseFile, ChooseFolder } from "./choose_files";
 
 /** The room Open while nothing is: the ways in. */
@@ -11,16 +11,16 @@ export function OpenRoom() {
       <section class="intro" aria-labelledby="open-title">
         <h1 id="open-title">Open a server’s snapshot, or samples of your own</h1>
         <p>
-          See months, parts, blocks and series, down to the bytes, and ask anything of them. All is read in this tab’s memory, and nothing is
-          sent: a reload, or another tab, has to open it again.
+          See its months, parts, blocks and series, down to the bytes, and ask queries of it. This tab alone reads it, and nothing is sent
+          anywhere. After a reload it has to be opened again, unless you keep it.
         </p>
       </section>
       <section class="card" aria-labelledby="bring-title">
         <h2 id="bring-title">Bring it</h2>
         <p class="hint">
-          Drop it anywhere on this page, or choose it. <strong>A snapshot</strong> or a stopped data directory of VictoriaMetrics 1.72 to 1.150, or of Prometheus, as
-          a tar (plain, gzip or zstd) or as its folder. <strong>Samples</strong> as Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext or a table
-          with a row of names (CSV), gzip or not. What is broken is left out and named.
+          Drop it anywhere on this page, or choose it here. Two things can be opened. <strong>A snapshot</strong> of VictoriaMetrics 1.72 to 1.150 or of Prometheus, or the
+          data directory of a server that is stopped: as a tar (plain, gzip or zstd) or as a folder. <strong>Samples</strong> as text, plain or gzip: Prometheus text, JSON
+          lines, InfluxDB line protocol, Graphite’s plaintext, or a table with a row of names (CSV). What cannot be read is left out, and named.
         </p>
         <div class="bring controls">
           <ChooseFile onChoose={openFiles} />
@@ -48,8 +48,7 @@ function Paste() {
       <form
         onSubmit={(event) => {
           event.preventDefault();
-          const file = new File([text], "pasted samples", { type: "text/plain" });
-          void openGiven(file.name, async () => [{ path: file.name, file }]);
+          void openPasted(text);
         }}
       >
         <label>
@@ -82,7 +81,7 @@ function Kept() {
   return (
     <section class="card kept" aria-labelledby="kept-title">
       <h2 id="kept-title">Kept in this browser</h2>
-      {kept.value.length === 0 && <p class="hint">None yet. A snapshot that is open can be kept: it becomes a database of its own, to come back to.</p>}
+      {kept.value.length === 0 && <p class="hint">None yet. “Keep it” makes what is open a database of this browser, to come back to.</p>}
       <ul>
         {kept.value.map((name) => (
           <li key={name}>

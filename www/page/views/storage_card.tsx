@@ -1,5 +1,6 @@
 import { useEffect, useState } from "preact/hooks";
 import { bytes, grouped, plural } from "../model/format";
+import { isPlausible } from "../model/estimate";
 import { RETENTIONS, type Session } from "../session";
 
 /** What the database takes of this browser, how long it keeps samples, and whether the browser may throw it away. */
@@ -21,12 +22,17 @@ export function StorageCard({ session }: { session: Session }) {
     setRefused(!granted);
     await look();
   };
+  const site: [string, string, string][] = !browser
+    ? [["this site in the browser", "–", "the browser does not tell"]]
+    : isPlausible(browser.usage, browser.quota, stored)
+      ? [["this site, by estimate", bytes(browser.usage), `the browser’s own count, of ${bytes(browser.quota)} that it may take`]]
+      : [["this site in the browser", "–", `the browser tells ${bytes(browser.usage)}, which cannot be right`]];
   const items: [string, string, string][] = state
     ? [
-        ["stored", bytes(stored), `${plural(state.fileSystem.files, "file")}, ${grouped(state.fileSystem.links)} names: a snapshot adds names, not bytes`],
+        ["this database", bytes(stored), `${plural(state.fileSystem.files, "file")}, ${grouped(state.fileSystem.links)} names: a snapshot adds names, not bytes`],
         ["written since opened", bytes(state.fileSystem.writtenBytes), plural(state.fileSystem.commits, "commit")],
         ["memory", bytes(state.memory.wasmBytes), `caches ${bytes(state.memory.cacheBytes)} of at most ${bytes(state.memory.cacheLimitBytes)}`],
-        ["this site in the browser", browser ? bytes(browser.usage) : "–", browser ? `of ${bytes(browser.quota)} that it may take` : "the browser does not tell"],
+        ...site,
       ]
     : [];
   return (

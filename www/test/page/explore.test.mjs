@@ -372,7 +372,20 @@ test("a mistake is told at its place, in the engine's words, and goes when it is
   await box().click();
   await page.keyboard.press("ControlOrMeta+a");
   await page.keyboard.insertText("rate(node_load1)");
-  await page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "node_load1", null, PATIENCE);
+  const isUnderlined = () =>
+    page.waitForFunction(() => document.querySelector(".cm-lintRange-error")?.textContent === "node_load1", null, PATIENCE);
+  const isNotUnderlined = () => page.waitForFunction(() => !document.querySelector(".cm-lintRange-error"), null, PATIENCE);
+  await isUnderlined();
+  // A mistake is one of its language: the other one has it underlined no more, whether it was run or not.
+  await page.getByRole("button", { name: "MetricsQL", exact: true }).click();
+  await isNotUnderlined();
+  await page.getByRole("button", { name: "PromQL", exact: true }).click();
+  await isUnderlined();
+  await box().click();
+  await page.keyboard.press("Enter");
+  await page.getByRole("alert").filter({ hasText: "parse error" }).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "MetricsQL", exact: true }).click();
+  await isNotUnderlined();
   quiet();
 });
 
@@ -485,6 +498,42 @@ test("raw samples are listed as they are stored, and only selectors have any", a
   await page.keyboard.insertText("rate(with_a_hole)");
   await page.keyboard.press("Enter");
   await page.getByRole("alert").first().waitFor(PATIENCE);
+  quiet();
+});
+
+test("what has nothing to show says why, in words that hold for it", async () => {
+  // A table is of the range's end, where this one has been silent for an hour.
+  const range = [
+    ["from", iso(end - 1_500_000)],
+    ["to", iso(end + 3_600_000)],
+  ];
+  await goTo([["q", "with_a_hole"], ...range, ["as", "table"]]);
+  await page.getByText(/no series has a value at .*\. A table shows one instant, the end of the range/).waitFor(PATIENCE);
+  await page.getByRole("button", { name: "Heat map", exact: true }).click();
+  await page.getByText(/no buckets.*histogram_over_time/).waitFor(PATIENCE);
+  // A function that the other language has not.
+  await page.getByRole("button", { name: "PromQL", exact: true }).click();
+  await page.getByText(/no buckets\. A heat map is drawn of series with the label le/).waitFor(PATIENCE);
+  assert.doesNotMatch(await page.textContent("[data-shape=heatmap]"), /histogram_over_time/);
+  await page.getByRole("button", { name: "Raw", exact: true }).click();
+  await page.getByText(/It takes selectors only/).waitFor(PATIENCE);
+  quiet();
+});
+
+test("earlier and later again is where one was", async () => {
+  const [from, to] = [end - 1_501_234, end - 1_234].map(iso);
+  await goTo([
+    ["q", "node_load1"],
+    ["from", from],
+    ["to", to],
+  ]);
+  await page.locator("[data-plot]").waitFor(PATIENCE);
+  for (const name of ["Earlier", "Earlier", "Later", "Later"]) await page.getByRole("button", { name, exact: true }).click();
+  const shown = await address();
+  assert.deepEqual(
+    [Date.parse(shown.from), Date.parse(shown.to)],
+    [from, to].map((time) => Date.parse(time)),
+  );
   quiet();
 });
 
@@ -604,6 +653,8 @@ describe("without a browser", () => {
       counted: { selector: '{a="b"}', focus: "c" },
     };
     assert.deepEqual(viewOf(hashOf(view)), view);
+    const kept = { ...EMPTY, of: "kept", name: "a & b" };
+    assert.deepEqual(viewOf(hashOf(kept)), kept);
     assert.equal(hashOf(EMPTY), "#explore");
     const strange = viewOf(`#explore?as=pie&sort=-x&hide=9.z&dialect=sql&of=all&${"q=x&".repeat(50)}lit=${"a.".repeat(500)}`);
     assert.equal(strange.queries.length, 8);

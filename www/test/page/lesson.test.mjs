@@ -142,6 +142,27 @@ describe("each chapter's question is answered by doing, and by nothing else", as
   });
 });
 
+test("a deed at a chapter's end is answered in the question's own words, and time stands still again behind it", async () => {
+  await inside.open("#chapters/why-merge?s=steady&at=75");
+  await inside.rest();
+  await deed("Merge all");
+  await page.waitForSelector('.play[aria-label="Pause"]');
+  await page.waitForSelector(".question.is-answered");
+  const [, from, to] = /^It rose from ([\d.]+)× to ([\d.]+)×: .* were written again/.exec(await page.textContent(".question .answer"));
+  assert.ok(Number(to) > Number(from), `${from} to ${to}`);
+  await page.waitForSelector('.play[aria-label="Play"]');
+  assert.equal((await inside.rest()).at, "81000");
+  assert.deepEqual(inside.complaints(), []);
+});
+
+test("the chapter of numbers leads into the counter that it speaks of", async () => {
+  await inside.open("#chapters/how-numbers-shrink");
+  await page.selectOption(".speed select", "30");
+  await page.waitForSelector(".hex");
+  await page.locator(".picture .zoom").getByText("a_counter_total").first().waitFor();
+  assert.deepEqual(inside.complaints(), []);
+});
+
 test("of two engines with the same samples the merged one answers more selects, and reads less for each", async () => {
   await inside.open("#chapters/what-a-merge-saves?s=steady&at=75");
   await page.getByRole("button", { name: "Race", exact: true }).click();

@@ -21,6 +21,7 @@ const MODULES = [
   "replay/history",
   "chart_feed",
   "model/numbers",
+  "model/estimate",
   "model/lineage",
   "inside/chapters",
   "inside/questions",
@@ -175,7 +176,7 @@ test("flushes of one second are told in one line, a merge in another", () => {
   const model = mergedModel();
   const lines = [];
   const flushed = (sequence, time) => ({ type: "rawRowsFlushed", sequence, time, partition: "2026_11", rows: 1000, parts: [sequence] });
-  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model));
+  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model, "log"));
   assert.deepEqual(
     lines.map(({ text }) => text),
     ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"],
@@ -191,10 +192,14 @@ test("flushes of one second are told in one line, a merge in another", () => {
     rowsDeleted: 0,
     rowsDeduplicated: 0,
   };
-  assert.equal(
-    page.describe(finished, model).text,
-    "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample; now durable",
-  );
+  const wrote = "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample";
+  // What is in the log was durable before; what is in memory alone never is.
+  for (const [keeper, words] of [
+    ["log", "; the log need not keep these rows any more"],
+    ["parts", "; now durable"],
+    ["nothing", ""],
+  ])
+    assert.equal(page.describe(finished, model, keeper).text, wrote + words);
 });
 
 // ---- the drawing ----
@@ -468,6 +473,38 @@ test("a walk reads the blocks of one series whose time meets the window, and no 
     page.walk.within(blocks, { from: 30, to: 100 }).map(({ value }) => value),
     [2, 3, 4],
   );
+});
+
+test("what a browser estimates is believed only where it can be", () => {
+  const [quota, stored] = [64e9, 12e6];
+  for (const usage of [12e6, 30e6, 2e9, 6e9]) assert.ok(page.isPlausible(usage, quota, stored), String(usage));
+  for (const usage of [0, 1e6, 2 ** 32, 2 ** 32 - 5e6, 65e9]) assert.ok(!page.isPlausible(usage, quota, stored), String(usage));
+  assert.ok(page.isPlausible(2 ** 32 - 5e6, quota, 4.2e9));
+});
+
+test("a snapshot links the same parts after a crash, though they have other numbers then", () => {
+  const house = new page.houses.House();
+  const month = "2024_03";
+  const part = (id, name) => house.apply({ at: 1, what: created(id, { class: "small", partition: month, name }) });
+  part(1, "stays");
+  part(2, "goes");
+  house.apply({ at: 2, what: { type: "snapshotCreated", name: "s", parts: 2, files: 8, linkedBytes: 20 } });
+  house.apply({ at: 3, what: { type: "partRetired", partition: month, part: 2 } });
+  const alone = () => {
+    const present = new Set(house.parts().map(({ id }) => id));
+    return house.snapshots[0].linked.filter(({ id }) => !present.has(id)).map(({ name }) => name);
+  };
+  assert.deepEqual(alone(), ["goes"]);
+  // Twice: what a crash has numbered anew is numbered anew by the next one.
+  for (const id of [2, 7]) {
+    const found = { ...created(id, { class: "small", partition: month, name: "stays" }), id };
+    house.apply({ at: 4, what: { type: "crashed", lostRows: 0, state: { partitions: [{ name: month, parts: [found] }] } } });
+    assert.deepEqual(alone(), ["goes"]);
+    assert.deepEqual(
+      house.snapshots[0].linked.map(({ id }) => id),
+      [id, -1],
+    );
+  }
 });
 
 test("the lineage of parts leads from each one on disk to those that it was merged of", () => {

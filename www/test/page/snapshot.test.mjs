@@ -53,6 +53,7 @@ for (const [name, layout, samples, series] of [
   test(`opens ${name}, whole`, async () => {
     await open(`${name}.tar.gz`, await readFile(`${GOLDEN}${name}.tar.gz`));
     assert.ok((await page.textContent(".opened-intro")).includes(layout));
+    assert.ok((await page.textContent(".opened-intro")).includes("unpacked into this tab’s memory"));
     assert.deepEqual([await figure("samples"), await figure("series")], [samples, series]);
     assert.match(await check(), /Every block of every part was read and decoded/);
     assert.deepEqual(visit.errors, []);
@@ -99,8 +100,10 @@ test("tells what is heavy, and leads to series by their labels", async () => {
       nth,
     );
   const metrics = await rows(0);
-  assert.equal(metrics.length, 12);
-  const labels = await rows(1);
+  // The heaviest twelve, and a line that says how many others there are.
+  assert.equal(metrics.length, 13);
+  assert.match(metrics.pop()[0], /^and \d+ more$/);
+  const labels = (await rows(1)).filter((cells) => cells.length > 1);
   const counts = labels.map(([, values]) => Number(values.replaceAll(",", "")));
   assert.deepEqual(
     counts,
@@ -141,8 +144,22 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "kept for later");
   assert.equal(await figure("series"), series);
   assert.equal(await figure("samples"), samples);
-  assert.match(await page.textContent(".opened-intro"), /Kept in this browser/);
+  assert.match(await page.textContent(".opened-intro"), /Kept in this browser, .* The page only reads it\./);
   assert.equal(await page.evaluate(() => location.hash), "#open?kept=kept%20for%20later");
+  // What was asked of it is in an address that opens it again.
+  await page.getByRole("link", { name: "Explore it" }).click();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=kept&name=kept\+for\+later&q=/);
+  await page.reload();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
+  // An address of a file does not hold it: what can be opened is offered.
+  await page.goto(`${visit.url}/blank.html`);
+  await page.goto(`${visit.url}/page/index.html#explore?of=snapshot&q=up`);
+  await page.getByRole("link", { name: "The example" }).waitFor();
+  await page.getByRole("link", { name: "kept for later", exact: true }).click();
+  await page.locator("[data-query]").waitFor();
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=kept&name=kept\+for\+later&q=up/);
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
   await page.getByRole("button", { name: "Close it" }).click();
   await page.getByRole("button", { name: "Remove kept for later", exact: true }).click();
   await page.getByRole("button", { name: "Remove kept for later for good?" }).click();
@@ -168,6 +185,10 @@ test("has a door and addresses: a reload and the way back lead to what was open,
   await page.reload();
   await title();
   await page.getByRole("link", { name: "Explore it" }).click();
+  await page.getByRole("link", { name: "Its months, parts and bytes" }).waitFor();
+  assert.match(await page.evaluate(() => location.hash), /^#explore\?of=example&q=/);
+  await page.reload();
+  await page.locator("[data-plot]").waitFor({ timeout: 20_000 });
   await page.getByRole("link", { name: "Its months, parts and bytes" }).click();
   await title();
   assert.equal(await page.evaluate(() => location.hash), "#open?example");
@@ -200,6 +221,7 @@ test("has a door and addresses: a reload and the way back lead to what was open,
 test("tells what a snapshot that was cut off lacks before what it has", async () => {
   const whole = gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`));
   await open("cut.tar", whole.subarray(0, Math.floor(whole.length * 0.6)));
+  assert.match(await page.textContent(".opened-intro"), /where it lies/);
   const told = await page.locator(".bad-parts .note").allTextContents();
   assert.ok(
     told.some((words) => /ends without the mark at its end, behind \d+ entries: it was cut off/.test(words)),
@@ -290,26 +312,36 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
     "weather.csv",
     Buffer.from("time,place,frost\n2026-01-15T12:00:00Z,Oslo,4.5\n2026-01-15T12:00:10Z,Oslo,warm\n2026-01-15T12:00:20Z,Turku,7\n"),
   );
-  assert.match(await page.textContent(".opened-intro"), /Read as a table with a row of names \(CSV\)/);
+  // 107 bytes are what was given, whatever its database takes.
+  const read =
+    "Read as a table (CSV) in which “time” is the time, “place” is a label, and “frost” is a metric, 107 B. Its samples were read into";
+  assert.ok((await page.textContent(".opened-intro")).includes(read));
   assert.deepEqual([await figure("samples"), await figure("series")], ["2", "2"]);
-  assert.match(await page.textContent("#health-title"), /^1 line or sample could not be taken/);
+  assert.match(await page.textContent("#refused-title"), /^1 line or sample could not be taken/);
   assert.match(await page.textContent(".bad-parts"), /line 3/);
+  // Whether blocks can be read is another matter.
+  assert.equal(await page.locator("[aria-labelledby=refused-title] button").count(), 0);
+  assert.equal(await page.textContent("#health-title"), "Can it be read?");
   await page.getByRole("button", { name: "Close it" }).click();
 
   await page.getByRole("button", { name: "Use the example" }).click();
   await page.getByRole("button", { name: "Open them" }).click();
-  await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "pasted samples");
+  await page.waitForFunction(() => /^temperature, pasted \d\d\.\d\d$/.test(document.querySelector("#opened-title")?.textContent));
+  const pasted = await page.textContent("#opened-title");
   assert.deepEqual([await figure("samples"), await figure("series")], ["2", "1"]);
   await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
   await page.getByRole("link", { name: "Explore it" }).click();
   await page.getByText("temperature", { exact: false }).first().waitFor();
   await page.goBack();
   await page.getByRole("button", { name: "Keep it" }).click();
-  await page.getByRole("status").filter({ hasText: "Kept as “pasted samples”: 2 samples" }).waitFor();
+  await page
+    .getByRole("status")
+    .filter({ hasText: `Kept as “${pasted}”: 2 samples` })
+    .waitFor();
   await page.getByRole("button", { name: "Close it" }).click();
-  await page.getByRole("button", { name: "Remove pasted samples" }).click();
-  await page.getByRole("button", { name: "Remove pasted samples for good?" }).click();
-  await page.getByRole("link", { name: "pasted samples" }).waitFor({ state: "detached" });
+  await page.getByRole("button", { name: `Remove ${pasted}`, exact: true }).click();
+  await page.getByRole("button", { name: `Remove ${pasted} for good?` }).click();
+  await page.getByRole("link", { name: pasted, exact: true }).waitFor({ state: "detached" });
   await choose("again.tar", await readFile(`${GOLDEN}tiny.tar.gz`));
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "again.tar");
   assert.deepEqual(visit.errors, []);
@@ -317,8 +349,13 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
 
 test("says of what is no snapshot why it cannot be opened", async () => {
   await page.getByRole("button", { name: "Close it" }).click();
-  await choose("photo.png", Buffer.from("this is no tar, and not even a picture"));
-  await page.getByRole("alert").filter({ hasText: "this is no tar" }).waitFor();
+  // A text is told of as a text, and what is none as what a snapshot comes in.
+  await choose("notes.txt", Buffer.from("Dear diary,\n\ntoday nothing was measured.\n"));
+  await page.getByRole("alert").filter({ hasText: "in none of the formats that the page reads" }).waitFor();
+  assert.match(await page.getByRole("alert").textContent(), /Its first line is “Dear diary,”/);
+  assert.doesNotMatch(await page.getByRole("alert").textContent(), /\btar\b/);
+  await choose("photo.png", Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1"));
+  await page.getByRole("alert").filter({ hasText: "“photo.png” cannot be opened" }).waitFor();
   await choose("other.tar", Buffer.from(await packTar([{ header: { name: "notes/a.txt", size: 1, type: "file" }, body: "a" }])));
   await page.getByRole("alert").filter({ hasText: "no data/small or data/big in it, but “notes/a.txt”" }).waitFor();
   await page.getByRole("button", { name: "All right" }).click();
