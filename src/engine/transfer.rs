@@ -29,6 +29,8 @@ pub(super) struct Ingest {
     body: Body,
     /// Records that could not be stored yet.
     pending: Option<Records>,
+    /// Some of them were.
+    is_broken: bool,
     format: Format,
     timestamp: TimestampMs,
     extra_labels: Vec<(String, String)>,
@@ -47,7 +49,16 @@ impl Ingest {
     ) -> Self {
         let body = Body::new(&format, compression);
         let number = number | PIECEWISE;
-        Self { body, pending: None, format, timestamp, extra_labels, number, ingested: TextIngested::default() }
+        Self {
+            body,
+            pending: None,
+            is_broken: false,
+            format,
+            timestamp,
+            extra_labels,
+            number,
+            ingested: TextIngested::default(),
+        }
     }
 
     /// Takes in all whole records that have arrived.
@@ -70,9 +81,12 @@ impl Ingest {
                 continue;
             }
             let piece = Piece { text: &records.bytes, first_line: records.first_line, body: self.number };
+            let rows_before = storage.ingest_counters().rows;
             match storage.ingest(&self.format, piece, self.timestamp, &self.extra_labels).await {
                 Ok(ingested) => self.ingested.add(ingested, MAX_REASONS),
                 Err(error) => {
+                    // Rows that were accepted would be there twice if these records were taken in once more.
+                    self.is_broken = storage.ingest_counters().rows != rows_before;
                     self.pending = Some(records);
                     return Err(error);
                 }
@@ -122,7 +136,7 @@ pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, by
     let mut ingest = take_ingest(shared, id)?;
     ingest.body.feed(bytes);
     let result = ingest.run(storage).await;
-    if result.as_ref().map_or_else(may_pass, |()| true) {
+    if !ingest.is_broken && result.as_ref().map_or_else(may_pass, |()| true) {
         shared.ingests.borrow_mut().insert(id, ingest);
     }
     result
@@ -135,7 +149,7 @@ pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> R
     match ingest.run(storage).await {
         Ok(()) => Ok(ingest.ingested),
         Err(error) => {
-            if may_pass(&error) {
+            if !ingest.is_broken && may_pass(&error) {
                 shared.ingests.borrow_mut().insert(id, ingest);
             }
             Err(error)

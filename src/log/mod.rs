@@ -24,7 +24,8 @@ pub use writer::{Forgetting, LogRecord, NameOf, RowLog};
 
 use crate::fs::FilePath;
 
-fn root() -> FilePath {
+/// Where it lies.
+pub fn root() -> FilePath {
     FilePath::root().join("log")
 }
 

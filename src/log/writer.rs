@@ -167,19 +167,25 @@ impl RowLog {
     }
 
     /// Hands over rows of one month whose series have no numbers yet, with what they call these and their marshaled names. As there is
-    /// no part that takes the record with it, it stays until the log is read. What the storage has no room for is lost.
-    pub fn write_unnumbered(self: &Rc<Self>, rows: &Rows, names: &[(SeriesIndex, Vec<u8>)]) {
-        if self.interval_ms.is_none() || rows.is_empty() || rows.len() > MAX_ROWS {
-            return;
+    /// no part that takes the record with it, it stays until the log is read. What the storage has no room for is lost. Answers `false` when
+    /// they are too many for one record.
+    pub fn write_unnumbered(self: &Rc<Self>, rows: &Rows, names: &[(SeriesIndex, Vec<u8>)]) -> bool {
+        if self.interval_ms.is_none() || rows.is_empty() {
+            return true;
+        }
+        if rows.len() > MAX_ROWS {
+            return false;
         }
         let mut content = Vec::new();
         for (number, marshaled) in names {
             put_name(&mut content, *number, UNKNOWN_METRIC_ID, marshaled);
         }
-        if content.len() <= MAX_NAMES_BYTES {
-            // There is nobody any more who could be told.
-            let _ = self.submit(rows, self.generation.get(), Vec::new(), content);
+        if content.len() > MAX_NAMES_BYTES {
+            return false;
         }
+        // There is nobody any more who could be told.
+        let _ = self.submit(rows, self.generation.get(), Vec::new(), content);
+        true
     }
 
     /// Commits one record: the rows, and names if there are any.

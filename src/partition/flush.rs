@@ -175,6 +175,11 @@ impl RowFlusher {
 
     // ---- rows become parts -----------------------------------------------------------------------------------------
 
+    /// Logs all rows that were added before, here and now; parts of them are made later.
+    pub(super) fn hand_over(self: &Rc<Self>) {
+        self.take_out(None, Keeper::Log);
+    }
+
     /// Makes all rows that were added before searchable, and logs them.
     ///
     /// # Errors

@@ -149,6 +149,11 @@ impl Partition {
         context.spawn(Lane::Janitor, retention::run_ticker(self.month.clone(), self.parts.clone()));
     }
 
+    /// Hands all rows that were added before to the log, in this very turn, which may be the last one that a page gets.
+    pub fn hand_over(&self) {
+        self.row_flusher.hand_over();
+    }
+
     /// Makes all rows that were added before searchable.
     ///
     /// # Errors

@@ -242,7 +242,7 @@ impl Storage {
         }
         // The log names the series of its rows, so that it waits for no index: a page that is left has one turn to hand it over.
         // The index need not be durable; what is waited for can be found all the same.
-        // All months hand theirs over before one waits.
+        self.hand_over();
         let mut flushed = Ok(());
         for partition in self.table.partitions() {
             let one = partition.flush_raw_rows().await;
@@ -250,6 +250,13 @@ impl Storage {
         }
         let logged = flushed.and(self.make_rows_durable().await);
         logged.and(self.index.make_searchable().await)
+    }
+
+    /// All months hand their rows to the log before one of them waits, the newest first: most live samples are in that.
+    pub(super) fn hand_over(&self) {
+        for partition in self.table.partitions().iter().rev() {
+            partition.hand_over();
+        }
     }
 
     async fn make_rows_durable(&self) -> Result<()> {
@@ -354,10 +361,14 @@ impl Storage {
     /// # Errors
     /// What storage says.
     pub async fn retire(&self) -> Result<()> {
+        // All of them end, whatever the storage says of one: they would go on beside those that come after them.
+        let mut result = Ok(());
         for partition in self.table.partitions() {
-            partition.shutdown().await?;
+            let ended = partition.shutdown().await;
+            result = result.and(ended);
         }
-        self.index.shutdown().await
+        let ended = self.index.shutdown().await;
+        result.and(ended)
     }
 
     /// Gives the handles that were given out by `other`, in its place.

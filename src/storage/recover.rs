@@ -146,6 +146,7 @@ impl Storage {
         if storage.options.read_only {
             index.count();
         } else {
+            storage.table.start_jobs();
             storage.tell_of_shorter_retention(remembered);
             index.start_jobs();
             storage.start_retention();

@@ -14,6 +14,7 @@ use crate::encoding::zstd::StreamDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::index::{CONVERTED_FILE, INDEX_DIR, generation_name};
+use crate::log;
 use crate::mergeset;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part};
 use crate::runtime::{Context, Purpose, join_all};
@@ -458,6 +459,10 @@ impl Storage {
                     changes.push(Change::Remove { path: FilePath::root().join(dir).join(&entry.name) });
                 }
             }
+        }
+        // Its rows would come back.
+        if !context.list(&log::root()).await?.is_empty() {
+            changes.push(Change::Remove { path: log::root() });
         }
         context.commit(changes).await
     }

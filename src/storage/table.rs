@@ -5,7 +5,7 @@ use crate::error::Result;
 use crate::partition::{Partition, PartitionOptions};
 use crate::runtime::{Context, Signal};
 use crate::time::{PartitionName, TimeRange, TimestampMs};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// The partitions by month.
@@ -13,6 +13,8 @@ pub struct Table {
     context: Context,
     partition_options: Rc<PartitionOptions>,
     has_jobs: bool,
+    /// Whether they run.
+    has_begun: Cell<bool>,
     partitions: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
     /// Months that were dropped and whose files may still be there.
     leaving: RefCell<SortedMap<PartitionName, Rc<Partition>>>,
@@ -28,6 +30,7 @@ impl Table {
             context,
             partition_options,
             has_jobs,
+            has_begun: Cell::new(false),
             partitions: RefCell::default(),
             leaving: RefCell::default(),
             last_used: RefCell::default(),
@@ -70,9 +73,20 @@ impl Table {
         self.changed.raise();
         if self.has_jobs {
             Partition::announce(std::slice::from_ref(&partition));
-            partition.start_jobs();
+            if self.has_begun.get() {
+                partition.start_jobs();
+            }
         }
         Ok(partition)
+    }
+
+    /// Starts the jobs of all partitions, those that are opened later included. Before that nothing is merged, brought to disk or removed: a
+    /// database that can't be opened stays as it is.
+    pub(super) fn start_jobs(&self) {
+        self.has_begun.set(self.has_jobs);
+        if self.has_jobs {
+            self.partitions.borrow().values().for_each(|partition| partition.start_jobs());
+        }
     }
 
     /// Raised when a partition was opened.

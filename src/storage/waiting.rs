@@ -5,10 +5,12 @@ use super::Storage;
 use super::ingest::is_refused_nan;
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
+use crate::log::RowLog;
 use crate::metric::row::{Rows, SeriesIndex};
 use crate::time::{PartitionName, TimestampMs};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// The rows of all calls that wait, in the order in which they came.
 #[derive(Debug, Default)]
@@ -49,12 +51,13 @@ impl Storage {
         Some(Wait { waiting, number })
     }
 
-    /// Hands the rows of all calls that wait to the log. Nothing may be done with the storage any more, since they would be there twice.
+    /// Hands the rows of all calls that wait to the log, and those of calls that have just ceased to. Nothing may be done with the storage any
+    /// more, since the first would be there twice.
     pub fn log_waiting_rows(&self) {
         let Some(log) = &self.log else { return };
+        self.hand_over();
         let range = self.gate().range;
         let mut months = SortedMap::<PartitionName, Rows>::new();
-        let mut handles = Vec::new();
         for waiting in self.waiting.rows.borrow().values() {
             let WaitingRows { series, timestamps, values } = waiting;
             for at in 0..values.len() {
@@ -68,23 +71,38 @@ impl Storage {
                 rows.series.push(number_in_log(handle));
                 rows.timestamps.push(timestamp);
                 rows.values.push(value);
-                handles.push(handle);
             }
         }
-        sort::sort_and_dedup(&mut handles);
-        let name_of = |handle: &u32| {
-            let mut marshaled = Vec::new();
-            self.series.borrow().name(*handle).marshal(&mut marshaled);
-            (number_in_log(*handle), marshaled)
-        };
-        let names: Vec<(SeriesIndex, Vec<u8>)> = handles.iter().map(name_of).collect();
-        for rows in months.values() {
-            log.write_unnumbered(rows, &names);
+        for (_, rows) in months {
+            self.log_unnumbered(log, rows);
         }
+    }
+
+    /// Records of these rows: as many as their number and the names of their series take.
+    fn log_unnumbered(&self, log: &Rc<RowLog>, mut rows: Rows) {
+        let mut numbers = rows.series.clone();
+        sort::sort_and_dedup(&mut numbers);
+        let name_of = |number: &SeriesIndex| {
+            let mut marshaled = Vec::new();
+            self.series.borrow().name(handle_in_log(*number)).marshal(&mut marshaled);
+            (*number, marshaled)
+        };
+        let names: Vec<(SeriesIndex, Vec<u8>)> = numbers.iter().map(name_of).collect();
+        if log.write_unnumbered(&rows, &names) || rows.len() < 2 {
+            return;
+        }
+        let rest = rows.split_off(rows.len() / 2);
+        self.log_unnumbered(log, rows);
+        self.log_unnumbered(log, rest);
     }
 }
 
 /// What the log calls a series that has no number yet. Those that have one are counted from the other end.
 fn number_in_log(handle: u32) -> SeriesIndex {
     SeriesIndex::MAX - 1 - handle
+}
+
+/// The series that the log calls so.
+fn handle_in_log(number: SeriesIndex) -> u32 {
+    SeriesIndex::MAX - 1 - number
 }

@@ -560,3 +560,82 @@ fn a_damaged_record_is_named_and_nothing_is_changed() {
         refused(flipped);
     }
 }
+
+/// Files whose reads wait until they are let go, and are answered then.
+struct QueuedReads {
+    files: SharedFiles,
+    holds: Rc<Cell<bool>>,
+    held: VecDeque<(OpId, Request)>,
+}
+
+impl FileSystem for QueuedReads {
+    fn submit(&mut self, op: OpId, request: Request) {
+        match self.holds.get() && matches!(request, Request::Read { .. }) {
+            true => self.held.push_back((op, request)),
+            false => self.files.submit(op, request),
+        }
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        if !self.holds.get() {
+            self.held.drain(..).for_each(|(op, request)| self.files.submit(op, request));
+        }
+        self.files.poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn a_page_that_is_left_loses_no_sample_whose_series_is_found_in_that_moment() {
+    for rows in [1, 40_000] {
+        let files = SharedFiles::default();
+        let mut engine = open(files.clone(), logged()).unwrap();
+        for other in 0..5_000 {
+            engine.put(&[("__name__", "other"), ("number", &format!("{other:040}"))], &[START], &[1.0]).unwrap();
+        }
+        engine.ask(Command::Close).unwrap();
+        for is_found in [false, true] {
+            let copy = SharedFiles(Rc::new(RefCell::new(files.0.borrow().after_crash())));
+            let holds = Rc::new(Cell::new(false));
+            let held = VecDeque::new();
+            let mut engine = open(QueuedReads { files: copy.clone(), holds: holds.clone(), held }, logged()).unwrap();
+            holds.set(true);
+            for is in ["one", "two", "three"] {
+                let series = engine.series(&[("__name__", "m"), ("is", is)]).unwrap();
+                let timestamps: Vec<i64> = (0..rows).map(|row| START + row).collect();
+                assert!(engine.append(series, &timestamps, &vec![2.0; timestamps.len()]).unwrap().is_some());
+            }
+            holds.set(!is_found);
+            engine.leave();
+            engine.send(Command::Sync);
+            engine.pump(engine.now(), 2_000);
+            engine.log_waiting_rows();
+            drop(engine);
+            let mut again = open(copy, logged()).unwrap();
+            let found: Vec<usize> = again.all("m").unwrap().iter().map(|series| series.timestamps.len()).collect();
+            assert_eq!(found, [rows as usize; 3], "{rows} rows, found: {is_found}");
+        }
+    }
+}
+
+#[test]
+fn a_page_that_is_left_hands_over_all_months_before_one_of_them_waits() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    let month_ago = START - 40 * DAY_MS;
+    engine.put(&[("__name__", "many")], &[month_ago], &[1.0]).unwrap();
+    engine.put(&[("__name__", "few")], &[START], &[1.0]).unwrap();
+    engine.advance(1_000).unwrap();
+    let timestamps: Vec<i64> = (1..300_000).map(|row| month_ago + row).collect();
+    engine.put(&[("__name__", "many")], &timestamps, &vec![1.0; timestamps.len()]).unwrap();
+    engine.put(&[("__name__", "few")], &[START + 1_000], &[2.0]).unwrap();
+    engine.leave();
+    engine.send(Command::Sync);
+    engine.pump(engine.now(), 1);
+    drop(engine);
+    let mut again = open(files, logged()).unwrap();
+    assert_eq!(again.all("few").unwrap()[0].values, [1.0, 2.0]);
+}

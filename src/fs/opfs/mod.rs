@@ -112,7 +112,10 @@ impl OpfsFileSystem {
             let size_bytes = directory.inode(*id).map_or(0, |inode| inode.size_bytes);
             stored.get_or_insert_with(location.stored, Stored::default).add(location.offset + size_bytes);
         }
-        let mut unstored = SortedMap::new();
+        for number in found.iter().filter(|number| !stored.contains_key(*number)) {
+            let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
+        }
+        let (mut unstored, mut is_short) = (SortedMap::new(), Vec::new());
         for (number, content) in contents.into_iter().filter(|(number, _)| stored.contains_key(number)) {
             if may_be_held(&unstored, content.len()) {
                 unstored.insert(number, content);
@@ -120,11 +123,20 @@ impl OpfsFileSystem {
             }
             // The page that went away has not come to flushing this, or even to writing it.
             let file = open_file(&files, &number.to_string(), true).await.map_err(as_passing)?;
-            file.write(0, &content)?;
-            file.flush()?;
+            let stored = file.write(0, &content).and_then(|()| file.flush());
+            drop(file);
+            match stored {
+                // The journal goes on holding it, and room can be made only in a database that is open.
+                Err(error) if error.kind() == ErrorKind::Quota => {
+                    is_short.push(number);
+                    unstored.insert(number, content);
+                }
+                stored => stored?,
+            }
         }
-        let is_needed = |number: &u64| stored.contains_key(number) && !unstored.contains_key(number);
-        for number in found.iter().filter(|number| !is_needed(number)) {
+        // What the journal holds needs no file.
+        let has_file = |number: &&u64| found.binary_search(number).is_ok() || is_short.contains(*number);
+        for number in unstored.keys().filter(has_file) {
             let _ = JsFuture::from(files.remove_entry(&number.to_string())).await;
         }
         let shared = Rc::new(Shared {

@@ -9,14 +9,26 @@ export function builtAs(value: unknown): string {
 
 /** A column of numbers, as an array of this realm over the same memory; nothing when it is none. */
 export function numberColumn(column: unknown): Float64Array | readonly number[] | undefined {
-  if (column instanceof Float64Array || Array.isArray(column)) return column;
+  if (column instanceof Float64Array) return attached(column);
+  if (Array.isArray(column)) return column;
   if (!ArrayBuffer.isView(column) || builtAs(column) !== "Float64Array") return undefined;
   return new Float64Array(column.buffer, column.byteOffset, column.byteLength / Float64Array.BYTES_PER_ELEMENT);
 }
 
+/** A column whose buffer was given away looks empty, and would be taken for one. */
+function attached<T extends Float64Array | BigInt64Array>(column: T): T {
+  if (column.length > 0) return column;
+  try {
+    new Uint8Array(column.buffer);
+    return column;
+  } catch (cause) {
+    throw new SandglassError("invalid", "a column is in a buffer that was given away (it is detached)", { cause });
+  }
+}
+
 /** The same for columns that may be big integers. */
 export function timestampColumn(column: unknown): Float64Array | BigInt64Array | readonly number[] | undefined {
-  if (column instanceof BigInt64Array) return column;
+  if (column instanceof BigInt64Array) return attached(column);
   if (!ArrayBuffer.isView(column) || builtAs(column) !== "BigInt64Array") return numberColumn(column);
   return new BigInt64Array(column.buffer, column.byteOffset, column.byteLength / BigInt64Array.BYTES_PER_ELEMENT);
 }

@@ -1,5 +1,6 @@
 // Queries that follow the clock.
 
+import { onEnded } from "../stream/until_ended.js";
 import { checkOptions, durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
@@ -43,6 +44,7 @@ function follow(
   const control = new AbortController();
   const { signal } = asked;
   const stop = () => {
+    off();
     clearTimeout(timer);
     control.abort();
     offAbort(signal, stop);
@@ -59,21 +61,37 @@ function follow(
       const { result } = held;
       if (!control.signal.aborted && !(shown && isSame(shown, result))) {
         shown = result;
-        listener(copyOf(result));
+        hand(listener, copyOf(result));
       }
     } catch (error) {
       if (control.signal.aborted) return;
-      const { code } = error as { code?: string };
       onError(error as Error);
-      // What is wrong with the question stays wrong; a database that is closed stays closed.
-      if (code === "invalid" || code === "closed") return stop();
+      // What is wrong with the question stays wrong.
+      if ((error as { code?: string }).code === "invalid") return stop();
     }
     if (!control.signal.aborted) timer = setTimeout(look, timerMs(Math.max(everyMs, 1)));
   };
-  if (signal?.aborted) return () => {};
+  let off = () => {};
+  if (signal?.aborted) return off;
   onAbort(signal, stop);
-  void look();
+  // It ends with its database, whatever that has ended by.
+  off = onEnded(port, (reason) => {
+    stop();
+    onError(reason as Error);
+  });
+  if (!control.signal.aborted) void look();
   return stop;
+}
+
+/** What a listener throws is its page's own, as what an event's listener throws. */
+function hand(listener: (result: RangeResult) => void, result: RangeResult): void {
+  try {
+    listener(result);
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+  }
 }
 
 /** What a listener gets is its own, to keep, to change or to hand on; what is held stays as it is. */

@@ -344,14 +344,12 @@ export class InlinePort implements Port {
   suspend(handedOver?: (isAll: boolean) => void): void {
     const engine = this.#engine;
     if (engine === undefined) return;
+    const { isAll, isStored } = this.#handOver();
     try {
-      engine.leave();
-      const ticket = engine.submit({ kind: "sync" });
-      const isAll = this.#pump.workNow(LINGER_MS);
       engine.logWaitingRows();
       handedOver?.(isAll);
       // What has been handed to the browser gets through when this thread does not go at once.
-      if (!engine.completed().includes(ticket)) linger(LINGER_MS);
+      if (!isStored) linger(LINGER_MS);
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }
@@ -361,18 +359,31 @@ export class InlinePort implements Port {
   }
 
   /**
-   * For a thread that may get no other turn, or a few: hands the storage all rows that were taken, and answers whether it has come to all
-   * of them. What it was handed gets through whatever becomes of the thread.
+   * For a thread that may get no other turn, or a few: hands the storage all rows that were taken, and answers whether all of them get
+   * through whatever becomes of the thread.
    */
   storeNow(): boolean {
-    const engine = this.#engine;
-    if (engine === undefined) return false;
+    return this.#engine !== undefined && this.#handOver().isAll;
+  }
+
+  /** `isStored`: the storage has said that it has them. `isAll`: none is lost when the thread goes now. */
+  #handOver(): { isStored: boolean; isAll: boolean } {
+    let outcome: "open" | "stored" | "refused" = "open";
     try {
-      engine.leave();
-      engine.submit({ kind: "sync" });
-      return this.#pump.workNow(LINGER_MS);
+      this.#open().leave();
+      const ticket = this.#call((engine) => engine.submit({ kind: "sync" }));
+      const answered = this.#pump.answer(ticket, () => {
+        outcome = "refused";
+        this.#call((engine) => engine.take(ticket));
+        outcome = "stored";
+      });
+      answered.catch(() => {});
+      const isDone = this.#pump.workNow(LINGER_MS);
+      const isStored = (outcome as string) === "stored";
+      // IndexedDB goes on with what it was asked for; a file is written by this thread alone.
+      return { isStored, isAll: isStored || (isDone && outcome === "open" && !this.#holdsHandles) };
     } catch {
-      return false;
+      return { isStored: false, isAll: false };
     }
   }
 

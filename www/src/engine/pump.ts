@@ -125,11 +125,25 @@ export class Pump {
   }
 
   /**
-   * Works now, until there is nothing to do or the time is up, without settling anything: for the moment before a page goes away. Answers
-   * whether all was done that does not wait for the storage.
+   * Works now, until there is nothing to do or the time is up, and hands out what was answered: for the moment before a page goes away.
+   * Answers whether all was done that does not wait for the storage.
    */
   workNow(limitMs: number): boolean {
-    return this.#stopped === undefined && this.#work(performance.now(), limitMs) !== 0;
+    if (this.#stopped !== undefined) return false;
+    const isDone = this.#work(performance.now(), limitMs) !== 0;
+    this.#settle();
+    return isDone;
+  }
+
+  /** Hands out what was answered; whether anything was. */
+  #settle(): boolean {
+    const tickets = this.#driven.completed();
+    for (const ticket of tickets) {
+      // An answer that nobody waits for any more has been given up.
+      this.#waiting.get(ticket)?.answered();
+      this.#waiting.delete(ticket);
+    }
+    return tickets.length > 0;
   }
 
   /** Ends it: whoever waits is told why. */
@@ -151,12 +165,7 @@ export class Pump {
     let settled = this.#endTurn();
     try {
       due = this.#work(began);
-      for (const ticket of this.#driven.completed()) {
-        // An answer that nobody waits for any more has been given up.
-        this.#waiting.get(ticket)?.answered();
-        this.#waiting.delete(ticket);
-        settled = true;
-      }
+      if (this.#settle()) settled = true;
       this.#driven.afterSlice();
     } catch (thrown) {
       this.stop(this.#fault(thrown));

@@ -1,7 +1,14 @@
 // The columns in the engine's memory through which samples cross to it.
 
+import { SandglassError } from "../api/errors.js";
+import { unreadable } from "../base/arguments.js";
 import { copyNumbers } from "../base/numbers.js";
 import type { EnginePort } from "./glue.js";
+
+/** What getters, proxies and buffers that were given away throw is no fault of the engine's. */
+function ofCaller(thrown: unknown): SandglassError {
+  return thrown instanceof SandglassError ? thrown : unreadable("the samples cannot be read", thrown);
+}
 
 export class Staging {
   /** How many samples fit. */
@@ -28,12 +35,16 @@ export class Staging {
     count: number,
   ): void {
     this.#refresh();
-    if (timestamps instanceof BigInt64Array) {
-      this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
-    } else {
-      copyNumbers(this.#timestamps, 0, timestamps, from, count, "timestamps");
+    try {
+      if (timestamps instanceof BigInt64Array) {
+        this.#timestampBits.set(count === timestamps.length ? timestamps : timestamps.subarray(from, from + count));
+      } else {
+        copyNumbers(this.#timestamps, 0, timestamps, from, count, "timestamps");
+      }
+      copyNumbers(this.#values, 0, values, from, count);
+    } catch (thrown) {
+      throw ofCaller(thrown);
     }
-    copyNumbers(this.#values, 0, values, from, count);
   }
 
   /** Copies `count` values from `from` on, and lets `fill` write as many handles. */
@@ -44,8 +55,12 @@ export class Staging {
     count: number,
   ): void {
     this.#refresh();
-    fill(this.#series, from, count);
-    copyNumbers(this.#values, 0, values, from, count);
+    try {
+      fill(this.#series, from, count);
+      copyNumbers(this.#values, 0, values, from, count);
+    } catch (thrown) {
+      throw ofCaller(thrown);
+    }
   }
 
   #refresh(): void {

@@ -3,7 +3,7 @@
 import { abortable, checkAborted, checkOptions, invalid, SandglassError } from "../base/shared.js";
 import { OpenDatabase } from "../database/database.js";
 import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "../api/looking.js";
-import { type ArchiveFile, askRange, read, sizeOf, tagOf } from "../storage/archive.js";
+import { type ArchiveFile, askRange, read, sizeOf, versionOf } from "../storage/archive.js";
 import { engineOptionsOf, type Starter } from "./open.js";
 
 /** How many bytes tell how a file is packed. */
@@ -75,7 +75,7 @@ async function remote(url: string, signal: AbortSignal | undefined): Promise<Arc
     return reply;
   });
   const size = /^bytes 0-0\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "")?.[1];
-  if (reply.status === 206 && size !== undefined) return { path: "", url, size: Number(size), tag: tagOf(reply) };
+  if (reply.status === 206 && size !== undefined) return { path: "", url, size: Number(size), version: versionOf(reply) };
   const isGone = reply.status === 404 || reply.status === 410;
   throw new SandglassError(
     reply.ok || reply.status === 416 ? "unsupported" : isGone ? "not_found" : "storage",

@@ -150,6 +150,15 @@ export function withBody(request: EngineRequest, body: Uint8Array | undefined): 
   return "body" in request ? ({ ...request, body } as EngineRequest) : request;
 }
 
+/** The request in a language, where it does not say which; a form that does comes first. */
+export function inDialect(request: EngineRequest, dialect: string): EngineRequest {
+  if (request.kind === "http") {
+    if (/[?&]dialect=/.test(request.uri) || !isReading(request.method, request.uri)) return request;
+    return { ...request, uri: `${request.uri}${request.uri.includes("?") ? "&" : "?"}dialect=${dialect}` };
+  }
+  return "dialect" in request && request.dialect === undefined ? { ...request, dialect } : request;
+}
+
 /** Whether a request only reads, as its path tells. Clients send long expressions as forms. */
 export function isReading(method: string, uri: string): boolean {
   const path = uri.split("?", 1)[0]!;
@@ -166,8 +175,9 @@ export function goesOn(request: EngineRequest): boolean {
 }
 
 /** Whether samples come in with it. */
-export function takesIn({ kind }: EngineRequest): boolean {
-  return kind === "ingestPiece" || kind === "ingestEnd";
+export function takesIn(request: EngineRequest): boolean {
+  if (request.kind === "http") return !isReading(request.method, request.uri);
+  return request.kind === "ingestPiece" || request.kind === "ingestEnd";
 }
 
 /**

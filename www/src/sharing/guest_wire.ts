@@ -18,6 +18,10 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
   let timer: ReturnType<typeof setTimeout> | undefined;
   let hasEnded = false;
   let letGo = () => {};
+  let tellHeard = () => {};
+  const heard = new Promise<void>((resolve) => (tellHeard = resolve));
+  /** Takes back the request for the lock. */
+  const control = new AbortController();
 
   const post = (request: Request) => channel.postMessage({ term, request } satisfies Line);
   const hello = (left: number) => {
@@ -35,6 +39,7 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
     waiting = undefined;
     clearTimeout(timer);
     requests.forEach(post);
+    tellHeard();
   };
   channel.onmessageerror = () => broken("has sent what cannot be read");
   // The other page notices by this lock that the guest is gone, so the guest has it before it comes.
@@ -42,10 +47,13 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
     hello(MAX_HELLOS);
     return new Promise<void>((resolve) => (hasEnded ? resolve() : (letGo = resolve)));
   };
-  navigator.locks.request(lockOfGuest(guest), held).catch((reason: unknown) => broken(`can't be reached: ${String(reason)}`));
+  navigator.locks
+    .request(lockOfGuest(term, guest), { signal: control.signal }, held)
+    .catch((reason: unknown) => hasEnded || broken(`can't be reached: ${String(reason)}`));
 
   return {
     isLocal: false,
+    heard,
     post(request) {
       if (hasEnded) return;
       if (waiting === undefined) post(request);
@@ -59,6 +67,7 @@ export function guestWire(shared: Shared, term: string, guest: string, say: (cal
       channel.onmessage = channel.onmessageerror = null;
       if (waiting === undefined) channel.postMessage({ term, isGone: "yes" } satisfies Line);
       channel.close();
+      control.abort();
       letGo();
     },
   };

@@ -1,7 +1,6 @@
 // The ports of this page that work with one database, and the engine they work with: that of this page, or another page's. When it
 // goes, the hub finds another one, or starts its own.
 
-import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
 import type { Opened } from "../api/options.js";
 import { offAbort, onAbort } from "../base/abort.js";
@@ -10,7 +9,7 @@ import { randomName } from "../base/random_name.js";
 import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, lockOfNext, type Shared } from "../worker/meeting.js";
-import { type Host, WorkerPort } from "../worker/worker_port.js";
+import { type Host, type PortOptions, WorkerPort } from "../worker/worker_port.js";
 import { isInOpfs, REMOVED } from "../storage/opfs.js";
 import { guestWire } from "./guest_wire.js";
 import { onLeaving } from "./leaving.js";
@@ -39,8 +38,6 @@ let mayBeApart = false;
 
 /** The hubs of this page that others may join. */
 const hubs = new Map<string, Hub>();
-
-type PortOptions = Pick<EngineStart["options"], "manualClock" | "startTime">;
 
 export class Hub implements Host {
   readonly #shared: Shared;
@@ -96,7 +93,7 @@ export class Hub implements Host {
 
   /** A new port, once there is an engine to work with. */
   async open(options: PortOptions, signal: AbortSignal | undefined): Promise<{ port: WorkerPort; thread: Opened["thread"] }> {
-    const port = new WorkerPort(options, this);
+    const port = new WorkerPort({ ...options, dialect: options.dialect ?? "metricsql" }, this);
     this.#ports.add(port);
     this.#connect(port);
     const giveUp = () => {
@@ -106,6 +103,8 @@ export class Hub implements Host {
     onAbort(signal, giveUp);
     try {
       await this.#ready.promise;
+      // Until then nothing of this port outlives its page.
+      await port.heard;
       return { port, thread: this.#engine?.thread ?? "worker" };
     } finally {
       offAbort(signal, giveUp);
@@ -335,8 +334,11 @@ export class Hub implements Host {
     return this.#engine !== undefined && this.#ports.size === 1 && this.#ports.has(port);
   }
 
-  async leave(port: WorkerPort): Promise<void> {
+  async leave(port: WorkerPort, isStored = false): Promise<void> {
     this.#ports.delete(port);
+    const [other] = this.#ports;
+    // Somebody has come while the last one closed: the engine stays, and stores nothing by its own end.
+    if (other !== undefined && !isStored && this.#engine !== undefined) await other.ask({ kind: "sync" });
     if (this.#ports.size > 0 || this.#isOver) return;
     const engine = this.#engine;
     this.#finish();
@@ -349,6 +351,8 @@ export class Hub implements Host {
     this.#stopSeeking();
     this.#stopListening();
     if (hubs.get(channelOf(this.#shared)) === this) hubs.delete(channelOf(this.#shared));
+    // Whoever still waits for an engine holds what others wait for.
+    this.#ready.reject(new SandglassError("aborted", "opening the database was given up"));
   }
 
   /** No port is of use any more. */
@@ -356,10 +360,10 @@ export class Hub implements Host {
     if (this.#isOver) return;
     if (this.#engine !== undefined) mayBeApart = true;
     const engine = this.#engine;
+    this.#ready.reject(reason);
     this.#finish();
     for (const port of this.#ports) port.end(reason);
     this.#ports.clear();
-    this.#ready.reject(reason);
     engine?.abandon(reason);
   }
 }

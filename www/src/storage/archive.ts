@@ -3,7 +3,13 @@
 import { checkAborted, offAbort, onAbort, SandglassError } from "../base/shared.js";
 
 /** Something to be read; the path is empty for a tar. It can be sent to a worker. */
-export type ArchiveFile = { path: string; content: Blob } | { path: string; url: string; size: number; tag: string | undefined };
+export type ArchiveFile = { path: string; content: Blob } | { path: string; url: string; size: number; version: Version };
+
+/** What tells one content of a URL from the next; `null` where a server does not say it, or not to other origins. */
+export interface Version {
+  tag: string | null;
+  modified: string | null;
+}
 
 /** A server that sends nothing for so long is not waited for any more: queries would hang with it. */
 const SILENCE_MS = 30_000;
@@ -22,15 +28,19 @@ export async function read(file: ArchiveFile, offset: number, length: number, si
   });
 }
 
-/** Tells one content of a URL from the next; nothing where a server says nothing of it, or not to other origins. */
-export const tagOf = (reply: Response): string | undefined => reply.headers.get("ETag") ?? reply.headers.get("Last-Modified") ?? undefined;
+export const versionOf = ({ headers }: Response): Version => ({ tag: headers.get("ETag"), modified: headers.get("Last-Modified") });
+
+/** Like is compared with like. Servers of one file may give it different tags, but not other times as well. */
+function isOther(one: Version, other: Version): boolean {
+  const [hasTags, haveTimes] = [one.tag !== null && other.tag !== null, one.modified !== null && other.modified !== null];
+  return (hasTags || haveTimes) && !(hasTags && one.tag === other.tag) && !(haveTimes && one.modified === other.modified);
+}
 
 /** What a reply is that is not the range that was asked for. */
-function refusalOf(reply: Response, file: { size: number; tag: string | undefined }, offset: number, length: number): string | undefined {
+function refusalOf(reply: Response, file: { size: number; version: Version }, offset: number, length: number): string | undefined {
   if (reply.status !== 206) return `was answered with ${reply.status} where a range of it was asked for`;
-  const tag = tagOf(reply);
   const range = reply.headers.get("Content-Range") ?? "";
-  if ((tag !== undefined && file.tag !== undefined && tag !== file.tag) || Number(/\/(\d+)$/.exec(range)?.[1] ?? file.size) !== file.size)
+  if (isOther(versionOf(reply), file.version) || Number(/\/(\d+)$/.exec(range)?.[1] ?? file.size) !== file.size)
     return "has changed since the snapshot was opened; open it again";
   return range.startsWith(`bytes ${offset}-${offset + length - 1}/`)
     ? undefined

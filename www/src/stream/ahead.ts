@@ -1,19 +1,17 @@
-// Pieces of a body that are handed over while those before them are still being worked on, so that the engine never waits for the next.
+// Pieces that are handed over while those before them are worked on.
 
-export class Ahead<Answer> {
+export class Ahead {
   readonly #limitBytes: number;
-  readonly #take: (answer: Answer) => void;
-  readonly #underWay: { answer: Promise<Answer>; bytes: number }[] = [];
+  readonly #underWay: { answer: Promise<unknown>; bytes: number }[] = [];
   #bytes = 0;
 
-  /** With up to `limitBytes` under way; `take` gets the answers in the order of the pieces. */
-  constructor(limitBytes: number, take: (answer: Answer) => void) {
+  /** With up to `limitBytes` under way. */
+  constructor(limitBytes: number) {
     this.#limitBytes = limitBytes;
-    this.#take = take;
   }
 
   /** Hands over a piece of so many bytes as soon as there is room for it. Rejects when one before it has failed. */
-  async handOver(bytes: number, ask: () => Promise<Answer>): Promise<void> {
+  async handOver(bytes: number, ask: () => Promise<unknown>): Promise<void> {
     while (this.#underWay.length > 0 && this.#bytes + bytes > this.#limitBytes) await this.#next();
     const answer = ask();
     // A failure is heard of when its turn has come.
@@ -30,6 +28,6 @@ export class Ahead<Answer> {
   async #next(): Promise<void> {
     const { answer, bytes } = this.#underWay.shift()!;
     this.#bytes -= bytes;
-    this.#take(await answer);
+    await answer;
   }
 }

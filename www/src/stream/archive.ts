@@ -115,6 +115,7 @@ async function* chunksOf(
   const reader = stream.getReader();
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   onAbort(signal, abort);
+  if (signal?.aborted) abort();
   let ended = false;
   try {
     for (;;) {

@@ -28,6 +28,7 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
   const reader = readerOf("getReader" in source ? source : (source.stream() as ReadableStream<Uint8Array>));
   const abort = () => void reader.cancel(signal?.reason).catch(() => {});
   onAbort(signal, abort);
+  if (signal?.aborted) abort();
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {

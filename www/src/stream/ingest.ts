@@ -44,9 +44,10 @@ async function ingestByPieces(
   signal: AbortSignal | null | undefined,
 ): Promise<IngestResult> {
   const ingest = await port.ask(open);
+  const until = untilEnded(port, signal);
   try {
-    const ahead = new Ahead<void>(port.aheadBytes, () => {});
-    for await (const body of chunks(source, untilEnded(port, signal))) {
+    const ahead = new Ahead(port.aheadBytes);
+    for await (const body of chunks(source, until.signal)) {
       checkAborted("ingest", signal);
       await ahead.handOver(body.length, () => port.ask({ kind: "ingestPiece", ingest, body }));
     }
@@ -58,5 +59,7 @@ async function ingestByPieces(
   } catch (error) {
     await port.ask({ kind: "ingestClose", ingest }).catch(() => {});
     throw error;
+  } finally {
+    until.release();
   }
 }

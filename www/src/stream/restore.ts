@@ -17,7 +17,20 @@ export async function restore(
   if (typeof options !== "function") checkOptions(options, OPTIONS, "restore()");
   const { onProgress, signal } = typeof options === "function" ? { onProgress: options, signal: undefined } : (options ?? {});
   checkAborted("restore", signal);
-  const archive = archiveOf(source, untilEnded(port, signal));
+  const until = untilEnded(port, signal);
+  try {
+    return await restoreFrom(port, archiveOf(source, until.signal), onProgress, signal);
+  } finally {
+    until.release();
+  }
+}
+
+async function restoreFrom(
+  port: Port,
+  archive: ReturnType<typeof archiveOf>,
+  onProgress: ((progress: Progress) => void) | undefined,
+  signal: AbortSignal | null | undefined,
+): Promise<RestoreResult> {
   const feed = async (body: Uint8Array, done: number) => {
     await port.ask({ kind: "restoreFeed", body });
     onProgress?.({ done, total: Math.max(archive.total, done), unit: "bytes" });

@@ -95,6 +95,7 @@ function loopback(desk: Desk, services: Set<Service>): Wire {
   services.add(service);
   return {
     isLocal: true,
+    heard: Promise.resolve(),
     post: (request) => service.take(request),
     listen: (listener) => void (take = listener),
     end: () => {

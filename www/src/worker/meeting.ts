@@ -29,7 +29,7 @@ export type Line = { term: string } & (
 
 export const channelOf = ({ name, kind }: Shared): string => `sandglass share ${lockName(name, kind)}`;
 export const channelOfGuest = (shared: Shared, guest: string): string => `${channelOf(shared)} ${guest}`;
-/** Held by a port for as long as it works with another page's engine. */
-export const lockOfGuest = (guest: string): string => `sandglass guest ${guest}`;
+/** Held by a port for as long as it works with this engine of another page. An engine that sleeps waits for it, and must not get that of the next. */
+export const lockOfGuest = (term: string, guest: string): string => `sandglass guest ${guest} of ${term}`;
 /** Held by the page that gets the database next. */
 export const lockOfNext = ({ name, kind }: Shared): string => `next of ${lockName(name, kind)}`;

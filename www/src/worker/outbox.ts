@@ -13,6 +13,8 @@ import type { Wire } from "./wire.js";
 export class Outbox {
   readonly refusals = new Refusals();
   #wire: Wire | undefined;
+  /** Whether the engine takes what is sent. */
+  #isHeard = false;
   #lastId = 0;
   /** How many samples each message had that was not answered. */
   readonly #appends = new Map<number, number>();
@@ -136,6 +138,8 @@ export class Outbox {
   /** Another engine is there: it is told of all series, and gets what was not durable where the last one was. */
   link(wire: Wire): void {
     this.#wire = wire;
+    this.#isHeard = wire.isLocal;
+    void wire.heard.then(() => (this.#isHeard ||= this.#wire === wire));
     this.#known = 0;
     this.#tellSeries();
     for (const [id, batch] of this.#kept.resend()) wire.post({ kind: "append", id, batch }, []);
@@ -147,6 +151,7 @@ export class Outbox {
   unlink(isSafe: boolean): void {
     const wire = this.#wire;
     this.#wire = undefined;
+    this.#isHeard = false;
     if (wire === undefined) return;
     if (wire.isLocal) return this.#arrived();
     const inDoubt = this.#kept.lost(isSafe, (id) => this.#settle(id));
@@ -156,10 +161,11 @@ export class Outbox {
     }
   }
 
-  /** This page goes: what it has sent arrives, as messages outlive who has sent them. */
+  /** This page goes: what it has sent arrives, as messages outlive who has sent them. What nobody has taken is kept, should it come back. */
   leave(): void {
     this.flush();
-    if (this.#wire !== undefined) this.#arrived();
+    if (this.#isHeard) this.#arrived();
+    this.#isHeard = false;
     this.#wire = undefined;
   }
 

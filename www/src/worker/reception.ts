@@ -82,7 +82,7 @@ export class Reception {
     const mourning = new AbortController();
     const guest: Guest = { service, channel, mourning, hasAnswered: false, unanswered: 0, timer: undefined };
     this.#guests.set(name, guest);
-    navigator.locks.request(lockOfGuest(name), { signal: mourning.signal }, () => this.#suspect(name)).catch(() => {});
+    navigator.locks.request(lockOfGuest(this.#term, name), { signal: mourning.signal }, () => this.#suspect(name)).catch(() => {});
     channel.postMessage({ term: this.#term, isWelcome: true } satisfies Line);
   }
 

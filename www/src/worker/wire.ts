@@ -6,6 +6,8 @@ import type { Reply, Request } from "./messages.js";
 export interface Wire {
   /** Whether the engine belongs to this page, so that what was sent needs not be kept for another one. */
   readonly isLocal: boolean;
+  /** Resolves once the engine takes what is sent, so that it arrives though the sender goes. */
+  readonly heard: Promise<void>;
   post(request: Request, transfer: Transferable[]): void;
   /** Hands over what comes from now on; `broken` is called when nothing can come any more. */
   listen(take: (reply: Reply) => void, broken: (what: string) => void): void;
@@ -17,6 +19,7 @@ export interface Wire {
 export function workerWire(worker: Worker): Wire {
   return {
     isLocal: true,
+    heard: Promise.resolve(),
     post: (request, transfer) => worker.postMessage(request, transfer),
     listen(take, broken) {
       worker.onmessage = ({ data }: MessageEvent<Reply>) => take(data);

@@ -2,6 +2,7 @@
 
 import { forCaller } from "../base/caller.js";
 import { abortable } from "../base/abort.js";
+import { unreadable } from "../base/arguments.js";
 import type { Timestamps, Values } from "./append_batch.js";
 import type { EngineStart } from "../engine/start.js";
 import { SandglassError } from "../api/errors.js";
@@ -11,6 +12,7 @@ import {
   bodyOf,
   type EngineRequest,
   goesOn,
+  inDialect,
   isRepeatable,
   type Kind,
   nameOf,
@@ -59,9 +61,12 @@ export interface Host {
   verify(): Promise<void>;
   /** Whether the engine ends with this port. */
   isLast(port: WorkerPort): boolean;
-  /** The port has been closed by its user. */
-  leave(port: WorkerPort): Promise<void>;
+  /** The port has been closed by its user; `isStored`: what it had handed over is durable. */
+  leave(port: WorkerPort, isStored?: boolean): Promise<void>;
 }
+
+/** What is the port's own, whichever engine it works with. `dialect`: nothing for that of the engine. */
+export type PortOptions = Pick<EngineStart["options"], "manualClock" | "startTime"> & { dialect?: string | undefined };
 
 export class WorkerPort implements Port {
   /** By which other pages know it. */
@@ -72,6 +77,8 @@ export class WorkerPort implements Port {
   readonly #host: Host | undefined;
   #wire: Wire | undefined;
   readonly #manualClock: boolean;
+  /** The language of this port's queries; the engine may have been started for one of another. */
+  readonly #dialect: string | undefined;
   #now: number;
   /** When all that was handed over is durable by itself, in the server's rhythm, too. */
   #durableAt = 0;
@@ -91,6 +98,10 @@ export class WorkerPort implements Port {
   readonly #mourning = new AbortController();
   #reason: SandglassError | undefined;
   #tellEnd!: (reason: SandglassError) => void;
+  /** Resolves once an engine takes what is sent. */
+  readonly heard: Promise<void>;
+  #tellHeard!: () => void;
+  #tellUnheard!: (reason: SandglassError) => void;
 
   /** Opens a database in a worker that has said hello. */
   static async start(worker: Worker, start: EngineStart, signal?: AbortSignal): Promise<WorkerPort> {
@@ -107,11 +118,15 @@ export class WorkerPort implements Port {
   }
 
   /** A port that `host` links to engines; without a host it is for one engine alone. */
-  constructor({ manualClock, startTime }: Pick<EngineStart["options"], "manualClock" | "startTime">, host: Host | undefined) {
+  constructor({ manualClock, startTime, dialect }: PortOptions, host: Host | undefined) {
     this.#host = host;
     this.#manualClock = manualClock;
+    this.#dialect = dialect;
     this.#now = startTime;
     this.ended = new Promise((resolve) => (this.#tellEnd = resolve));
+    this.heard = new Promise((resolve, reject) => ([this.#tellHeard, this.#tellUnheard] = [resolve, reject]));
+    // Who opens waits for it; later on nobody does.
+    this.heard.catch(() => {});
     this.#liveness = new Liveness({
       isAwaited: () => this.#wire !== undefined && this.#calls.size + this.#outbox.unanswered > 0,
       ping: () => this.#wire?.post({ kind: "ping" }, []),
@@ -128,6 +143,7 @@ export class WorkerPort implements Port {
       (reply) => this.#take(reply),
       (what) => this.#broken(what),
     );
+    void wire.heard.then(this.#tellHeard);
     if (wire.isLocal && this.#host !== undefined) this.#liveness.relax();
     this.#outbox.link(wire);
     if (this.#listener !== undefined) wire.post({ kind: "observe", observed: true }, []);
@@ -202,7 +218,7 @@ export class WorkerPort implements Port {
       this.#checkAppend();
       return this.#outbox.append(series, timestamps, values);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof SandglassError ? error : unreadable("the samples cannot be read", error));
     }
   }
 
@@ -211,7 +227,7 @@ export class WorkerPort implements Port {
       this.#checkAppend();
       return this.#outbox.appendRow(fill, timestamp, values);
     } catch (error) {
-      return Promise.reject(error);
+      return Promise.reject(error instanceof SandglassError ? error : unreadable("the samples cannot be read", error));
     }
   }
 
@@ -234,7 +250,7 @@ export class WorkerPort implements Port {
   // ---- requests -----------------------------------------------------------------------------------------------------------
 
   async ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>> {
-    const asked = request as EngineRequest;
+    const asked = this.#dialect === undefined ? (request as EngineRequest) : inDialect(request as EngineRequest, this.#dialect);
     // The caller of a request keeps what he has handed in; pieces were made for this.
     const sent = asked.kind === "http" ? withBody(asked, asked.body.slice()) : asked;
     if (takesIn(asked)) this.#mayLose();
@@ -310,6 +326,7 @@ export class WorkerPort implements Port {
     const session = ++this.#lastSession;
     return {
       isLocal: true,
+      heard: Promise.resolve(),
       post: (request, transfer) => {
         if (request.kind === "append" || (request.kind === "ask" && takesIn(request.command))) this.#mayLose();
         this.#wire?.post({ kind: "session", session, request }, transfer);
@@ -416,7 +433,7 @@ export class WorkerPort implements Port {
       try {
         await this.#call((id) => ({ kind: "close", id, stays }));
       } finally {
-        await host?.leave(this);
+        await host?.leave(this, stays);
       }
       this.#outbox.refusals.tellFlush();
     } finally {
@@ -469,6 +486,7 @@ export class WorkerPort implements Port {
     this.#calls.clear();
     this.#listener = undefined;
     this.#tellEnd(reason);
+    this.#tellUnheard(reason);
   }
 
   #check(): void {

@@ -4,7 +4,7 @@ import { afterEach, beforeEach, it, mock } from "node:test";
 import { source } from "./source.mjs";
 
 const { read } = await source("storage/archive");
-const FILE = { path: "", url: "https://host.example/snapshot.tar", size: 100 };
+const FILE = { path: "", url: "https://host.example/snapshot.tar", size: 100, version: { tag: null, modified: null } };
 
 const { fetch } = globalThis;
 beforeEach(() => mock.timers.enable({ apis: ["setTimeout"] }));
@@ -25,7 +25,8 @@ function serve(answers) {
         body?.error(signal.reason);
         reject(signal.reason);
       });
-      if (answers) resolve(new Response(new ReadableStream({ start: (controller) => void (body = controller) }), { status: 206 }));
+      const init = { status: 206, headers: { "Content-Range": "bytes 0-2/100" } };
+      if (answers) resolve(new Response(new ReadableStream({ start: (controller) => void (body = controller) }), init));
       server.send = (bytes) => (bytes === undefined ? body.close() : body.enqueue(bytes));
     });
   return server;
@@ -76,4 +77,31 @@ it("the caller's signal ends the request", async () => {
   control.abort();
   await refused;
   assert.ok(server.wasGivenUp);
+});
+
+it("a file is another one when its server says so, and not when one of its servers counts in its own way", async () => {
+  const opened = { tag: '"a"', modified: "Mon, 30 Nov 2026 08:00:00 GMT" };
+  const other = { tag: '"b"', modified: "Mon, 30 Nov 2026 09:00:00 GMT" };
+  const silent = { tag: null, modified: null };
+  for (const [isOther, before, now] of [
+    [false, opened, opened],
+    [false, opened, silent],
+    [false, silent, other],
+    [false, opened, { ...silent, modified: opened.modified }],
+    [false, opened, { ...other, modified: opened.modified }],
+    [false, opened, { ...other, tag: opened.tag }],
+    [true, opened, other],
+    [true, opened, { ...silent, tag: other.tag }],
+    [true, { ...silent, modified: opened.modified }, other],
+  ]) {
+    const headers = {
+      "Content-Range": "bytes 0-2/100",
+      ...(now.tag && { ETag: now.tag }),
+      ...(now.modified && { "Last-Modified": now.modified }),
+    };
+    globalThis.fetch = async () => new Response(Uint8Array.of(1, 2, 3), { status: 206, headers });
+    const reading = read({ ...FILE, version: before }, 0, 3);
+    if (isOther) await assert.rejects(reading, { code: "storage", message: /has changed since the snapshot was opened/ });
+    else assert.deepEqual(await reading, Uint8Array.of(1, 2, 3), JSON.stringify([before, now]));
+  }
 });

@@ -23,7 +23,13 @@ async function tellings(answers) {
       if (asked === answers.length) resolve();
       return answer(answers[Math.min(asked++, answers.length - 1)]);
     };
-    const stop = live({ now: () => 0, ask }, "x", { range: 0, step: 1_000, every: 1 }, (result) => told.push(result), reject);
+    const stop = live(
+      { now: () => 0, ended: new Promise(() => {}), ask },
+      "x",
+      { range: 0, step: 1_000, every: 1 },
+      (result) => told.push(result),
+      reject,
+    );
     setTimeout(stop, 300);
   });
   return told.length;
@@ -60,4 +66,58 @@ it("a mistake that nobody listens for is told in the console, once", async (t) =
   const failure = await new Promise((resolve) => db.live("x", { range: "1m", step: "1s", evrey: 1 }, () => {}, resolve));
   assert.equal(failure.code, "invalid");
   assert.equal(error.mock.callCount(), 1, "who listens tells it himself");
+});
+
+it("a live query ends with its database, whatever that has ended by, and tells it once", async (t) => {
+  let end;
+  const port = { now: () => 0, ended: new Promise((resolve) => (end = resolve)), ask: async () => answer([[A, [1]]]) };
+  const errors = [];
+  live(
+    port,
+    "x",
+    { range: 0, step: 1_000, every: "1h" },
+    () => {},
+    (error) => errors.push(error.code),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  const cleared = t.mock.method(globalThis, "clearTimeout");
+  end(Object.assign(new Error("taken over"), { code: "locked" }));
+  await new Promise((resolve) => setTimeout(resolve, 20));
+  assert.deepEqual(errors, ["locked"]);
+  assert.ok(cleared.mock.callCount() > 0, "no timer is left");
+  // One that comes later learns of it, too.
+  live(
+    port,
+    "x",
+    { range: 0, step: 1_000 },
+    () => {},
+    (error) => errors.push(error.code),
+  );
+  assert.deepEqual(errors, ["locked", "locked"]);
+});
+
+it("what a listener throws is reported, and the query goes on", async (t) => {
+  const thrown = [];
+  t.mock.method(globalThis, "queueMicrotask", (work) => {
+    try {
+      work();
+    } catch (error) {
+      thrown.push(error.message);
+    }
+  });
+  const port = { now: () => 0, ended: new Promise(() => {}), ask: async () => answer([[A, [thrown.length]]]) };
+  let told = 0;
+  const failed = [];
+  const stop = live(
+    port,
+    "x",
+    { range: 0, step: 1_000, every: 1 },
+    () => {
+      if (told++ === 0) throw Object.assign(new Error("the page's own"), { code: "invalid" });
+    },
+    (error) => failed.push(error),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  stop();
+  assert.deepEqual([thrown, failed, told > 1], [["the page's own"], [], true]);
 });

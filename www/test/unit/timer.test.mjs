@@ -19,7 +19,7 @@ it("a live query waits, and does not ask at once", async (t) => {
   const timers = timersOf(t);
   let stop;
   await new Promise((resolve) => {
-    const port = { now: () => 0, ask: () => Promise.reject(new Error("busy")) };
+    const port = { now: () => 0, ended: new Promise(() => {}), ask: () => Promise.reject(new Error("busy")) };
     stop = live(port, "up", { range: "1m", step: "1s", every: LONG }, () => {}, resolve);
   });
   assert.deepEqual(timers(), [MAX_TIMER_MS]);

@@ -9,7 +9,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /** A line to another page's engine, with what was sent on it. */
 function line() {
-  const wire = { isLocal: false, sent: [], say: undefined, hasEnded: false };
+  const wire = { isLocal: false, heard: Promise.resolve(), sent: [], say: undefined, hasEnded: false };
   wire.post = (request) => wire.sent.push(request);
   wire.listen = (take) => (wire.say = take);
   wire.end = () => (wire.hasEnded = true);
@@ -103,4 +103,55 @@ it("whoever has a session with the worker tells it when that is over", async (t)
     { kind: "session", session: 1, request: { kind: "ping" } },
     { kind: "part", session: 1 },
   ]);
+});
+
+it("what is appended while no engine has heard the port is kept as the page is put away, and goes to the next one", async (t) => {
+  const port = portOf(t);
+  port.link({ ...line(), heard: new Promise(() => {}) });
+  const series = port.series(["__name__", "a"]);
+  await port.append(series, [1], [2]);
+  port.putAway();
+  const next = line();
+  port.link(next);
+  assert.deepEqual(
+    next.sent.map(({ kind }) => kind),
+    ["series", "append"],
+  );
+  // What an engine has heard arrives, and is not sent twice.
+  await turn();
+  port.putAway();
+  const third = line();
+  port.link(third);
+  assert.deepEqual(
+    third.sent.map(({ kind }) => kind),
+    ["series"],
+  );
+});
+
+it("queries speak the port's language, whichever engine it works with", async (t) => {
+  const host = { lost() {}, flush() {}, verify: async () => {}, isLast: () => false, leave: async () => {} };
+  const port = new WorkerPort({ manualClock: false, startTime: 0, dialect: "promql" }, host);
+  t.after(() => port.end(Object.assign(new Error("the test is over"), { code: "closed" })));
+  const wire = line();
+  port.link(wire);
+  const http = { kind: "http", method: "GET", contentType: "", contentEncoding: "", body: new Uint8Array(0) };
+  for (const request of [
+    { kind: "query", expression: "up", dialect: undefined },
+    { kind: "query", expression: "up", dialect: "metricsql" },
+    { ...http, uri: "/api/v1/query?query=up" },
+    { ...http, uri: "/api/v1/query?query=up&dialect=metricsql" },
+    { ...http, method: "POST", uri: "/api/v1/import/prometheus" },
+  ])
+    port.ask(request).catch(() => {});
+  await turn();
+  assert.deepEqual(
+    wire.sent.map(({ command }) => command.dialect ?? command.uri),
+    [
+      "promql",
+      "metricsql",
+      "/api/v1/query?query=up&dialect=promql",
+      "/api/v1/query?query=up&dialect=metricsql",
+      "/api/v1/import/prometheus",
+    ],
+  );
 });
