@@ -139,6 +139,15 @@ export class Reception {
     this.#isQuiet = true;
   }
 
+  /** Whether the engine has taken or refused all that has come from guests. */
+  get hasArrived(): boolean {
+    return [...this.#guests.values()].every(({ service }) => !service.isArriving);
+  }
+
+  async afterAppends(): Promise<void> {
+    await Promise.all([...this.#guests.values()].map(({ service }) => service.afterAppends()));
+  }
+
   /** Takes nothing more from guests, and waits for what is under way. */
   async quiet(): Promise<void> {
     this.refuse();

@@ -301,6 +301,11 @@ export class Service {
     if (this.#isRemote) this.#storeSoon();
   }
 
+  /** Whether the engine has something of this port that it has neither taken nor refused yet. */
+  get isArriving(): boolean {
+    return this.#arriving.size > 0;
+  }
+
   /** Appends that came before this call have been taken, or refused, when it goes on: what comes behind them finds them. */
   async afterAppends(): Promise<void> {
     // Not those that come meanwhile: a stream of appends would hold up the rest for ever.

@@ -86,12 +86,13 @@ function post(reply: Reply, transfer: Transferable[]): void {
 
 /** Tells those who share the database, writes what was handed over, lets go of the database, and ends. */
 async function leave(): Promise<void> {
-  // The browser may end this worker at any instant. Guests send again what was not stored, so they learn of it only when it is.
+  // The browser may end this worker at any instant. Guests send again what was not stored, and what was not answered: they learn of the end
+  // when there is nothing of that.
   reception?.refuse();
-  if (desk?.port.storeNow()) reception?.leave({ isSafe: true, isSettled: false });
+  if (desk?.port.storeNow() && reception?.hasArrived) reception.leave({ isSafe: true, isSettled: false });
   const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORK_MS));
   const services = [own, ...sessions.values()];
-  await Promise.race([Promise.all(services.map((service) => service.afterAppends())), limit]);
+  await Promise.race([Promise.all([...services, reception].map((one) => one?.afterAppends())), limit]);
   await desk?.port.leave(LAST_WORK_MS, () => reception?.leave({ isSafe: true, isSettled: false }));
   reception?.leave({ isSafe: false, isSettled: false });
   worker.close();
