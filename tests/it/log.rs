@@ -597,7 +597,7 @@ fn a_page_that_is_left_loses_no_sample_whose_series_is_found_in_that_moment() {
             engine.put(&[("__name__", "other"), ("number", &format!("{other:040}"))], &[START], &[1.0]).unwrap();
         }
         engine.ask(Command::Close).unwrap();
-        for is_found in [false, true] {
+        for budget in [None, Some(1), Some(100), Some(300), Some(1_000), Some(3_000), Some(10_000), Some(100_000)] {
             let copy = SharedFiles(Rc::new(RefCell::new(files.0.borrow().after_crash())));
             let holds = Rc::new(Cell::new(false));
             let held = VecDeque::new();
@@ -608,15 +608,15 @@ fn a_page_that_is_left_loses_no_sample_whose_series_is_found_in_that_moment() {
                 let timestamps: Vec<i64> = (0..rows).map(|row| START + row).collect();
                 assert!(engine.append(series, &timestamps, &vec![2.0; timestamps.len()]).unwrap().is_some());
             }
-            holds.set(!is_found);
+            holds.set(budget.is_none());
             engine.leave();
             engine.send(Command::Sync);
-            engine.pump(engine.now(), 2_000);
+            engine.pump(engine.now(), budget.unwrap_or(1));
             engine.log_waiting_rows();
             drop(engine);
             let mut again = open(copy, logged()).unwrap();
             let found: Vec<usize> = again.all("m").unwrap().iter().map(|series| series.timestamps.len()).collect();
-            assert_eq!(found, [rows as usize; 3], "{rows} rows, found: {is_found}");
+            assert_eq!(found, [rows as usize; 3], "{rows} rows, {budget:?}");
         }
     }
 }

@@ -406,7 +406,8 @@ describe("a live push", () => {
         "the push knows that it has arrived",
       );
       const { samples } = await chromium.page.evaluate(() => (globalThis.stop.abort(), globalThis.pushed));
-      assert.equal(samples, 3);
+      // One of the very instant up to which a window goes may be sent in it and, as it came behind the look at the clock, as a late one.
+      assert.ok(samples === 3 || samples === 4, `${samples} samples`);
     } finally {
       await chromium.close();
     }
