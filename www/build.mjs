@@ -131,7 +131,8 @@ await build({
 // The worker is one file with no imports: it runs from wherever it is put, as a module, as a plain script, and out of a text.
 await build({ ...common, entryPoints: { worker: join(www, "src/worker/worker.ts") } });
 const worker = readFileSync(join(dist, "worker.js"), "utf8");
-if (/(?<!["'`])\b(import|export)\b/.test(worker)) throw new Error("the worker imports or exports something");
+// As words of a statement, and not of a path in a regular expression.
+if (/(?<!["'`])\b(import\b\s*[("'{*.\w]|export\b\s*[{*\w])/.test(worker)) throw new Error("the worker imports or exports something");
 writeFileSync(join(dist, "worker_source.js"), `export default ${JSON.stringify(worker.replace(/\n\/\/# sourceMappingURL=.*\n?$/, ""))};\n`);
 
 // A Service Worker may load nothing later on, and works where there is no network: one file with all, the engine's code included.
