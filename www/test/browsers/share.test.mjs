@@ -281,6 +281,25 @@ for (const [combination, { entry, options }] of Object.entries(COMBINATIONS)) {
       await Promise.all([holder.close(), other.close()]);
     });
 
+    if (options.storage === "indexeddb")
+      it("when the page with the engine sleeps, a third page goes on with the one that has taken over", async () => {
+        const [holder, second, third] = [await tab(), await tab(), await tab()];
+        for (const page of [holder, second, third]) await open(page, "three");
+        await write(holder, 0);
+        await value(holder, "await globalThis.db.sync()");
+        await write(second, 1);
+        await write(third, 2);
+        await value(third, "await globalThis.db.sync()");
+        const thaw = await freeze(holder);
+        await write(second, 3);
+        assert.deepEqual(await read(second), upTo(4));
+        await write(third, 4);
+        assert.deepEqual(await read(third), upTo(5));
+        thaw();
+        await Promise.all([end(second), end(third)]);
+        await Promise.all([holder.close(), second.close(), third.close()]);
+      });
+
     it("a page with the engine that sleeps keeps nobody for ever", async () => {
       const [holder, other] = [await tab(), await tab()];
       await open(holder, "sleep");

@@ -16,7 +16,7 @@ const browser = await openPage({ mounts: { package: directory } });
 after(() => browser.close());
 
 /** In a page of its own, since these tests change what is global in it: the value of a promise, or the code of its error. */
-async function inPage(index, work) {
+async function inPage(index, work, argument) {
   const context = await browser.page.context().browser().newContext();
   const page = await context.newPage();
   const errors = [];
@@ -36,7 +36,7 @@ async function inPage(index, work) {
       /** The outcome of a call that must not take long. */
       globalThis.soon = (call) => Promise.race([globalThis.outcome(call), globalThis.pause(1_000, ["nothing was heard"])]);
     }, index);
-    const found = await page.evaluate(work);
+    const found = await page.evaluate(work, argument);
     assert.deepEqual(errors, []);
     return found;
   } finally {
@@ -116,27 +116,33 @@ for (const [where, index] of Object.entries(entries)) {
       );
     });
 
-    it("an open that is taken back rejects at once, wherever it is, and holds nothing afterwards", async () => {
-      const { given, again, held } = await inPage(index, async () => {
-        const { open } = sandglass;
-        const { instantiate, compileStreaming } = WebAssembly;
-        // The worker has an engine of its own; what the page waits for there is the code.
-        WebAssembly.instantiate = async (...args) => (await pause(2_000), instantiate(...args));
-        WebAssembly.compileStreaming = async (...args) => (await pause(2_000), compileStreaming(...args));
-        const given = await soon(() => open({ name: "taken-back", storage: "indexeddb", signal: AbortSignal.timeout(100) }));
-        await pause(2_500);
-        Object.assign(WebAssembly, { instantiate, compileStreaming });
-        const again = await outcome(async () => (await open({ name: "taken-back", storage: "indexeddb" })).close());
-        await pause(100);
-        return { given, again, held: (await navigator.locks.query()).held.map(({ name }) => name) };
+    for (const storage of ["indexeddb", undefined])
+      it(`an open that is taken back rejects at once, wherever it is, and holds nothing afterwards (storage: ${storage})`, async () => {
+        const { given, again, held } = await inPage(
+          index,
+          async (storage) => {
+            const { open } = sandglass;
+            const { instantiate, compileStreaming } = WebAssembly;
+            // The worker has an engine of its own; what the page waits for there is the code.
+            WebAssembly.instantiate = async (...args) => (await pause(2_000), instantiate(...args));
+            WebAssembly.compileStreaming = async (...args) => (await pause(2_000), compileStreaming(...args));
+            const given = await soon(() => open({ name: "taken-back", storage, signal: AbortSignal.timeout(100) }));
+            await pause(2_500);
+            Object.assign(WebAssembly, { instantiate, compileStreaming });
+            const opened = outcome(async () => (await open({ name: "taken-back", storage })).close());
+            const again = await Promise.race([opened, pause(8_000, ["nothing was heard"])]);
+            await pause(100);
+            return { given, again, held: (await navigator.locks.query()).held.map(({ name }) => name) };
+          },
+          storage,
+        );
+        assert.equal(given[0], "aborted");
+        assert.equal(again[0], "fulfilled", again[1]);
+        assert.deepEqual(
+          held.filter((name) => name.includes("taken-back")),
+          [],
+        );
       });
-      assert.equal(given[0], "aborted");
-      assert.equal(again[0], "fulfilled", again[1]);
-      assert.deepEqual(
-        held.filter((name) => name.includes("taken-back")),
-        [],
-      );
-    });
 
     it("a page that is put away while it opens gives up, and is in nobody's way", async () => {
       const { given, locks } = await inPage(index, async () => {
