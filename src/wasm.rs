@@ -279,9 +279,10 @@ impl EnginePort {
         self.engine.send(Command::Close).0
     }
 
-    /// The page goes away: what the storage is asked for from now on comes to its end without another turn of the event loop.
-    pub fn leave(&mut self) {
-        self.engine.leave();
+    /// The page goes away: what the storage is asked for from now on comes to its end without another turn of the event loop. Answers whether
+    /// there is a log, which takes all rows in one turn.
+    pub fn leave(&mut self) -> bool {
+        self.engine.leave()
     }
 
     /// What can't be added without another turn of the event loop goes to the log; the last call before this engine is thrown away.

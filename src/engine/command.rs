@@ -287,6 +287,7 @@ impl Command {
                 | Self::Ingest { .. }
                 | Self::IngestOpen { .. }
                 | Self::IngestPiece { .. }
+                | Self::IngestEnd { .. }
                 | Self::SnapshotCreate
                 | Self::SnapshotDelete { .. }
                 | Self::SnapshotDeleteAll

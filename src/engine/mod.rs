@@ -408,9 +408,11 @@ impl Engine {
     }
 
     /// The page goes away, and this thread may never get another turn: what the storage is asked for from now on comes to its end
-    /// nevertheless, where that is possible. To be called before the last [`Command::Sync`].
-    pub fn leave(&mut self) {
+    /// nevertheless, where that is possible. To be called before the last [`Command::Sync`]. Answers whether there is a log: without one, rows
+    /// are handed over one part after the other, which takes turns.
+    pub fn leave(&mut self) -> bool {
         self.context.leave();
+        matches!(&*self.shared.phase.borrow(), Phase::Open(storage) if storage.has_log())
     }
 
     /// After that last command has been pumped: what could not be added yet, since its series have to be looked up, goes to the log.

@@ -333,7 +333,7 @@ impl RowFlusher {
                     parts: batch.parts,
                 });
             }
-            if self.parts.list().small.len() > MAX_SMALL_PARTS && !self.month.is_stopping() {
+            if self.parts.list().small.len() > MAX_SMALL_PARTS && self.month.is_working() {
                 // An error is in the trace, and the merge is tried again at the next flush.
                 let _ = self.small_merger.merge_best(MergeReason::Assisted, false).await;
             }

@@ -64,6 +64,10 @@ impl Month {
         self.stopped.raise();
     }
 
+    pub(super) fn is_working(&self) -> bool {
+        self.stage.get() == Stage::Working
+    }
+
     pub(super) fn is_stopping(&self) -> bool {
         self.stage.get() == Stage::Stopping
     }

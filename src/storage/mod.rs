@@ -252,6 +252,11 @@ impl Storage {
         logged.and(self.index.make_searchable().await)
     }
 
+    /// Whether rows go to a log before they are in parts on disk.
+    pub fn has_log(&self) -> bool {
+        self.options.log_interval_ms.is_some()
+    }
+
     /// All months hand their rows to the log before one of them waits, the newest first: most live samples are in that.
     pub(super) fn hand_over(&self) {
         for partition in self.table.partitions().iter().rev() {

@@ -24,8 +24,11 @@ const UNIX: readonly (readonly [pattern: RegExp, name: string])[] = [
   [/^\d{12,13}$/, "unix_ms"],
   [/^\d{9,10}$/, "unix_s"],
 ];
+/** May be the name of anything that is counted. */
+const NAME_OF_COUNTS = /^(?:at|when|ts|epoch)$/i;
 const NAME_OF_TIMES = /^_?(?:time|timestamp|time ?stamp|ts|date|date ?time|datetime|when|at|time_?(?:s|ms|ns|utc)|unix(?:time)?|epoch)$/i;
-const LOOKS_LIKE_A_DATE = /^\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}(?!\d)|\b(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*\b.*\d{4}|^\d{1,2}:\d\d/i;
+const LOOKS_LIKE_A_DATE =
+  /^(?:\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/.]\d{1,2}[-/.]\d{4})(?![\d.])|^(?:\w+,? )?(?:\d{1,2}[ -])?(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*[ -].*\d{4}/i;
 const KNOWN = "2026-11-27 10:00:00, 2026-11-27T10:00:00Z, 27.11.2026 10:00, or whole seconds, milliseconds or nanoseconds since 1970";
 /** More columns of a kind than this are counted. */
 const NAMED = 4;
@@ -62,19 +65,26 @@ function listed(names: readonly string[], kind: string): string {
   return names.length > NAMED ? `${names.length} columns are ${kind}s` : `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are ${kind}s`;
 }
 
-/** The column of the times: one that is called so, or else one that holds dates, or else digits. */
+/** The column of the times: one that is called so, or else one that holds dates, or else digits; of those that can be read, if there are any. */
 function timeOf(columns: readonly Column[]): { column: Column; format: string } | undefined {
-  const called = columns.find(({ name, values }) => NAME_OF_TIMES.test(name) && values.length > 0);
-  const dated = columns.find(({ values }) => values[0] !== undefined && !IS_NUMBER.test(values[0]) && LOOKS_LIKE_A_DATE.test(values[0]));
-  const counted = columns.find(({ values }) => values[0] !== undefined && UNIX.some(([pattern]) => pattern.test(values[0]!)));
-  const column = called ?? dated ?? counted;
+  const filled = columns.filter(({ values }) => values.length > 0);
+  const isCalled = ({ name, values }: Column) => NAME_OF_TIMES.test(name) && !(NAME_OF_COUNTS.test(name) && isCount(values[0]!));
+  const isDated = ({ values }: Column) => !IS_NUMBER.test(values[0]!) && LOOKS_LIKE_A_DATE.test(values[0]!);
+  const isCounted = ({ values }: Column) => UNIX.some(([pattern]) => pattern.test(values[0]!));
+  const candidates = [isCalled, isDated, isCounted].flatMap((is) => filled.filter(is));
+  for (const column of candidates) {
+    const format = formatOfTimes(column);
+    if (format !== undefined) return { column, format };
+  }
+  const [column] = candidates;
   if (column === undefined) return undefined;
-  const format = formatOfTimes(column);
-  if (format !== undefined) return { column, format };
   throw new Error(
     `The column “${column.name}” looks like a time, but “${column.values[0]}” is in none of the forms that are read for certain: ${KNOWN}. Write its times in one of these and open it again.`,
   );
 }
+
+/** A number that is no instant since 1970 in any unit. */
+const isCount = (value: string): boolean => IS_NUMBER.test(value) && Math.abs(Number(value)) < 1e8;
 
 /** How a column writes its times, as `csvFormat` calls it. */
 function formatOfTimes({ values }: Column): string | undefined {

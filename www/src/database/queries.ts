@@ -176,7 +176,7 @@ function asked(expression: string, options: QueryOptions | undefined): Asked {
   }
   for (const [name, limit] of Object.entries({ maxSeries, maxSamples })) {
     if (limit !== undefined && !(typeof limit === "number" && limit >= 0))
-      throw invalid(`${name} is ${JSON.stringify(limit)}; a number from 0 on is expected`);
+      throw invalid(`${name} is ${typeof limit === "string" ? JSON.stringify(limit) : String(limit)}; a number from 0 on is expected`);
   }
   return {
     kind: "query",

@@ -370,7 +370,7 @@ export class InlinePort implements Port {
   #handOver(): { isStored: boolean; isAll: boolean } {
     let outcome: "open" | "stored" | "refused" = "open";
     try {
-      this.#open().leave();
+      const hasLog = this.#open().leave();
       const ticket = this.#call((engine) => engine.submit({ kind: "sync" }));
       const answered = this.#pump.answer(ticket, () => {
         outcome = "refused";
@@ -380,8 +380,8 @@ export class InlinePort implements Port {
       answered.catch(() => {});
       const isDone = this.#pump.workNow(LINGER_MS);
       const isStored = (outcome as string) === "stored";
-      // IndexedDB goes on with what it was asked for; a file is written by this thread alone.
-      return { isStored, isAll: isStored || (isDone && outcome === "open" && !this.#holdsHandles) };
+      // IndexedDB goes on with what it was asked for, which is all where there is a log; a file is written by this thread alone.
+      return { isStored, isAll: isStored || (isDone && hasLog && outcome === "open" && !this.#holdsHandles) };
     } catch {
       return { isStored: false, isAll: false };
     }

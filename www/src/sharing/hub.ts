@@ -106,6 +106,10 @@ export class Hub implements Host {
       // Until then nothing of this port outlives its page.
       await port.heard;
       return { port, thread: this.#engine?.thread ?? "worker" };
+    } catch (error) {
+      port.end(error as SandglassError);
+      void this.leave(port, true).catch(() => {});
+      throw error;
     } finally {
       offAbort(signal, giveUp);
     }
@@ -338,7 +342,7 @@ export class Hub implements Host {
     this.#ports.delete(port);
     const [other] = this.#ports;
     // Somebody has come while the last one closed: the engine stays, and stores nothing by its own end.
-    if (other !== undefined && !isStored && this.#engine !== undefined) await other.ask({ kind: "sync" });
+    if (other !== undefined && !isStored && this.#engine !== undefined) await other.store();
     if (this.#ports.size > 0 || this.#isOver) return;
     const engine = this.#engine;
     this.#finish();

@@ -19,8 +19,18 @@ export function onEnded(port: Port, listener: (reason: unknown) => void): () => 
     endings.set(port, (ending = begun));
     void port.ended.then((is) => {
       begun.reason = { is };
-      for (const listener of [...begun.listeners]) listener(is);
+      const listeners = [...begun.listeners];
       begun.listeners.clear();
+      for (const listener of listeners) {
+        // One that throws keeps none of the others from being called.
+        try {
+          listener(is);
+        } catch (error) {
+          queueMicrotask(() => {
+            throw error;
+          });
+        }
+      }
     });
   }
   const { listeners, reason } = ending;

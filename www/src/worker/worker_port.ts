@@ -204,6 +204,7 @@ export class WorkerPort implements Port {
   refuse(reason: SandglassError): void {
     for (const call of this.#calls.values()) call.reject(reason);
     this.#calls.clear();
+    this.#tellUnheard(reason);
   }
 
   // ---- ingestion --------------------------------------------------------------------------------------------------------
@@ -413,7 +414,12 @@ export class WorkerPort implements Port {
 
   hidden(): void {
     // What the storage refuses to take stays where it is; the state and the events tell.
-    if (this.#reason === undefined) this.#call((id) => ({ kind: "ask", id, command: { kind: "sync" } })).catch(() => {});
+    if (this.#reason === undefined) this.store().catch(() => {});
+  }
+
+  /** What the engine has becomes durable. What was refused before is left to be told to those who have appended it. */
+  async store(): Promise<void> {
+    await this.#call((id) => ({ kind: "ask", id, command: { kind: "sync" } }));
   }
 
   suspend(): void {

@@ -709,6 +709,13 @@ test("the times of a table are read for certain, or it is not opened", async () 
     "a table (CSV) in which no column is a time, so that every sample has the file’s, “place” is a label, and “frost” is a metric",
     "2026-01-15T00:00:00.000Z",
   ]);
+  // What only looks like a time is none.
+  assert.deepEqual(await read(["instance,stamp,frost", "10.0.0.1:9100,1795860000,1"]), [
+    "a table (CSV) in which “stamp” is the time, “instance” is a label, and “frost” is a metric",
+    "2026-11-28T10:00:00.000Z",
+  ]);
+  assert.match((await read(["version,frost", "1.2.3,5"]))[0], /no column is a time.*“version” is a label/);
+  assert.match((await read(["epoch,frost", "1,0.5"]))[0], /no column is a time.*“epoch” and “frost” are metrics/);
   for (const time of ["3/4/2026", "1795860000.5", "1795860000000000", "Nov 27 2026 10:00", "10:00", "27-Nov-2026", "yesterday"])
     await assert.rejects(
       async () => read(["time,frost", `${time},1`]),
