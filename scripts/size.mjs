@@ -12,9 +12,10 @@ const RATCHET = "wasm_gzip_bytes.txt";
 const GROWTH = 1.02;
 
 /** What all JavaScript together may weigh after gzip, in bytes, that a page gets which opens a database, that of the worker included. */
-// The goal is 25 KiB; sharing among pages and with Service Workers, what is given up when one of them goes, and options that are refused by name took it to this
+// The goal is 25 KiB; sharing among pages and with Service Workers, what is given up when one of them goes, what is told and kept in that moment, and options that are
+// refused by name took it to this
 // (docs/decisions/wasm-size.md).
-const JS_GZIP_BUDGET = 50 * 1024;
+const JS_GZIP_BUDGET = 52 * 1024;
 
 /** Modules that are loaded only when something has failed: the worker's file, the engine's, or the start of any worker. */
 const FALLBACKS = /^(worker_source|embedded|in_caller)\b/;
