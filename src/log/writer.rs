@@ -97,7 +97,7 @@ impl RowLog {
             next_number: Cell::new(number),
             named_in: RefCell::default(),
             name_files: Cell::new(0),
-            // Needed before they are read: merges begin while the database is being opened, and what they commit must leave them alone.
+            // Needed before they are read: what a commit removes from the log must not be one of these.
             live: RefCell::new(found.record_counts().collect()),
             live_bytes: Cell::new(found.record_bytes()),
             abandoned: RefCell::default(),

@@ -467,20 +467,25 @@ fn a_reader_sees_what_is_logged_within_the_second() {
     }
 }
 
-/// Files whose reads are answered as long as nobody `holds` them.
-struct HeldReads {
+/// Files whose reads wait until they are let go, and are answered then.
+struct QueuedReads {
     files: SharedFiles,
     holds: Rc<Cell<bool>>,
+    held: VecDeque<(OpId, Request)>,
 }
 
-impl FileSystem for HeldReads {
+impl FileSystem for QueuedReads {
     fn submit(&mut self, op: OpId, request: Request) {
-        if !(self.holds.get() && matches!(request, Request::Read { .. })) {
-            self.files.submit(op, request);
+        match self.holds.get() && matches!(request, Request::Read { .. }) {
+            true => self.held.push_back((op, request)),
+            false => self.files.submit(op, request),
         }
     }
 
     fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        if !self.holds.get() {
+            self.held.drain(..).for_each(|(op, request)| self.files.submit(op, request));
+        }
         self.files.poll(now, done);
     }
 
@@ -500,7 +505,8 @@ fn a_page_that_is_left_loses_no_sample_whose_series_is_being_looked_up() {
     }
     engine.ask(Command::Close).unwrap();
     let holds = Rc::new(Cell::new(false));
-    let mut engine = open(HeldReads { files: files.clone(), holds: holds.clone() }, logged()).unwrap();
+    let mut engine =
+        open(QueuedReads { files: files.clone(), holds: holds.clone(), held: VecDeque::new() }, logged()).unwrap();
     holds.set(true);
     let mut are_waiting = Vec::new();
     for (is, samples) in [("known", [START + 1_000, START - 40 * DAY_MS]), ("new", [START + 1_000, START + 2_000])] {
@@ -558,33 +564,6 @@ fn a_damaged_record_is_named_and_nothing_is_changed() {
         let mut flipped = content.to_vec();
         flipped[content.len() / 2] ^= 1;
         refused(flipped);
-    }
-}
-
-/// Files whose reads wait until they are let go, and are answered then.
-struct QueuedReads {
-    files: SharedFiles,
-    holds: Rc<Cell<bool>>,
-    held: VecDeque<(OpId, Request)>,
-}
-
-impl FileSystem for QueuedReads {
-    fn submit(&mut self, op: OpId, request: Request) {
-        match self.holds.get() && matches!(request, Request::Read { .. }) {
-            true => self.held.push_back((op, request)),
-            false => self.files.submit(op, request),
-        }
-    }
-
-    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
-        if !self.holds.get() {
-            self.held.drain(..).for_each(|(op, request)| self.files.submit(op, request));
-        }
-        self.files.poll(now, done);
-    }
-
-    fn stats(&self) -> FileSystemStats {
-        self.files.stats()
     }
 }
 
