@@ -32,8 +32,8 @@ export function onAbort(signal: AbortSignal | null | undefined, listener: () => 
   listeners.add(listener);
 }
 
-/** As with an event's listeners, one that throws keeps none of the others from being called. */
-function callAll(listeners: (() => void)[]): void {
+/** As with an event's listeners, one that throws keeps none of the others from being called, and is reported. */
+export function callAll(listeners: (() => void)[]): void {
   for (const listener of listeners) {
     try {
       listener();

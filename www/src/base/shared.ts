@@ -2,7 +2,7 @@
 // file what is loaded by the same modules, and one file is loaded faster than the six that these would be.
 
 export { SandglassError } from "../api/errors.js";
-export { abortable, checkAborted, checkSignal, offAbort, onAbort } from "./abort.js";
+export { abortable, callAll, checkAborted, checkSignal, offAbort, onAbort } from "./abort.js";
 export { bounds, checkOptions, durationMs, flatten, invalid, onlyKnown, optionalText, record, text, unreadable } from "./arguments.js";
 export { randomName } from "./random_name.js";
 export { builtAs, bytesOf } from "./realms.js";

@@ -1,7 +1,7 @@
 // Queries that follow the clock.
 
 import { onEnded } from "../stream/until_ended.js";
-import { checkOptions, durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
+import { callAll, checkOptions, durationMs, invalid, offAbort, onAbort, timerMs } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { LiveOptions, RangeResult } from "../api/queries.js";
 import type { HeldRange } from "./held.js";
@@ -61,7 +61,8 @@ function follow(
       const { result } = held;
       if (!control.signal.aborted && !(shown && isSame(shown, result))) {
         shown = result;
-        hand(listener, copyOf(result));
+        // What a listener throws is its page's own.
+        callAll([() => listener(copyOf(result))]);
       }
     } catch (error) {
       if (control.signal.aborted) return;
@@ -81,17 +82,6 @@ function follow(
   });
   if (!control.signal.aborted) void look();
   return stop;
-}
-
-/** What a listener throws is its page's own, as what an event's listener throws. */
-function hand(listener: (result: RangeResult) => void, result: RangeResult): void {
-  try {
-    listener(result);
-  } catch (error) {
-    queueMicrotask(() => {
-      throw error;
-    });
-  }
 }
 
 /** What a listener gets is its own, to keep, to change or to hand on; what is held stays as it is. */

@@ -1,6 +1,6 @@
 // A call must not wait for what can't come any more once its database has ended, or its caller has given it up.
 
-import { offAbort, onAbort } from "../base/shared.js";
+import { callAll, offAbort, onAbort } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 
 interface Ending {
@@ -21,16 +21,7 @@ export function onEnded(port: Port, listener: (reason: unknown) => void): () => 
       begun.reason = { is };
       const listeners = [...begun.listeners];
       begun.listeners.clear();
-      for (const listener of listeners) {
-        // One that throws keeps none of the others from being called.
-        try {
-          listener(is);
-        } catch (error) {
-          queueMicrotask(() => {
-            throw error;
-          });
-        }
-      }
+      callAll(listeners.map((listener) => () => listener(is)));
     });
   }
   const { listeners, reason } = ending;
