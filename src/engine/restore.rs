@@ -133,10 +133,13 @@ impl Shared {
     ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
         let PreparedFiles { changes, format, left_out } = prepared;
-        let committed = match storage.retire().await {
-            Ok(()) => context.commit(changes).await,
-            Err(error) => Err(error),
+        let committed = async {
+            storage.retire().await?;
+            let mut commit = Storage::removals(context).await?;
+            commit.extend(changes);
+            context.commit(commit).await
         };
+        let committed = committed.await;
         storage.leave();
         if let Err(error) = committed {
             let _ = clear_staging(context).await;

@@ -105,6 +105,11 @@ impl Index {
         Ok(tsid)
     }
 
+    /// Series that come from here on have greater ids than `greatest`, which another place knows of.
+    pub fn skip_metric_ids(&self, greatest: u64) {
+        self.next_metric_id.set(self.next_metric_id.get().max(greatest.saturating_add(1)));
+    }
+
     fn add_series(&self, name: &MetricName, tsid: &Tsid, marshaled: Vec<u8>) -> Result<()> {
         let table = self.current();
         table.add_items(|add| schema::series_items(name, tsid, add))?;

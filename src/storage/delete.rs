@@ -35,10 +35,17 @@ impl Storage {
         }
         metric_ids.sort_unstable();
         metric_ids.dedup();
+        let series = metric_ids.len() as u64;
+        {
+            let logged_ids = self.logged_ids.borrow();
+            let logged = metric_ids.iter().filter_map(|metric_id| logged_ids.get(metric_id)).flatten();
+            let logged: Vec<u64> = logged.copied().collect();
+            metric_ids.extend(logged);
+        }
         self.index.delete_series(&metric_ids).await?;
         self.context.arrivals().note_all();
         let generation = self.index.generation();
         self.series.borrow_mut().unresolve_all(generation);
-        Ok(metric_ids.len() as u64)
+        Ok(series)
     }
 }

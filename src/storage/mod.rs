@@ -28,6 +28,7 @@ use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
 use std::cell::{Cell, RefCell};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 use table::Table;
 use waiting::Waiting;
@@ -120,6 +121,8 @@ pub struct Storage {
     /// Absent where the files are only read.
     log: Option<Rc<RowLog>>,
     series: RefCell<SeriesRegistry>,
+    /// The ids that the log has of series which have other ids now, by these.
+    logged_ids: RefCell<HashMap<u64, HashSet<u64>>>,
     waiting: Waiting,
     /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
     preparing: Turnstile,

@@ -116,6 +116,7 @@ impl Storage {
         let storage = Rc::new(Self {
             context: context.clone(),
             series: RefCell::new(SeriesRegistry::new(series, numbered_names, index.generation())),
+            logged_ids: RefCell::default(),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),
             log,

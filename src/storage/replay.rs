@@ -15,9 +15,17 @@ impl Storage {
     /// # Errors
     /// `Corrupt` with the file that can't be understood; what storage says.
     pub(super) async fn replay(&self, found: &Replay) -> Result<()> {
+        let mut names_of = Vec::new();
         // One without records may go at any time.
         for (generation, _) in found.record_counts().filter(|(_, records)| *records > 0) {
-            let names = found.names(&self.context, generation).await?;
+            names_of.push((generation, found.names(&self.context, generation).await?));
+        }
+        // A series whose entry a crash has taken from the index gets an id that no other series has in the log.
+        let logged_ids = names_of.iter().flat_map(|(_, names)| names.values().map(|(_, metric_id)| *metric_id));
+        if let Some(greatest) = logged_ids.max() {
+            self.index.skip_metric_ids(greatest);
+        }
+        for (generation, names) in names_of {
             for number in found.records(generation) {
                 let replayed = found.read(&self.context, generation, number, &names).await?;
                 let record = self.log.as_ref().map(|log| log.adopt(&replayed));
@@ -36,12 +44,13 @@ impl Storage {
         names: &LoggedNames,
         record: Option<Rc<LogRecord>>,
     ) -> Result<()> {
-        let (rows, handles) = self.wanted_rows(replayed.rows, names)?;
+        let (rows, handles, by_number) = self.wanted_rows(replayed.rows, names)?;
         let mut distinct = handles.clone();
         sort::sort_and_dedup(&mut distinct);
         // A clock that was set back does not undo what was accepted before.
         let range = TimeRange { min: self.gate().range.min, max: MAX_TIMESTAMP_MS };
         self.prepare(&distinct, &rows.timestamps, range).await?;
+        self.note_logged_ids(names, &by_number);
         let partition = rows.timestamps.first().and_then(|first| self.table.partition_of(*first));
         let Some((_, partition)) = partition else {
             if let (Some(log), Some(record)) = (&self.log, record) {
@@ -61,8 +70,22 @@ impl Storage {
         Ok(())
     }
 
-    /// The rows that are neither too old nor of deleted series, and the handles of their series.
-    fn wanted_rows(&self, mut rows: Rows, names: &LoggedNames) -> Result<(Rows, Vec<u32>)> {
+    /// A crash may have taken the index' entry of a series whose rows the log kept: the series has another id now, and whoever
+    /// deletes it must name both, or the log's next reader would not know it for the same.
+    fn note_logged_ids(&self, names: &LoggedNames, by_number: &HashMap<u32, Option<u32>>) {
+        let known = self.series.borrow();
+        let mut logged_ids = self.logged_ids.borrow_mut();
+        for (number, handle) in by_number {
+            let Some(tsid) = handle.and_then(|handle| known.tsid(handle)) else { continue };
+            let Some((_, logged_id)) = names.get(number) else { continue };
+            if *logged_id != tsid.metric_id {
+                logged_ids.entry(tsid.metric_id).or_default().insert(*logged_id);
+            }
+        }
+    }
+
+    /// The rows that are neither too old nor of deleted series, the handles of their series, and those by the log's numbers.
+    fn wanted_rows(&self, mut rows: Rows, names: &LoggedNames) -> Result<(Rows, Vec<u32>, HashMap<u32, Option<u32>>)> {
         let (deleted, oldest) = (self.index.deleted(), self.gate().range.min);
         let mut known: HashMap<u32, Option<u32>> = HashMap::new();
         let mut handles = Vec::with_capacity(rows.len());
@@ -87,6 +110,6 @@ impl Storage {
         }
         rows.timestamps.truncate(kept);
         rows.values.truncate(kept);
-        Ok((rows, handles))
+        Ok((rows, handles, known))
     }
 }

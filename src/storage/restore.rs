@@ -55,7 +55,7 @@ pub enum Prepared {
 
 /// A server's files, ready to be committed.
 pub struct PreparedFiles {
-    /// The commit that makes the archive's files those of the database.
+    /// The commit that makes the archive's files those of the database, once [`Storage::removals`] have taken away those that are there.
     pub changes: Vec<Change>,
     /// Which servers write so.
     pub format: Format,
@@ -164,7 +164,7 @@ impl Restoration {
         let mut plan = self.inventory.plan(storage.options.start_nanos())?;
         self.check_retention(&mut plan, storage.options.retention_ms)?;
         self.try_parts(&mut plan).await?;
-        let changes = self.changes(&plan).await?;
+        let changes = self.changes(&plan);
         Ok(Prepared::Files(PreparedFiles { changes, format: plan.format, left_out: plan.left_out }))
     }
 
@@ -361,18 +361,11 @@ impl Restoration {
         self.staging_of(root)
     }
 
-    /// The commit that puts the plan's files in the place of those that are there.
-    async fn changes(&self, plan: &Plan) -> Result<Vec<Change>> {
+    /// The commit that makes the plan's files those of a database that has none.
+    fn changes(&self, plan: &Plan) -> Vec<Change> {
         let root = FilePath::root();
         let staging = self.staging_of_plan(plan);
         let mut changes = Vec::new();
-        for dir in [INDEX_DIR, "data/small", "data/big"] {
-            for entry in self.context.list(&root.join(dir)).await? {
-                if entry.kind == EntryKind::Directory && entry.name != "snapshots" {
-                    changes.push(Change::Remove { path: root.join(dir).join(&entry.name) });
-                }
-            }
-        }
         for part in &plan.parts {
             changes.push(Change::Publish { from: staging.join(&part.from), to: root.join(&part.to) });
             if let (Some(header), true) = (&part.header, part.puts_dedup_interval) {
@@ -387,12 +380,11 @@ impl Restoration {
             let file = root.join(INDEX_DIR).join(&generation_name(generation)).join(CONVERTED_FILE);
             changes.push(Change::Put { file, bytes: Bytes::from_static(b"ok") });
         }
-        changes.push(Change::Remove { path: root.join(METADATA_FILE) });
         if let Some(bytes) = &plan.composite_timestamp {
             changes.push(Change::Put { file: root.join(METADATA_FILE), bytes: bytes.clone().into() });
         }
         changes.push(Change::Remove { path: root.join(STAGING_DIR) });
-        Ok(changes)
+        changes
     }
 }
 
@@ -447,19 +439,30 @@ impl Storage {
         Ok(Contents { parts, series, samples })
     }
 
+    /// What takes away the files of a database but its log and settings. Asked of one whose jobs have ended: until then a merge or
+    /// a new generation of the index may put others there.
+    ///
+    /// # Errors
+    /// What storage says.
+    pub async fn removals(context: &Context) -> Result<Vec<Change>> {
+        let root = FilePath::root();
+        let mut changes = vec![Change::Remove { path: root.join(METADATA_FILE) }];
+        for dir in [INDEX_DIR, "data/small", "data/big"] {
+            for entry in context.list(&root.join(dir)).await? {
+                if entry.kind == EntryKind::Directory && entry.name != "snapshots" {
+                    changes.push(Change::Remove { path: root.join(dir).join(&entry.name) });
+                }
+            }
+        }
+        Ok(changes)
+    }
+
     /// Takes everything away that a restoration has put there and that can't be opened.
     ///
     /// # Errors
     /// What storage says.
     pub async fn remove_restored(context: &Context) -> Result<()> {
-        let mut changes = vec![Change::Remove { path: FilePath::root().join(METADATA_FILE) }];
-        for dir in [INDEX_DIR, "data/small", "data/big"] {
-            for entry in context.list(&FilePath::root().join(dir)).await? {
-                if entry.kind == EntryKind::Directory && entry.name != "snapshots" {
-                    changes.push(Change::Remove { path: FilePath::root().join(dir).join(&entry.name) });
-                }
-            }
-        }
+        let mut changes = Self::removals(context).await?;
         // Its rows would come back.
         if !context.list(&log::root()).await?.is_empty() {
             changes.push(Change::Remove { path: log::root() });

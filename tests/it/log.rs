@@ -2,7 +2,7 @@
 
 use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, Config, Engine};
-use sandglass::error::{ErrorKind, Result};
+use sandglass::error::{Error, ErrorKind, Result};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, MemoryReader, OpId, Request};
@@ -438,6 +438,56 @@ fn a_deleted_series_does_not_come_back_with_the_log() {
     let mut again = open(files.clone(), logged()).unwrap();
     assert_eq!(again.all("gone").unwrap(), []);
     assert_eq!(again.all("stays").unwrap()[0].values, [2.0]);
+}
+
+/// Files of a storage that takes nothing below a directory.
+struct NoRoom {
+    files: SharedFiles,
+    below: Rc<Cell<&'static str>>,
+    refused: Vec<Completion>,
+}
+
+impl FileSystem for NoRoom {
+    fn submit(&mut self, op: OpId, request: Request) {
+        match &request {
+            Request::Append { file, .. } if file.as_str().starts_with(self.below.get()) => {
+                self.refused.push(Completion { op, result: Err(Error::new(ErrorKind::Quota, "no room")) });
+            }
+            _ => self.files.submit(op, request),
+        }
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        done.append(&mut self.refused);
+        self.files.poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn a_series_that_a_crash_gave_another_id_is_deleted_under_both() {
+    let crash = |files: &SharedFiles| SharedFiles(Rc::new(RefCell::new(files.0.borrow().after_crash())));
+    // The second start comes at once or later: ids begin with the instant.
+    for later in [0, DAY_MS / 24] {
+        let files = SharedFiles::default();
+        let below = Rc::new(Cell::new("indexdb/"));
+        let disk = |files: &SharedFiles| NoRoom { files: files.clone(), below: below.clone(), refused: Vec::new() };
+        let mut engine = open(disk(&files), logged()).unwrap();
+        engine.put(&[("__name__", "gone")], &[START], &[1.0]).unwrap();
+        engine.put(&[("__name__", "stays")], &[START], &[2.0]).unwrap();
+        engine.advance(1_000).unwrap();
+        let files = crash(&files);
+        below.set("data/");
+        let mut engine = open(disk(&files), Config { start_time: START + later, ..logged() }).unwrap();
+        assert!(matches!(engine.ask(Command::DeleteSeries { selector: "gone".into() }).unwrap(), Answer::Count(1)));
+        assert!(log_files(&files).iter().any(|path| path.ends_with(".rows")), "{:?}", log_files(&files));
+        let mut again = open(crash(&files), logged()).unwrap();
+        assert_eq!(again.all("gone").unwrap(), []);
+        assert_eq!(again.all("stays").unwrap()[0].values, [2.0]);
+    }
 }
 
 #[test]
