@@ -222,7 +222,7 @@ impl Run {
                     }
                     spread(Value::Rows(rows), step.grid.points)
                 }
-                Work::Node => self.node(plan, ExprId(at as u32), step.grid, &mut slots)?,
+                Work::Node => self.node(plan, ExprId(at as u32), step.grid, &mut slots).await?,
             };
             if let Value::Rows(rows) = &value {
                 self.limits.check_values(rows.len(), step.grid.points)?;
@@ -239,7 +239,7 @@ impl Run {
     }
 
     /// The rows of a node that works on what its children have left.
-    fn node(&self, plan: &Plan, id: ExprId, grid: Grid, slots: &mut [Option<Value>]) -> Result<Value> {
+    async fn node(&self, plan: &Plan, id: ExprId, grid: Grid, slots: &mut [Option<Value>]) -> Result<Value> {
         let context = self.context(grid);
         let rows = match plan.expression.node(id) {
             Node::Number(number) => vec![context.number(*number)],
@@ -270,7 +270,7 @@ impl Run {
             }
             Node::List(items) => {
                 let arguments = self.arguments(items, slots)?;
-                self.transform("union")?.call(arguments, &context)?
+                self.transform("union")?.call(arguments, &context).await?
             }
             Node::Call { function, arguments, keep_metric_names } => {
                 let mut values = self.arguments(arguments, slots)?;
@@ -279,13 +279,13 @@ impl Run {
                 {
                     values.push(Argument::Labels(labels_of_selector(&plan.expression, of, self.dialect)));
                 }
-                self.transform(function)?.keep_metric_names(*keep_metric_names).call(values, &context)?
+                self.transform(function)?.keep_metric_names(*keep_metric_names).call(values, &context).await?
             }
             Node::Aggregate { operator, arguments, grouping, limit } => {
                 let aggregate = Aggregate::by_name(operator, self.dialect)
                     .ok_or_else(|| Error::invalid(format!("unknown aggregation {operator:?}")))?;
                 let arguments = self.arguments(arguments, slots)?;
-                aggregate.call(arguments, grouping.as_ref(), *limit, &context)?
+                aggregate.call(arguments, grouping.as_ref(), *limit, &context).await?
             }
             Node::Binary { operator, left, right, is_bool, matching, join, keep_metric_names } => {
                 let binary = Binary {
@@ -316,7 +316,7 @@ impl Run {
                         _ => Ok::<_, Error>(Side::Rows(rows)),
                     }
                 };
-                binary.apply(side(left_value, *left)?, side(right_value, *right)?)?
+                binary.apply(side(left_value, *left)?, side(right_value, *right)?, &context).await?
             }
             Node::Selector(_) | Node::Modified { .. } | Node::Paren(_) => {
                 return Err(Error::internal("a selector was not planned as a leaf"));
@@ -393,6 +393,7 @@ impl Run {
             seed: self.now_ms as u64,
             zones: &*self.zones,
             max_values: self.limits.values,
+            turns: Some(self.storage.context()),
         }
     }
 }

@@ -5,6 +5,7 @@ use super::series::grid::Grid;
 use super::series::labels::Labels;
 use super::series::row::Row;
 use crate::error::{Error, Result};
+use crate::runtime;
 
 /// One argument. A scalar is one row without labels.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,12 +49,21 @@ pub struct Context<'a> {
     pub zones: &'a dyn TimeZones,
     /// The most values that one call may make out of fewer.
     pub max_values: usize,
+    /// Who else wants to have a turn in the midst of long work; nobody where there is none.
+    pub turns: Option<&'a runtime::Context>,
 }
 
 impl Context<'_> {
     /// A context in UTC whose query is its grid.
     pub fn new(grid: Grid, dialect: Dialect) -> Self {
-        Self { grid, dialect, now_ms: grid.end_ms(), seed: 1, zones: &UtcOnly, max_values: 1 << 26 }
+        Self { grid, dialect, now_ms: grid.end_ms(), seed: 1, zones: &UtcOnly, max_values: 1 << 26, turns: None }
+    }
+
+    /// Says that so many values were looked at. Others have their turn when they were many.
+    pub async fn spend(&self, values: usize) {
+        if let Some(turns) = self.turns {
+            turns.spend(values as u64).await;
+        }
     }
 
     /// One row without labels, with the same value everywhere.

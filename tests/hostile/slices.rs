@@ -1,9 +1,11 @@
 //! Drives an engine a slice at a time, as a page does, and looks how long each has kept the processor.
 
-use crate::support::{EngineExt, START, config, open};
+use crate::support::{EngineExt, START, config, open, query_of};
 use sandglass::engine::{Answer, Command, Config, Engine, Ticket};
 use sandglass::error::Result;
+use sandglass::executor::Times;
 use sandglass::fs::MemoryFileSystem;
+use sandglass::query::dialect::Dialect;
 use sandglass::time::TimeRange;
 
 /// Work of one slice.
@@ -76,4 +78,35 @@ fn many_series_are_found_exported_and_listed_in_short_slices() {
         lines += chunk.iter().filter(|byte| **byte == b'\n').count();
     }
     assert_eq!(lines, COUNT);
+}
+
+#[test]
+fn queries_that_sort_and_match_many_values_are_answered_in_short_slices() {
+    const SERIES: usize = 500;
+    const INSTANTS: i64 = 2_000;
+    let mut engine = open(MemoryFileSystem::new(), config()).unwrap();
+    let timestamps: Vec<i64> = (0..INSTANTS).map(|at| START + at * 1_000).collect();
+    for n in 0..SERIES {
+        // No two series come in the same order at two instants.
+        let values: Vec<f64> = (0..INSTANTS).map(|at| ((n as i64 * 7_919 + at * 104_729) % 10_007) as f64).collect();
+        engine.put(&[("__name__", "load"), ("host", &n.to_string())], &timestamps, &values).unwrap();
+    }
+    engine.flush().unwrap();
+    for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
+        for text in [
+            "topk(5, load)",
+            "bottomk(3, load)",
+            "quantile(0.9, load)",
+            "load - load",
+            "load > 5000",
+            "load and load",
+            "load or load",
+            "abs(load)",
+            "stddev(load + 1)",
+        ] {
+            let times = Times::Range { start_ms: START, end_ms: START + (INSTANTS - 1) * 1_000, step_ms: 1_000 };
+            let query = query_of(text, dialect, times);
+            ask(&mut engine, Command::Query(query), text).unwrap();
+        }
+    }
 }

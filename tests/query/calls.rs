@@ -1,5 +1,6 @@
 //! What functions and operators promise beside their numbers.
 
+use crate::AtOnce;
 use crate::small;
 use crate::tables::{GRID, read_row};
 use sandglass::error::{ErrorKind, Result};
@@ -75,9 +76,9 @@ fn names_stay_where_the_call_asks_for_them() {
     for dialect in [Dialect::MetricsQl, Dialect::PromQl] {
         let rows = vec![Argument::Rows(given())];
         let abs = Transform::by_name("abs", dialect).unwrap();
-        let kept = abs.keep_metric_names(true).call(rows.clone(), &Context::new(GRID, dialect)).unwrap();
+        let kept = abs.keep_metric_names(true).call(rows.clone(), &Context::new(GRID, dialect)).at_once().unwrap();
         assert_eq!(kept[0].shown_labels().get("__name__"), "m");
-        let dropped = abs.call(rows, &Context::new(GRID, dialect)).unwrap();
+        let dropped = abs.call(rows, &Context::new(GRID, dialect)).at_once().unwrap();
         assert_eq!(dropped[0].shown_labels().get("__name__"), "");
     }
 }
@@ -88,7 +89,8 @@ fn joins_take_all_labels_with_a_prefix() {
     binary.matching = Some(Matching { is_on: true, labels: vec!["i".into()] });
     binary.join = Some(Join { is_left: true, include: vec!["*".into()], prefix: Some("from_".into()) });
     let one = read_row(r#"info{i="1", version="3"} 1 1 1 1 1 1 1 1 1 1 1 1"#);
-    let found = binary.apply(Side::Rows(given()[..2].to_vec()), Side::Rows(vec![one])).unwrap();
+    let context = Context::new(GRID, Dialect::MetricsQl);
+    let found = binary.apply(Side::Rows(given()[..2].to_vec()), Side::Rows(vec![one]), &context).at_once().unwrap();
     assert_eq!(found.len(), 1);
     assert_eq!(found[0].labels.get("from_version"), "3");
     assert_eq!(found[0].labels.get("from_i"), "");
@@ -112,7 +114,7 @@ fn too_many_values_are_a_limit() {
     context.max_values = 100;
     let count_values = Aggregate::by_name("count_values", Dialect::PromQl).unwrap();
     let arguments = vec![Argument::Text("v".into()), Argument::Rows(given())];
-    assert_eq!(count_values.call(arguments, None, None, &context).unwrap_err().kind(), ErrorKind::Limit);
+    assert_eq!(count_values.call(arguments, None, None, &context).at_once().unwrap_err().kind(), ErrorKind::Limit);
 }
 
 #[test]

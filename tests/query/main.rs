@@ -10,3 +10,18 @@ mod rollups;
 mod shapes;
 mod small;
 mod tables;
+
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+
+/// Functions that take turns with others do all at once where there is nobody else.
+trait AtOnce: Future + Sized {
+    fn at_once(self) -> Self::Output {
+        match pin!(self).poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(output) => output,
+            Poll::Pending => panic!("there is nobody to wait for"),
+        }
+    }
+}
+
+impl<F: Future> AtOnce for F {}

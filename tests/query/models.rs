@@ -1,5 +1,6 @@
 //! Aggregates and joins against the plainest loops that give the same, on seeded random rows.
 
+use crate::AtOnce;
 use sandglass::query::aggregate::Aggregate;
 use sandglass::query::binary::{Binary, Side};
 use sandglass::query::call::{Argument, Context};
@@ -88,7 +89,10 @@ fn aggregates_are_what_loops_make() {
         for name in names.split(' ') {
             let rows = rows(&mut random, 40, 5);
             let aggregate = Aggregate::by_name(name, dialect).unwrap();
-            let found = aggregate.call(vec![Argument::Rows(rows.clone())], Some(&by_group()), None, &context).unwrap();
+            let found = aggregate
+                .call(vec![Argument::Rows(rows.clone())], Some(&by_group()), None, &context)
+                .at_once()
+                .unwrap();
             assert_eq!(found.len(), 5, "{name}");
             for row in &found {
                 let group: Vec<&Row> =
@@ -111,8 +115,9 @@ fn a_folder_gives_what_a_call_gives() {
         let mut folder = sum.folder(Some(by_group()), Some(2), GRID.points).unwrap();
         rows.iter().for_each(|row| folder.push(&row.labels, &row.values));
         assert_eq!(folder.len(), 2);
-        let called =
-            sum.call(vec![Argument::Rows(rows.clone())], Some(&by_group()), Some(2), &Context::new(GRID, dialect));
+        let called = sum
+            .call(vec![Argument::Rows(rows.clone())], Some(&by_group()), Some(2), &Context::new(GRID, dialect))
+            .at_once();
         let shown = |rows: Vec<Row>| format!("{rows:?}");
         assert_eq!(shown(folder.finish()), shown(called.unwrap()));
     }
@@ -125,7 +130,7 @@ fn topk_keeps_as_many_as_it_is_told_and_no_worse_ones() {
         let context = Context::new(GRID, dialect);
         let topk = Aggregate::by_name("topk", dialect).unwrap();
         let arguments = vec![Argument::Rows(vec![context.number(3.0)]), Argument::Rows(rows.clone())];
-        let found = topk.call(arguments, None, None, &context).unwrap();
+        let found = topk.call(arguments, None, None, &context).at_once().unwrap();
         for at in 0..GRID.points {
             let sorted = |rows: &[Row]| {
                 let mut values: Vec<f64> = rows.iter().map(|row| row.values[at]).filter(|v| !v.is_nan()).collect();
@@ -150,7 +155,10 @@ fn joins_are_what_loops_make() {
         let mut binary = Binary::new(BinaryOperator::Subtract, dialect);
         binary.matching = Some(Matching { is_on: true, labels: vec!["group".into()] });
         binary.join = Some(Join { is_left: true, include: vec!["tint".into()], prefix: None });
-        let found = binary.apply(Side::Rows(many.clone()), Side::Rows(one.clone())).unwrap();
+        let found = binary
+            .apply(Side::Rows(many.clone()), Side::Rows(one.clone()), &Context::new(GRID, dialect))
+            .at_once()
+            .unwrap();
         assert_eq!(found.len(), many.len());
         for row in &found {
             let mine = many.iter().find(|other| other.labels.get("number") == row.labels.get("number")).unwrap();
@@ -171,7 +179,7 @@ fn sums_in_promql_lose_nothing() {
     let of = |name: &str, values: &[f64]| {
         let rows = values.iter().map(|value| row(*value)).collect();
         let aggregate = Aggregate::by_name(name, Dialect::PromQl).unwrap();
-        aggregate.call(vec![Argument::Rows(rows)], None, None, &context).unwrap()[0].values[0]
+        aggregate.call(vec![Argument::Rows(rows)], None, None, &context).at_once().unwrap()[0].values[0]
     };
     assert_eq!(of("sum", &[1e16, 1.0, -1e16]), 1.0);
     assert_eq!(of("avg", &[1.7e308, 1.7e308, 1.7e308]), 1.7e308);

@@ -1,5 +1,6 @@
 //! A small reader of expressions over given rows, for the tables of functions and operators. It knows just what they need.
 
+use crate::AtOnce;
 use sandglass::error::Result;
 use sandglass::query::aggregate::Aggregate;
 use sandglass::query::binary::{Binary, Side};
@@ -148,7 +149,7 @@ impl Reader<'_> {
             }
             let right = self.binary(found + 1)?;
             let are_scalars = matches!((&left, &right), (Value::Scalar(_), Value::Scalar(_)));
-            let mut rows = binary.apply(side(left), side(right))?;
+            let mut rows = binary.apply(side(left), side(right), &self.context).at_once()?;
             left = if are_scalars { Value::Scalar(rows.remove(0)) } else { Value::Rows(rows, None) };
         }
         Ok(left)
@@ -165,7 +166,8 @@ impl Reader<'_> {
                 return Ok(values.remove(0));
             }
             let union = Transform::by_name("", self.context.dialect).unwrap();
-            return Ok(Value::Rows(union.call(values.into_iter().map(argument).collect(), &self.context)?, None));
+            let arguments = values.into_iter().map(argument).collect();
+            return Ok(Value::Rows(union.call(arguments, &self.context).at_once()?, None));
         }
         if self.take("-") {
             let minus_one = self.context.number(-1.0);
@@ -176,7 +178,8 @@ impl Reader<'_> {
                 }
                 value => Value::Rows(
                     Binary::new(BinaryOperator::Multiply, self.context.dialect)
-                        .apply(Side::Scalar(minus_one), side(value))?,
+                        .apply(Side::Scalar(minus_one), side(value), &self.context)
+                        .at_once()?,
                     None,
                 ),
             });
@@ -207,7 +210,10 @@ impl Reader<'_> {
             grouping = grouping.or_else(|| self.grouping());
             let limit = self.take("limit").then(|| self.next().parse().unwrap());
             let arguments = values.into_iter().map(argument).collect();
-            return Ok(Value::Rows(aggregate.call(arguments, grouping.as_ref(), limit, &self.context)?, None));
+            return Ok(Value::Rows(
+                aggregate.call(arguments, grouping.as_ref(), limit, &self.context).at_once()?,
+                None,
+            ));
         }
         let transform = Transform::by_name(name, dialect).unwrap_or_else(|| panic!("there is no function {name}"));
         let absent = match (name, values.first()) {
@@ -217,7 +223,7 @@ impl Reader<'_> {
             _ => None,
         };
         let arguments = values.into_iter().map(argument).chain(absent.map(Argument::Labels)).collect();
-        let mut rows = transform.call(arguments, &self.context)?;
+        let mut rows = transform.call(arguments, &self.context).at_once()?;
         let is_scalar = match dialect {
             Dialect::MetricsQl => name == "time",
             Dialect::PromQl => matches!(name, "time" | "scalar" | "pi"),

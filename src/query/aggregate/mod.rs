@@ -134,12 +134,12 @@ impl Aggregate {
     ///
     /// # Errors
     /// `Invalid` for arguments that it can't use; `Limit` for a result that is too large.
-    pub fn call(
+    pub async fn call(
         &self,
         arguments: Vec<Argument>,
         grouping: Option<&Grouping>,
         limit: Option<u64>,
-        context: &Context,
+        context: &Context<'_>,
     ) -> Result<Vec<Row>> {
         let points = context.grid.points;
         let counts = match self.kind {
@@ -157,84 +157,146 @@ impl Aggregate {
             _ => 2..=2,
         };
         let mut arguments = Arguments::new(self.name, arguments, counts)?;
-        let each = |rows: Vec<Row>, aggregate: &mut dyn FnMut(group::Group) -> Result<Vec<Row>>| {
-            rank::each(rows, grouping, limit, aggregate)
-        };
         match self.kind {
             Kind::Fold(fold) => {
                 // The server limits `any` to one group, but not where its rows come straight from storage.
                 let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
                 let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
-                all_rows(&mut arguments)?.iter().for_each(|row| folder.push_row(row));
+                for row in all_rows(&mut arguments)? {
+                    folder.push_row(&row);
+                    context.spend(points).await;
+                }
                 Ok(folder.finish())
             }
             Kind::Best(end) => {
                 let counts = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| rank::best(end, self.dialect, group, &counts))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    rank::best(end, group, &counts, context).await
+                })
+                .await
             }
             Kind::BestRows(end, measure) => {
                 let counts = arguments.numbers()?;
                 let rows = arguments.rows()?;
                 let remaining = if arguments.left() > 0 { Some(arguments.text()?) } else { None };
-                each(rows, &mut |group| Ok(rank::by_measure(end, measure, group, &counts, remaining.as_deref())))
+                rank::each(rows, grouping, limit, async |group| {
+                    Ok(rank::by_measure(end, measure, group, &counts, remaining.as_deref(), context).await)
+                })
+                .await
             }
             Kind::Limit => {
                 let counts = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| match self.dialect {
+                rank::each(arguments.rows()?, grouping, limit, async |group| match self.dialect {
                     Dialect::MetricsQl => Ok(rank::any_few(group, counts.first().copied().unwrap_or(0.0))),
                     Dialect::PromQl if counts.iter().any(|count| count.is_nan()) => {
                         Err(Error::invalid("Parameter value is NaN"))
                     }
-                    Dialect::PromQl => Ok(rank::first_few(group, &counts)),
+                    Dialect::PromQl => Ok(rank::first_few(group, &counts, context).await),
                 })
+                .await
             }
             Kind::LimitRatio => {
                 let ratios = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| rank::by_ratio(group, &ratios))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    rank::by_ratio(group, &ratios, context).await
+                })
+                .await
             }
             Kind::Quantile => {
                 let quantiles = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| Ok(vec![spread::quantile(self.dialect, group, &quantiles)]))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    Ok(vec![spread::quantile(group, &quantiles, context).await])
+                })
+                .await
             }
             Kind::Median => {
                 let halves = vec![0.5; points];
-                each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::quantile(self.dialect, group, &halves)]))
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(vec![spread::quantile(group, &halves, context).await])
+                })
+                .await
             }
             Kind::Quantiles => {
                 let label = arguments.text()?;
                 let quantiles = (1..arguments.left()).map(|_| arguments.number()).collect::<Result<Vec<_>>>()?;
-                each(arguments.rows()?, &mut |group| Ok(spread::quantiles(&label, &quantiles, &group, points)))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    Ok(spread::quantiles(&label, &quantiles, &group, context).await)
+                })
+                .await
             }
             Kind::OutliersMad => {
                 let tolerances = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| Ok(spread::outliers_mad(group, &tolerances)))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    Ok(spread::outliers_mad(group, &tolerances, context).await)
+                })
+                .await
             }
             Kind::OutliersK => {
                 let counts = arguments.numbers()?;
-                each(arguments.rows()?, &mut |group| Ok(spread::outliersk(group, &counts)))
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    Ok(spread::outliersk(group, &counts, context).await)
+                })
+                .await
             }
-            Kind::OutliersIqr => each(arguments.rows()?, &mut |group| Ok(spread::outliers_iqr(group, points))),
-            Kind::Mad => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::mad(group, points)])),
-            Kind::Share => each(all_rows(&mut arguments)?, &mut |group| Ok(spread::share(group, points))),
-            Kind::Zscore => each(all_rows(&mut arguments)?, &mut |group| Ok(spread::zscore(group, points))),
-            Kind::Mode => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::mode(group, points)])),
-            Kind::Distinct => each(all_rows(&mut arguments)?, &mut |group| Ok(vec![spread::distinct(group, points)])),
-            Kind::Histogram => each(all_rows(&mut arguments)?, &mut |group| {
-                Ok(buckets::ranges_to_bounds(tally::histogram(&group, points)))
-            }),
+            Kind::OutliersIqr => {
+                rank::each(arguments.rows()?, grouping, limit, async |group| {
+                    Ok(spread::outliers_iqr(group, context).await)
+                })
+                .await
+            }
+            Kind::Mad => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(vec![spread::mad(group, context).await])
+                })
+                .await
+            }
+            Kind::Share => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(spread::share(group, context).await)
+                })
+                .await
+            }
+            Kind::Zscore => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(spread::zscore(group, context).await)
+                })
+                .await
+            }
+            Kind::Mode => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(vec![spread::mode(group, context).await])
+                })
+                .await
+            }
+            Kind::Distinct => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(vec![spread::distinct(group, context).await])
+                })
+                .await
+            }
+            Kind::Histogram => {
+                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
+                    Ok(buckets::ranges_to_bounds(tally::histogram(&group, context).await))
+                })
+                .await
+            }
             Kind::CountValues => {
                 let label = arguments.text()?;
                 let is_dropped = |grouping: &Grouping| grouping.is_without && grouping.labels.contains(&label);
                 if self.dialect == Dialect::PromQl && grouping.is_some_and(is_dropped) {
                     // The label goes with those that are left out, so that nothing tells the values apart.
                     let mut folder = Folder::new(Fold::Count, self.dialect, grouping.cloned(), limit, points);
-                    arguments.rows()?.iter().for_each(|row| folder.push_row(row));
+                    for row in arguments.rows()? {
+                        folder.push_row(&row);
+                        context.spend(points).await;
+                    }
                     return Ok(folder.finish());
                 }
                 let grouping = tally::grouping_without(&label, grouping);
-                rank::each(arguments.rows()?, grouping.as_ref(), limit, |group| {
-                    tally::count_values(self.dialect, &label, &group, points, context.max_values)
+                rank::each(arguments.rows()?, grouping.as_ref(), limit, async |group| {
+                    tally::count_values(&label, &group, context).await
                 })
+                .await
             }
         }
     }

@@ -1,7 +1,9 @@
 //! Aggregates that keep some rows of each group as they are: the largest, the smallest, any few.
 
 use super::group::{self, Group};
+use super::spread::SORTED;
 use crate::error::{Error, Result};
+use crate::query::call::Context;
 use crate::query::dialect::Dialect;
 use crate::query::language::ast::Grouping;
 use crate::query::quantile;
@@ -67,29 +69,35 @@ fn count_of(wanted: f64, rows: usize) -> usize {
 }
 
 /// The best `counts` of each instant, the best of the last instant first.
-pub fn by_instant(end: End, mut group: Group, counts: &[f64]) -> Vec<Row> {
-    let mut order: Vec<usize> = (0..group.rows.len()).collect();
+async fn by_instant(end: End, mut group: Group, counts: &[f64], context: &Context<'_>) -> Vec<Row> {
+    // Values beside their rows' numbers: an instant's values lie far apart in the rows.
+    let mut order: Vec<(f64, usize)> = (0..group.rows.len()).map(|number| (0.0, number)).collect();
     for (position, &count) in counts.iter().enumerate() {
         let rows = &mut group.rows;
-        order.sort_by(|&a, &b| worse_first(end, rows[a].values[position], rows[b].values[position]));
-        let left_out = order.len() - count_of(count, order.len());
-        for &number in &order[..left_out] {
-            rows[number].clear(position);
+        for (value, number) in &mut order {
+            *value = rows[*number].values[position];
         }
+        order.sort_by(|(a, _), (b, _)| worse_first(end, *a, *b));
+        let left_out = order.len() - count_of(count, order.len());
+        for (_, number) in &order[..left_out] {
+            rows[*number].clear(position);
+        }
+        context.spend(rows.len() * SORTED).await;
     }
-    best_first(group.rows, &order)
+    best_first(group.rows, order.into_iter().map(|(_, number)| number))
 }
 
-fn best_first(rows: Vec<Row>, order: &[usize]) -> Vec<Row> {
+/// The last of `order` first.
+fn best_first(rows: Vec<Row>, order: impl DoubleEndedIterator<Item = usize>) -> Vec<Row> {
     let mut rows: Vec<Option<Row>> = rows.into_iter().map(Some).collect();
-    order.iter().rev().filter_map(|&number| rows[number].take()).filter(Row::has_values).collect()
+    order.rev().filter_map(|number| rows[number].take()).filter(Row::has_values).collect()
 }
 
 /// The best `counts` of each instant where NaN is worse than all others and the first of equals is kept.
 ///
 /// # Errors
 /// `Invalid` for a count that is NaN.
-pub fn by_instant_strictly(end: End, mut group: Group, counts: &[f64]) -> Result<Vec<Row>> {
+async fn by_instant_strictly(end: End, mut group: Group, counts: &[f64], context: &Context<'_>) -> Result<Vec<Row>> {
     if counts.iter().any(|count| count.is_nan()) {
         return Err(Error::invalid("Parameter value is NaN"));
     }
@@ -98,21 +106,22 @@ pub fn by_instant_strictly(end: End, mut group: Group, counts: &[f64]) -> Result
         (a, b) => a.cmp(&b),
     };
     group.rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-    let mut order = Vec::new();
+    let mut order: Vec<(f64, usize)> = Vec::new();
     for (position, &count) in counts.iter().enumerate() {
         let rows = &mut group.rows;
         order.clear();
-        order.extend((0..rows.len()).filter(|&number| rows[number].is_present(position)));
+        let there = rows.iter().enumerate().filter(|(_, row)| row.is_present(position));
+        order.extend(there.map(|(number, row)| (row.values[position], number)));
         let kept = count_of(count, order.len());
-        order.sort_by(|&a, &b| better_first(rows[a].values[position], rows[b].values[position]));
-        for &number in &order[kept..] {
-            rows[number].clear(position);
+        order.sort_by(|(a, _), (b, _)| better_first(*a, *b));
+        for (_, number) in &order[kept..] {
+            rows[*number].clear(position);
         }
+        context.spend(rows.len() * SORTED).await;
     }
     // An instant's rows come best first; a range's are sorted by their labels anyway.
-    order.reverse();
     Ok(if counts.len() == 1 {
-        best_first(group.rows, &order)
+        best_first(group.rows, order.into_iter().rev().map(|(_, number)| number))
     } else {
         group.rows.into_iter().filter(Row::has_values).collect()
     })
@@ -120,14 +129,19 @@ pub fn by_instant_strictly(end: End, mut group: Group, counts: &[f64]) -> Result
 
 /// The best rows of each instant, where a row is judged as a whole by `measure`. What `remaining` names is a row with the sum of those
 /// left out: `name`, or `label=name`.
-pub fn by_row(
+pub async fn by_row(
     end: End,
     group: Group,
     counts: &[f64],
     remaining: Option<&str>,
     mut measure: impl FnMut(&Row) -> f64,
+    context: &Context<'_>,
 ) -> Vec<Row> {
-    let measures: Vec<f64> = group.rows.iter().map(&mut measure).collect();
+    let mut measures = Vec::with_capacity(group.rows.len());
+    for row in &group.rows {
+        measures.push(measure(row));
+        context.spend(row.values.len()).await;
+    }
     let mut order: Vec<usize> = (0..group.rows.len()).collect();
     order.sort_by(|&a, &b| worse_first(end, measures[a], measures[b]));
     let Group { key, mut rows } = group;
@@ -146,15 +160,23 @@ pub fn by_row(
         for &number in &order[..order.len() - count_of(count, order.len())] {
             rows[number].clear(position);
         }
+        context.spend(rows.len()).await;
     }
-    let kept = best_first(rows, &order);
+    let kept = best_first(rows, order.into_iter());
     remaining.into_iter().filter(Row::has_values).chain(kept).collect()
 }
 
 /// `topk_max` and its kin.
-pub fn by_measure(end: End, measure: Measure, group: Group, counts: &[f64], remaining: Option<&str>) -> Vec<Row> {
+pub async fn by_measure(
+    end: End,
+    measure: Measure,
+    group: Group,
+    counts: &[f64],
+    remaining: Option<&str>,
+    context: &Context<'_>,
+) -> Vec<Row> {
     let mut scratch = Vec::new();
-    by_row(end, group, counts, remaining, |row| measure.of(&row.values, &mut scratch))
+    by_row(end, group, counts, remaining, |row| measure.of(&row.values, &mut scratch), context).await
 }
 
 /// At most `count` rows of each group, the same ones each time.
@@ -173,7 +195,7 @@ pub fn any_few(mut group: Group, count: f64) -> Vec<Row> {
 }
 
 /// The first `counts` rows that are there at each instant.
-pub fn first_few(mut group: Group, counts: &[f64]) -> Vec<Row> {
+pub async fn first_few(mut group: Group, counts: &[f64], context: &Context<'_>) -> Vec<Row> {
     for (position, &count) in counts.iter().enumerate() {
         let mut left = count_of(count, group.rows.len());
         for row in group.rows.iter_mut().filter(|row| row.is_present(position)) {
@@ -183,6 +205,7 @@ pub fn first_few(mut group: Group, counts: &[f64]) -> Vec<Row> {
                 left -= 1;
             }
         }
+        context.spend(group.rows.len()).await;
     }
     group.rows.into_iter().filter(Row::has_values).collect()
 }
@@ -192,7 +215,7 @@ pub fn first_few(mut group: Group, counts: &[f64]) -> Vec<Row> {
 ///
 /// # Errors
 /// `Invalid` for a ratio that is NaN.
-pub fn by_ratio(mut group: Group, ratios: &[f64]) -> Result<Vec<Row>> {
+pub async fn by_ratio(mut group: Group, ratios: &[f64], context: &Context<'_>) -> Result<Vec<Row>> {
     if ratios.iter().any(|ratio| ratio.is_nan()) {
         return Err(Error::invalid("Ratio value is NaN"));
     }
@@ -205,6 +228,7 @@ pub fn by_ratio(mut group: Group, ratios: &[f64]) -> Result<Vec<Row>> {
                 row.clear(position);
             }
         }
+        context.spend(ratios.len()).await;
     }
     Ok(group.rows.into_iter().filter(Row::has_values).collect())
 }
@@ -222,15 +246,15 @@ fn place_of(labels: &Labels) -> f64 {
 }
 
 /// Runs an aggregate of rows over each group.
-pub fn each(
+pub async fn each(
     rows: Vec<Row>,
     grouping: Option<&Grouping>,
     limit: Option<u64>,
-    mut aggregate: impl FnMut(Group) -> Result<Vec<Row>>,
+    mut aggregate: impl AsyncFnMut(Group) -> Result<Vec<Row>>,
 ) -> Result<Vec<Row>> {
     let mut made = Vec::new();
     for group in group::split(rows, grouping, limit) {
-        made.extend(aggregate(group)?);
+        made.extend(aggregate(group).await?);
     }
     Ok(made)
 }
@@ -239,9 +263,9 @@ pub fn each(
 ///
 /// # Errors
 /// `Invalid` for a count that is NaN, in PromQL.
-pub fn best(end: End, dialect: Dialect, group: Group, counts: &[f64]) -> Result<Vec<Row>> {
-    match dialect {
-        Dialect::MetricsQl => Ok(by_instant(end, group, counts)),
-        Dialect::PromQl => by_instant_strictly(end, group, counts),
+pub async fn best(end: End, group: Group, counts: &[f64], context: &Context<'_>) -> Result<Vec<Row>> {
+    match context.dialect {
+        Dialect::MetricsQl => Ok(by_instant(end, group, counts, context).await),
+        Dialect::PromQl => by_instant_strictly(end, group, counts, context).await,
     }
 }

@@ -2,6 +2,7 @@
 
 use super::group::Group;
 use crate::error::{Error, ErrorKind, Result};
+use crate::query::call::Context;
 use crate::query::dialect::Dialect;
 use crate::query::language::ast::Grouping;
 use crate::query::number;
@@ -29,13 +30,8 @@ pub fn grouping_without(label: &str, grouping: Option<&Grouping>) -> Option<Grou
 ///
 /// # Errors
 /// `Limit` when there are far more values than rows.
-pub fn count_values(
-    dialect: Dialect,
-    label: &str,
-    group: &Group,
-    points: usize,
-    max_values: usize,
-) -> Result<Vec<Row>> {
+pub async fn count_values(label: &str, group: &Group, context: &Context<'_>) -> Result<Vec<Row>> {
+    let (dialect, points) = (context.dialect, context.grid.points);
     // By bits, where all NaNs are one. Both zeros are one number for the server, but two texts for Prometheus.
     let mut numbers: HashMap<u64, usize> = HashMap::new();
     let mut made: Vec<(f64, Vec<f64>)> = Vec::new();
@@ -55,7 +51,7 @@ pub fn count_values(
             };
             let number = *numbers.entry(value.to_bits()).or_insert(made.len());
             if number == made.len() {
-                if made.len() >= most || (made.len() + 1).saturating_mul(points) > max_values {
+                if made.len() >= most || (made.len() + 1).saturating_mul(points) > context.max_values {
                     return Err(Error::new(
                         ErrorKind::Limit,
                         format!(
@@ -70,6 +66,7 @@ pub fn count_values(
             }
             made[number].1[position] += 1.0;
         }
+        context.spend(points).await;
     }
     made.sort_by(|a, b| a.0.total_cmp(&b.0));
     let rows = made.into_iter().map(|(value, mut counts)| {
@@ -128,7 +125,8 @@ fn range_name(number: usize) -> String {
 }
 
 /// How many values fall into each range, each in a row with the range in the label `vmrange`.
-pub fn histogram(group: &Group, points: usize) -> Vec<Row> {
+pub async fn histogram(group: &Group, context: &Context<'_>) -> Vec<Row> {
+    let points = context.grid.points;
     let mut columns: Vec<Option<Vec<f64>>> = vec![None; RANGE_COUNT + 2];
     for row in &group.rows {
         for (position, &value) in row.values.iter().enumerate() {
@@ -136,6 +134,7 @@ pub fn histogram(group: &Group, points: usize) -> Vec<Row> {
                 columns[range].get_or_insert_with(|| vec![0.0; points])[position] += 1.0;
             }
         }
+        context.spend(points).await;
     }
     let rows = columns.into_iter().enumerate().filter_map(|(range, column)| {
         let mut labels: Labels = group.key.clone();

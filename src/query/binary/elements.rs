@@ -4,6 +4,7 @@ use super::Binary;
 use super::arithmetic;
 use super::matching::{self, Table};
 use crate::error::{Error, Result};
+use crate::query::call::Context;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::{Presence, Row};
 use std::collections::HashMap;
@@ -33,8 +34,15 @@ pub fn of_scalars(binary: &Binary, left: Row, right: &Row) -> Row {
 }
 
 /// Rows and a scalar. Where a comparison holds the row's element stays, whichever side it stands on.
-pub fn with_scalar(binary: &Binary, rows: Vec<Row>, scalar: &[f64], scalar_is_left: bool) -> Vec<Row> {
-    let compute_row = |mut row: Row| {
+pub async fn with_scalar(
+    binary: &Binary,
+    rows: Vec<Row>,
+    scalar: &[f64],
+    scalar_is_left: bool,
+    context: &Context<'_>,
+) -> Vec<Row> {
+    let mut made = Vec::with_capacity(rows.len());
+    for mut row in rows {
         row.drop_name |= binary.drops_names();
         let mut computed = Vec::with_capacity(row.values.len());
         let mut present = Presence::none(row.values.len());
@@ -44,13 +52,14 @@ pub fn with_scalar(binary: &Binary, rows: Vec<Row>, scalar: &[f64], scalar_is_le
             present.set(position, result.is_some());
             computed.push(result.unwrap_or(f64::NAN));
         }
-        Row { drop_name: row.drop_name, ..Row::with_presence(row.labels, computed, present) }
-    };
-    rows.into_iter().map(compute_row).collect()
+        made.push(Row { drop_name: row.drop_name, ..Row::with_presence(row.labels, computed, present) });
+        context.spend(scalar.len()).await;
+    }
+    made
 }
 
 /// Matches elements of two sides.
-pub fn join(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Result<Vec<Row>> {
+pub async fn join(binary: &Binary, left: Vec<Row>, right: Vec<Row>, context: &Context<'_>) -> Result<Vec<Row>> {
     if left.is_empty() || right.is_empty() {
         return Ok(Vec::new());
     }
@@ -66,6 +75,7 @@ pub fn join(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Result<Vec<Row>
         }
         find_the_one(key, one, &table.right[number], one_is_right, &mut who)?;
         join_group(binary, many, &table.left[number], one, one_is_right, &who, &mut made)?;
+        context.spend((table.left[number].len() + table.right[number].len()) * points).await;
     }
     Ok(made)
 }

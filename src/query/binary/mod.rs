@@ -6,6 +6,7 @@ pub mod matching;
 mod rows;
 mod sets;
 
+use super::call::Context;
 use super::dialect::Dialect;
 use super::language::ast::{BinaryOperator, Join, Matching};
 use super::series::row::Row;
@@ -56,10 +57,10 @@ impl Binary {
     ///
     /// # Errors
     /// `Invalid` where several rows match one.
-    pub fn apply(&self, left: Side, right: Side) -> Result<Vec<Row>> {
+    pub async fn apply(&self, left: Side, right: Side, context: &Context<'_>) -> Result<Vec<Row>> {
         match self.dialect {
-            Dialect::MetricsQl => self.apply_to_rows(left, right),
-            Dialect::PromQl => self.apply_to_elements(left, right),
+            Dialect::MetricsQl => self.apply_to_rows(left, right, context).await,
+            Dialect::PromQl => self.apply_to_elements(left, right, context).await,
         }
     }
 
@@ -84,7 +85,7 @@ impl Binary {
         }
     }
 
-    fn apply_to_rows(&self, left: Side, right: Side) -> Result<Vec<Row>> {
+    async fn apply_to_rows(&self, left: Side, right: Side, context: &Context<'_>) -> Result<Vec<Row>> {
         // `0.5 < x` keeps the values of x, as `x > 0.5` does.
         if arithmetic::comparison(self.operator).is_some()
             && matches!((&left, &right), (Side::Scalar(_), Side::Rows(_)))
@@ -94,28 +95,37 @@ impl Binary {
             if let Some(join) = &mut exchanged.join {
                 join.is_left = !join.is_left;
             }
-            return rows::apply(&exchanged, right.into_rows(), left.into_rows());
+            return rows::apply(&exchanged, right.into_rows(), left.into_rows(), context).await;
         }
         let (left, right) = (left.into_rows(), right.into_rows());
-        if self.is_set() { Ok(sets::of_rows(self, left, right)) } else { rows::apply(self, left, right) }
+        match self.is_set() {
+            true => Ok(sets::of_rows(self, left, right, context).await),
+            false => rows::apply(self, left, right, context).await,
+        }
     }
 
-    fn apply_to_elements(&self, left: Side, right: Side) -> Result<Vec<Row>> {
+    async fn apply_to_elements(&self, left: Side, right: Side, context: &Context<'_>) -> Result<Vec<Row>> {
         match (left, right) {
             (left, right)
                 if matches!(self.operator, BinaryOperator::Default | BinaryOperator::If | BinaryOperator::IfNot) =>
             {
-                Ok(sets::of_rows(self, left.into_rows(), right.into_rows()))
+                Ok(sets::of_rows(self, left.into_rows(), right.into_rows(), context).await)
             }
-            (Side::Rows(left), Side::Rows(right)) if self.is_set() => Ok(sets::of_elements(self, left, right)),
-            (Side::Rows(left), Side::Rows(right)) => elements::join(self, left, right),
+            (Side::Rows(left), Side::Rows(right)) if self.is_set() => {
+                Ok(sets::of_elements(self, left, right, context).await)
+            }
+            (Side::Rows(left), Side::Rows(right)) => elements::join(self, left, right, context).await,
             _ if self.is_set() => Err(Error::invalid(format!(
                 "set operator {:?} not allowed in binary scalar expression",
                 arithmetic::symbol(self.operator)
             ))),
             (Side::Scalar(left), Side::Scalar(right)) => Ok(vec![elements::of_scalars(self, left, &right)]),
-            (Side::Rows(rows), Side::Scalar(scalar)) => Ok(elements::with_scalar(self, rows, &scalar.values, false)),
-            (Side::Scalar(scalar), Side::Rows(rows)) => Ok(elements::with_scalar(self, rows, &scalar.values, true)),
+            (Side::Rows(rows), Side::Scalar(scalar)) => {
+                Ok(elements::with_scalar(self, rows, &scalar.values, false, context).await)
+            }
+            (Side::Scalar(scalar), Side::Rows(rows)) => {
+                Ok(elements::with_scalar(self, rows, &scalar.values, true, context).await)
+            }
         }
     }
 

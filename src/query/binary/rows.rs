@@ -4,12 +4,18 @@ use super::Binary;
 use super::arithmetic;
 use super::matching::{self, Table};
 use crate::error::{Error, Result};
+use crate::query::call::Context;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::overlap;
 use crate::query::series::row::Row;
 
 /// The result of an arithmetic operator or a comparison.
-pub fn apply(binary: &Binary, mut left: Vec<Row>, mut right: Vec<Row>) -> Result<Vec<Row>> {
+pub async fn apply(
+    binary: &Binary,
+    mut left: Vec<Row>,
+    mut right: Vec<Row>,
+    context: &Context<'_>,
+) -> Result<Vec<Row>> {
     if arithmetic::comparison(binary.operator).is_none() {
         left.retain(Row::has_values);
         right.retain(Row::has_values);
@@ -22,6 +28,7 @@ pub fn apply(binary: &Binary, mut left: Vec<Row>, mut right: Vec<Row>) -> Result
             for row in &mut right {
                 drop_name(binary, row);
                 compute(binary, &left[0].values, &mut row.values, true);
+                context.spend(row.values.len()).await;
             }
             return Ok(right);
         }
@@ -29,14 +36,15 @@ pub fn apply(binary: &Binary, mut left: Vec<Row>, mut right: Vec<Row>) -> Result
             for row in &mut left {
                 drop_name(binary, row);
                 compute(binary, &right[0].values, &mut row.values, false);
+                context.spend(row.values.len()).await;
             }
             return Ok(left);
         }
     }
     match &binary.join {
-        None => one_to_one(binary, left, right),
-        Some(join) if join.is_left => many_to_one(binary, left, right, true),
-        Some(_) => many_to_one(binary, right, left, false),
+        None => one_to_one(binary, left, right, context).await,
+        Some(join) if join.is_left => many_to_one(binary, left, right, true, context).await,
+        Some(_) => many_to_one(binary, right, left, false, context).await,
     }
 }
 
@@ -73,7 +81,7 @@ fn compute(binary: &Binary, other: &[f64], values: &mut [f64], other_is_left: bo
     }
 }
 
-fn one_to_one(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Result<Vec<Row>> {
+async fn one_to_one(binary: &Binary, left: Vec<Row>, right: Vec<Row>, context: &Context<'_>) -> Result<Vec<Row>> {
     let table = Table::new(&left, &right, binary.matching.as_ref(), true);
     let (mut left, mut right) = (slots(left), slots(right));
     let mut made = Vec::new();
@@ -92,6 +100,7 @@ fn one_to_one(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Result<Vec<Ro
             None => {}
         }
         compute(binary, &other.values, &mut row.values, false);
+        context.spend(row.values.len()).await;
         made.push(row);
     }
     Ok(made)
@@ -138,7 +147,13 @@ fn shown_matching(binary: &Binary) -> String {
     [matching, join].into_iter().flatten().collect::<Vec<_>>().join(" ")
 }
 
-fn many_to_one(binary: &Binary, many: Vec<Row>, one: Vec<Row>, many_is_left: bool) -> Result<Vec<Row>> {
+async fn many_to_one(
+    binary: &Binary,
+    many: Vec<Row>,
+    one: Vec<Row>,
+    many_is_left: bool,
+    context: &Context<'_>,
+) -> Result<Vec<Row>> {
     let Some(join) = &binary.join else { return Err(Error::internal("a join without its modifier")) };
     let table = Table::new(&many, &one, binary.matching.as_ref(), true);
     let mut many = slots(many);
@@ -172,6 +187,7 @@ fn many_to_one(binary: &Binary, many: Vec<Row>, one: Vec<Row>, many_is_left: boo
             }
             for (mut candidate, values) in candidates {
                 compute(binary, &values, &mut candidate.values, !many_is_left);
+                context.spend(values.len()).await;
                 made.push(candidate);
             }
         }

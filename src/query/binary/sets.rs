@@ -3,13 +3,14 @@
 use super::Binary;
 use super::matching::{self, Table};
 use super::rows::is_scalar;
+use crate::query::call::Context;
 use crate::query::language::ast::BinaryOperator;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::{Presence, Row};
 use std::collections::HashMap;
 
 /// By whole rows, where NaN stands for a gap.
-pub fn of_rows(binary: &Binary, mut left: Vec<Row>, right: Vec<Row>) -> Vec<Row> {
+pub async fn of_rows(binary: &Binary, mut left: Vec<Row>, right: Vec<Row>, context: &Context<'_>) -> Vec<Row> {
     let table = Table::new(&left, &right, binary.matching.as_ref(), true);
     let operator = binary.operator;
     if operator == BinaryOperator::Default && left.is_empty() {
@@ -36,6 +37,8 @@ pub fn of_rows(binary: &Binary, mut left: Vec<Row>, right: Vec<Row>) -> Vec<Row>
                 }
                 _ => fill(values, &beside),
             }
+            let looked_at = values.len() * (1 + beside.len());
+            context.spend(looked_at).await;
         }
     }
     // `or` and `default` keep empty rows, which another operator may fill.
@@ -76,7 +79,7 @@ fn fill(values: &mut [f64], beside: &[&[f64]]) {
 }
 
 /// Element by element, at each instant for itself.
-pub fn of_elements(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Vec<Row> {
+pub async fn of_elements(binary: &Binary, left: Vec<Row>, right: Vec<Row>, context: &Context<'_>) -> Vec<Row> {
     let key_of = |row: &Row| matching::key(&row.labels, binary.matching.as_ref(), true);
     let is_or = binary.operator == BinaryOperator::Or;
     let (kept, others) = if is_or { (right, left) } else { (left, right) };
@@ -85,17 +88,21 @@ pub fn of_elements(binary: &Binary, left: Vec<Row>, right: Vec<Row>) -> Vec<Row>
     for row in &others {
         let bits = seen.entry(key_of(row)).or_insert_with(|| Presence::none(row.values.len()));
         (0..row.values.len()).filter(|&at| row.is_present(at)).for_each(|at| bits.set(at, true));
+        context.spend(row.values.len()).await;
     }
     let wants_seen = binary.operator == BinaryOperator::And;
-    let choose = |mut row: Row| {
+    let mut chosen = Vec::new();
+    for mut row in kept {
         let bits = seen.get(&key_of(&row));
         for position in 0..row.values.len() {
             if bits.is_some_and(|bits| bits.get(position)) != wants_seen {
                 row.clear(position);
             }
         }
-        row.has_values().then_some(row)
-    };
-    let chosen: Vec<Row> = kept.into_iter().filter_map(choose).collect();
+        context.spend(row.values.len()).await;
+        if row.has_values() {
+            chosen.push(row);
+        }
+    }
     if is_or { others.into_iter().chain(chosen).collect() } else { chosen }
 }

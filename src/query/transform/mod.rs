@@ -16,6 +16,7 @@ use super::dialect::Dialect;
 use super::series::labels::NAME;
 use super::series::row::{Presence, Row};
 use crate::error::Result;
+use std::pin::Pin;
 
 pub use shape::labels_of_absent;
 
@@ -55,9 +56,13 @@ enum Names {
 enum Body {
     /// Each value of its only argument for itself.
     Element(fn(f64) -> f64),
+    /// What takes its time.
+    InTurns(InTurns),
     /// Everything else.
     Rows(fn(&mut Call) -> Result<Vec<Row>>),
 }
+
+type InTurns = for<'a> fn(&'a mut Call<'_>) -> Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'a>>;
 
 /// A function while it is called.
 struct Call<'a> {
@@ -115,13 +120,22 @@ impl Transform {
     ///
     /// # Errors
     /// `Invalid` for arguments that it can't use; `Limit` for a result that is too large.
-    pub fn call(&self, arguments: Vec<Argument>, context: &Context) -> Result<Vec<Row>> {
+    pub async fn call(&self, arguments: Vec<Argument>, context: &Context<'_>) -> Result<Vec<Row>> {
         let function = self.function;
         let arguments = Arguments::new(function.name, arguments, function.least..=function.most)?;
         let drops_names = function.names == Names::Drop && !self.keep_metric_names;
         let mut call = Call { name: function.name, arguments, context, drops_names };
         match function.body {
-            Body::Element(of) => call.map_rows(|_, value| of(value)),
+            Body::Element(of) => {
+                let mut rows = call.arguments.rows()?;
+                for row in &mut rows {
+                    call.drop_name(row);
+                    call.map(row, |_, value| of(value));
+                    context.spend(row.values.len()).await;
+                }
+                Ok(rows)
+            }
+            Body::InTurns(of) => of(&mut call).await,
             Body::Rows(of) => of(&mut call),
         }
     }
@@ -140,6 +154,10 @@ impl Function {
         of: fn(&mut Call) -> Result<Vec<Row>>,
     ) -> Self {
         Self { name, known, least: counts.0, most: counts.1, names, body: Body::Rows(of) }
+    }
+
+    const fn in_turns(name: &'static str, known: Known, counts: (usize, usize), names: Names, of: InTurns) -> Self {
+        Self { name, known, least: counts.0, most: counts.1, names, body: Body::InTurns(of) }
     }
 
     fn is_known_to(&self, dialect: Dialect) -> bool {

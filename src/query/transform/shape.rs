@@ -24,7 +24,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::rows("drop_empty_series", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         Ok(call.arguments.rows()?.into_iter().filter(Row::has_values).collect())
     }),
-    Function::rows("ru", Known::MetricsQl, (2, 2), Names::Keep, resource_use),
+    Function::in_turns("ru", Known::MetricsQl, (2, 2), Names::Keep, |call| Box::pin(resource_use(call))),
     Function::rows("time", Known::Both, (0, 0), Names::Keep, |call| Ok(vec![call.context.time()])),
     Function::rows("pi", Known::Both, (0, 0), Names::Keep, |call| Ok(vec![call.context.number(std::f64::consts::PI)])),
     Function::rows("now", Known::MetricsQl, (0, 0), Names::Keep, |call| seconds(call, call.context.now_ms)),
@@ -110,18 +110,21 @@ fn scalar_of_elements(call: &mut Call) -> Result<Vec<Row>> {
 }
 
 /// How much of something is used, in percent, from what is free and what there is.
-fn resource_use(call: &mut Call) -> Result<Vec<Row>> {
+async fn resource_use(call: &mut Call<'_>) -> Result<Vec<Row>> {
     let mut free = call.arguments.rows()?;
     let all = call.arguments.rows()?;
     let at_least_zero = |rows: &mut Vec<Row>| {
         rows.iter_mut().flat_map(|row| &mut row.values).filter(|value| **value < 0.0).for_each(|value| *value = 0.0);
     };
     at_least_zero(&mut free);
-    let operator = |operator| Binary::new(operator, Dialect::MetricsQl);
-    let mut used = operator(BinaryOperator::Subtract).apply(Side::Rows(all.clone()), Side::Rows(free))?;
+    let context = call.context;
+    let compute = async |left: Vec<Row>, operator, right: Vec<Row>| {
+        Binary::new(operator, Dialect::MetricsQl).apply(Side::Rows(left), Side::Rows(right), context).await
+    };
+    let mut used = compute(all.clone(), BinaryOperator::Subtract, free).await?;
     at_least_zero(&mut used);
     let mut all = all;
     at_least_zero(&mut all);
-    let share = operator(BinaryOperator::Divide).apply(Side::Rows(used), Side::Rows(all))?;
-    operator(BinaryOperator::Multiply).apply(Side::Rows(share), Side::Rows(vec![call.context.number(100.0)]))
+    let share = compute(used, BinaryOperator::Divide, all).await?;
+    compute(share, BinaryOperator::Multiply, vec![context.number(100.0)]).await
 }
