@@ -5,7 +5,7 @@
 //! other while somebody may be writing them; what does not fit together then is read again.
 
 use super::directory::{Directory, InodeId};
-use super::journal::{self, Location, MAX_JOURNAL_BYTES, Replayed};
+use super::journal::{self, HEAD_BYTES, Location, MAX_JOURNAL_BYTES, Replayed, holds_journal};
 use super::opfs::{held, passing_error_of, root, subdirectory};
 use super::overlay::{Overlay, Step, gone};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
@@ -200,7 +200,11 @@ async fn look(home: &FileSystemDirectoryHandle) -> Result<(Replayed, u64)> {
             let mut contents = [Vec::new(), Vec::new()];
             for (name, content) in ["journal-a", "journal-b"].into_iter().zip(&mut contents) {
                 let file = stored_file(home, name).await?;
-                *content = bytes_of(&file, &(0..(file.size() as u64).min(2 * MAX_JOURNAL_BYTES))).await?;
+                let len = (file.size() as u64).min(2 * MAX_JOURNAL_BYTES);
+                *content = bytes_of(&file, &(0..len.min(HEAD_BYTES as u64))).await?;
+                if holds_journal(content)? {
+                    *content = bytes_of(&file, &(0..len)).await?;
+                }
                 read_bytes += content.len() as u64;
             }
             let nothing = || Error::new(ErrorKind::NotFound, "OPFS: there is no journal, so no database to read");

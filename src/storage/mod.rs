@@ -106,6 +106,11 @@ impl StorageOptions {
         (self.memory_bytes / 4).max(16 << 20)
     }
 
+    /// Memory for the names of series that get samples: half of what there is.
+    pub fn series_bytes(&self) -> u64 {
+        (self.memory_bytes / 2).max(16 << 20)
+    }
+
     /// Nanoseconds of the start, from which ids and suffixes count; from the year 2262 on some that leave room for counting.
     pub fn start_nanos(&self) -> u64 {
         (self.start_time as u64).saturating_mul(1_000_000).min(u64::MAX / 2)

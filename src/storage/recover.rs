@@ -115,7 +115,12 @@ impl Storage {
         });
         let storage = Rc::new(Self {
             context: context.clone(),
-            series: RefCell::new(SeriesRegistry::new(series, numbered_names, index.generation())),
+            series: RefCell::new(SeriesRegistry::new(
+                series,
+                numbered_names,
+                index.generation(),
+                options.series_bytes(),
+            )),
             logged_ids: RefCell::default(),
             index: index.clone(),
             table: Table::new(context.clone(), partition_options, !options.read_only),

@@ -3,7 +3,7 @@
 use crate::collections::equality::are_equal_bytes;
 use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::index::register::MAX_NAME_LEN;
 use crate::metric::name::MetricName;
 use crate::metric::row::{SeriesIndex, SeriesTable};
@@ -20,6 +20,10 @@ pub(super) const UNRESOLVED: SeriesIndex = SeriesIndex::MAX;
 
 /// Texts of lines are forgotten all at once when they take more than this; the next line of each is parsed again.
 const TEXT_CACHE_BYTES: usize = 32 << 20;
+
+/// What a series takes beside its labels, which are kept by name, by number, and in the index until they are written.
+const ENTRY_BYTES: u64 = 256;
+const COPIES_OF_LABELS: u64 = 3;
 
 /// Days whose series are remembered; beyond that the least recently used ones are forgotten.
 const REMEMBERED_DAYS: usize = 128;
@@ -46,6 +50,9 @@ pub struct SeriesRegistry {
     /// For each handle the last date that is known to be in the index, plus one; 0 for none.
     registered_date: Vec<u32>,
     by_name: HashMap<Rc<[u8]>, u32, Hasher>,
+    /// What all series take, about, and the most that they may: the memory must not run out.
+    bytes: u64,
+    limit_bytes: u64,
     texts: TextCache,
     /// For each handle the body in which it was last counted; see [`SeriesRegistry::count_in_body`].
     counted_in: Vec<u32>,
@@ -125,8 +132,15 @@ pub struct SeriesState {
 }
 
 impl SeriesRegistry {
-    pub(super) fn new(table: Rc<SeriesTable>, numbered_names: NumberedNames, generation: u64) -> Self {
+    pub(super) fn new(
+        table: Rc<SeriesTable>,
+        numbered_names: NumberedNames,
+        generation: u64,
+        limit_bytes: u64,
+    ) -> Self {
         Self {
+            bytes: 0,
+            limit_bytes,
             table,
             numbered_names,
             entries: Vec::new(),
@@ -156,12 +170,29 @@ impl SeriesRegistry {
                 format!("the labels of a series have at most {MAX_NAME_LEN} bytes together, found {}", key.len());
             return Err(Error::invalid(message));
         }
+        let bytes = self.bytes + ENTRY_BYTES + COPIES_OF_LABELS * key.len() as u64;
+        if bytes > self.limit_bytes {
+            return Err(self.full());
+        }
+        self.bytes = bytes;
         let handle = self.entries.len() as u32;
         self.by_name.insert(key.into(), handle);
         self.entries.push(Entry { name: Rc::new(name), numbered: None });
         self.row_series.push(UNRESOLVED);
         self.registered_date.push(0);
         Ok(handle)
+    }
+
+    #[cold]
+    fn full(&self) -> Error {
+        let message = format!(
+            "the {} series that got samples since the database was opened take {} bytes of memory, and {} are the most; close it and open it \
+             again, which forgets those that get none any more, or give series fewer and shorter labels",
+            self.entries.len(),
+            self.bytes,
+            self.limit_bytes
+        );
+        Error::new(ErrorKind::Limit, message)
     }
 
     /// The text that followed the last one when that was met before.
@@ -311,7 +342,7 @@ mod tests {
     #[test]
     fn a_series_that_is_looked_up_anew_keeps_its_number() {
         let table = Rc::<SeriesTable>::default();
-        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0);
+        let mut registry = SeriesRegistry::new(table.clone(), NumberedNames::default(), 0, u64::MAX);
         let tsid = |metric_id| Tsid { metric_id, ..Tsid::default() };
         let handles: Vec<u32> = (0..1_000)
             .map(|n: u32| registry.handle(MetricName::from_labels([(&b"n"[..], n.to_string().as_bytes())])).unwrap())

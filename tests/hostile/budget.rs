@@ -1,7 +1,7 @@
 //! One budget of memory for all that runs: who gets nothing is told so, and the database lives.
 
 use crate::slices::{ask, run_in_slices};
-use crate::support::{EngineExt, START, config, open};
+use crate::support::{EngineExt, START, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::ErrorKind;
 use sandglass::fs::MemoryFileSystem;
@@ -125,4 +125,35 @@ fn pieces_of_an_export_are_deduplicated_as_the_whole_is() {
     }
     assert!(lines > 1);
     assert_eq!((timestamps, values), (whole.timestamps, whole.values));
+}
+
+#[test]
+fn series_beyond_memory_are_refused_and_those_that_are_there_go_on() {
+    let config = || Config { memory_bytes: MEMORY_BYTES, ..config() };
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), config()).unwrap();
+    let label = "x".repeat(16_000);
+    let put = |engine: &mut Engine, number: u64| {
+        engine.put(&[("__name__", "m"), ("long", &label), ("number", &number.to_string())], &[START], &[1.0])
+    };
+    let mut accepted = 0;
+    let error = loop {
+        match put(&mut engine, accepted) {
+            Ok(()) => accepted += 1,
+            Err(error) => break error,
+        }
+        assert!(accepted < 2_000, "nothing was refused");
+    };
+    assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+    assert!(error.message().contains(&format!("{accepted} series")), "{error}");
+    assert!(accepted > 500, "{accepted}");
+    put(&mut engine, 0).unwrap();
+    put(&mut engine, accepted + 1).unwrap_err();
+    engine.ask(Command::Close).unwrap();
+    let mut again = open(files, config()).unwrap();
+    put(&mut again, accepted).unwrap();
+    again.flush().unwrap();
+    let selector = Some(format!("m{{number=\"{accepted}\"}}"));
+    let counted = again.ask(Command::Count { selector, range: TimeRange::ALL }).unwrap();
+    assert!(matches!(counted, Answer::Count(1)), "{counted:?}");
 }

@@ -9,7 +9,7 @@ use xxhash_rust::xxh64::xxh64;
 pub(in crate::fs) const LAYOUT: u32 = 1;
 
 const MAGIC: [u8; 8] = *b"sandglas";
-pub(super) const HEAD_BYTES: usize = 32;
+pub(in crate::fs) const HEAD_BYTES: usize = 32;
 
 /// Greater numbers are damage; far from where sums of them could overflow.
 pub(super) const NUMBERS_END: u64 = 1 << 53;
@@ -101,6 +101,13 @@ pub(super) fn bytes_of(Record { content, .. }: &Record, sequence: u64, generatio
     bytes.extend_from_slice(content);
     bytes.resize(bytes.len().next_multiple_of(8), 0);
     bytes
+}
+
+/// Whether a file that begins with these bytes, [`HEAD_BYTES`] or all that there are, can hold a journal: of the two files that take turns
+/// one is read.
+#[cfg_attr(not(target_arch = "wasm32"), expect(dead_code, reason = "only OPFS asks for it"))]
+pub(in crate::fs) fn holds_journal(first: &[u8]) -> Result<bool> {
+    head(first).map(|generation| generation.is_some())
 }
 
 /// The generation of a file; `None` without a whole head.

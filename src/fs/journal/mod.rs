@@ -44,6 +44,8 @@ mod replay;
 mod tests;
 mod writer;
 
+#[cfg(target_arch = "wasm32")]
+pub(super) use format::{HEAD_BYTES, holds_journal};
 pub(super) use format::{Location, Record};
 pub(super) use replay::{Replayed, replay};
 pub(super) use writer::{Journal, JournalFile, MAX_JOURNAL_BYTES};

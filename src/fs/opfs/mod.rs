@@ -36,7 +36,7 @@ pub use handles::MAX_HANDLES;
 pub use readers::Readers;
 
 use super::directory::Directory;
-use super::journal::{self, Journal, JournalFile, MAX_JOURNAL_BYTES};
+use super::journal::{self, HEAD_BYTES, Journal, JournalFile, MAX_JOURNAL_BYTES, holds_journal};
 use super::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -84,7 +84,11 @@ impl OpfsFileSystem {
             if len > 2 * MAX_JOURNAL_BYTES {
                 return Err(Error::corrupt(format!("the journal has {len} bytes, which is no journal's length")));
             }
-            journal.read(0..len, content)?;
+            let head_bytes = len.min(HEAD_BYTES as u64);
+            journal.read(0..head_bytes, content)?;
+            if holds_journal(content)? {
+                journal.read(head_bytes..len, content)?;
+            }
         }
         let stats =
             FileSystemStats { read_bytes: (contents[0].len() + contents[1].len()) as u64, ..Default::default() };
