@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 import { build } from "vite";
 import { openPage } from "../server/chromium.mjs";
 import { installPackage } from "../server/packed.mjs";
+import { VictoriaMetrics } from "../server/victoriametrics.mjs";
 import { link } from "./modules.mjs";
 
 const EXAMPLES = fileURLToPath(new URL("../../../examples", import.meta.url));
@@ -117,6 +118,62 @@ describe("the examples", { concurrency: 2 }, () => {
     await second.click("#write");
     await secondReads("count", "3");
     await end();
+  });
+
+  it("OpenTelemetry: orders that are counted and timed, and a line for each kind", async () => {
+    const { page, reads, end } = await start("opentelemetry");
+    await reads("#orders", /^0$/);
+    for (let click = 0; click < 3; click++) await page.click("text=tea");
+    await page.click("text=coffee");
+    await reads("#orders", /^4$/);
+    await reads("#median", /^0\.\d s$/);
+    await page.waitForFunction(() => globalThis.plot.data.slice(1).every((line) => line.some((value) => value > 0)));
+    assert.deepEqual(await page.evaluate(() => globalThis.plot.series.slice(1).map(({ label }) => label)), ["coffee", "tea"]);
+    await end();
+  });
+
+  it("push: what was noted offline comes to a real server when there is a network", async () => {
+    const server = await VictoriaMetrics.start();
+    try {
+      const { page, reads } = await start("push");
+      // As the project's own settings have it while it is served by Vite.
+      let isOnline = true;
+      await page.route("**/victoriametrics/**", async (route) => {
+        if (!isOnline) return route.abort("internetdisconnected");
+        const url = route
+          .request()
+          .url()
+          .replace(/.*\/victoriametrics/, server.url);
+        return route.fulfill({ response: await route.fetch({ url }) });
+      });
+      const note = async (reading) => {
+        await page.fill("#reading", String(reading));
+        await page.click("#note");
+      };
+      const has = async (readings) => {
+        for (const deadline = Date.now() + 30_000; ; await new Promise((resolve) => setTimeout(resolve, 200))) {
+          await server.forceFlush();
+          const lines = (await new Response(await server.export("meter_reading")).text()).trim();
+          const values = lines === "" ? [] : JSON.parse(lines).values;
+          if (Date.now() > deadline || values.length >= readings.length) return assert.deepEqual(values, readings);
+        }
+      };
+      await reads("#noted", /^0$/);
+      await note(101);
+      await has([101]);
+      await reads("#state", /the server has/);
+      isOnline = false;
+      await note(102);
+      await note(103);
+      await reads("#noted", /^3$/);
+      await page.reload();
+      await reads("#noted", /^3$/);
+      isOnline = true;
+      await has([101, 102, 103]);
+      await page.context().close();
+    } finally {
+      await server.stop();
+    }
   });
 
   it("Node: the tests pass", async () => {
