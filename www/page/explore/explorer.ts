@@ -5,6 +5,7 @@ import type { Database, Dialect, InstantResult, QueryStats, RangeResult, SeriesD
 import { messageOf } from "../model/trouble";
 import { exactly } from "../model/selector";
 import { EMPTY, hashOf, isOf, MOST_QUERIES, type Source, type View, viewOf } from "./address";
+import { remember } from "./history";
 import { durationOf, instantOf, isRelative, settled, stepFor, written } from "./times";
 
 export interface Range {
@@ -168,8 +169,34 @@ export class Explorer {
     const drafts = this.drafts.peek();
     const { queries, lit } = this.view.peek();
     const changed = drafts.map((expression, i) => ({ expression: expression.trim(), isHidden: queries[i]?.isHidden ?? false }));
+    const { dialect } = this.view.peek();
+    remember(changed.map(({ expression }) => ({ expression, dialect })));
     const isSame = changed.length === queries.length && changed.every(({ expression }, i) => expression === queries[i]?.expression);
     this.change({ queries: changed, lit: isSame ? lit : [] }, isSame ? "replace" : "push");
+  }
+
+  /** Writes an earlier query into the box that was used last, and asks it. */
+  runAgain(expression: string, dialect: Dialect): void {
+    this.setDraft(this.box.peek(), expression);
+    if (dialect !== this.view.peek().dialect) this.view.value = { ...this.view.peek(), dialect };
+    this.run();
+  }
+
+  /** Writes all queries as the engine prints them. What it can't read stays as it is, and is underlined. */
+  async format(): Promise<void> {
+    const { dialect } = this.view.peek();
+    const drafts = this.drafts.peek();
+    const formatted = await Promise.all(drafts.map((expression) => this.#formatted(expression, dialect)));
+    // Who has typed on has another text by now.
+    formatted.forEach((text, at) => text !== undefined && this.drafts.peek()[at] === drafts[at] && this.setDraft(at, text));
+  }
+
+  async #formatted(expression: string, dialect: Dialect): Promise<string | undefined> {
+    if (expression.trim() === "") return undefined;
+    const answer = await this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
+    if (!answer?.ok) return undefined;
+    const { data } = (await answer.json()) as { data?: unknown };
+    return typeof data === "string" ? data : undefined;
   }
 
   setDraft(at: number, text: string): void {

@@ -14,6 +14,7 @@ import { Segmented } from "../views/segmented";
 import { ChooseFile } from "../views/choose_files";
 import { TroubleCard } from "../views/trouble_card";
 import { EMPTY, hashOf, MOST_QUERIES, type Shape, type Source, type View, viewOf } from "./address";
+import { Asked } from "./asked";
 import { Cardinality } from "./cardinality";
 import { type Answer, Explorer, type Suggestion } from "./explorer";
 import { colourOf } from "./figures";
@@ -27,7 +28,7 @@ import { Metrics } from "./metrics";
 import { QueryBox } from "./query_box";
 import { RangePicker } from "./range_picker";
 import { InstantTables, RawTable } from "./tables";
-import { csvOf } from "./take_along";
+import { arrowsOf, csvOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
 import { Traces } from "./trace";
 
@@ -141,6 +142,7 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
   useEffect(() => void explorer.ask(), [explorer, version]);
   const view = explorer.view.value;
   const { browse, counted, isTraced } = view;
+  const [showsAsked, setShowsAsked] = useState(false);
   return (
     <>
       <section class={style.head} aria-labelledby="explore-title">
@@ -165,6 +167,12 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
             </button>
             <button type="button" aria-expanded={browse !== undefined} aria-controls="explore-metrics" onClick={() => explorer.change({ browse: browse === undefined ? "" : undefined }, "replace")}>
               Metrics
+            </button>
+            <button type="button" aria-expanded={showsAsked} aria-controls="explore-asked" onClick={() => setShowsAsked(!showsAsked)}>
+              History
+            </button>
+            <button type="button" onClick={() => void explorer.format()} title="Writes the queries as the engine reads them">
+              Format
             </button>
             <Segmented
               label="Language"
@@ -199,6 +207,9 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
         )}
         <div id="explore-metrics" hidden={browse === undefined}>
           {browse !== undefined && <Metrics explorer={explorer} />}
+        </div>
+        <div id="explore-asked" hidden={!showsAsked}>
+          {showsAsked && <Asked explorer={explorer} />}
         </div>
       </section>
       <Result explorer={explorer} isFilling={version === "filling"} />
@@ -364,6 +375,15 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
     }
   };
 
+  const takeArrow = async () => {
+    setProblem("");
+    try {
+      for (const { query, table } of await arrowsOf(answers)) save(table, answers.length > 1 ? `sandglass-${letter(query)}.arrow` : "sandglass.arrow");
+    } catch (error) {
+      setProblem(messageOf(error));
+    }
+  };
+
   return (
     <section class="card" ref={card} aria-labelledby="result-title">
       <div class="card-head">
@@ -380,6 +400,9 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           )}
           <button type="button" disabled={!hasAnswer} onClick={() => save(csvOf(answers), "sandglass.csv")} title="Every value of what is shown">
             CSV
+          </button>
+          <button type="button" disabled={!hasAnswer} onClick={() => void takeArrow()} title="The same as a table of Apache Arrow, one for each query">
+            Arrow
           </button>
           <button type="button" disabled={!hasAnswer || view.shape === "table"} onClick={() => void takePicture()} title="The picture as it stands">
             PNG

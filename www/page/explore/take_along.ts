@@ -1,4 +1,4 @@
-// Results to be taken along: a table of what is shown.
+// Results to be taken along: tables of what is shown.
 
 import type { Answer } from "./explorer";
 import { letter, seriesText } from "./lines";
@@ -28,6 +28,17 @@ export function csvOf(answers: readonly (Answer | undefined)[]): Blob {
     if (instant?.type === "string") pieces.push(`${letter(query)},${instant.timestamp},${new Date(instant.timestamp).toISOString()},{},${cell(instant.value)}\n`);
   });
   return new Blob(pieces, { type: "text/csv" });
+}
+
+/** A table of each answer with its place, as files of Apache Arrow, which is fetched for it. */
+export async function arrowsOf(answers: readonly (Answer | undefined)[]): Promise<{ query: number; table: Blob }[]> {
+  const [{ tableToIPC }, { toArrowTable }] = await Promise.all([import("apache-arrow"), import("sandglass/arrow")]);
+  return answers.flatMap((answer, query) => {
+    const result = answer?.raw?.found ?? answer?.range ?? answer?.instant;
+    if (result === undefined) return [];
+    const bytes = tableToIPC(toArrowTable(result), "file") as Uint8Array<ArrayBuffer>;
+    return [{ query, table: new Blob([bytes], { type: "application/vnd.apache.arrow.file" }) }];
+  });
 }
 
 /** In quotes; and where a spreadsheet would take it for a formula, behind an apostrophe. */

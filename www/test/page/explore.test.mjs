@@ -6,6 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, describe, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
+import { tableFromIPC } from "apache-arrow";
 import { build } from "vite";
 import { openPage } from "../server/chromium.mjs";
 
@@ -329,6 +330,11 @@ test("a chart is saved as a table without its holes, and as a picture", async ()
   const lines = (await readFile(await csv.path(), "utf8")).trim().split("\n");
   assert.ok(lines.length > 10 && lines.length < 22, `${lines.length} lines of 26 instants, of which ten are in the hole`);
   assert.ok(lines.slice(1).every((line) => line.endsWith(",with_a_hole,7") || line.endsWith(',"with_a_hole",7')));
+  const [arrow] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "Arrow" }).click()]);
+  assert.equal(arrow.suggestedFilename(), "sandglass.arrow");
+  const table = tableFromIPC(await readFile(await arrow.path()));
+  assert.equal(table.numRows, lines.length - 1);
+  assert.deepEqual(new Set(Array.from(table, ({ value, __name__ }) => `${__name__} ${value}`)), new Set(["with_a_hole 7"]));
   const [png] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "PNG" }).click()]);
   assert.equal((await readFile(await png.path())).subarray(1, 4).toString(), "PNG");
   // The line is drawn at both ends and not in the hole.
@@ -349,6 +355,41 @@ test("a chart is saved as a table without its holes, and as a picture", async ()
     });
   });
   assert.deepEqual(inked, [true, false, true]);
+  quiet();
+});
+
+test("a query is written as the engine prints it, and earlier ones are run again", async () => {
+  await goTo(fixed("vector(0)"));
+  await box().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("sum( rate(requests_total[1m]) )by(code)");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Format" }).click();
+  await page.waitForFunction(
+    () => document.querySelector(".cm-content").textContent === "sum by (code) (rate(requests_total[1m]))",
+    undefined,
+    PATIENCE,
+  );
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await shows(['{code="200"}', '{code="404"}', '{code="500"}']);
+  await page.getByRole("button", { name: "History" }).click();
+  const earlier = page.getByRole("list", { name: "Queries that were run" }).getByRole("button");
+  assert.equal((await earlier.allTextContents())[0], "sum by (code) (rate(requests_total[1m]))");
+  await box().click();
+  await page.keyboard.press("Control+A");
+  await page.keyboard.type("node_load1");
+  await page.keyboard.press("Escape");
+  await page.getByRole("button", { name: "Run", exact: true }).click();
+  await shows(['node_load1{instance="node-a:9100",job="node"}']);
+  await earlier.getByText("sum by (code) (rate(requests_total[1m]))").click();
+  await shows(['{code="200"}', '{code="404"}', '{code="500"}']);
+  assert.deepEqual((await earlier.allTextContents()).slice(0, 2), ["sum by (code) (rate(requests_total[1m]))", "node_load1"]);
+  await page.reload();
+  await shows(['{code="200"}', '{code="404"}', '{code="500"}']);
+  await page.getByRole("button", { name: "History" }).click();
+  assert.equal((await earlier.allTextContents())[1], "node_load1");
+  await page.getByRole("button", { name: "Forget them" }).click();
+  assert.equal(await earlier.count(), 0);
   quiet();
 });
 
