@@ -1,5 +1,8 @@
 //! Blocks against the server's golden vectors: headers, merges and de-duplication.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use std::collections::{BTreeSet, VecDeque};
 
 use sandglass::block::dedup::{Dedup, DedupRule};

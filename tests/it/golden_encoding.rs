@@ -1,5 +1,8 @@
 //! The encodings against the server's golden vectors, byte for byte and bit for bit.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use sandglass::encoding::marshal::{MarshalType, ensure_non_decreasing, marshal_int64s, unmarshal_int64s};
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::encoding::{decimal, int};
@@ -186,6 +189,7 @@ fn scales_are_calibrated() {
 #[test]
 fn columns_of_integers() {
     let mut compressed = 0;
+    let disagreements = zstd::disagreements();
     for case in cases("int64s") {
         let name = &case["name"];
         let values: Vec<i64> = ints(&case["values"]);
@@ -225,7 +229,7 @@ fn columns_of_integers() {
         }
     }
     assert!(compressed > 2 * 20);
-    assert_eq!(zstd::disagreements(), 0);
+    assert_eq!(zstd::disagreements(), disagreements);
 }
 
 /// Any damage is an error or other numbers, never a panic, and the count is what was asked for.

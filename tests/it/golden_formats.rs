@@ -1,5 +1,8 @@
 //! Text bodies read as the server imports them, and lines printed as it exports them.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use std::collections::BTreeMap;
 
 use sandglass::error::Result;

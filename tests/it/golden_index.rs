@@ -1,5 +1,8 @@
 //! Metric names, index items and index parts against the server's golden vectors.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::index::schema;
 use sandglass::mergeset::ItemsBlock;

@@ -1,8 +1,10 @@
 //! Parts against the server's golden vectors and against parts that servers have written.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use std::collections::BTreeMap;
 use std::io::Read;
-use std::path::Path;
 use std::rc::Rc;
 
 use bytes::Bytes;
@@ -23,7 +25,7 @@ use sandglass::partition::policy::{self, PartSize};
 use sandglass::time::TimeRange;
 use serde_json::Value;
 
-use crate::golden::{cases, floats, hex, int, ints, list};
+use crate::golden::{self, cases, floats, hex, int, ints, list};
 use crate::machine::Machine;
 
 fn tsid(value: &Value) -> Tsid {
@@ -271,8 +273,8 @@ fn the_same_parts_are_chosen() {
 
 /// The files of `tests/golden/<name>.tar.gz` whose path has `data/` in it, by their path from there.
 pub fn data_files(name: &str) -> BTreeMap<String, Vec<u8>> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(format!("{name}.tar.gz"));
-    let mut archive = tar::Archive::new(flate2::read::GzDecoder::new(std::fs::File::open(path).unwrap()));
+    let unpacked = golden::bytes(&format!("{name}.tar.gz"));
+    let mut archive = tar::Archive::new(&unpacked[..]);
     let mut files = BTreeMap::new();
     for entry in archive.entries().unwrap() {
         let mut entry = entry.unwrap();

@@ -1,5 +1,8 @@
 //! Packing of tag rows, against the reference's own results.
 
+#[cfg(target_arch = "wasm32")]
+use wasm_bindgen_test::wasm_bindgen_test as test;
+
 use crate::golden;
 use sandglass::index::tag_rows::pack_tag_rows;
 use sandglass::mergeset::ItemsBlock;

@@ -1,16 +1,31 @@
 //! Golden vectors: JSON lines that the server's own code has written, gzipped under `tests/golden/`.
 
 use std::io::Read;
-use std::path::Path;
 
 use serde_json::Value;
 
+#[cfg(not(target_arch = "wasm32"))]
+fn read(path: &str) -> Vec<u8> {
+    std::fs::read(path).unwrap_or_else(|error| panic!("{path}: {error}"))
+}
+
+/// WebAssembly has no files: Node reads them.
+#[cfg(target_arch = "wasm32")]
+fn read(path: &str) -> Vec<u8> {
+    use wasm_bindgen::prelude::wasm_bindgen;
+    #[wasm_bindgen(module = "fs")]
+    extern "C" {
+        #[wasm_bindgen(js_name = readFileSync)]
+        fn read_file_sync(path: &str) -> Vec<u8>;
+    }
+    read_file_sync(path)
+}
+
 /// The unpacked bytes of `tests/golden/<name>`, which is gzipped.
 pub fn bytes(name: &str) -> Vec<u8> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name);
-    let file = std::fs::File::open(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let packed = read(&format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR")));
     let mut bytes = Vec::new();
-    flate2::read::GzDecoder::new(file).read_to_end(&mut bytes).unwrap();
+    flate2::read::GzDecoder::new(&packed[..]).read_to_end(&mut bytes).unwrap();
     bytes
 }
 
