@@ -92,6 +92,9 @@ const VIEWS = {
     await inside.goTo("#explore?q=node_load1&q=node_load5&hide=1&from=now-15m&to=now&browse=node&count=&focus=device");
     await page.waitForSelector("[data-counted]", { timeout: 20_000 });
     await page.waitForSelector("[aria-label=Metrics] li");
+    await page.getByRole("button", { name: "Run", exact: true }).click();
+    await page.getByRole("button", { name: "History" }).click();
+    await page.waitForSelector("[aria-label='Queries that were run'] li");
     await page.locator("[aria-controls$=panel]").click();
   },
   "explore, a trace": async () => {
