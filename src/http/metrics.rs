@@ -23,7 +23,7 @@ impl MetricsText {
 
     /// The reply.
     pub fn reply(self) -> HttpResponse {
-        HttpResponse { status: 200, content_type: TEXT, body: self.0.into_bytes() }
+        HttpResponse::new(200, TEXT, self.0)
     }
 }
 

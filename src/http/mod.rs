@@ -1,6 +1,7 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
 
 pub mod arguments;
+pub mod methods;
 pub mod metrics;
 pub mod prometheus;
 pub mod route;
@@ -42,6 +43,15 @@ pub struct HttpResponse {
     pub status: u16,
     /// The `content-type` header.
     pub content_type: &'static str,
+    /// The headers beside it: names in lower case, and values.
+    pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// A reply with no header but the type of its body.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, headers: &[], body: body.into() }
+    }
 }

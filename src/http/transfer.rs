@@ -95,13 +95,13 @@ pub fn imported(import: Import, request: &HttpRequest, rejected: u64, reason: &s
             let partial = serde_json::json!({ "rejectedDataPoints": rejected.to_string(), "errorMessage": reason });
             let body =
                 if rejected > 0 { serde_json::json!({ "partialSuccess": partial }) } else { serde_json::json!({}) };
-            HttpResponse { status: 200, content_type: super::route::JSON, body: body.to_string().into_bytes() }
+            HttpResponse::new(200, super::route::JSON, body.to_string())
         }
         Import::Otlp => {
             let body = if rejected > 0 { partial_success(rejected, reason) } else { Vec::new() };
-            HttpResponse { status: 200, content_type: "application/x-protobuf", body }
+            HttpResponse::new(200, "application/x-protobuf", body)
         }
-        _ => HttpResponse { status: 204, content_type: super::route::TEXT, body: Vec::new() },
+        _ => HttpResponse::new(204, super::route::TEXT, ""),
     }
 }
 
@@ -134,7 +134,7 @@ pub fn transfer_failed(request: &HttpRequest, error: &Error) -> HttpResponse {
             super::route::bad_request(request, error.message())
         }
         // A sender tries again.
-        _ => HttpResponse { status: 503, content_type: super::route::TEXT, body: error.message().as_bytes().to_vec() },
+        _ => HttpResponse::new(503, super::route::TEXT, error.message()),
     }
 }
 
@@ -146,7 +146,7 @@ pub fn exported(export: Export, body: Vec<u8>) -> HttpResponse {
         Export::Csv => "text/csv; charset=utf-8",
         Export::Native => "VictoriaMetrics/native",
     };
-    HttpResponse { status: 200, content_type, body }
+    HttpResponse::new(200, content_type, body)
 }
 
 #[cfg(test)]

@@ -20,6 +20,7 @@ mod golden_tag_rows;
 mod held;
 mod hints;
 mod hostile_formats;
+mod http;
 mod index;
 mod layers;
 mod log;
