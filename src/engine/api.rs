@@ -10,9 +10,8 @@ use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, Times};
 use crate::formats::export::ExportFormat;
 use crate::http::arguments::Arguments;
 use crate::http::prometheus::{self as api, ApiRoute, Numbers, Remarks};
-use crate::http::route::{JSON, TEXT};
 use crate::http::status::Cardinality;
-use crate::http::{HttpRequest, HttpResponse};
+use crate::http::{HttpRequest, HttpResponse, JSON, TEXT};
 use crate::metric::name::MetricName;
 use crate::query::dialect::Dialect;
 use crate::query::language;
@@ -221,6 +220,7 @@ impl ApiRequest<'_> {
                     QueryData::Scalar(_) | QueryData::Text(_) => Remarks::default(),
                 };
                 remarks.warnings.extend(result.warnings);
+                remarks.infos = result.infos;
                 remarks.trace = result.trace.as_ref().map(served);
                 let mut data = data(&result.data);
                 if self.arguments.get("stats").is_some() {

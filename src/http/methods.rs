@@ -1,7 +1,6 @@
 //! With which methods a path may be asked. A preflight of a browser is answered without any work, whatever the path.
 
-use super::HttpResponse;
-use super::route::TEXT;
+use super::{HttpResponse, TEXT};
 
 /// The methods that a path takes beside `OPTIONS`. VictoriaMetrics' own commands, such as `/snapshot/create`, take any, since its tools
 /// send them with `GET`.

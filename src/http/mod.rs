@@ -10,6 +10,11 @@ pub mod transfer;
 
 use bytes::Bytes;
 
+/// The `content-type` of the server's JSON replies.
+pub const JSON: &str = "application/json";
+/// The `content-type` of the server's texts.
+pub const TEXT: &str = "text/plain; charset=utf-8";
+
 /// A request, without its transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HttpRequest {

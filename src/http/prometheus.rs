@@ -1,8 +1,7 @@
 //! The Prometheus HTTP API: which request is meant, and replies in its words.
 
-use super::HttpResponse;
 use super::methods::Methods;
-use super::route::JSON;
+use super::{HttpResponse, JSON};
 use crate::error::{Error, ErrorKind};
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;

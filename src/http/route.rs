@@ -3,13 +3,8 @@
 use super::arguments::Arguments;
 use super::methods::Methods;
 use super::transfer::{self, Export, Import};
-use super::{HttpRequest, HttpResponse};
+use super::{HttpRequest, HttpResponse, JSON, TEXT};
 use crate::error::Error;
-
-/// The `content-type` of the server's JSON replies.
-pub const JSON: &str = "application/json";
-/// The `content-type` of the server's error texts.
-pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A request that this engine answers (engine-behaviour §1).
 #[derive(Clone, Debug, PartialEq, Eq)]

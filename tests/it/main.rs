@@ -34,6 +34,7 @@ mod query;
 mod query_trace;
 mod quota;
 mod readers;
+mod remarks;
 mod restore;
 mod settings;
 mod side_by_side;

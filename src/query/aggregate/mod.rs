@@ -142,6 +142,7 @@ impl Aggregate {
         context: &Context,
     ) -> Result<Vec<Row>> {
         let points = context.grid.points;
+        self.remark(&arguments, context);
         let counts = match self.kind {
             Kind::Fold(_) | Kind::Median | Kind::Mad | Kind::Share | Kind::Zscore | Kind::Mode | Kind::Distinct => {
                 if self.dialect == Dialect::PromQl {
@@ -236,6 +237,20 @@ impl Aggregate {
                     tally::count_values(self.dialect, &label, &group, points, context.max_values)
                 })
             }
+        }
+    }
+}
+
+impl Aggregate {
+    /// Says of a parameter that it lies where there is nothing.
+    fn remark(&self, arguments: &[Argument], context: &Context<'_>) {
+        let Some(on_call) = &context.remarks else { return };
+        let Some(Argument::Rows(parameter)) = arguments.first() else { return };
+        let (span, values) = (on_call.argument(0), parameter.iter().flat_map(|row| row.values.iter().copied()));
+        match self.kind {
+            Kind::Quantile => on_call.remarks.check_quantiles(values, span),
+            Kind::LimitRatio => on_call.remarks.check_ratios(values, span),
+            _ => {}
         }
     }
 }
