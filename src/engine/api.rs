@@ -71,7 +71,12 @@ pub(super) async fn respond(
         ApiRoute::DeleteSeries if shared.config.read_only => {
             return api::failed(&super::follow::read_only(&shared.config));
         }
-        ApiRoute::DeleteSeries => request.delete_series().await,
+        ApiRoute::DeleteSeries => {
+            if let Err(error) = shared.check_not_restoring() {
+                return api::failed(&error);
+            }
+            request.delete_series().await
+        }
     };
     outcome.unwrap_or_else(|refusal| api::bad_data(&refusal))
 }
