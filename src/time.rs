@@ -111,6 +111,13 @@ pub fn format_seconds(timestamp: TimestampMs) -> String {
     format!("{year:04}{month:02}{day:02}{hour:02}{minute:02}{second:02}")
 }
 
+/// `YYYY-MM-DDThh:mm:ssZ`.
+pub fn format_rfc3339(timestamp: TimestampMs) -> String {
+    let text = format_seconds(timestamp);
+    let (date, of_day) = text.split_at(8);
+    format!("{}-{}-{}T{}:{}:{}Z", &date[..4], &date[4..6], &date[6..], &of_day[..2], &of_day[2..4], &of_day[4..])
+}
+
 /// Reads what [`format_part_timestamp`] writes; `None` for anything that is no valid instant.
 pub fn parse_part_timestamp(text: &str) -> Option<TimestampMs> {
     let bytes = text.as_bytes();

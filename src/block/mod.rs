@@ -8,7 +8,6 @@ pub mod inspect;
 pub mod merge;
 
 pub use decode::Decoder;
-pub use dedup::DedupRule;
 pub use header::BlockHeader;
 pub use merge::merge_into_pending;
 

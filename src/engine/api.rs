@@ -6,20 +6,19 @@ use super::query_log;
 use super::selection::selected;
 use super::served_trace::served;
 use crate::engine::answer::text_labels;
-use crate::error::Result;
-use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, QueryResult, Times};
+use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, Times};
 use crate::formats::export::ExportFormat;
 use crate::http::arguments::Arguments;
-use crate::http::prometheus::{self as api, ApiRoute, Numbers};
+use crate::http::prometheus::{self as api, ApiRoute, Numbers, Remarks};
 use crate::http::status::Cardinality;
-use crate::http::{HttpRequest, HttpResponse};
+use crate::http::{HttpRequest, HttpResponse, JSON, TEXT};
 use crate::metric::name::MetricName;
 use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::query::series::labels::Labels;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
-use crate::time::{DAY_MS, TimeRange};
+use crate::time::{DAY_MS, TimeRange, format_rfc3339};
 use std::collections::BTreeSet;
 use std::rc::Rc;
 
@@ -46,12 +45,16 @@ pub(super) async fn respond(
 ) -> HttpResponse {
     let arguments = Arguments::of(request);
     let request = ApiRequest { storage, shared, arguments: &arguments };
+    if arguments.is_on("fresh")
+        && let Err(error) = storage.flush().await
+    {
+        return api::failed(&error);
+    }
     let outcome = match route {
-        ApiRoute::Fixed(data) => Ok(api::success(data, &[])),
-        ApiRoute::Alive(text) => {
-            Ok(HttpResponse { status: 200, content_type: "text/plain; charset=utf-8", body: text.as_bytes().to_vec() })
-        }
-        ApiRoute::Influx("") => Ok(HttpResponse { status: 204, content_type: "application/json", body: Vec::new() }),
+        ApiRoute::Fixed(data) => Ok(api::success(data)),
+        ApiRoute::RuntimeInfo => Ok(request.runtime_info()),
+        ApiRoute::Alive(text) => Ok(HttpResponse::new(200, TEXT, *text)),
+        ApiRoute::Influx("") => Ok(HttpResponse::new(204, JSON, "")),
         ApiRoute::Influx(reply) => Ok(api::plain((*reply).to_owned())),
         ApiRoute::Metrics => Ok(metrics(storage)),
         ApiRoute::ActiveQueries => Ok(shared.queries.active(request.now_ms())),
@@ -68,7 +71,12 @@ pub(super) async fn respond(
         ApiRoute::DeleteSeries if shared.config.read_only => {
             return api::failed(&super::follow::read_only(&shared.config));
         }
-        ApiRoute::DeleteSeries => request.delete_series().await,
+        ApiRoute::DeleteSeries => {
+            if let Err(error) = shared.check_not_restoring() {
+                return api::failed(&error);
+            }
+            request.delete_series().await
+        }
     };
     outcome.unwrap_or_else(|refusal| api::bad_data(&refusal))
 }
@@ -132,12 +140,11 @@ impl ApiRequest<'_> {
         let step_ms = self.arguments.duration_ms("step")?;
         let query = self.asked(Times::Instant { time_ms, step_ms })?;
         let numbers = self.numbers()?;
-        let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(query_log::query(self.storage, self.shared, &query).await, |data| match data {
-            QueryData::Rows { rows, .. } => api::vector(&rows[..rows.len().min(limit)], time_ms, numbers),
+        let written = |data: &QueryData| match data {
+            QueryData::Rows { rows, .. } => api::vector(rows, time_ms, numbers),
             QueryData::Matrix(series) => {
                 let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
-                for (position, one) in series.iter().take(limit).enumerate() {
+                for (position, one) in series.iter().enumerate() {
                     let samples = one.timestamps.iter().copied().zip(one.values.iter().copied());
                     let shown = samples.filter(|(_, value)| !crate::encoding::decimal::is_stale_nan(*value));
                     api::put_series(&mut out, position, &one.labels, shown, numbers);
@@ -156,7 +163,8 @@ impl ApiRequest<'_> {
                 api::put_text(&mut out, text);
                 out + "]}"
             }
-        }))
+        };
+        self.answered(&query, written).await
     }
 
     async fn query_range(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -193,25 +201,55 @@ impl ApiRequest<'_> {
         let mut query = self.asked(Times::Range { start_ms, end_ms, step_ms })?;
         query.limits.points = MAX_POINTS + 1;
         let numbers = self.numbers()?;
-        let limit = self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX);
-        Ok(self.answered(query_log::query(self.storage, self.shared, &query).await, |data| match data {
-            QueryData::Rows { rows, grid } => api::matrix(&rows[..rows.len().min(limit)], *grid, numbers),
+        let written = |data: &QueryData| match data {
+            QueryData::Rows { rows, grid } => api::matrix(rows, *grid, numbers),
             _ => api::matrix(&[], crate::query::series::grid::Grid::new(start_ms, step_ms, 1), numbers),
-        }))
+        };
+        self.answered(&query, written).await
     }
 
-    fn answered(&self, result: Result<QueryResult>, data: impl FnOnce(&QueryData) -> String) -> HttpResponse {
-        match result {
-            Ok(result) => {
-                let trace = result.trace.as_ref().map(served);
-                api::success_with(&data(&result.data), &result.warnings, trace.as_ref())
+    /// Carries a query out. `data` writes what it has found, of which no more than the argument `limit` says is shown.
+    async fn answered(
+        &self,
+        query: &Query,
+        data: impl FnOnce(&QueryData) -> String,
+    ) -> std::result::Result<HttpResponse, Refusal> {
+        let limit = self.limit()?;
+        let stopwatch = self.shared.surroundings.borrow().stopwatch.clone();
+        let began_ms = stopwatch.milliseconds();
+        Ok(match query_log::query(self.storage, self.shared, query).await {
+            Ok(mut result) => {
+                let mut remarks = match &mut result.data {
+                    QueryData::Rows { rows, .. } => truncated(rows, limit),
+                    QueryData::Matrix(series) => truncated(series, limit),
+                    QueryData::Scalar(_) | QueryData::Text(_) => Remarks::default(),
+                };
+                remarks.warnings.extend(result.warnings);
+                remarks.infos = result.infos;
+                remarks.trace = result.trace.as_ref().map(served);
+                let mut data = data(&result.data);
+                if self.arguments.get("stats").is_some() {
+                    api::put_stats(&mut data, (stopwatch.milliseconds() - began_ms) / 1e3, result.stats.samples);
+                }
+                api::success_with(&data, &remarks)
             }
             Err(error) if executor::is_timeout(&error) => api::timed_out(&error),
             Err(error) if executor::is_wrong_type(&error) => {
                 api::bad_data(&format!("invalid parameter \"query\": {}", error.message()))
             }
             Err(error) => api::failed(&error),
-        }
+        })
+    }
+
+    /// What Prometheus tells of its process: when it was started, and how long samples are kept. The rest is what a program in one thread,
+    /// without a configuration to reload, has to say.
+    fn runtime_info(&self) -> HttpResponse {
+        let options = self.storage.options();
+        let (start, days) = (format_rfc3339(options.start_time), options.retention_ms / DAY_MS);
+        api::success(&format!(
+            "{{\"startTime\":\"{start}\",\"CWD\":\"\",\"reloadConfigSuccess\":true,\"lastConfigTime\":\"{start}\",\"corruptionCount\":0,\
+             \"goroutineCount\":1,\"GOMAXPROCS\":1,\"GOGC\":\"\",\"GODEBUG\":\"\",\"storageRetention\":\"{days}d\"}}"
+        ))
     }
 
     fn top_queries(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -263,7 +301,7 @@ impl ApiRequest<'_> {
                 }
             }
         }
-        Ok(HttpResponse { status: 200, content_type: "text/plain; charset=utf-8", body })
+        Ok(HttpResponse::new(200, TEXT, body))
     }
 
     fn format_query(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -272,7 +310,7 @@ impl ApiRequest<'_> {
             language::parse(text, self.dialect()?).map_err(|error| format!("invalid parameter \"query\": {error}"))?;
         let mut data = String::new();
         api::put_text(&mut data, &language::print(&expression));
-        Ok(api::success(&data, &[]))
+        Ok(api::success(&data))
     }
 
     /// The arguments `start` and `end`; all times without them.
@@ -302,16 +340,17 @@ impl ApiRequest<'_> {
         }
         Ok(match self.storage.find_series(&filters, range, MAX_SERIES).await {
             Err(error) => api::failed(&error),
-            Ok(series) => {
+            Ok(mut series) => {
+                let remarks = truncated(&mut series, limit);
                 let mut data = String::from("[");
-                for (position, found) in series.iter().take(limit).enumerate() {
+                for (position, found) in series.iter().enumerate() {
                     if position > 0 {
                         data.push(',');
                     }
                     let labels = text_labels(&found.name).into_iter();
                     api::put_labels(&mut data, &Labels::new(labels.map(|(name, value)| (name.into(), value.into()))));
                 }
-                api::success(&(data + "]"), &[])
+                api::success_with(&(data + "]"), &remarks)
             }
         })
     }
@@ -326,7 +365,7 @@ impl ApiRequest<'_> {
                 Err(error) => return Ok(api::failed(&error)),
             }
         }
-        Ok(api::success(&api::list(&names.into_iter().take(limit).collect::<Vec<_>>()), &[]))
+        Ok(texts(names, limit))
     }
 
     async fn label_values(&self, name: &str) -> std::result::Result<HttpResponse, Refusal> {
@@ -339,12 +378,12 @@ impl ApiRequest<'_> {
                 Err(error) => return Ok(api::failed(&error)),
             }
         }
-        Ok(api::success(&api::list(&values.into_iter().take(limit).collect::<Vec<_>>()), &[]))
+        Ok(texts(values, limit))
     }
 
     async fn series_count(&self) -> std::result::Result<HttpResponse, Refusal> {
         Ok(match self.storage.find_series(&[Vec::new()], TimeRange::ALL, MAX_SERIES).await {
-            Ok(series) => api::success(&format!("[{}]", series.len()), &[]),
+            Ok(series) => api::success(&format!("[{}]", series.len())),
             Err(error) => api::failed(&error),
         })
     }
@@ -355,8 +394,22 @@ impl ApiRequest<'_> {
             return Err("no match[] parameter provided".into());
         }
         Ok(match self.storage.delete_series(&filters).await {
-            Ok(_) => HttpResponse { status: 204, content_type: "application/json", body: Vec::new() },
+            Ok(_) => HttpResponse::new(204, JSON, ""),
             Err(error) => api::failed(&error),
         })
     }
+}
+
+/// Takes away what is more than a limit, and says so.
+fn truncated<T>(items: &mut Vec<T>, limit: usize) -> Remarks {
+    let warnings = if items.len() > limit { vec![api::TRUNCATED.to_owned()] } else { Vec::new() };
+    items.truncate(limit);
+    Remarks { warnings, ..Remarks::default() }
+}
+
+/// The reply with names or values.
+fn texts(found: BTreeSet<String>, limit: usize) -> HttpResponse {
+    let mut found: Vec<String> = found.into_iter().collect();
+    let remarks = truncated(&mut found, limit);
+    api::success_with(&api::list(&found), &remarks)
 }

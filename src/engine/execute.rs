@@ -7,9 +7,9 @@ use super::{Answer, Command, SeriesData, Shared, SnapshotFile, push, query_log, 
 use crate::archive::Layout;
 use crate::error::Result;
 use crate::executor;
-use crate::http::HttpRequest;
 use crate::http::prometheus::ApiRoute;
 use crate::http::route::{self, Route};
+use crate::http::{HttpRequest, methods};
 use crate::runtime::Lane;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
@@ -26,8 +26,7 @@ const LABELS_UNITS: u64 = 80;
 /// The most headers that one `InspectPart` answers with.
 const MAX_INSPECTED_BLOCKS: usize = 10_000;
 
-/// What carries out one command. Each kind of command is a future of its own, so that none is as large as the largest, and what
-/// is seldom asked for can be left out of the code that is loaded first (docs/decisions/wasm-size.md).
+/// What carries out one command. Each kind of command is a future of its own, so that none is as large as the largest.
 pub(super) type Execution = Pin<Box<dyn Future<Output = Result<Answer>>>>;
 
 pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command) -> Execution {
@@ -226,7 +225,13 @@ async fn inspect_block(storage: Rc<Storage>, part: u64, block: u64) -> Result<An
 }
 
 async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) -> Answer {
+    if request.method == "OPTIONS" {
+        return Answer::Http(methods::preflight());
+    }
     if let Some(route) = ApiRoute::parse(&request.path()) {
+        if let Err(response) = route.methods().check(&request.method) {
+            return Answer::Http(response);
+        }
         return Answer::Http(super::api::respond(storage, shared, &route, request).await);
     }
     let keys = &shared.config.auth;

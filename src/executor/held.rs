@@ -102,6 +102,7 @@ pub(super) fn nothing_new(grid: Grid, standing: Standing) -> QueryResult {
     QueryResult {
         data: QueryData::Rows { grid, rows: Vec::new() },
         warnings: Vec::new(),
+        infos: Vec::new(),
         stats: QueryStats::default(),
         trace: None,
         standing,

@@ -86,8 +86,10 @@ pub enum Times {
 pub struct QueryResult {
     /// The values.
     pub data: QueryData,
-    /// What the asker should know.
+    /// What may be wrong with the answer.
     pub warnings: Vec<String>,
+    /// What may be wrong with the question.
+    pub infos: Vec<String>,
     /// What it took.
     pub stats: QueryStats,
     /// What was done for it, if that was asked.

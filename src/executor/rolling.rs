@@ -5,7 +5,9 @@ use super::run::Run;
 use crate::error::{Error, Result};
 use crate::query::aggregate::fold::Folder;
 use crate::query::dialect::Dialect;
+use crate::query::language::ast::Span;
 use crate::query::plan::Windowed;
+use crate::query::remarks::Remarks;
 use crate::query::rollup::table::Rollup;
 use crate::query::rollup::{FoundRows, Label, Parameter, RollupCall, RowsOf, Scratch};
 use crate::query::series::grid::Grid;
@@ -24,6 +26,16 @@ pub(super) struct Rolling {
     scratch: Scratch,
     /// A column that the last row has given back.
     spare: Vec<f64>,
+    /// What PromQL has to say of a call, and where that stands.
+    check: Option<(Check, Span)>,
+}
+
+/// What is looked at in a rollup's calls.
+enum Check {
+    /// Whether the metric is called as counters are.
+    Counter,
+    /// Whether the quantiles are some.
+    Quantiles(Parameter),
 }
 
 impl Rolling {
@@ -38,9 +50,16 @@ impl Rolling {
         let name = &windowed.rollup;
         let rollup =
             Rollup::by_name(name, dialect).ok_or_else(|| Error::invalid(format!("unknown function {name:?}")))?;
+        let check = match (dialect, name.as_str(), numbers.first()) {
+            (Dialect::PromQl, "rate" | "increase", _) => Some((Check::Counter, windowed.first_argument)),
+            (Dialect::PromQl, "quantile_over_time", Some(quantiles)) => {
+                Some((Check::Quantiles(quantiles.clone()), windowed.first_argument))
+            }
+            _ => None,
+        };
         let call = RollupCall::new(rollup, windowed.window_ms, lookback_ms, numbers, texts)?;
         let keeps_name = windowed.keep_metric_names || call.keeps_name();
-        Ok(Self { call, grid, dialect, keeps_name, scratch: Scratch::default(), spare: Vec::new() })
+        Ok(Self { call, grid, dialect, keeps_name, scratch: Scratch::default(), spare: Vec::new(), check })
     }
 
     /// Hands the rows of one series on. The values are taken as [`RollupCall::prepare`] does.
@@ -73,6 +92,7 @@ impl Rolling {
                     }
                     let present = call.presence(&self.scratch, &column);
                     let mut row = Row { labels: labels.clone(), drop_name: false, values: column, present };
+                    self.remark(&run.remarks, labels, &row);
                     self.name(&mut row, label.as_ref());
                     self.spare = sink.take(row)?.unwrap_or_default();
                 }
@@ -91,6 +111,19 @@ impl Rolling {
             }
         }
         Ok(())
+    }
+
+    /// Says what is odd about a series that has a value.
+    fn remark(&self, remarks: &Remarks, labels: &Labels, row: &Row) {
+        let Some((check, span)) = &self.check else { return };
+        match check {
+            _ if !row.has_values() => {}
+            Check::Counter => remarks.check_counter(labels.get(NAME), *span),
+            Check::Quantiles(quantiles) => {
+                let points = if matches!(quantiles, Parameter::Same(_)) { 1 } else { self.grid.points };
+                remarks.check_quantiles((0..points).map(|position| quantiles.at(position)), *span);
+            }
+        }
     }
 
     fn name(&self, row: &mut Row, label: Option<&Label>) {

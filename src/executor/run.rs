@@ -14,6 +14,7 @@ use crate::query::finish::{Order, finish};
 use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
 use crate::query::language::print;
 use crate::query::plan::{Instants, Obstacle, Plan, Request, Windowed, Work, lower, window};
+use crate::query::remarks::{CallRemarks, Remarks};
 use crate::query::rollup::Parameter;
 use crate::query::rollup::subquery::samples_of;
 use crate::query::series::grid::Grid;
@@ -57,6 +58,8 @@ pub(super) struct Run {
     pub(super) tracer: Tracer,
     /// Looks at the series of selectors where the query is followed.
     pub(super) gaps: Option<GapWatch>,
+    /// What PromQL says of the query beside its values.
+    pub(super) remarks: Remarks,
     start_ms: i64,
     end_ms: i64,
     now_ms: i64,
@@ -83,6 +86,7 @@ impl Run {
             series_found: 0,
             tracer,
             gaps,
+            remarks: Remarks::default(),
             start_ms: grid.start_ms,
             end_ms: grid.range_end_ms(),
             now_ms,
@@ -111,7 +115,8 @@ impl Run {
             };
             Trace::of_query(text.to_owned(), milliseconds, figures, steps)
         });
-        QueryResult { data, warnings: Vec::new(), stats, trace, standing, kept_points }
+        let (warnings, infos) = self.remarks.into_texts(text);
+        QueryResult { data, warnings, infos, stats, trace, standing, kept_points }
     }
 
     /// The value of an expression.
@@ -273,6 +278,7 @@ impl Run {
                 self.transform("union")?.call(arguments, &context).await?
             }
             Node::Call { function, arguments, keep_metric_names } => {
+                let context = Context { remarks: self.remarks_on(plan, id, arguments), ..context };
                 let mut values = self.arguments(arguments, slots)?;
                 if function == "absent"
                     && let Some(&of) = arguments.first()
@@ -282,6 +288,7 @@ impl Run {
                 self.transform(function)?.keep_metric_names(*keep_metric_names).call(values, &context).await?
             }
             Node::Aggregate { operator, arguments, grouping, limit } => {
+                let context = Context { remarks: self.remarks_on(plan, id, arguments), ..context };
                 let aggregate = Aggregate::by_name(operator, self.dialect)
                     .ok_or_else(|| Error::invalid(format!("unknown aggregation {operator:?}")))?;
                 let arguments = self.arguments(arguments, slots)?;
@@ -385,10 +392,17 @@ impl Run {
         Transform::by_name(name, self.dialect).ok_or_else(|| Error::invalid(format!("unknown function {name:?}")))
     }
 
+    /// Where remarks on a call go; MetricsQL has none.
+    fn remarks_on<'a>(&'a self, plan: &'a Plan, call: ExprId, arguments: &'a [ExprId]) -> Option<CallRemarks<'a>> {
+        let remarks = CallRemarks { remarks: &self.remarks, expression: &plan.expression, call, arguments };
+        (self.dialect == Dialect::PromQl).then_some(remarks)
+    }
+
     fn context(&self, grid: Grid) -> Context<'_> {
         Context {
             grid,
             dialect: self.dialect,
+            remarks: None,
             now_ms: self.now_ms,
             seed: self.now_ms as u64,
             zones: &*self.zones,

@@ -1,8 +1,7 @@
 //! The database's own metrics in Prometheus text, under the names that the server's dashboards know.
 
-use super::HttpResponse;
 use super::prometheus::{Numbers, put_value};
-use super::route::TEXT;
+use super::{HttpResponse, TEXT};
 use std::fmt::Write;
 
 /// Lines of metrics, one after the other.
@@ -23,7 +22,7 @@ impl MetricsText {
 
     /// The reply.
     pub fn reply(self) -> HttpResponse {
-        HttpResponse { status: 200, content_type: TEXT, body: self.0.into_bytes() }
+        HttpResponse::new(200, TEXT, self.0)
     }
 }
 

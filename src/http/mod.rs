@@ -1,6 +1,7 @@
 //! Requests and replies as the server spells them (engine-behaviour §1).
 
 pub mod arguments;
+pub mod methods;
 pub mod metrics;
 pub mod prometheus;
 pub mod route;
@@ -8,6 +9,11 @@ pub mod status;
 pub mod transfer;
 
 use bytes::Bytes;
+
+/// The `content-type` of the server's JSON replies.
+pub const JSON: &str = "application/json";
+/// The `content-type` of the server's texts.
+pub const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A request, without its transport.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,6 +48,15 @@ pub struct HttpResponse {
     pub status: u16,
     /// The `content-type` header.
     pub content_type: &'static str,
+    /// The headers beside it: names in lower case, and values.
+    pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Vec<u8>,
+}
+
+impl HttpResponse {
+    /// A reply with no header but the type of its body.
+    pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
+        Self { status, content_type, headers: &[], body: body.into() }
+    }
 }

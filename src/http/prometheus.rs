@@ -1,6 +1,7 @@
 //! The Prometheus HTTP API: which request is meant, and replies in its words.
 
-use super::HttpResponse;
+use super::methods::Methods;
+use super::{HttpResponse, JSON};
 use crate::error::{Error, ErrorKind};
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
@@ -38,6 +39,8 @@ pub enum ApiRoute {
     ActiveQueries,
     /// `/api/v1/status/top_queries`
     TopQueries,
+    /// `/api/v1/status/runtimeinfo`
+    RuntimeInfo,
     /// `/metrics`
     Metrics,
     /// A reply that says the same for every database.
@@ -67,6 +70,7 @@ impl ApiRoute {
             "/api/v1/status/tsdb" => Self::TsdbStatus,
             "/api/v1/status/active_queries" => Self::ActiveQueries,
             "/api/v1/status/top_queries" => Self::TopQueries,
+            "/api/v1/status/runtimeinfo" => Self::RuntimeInfo,
             "/metrics" => Self::Metrics,
             "/ping" => Self::Influx(""),
             "/query" => Self::Influx(
@@ -91,6 +95,14 @@ impl ApiRoute {
             "/health" => Self::Alive("OK"),
             _ => return None,
         })
+    }
+
+    /// With which methods it may be asked.
+    pub fn methods(&self) -> Methods {
+        match self {
+            Self::DeleteSeries => Methods::Write,
+            _ => Methods::Read,
+        }
     }
 }
 
@@ -219,6 +231,16 @@ pub fn matrix(rows: &[Row], grid: Grid, numbers: Numbers) -> String {
     out
 }
 
+/// Adds what a query took to its data, which are an object: how long, and how many samples it has read.
+pub fn put_stats(data: &mut String, seconds: f64, samples: u64) {
+    data.pop();
+    // Writing to a string can't fail.
+    let _ = write!(
+        data,
+        ",\"stats\":{{\"timings\":{{\"evalTotalTime\":{seconds},\"execTotalTime\":{seconds}}},\"samples\":{{\"totalQueryableSamples\":{samples}}}}}}}"
+    );
+}
+
 /// One series of a matrix.
 pub fn put_series(
     out: &mut String,
@@ -260,19 +282,35 @@ pub struct ServedTrace {
     pub children: Vec<Self>,
 }
 
-/// A reply with data that is JSON already.
-pub fn success(data: &str, warnings: &[String]) -> HttpResponse {
-    success_with(data, warnings, None)
+/// What a reply says beside its data.
+#[derive(Debug, Default)]
+pub struct Remarks {
+    /// What may be wrong with the answer.
+    pub warnings: Vec<String>,
+    /// What may be wrong with the question.
+    pub infos: Vec<String>,
+    /// What was done for it.
+    pub trace: Option<ServedTrace>,
 }
 
-/// A reply with data that is JSON already, and with what was done for it.
-pub fn success_with(data: &str, warnings: &[String], trace: Option<&ServedTrace>) -> HttpResponse {
+/// The warning of a list that an argument `limit` has cut.
+pub const TRUNCATED: &str = "results truncated due to limit";
+
+/// A reply with data that is JSON already.
+pub fn success(data: &str) -> HttpResponse {
+    success_with(data, &Remarks::default())
+}
+
+/// A reply with data that is JSON already, and with what is to be said of them.
+pub fn success_with(data: &str, remarks: &Remarks) -> HttpResponse {
     let mut body = format!("{{\"status\":\"success\",\"data\":{data}");
-    if !warnings.is_empty() {
-        body.push_str(",\"warnings\":");
-        body.push_str(&serde_json::to_string(warnings).unwrap_or_default());
+    for (name, texts) in [("warnings", &remarks.warnings), ("infos", &remarks.infos)] {
+        if !texts.is_empty() {
+            // Writing to a string can't fail.
+            let _ = write!(body, ",\"{name}\":{}", list(texts));
+        }
     }
-    if let Some(trace) = trace {
+    if let Some(trace) = &remarks.trace {
         body.push_str(",\"trace\":");
         body.push_str(&serde_json::to_string(trace).unwrap_or_default());
     }
@@ -318,7 +356,7 @@ fn failure(status: u16, kind: &str, message: &str) -> HttpResponse {
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
-    HttpResponse { status, content_type: "application/json", body: body.into_bytes() }
+    HttpResponse::new(status, JSON, body)
 }
 
 #[cfg(test)]

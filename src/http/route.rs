@@ -1,14 +1,10 @@
 //! Which request is meant, and how its outcome is put into words.
 
 use super::arguments::Arguments;
+use super::methods::Methods;
 use super::transfer::{self, Export, Import};
-use super::{HttpRequest, HttpResponse};
+use super::{HttpRequest, HttpResponse, JSON, TEXT};
 use crate::error::Error;
-
-/// The `content-type` of the server's JSON replies.
-pub(super) const JSON: &str = "application/json";
-/// The `content-type` of the server's error texts.
-pub(super) const TEXT: &str = "text/plain; charset=utf-8";
 
 /// A request that this engine answers (engine-behaviour §1).
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,16 +62,19 @@ impl Route {
     /// Finds out what is asked for and whether the asker may.
     ///
     /// # Errors
-    /// The reply to send instead: status 400 for an unknown path and for a wrong key.
+    /// The reply to send instead: status 404 for an unknown path below `/api/v1`, 405 for a method that the path does not take, 400 for any
+    /// other unknown path and for a wrong key.
     pub fn parse(request: &HttpRequest, keys: RequiredKeys<'_>) -> Result<Self, HttpResponse> {
         let path = request.path();
         let inner = transfer::without_prefix(&path);
         // The body is samples, whatever its type is said to be.
         if let Some((import, labels)) = transfer::import_of(inner) {
+            Methods::Write.check(&request.method)?;
             return Ok(Self::Import { import, labels, arguments: Arguments::of_query(request) });
         }
         let arguments = Arguments::of(request);
         if let Some(export) = transfer::export_of(inner, arguments.text("format")) {
+            Methods::Read.check(&request.method)?;
             return Ok(Self::Export { export, arguments });
         }
         let argument = |name: &str| arguments.text(name).to_owned();
@@ -93,8 +92,16 @@ impl Route {
                 "forceMergeAuthKey",
                 keys.force_merge,
             ),
-            _ => return Err(bad_request(request, &format!("unsupported path requested: {}", quote(&path)))),
+            _ => {
+                let refused = bad_request(request, &format!("unsupported path requested: {}", quote(&path)));
+                // Clients of Prometheus tell from 404 that a server does not have a path.
+                let status = if inner.starts_with("/api/v1/") { 404 } else { refused.status };
+                return Err(HttpResponse { status, ..refused });
+            }
         };
+        if route == Self::PrometheusSnapshotCreate {
+            Methods::Write.check(&request.method)?;
+        }
         let given = argument("authKey");
         if !key.is_empty() && given != key {
             let text =
@@ -134,7 +141,7 @@ pub fn ok() -> HttpResponse {
 
 /// The reply to a forced flush or merge.
 pub fn empty() -> HttpResponse {
-    HttpResponse { status: 200, content_type: TEXT, body: Vec::new() }
+    HttpResponse::new(200, TEXT, "")
 }
 
 /// The reply to a snapshot request that failed.
@@ -150,12 +157,12 @@ pub fn failed(route: &Route, error: &Error) -> HttpResponse {
 }
 
 fn json(status: u16, body: String) -> HttpResponse {
-    HttpResponse { status, content_type: JSON, body: body.into_bytes() }
+    HttpResponse::new(status, JSON, body)
 }
 
 pub(super) fn bad_request(request: &HttpRequest, text: &str) -> HttpResponse {
     let body = format!("remoteAddr: \"in-process\"; requestURI: {}; {text}", request.uri);
-    HttpResponse { status: 400, content_type: TEXT, body: body.into_bytes() }
+    HttpResponse::new(400, TEXT, body)
 }
 
 /// Quotes as the server does for the characters that occur.

@@ -61,7 +61,7 @@ impl Cardinality {
         put_counts(&mut data, "seriesCountByFocusLabelValue", &values_of(focus_label));
         put_counts(&mut data, "seriesCountByLabelValuePair", &largest(pairs, top));
         put_counts(&mut data, "labelValueCountByLabelName", &of_labels(&|values| values.len() as u64));
-        success(&(data + "}"), &[])
+        success(&(data + "}"))
     }
 }
 

@@ -1,6 +1,6 @@
 //! Requests that bring samples in, and those that take them out.
 
-use super::{HttpRequest, HttpResponse};
+use super::{HttpRequest, HttpResponse, JSON, TEXT};
 use crate::error::{Error, ErrorKind};
 
 /// What a body of samples is.
@@ -89,19 +89,19 @@ fn decoded(part: &str) -> String {
 
 /// The reply to a body of which nothing was refused, or that may be taken in parts.
 pub fn imported(import: Import, request: &HttpRequest, rejected: u64, reason: &str) -> HttpResponse {
-    let is_json = request.content_type.starts_with(super::route::JSON);
+    let is_json = request.content_type.starts_with(JSON);
     match import {
         Import::Otlp if is_json => {
             let partial = serde_json::json!({ "rejectedDataPoints": rejected.to_string(), "errorMessage": reason });
             let body =
                 if rejected > 0 { serde_json::json!({ "partialSuccess": partial }) } else { serde_json::json!({}) };
-            HttpResponse { status: 200, content_type: super::route::JSON, body: body.to_string().into_bytes() }
+            HttpResponse::new(200, JSON, body.to_string())
         }
         Import::Otlp => {
             let body = if rejected > 0 { partial_success(rejected, reason) } else { Vec::new() };
-            HttpResponse { status: 200, content_type: "application/x-protobuf", body }
+            HttpResponse::new(200, "application/x-protobuf", body)
         }
-        _ => HttpResponse { status: 204, content_type: super::route::TEXT, body: Vec::new() },
+        _ => HttpResponse::new(204, TEXT, ""),
     }
 }
 
@@ -134,7 +134,7 @@ pub fn transfer_failed(request: &HttpRequest, error: &Error) -> HttpResponse {
             super::route::bad_request(request, error.message())
         }
         // A sender tries again.
-        _ => HttpResponse { status: 503, content_type: super::route::TEXT, body: error.message().as_bytes().to_vec() },
+        _ => HttpResponse::new(503, TEXT, error.message()),
     }
 }
 
@@ -142,11 +142,11 @@ pub fn transfer_failed(request: &HttpRequest, error: &Error) -> HttpResponse {
 pub fn exported(export: Export, body: Vec<u8>) -> HttpResponse {
     let content_type = match export {
         Export::JsonLines => "application/stream+json; charset=utf-8",
-        Export::Prometheus => super::route::TEXT,
+        Export::Prometheus => TEXT,
         Export::Csv => "text/csv; charset=utf-8",
         Export::Native => "VictoriaMetrics/native",
     };
-    HttpResponse { status: 200, content_type, body }
+    HttpResponse::new(200, content_type, body)
 }
 
 #[cfg(test)]

@@ -124,8 +124,10 @@ struct Batch {
 /// What a search has read so far, and what it may read still.
 #[derive(Debug, Default)]
 pub struct Reading {
-    /// How many more samples may be read.
-    pub budget: u64,
+    /// How many samples may be read in all.
+    limit: u64,
+    /// How many more.
+    budget: u64,
     /// Parts in which blocks were found.
     pub parts: u64,
     /// Blocks that were decoded.
@@ -148,12 +150,12 @@ const SAMPLE_BYTES: u64 = 16;
 impl Reading {
     /// Nothing was read so far; up to `budget` samples may be, as far as there is memory.
     pub fn with_budget(budget: u64) -> Self {
-        Self { budget, ..Self::default() }
+        Self { limit: budget, budget, ..Self::default() }
     }
 
     /// As [`Reading::with_budget`], for who reads all once: nothing is kept for the next one.
     pub fn in_passing(budget: u64) -> Self {
-        Self { budget, keeping: Keeping::nothing(), ..Self::default() }
+        Self { keeping: Keeping::nothing(), ..Self::with_budget(budget) }
     }
 
     /// Makes room for more samples of a series.
@@ -169,7 +171,14 @@ impl Reading {
         let grown = (columns.len() + more - columns.timestamps.capacity()) as u64;
         self.memory.get_or_insert_with(|| context.memory().share()).grow(grown * SAMPLE_BYTES)?;
         let reserved = columns.timestamps.try_reserve_exact(more).and_then(|()| columns.values.try_reserve_exact(more));
-        reserved.map_err(|_| Error::new(ErrorKind::Limit, format!("there is no memory for {more} more samples")))
+        reserved.map_err(|_| {
+            let message = format!(
+                "{more} more samples are {} bytes, which this page's memory has not left, though the budget has; ask for less at once: fewer \
+                 series, a shorter time, or an export, which needs little",
+                more as u64 * SAMPLE_BYTES
+            );
+            Error::new(ErrorKind::Limit, message)
+        })
     }
 }
 
@@ -247,7 +256,7 @@ async fn read_in_batches(
             {
                 reading.disordered.push(block.series);
             }
-            reading.budget = reading.budget.checked_sub(added as u64).ok_or_else(too_many_samples)?;
+            reading.budget = reading.budget.checked_sub(added as u64).ok_or_else(|| too_many_samples(reading.limit))?;
             reading.blocks += 1;
             reading.rows += u64::from(header.rows_count);
             reading.bytes += u64::from(header.timestamps_block_size) + u64::from(header.values_block_size);
@@ -269,8 +278,11 @@ fn rows_ahead(series: u32, blocks: &[FoundBlock], range: TimeRange) -> usize {
 }
 
 #[cold]
-fn too_many_samples() -> Error {
-    Error::new(ErrorKind::Limit, "more samples match than one search may read; narrow the selector or the time range")
+fn too_many_samples(limit: u64) -> Error {
+    let message = format!(
+        "more samples match than the {limit} that one search may read; narrow the selector or the time range, or let a query read more by its option maxSamples"
+    );
+    Error::new(ErrorKind::Limit, message)
 }
 
 fn slice(bytes: &Bytes, start: u64, offset: u64, size: u32) -> Result<&[u8]> {

@@ -38,8 +38,6 @@ pub struct Choice {
     pub gain: f64,
     /// The least gain that is worth a merge.
     pub min_gain: f64,
-    /// A larger limit might have led to a merge.
-    pub needs_free_space: bool,
 }
 
 impl MergeLimits {
@@ -75,7 +73,6 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
     #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
     let max_input_bytes = (max_output_bytes as f64 / MIN_GAIN) as u64;
     let mut candidates: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].bytes <= max_input_bytes).collect();
-    let mut needs_free_space = parts.len() - candidates.len() > 1;
     sort::sort_by_key(&mut candidates, |&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
     let most = max_parts.min(candidates.len());
     let fewest = most.div_ceil(2).max(2);
@@ -85,7 +82,6 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
         for window in candidates.windows(count) {
             let (smallest, largest) = (parts[window[0]].bytes, parts[window[count - 1]].bytes);
             let output = window.iter().fold(0u64, |sum, &i| sum.saturating_add(parts[i].bytes));
-            needs_free_space |= output > max_output_bytes;
             if smallest.saturating_mul(count as u64) < largest {
                 // Too unbalanced: the largest would be rewritten for the sake of little.
                 continue;
@@ -107,5 +103,5 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
     if best_gain < min_gain {
         best = &[];
     }
-    Choice { parts: best.to_vec(), gain: best_gain, min_gain, needs_free_space }
+    Choice { parts: best.to_vec(), gain: best_gain, min_gain }
 }

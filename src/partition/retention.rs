@@ -34,6 +34,8 @@ pub(super) async fn run_ticker(month: Rc<Month>, parts: Rc<LiveParts>) {
     }
 }
 
+/// Retires parts all of whose samples are older than the retention. Their files go when nobody reads them any more;
+/// should the process end before that, the next start finds them and comes here again.
 fn retire_expired(month: &Month, parts: &LiveParts) {
     let deadline = month.retention_deadline();
     let is_expired =
@@ -43,12 +45,6 @@ fn retire_expired(month: &Month, parts: &LiveParts) {
 }
 
 impl Partition {
-    /// Retires parts all of whose samples are older than the retention. Their files go when nobody reads them any more;
-    /// should the process end before that, the next start finds them and comes here again.
-    pub fn apply_retention(&self) {
-        retire_expired(&self.month, &self.parts);
-    }
-
     /// Whether the whole month is older than the retention.
     pub fn is_over(&self) -> bool {
         self.month.name.range().max < self.month.retention_deadline()

@@ -1,6 +1,7 @@
 //! What functions of rows are called with.
 
 use super::dialect::Dialect;
+use super::remarks::CallRemarks;
 use super::series::grid::Grid;
 use super::series::labels::Labels;
 use super::series::row::Row;
@@ -41,6 +42,8 @@ pub struct Context<'a> {
     pub grid: Grid,
     /// Whose rules hold.
     pub dialect: Dialect,
+    /// Where remarks on the call go, in PromQL.
+    pub remarks: Option<CallRemarks<'a>>,
     /// What `now()` is, in milliseconds.
     pub now_ms: i64,
     /// What `rand()` and its kin begin with where the call names no seed.
@@ -56,7 +59,16 @@ pub struct Context<'a> {
 impl Context<'_> {
     /// A context in UTC whose query is its grid.
     pub fn new(grid: Grid, dialect: Dialect) -> Self {
-        Self { grid, dialect, now_ms: grid.end_ms(), seed: 1, zones: &UtcOnly, max_values: 1 << 26, turns: None }
+        Self {
+            grid,
+            dialect,
+            now_ms: grid.end_ms(),
+            seed: 1,
+            zones: &UtcOnly,
+            max_values: 1 << 26,
+            remarks: None,
+            turns: None,
+        }
     }
 
     /// Says that so many values were looked at. Others have their turn when they were many.

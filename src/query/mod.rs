@@ -11,6 +11,7 @@ pub mod language;
 pub mod number;
 pub mod plan;
 pub mod quantile;
+pub mod remarks;
 pub mod rollup;
 pub mod series;
 pub mod sum;

@@ -84,7 +84,7 @@ impl Storage {
             });
             RowLog::new(context, options.log_interval_ms, name_of, &logged)
         });
-        let dedup = Dedup::of_database(options.dedup_interval_ms);
+        let dedup = Dedup { interval_ms: options.dedup_interval_ms };
         let partition_options = Rc::new(PartitionOptions {
             max_rows_per_shard: max_rows_per_shard(options.memory_bytes / 100 * 60, SHARDS),
             shards: SHARDS,

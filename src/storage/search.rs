@@ -204,7 +204,7 @@ impl Storage {
         if interval_ms > 0 {
             for Samples { timestamps, values } in &mut samples {
                 self.context.spend(timestamps.len() as u64 / 4 + 2).await;
-                Dedup::of_database(interval_ms).floats(timestamps, values);
+                Dedup { interval_ms }.floats(timestamps, values);
             }
         }
         Ok(samples)
@@ -220,14 +220,6 @@ impl Storage {
             bytes: reading.bytes,
             samples,
         }));
-    }
-
-    /// The samples of one series in `range`.
-    ///
-    /// # Errors
-    /// As [`Storage::read_all`].
-    pub async fn read_one(&self, series: &FoundSeries, range: TimeRange) -> Result<Samples> {
-        Ok(self.read_all(std::slice::from_ref(series), range).await?.pop().unwrap_or_default())
     }
 
     /// Label names of the series that pass all filters (of all series without any), sorted.

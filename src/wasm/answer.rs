@@ -64,8 +64,10 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
     })
 }
 
-fn http(HttpResponse { status, content_type, body }: &HttpResponse, rest: JsValue) -> JsValue {
-    Array::of4(&(*status).into(), &(*content_type).into(), &Uint8Array::from(&body[..]).into(), &rest).into()
+fn http(HttpResponse { status, content_type, headers, body }: &HttpResponse, rest: JsValue) -> JsValue {
+    let headers = [("content-type", *content_type)].into_iter().chain(headers.iter().copied());
+    let headers = Array::from_iter(headers.map(|(name, value)| Array::of2(&name.into(), &value.into())));
+    Array::of4(&(*status).into(), &headers, &Uint8Array::from(&body[..]).into(), &rest).into()
 }
 
 /// A record as the object it stands for. Integers become numbers; one that JavaScript's numbers do not hold exactly becomes its

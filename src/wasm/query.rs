@@ -122,7 +122,8 @@ struct Names<'a> {
     start: i64,
     step: i64,
     points: usize,
-    warnings: &'a [String],
+    /// Those of the answer, and behind them infos on the question.
+    warnings: Vec<&'a String>,
     stats: QueryStats,
     #[serde(skip_serializing_if = "Option::is_none")]
     trace: Option<&'a Trace>,
@@ -166,7 +167,7 @@ pub(super) fn answer_to_query(result: &QueryResult) -> Result<JsValue> {
         start: 0,
         step: 0,
         points: 0,
-        warnings: &result.warnings,
+        warnings: result.warnings.iter().chain(&result.infos).collect(),
         stats: result.stats,
         trace: result.trace.as_ref(),
         standing: numbers_of(result.standing),

@@ -267,7 +267,6 @@ fn the_same_parts_are_chosen() {
             choice
         };
         assert_eq!(choice.parts, ints::<usize>(&case["selected"]), "{case}");
-        assert_eq!(choice.needs_free_space, case["need_free_space"] == true, "{case}");
     }
 }
 

@@ -4,7 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
-use sandglass::block::dedup::{Dedup, DedupRule};
+use sandglass::block::dedup::Dedup;
 use sandglass::collections::u64_set::U64Set;
 use sandglass::error::Result;
 use sandglass::fs::FilePath;
@@ -304,7 +304,7 @@ fn deleted_series_old_rows_and_duplicates_go_in_merges() {
     assert_eq!(model.len(), 20);
     assert!(model.keys().all(|(n, _)| *n != 1));
 
-    let dedup = Dedup { rule: DedupRule::KeepLast, interval_ms: 2000 };
+    let dedup = Dedup { interval_ms: 2000 };
     let partition = open(&mut machine, PartitionOptions { dedup: Some(dedup), ..options.clone() }).unwrap();
     assert!(partition.needs_final_deduplication());
     let merged = partition.clone();
@@ -317,8 +317,8 @@ fn deleted_series_old_rows_and_duplicates_go_in_merges() {
     machine.run(async move { merged.force_merge().await }).unwrap();
     assert_eq!(partition.parts().len(), 1, "blocks that need no touch are kept whole");
     machine.now += DAY_MS;
-    machine.tick(0);
-    partition.apply_retention();
+    partition.start_jobs();
+    machine.tick(7 * MINUTE_MS);
     assert!(partition.parts().is_empty());
     let dropped = partition.clone();
     machine.run(async move { dropped.drop_partition().await });

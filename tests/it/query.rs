@@ -180,7 +180,7 @@ fn limits_name_their_figures() {
     };
     for (limits, words) in [
         (Limits { series: 1, ..Limits::default() }, "2 series match, which is more than the 1"),
-        (Limits { samples: 10, ..Limits::default() }, "more samples match"),
+        (Limits { samples: 10, ..Limits::default() }, "more samples match than the 10 that one search may read"),
         (Limits { points: 2, ..Limits::default() }, "the range has 3 instants, more than the 2"),
         (Limits { values: 4, ..Limits::default() }, "2 rows of 3 instants are 6 values, more than the 4"),
     ] {

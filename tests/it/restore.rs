@@ -11,6 +11,7 @@ use sandglass::engine::{Answer, Command, Config, Engine, Origin, SnapshotFile};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::fs::MemoryReader;
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::http::HttpRequest;
 use sandglass::time::DAY_MS;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -543,6 +544,15 @@ fn nothing_else_is_written_meanwhile_and_handles_stay_good() {
     engine.ask(Command::RestoreFeed { bytes: archive[..1000].to_vec().into() }).unwrap();
     assert!(engine.append(handle, &[START], &[1.0]).unwrap_err().message().contains("is being restored"));
     assert!(engine.ask(Command::SnapshotCreate).unwrap_err().message().contains("is being restored"));
+    let delete = Command::Http(HttpRequest {
+        method: "POST".into(),
+        uri: "/api/v1/admin/tsdb/delete_series?match[]=up".into(),
+        content_type: String::new(),
+        content_encoding: String::new(),
+        body: bytes::Bytes::new(),
+    });
+    let Answer::Http(refused) = engine.ask(delete).unwrap() else { panic!("a request has no reply") };
+    assert!(String::from_utf8_lossy(&refused.body).contains("is being restored"));
     assert!(engine.ask(Command::RestoreBegin).is_err());
     engine.ask(Command::RestoreAbort).unwrap();
     assert!(engine.ask(Command::RestoreEnd).is_err());

@@ -4,10 +4,14 @@ use sandglass::query::aggregate::Aggregate;
 use sandglass::query::dialect::Dialect;
 use sandglass::query::functions::signature::{Count, Dialects, Family, Function, Kind, Names};
 use sandglass::query::functions::table;
+use sandglass::query::language;
 use sandglass::query::rollup::table::Rollup;
 use sandglass::query::transform::Transform;
 use std::collections::BTreeSet;
 
+const MISSING_BEGIN: &str =
+    "<!-- The list below is made from what the grammar refuses by name; UPDATE_DOCS=1 writes it anew. -->\n";
+const MISSING_END: &str = "<!-- End of the list. -->";
 const BEGIN: &str = "<!-- The table below is made from the function table; UPDATE_DOCS=1 writes it anew. -->\n";
 const END: &str = "<!-- End of the table. -->";
 
@@ -51,18 +55,57 @@ fn made_table() -> String {
     text + "\n"
 }
 
+fn made_list() -> String {
+    let lines = language::MISSING.iter().map(|missing| {
+        let example = missing.example.replace('|', "\\|");
+        format!("| {} | `{example}` | {} |\n", missing.name, missing.instead)
+    });
+    format!("\n| of Prometheus 3 | such as | instead |\n|---|---|---|\n{}\n", lines.collect::<String>())
+}
+
+/// Puts what is made between two marks of docs/QUERIES.md, or finds it there.
+fn show(text: &str, (begin, end): (&str, &str), made: &str) -> String {
+    let (before, rest) = text.split_once(begin).unwrap_or_else(|| panic!("docs/QUERIES.md has no mark {begin}"));
+    let (found, after) = rest.split_once(end).unwrap_or_else(|| panic!("docs/QUERIES.md has no mark {end}"));
+    let is_updated = std::env::var_os("UPDATE_DOCS").is_some();
+    assert!(found == made || is_updated, "docs/QUERIES.md shows another table; run this test with UPDATE_DOCS=1");
+    [before, begin, made, end, after].concat()
+}
+
 #[test]
-fn the_documentation_shows_the_function_table() {
+fn the_documentation_shows_what_is_there_and_what_is_not() {
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/QUERIES.md");
     let text = std::fs::read_to_string(path).unwrap();
-    let (before, rest) = text.split_once(BEGIN).expect("docs/QUERIES.md has no mark where the table begins");
-    let (found, after) = rest.split_once(END).expect("docs/QUERIES.md has no mark where the table ends");
-    let made = made_table();
-    if found != made && std::env::var_os("UPDATE_DOCS").is_some() {
-        std::fs::write(path, [before, BEGIN, &made, END, after].concat()).unwrap();
-        return;
+    let shown = show(&text, (MISSING_BEGIN, MISSING_END), &made_list());
+    let shown = show(&shown, (BEGIN, END), &made_table());
+    if shown != text {
+        std::fs::write(path, shown).unwrap();
     }
-    assert!(found == made, "docs/QUERIES.md does not show the function table; run this test with UPDATE_DOCS=1");
+}
+
+#[test]
+fn what_is_not_there_is_refused_by_its_name() {
+    for missing in language::MISSING {
+        let error = language::parse(missing.example, Dialect::PromQl).unwrap_err().to_string();
+        assert!(error.contains(&format!("not supported: {}", missing.name)), "{}: {error}", missing.example);
+    }
+    for (text, dialect) in [
+        ("a * ignoring (x) group_left fill_left (1) b", Dialect::MetricsQl),
+        ("rate(m[5m] smoothed)", Dialect::PromQl),
+        ("m[5m] anchored", Dialect::PromQl),
+        ("rate(m[(1m + 30s)])", Dialect::PromQl),
+        ("m offset (1m + 30s)", Dialect::PromQl),
+        ("m offset step()", Dialect::PromQl),
+        ("rate(m[1h:5m/2])", Dialect::PromQl),
+        ("a >/ b", Dialect::MetricsQl),
+    ] {
+        let error = language::parse(text, dialect).unwrap_err().to_string();
+        assert!(error.contains("parse error: not supported: "), "{text}: {error}");
+    }
+    // Their names are names elsewhere.
+    for text in ["fill", "anchored + smoothed", "info{step=\"1\"}", "sum by (range) (max_of)"] {
+        assert!(language::parse(text, Dialect::PromQl).is_ok(), "{text}");
+    }
 }
 
 #[test]
@@ -79,7 +122,7 @@ fn a_name_has_one_meaning_in_each_language() {
     }
 }
 
-/// The functions that the two servers know, without native histograms, the trial `info` and what is no function here.
+/// The functions that the two servers know, without native histograms, those that are refused by name, and what is no function here.
 #[test]
 fn the_table_has_what_the_servers_have() {
     for line in include_str!("functions.txt").lines().filter(|line| !line.starts_with('#') && !line.is_empty()) {

@@ -97,7 +97,7 @@ impl State {
                         let bytes = state.assemble(at, inode, &range, &pieces);
                         state.complete(at, bytes.map(Reply::Bytes));
                     }
-                    Err(refused) => state.stumble(at, refused.into()),
+                    Err(refused) => state.fail_operation(at, refused.into()),
                 }
                 state.advance(me);
             });

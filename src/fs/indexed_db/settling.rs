@@ -62,7 +62,7 @@ impl State {
             {
                 self.pending[at].is_uncounted = true;
             }
-            (Err(trouble), _) => self.stumble(at, trouble),
+            (Err(trouble), _) => self.fail_operation(at, trouble),
         }
     }
 

@@ -135,7 +135,7 @@ impl State {
                     at += 1;
                 }
                 Ok(Step::Waits) => at += 1,
-                Err(trouble) => self.stumble(at, trouble),
+                Err(trouble) => self.fail_operation(at, trouble),
             }
         }
     }
@@ -196,7 +196,7 @@ impl State {
     }
 
     /// An operation failed: for good, or the connection did and the operation is tried again on a new one.
-    pub(super) fn stumble(&mut self, at: usize, trouble: Trouble) {
+    pub(super) fn fail_operation(&mut self, at: usize, trouble: Trouble) {
         if matches!(trouble, Trouble::Stalled) {
             self.trouble(Trouble::Stalled.into());
         }

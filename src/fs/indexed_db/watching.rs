@@ -56,7 +56,7 @@ impl State {
             let Some(at) = self.pending.iter().position(|pending| pending.op == op) else { continue };
             self.pending[at].is_awaited = false;
             let Some(mut flight) = self.pending[at].flight.take() else {
-                self.stumble(at, Trouble::Stalled);
+                self.fail_operation(at, Trouble::Stalled);
                 continue;
             };
             // Before the epoch is known a transaction can't come to its end, and so not behind our back either.
@@ -86,7 +86,7 @@ impl State {
                         state.answers_again();
                         state.complete(at, Ok(Reply::Refreshed(has_moved)));
                     }
-                    Err(trouble) => state.stumble(at, trouble),
+                    Err(trouble) => state.fail_operation(at, trouble),
                 }
                 state.advance(me);
             });

@@ -142,6 +142,7 @@ impl Aggregate {
         context: &Context<'_>,
     ) -> Result<Vec<Row>> {
         let points = context.grid.points;
+        self.remark(&arguments, context);
         let counts = match self.kind {
             Kind::Fold(_) | Kind::Median | Kind::Mad | Kind::Share | Kind::Zscore | Kind::Mode | Kind::Distinct => {
                 if self.dialect == Dialect::PromQl {
@@ -298,6 +299,20 @@ impl Aggregate {
                 })
                 .await
             }
+        }
+    }
+}
+
+impl Aggregate {
+    /// Says of a parameter that it lies where there is nothing.
+    fn remark(&self, arguments: &[Argument], context: &Context<'_>) {
+        let Some(on_call) = &context.remarks else { return };
+        let Some(Argument::Rows(parameter)) = arguments.first() else { return };
+        let (span, values) = (on_call.argument(0), parameter.iter().flat_map(|row| row.values.iter().copied()));
+        match self.kind {
+            Kind::Quantile => on_call.remarks.check_quantiles(values, span),
+            Kind::LimitRatio => on_call.remarks.check_ratios(values, span),
+            _ => {}
         }
     }
 }

@@ -28,6 +28,11 @@ impl Expression {
         &self.nodes[id.0 as usize]
     }
 
+    /// Where a node stands in the text.
+    pub fn span(&self, id: ExprId) -> Span {
+        self.spans.get(id.0 as usize).copied().unwrap_or_default()
+    }
+
     /// Whether it is nothing but a window: samples, and no rows.
     pub fn is_window(&self) -> bool {
         let mut id = self.root();

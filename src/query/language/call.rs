@@ -1,6 +1,7 @@
 //! What begins with a name: calls, aggregations, numbers that are words, metrics.
 
 use super::ast::{ExprId, Grouping, Node};
+use super::missing::Place;
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::quoted::unescape_name;
@@ -90,6 +91,9 @@ impl Parser<'_> {
         let is_known = table::function(&lower, self.dialect).is_some();
         let is_instant = matches!(lower.as_str(), "start" | "end");
         if !is_known && !is_instant {
+            if let Some(missing) = self.missing(Place::Call) {
+                return Err(missing);
+            }
             let what = format!("unknown function {:?}", unescape_name(name).chars().take(80).collect::<String>());
             return Err(ParseError::wrong(self.text, self.span(), what));
         }

@@ -3,6 +3,7 @@
 pub mod ast;
 mod call;
 mod duration;
+mod missing;
 mod modifier;
 mod number;
 mod operator;
@@ -15,7 +16,8 @@ mod template;
 mod token;
 mod types;
 
-pub use position::ParseError;
+pub use missing::{MISSING, Missing};
+pub use position::{ParseError, place};
 pub use printer::{print, print_matchers};
 pub use selector::{parse_selector, tag_filters};
 

@@ -1,6 +1,7 @@
 //! What stands behind an expression: windows, offsets, instants, and the durations in them.
 
 use super::ast::{Duration, ExprId, Modifiers, Node};
+use super::missing::Place;
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::token::TokenKind;
@@ -85,6 +86,9 @@ impl Parser<'_> {
                 modifiers.step = Some(self.duration(false)?);
             }
         }
+        if let Some(missing) = self.missing(Place::Length) {
+            return Err(missing);
+        }
         self.expect("]", if modifiers.is_subquery { "\"]\"" } else { "\":\" or \"]\"" })
     }
 
@@ -101,7 +105,11 @@ impl Parser<'_> {
             TokenKind::Name => self.duration_of_template(),
             _ => None,
         }
-        .ok_or_else(|| self.unexpected("a duration such as 5m"))?;
+        .ok_or_else(|| {
+            let is_sign = self.is_sign("+") || self.is_sign("-");
+            let missing = self.missing(Place::Length).filter(|_| !is_sign);
+            missing.unwrap_or_else(|| self.unexpected("a duration such as 5m"))
+        })?;
         self.advance();
         // `1h-5m` without spaces is one duration.
         while self.is_sign("-") && self.span().start == self.tokens[self.at - 1].span.end {

@@ -1,6 +1,7 @@
 //! Texts become expressions: operators by their powers, everything else by the word in front.
 
 use super::ast::{BinaryOperator, ExprId, Expression, Join, Matching, Node, Span};
+use super::missing::{Missing, Place};
 use super::operator::{LEAST_POWER, SIGN_POWER};
 use super::position::ParseError;
 use super::template::Templates;
@@ -134,11 +135,20 @@ impl<'a> Parser<'a> {
     /// The error that something else was expected in place of the token.
     #[cold]
     pub(super) fn unexpected(&self, expected: &str) -> ParseError {
+        if let Some(missing) = self.missing(Place::Behind) {
+            return missing;
+        }
         let found = match self.token().kind {
             TokenKind::End => "the end".to_owned(),
             _ => format!("{:?}", self.word().chars().take(40).collect::<String>()),
         };
         ParseError::expected(self.text, self.span(), expected, found)
+    }
+
+    /// The error that the token belongs to something that is not there; nothing for any other token.
+    pub(super) fn missing(&self, place: Place) -> Option<ParseError> {
+        let missing = Missing::of_word(self.word(), place)?;
+        Some(ParseError::wrong(self.text, self.span(), missing.message()))
     }
 
     /// The value of a text in quotes, which is the token.
@@ -324,6 +334,9 @@ impl<'a> Parser<'a> {
                 self.selector_node(lists, start)
             }
             TokenKind::Sign if self.take("(") => self.bracketed(start),
+            TokenKind::Sign if self.at > 0 && matches!(self.word_at(self.at - 1), "<" | ">") => {
+                Err(self.missing(Place::Comparison).unwrap_or_else(|| self.unexpected(expected)))
+            }
             _ => Err(self.unexpected(expected)),
         }
     }

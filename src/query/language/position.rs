@@ -19,19 +19,19 @@ pub struct ParseError {
     pub found: String,
 }
 
+/// The line of a byte of a text, and the character in that line, both from 1.
+pub fn place(text: &str, byte: u32) -> (u32, u32) {
+    let before = text.get(..byte as usize).unwrap_or(text);
+    let line_start = before.rfind('\n').map_or(0, |at| at + 1);
+    (before.matches('\n').count() as u32 + 1, before[line_start..].chars().count() as u32 + 1)
+}
+
 impl ParseError {
     /// Something else was expected at this place of the text.
     #[cold]
     pub fn expected(text: &str, span: Span, expected: impl Into<String>, found: impl Into<String>) -> Self {
-        let before = text.get(..span.start as usize).unwrap_or(text);
-        let line_start = before.rfind('\n').map_or(0, |at| at + 1);
-        Self {
-            span,
-            line: before.matches('\n').count() as u32 + 1,
-            column: before[line_start..].chars().count() as u32 + 1,
-            expected: expected.into(),
-            found: found.into(),
-        }
+        let (line, column) = place(text, span.start);
+        Self { span, line, column, expected: expected.into(), found: found.into() }
     }
 
     /// A mistake that no other word in this place would mend.

@@ -177,19 +177,16 @@ impl Lowering<'_> {
         };
         let mut parameters = arguments.to_vec();
         let of = parameters.remove(position);
-        self.rollup(name, of, parameters, keep_metric_names, grid)
-    }
-
-    fn rollup(
-        &mut self,
-        name: &str,
-        of: ExprId,
-        parameters: Vec<ExprId>,
-        keep_metric_names: bool,
-        grid: Grid,
-    ) -> Lowered<Work> {
+        let first_argument = self.expression.span(arguments[0]);
         let source = self.source(of, grid)?;
-        self.rollup_of(source, name, parameters, keep_metric_names, grid)
+        let windowed = Windowed {
+            rollup: name.to_owned(),
+            window_ms: source.window_ms,
+            parameters,
+            first_argument,
+            keep_metric_names,
+        };
+        self.rollup_of(source, windowed, grid)
     }
 
     /// A window that stands by itself. The step of a selector's window means nothing there, as on the server.
@@ -198,19 +195,13 @@ impl Lowering<'_> {
         if matches!(self.expression.node(source.of), Node::Selector(_)) {
             source.step_ms = None;
         }
-        self.rollup_of(source, DEFAULT_ROLLUP, Vec::new(), false, grid)
+        let (window_ms, first_argument) = (source.window_ms, self.expression.span(id));
+        let windowed = Windowed { rollup: DEFAULT_ROLLUP.to_owned(), window_ms, first_argument, ..Windowed::default() };
+        self.rollup_of(source, windowed, grid)
     }
 
-    fn rollup_of(
-        &mut self,
-        source: Source,
-        name: &str,
-        parameters: Vec<ExprId>,
-        keep_metric_names: bool,
-        grid: Grid,
-    ) -> Lowered<Work> {
-        self.give_grids(&parameters, grid);
-        let windowed = Windowed { rollup: name.to_owned(), window_ms: source.window_ms, parameters, keep_metric_names };
+    fn rollup_of(&mut self, source: Source, windowed: Windowed, grid: Grid) -> Lowered<Work> {
+        self.give_grids(&windowed.parameters, grid);
         let Some(step_ms) = source.step_ms else {
             let Node::Selector(matchers) = self.expression.node(source.of) else {
                 return Err(Error::internal("a leaf is made of a selector").into());

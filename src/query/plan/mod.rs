@@ -10,7 +10,7 @@ pub use lower::{Instants, Obstacle, lower, window};
 pub use reach::{Reach, is_restless, reach};
 pub use scalar::{are_literals, are_scalars};
 
-use super::language::ast::{ExprId, Expression, Matcher};
+use super::language::ast::{ExprId, Expression, Matcher, Span};
 use super::series::grid::Grid;
 
 /// An expression with the work of each of its nodes, children before parents.
@@ -59,6 +59,8 @@ pub struct Windowed {
     pub window_ms: Option<i64>,
     /// The call's other arguments, in order.
     pub parameters: Vec<ExprId>,
+    /// Where the call's first argument stands in the text, or what stands there without a call.
+    pub first_argument: Span,
     /// Whether the metric's name stays though the rollup would drop it.
     pub keep_metric_names: bool,
 }

@@ -13,6 +13,7 @@ mod shape;
 
 use super::call::{Argument, Arguments, Context};
 use super::dialect::Dialect;
+use super::remarks::Remark;
 use super::series::labels::NAME;
 use super::series::row::{Presence, Row};
 use crate::error::Result;
@@ -122,6 +123,12 @@ impl Transform {
     /// `Invalid` for arguments that it can't use; `Limit` for a result that is too large.
     pub async fn call(&self, arguments: Vec<Argument>, context: &Context<'_>) -> Result<Vec<Row>> {
         let function = self.function;
+        if let Some(on_call) = &context.remarks
+            && self.has_order()
+            && context.grid.points > 1
+        {
+            on_call.remarks.add(Remark::SortInRange, on_call.call());
+        }
         let arguments = Arguments::new(function.name, arguments, function.least..=function.most)?;
         let drops_names = function.names == Names::Drop && !self.keep_metric_names;
         let mut call = Call { name: function.name, arguments, context, drops_names };

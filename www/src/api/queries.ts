@@ -77,6 +77,10 @@ export interface QueryTrace {
 
 /** What all results of queries have. */
 export interface QueryOutcome {
+  /**
+   * In the dialect `"promql"` what Prometheus warns of (`PromQL warning: …`), and behind that what may be wrong with the question (`PromQL info: …`), each
+   * with line and column of the expression. At most ten of either kind.
+   */
   warnings: string[];
   stats: QueryStats;
   /** What was done, if `trace` was asked for. */

@@ -28,10 +28,10 @@ export async function respond(port: Port, request: Request, uri: string, signal:
   );
   const contentType = headers.get("content-type") ?? "";
   const contentEncoding = headers.get("content-encoding") ?? "";
-  const [status, type, answer, rest] = await port.ask({ kind: "http", method, uri, contentType, contentEncoding, body }, signal);
+  const [status, headersOfReply, answer, rest] = await port.ask({ kind: "http", method, uri, contentType, contentEncoding, body }, signal);
   // An answer without content must have no body at all, and no type.
-  if (status === 204) return new Response(null, { status });
-  const init = { status, headers: { "content-type": type } };
+  if (status === 204) return new Response(null, { status, headers: headersOfReply.filter(([name]) => name !== "content-type") });
+  const init = { status, headers: headersOfReply };
   if (rest === undefined) return new Response(method === "HEAD" ? null : (answer as BodyInit), init);
   const stream = replyStream(port, answer, rest, request.signal);
   if (method !== "HEAD") return new Response(stream, init);

@@ -79,6 +79,9 @@ export async function query(
   }
 }
 
+/** Of each kind, warnings and infos, ten, and how many more there are. */
+const MAX_WARNINGS = 22;
+
 export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
   checkOptions(options, RANGE_OPTIONS, "queryRange()");
   return (await askedRange(port, expression, options, false, undefined)).result;
@@ -122,7 +125,9 @@ async function askedRange(
   if (kept === all.length && all[0] === timestamps[0] && all.length === timestamps.length) return { ...held, standing };
   const series = joined(held.result, fresh, all, kept);
   if (series === undefined) return askedRange(port, expression, options, follow, undefined);
-  return { result: { timestamps: all, series, ...commonOf(names, began) }, standing };
+  // What was said of the instants that are kept is said no more.
+  const warnings = [...new Set([...held.result.warnings, ...names.warnings])].slice(0, MAX_WARNINGS);
+  return { result: { timestamps: all, series, ...commonOf({ ...names, warnings }, began) }, standing };
 }
 
 function instants(start: number, step: number, points: number): Float64Array {

@@ -47,7 +47,7 @@ export type PushPiece = [body: Uint8Array, samples: number, next: string];
 export type LateSamples = [cursor: number, start: number, end: number];
 
 /** A reply whose body goes on comes with a cursor, as of an export. */
-export type HttpReply = [status: number, contentType: string, body: Uint8Array, rest: number | undefined];
+export type HttpReply = [status: number, headers: [name: string, value: string][], body: Uint8Array, rest: number | undefined];
 
 /** Label sets as the JSON text of a list of objects: read once, by the one who hands them to the user. */
 export type LabelSetsText = string;
@@ -161,11 +161,14 @@ export function inDialect(request: EngineRequest, dialect: string): EngineReques
 
 /** Whether a request only reads, as its path tells. Clients send long expressions as forms. */
 export function isReading(method: string, uri: string): boolean {
+  // A preflight does nothing, whatever the path.
+  if (method === "OPTIONS") return true;
   const path = uri.split("?", 1)[0]!;
   return !WRITES.test(path) && (/^(GET|HEAD)$/.test(method) || READS.test(path));
 }
 
-const READS = /\/api\/v1\/(query(_range)?|series|labels|format_query|export(\/\w+)?)$/;
+/** Paths of the engine that read though they are asked by POST; all others are taken for what writes then. */
+const READS = /\/api\/v1\/(query(_range|_exemplars)?|series|labels|label\/[^/]+\/values|format_query|export(\/\w+)?)$|\/federate$/;
 /** The path of an import may go on with labels, which may look like anything. */
 const WRITES = /\/api\/v1\/(import|push$|admin)|\/write$|\/v1\/metrics$|^\/(internal|snapshot\/[cd])/;
 

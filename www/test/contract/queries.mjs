@@ -261,6 +261,11 @@ export const QUERY_TESTS = {
     equal([head.status, head.headers.get("content-type"), await head.text()], [200, "application/stream+json; charset=utf-8", ""]);
     const nothing = await db.fetch("/api/v1/import/prometheus", { method: "POST", body: `short 1 ${START}\n` });
     equal([nothing.status, nothing.headers.get("content-type"), await nothing.text()], [204, null, ""]);
+    const preflight = await db.fetch("/api/v1/admin/tsdb/delete_series?match[]=long", { method: "OPTIONS" });
+    equal([preflight.status, preflight.headers.get("access-control-allow-origin")], [204, "*"]);
+    const refused = await db.fetch("/api/v1/admin/tsdb/delete_series?match[]=long");
+    equal([refused.status, refused.headers.get("allow")], [405, "OPTIONS, POST, PUT"]);
+    equal(samples(await (await db.fetch(path)).text()), 50_000);
   },
 
   async "every format goes in"({ open, name }) {

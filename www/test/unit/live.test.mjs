@@ -4,6 +4,7 @@ import { it, mock } from "node:test";
 import { source } from "./source.mjs";
 
 const { live } = await source("database/live");
+const { rangeAfter } = await source("database/queries");
 const { OpenDatabase } = await source("database/database");
 
 /** An answer as the engine gives it: rows of labels, values and, where they have holes, bits. */
@@ -50,6 +51,30 @@ it("tells each change, wherever it is", async () => {
   assert.equal(await tellings([[[A, [1]]], []]), 2, "a series that has gone");
   const holes = [[1], [3], undefined].map((present) => [[A, [Number.NaN, Number.NaN], present]]);
   assert.equal(await tellings(holes), 3, "which NaN is a value");
+});
+
+it("what was said of instants that are kept is told with what is said of the new ones", async () => {
+  const names = {
+    type: "matrix",
+    series: [{ labels: A }],
+    start: 2_000,
+    step: 1_000,
+    points: 1,
+    warnings: ["new", "old"],
+    stats: {},
+    standing: [1],
+    kept: 1,
+  };
+  const port = { ask: async () => [JSON.stringify(names), Float64Array.of(2)] };
+  const result = {
+    timestamps: Float64Array.of(0, 1_000),
+    series: [{ labels: A, values: Float64Array.of(0, 1) }],
+    warnings: ["old"],
+    stats: {},
+  };
+  const after = await rangeAfter(port, "x", { start: 1_000, end: 2_000, step: 1_000 }, { standing: [0], result });
+  assert.deepEqual([...after.result.series[0].values], [1, 2]);
+  assert.deepEqual(after.result.warnings, ["old", "new"]);
 });
 
 it("a mistake that nobody listens for is told in the console, once", async (t) => {

@@ -164,6 +164,10 @@ it("whether a request reads is seen from its path, and not from what it asks", (
     ["GET", "/api/v1/label/import_errors/values"],
     ["GET", "/snapshot/list"],
     ["HEAD", "/metrics"],
+    ["POST", "/api/v1/label/job/values"],
+    ["POST", "/federate"],
+    ["OPTIONS", "/api/v1/import"],
+    ["OPTIONS", "/api/v1/admin/tsdb/delete_series?match[]=up"],
   ])
     assert.equal(isReading(method, uri), true, `${method} ${uri}`);
   for (const [method, uri] of [
