@@ -33,6 +33,8 @@ const DEFAULT_TOP_LABELS: usize = 10;
 const DEFAULT_MAX_LIFETIME_MS: i64 = 600_000;
 /// Work that it takes to count the labels of a series.
 const COUNT_UNITS: u64 = 60;
+/// Work of printing a value with its instant.
+const PRINTED_UNITS: u64 = 4;
 
 /// Arguments that can't be used, in words.
 type Refusal = String;
@@ -139,32 +141,7 @@ impl ApiRequest<'_> {
         let time_ms = self.arguments.time_ms("time", self.now_ms())?.unwrap_or_else(|| self.now_ms());
         let step_ms = self.arguments.duration_ms("step")?;
         let query = self.asked(Times::Instant { time_ms, step_ms })?;
-        let numbers = self.numbers()?;
-        let written = |data: &QueryData| match data {
-            QueryData::Rows { rows, .. } => api::vector(rows, time_ms, numbers),
-            QueryData::Matrix(series) => {
-                let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
-                for (position, one) in series.iter().enumerate() {
-                    let samples = one.timestamps.iter().copied().zip(one.values.iter().copied());
-                    let shown = samples.filter(|(_, value)| !crate::encoding::decimal::is_stale_nan(*value));
-                    api::put_series(&mut out, position, &one.labels, shown, numbers);
-                }
-                out + "]}"
-            }
-            QueryData::Scalar(value) => {
-                let mut out = String::from("{\"resultType\":\"scalar\",\"result\":");
-                api::put_sample(&mut out, time_ms, *value, numbers);
-                out + "}"
-            }
-            QueryData::Text(text) => {
-                let mut out = String::from("{\"resultType\":\"string\",\"result\":[");
-                api::put_time(&mut out, time_ms);
-                out.push(',');
-                api::put_text(&mut out, text);
-                out + "]}"
-            }
-        };
-        self.answered(&query, written).await
+        self.answered(&query).await
     }
 
     async fn query_range(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -200,21 +177,60 @@ impl ApiRequest<'_> {
         }
         let mut query = self.asked(Times::Range { start_ms, end_ms, step_ms })?;
         query.limits.points = MAX_POINTS + 1;
-        let numbers = self.numbers()?;
-        let written = |data: &QueryData| match data {
-            QueryData::Rows { rows, grid } => api::matrix(rows, *grid, numbers),
-            _ => api::matrix(&[], crate::query::series::grid::Grid::new(start_ms, step_ms, 1), numbers),
-        };
-        self.answered(&query, written).await
+        self.answered(&query).await
     }
 
-    /// Carries a query out. `data` writes what it has found, of which no more than the argument `limit` says is shown.
-    async fn answered(
-        &self,
-        query: &Query,
-        data: impl FnOnce(&QueryData) -> String,
-    ) -> std::result::Result<HttpResponse, Refusal> {
-        let limit = self.limit()?;
+    /// What a query has found, as `resultType` and `result`.
+    async fn written(&self, data: &QueryData, times: Times, numbers: Numbers) -> String {
+        let context = self.storage.context();
+        let mut out;
+        match (data, times) {
+            (QueryData::Rows { rows, .. }, Times::Instant { time_ms, .. }) => {
+                out = String::from(api::VECTOR);
+                for (position, row) in rows.iter().enumerate() {
+                    api::put_element(&mut out, position, row, time_ms, numbers);
+                    context.spend(PRINTED_UNITS).await;
+                }
+                out + api::END
+            }
+            (QueryData::Rows { rows, grid }, Times::Range { .. }) => {
+                out = String::from(api::MATRIX);
+                for (position, row) in rows.iter().enumerate() {
+                    api::put_row(&mut out, position, row, *grid, numbers);
+                    context.spend(PRINTED_UNITS * row.values.len() as u64).await;
+                }
+                out + api::END
+            }
+            (QueryData::Matrix(series), _) => {
+                out = String::from(api::MATRIX);
+                for (position, one) in series.iter().enumerate() {
+                    let samples = one.timestamps.iter().copied().zip(one.values.iter().copied());
+                    let shown = samples.filter(|(_, value)| !crate::encoding::decimal::is_stale_nan(*value));
+                    api::put_series(&mut out, position, &one.labels, shown, numbers);
+                    context.spend(PRINTED_UNITS * one.values.len() as u64).await;
+                }
+                out + api::END
+            }
+            // A range of a scalar has rows.
+            (_, Times::Range { .. }) => [api::MATRIX, api::END].concat(),
+            (QueryData::Scalar(value), Times::Instant { time_ms, .. }) => {
+                out = String::from("{\"resultType\":\"scalar\",\"result\":");
+                api::put_sample(&mut out, time_ms, *value, numbers);
+                out + "}"
+            }
+            (QueryData::Text(text), Times::Instant { time_ms, .. }) => {
+                out = String::from("{\"resultType\":\"string\",\"result\":[");
+                api::put_time(&mut out, time_ms);
+                out.push(',');
+                api::put_text(&mut out, text);
+                out + api::END
+            }
+        }
+    }
+
+    /// Carries a query out, and writes what it has found, of which no more than the argument `limit` says is shown.
+    async fn answered(&self, query: &Query) -> std::result::Result<HttpResponse, Refusal> {
+        let (limit, numbers) = (self.limit()?, self.numbers()?);
         let stopwatch = self.shared.surroundings.borrow().stopwatch.clone();
         let began_ms = stopwatch.milliseconds();
         Ok(match query_log::query(self.storage, self.shared, query).await {
@@ -227,7 +243,7 @@ impl ApiRequest<'_> {
                 remarks.warnings.extend(result.warnings);
                 remarks.infos = result.infos;
                 remarks.trace = result.trace.as_ref().map(served);
-                let mut data = data(&result.data);
+                let mut data = self.written(&result.data, query.times, numbers).await;
                 if self.arguments.get("stats").is_some() {
                     api::put_stats(&mut data, (stopwatch.milliseconds() - began_ms) / 1e3, result.stats.samples);
                 }

@@ -206,29 +206,26 @@ pub fn put_labels(out: &mut String, labels: &Labels) {
     out.push('}');
 }
 
-/// The rows of an instant as `resultType` and `result`.
-pub fn vector(rows: &[Row], at_ms: i64, numbers: Numbers) -> String {
-    let mut out = String::from("{\"resultType\":\"vector\",\"result\":[");
-    for (position, row) in rows.iter().enumerate() {
-        out.push_str(if position > 0 { ",{\"metric\":" } else { "{\"metric\":" });
-        put_labels(&mut out, &row.labels);
-        out.push_str(",\"value\":");
-        put_sample(&mut out, at_ms, row.values.first().copied().unwrap_or(f64::NAN), numbers);
-        out.push('}');
-    }
-    out.push_str("]}");
-    out
+/// How the data of a reply begin whose rows follow, and how they end.
+pub const VECTOR: &str = "{\"resultType\":\"vector\",\"result\":[";
+/// As [`VECTOR`], for rows over time.
+pub const MATRIX: &str = "{\"resultType\":\"matrix\",\"result\":[";
+/// The end of both.
+pub const END: &str = "]}";
+
+/// One row of a vector.
+pub fn put_element(out: &mut String, position: usize, row: &Row, at_ms: i64, numbers: Numbers) {
+    out.push_str(if position > 0 { ",{\"metric\":" } else { "{\"metric\":" });
+    put_labels(out, &row.labels);
+    out.push_str(",\"value\":");
+    put_sample(out, at_ms, row.values.first().copied().unwrap_or(f64::NAN), numbers);
+    out.push('}');
 }
 
-/// The rows of a range as `resultType` and `result`.
-pub fn matrix(rows: &[Row], grid: Grid, numbers: Numbers) -> String {
-    let mut out = String::from("{\"resultType\":\"matrix\",\"result\":[");
-    for (position, row) in rows.iter().enumerate() {
-        let present = (0..row.values.len()).filter(|position| row.is_present(*position));
-        put_series(&mut out, position, &row.labels, present.map(|at| (grid.at(at), row.values[at])), numbers);
-    }
-    out.push_str("]}");
-    out
+/// One row of a matrix.
+pub fn put_row(out: &mut String, position: usize, row: &Row, grid: Grid, numbers: Numbers) {
+    let present = (0..row.values.len()).filter(|position| row.is_present(*position));
+    put_series(out, position, &row.labels, present.map(|at| (grid.at(at), row.values[at])), numbers);
 }
 
 /// Adds what a query took to its data, which are an object: how long, and how many samples it has read.
