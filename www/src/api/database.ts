@@ -18,6 +18,7 @@ import type { PushOptions, PushResult } from "./push.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "./samples.js";
 import type { Snapshots } from "./snapshots.js";
 import type { Teaching } from "./teaching.js";
+import type { WebRequest, WebRequestInit } from "./web.js";
 
 /** How a database object has ended. */
 export interface Closed {
@@ -257,7 +258,7 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    * const { snapshot } = await (await db.fetch("/snapshot/create")).json();
    * ```
    */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  fetch(input: string | URL | WebRequest, init?: WebRequestInit): Promise<Response>;
 
   /**
    * Sends what is stored on to a VictoriaMetrics server, single (`http://host:8428`) or a cluster's (`http://host:8480/insert/0/prometheus`),

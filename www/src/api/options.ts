@@ -3,6 +3,7 @@
 
 import type { RetentionShortened } from "./events.js";
 import type { Dialect } from "./queries.js";
+import "./web.js";
 
 /** How {@link open} opens a database. */
 export interface OpenOptions {

@@ -190,7 +190,8 @@ console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.te
 });
 
 describe("a project in TypeScript", () => {
-  const check = async (options) => {
+  const source = (name) => readFile(new URL(name, import.meta.url), "utf8");
+  const check = async (options, app) => {
     const compilerOptions = {
       strict: true,
       noEmit: true,
@@ -205,7 +206,7 @@ describe("a project in TypeScript", () => {
     await write({
       "typescript/tsconfig.json": JSON.stringify({ compilerOptions, include: ["*.ts"] }),
       "typescript/package.json": '{ "type": "module" }',
-      "typescript/app.ts": await readFile(new URL("typed-app.ts", import.meta.url), "utf8"),
+      "typescript/app.ts": app,
     });
     await run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", "typescript"], { cwd: project }).catch(({ stdout }) =>
       assert.fail(stdout),
@@ -213,8 +214,27 @@ describe("a project in TypeScript", () => {
   };
 
   it("compiles against the declarations, for Node and for bundlers", async () => {
-    await check({ lib: ["es2022", "dom"] });
-    await check({ lib: ["es2022", "dom", "dom.iterable"], module: "esnext", moduleResolution: "bundler" });
+    const app = await source("typed-app.ts");
+    await check({ lib: ["es2022", "dom"] }, app);
+    await check({ lib: ["es2022", "dom", "dom.iterable"], module: "esnext", moduleResolution: "bundler" }, app);
+  });
+
+  const node = { types: ["node"], typeRoots: [join(tools, "@types")] };
+
+  it("compiles without the DOM library: with no types of the web at all, and with those of Node", async () => {
+    const app = await source("typed-without-dom.ts");
+    await check({ lib: ["es2022"] }, app);
+    await check({ lib: ["es2022"], module: "esnext", moduleResolution: "bundler" }, app);
+    await check({ lib: ["es2022"], ...node }, app);
+  });
+
+  for (const entry of ["sandglass", "sandglass/inline", "sandglass/react", "sandglass/service-worker", "sandglass/uplot"]) {
+    it(`compiles without the DOM library where it imports ${entry} alone`, () =>
+      check({ lib: ["es2022"] }, `export type * from ${JSON.stringify(entry)};\n`));
+  }
+
+  it("with the types of Node alone has Node's own", async () => {
+    await check({ lib: ["es2022"], ...node }, await source("typed-for-node.ts"));
   });
 });
 
