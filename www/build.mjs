@@ -43,7 +43,11 @@ function stamped(file) {
  */
 async function glueFactory() {
   let source = readFileSync(glue, "utf8");
-  if (!/function __wbg_finalize_init\(instance, module\)/.test(source) || !/function __wbg_get_imports\(\)/.test(source) || !/ __destroy_into_raw\(\)/.test(source)) {
+  if (
+    !/function __wbg_finalize_init\(instance, module\)/.test(source) ||
+    !/function __wbg_get_imports\(\)/.test(source) ||
+    !/ __destroy_into_raw\(\)/.test(source)
+  ) {
     throw new Error("the glue of wasm-bindgen has changed: what starts an instance, or lets go of one, was not found");
   }
   // Its own way to start looks for the module in all places it knows; here there always is a compiled one.
@@ -75,7 +79,8 @@ export function abandon(engine) {
   });
   const code = outputFiles[0].text;
   const exported = /export \{([^}]*)\};\s*$/.exec(code);
-  if (exported === null || code.includes("import.meta")) throw new Error("the glue of wasm-bindgen has changed: it cannot be made the body of a function");
+  if (exported === null || code.includes("import.meta"))
+    throw new Error("the glue of wasm-bindgen has changed: it cannot be made the body of a function");
   const names = exported[1].split(",").map((name) => name.trim());
   return `export function createGlue() {\n${code.slice(0, exported.index)}\nreturn { ${names.join(", ")} };\n}\n`;
 }
@@ -158,7 +163,9 @@ for (const name of readdirSync(dist).filter((name) => name.endsWith(".js"))) {
 
 const types = join(dist, "types");
 for (const project of ["tsconfig.json", "tsconfig.arrow.json"])
-  execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", join(www, project), "--outDir", types], { stdio: "inherit" });
+  execFileSync(process.execPath, [join(www, "node_modules/typescript/bin/tsc"), "-p", join(www, project), "--outDir", types], {
+    stdio: "inherit",
+  });
 for (const room of ["api", "react"]) mkdirSync(join(dist, room));
 for (const name of DECLARATIONS) {
   // The sources' comments on themselves are not for those who read declarations.

@@ -14,7 +14,9 @@ import { LiveRoom } from "./views/live_room";
 import { OpenRoom } from "./views/open_room";
 
 /** The rooms with the picture are fetched when somebody wants to go there. */
-const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(undefined);
+const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(
+  undefined,
+);
 const player = signal<Player | undefined>(undefined);
 const explore = signal<typeof import("./explore/room") | undefined>(undefined);
 /** Why the code of a room could not be had. */
@@ -73,7 +75,11 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
             (opening.value === undefined || opening.value.problem !== "") && <Explore.NoSnapshot source={view} onOpen={openFiles} />
           ))
         ) : room === "open" ? (
-          guest ? <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={close} /> : <OpenRoom />
+          guest ? (
+            <guest.Room key={guest.snapshot.feed.id} snapshot={guest.snapshot} onClose={close} />
+          ) : (
+            <OpenRoom />
+          )
         ) : room === "live" ? (
           <LiveRoom session={session} charts={charts} />
         ) : missing.value ? (

@@ -149,11 +149,30 @@ export class ChartFeed {
   }
 }
 
-const NO_LINES: Drawn = { key: "", names: [], unit: unitOf("", false), rate: false, windowMs: 0, table: align([]), matched: 0, samples: 0, tookMs: 0, start: 0, end: 0 };
+const NO_LINES: Drawn = {
+  key: "",
+  names: [],
+  unit: unitOf("", false),
+  rate: false,
+  windowMs: 0,
+  table: align([]),
+  matched: 0,
+  samples: 0,
+  tookMs: 0,
+  start: 0,
+  end: 0,
+};
 
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
-async function read(database: Database, selector: string, rate: boolean, start: number, end: number, pixels: number): Promise<Omit<Drawn, "tookMs">> {
+async function read(
+  database: Database,
+  selector: string,
+  rate: boolean,
+  start: number,
+  end: number,
+  pixels: number,
+): Promise<Omit<Drawn, "tookMs">> {
   const windowMs = Math.max(LEAST_WINDOW_MS, ((end - start) / pixels) * WINDOW_PIXELS);
   // The first point of a rate needs the window before it.
   const range = { start: rate ? start - windowMs * 1.5 : start, end };

@@ -57,7 +57,10 @@ function recall(): { selector: string; rate: boolean }[] {
   try {
     const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
     if (!Array.isArray(found)) return [];
-    return found.filter((item) => typeof item?.selector === "string" && item.selector !== "").slice(0, MOST_CHARTS).map(({ selector, rate }) => ({ selector, rate: rate === true }));
+    return found
+      .filter((item) => typeof item?.selector === "string" && item.selector !== "")
+      .slice(0, MOST_CHARTS)
+      .map(({ selector, rate }) => ({ selector, rate: rate === true }));
   } catch {
     return [];
   }

@@ -25,7 +25,8 @@ export async function keptNames(): Promise<string[]> {
 /** Makes a database of that name and has it filled. Of a try that fails nothing is left. */
 export async function keepAs<T>(name: string, fill: (database: Database) => Promise<T>): Promise<T> {
   // Even to open one would change what it remembers of its settings.
-  if (name === OWN_DATABASE || (await databases()).includes(name)) throw new Error(`This browser has a database “${name}” already. Choose another name.`);
+  if (name === OWN_DATABASE || (await databases()).includes(name))
+    throw new Error(`This browser has a database “${name}” already. Choose another name.`);
   const database = await open({ name, retention: "100y", ifLocked: "fail" });
   // Before it is filled, so that one can remove what a tab leaves that ends in the midst of it.
   remember([...remembered(), name]);

@@ -104,7 +104,8 @@ function openExample(address: string): Promise<void> {
 /** Opens a database that was kept before. Anybody can write an address: a name that is not known must not become a database. */
 function openKept(name: string, address: string): Promise<void> {
   return openWith(name, address, { of: "kept", name }, async ({ OpenedSnapshot: Opened }) => {
-    if (!(await keptNames()).includes(name)) throw new Error("This browser keeps no snapshot of this name: it was removed, or is in another browser.");
+    if (!(await keptNames()).includes(name))
+      throw new Error("This browser keeps no snapshot of this name: it was removed, or is in another browser.");
     return Opened.openKept(name);
   });
 }

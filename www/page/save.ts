@@ -39,7 +39,10 @@ export interface Named {
 export function pngOf(figure: HTMLElement, title: string): Promise<Blob | null> {
   const plot = figure.querySelector<HTMLCanvasElement>(".plot canvas");
   if (!plot) return Promise.resolve(null);
-  const names = [...figure.querySelectorAll(".legend li")].map((item, i) => ({ name: item.querySelector(".name")?.textContent ?? "", colour: `--line-${i + 1}` }));
+  const names = [...figure.querySelectorAll(".legend li")].map((item, i) => ({
+    name: item.querySelector(".name")?.textContent ?? "",
+    colour: `--line-${i + 1}`,
+  }));
   return pictureOf(plot, title, names);
 }
 

@@ -225,7 +225,11 @@ export class Session {
     const handles = scrape.map((series) => database.series(series.labels));
 
     const now = Math.floor(Date.now() / 1000) * 1000;
-    let last = await this.#resume(database, machine, scrape.map((series) => series.labels));
+    let last = await this.#resume(
+      database,
+      machine,
+      scrape.map((series) => series.labels),
+    );
     const begun = last === undefined;
     const stretches = begun ? instants(now) : [];
     if (begun) {
@@ -270,7 +274,10 @@ export class Session {
         lastValues.set(identity(series.labels), series.values.at(-1) ?? Number.NaN);
         last = Math.max(last, series.timestamps.at(-1) ?? 0);
       }
-      machine.resume(labels.map((set) => lastValues.get(identity(set)) ?? Number.NaN), SEED + Math.floor(last / 1000));
+      machine.resume(
+        labels.map((set) => lastValues.get(identity(set)) ?? Number.NaN),
+        SEED + Math.floor(last / 1000),
+      );
       return last;
     }
     return undefined;

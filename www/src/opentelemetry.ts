@@ -9,7 +9,7 @@ import type { Database } from "./api/database.js";
 import type { OpenOptions } from "./api/options.js";
 import type { Labels } from "./api/samples.js";
 
-/** What {@link PushMetricExporter.export} is told in the end. */
+/** What the call `export` of a `PushMetricExporter` is told in the end. */
 export type ExportResult = Parameters<Parameters<PushMetricExporter["export"]>[1]>[0];
 
 /** Where the metrics go. */

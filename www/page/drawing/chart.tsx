@@ -144,7 +144,11 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
   return (
     <div
       class="tooltip"
-      style={rightHalf ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` } : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }}
+      style={
+        rightHalf
+          ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` }
+          : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }
+      }
       aria-hidden="true"
     >
       <p>{moment(reading.time * 1000)}</p>
@@ -153,7 +157,9 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
           <li key={name + index}>
             <span class="swatch" style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
             <span class="name">{name}</span>
-            <span class="value">{reading.values[index] == null ? "–" : withUnit(reading.values[index] as number, drawn.unit, drawn.rate)}</span>
+            <span class="value">
+              {reading.values[index] == null ? "–" : withUnit(reading.values[index] as number, drawn.unit, drawn.rate)}
+            </span>
           </li>
         ))}
       </ul>
@@ -162,7 +168,9 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
 }
 
 function spoken(drawn: Drawn, { time, values }: Reading): string {
-  const said = drawn.names.map((name, i) => `${name} ${values[i] == null ? "nothing" : withUnit(values[i] as number, drawn.unit, drawn.rate)}`);
+  const said = drawn.names.map(
+    (name, i) => `${name} ${values[i] == null ? "nothing" : withUnit(values[i] as number, drawn.unit, drawn.rate)}`,
+  );
   return `${moment(time * 1000)}: ${said.join(", ")}`;
 }
 
@@ -220,13 +228,24 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
     },
     axes: [
       { ...axis, size: AXIS_HEIGHT, gap: 8, space: element.clientWidth < 500 ? 58 : 76, values: timeLabels },
-      { ...axis, size: AXIS_WIDTH[drawn.unit], space: 44, values: (_, splits) => splits.map((value) => withUnit(value, drawn.unit, drawn.rate)) },
+      {
+        ...axis,
+        size: AXIS_WIDTH[drawn.unit],
+        space: 44,
+        values: (_, splits) => splits.map((value) => withUnit(value, drawn.unit, drawn.rate)),
+      },
     ],
     series: [
       {},
       ...drawn.names.map((name, index): uPlot.Series => {
         const stroke = colour(`--line-${index + 1}`);
-        return { label: name, stroke, width: 1.6, points: { show: false }, ...(single && { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` }) };
+        return {
+          label: name,
+          stroke,
+          width: 1.6,
+          points: { show: false },
+          ...(single && { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` }),
+        };
       }),
     ],
     hooks: {

@@ -64,7 +64,9 @@ export function layOut(house: House, width: number, height: number, focus: strin
   const hidden = focus === undefined ? Math.max(0, names.length - fitting) : 0;
   shown = shown.slice(-fitting);
   // A month with more in it gets more room, yet the smallest can still be seen.
-  const weights = shown.map((name) => 1 + Math.log2(1 + [...(house.months.get(name)?.parts.values() ?? [])].reduce((sum, part) => sum + part.bytes, 0)) / 6);
+  const weights = shown.map(
+    (name) => 1 + Math.log2(1 + [...(house.months.get(name)?.parts.values() ?? [])].reduce((sum, part) => sum + part.bytes, 0)) / 6,
+  );
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const top = 46;
   const bottom = height - 22;
@@ -91,7 +93,10 @@ export function layOut(house: House, width: number, height: number, focus: strin
     const parts = [...(month?.parts.values() ?? [])];
     const above = parts.filter((part) => part.class === "inmemory").sort((a, b) => a.id - b.id);
     const below = parts.filter((part) => part.class !== "inmemory").sort((a, b) => b.bytes - a.bytes || a.id - b.id);
-    glass.bricks = [...pack(glass, above, glass.neck - 10, heapY + 26), ...pack(glass, below, glass.bottom - 6, glass.neck + (glass.bottom - glass.neck) * 0.2)];
+    glass.bricks = [
+      ...pack(glass, above, glass.neck - 10, heapY + 26),
+      ...pack(glass, below, glass.bottom - 6, glass.neck + (glass.bottom - glass.neck) * 0.2),
+    ];
     return glass;
   });
   return { glasses, hidden, margin };

@@ -42,11 +42,18 @@ export function Lanes(props: { session: Session; pointed: Part | undefined; onPo
   return (
     <div class={stacked ? "lanes stacked" : "lanes"} ref={frame}>
       {!stacked && width > 0 && <Captions width={width} bigFrom={bigPartBytes(session.state.value?.config.memoryBytes ?? 0)} />}
-      {width > 0 && shown.map((partition) => <LaneView key={partition.name} partition={partition} lane={layOut(partition, width, stacked, at)} {...props} />)}
+      {width > 0 &&
+        shown.map((partition) => (
+          <LaneView key={partition.name} partition={partition} lane={layOut(partition, width, stacked, at)} {...props} />
+        ))}
       {width > 0 && shown.length === 0 && <div class="lane-empty" />}
       {older.length > 0 && (
         <p class="older">
-          and {plural(older.length, "older month")} with {plural(older.reduce((sum, { parts }) => sum + parts.size, 0), "part")}
+          and {plural(older.length, "older month")} with{" "}
+          {plural(
+            older.reduce((sum, { parts }) => sum + parts.size, 0),
+            "part",
+          )}
         </p>
       )}
     </div>

@@ -91,7 +91,13 @@ export function layOut(partition: Partition, width: number, stacked: boolean, at
     const room = raw.width - 2 * PADDING;
     const each = Math.min(64, (room - gap * (partition.shards.length - 1)) / Math.max(1, partition.shards.length));
     const all = each * partition.shards.length + gap * (partition.shards.length - 1);
-    return { x: raw.x + (raw.width - all) / 2 + index * (each + gap), y: raw.y + headroom, width: each, height: raw.height - headroom - PADDING, ...shard };
+    return {
+      x: raw.x + (raw.width - all) / 2 + index * (each + gap),
+      y: raw.y + headroom,
+      width: each,
+      height: raw.height - headroom - PADDING,
+      ...shard,
+    };
   });
 
   const blocks: Block[] = [];

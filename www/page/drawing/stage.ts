@@ -77,7 +77,13 @@ export class Stage {
     }
     const merging = new Set(drawn.merging?.sources.map(({ id }) => id));
     for (const brick of this.#moving.values()) {
-      drawBrick(context, brick, drawn, palette, merging.has(brick.part.id) || (brick.part.readBy !== undefined && drawn.merging === undefined));
+      drawBrick(
+        context,
+        brick,
+        drawn,
+        palette,
+        merging.has(brick.part.id) || (brick.part.readBy !== undefined && drawn.merging === undefined),
+      );
     }
     const { merging: shown } = drawn;
     const where = shown && glasses.find(({ month }) => month === shown.sources[0]?.month);
@@ -126,7 +132,9 @@ export class Stage {
         const merge = brick.part.madeBy === undefined ? undefined : house.merges.findLast(({ id }) => id === brick.part.madeBy);
         const from = merge?.sources.map(({ id }) => this.#moving.get(id)?.now).find((rect) => rect !== undefined);
         if (merge?.reason === "flush") this.#streamUntil.set(glass.month, at + 700);
-        const start = anew ? brick : (from ?? { x: glass.x - 4, y: brick.part.class === "inmemory" ? glass.heap.y : glass.neck, width: 8, height: 4 });
+        const start = anew
+          ? brick
+          : (from ?? { x: glass.x - 4, y: brick.part.class === "inmemory" ? glass.heap.y : glass.neck, width: 8, height: 4 });
         this.#moving.set(brick.part.id, { part: brick.part, now: { ...start }, goal: brick, alpha: anew ? 1 : 0.2, goalAlpha: 1 });
       }
     }
@@ -135,7 +143,9 @@ export class Stage {
       moving.goalAlpha = 0;
       const merge = house.merges.findLast(({ sources }) => sources.some((source) => source.id === id));
       const into = merge?.output && this.#moving.get(merge.output.id)?.goal;
-      moving.goal = into ? { x: into.x + into.width * 0.3, y: into.y, width: into.width * 0.4, height: into.height } : { ...moving.now, y: moving.now.y + 30 };
+      moving.goal = into
+        ? { x: into.x + into.width * 0.3, y: into.y, width: into.width * 0.4, height: into.height }
+        : { ...moving.now, y: moving.now.y + 30 };
     }
   }
 
@@ -159,7 +169,8 @@ export class Stage {
   #grains(context: CanvasRenderingContext2D, glass: Glass, drawn: Drawn, palette: Palette, at: number): boolean {
     let seen = this.#grainsSeen.get(glass.month);
     if (!seen || seen.count > glass.grains.length) seen = { count: 0, bornAt: [] };
-    for (let i = seen.count; i < glass.grains.length; i++) seen.bornAt[i] = drawn.reducedMotion ? 0 : at + Math.min(160, (i - seen.count) * 4);
+    for (let i = seen.count; i < glass.grains.length; i++)
+      seen.bornAt[i] = drawn.reducedMotion ? 0 : at + Math.min(160, (i - seen.count) * 4);
     seen.count = glass.grains.length;
     seen.bornAt.length = seen.count;
     this.#grainsSeen.set(glass.month, seen);
@@ -344,7 +355,13 @@ function fineStrip(composition: Composition, palette: Palette): HTMLCanvasElemen
   return strip;
 }
 
-function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Moving, drawn: Drawn, palette: Palette, merging: boolean): void {
+function drawBrick(
+  context: CanvasRenderingContext2D,
+  { part, now, alpha }: Moving,
+  drawn: Drawn,
+  palette: Palette,
+  merging: boolean,
+): void {
   const { x, y, width, height } = now;
   context.globalAlpha = alpha;
   context.fillStyle = partColour(palette, part);
@@ -393,7 +410,14 @@ function drawBrick(context: CanvasRenderingContext2D, { part, now, alpha }: Movi
 }
 
 /** From the sources of a merge to where they meet. */
-function flows(context: CanvasRenderingContext2D, moving: ReadonlyMap<number, Moving>, merging: { sources: readonly HousePart[]; progress: number }, glass: Glass, palette: Palette, at: number): void {
+function flows(
+  context: CanvasRenderingContext2D,
+  moving: ReadonlyMap<number, Moving>,
+  merging: { sources: readonly HousePart[]; progress: number },
+  glass: Glass,
+  palette: Palette,
+  at: number,
+): void {
   const rects = merging.sources.flatMap(({ id }) => moving.get(id)?.now ?? []);
   if (rects.length === 0) return;
   const { x } = glass;
@@ -426,4 +450,3 @@ function flows(context: CanvasRenderingContext2D, moving: ReadonlyMap<number, Mo
   context.roundRect(x - width / 2 + 2, y - 6, Math.max(0, (width - 4) * merging.progress), 14, 3);
   context.fill();
 }
-

@@ -9,7 +9,9 @@ export function Asked({ explorer }: { explorer: Explorer }) {
   return (
     <div class={style.metrics}>
       <p class="note" role="status">
-        {queries.length === 0 ? "Queries that you run are listed here. They stay in this browser." : "A click runs a query again. The list stays in this browser."}
+        {queries.length === 0
+          ? "Queries that you run are listed here. They stay in this browser."
+          : "A click runs a query again. The list stays in this browser."}
       </p>
       {queries.length > 0 && (
         <>

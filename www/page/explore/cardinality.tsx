@@ -44,7 +44,9 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
   const narrower = (condition: string): string => {
     const inner = /^\{(.*)\}$/s.exec(selector.trim())?.[1]?.replace(/,\s*$/, "");
     if (selector.trim() === "" || inner === "") return `{${condition}}`;
-    return inner === undefined ? selector.trim().replace(/\}?$/, (end) => (end ? `,${condition}}` : `{${condition}}`)) : `{${inner},${condition}}`;
+    return inner === undefined
+      ? selector.trim().replace(/\}?$/, (end) => (end ? `,${condition}}` : `{${condition}}`))
+      : `{${inner},${condition}}`;
   };
 
   return (
@@ -57,11 +59,23 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
       >
         <label>
           Series that match
-          <input value={typed.selector} placeholder="all" autocomplete="off" spellcheck={false} onInput={(event) => setTyped({ ...typed, selector: event.currentTarget.value })} />
+          <input
+            value={typed.selector}
+            placeholder="all"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => setTyped({ ...typed, selector: event.currentTarget.value })}
+          />
         </label>
         <label>
           Values of the label
-          <input value={typed.focus} placeholder="none" autocomplete="off" spellcheck={false} onInput={(event) => setTyped({ ...typed, focus: event.currentTarget.value })} />
+          <input
+            value={typed.focus}
+            placeholder="none"
+            autocomplete="off"
+            spellcheck={false}
+            onInput={(event) => setTyped({ ...typed, focus: event.currentTarget.value })}
+          />
         </label>
         <button type="submit">Count</button>
         {selector !== "" && (
@@ -78,15 +92,40 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
       {counted && (
         <>
           <p class="note" role="status" data-counted="">
-            {grouped(counted.series)} series of {plural(counted.metrics, "metric")}, with {plural(counted.labels, "label")} and {plural(counted.pairs, "pair")} of label and value, on the days of the range.
+            {grouped(counted.series)} series of {plural(counted.metrics, "metric")}, with {plural(counted.labels, "label")} and{" "}
+            {plural(counted.pairs, "pair")} of label and value, on the days of the range.
           </p>
           <div class={style.lists}>
-            <List title="Metrics with most series" of={counted.byMetric} whole={counted.series} hint="count this one alone" onChoose={(name) => count({ selector: narrower(pair("__name__", name)) })} />
+            <List
+              title="Metrics with most series"
+              of={counted.byMetric}
+              whole={counted.series}
+              hint="count this one alone"
+              onChoose={(name) => count({ selector: narrower(pair("__name__", name)) })}
+            />
             {focus !== "" && (
-              <List title={`Values of ${focus} with most series`} of={counted.byFocus} whole={counted.series} hint="count these alone" onChoose={(value) => count({ selector: narrower(pair(focus, value)) })} />
+              <List
+                title={`Values of ${focus} with most series`}
+                of={counted.byFocus}
+                whole={counted.series}
+                hint="count these alone"
+                onChoose={(value) => count({ selector: narrower(pair(focus, value)) })}
+              />
             )}
-            <List title="Labels with most values" of={counted.valuesOfLabel} whole={counted.valuesOfLabel[0]?.count ?? 1} hint="look at its values" onChoose={(name) => count({ focus: name })} />
-            <List title="Labels with most series" of={counted.byLabel} whole={counted.series} hint="look at its values" onChoose={(name) => count({ focus: name })} />
+            <List
+              title="Labels with most values"
+              of={counted.valuesOfLabel}
+              whole={counted.valuesOfLabel[0]?.count ?? 1}
+              hint="look at its values"
+              onChoose={(name) => count({ focus: name })}
+            />
+            <List
+              title="Labels with most series"
+              of={counted.byLabel}
+              whole={counted.series}
+              hint="look at its values"
+              onChoose={(name) => count({ focus: name })}
+            />
             <List
               title="Pairs with most series"
               of={counted.byPair}
@@ -104,7 +143,19 @@ export function Cardinality({ explorer }: { explorer: Explorer }) {
   );
 }
 
-function List({ title, of, whole, hint, onChoose }: { title: string; of: readonly Heaviest[]; whole: number; hint: string; onChoose: (name: string, at: number) => void }) {
+function List({
+  title,
+  of,
+  whole,
+  hint,
+  onChoose,
+}: {
+  title: string;
+  of: readonly Heaviest[];
+  whole: number;
+  hint: string;
+  onChoose: (name: string, at: number) => void;
+}) {
   return (
     <section>
       <h3>

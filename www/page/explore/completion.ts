@@ -31,7 +31,9 @@ class DatabaseClient implements PrometheusClient {
 
   labelNames(metric?: string): Promise<string[]> {
     const selector = selectorOf(metric, [], "");
-    return this.#ask(`names ${selector}`, (database) => database.labelNames(selector)).then((names) => names.filter((name) => name !== "__name__"));
+    return this.#ask(`names ${selector}`, (database) => database.labelNames(selector)).then((names) =>
+      names.filter((name) => name !== "__name__"),
+    );
   }
 
   labelValues(label: string, metric?: string, matchers?: Matchers): Promise<string[]> {
@@ -120,6 +122,7 @@ function quoted(option: Completion, before: string): Completion {
   const inQuotes = /["'`]$/.test(before);
   if (option.type === "text" || (option.type === "constant" && inQuotes)) return { ...option, apply: text.slice(1, -1) };
   if (option.type !== "constant" || PLAIN_NAME.test(option.label)) return option;
-  const isLabel = before.lastIndexOf("{") > before.lastIndexOf("}") || /\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*$/i.test(before);
+  const isLabel =
+    before.lastIndexOf("{") > before.lastIndexOf("}") || /\b(by|without|on|ignoring|group_left|group_right)\s*\([^)]*$/i.test(before);
   return { ...option, apply: isLabel ? text : `{${text}}` };
 }

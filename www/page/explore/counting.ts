@@ -28,10 +28,17 @@ const MOST_SERIES = 300_000;
 const LISTED = 15;
 
 /** Counts the series that exist on the days of a range. */
-export async function countSeries(database: Database, selector: string, focus: string, range: Pick<Range, "start" | "end">, signal: AbortSignal): Promise<Counted> {
+export async function countSeries(
+  database: Database,
+  selector: string,
+  focus: string,
+  range: Pick<Range, "start" | "end">,
+  signal: AbortSignal,
+): Promise<Counted> {
   const within = { start: range.start, end: range.end, signal };
   const series = await database.count(selector || undefined, within);
-  if (series > MOST_SERIES) throw new Error(`${series} series match, and up to ${MOST_SERIES} are counted here. Narrow the selector or the range.`);
+  if (series > MOST_SERIES)
+    throw new Error(`${series} series match, and up to ${MOST_SERIES} are counted here. Narrow the selector or the range.`);
   return counted(await database.labels(selector || undefined, within), focus);
 }
 
@@ -51,7 +58,9 @@ export function counted(sets: readonly Record<string, string>[], focus: string):
       if (label === focus) add(focused, value);
     }
   }
-  const pairs = [...values].flatMap(([label, found]) => [...found].map(([value, count]) => ({ label, value, name: `${label}=${JSON.stringify(value)}`, count })));
+  const pairs = [...values].flatMap(([label, found]) =>
+    [...found].map(([value, count]) => ({ label, value, name: `${label}=${JSON.stringify(value)}`, count })),
+  );
   return {
     series: sets.length,
     metrics: metrics.size,
@@ -67,4 +76,8 @@ export function counted(sets: readonly Record<string, string>[], focus: string):
 
 const heavier = (a: Heaviest, b: Heaviest): number => b.count - a.count || (a.name < b.name ? -1 : 1);
 
-const heaviest = (counts: ReadonlyMap<string, number>): Heaviest[] => [...counts].map(([name, count]) => ({ name, count })).sort(heavier).slice(0, LISTED);
+const heaviest = (counts: ReadonlyMap<string, number>): Heaviest[] =>
+  [...counts]
+    .map(([name, count]) => ({ name, count }))
+    .sort(heavier)
+    .slice(0, LISTED);

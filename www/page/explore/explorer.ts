@@ -137,7 +137,9 @@ export class Explorer {
     const view = { ...this.view.peek(), ...part };
     const hash = hashOf(view);
     const state = { before: this.before.peek() };
-    const asksAnew = (["queries", "dialect", "from", "to", "step", "refresh", "shape"] as const).some((key) => part[key] !== undefined) || part.isTraced === true;
+    const asksAnew =
+      (["queries", "dialect", "from", "to", "step", "refresh", "shape"] as const).some((key) => part[key] !== undefined) ||
+      part.isTraced === true;
     this.view.value = view;
     this.#read = hash;
     if (hash !== location.hash) {
@@ -258,7 +260,11 @@ export class Explorer {
     const middle = (first + last) / 2 + share * width;
     const [start, end] = [middle - (width * factor) / 2, middle + (width * factor) / 2];
     if (Math.abs(start) > 8e15 || Math.abs(end) > 8e15) return;
-    this.change({ from: written(Math.round(start)), to: written(Math.round(end)), refresh: this.isLive.peek() ? "" : this.view.peek().refresh });
+    this.change({
+      from: written(Math.round(start)),
+      to: written(Math.round(end)),
+      refresh: this.isLive.peek() ? "" : this.view.peek().refresh,
+    });
   }
 
   now(): number {
@@ -297,10 +303,13 @@ export class Explorer {
     if (!range) return;
     const control = (this.#control = new AbortController());
     const { signal } = control;
-    if (view.refresh === "live" && view.shape !== "table" && view.shape !== "raw" && isRelative(view.to)) return this.#follow(database, range, control);
+    if (view.refresh === "live" && view.shape !== "table" && view.shape !== "raw" && isRelative(view.to))
+      return this.#follow(database, range, control);
     this.asking.value = !this.answers.peek().every(isEmpty) || this.shown.peek() === undefined;
     const answers = await Promise.all(
-      view.queries.map(({ expression, isHidden }) => (isHidden || expression === "" ? undefined : answerOf(database, expression, view, range, signal))),
+      view.queries.map(({ expression, isHidden }) =>
+        isHidden || expression === "" ? undefined : answerOf(database, expression, view, range, signal),
+      ),
     );
     if (signal.aborted) return;
     this.asking.value = false;

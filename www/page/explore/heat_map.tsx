@@ -19,7 +19,17 @@ interface Cell {
   column: number;
 }
 
-export function HeatMap({ heat, step, onZoom, onBack }: { heat: Heat; step: number; onZoom: (start: number, end: number) => void; onBack: () => void }) {
+export function HeatMap({
+  heat,
+  step,
+  onZoom,
+  onBack,
+}: {
+  heat: Heat;
+  step: number;
+  onZoom: (start: number, end: number) => void;
+  onBack: () => void;
+}) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const [width, setWidth] = useState(0);
   const [scheme, setScheme] = useState(0);
@@ -65,7 +75,10 @@ export function HeatMap({ heat, step, onZoom, onBack }: { heat: Heat; step: numb
     setByKeys(true);
     setCell(
       cell
-        ? { row: Math.min(heat.rows.length - 1, Math.max(0, cell.row + up)), column: Math.min(columns - 1, Math.max(0, cell.column + across)) }
+        ? {
+            row: Math.min(heat.rows.length - 1, Math.max(0, cell.row + up)),
+            column: Math.min(columns - 1, Math.max(0, cell.column + across)),
+          }
         : { row: 0, column: columns - 1 },
     );
   };
@@ -117,7 +130,12 @@ export function HeatMap({ heat, step, onZoom, onBack }: { heat: Heat; step: numb
         {drag && (
           <i
             class={style.chosen}
-            style={{ left: `${AXIS_WIDTH + Math.min(drag.from, drag.to)}px`, width: `${Math.abs(drag.to - drag.from)}px`, top: `${PADDING.top}px`, height: `${inner.height}px` }}
+            style={{
+              left: `${AXIS_WIDTH + Math.min(drag.from, drag.to)}px`,
+              width: `${Math.abs(drag.to - drag.from)}px`,
+              top: `${PADDING.top}px`,
+              height: `${inner.height}px`,
+            }}
           />
         )}
       </div>
@@ -125,7 +143,9 @@ export function HeatMap({ heat, step, onZoom, onBack }: { heat: Heat; step: numb
       <p class="hidden" role="status">
         {isByKeys ? told : ""}
       </p>
-      {heat.histograms > 1 && <p class="note">{heat.histograms} histograms are added up. A query such as sum by (le) (rate(…)) says which.</p>}
+      {heat.histograms > 1 && (
+        <p class="note">{heat.histograms} histograms are added up. A query such as sum by (le) (rate(…)) says which.</p>
+      )}
     </div>
   );
 }
@@ -169,7 +189,12 @@ function draw(canvas: HTMLCanvasElement, heat: Heat, step: number, width: number
   context.textBaseline = "middle";
   const every = Math.ceil(LABEL_SPACE / cell.height);
   heat.rows.forEach(({ high }, row) => {
-    if (row % every === 0) context.fillText(bound(high), AXIS_WIDTH - 8, PADDING.top + (heat.rows.length - 1 - row) * cell.height + Math.min(cell.height / 2, 8));
+    if (row % every === 0)
+      context.fillText(
+        bound(high),
+        AXIS_WIDTH - 8,
+        PADDING.top + (heat.rows.length - 1 - row) * cell.height + Math.min(cell.height / 2, 8),
+      );
   });
   context.textAlign = "center";
   const start = heat.times[0] ?? 0;

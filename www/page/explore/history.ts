@@ -22,7 +22,8 @@ const isAsked = (found: unknown): found is Asked => {
 export function withNew(before: readonly Asked[], now: readonly Asked[]): Asked[] {
   const wanted = now.filter(({ expression }) => expression !== "" && expression.length <= MOST_CHARACTERS);
   const all = [...wanted, ...before];
-  const isFirst = ({ expression, dialect }: Asked, at: number) => all.findIndex((other) => other.expression === expression && other.dialect === dialect) === at;
+  const isFirst = ({ expression, dialect }: Asked, at: number) =>
+    all.findIndex((other) => other.expression === expression && other.dialect === dialect) === at;
   return all.filter(isFirst).slice(0, MOST);
 }
 

@@ -21,7 +21,8 @@ const ENDS_OPERAND = /[\w)}\]]/;
 function standIn(token: string, before: string, after: string): { text: string; isOperator: boolean } | undefined {
   const name = token.toLowerCase();
   const next = after.trimStart();
-  if (AS_OPERATOR.has(name) && ENDS_OPERAND.test(before.trimEnd().slice(-1)) && !/^[=!,]/.test(next)) return { text: "or", isOperator: true };
+  if (AS_OPERATOR.has(name) && ENDS_OPERAND.test(before.trimEnd().slice(-1)) && !/^[=!,]/.test(next))
+    return { text: "or", isOperator: true };
   const word = WORDS.metricsql.get(name);
   if (!word || (token === name && WORDS.promql.has(name))) return undefined;
   const isAggregated = word.isAggregation && /^(\(|(by|without)\b)/i.test(next);
@@ -33,7 +34,10 @@ function standIn(token: string, before: string, after: string): { text: string; 
 
 /** The text as Prometheus' grammar can read it. */
 export const asPromql = (text: string): string =>
-  text.replace(TOKEN, (token, at: number) => standIn(token, text.slice(0, at), text.slice(at + token.length))?.text.padEnd(token.length) ?? token);
+  text.replace(
+    TOKEN,
+    (token, at: number) => standIn(token, text.slice(0, at), text.slice(at + token.length))?.text.padEnd(token.length) ?? token,
+  );
 
 const FUNCTION = Decoration.mark({ attributes: { style: "color: var(--accent)" } });
 const OPERATOR = Decoration.mark({ attributes: { style: "color: var(--small); font-weight: 600" } });

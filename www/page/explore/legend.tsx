@@ -15,7 +15,17 @@ const ROWS = 12;
 
 const HEADS: Record<SortKey, string> = { name: "Series", last: "Last", min: "Least", mean: "Mean", max: "Greatest" };
 
-export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; lines: Lines; lit: ReadonlySet<string>; cursor: Signal<Cursor | undefined> }) {
+export function Legend({
+  explorer,
+  lines,
+  lit,
+  cursor,
+}: {
+  explorer: Explorer;
+  lines: Lines;
+  lit: ReadonlySet<string>;
+  cursor: Signal<Cursor | undefined>;
+}) {
   const [isLong, setLong] = useState(false);
   const view = explorer.view.value;
   const at = cursor.value;
@@ -26,7 +36,8 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
 
   const choose = (key: string, isMore: boolean) => {
     let chosen: string[];
-    if (isMore) chosen = all.map((line) => line.key).filter((other) => (other === key ? !(isChosen && lit.has(key)) : isChosen && lit.has(other)));
+    if (isMore)
+      chosen = all.map((line) => line.key).filter((other) => (other === key ? !(isChosen && lit.has(key)) : isChosen && lit.has(other)));
     else chosen = isChosen && lit.size === 1 && lit.has(key) ? [] : [key];
     explorer.change({ lit: chosen.length === lines.lines.length ? [] : chosen }, "replace");
   };
@@ -59,7 +70,13 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
                 <th key={key} scope="col" aria-sort={view.sort === key ? (view.isDescending ? "descending" : "ascending") : undefined}>
                   <button type="button" onClick={() => sort(key)}>
                     {key !== "name" && arrow(key)}
-                    {key === "last" && at ? <time>{isOneDay ? clock((lines.times[at.index] ?? 0) * 1000) : instantText((lines.times[at.index] ?? 0) * 1000)}</time> : HEADS[key]}
+                    {key === "last" && at ? (
+                      <time>
+                        {isOneDay ? clock((lines.times[at.index] ?? 0) * 1000) : instantText((lines.times[at.index] ?? 0) * 1000)}
+                      </time>
+                    ) : (
+                      HEADS[key]
+                    )}
                     {key === "name" && arrow(key)}
                   </button>
                 </th>
@@ -70,7 +87,12 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
             {rows.map((line) => (
               <tr key={line.key} class={lit.has(line.key) ? undefined : style.unlit}>
                 <th scope="row">
-                  <button type="button" aria-pressed={isChosen && lit.has(line.key)} onClick={(event) => choose(line.key, event.ctrlKey || event.metaKey)} title={line.name}>
+                  <button
+                    type="button"
+                    aria-pressed={isChosen && lit.has(line.key)}
+                    onClick={(event) => choose(line.key, event.ctrlKey || event.metaKey)}
+                    title={line.name}
+                  >
                     <Swatch place={line.place} />
                     <bdi>{line.name}</bdi>
                   </button>
@@ -97,7 +119,8 @@ export function Legend({ explorer, lines, lit, cursor }: { explorer: Explorer; l
         )}
         {lines.total > lines.lines.length && (
           <p class="note">
-            The first {Math.min(MOST_LINES, lines.lines.length)} of {lines.total} series are drawn. topk, or a narrower selector, shows those that matter.
+            The first {Math.min(MOST_LINES, lines.lines.length)} of {lines.total} series are drawn. topk, or a narrower selector, shows
+            those that matter.
           </p>
         )}
       </div>

@@ -126,7 +126,17 @@ export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBac
 }
 
 /** The lines next to the pointer and what they say there. */
-function Tip({ lines, drawn, cursor, plot }: { lines: Lines; drawn: readonly Line[]; cursor: Signal<Cursor | undefined>; plot: { current: { uplot: uPlot } | undefined } }) {
+function Tip({
+  lines,
+  drawn,
+  cursor,
+  plot,
+}: {
+  lines: Lines;
+  drawn: readonly Line[];
+  cursor: Signal<Cursor | undefined>;
+  plot: { current: { uplot: uPlot } | undefined };
+}) {
   const at = cursor.value;
   const uplot = plot.current?.uplot;
   if (!at || !uplot) return null;
@@ -144,7 +154,10 @@ function Tip({ lines, drawn, cursor, plot }: { lines: Lines; drawn: readonly Lin
     <div
       class={`tooltip ${style.tip}`}
       aria-hidden="true"
-      style={{ maxWidth: `min(30rem, ${room})`, ...(isRight ? { right: `${PADDING_RIGHT + at.width - at.left + 14}px` } : { left: `${AXIS_WIDTH + at.left + 12}px` }) }}
+      style={{
+        maxWidth: `min(30rem, ${room})`,
+        ...(isRight ? { right: `${PADDING_RIGHT + at.width - at.left + 14}px` } : { left: `${AXIS_WIDTH + at.left + 12}px` }),
+      }}
     >
       <p>{instantText((lines.times[at.index] ?? 0) * 1000)}</p>
       <ul>
@@ -166,20 +179,41 @@ export function Swatch({ place }: { place: number }) {
   const dash = dashOf(place);
   return (
     <svg class={style.swatch} width="16" height="4" aria-hidden="true">
-      <line x1="0" y1="2" x2="16" y2="2" stroke={`var(${colourOf(place)})`} stroke-width="3" stroke-dasharray={dash.map((length) => length / 1.5).join(" ")} />
+      <line
+        x1="0"
+        y1="2"
+        x2="16"
+        y2="2"
+        stroke={`var(${colourOf(place)})`}
+        stroke-width="3"
+        stroke-dasharray={dash.map((length) => length / 1.5).join(" ")}
+      />
     </svg>
   );
 }
 
 function spoken(lines: Lines, drawn: readonly Line[], { index }: Cursor): string {
-  const said = drawn.slice(0, MOST_TOLD).map(({ name, column }) => `${name} ${column[index] == null ? "no value" : valueText(column[index], lines.unit)}`);
+  const said = drawn
+    .slice(0, MOST_TOLD)
+    .map(({ name, column }) => `${name} ${column[index] == null ? "no value" : valueText(column[index], lines.unit)}`);
   return `${instantText((lines.times[index] ?? 0) * 1000)}: ${said.join(", ")}`;
 }
 
-function optionsFor(element: HTMLElement, lines: Lines, drawn: readonly Line[], isRaw: boolean, onZoom: (start: number, end: number) => void): uPlot.Options {
+function optionsFor(
+  element: HTMLElement,
+  lines: Lines,
+  drawn: readonly Line[],
+  isRaw: boolean,
+  onZoom: (start: number, end: number) => void,
+): uPlot.Options {
   const computed = getComputedStyle(element);
   const colour = (name: string) => computed.getPropertyValue(name).trim();
-  const axis = { stroke: colour("--muted"), font: `12px ${computed.fontFamily}`, grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
+  const axis = {
+    stroke: colour("--muted"),
+    font: `12px ${computed.fontFamily}`,
+    grid: { stroke: colour("--grid"), width: 1 },
+    ticks: { show: false },
+  };
   return {
     width: element.clientWidth,
     height: element.clientHeight,
@@ -188,7 +222,13 @@ function optionsFor(element: HTMLElement, lines: Lines, drawn: readonly Line[], 
     cursor: { drag: { x: true, y: false, setScale: false }, points: { size: 7, width: 1.5, fill: () => colour("--card") } },
     scales: { x: { time: true, auto: false }, y: { range: (_, low, high) => spread(low, high) } },
     axes: [
-      { ...axis, size: AXIS_HEIGHT, gap: 8, space: element.clientWidth < 500 ? 66 : 84, values: (_, splits, __, ___, step) => splits.map((split) => axisTime(split, step)) },
+      {
+        ...axis,
+        size: AXIS_HEIGHT,
+        gap: 8,
+        space: element.clientWidth < 500 ? 66 : 84,
+        values: (_, splits, __, ___, step) => splits.map((split) => axisTime(split, step)),
+      },
       { ...axis, size: AXIS_WIDTH, space: 44, values: (_, splits, __, ___, step) => axisValues(splits, step, lines.unit) },
     ],
     series: [

@@ -90,7 +90,9 @@ function thinned(series: SeriesData): SeriesData {
 function timesOf(axes: readonly ArrayLike<number>[]): number[] {
   const [first] = axes;
   if (!first) return [];
-  const isOne = axes.every((axis) => axis.length === first.length && axis[0] === first[0] && axis[axis.length - 1] === first[first.length - 1]);
+  const isOne = axes.every(
+    (axis) => axis.length === first.length && axis[0] === first[0] && axis[axis.length - 1] === first[first.length - 1],
+  );
   if (isOne) return Array.from(first);
   return [...new Set(axes.flatMap((axis) => Array.from(axis)))].sort((a, b) => a - b);
 }
@@ -118,13 +120,17 @@ function figuresOf(column: readonly (number | null)[]): Pick<Line, "min" | "max"
 
 function sharedOf(sets: readonly Record<string, string>[]): Record<string, string> {
   const [first = {}, ...others] = sets;
-  return Object.fromEntries(Object.entries(first).filter(([name, value]) => others.every((labels) => Object.hasOwn(labels, name) && labels[name] === value)));
+  return Object.fromEntries(
+    Object.entries(first).filter(([name, value]) => others.every((labels) => Object.hasOwn(labels, name) && labels[name] === value)),
+  );
 }
 
 /** name{label="value"}, as it can be asked for. */
 export function seriesText(labels: Record<string, string>, unlabelled = "{}"): string {
   const { __name__: name = "", ...others } = labels;
-  const conditions = Object.entries(others).map(([label, value]) => `${PLAIN_NAME.test(label) ? label : JSON.stringify(label)}=${JSON.stringify(value)}`);
+  const conditions = Object.entries(others).map(
+    ([label, value]) => `${PLAIN_NAME.test(label) ? label : JSON.stringify(label)}=${JSON.stringify(value)}`,
+  );
   if (name !== "" && !PLAIN_NAME.test(name)) return `{${[JSON.stringify(name), ...conditions].join(",")}}`;
   if (conditions.length === 0) return name || unlabelled;
   return `${name}{${conditions.join(",")}}`;

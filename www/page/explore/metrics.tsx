@@ -37,12 +37,20 @@ export function Metrics({ explorer }: { explorer: Explorer }) {
         onInput={(event) => explorer.change({ browse: event.currentTarget.value }, "replace")}
       />
       <p class="note" role="status">
-        {problem || (names ? `${grouped(found.length)} of ${grouped(names.length)} metrics${found.length > MOST ? `, the first ${MOST} are listed` : ""}. A click writes one into the query.` : "Asking for the names")}
+        {problem ||
+          (names
+            ? `${grouped(found.length)} of ${grouped(names.length)} metrics${found.length > MOST ? `, the first ${MOST} are listed` : ""}. A click writes one into the query.`
+            : "Asking for the names")}
       </p>
       <ul tabIndex={0} aria-label="Metrics">
         {found.slice(0, MOST).map((name) => (
           <li key={name}>
-            <button type="button" class={style.link} title={name} onClick={() => explorer.insert(PLAIN_NAME.test(name) ? name : `{${JSON.stringify(name)}}`)}>
+            <button
+              type="button"
+              class={style.link}
+              title={name}
+              onClick={() => explorer.insert(PLAIN_NAME.test(name) ? name : `{${JSON.stringify(name)}}`)}
+            >
               <bdi>{name}</bdi>
             </button>
           </li>

@@ -1,6 +1,15 @@
 // A box to write an expression in.
 
-import { acceptCompletion, autocompletion, closeBrackets, closeBracketsKeymap, closeCompletion, completionStatus, selectedCompletion, selectedCompletionIndex } from "@codemirror/autocomplete";
+import {
+  acceptCompletion,
+  autocompletion,
+  closeBrackets,
+  closeBracketsKeymap,
+  closeCompletion,
+  completionStatus,
+  selectedCompletion,
+  selectedCompletionIndex,
+} from "@codemirror/autocomplete";
 import { defaultKeymap, history, historyKeymap, insertNewlineAndIndent } from "@codemirror/commands";
 import { bracketMatching } from "@codemirror/language";
 import { type Diagnostic, forceLinting, linter } from "@codemirror/lint";
@@ -21,7 +30,11 @@ const recheck = StateEffect.define<null>();
 const theme = EditorView.theme({
   "&": { fontSize: "13px", backgroundColor: "var(--sunk)", color: "var(--ink)", borderRadius: "9px", border: "1px solid transparent" },
   "&:hover": { borderColor: "var(--edge)" },
-  "&.cm-focused": { outline: "2px solid color-mix(in srgb, var(--accent) 30%, transparent)", backgroundColor: "var(--card)", borderColor: "var(--accent)" },
+  "&.cm-focused": {
+    outline: "2px solid color-mix(in srgb, var(--accent) 30%, transparent)",
+    backgroundColor: "var(--card)",
+    borderColor: "var(--accent)",
+  },
   ".cm-scroller": { fontFamily: "var(--mono)", lineHeight: "1.55" },
   ".cm-content": { padding: "8px 12px", caretColor: "var(--ink)", minHeight: "36px" },
   ".cm-line": { padding: "0" },
@@ -29,11 +42,30 @@ const theme = EditorView.theme({
   ".cm-placeholder": { color: "var(--muted)" },
   "&.cm-focused .cm-matchingBracket": { backgroundColor: "var(--accent-soft)", color: "inherit" },
   "&.cm-focused .cm-nonmatchingBracket": { backgroundColor: "var(--danger-soft)", color: "inherit" },
-  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": { backgroundColor: "color-mix(in srgb, var(--accent) 24%, transparent)" },
+  "&.cm-focused > .cm-scroller > .cm-selectionLayer .cm-selectionBackground, .cm-selectionBackground": {
+    backgroundColor: "color-mix(in srgb, var(--accent) 24%, transparent)",
+  },
   ".cm-lintRange-error": { backgroundImage: "none", textDecoration: "underline wavy var(--danger) 1px", textUnderlineOffset: "4px" },
-  ".cm-tooltip": { background: "var(--card)", color: "var(--ink)", border: "1px solid var(--edge)", borderRadius: "10px", boxShadow: "0 12px 32px -10px rgb(0 0 0 / 28%)" },
-  ".cm-tooltip.cm-tooltip-autocomplete > ul": { fontFamily: "var(--mono)", fontSize: "12.5px", maxHeight: "17em", padding: "4px", maxWidth: "min(560px, 92vw)" },
-  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": { padding: "4px 8px", borderRadius: "6px", overflow: "hidden", textOverflow: "ellipsis" },
+  ".cm-tooltip": {
+    background: "var(--card)",
+    color: "var(--ink)",
+    border: "1px solid var(--edge)",
+    borderRadius: "10px",
+    boxShadow: "0 12px 32px -10px rgb(0 0 0 / 28%)",
+  },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul": {
+    fontFamily: "var(--mono)",
+    fontSize: "12.5px",
+    maxHeight: "17em",
+    padding: "4px",
+    maxWidth: "min(560px, 92vw)",
+  },
+  ".cm-tooltip.cm-tooltip-autocomplete > ul > li": {
+    padding: "4px 8px",
+    borderRadius: "6px",
+    overflow: "hidden",
+    textOverflow: "ellipsis",
+  },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--accent-soft)", color: "var(--ink)" },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700", color: "var(--accent)" },
   ".cm-completionDetail": { fontStyle: "normal", color: "var(--muted)", marginLeft: "2px" },
@@ -55,7 +87,11 @@ export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {
         const chosen = selectedCompletion(view.state);
         const [typed = ""] = /[\w:.]*$/.exec(view.state.sliceDoc(0, view.state.selection.main.head)) ?? [];
         // Taken is what was gone to, or what goes on as it was typed; not what has the letters somewhere, nor what stands there already.
-        const goesOn = chosen !== null && typed !== "" && chosen.label.length > typed.length && chosen.label.toLowerCase().startsWith(typed.toLowerCase());
+        const goesOn =
+          chosen !== null &&
+          typed !== "" &&
+          chosen.label.length > typed.length &&
+          chosen.label.toLowerCase().startsWith(typed.toLowerCase());
         if ((goesOn || (selectedCompletionIndex(view.state) ?? 0) > 0) && acceptCompletion(view)) return true;
       }
       // One that is still being looked for must not open over the answer.
@@ -154,7 +190,11 @@ function placed(message: string, skipped: number, document: Text): Diagnostic | 
   const [, line = "", column = "", words = ""] = /^(\d+):(\d+): (.*)$/s.exec(message) ?? [];
   if (line === "") return undefined;
   const text = document.toString().slice(skipped);
-  const start = text.split("\n").slice(0, Number(line) - 1).join("\n").length + (Number(line) > 1 ? 1 : 0);
+  const start =
+    text
+      .split("\n")
+      .slice(0, Number(line) - 1)
+      .join("\n").length + (Number(line) > 1 ? 1 : 0);
   const characters = [...text.slice(start)].slice(0, Number(column) - 1).join("").length;
   const place = Math.min(skipped + start + characters, document.length);
   const word = /^\w+|^./.exec(document.sliceString(place))?.[0].length ?? 0;

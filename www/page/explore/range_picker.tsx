@@ -97,9 +97,21 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
             }}
           >
             <label for={`${id}-from`}>From</label>
-            <input id={`${id}-from`} value={typed.from} autocomplete="off" spellcheck={false} onInput={(event) => setTyped({ ...typed, from: event.currentTarget.value })} />
+            <input
+              id={`${id}-from`}
+              value={typed.from}
+              autocomplete="off"
+              spellcheck={false}
+              onInput={(event) => setTyped({ ...typed, from: event.currentTarget.value })}
+            />
             <label for={`${id}-to`}>To</label>
-            <input id={`${id}-to`} value={typed.to} autocomplete="off" spellcheck={false} onInput={(event) => setTyped({ ...typed, to: event.currentTarget.value })} />
+            <input
+              id={`${id}-to`}
+              value={typed.to}
+              autocomplete="off"
+              spellcheck={false}
+              onInput={(event) => setTyped({ ...typed, to: event.currentTarget.value })}
+            />
             {problem && (
               <p class="reading problem" role="alert">
                 {problem}

@@ -80,8 +80,14 @@ const WHAT: Record<OpenedSnapshot["whereabouts"], readonly [what: string, where:
 export function SnapshotExplore({ snapshot }: { snapshot: OpenedSnapshot }) {
   const { start, end } = snapshot.whole();
   return (
-    <Explore source={snapshot.source} database={snapshot.database} suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })} version="">
-      {WHAT[snapshot.whereabouts][0]} <bdi>{snapshot.name}</bdi>, {WHAT[snapshot.whereabouts][1]}. <a href={snapshot.address}>Its months, parts and bytes</a>
+    <Explore
+      source={snapshot.source}
+      database={snapshot.database}
+      suggest={async () => ({ expression: snapshot.feed.selector.peek(), from: written(start), to: written(end) })}
+      version=""
+    >
+      {WHAT[snapshot.whereabouts][0]} <bdi>{snapshot.name}</bdi>, {WHAT[snapshot.whereabouts][1]}.{" "}
+      <a href={snapshot.address}>Its months, parts and bytes</a>
     </Explore>
   );
 }
@@ -165,7 +171,12 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
             <button type="button" disabled={explorer.drafts.value.length >= MOST_QUERIES} onClick={() => explorer.addQuery()}>
               Add a query
             </button>
-            <button type="button" aria-expanded={browse !== undefined} aria-controls="explore-metrics" onClick={() => explorer.change({ browse: browse === undefined ? "" : undefined }, "replace")}>
+            <button
+              type="button"
+              aria-expanded={browse !== undefined}
+              aria-controls="explore-metrics"
+              onClick={() => explorer.change({ browse: browse === undefined ? "" : undefined }, "replace")}
+            >
               Metrics
             </button>
             <button type="button" aria-expanded={showsAsked} aria-controls="explore-asked" onClick={() => setShowsAsked(!showsAsked)}>
@@ -293,7 +304,9 @@ function Query({ explorer, at }: { explorer: Explorer; at: number }) {
             {answer.problem}
           </p>
         ) : (
-          <p class="reading">{asked?.isHidden ? "Hidden, and not asked" : isDraft ? "Not run yet: Enter runs it" : answer ? costOf(answer) : ""}</p>
+          <p class="reading">
+            {asked?.isHidden ? "Hidden, and not asked" : isDraft ? "Not run yet: Enter runs it" : answer ? costOf(answer) : ""}
+          </p>
         )}
         {answer?.warnings.map((warning) => (
           <p key={warning} class="reading">
@@ -307,9 +320,19 @@ function Query({ explorer, at }: { explorer: Explorer; at: number }) {
 
 /** What was read for an answer. */
 function costOf({ stats, range, instant, raw }: Answer): string {
-  const given = range ? range.series.length : instant?.type === "vector" || instant?.type === "matrix" ? instant.series.length : raw ? raw.found.length : 1;
+  const given = range
+    ? range.series.length
+    : instant?.type === "vector" || instant?.type === "matrix"
+      ? instant.series.length
+      : raw
+        ? raw.found.length
+        : 1;
   const result = plural(given, "series", "series");
-  if (raw) return `${result}, ${many(raw.found.reduce((sum, { timestamps }) => sum + timestamps.length, 0), "sample")}`;
+  if (raw)
+    return `${result}, ${many(
+      raw.found.reduce((sum, { timestamps }) => sum + timestamps.length, 0),
+      "sample",
+    )}`;
   if (!stats) return result;
   const ms = stats.milliseconds < 10 ? stats.milliseconds.toFixed(1) : Math.round(stats.milliseconds);
   return `${result} in ${ms} ms, from ${many(stats.samples, "decoded sample")} of ${plural(stats.series, "series", "series")}: ${plural(stats.blocks, "block")}, ${bytes(stats.bytes)} read`;
@@ -340,7 +363,11 @@ function Step({ explorer }: { explorer: Explorer }) {
           autocomplete="off"
           spellcheck={false}
           aria-invalid={isWrong}
-          title={isWrong ? "A duration such as 15s, 1m or 1h30m; empty for one that fits" : "Time between two values; empty for one that fits the range"}
+          title={
+            isWrong
+              ? "A duration such as 15s, 1m or 1h30m; empty for one that fits"
+              : "Time between two values; empty for one that fits the range"
+          }
           onInput={(event) => setTyped(event.currentTarget.value)}
           onBlur={apply}
         />
@@ -378,7 +405,8 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
   const takeArrow = async () => {
     setProblem("");
     try {
-      for (const { query, table } of await arrowsOf(answers)) save(table, answers.length > 1 ? `sandglass-${letter(query)}.arrow` : "sandglass.arrow");
+      for (const { query, table } of await arrowsOf(answers))
+        save(table, answers.length > 1 ? `sandglass-${letter(query)}.arrow` : "sandglass.arrow");
     } catch (error) {
       setProblem(messageOf(error));
     }
@@ -398,13 +426,28 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
               live
             </span>
           )}
-          <button type="button" disabled={!hasAnswer} onClick={() => save(csvOf(answers), "sandglass.csv")} title="Every value of what is shown">
+          <button
+            type="button"
+            disabled={!hasAnswer}
+            onClick={() => save(csvOf(answers), "sandglass.csv")}
+            title="Every value of what is shown"
+          >
             CSV
           </button>
-          <button type="button" disabled={!hasAnswer} onClick={() => void takeArrow()} title="The same as a table of Apache Arrow, one for each query">
+          <button
+            type="button"
+            disabled={!hasAnswer}
+            onClick={() => void takeArrow()}
+            title="The same as a table of Apache Arrow, one for each query"
+          >
             Arrow
           </button>
-          <button type="button" disabled={!hasAnswer || view.shape === "table"} onClick={() => void takePicture()} title="The picture as it stands">
+          <button
+            type="button"
+            disabled={!hasAnswer || view.shape === "table"}
+            onClick={() => void takePicture()}
+            title="The picture as it stands"
+          >
             PNG
           </button>
         </div>
@@ -417,10 +460,13 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
       <div class={style.result} data-shape={view.shape} aria-busy={explorer.asking.value}>
         {view.shape === "raw" && (
           <p class="note">
-            Raw shows samples as they are stored. It takes selectors only, such as <code>{'node_load1{job="node"}'}</code>, and no functions or operators.
+            Raw shows samples as they are stored. It takes selectors only, such as <code>{'node_load1{job="node"}'}</code>, and no functions
+            or operators.
           </p>
         )}
-        {view.shape === "table" && <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />}
+        {view.shape === "table" && (
+          <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />
+        )}
         {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
         {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
           <>
@@ -438,9 +484,27 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           </>
         )}
         {view.shape === "raw" &&
-          answers.map((answer, query) => answer?.raw && <RawTable key={query} found={answer.raw.found} matched={answer.raw.matched} title={answers.length > 1 ? letter(query) : ""} />)}
+          answers.map(
+            (answer, query) =>
+              answer?.raw && (
+                <RawTable
+                  key={query}
+                  found={answer.raw.found}
+                  matched={answer.raw.matched}
+                  title={answers.length > 1 ? letter(query) : ""}
+                />
+              ),
+          )}
         {view.shape === "chart" && lines.lines.length === 0 && (
-          <p class={style.nothing}>{isFilling ? "Nothing of this time is there yet" : hasAnswer ? "Nothing was found in this time" : explorer.asking.value || !shown ? "Asking the database" : "Nothing to show"}</p>
+          <p class={style.nothing}>
+            {isFilling
+              ? "Nothing of this time is there yet"
+              : hasAnswer
+                ? "Nothing was found in this time"
+                : explorer.asking.value || !shown
+                  ? "Asking the database"
+                  : "Nothing to show"}
+          </p>
         )}
       </div>
     </section>
@@ -461,7 +525,8 @@ function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void
         ) : (
           answers[query]?.range && (
             <p key={query} class={style.nothing}>
-              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le) (rate(request_duration_seconds_bucket[1m]))
+              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le)
+              (rate(request_duration_seconds_bucket[1m]))
               {dialect === "metricsql" && ", or with vmrange, such as histogram_over_time(node_load1[5m])"}
             </p>
           )

@@ -12,7 +12,17 @@ const ROWS = 200;
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
 /** `at` is the instant that was asked for. */
-export function InstantTables({ answers, at, order, onOrder }: { answers: readonly (Answer | undefined)[]; at: number | undefined; order: string; onOrder: (order: string) => void }) {
+export function InstantTables({
+  answers,
+  at,
+  order,
+  onOrder,
+}: {
+  answers: readonly (Answer | undefined)[];
+  at: number | undefined;
+  order: string;
+  onOrder: (order: string) => void;
+}) {
   const shown = answers.flatMap((answer, query) => (answer?.instant ? [{ instant: answer.instant, query }] : []));
   return (
     <>
@@ -23,19 +33,36 @@ export function InstantTables({ answers, at, order, onOrder }: { answers: readon
   );
 }
 
-function InstantTable({ instant, at, title, order, onOrder }: { instant: InstantResult; at: number | undefined; title: string; order: string; onOrder: (order: string) => void }) {
+function InstantTable({
+  instant,
+  at,
+  title,
+  order,
+  onOrder,
+}: {
+  instant: InstantResult;
+  at: number | undefined;
+  title: string;
+  order: string;
+  onOrder: (order: string) => void;
+}) {
   const sort = { by: order.replace(/^-/, ""), isDescending: order.startsWith("-") };
   const [most, setMost] = useState(ROWS);
   if (instant.type === "scalar" || instant.type === "string") {
     return (
       <p class={style.single}>
         {title && `${title}: `}
-        <strong>{String(instant.value)}</strong> <span class="note">a {instant.type === "scalar" ? "number" : "text"}, at {instantText(instant.timestamp)}</span>
+        <strong>{String(instant.value)}</strong>{" "}
+        <span class="note">
+          a {instant.type === "scalar" ? "number" : "text"}, at {instantText(instant.timestamp)}
+        </span>
       </p>
     );
   }
   if (instant.type === "matrix") return <RawTable found={instant.series} title={title} matched={instant.series.length} />;
-  const names = [...new Set(instant.series.flatMap(({ labels }) => Object.keys(labels)))].sort((a, b) => Number(b === "__name__") - Number(a === "__name__") || NATURAL.compare(a, b));
+  const names = [...new Set(instant.series.flatMap(({ labels }) => Object.keys(labels)))].sort(
+    (a, b) => Number(b === "__name__") - Number(a === "__name__") || NATURAL.compare(a, b),
+  );
   // The value stands where it is seen, however many labels there are.
   const [firstName, ...otherNames] = names;
   const rows = [...instant.series];
@@ -60,7 +87,8 @@ function InstantTable({ instant, at, title, order, onOrder }: { instant: Instant
   if (rows.length === 0) {
     return (
       <p class={style.nothing}>
-        {title && `${title}: `}no series has a value at {at === undefined ? "the end of the range" : instantText(at)}. A table shows one instant, the end of the range; a chart shows all of it.
+        {title && `${title}: `}no series has a value at {at === undefined ? "the end of the range" : instantText(at)}. A table shows one
+        instant, the end of the range; a chart shows all of it.
       </p>
     );
   }
@@ -106,7 +134,9 @@ export function RawTable({ found, title, matched }: { found: readonly SeriesData
       <table class={style.table}>
         <caption>
           {title && `${title}: `}
-          {grouped(samples)} samples{matched > found.length ? ` of the first ${found.length} of ${grouped(matched)} series` : ` of ${grouped(found.length)} series`}, the newest first
+          {grouped(samples)} samples
+          {matched > found.length ? ` of the first ${found.length} of ${grouped(matched)} series` : ` of ${grouped(found.length)} series`},
+          the newest first
         </caption>
         <thead>
           <tr>
@@ -138,12 +168,18 @@ export function RawTable({ found, title, matched }: { found: readonly SeriesData
 
 /** The newest of all series together: each is in order, so that they are taken from the ends. */
 function newest(found: readonly SeriesData[], most: number): { series: string; time: number; value: number }[] {
-  const ends = found.map(({ labels, timestamps, values }) => ({ series: seriesText(labels), timestamps, values, next: timestamps.length - 1 }));
+  const ends = found.map(({ labels, timestamps, values }) => ({
+    series: seriesText(labels),
+    timestamps,
+    values,
+    next: timestamps.length - 1,
+  }));
   const rows: { series: string; time: number; value: number }[] = [];
   while (rows.length < most) {
     let latest: (typeof ends)[number] | undefined;
     for (const end of ends) {
-      if (end.next >= 0 && (latest === undefined || (end.timestamps[end.next] as number) > (latest.timestamps[latest.next] as number))) latest = end;
+      if (end.next >= 0 && (latest === undefined || (end.timestamps[end.next] as number) > (latest.timestamps[latest.next] as number)))
+        latest = end;
     }
     if (!latest) break;
     rows.push({ series: latest.series, time: latest.timestamps[latest.next] as number, value: latest.values[latest.next] as number });
@@ -155,4 +191,3 @@ function newest(found: readonly SeriesData[], most: number): { series: string; t
 function Nothing() {
   return <p class={style.nothing}>Nothing was found in this time</p>;
 }
-

@@ -20,12 +20,15 @@ export function csvOf(answers: readonly (Answer | undefined)[]): Blob {
     for (const { labels, timestamps, values } of answer?.raw?.found ?? []) put(labels, timestamps, values, always);
     const { range, instant } = answer ?? {};
     for (const { labels, values, present } of range?.series ?? []) {
-      put(labels, range?.timestamps ?? [], values, (at) => (present ? ((present[at >> 3] ?? 0) >> (at & 7)) % 2 === 1 : !Number.isNaN(values[at])));
+      put(labels, range?.timestamps ?? [], values, (at) =>
+        present ? ((present[at >> 3] ?? 0) >> (at & 7)) % 2 === 1 : !Number.isNaN(values[at]),
+      );
     }
     if (instant?.type === "vector") for (const { labels, timestamp, value } of instant.series) put(labels, [timestamp], [value], always);
     if (instant?.type === "matrix") for (const { labels, timestamps, values } of instant.series) put(labels, timestamps, values, always);
     if (instant?.type === "scalar") put({}, [instant.timestamp], [instant.value], always);
-    if (instant?.type === "string") pieces.push(`${letter(query)},${instant.timestamp},${new Date(instant.timestamp).toISOString()},{},${cell(instant.value)}\n`);
+    if (instant?.type === "string")
+      pieces.push(`${letter(query)},${instant.timestamp},${new Date(instant.timestamp).toISOString()},{},${cell(instant.value)}\n`);
   });
   return new Blob(pieces, { type: "text/csv" });
 }

@@ -86,7 +86,8 @@ function snapped(instant: number, unit: string, isEnd: boolean): number {
 export const written = (ms: number): string => new Date(ms).toISOString().replace(".000Z", "Z");
 
 /** What was typed, such that it means the same in another time zone: what is relative stays so. */
-export const settled = (text: string, now: number, isEnd: boolean): string => (isRelative(text) ? text.trim() : written(instantOf(text, now, isEnd)));
+export const settled = (text: string, now: number, isEnd: boolean): string =>
+  isRelative(text) ? text.trim() : written(instantOf(text, now, isEnd));
 
 const NICE_MS = [
   ...[1, 2, 5, 10, 20, 50, 100, 200, 500],
@@ -99,7 +100,8 @@ const NICE_MS = [
 const INSTANTS = 360;
 
 /** The step of a range that nobody has given one for: the least round one that gives no more pieces than `most`. */
-export const stepFor = (rangeMs: number, most = INSTANTS): number => NICE_MS.find((step) => step * most >= rangeMs) ?? Math.ceil(rangeMs / most);
+export const stepFor = (rangeMs: number, most = INSTANTS): number =>
+  NICE_MS.find((step) => step * most >= rangeMs) ?? Math.ceil(rangeMs / most);
 
 /** Milliseconds of a duration such as `1h30m`, or of a number of seconds; undefined for what is none. */
 export function durationOf(text: string): number | undefined {
@@ -107,7 +109,8 @@ export function durationOf(text: string): number | undefined {
   if (/^\d+(\.\d+)?$/.test(trimmed)) return Number(trimmed) * 1000 || undefined;
   if (!/^(\d+(\.\d+)?(ms|[smhdwy]))+$/.test(trimmed)) return undefined;
   let sum = 0;
-  for (const [, count, unit = ""] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdwy])/g)) sum += Number(count) * (unit === "y" ? 365 * 86_400e3 : (UNIT_MS[unit] ?? 0));
+  for (const [, count, unit = ""] of trimmed.matchAll(/(\d+(?:\.\d+)?)(ms|[smhdwy])/g))
+    sum += Number(count) * (unit === "y" ? 365 * 86_400e3 : (UNIT_MS[unit] ?? 0));
   return sum || undefined;
 }
 

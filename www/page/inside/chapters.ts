@@ -69,7 +69,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "TSID, instant and value are a *row*. A row goes to the *partition* of its month, and is appended to a *shard*, a heap of rows in memory. Nothing is sorted, encoded or written yet. That is why writing is cheap. No query can see the row yet.",
     ],
     look: "Twelve series are scraped each second. Every grain is a row; its colour is its series, and stays so.",
-    leavesOut: "This follows 1.72. A server has a shard for every eight processors, so that writers wait less for one another. Here there is one. Since 1.79 a server writes the entries of the index before the rows, and not after them.",
+    leavesOut:
+      "This follows 1.72. A server has a shard for every eight processors, so that writers wait less for one another. Here there is one. Since 1.79 a server writes the entries of the index before the rows, and not after them.",
     counters: ["samples", "waiting"],
     files: ["src/storage/ingest.rs", "src/partition/raw_rows.rs"],
     history: steady,
@@ -85,7 +86,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "From now on queries find these samples. They are not durable yet: if the process dies, they are gone.",
     ],
     look: "The heap of mixed grains becomes a brick with an ordered stripe: the same rows, sorted by series.",
-    leavesOut: "This follows 1.72, where in-memory parts stand in the list of small ones. Since 1.85 they have a list of their own, and are merged in memory first. A shard that is full before its second is over is emptied at once: see the situation “A burst overflows a shard”.",
+    leavesOut:
+      "This follows 1.72, where in-memory parts stand in the list of small ones. Since 1.85 they have a list of their own, and are merged in memory first. A shard that is full before its second is over is emptied at once: see the situation “A burst overflows a shard”.",
     counters: ["waiting", "parts"],
     files: ["src/partition/flush.rs", "src/part/inmemory.rs"],
     history: steady,
@@ -101,7 +103,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "What is below the neck survives a crash. There is no write-ahead log on the server, and none in this room, which keeps to the server's rhythm: samples are durable five to eleven seconds after they came, and a kill -9 takes at most the last twelve.",
     ],
     look: "Bricks pass through the neck. A crash takes those above it, and none below it.",
-    leavesOut: "This follows 1.72. A power cut may take more, if the disk has not stored what it was told to. The room Live also keeps a log, so that its samples are durable within a second.",
+    leavesOut:
+      "This follows 1.72. A power cut may take more, if the disk has not stored what it was told to. The room Live also keeps a log, so that its samples are durable within a second.",
     counters: ["parts", "bytes"],
     files: ["src/partition/flush.rs", "src/part/writer.rs"],
     history: steady,
@@ -117,7 +120,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "A *merge* reads many parts in order and writes them as one part, with long blocks that compress well. The price is *write amplification*: the same rows are written again. So the engine merges only when it pays: it takes up to 15 parts of like size, whose result is at least 7.5 times as large as the largest of them. A result above a limit is a *big part*. Big parts are not rewritten for the sake of small ones.",
     ],
     look: "Watch “bytes a sample” fall and “write amplification” rise. The time line below the picture shows which part came from which.",
-    leavesOut: "This follows 1.72, with its limit of 15 parts and its factor of 7.5. On a server small and big parts have mergers of their own, each half as many as there are processors. Here merges take turns in one thread. The limit of a small part follows from the memory that caches leave.",
+    leavesOut:
+      "This follows 1.72, with its limit of 15 parts and its factor of 7.5. On a server small and big parts have mergers of their own, each half as many as there are processors. Here merges take turns in one thread. The limit of a small part follows from the memory that caches leave.",
     counters: ["parts", "bytes", "written"],
     files: ["src/partition/policy.rs"],
     history: steady,
@@ -134,7 +138,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "Above the picture are two engines with the same samples. In one the samples lie in forty small parts, as if nothing had been merged. In the other one these parts were merged. Both answer the same select, in turns that last equally long.",
     ],
     look: "Press “Race”. Each bar shows how many selects an engine has answered. Below the bar stands what one select reads. The last line says what the merge had to move, and how much of that the selects have saved so far.",
-    leavesOut: "The merges here are those of 1.72. Both engines have all their bytes in memory. On a disk forty parts are forty places to read at, and the distance grows. A server spreads the parts of one select over its processors.",
+    leavesOut:
+      "The merges here are those of 1.72. Both engines have all their bytes in memory. On a disk forty parts are forty places to read at, and the distance grows. A server spreads the parts of one select over its processors.",
     counters: ["parts", "bytes"],
     files: ["src/part/search.rs", "src/part/merge.rs"],
     history: steady,
@@ -151,7 +156,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "No query waits for a merge: queries go on reading the old parts. Who writes waits for one only when more than 256 parts stand in the list, as in the situation “257 small parts”. When the result is complete, one transaction puts it in the place of its sources. The old files are removed when the last reader has let go of them.",
     ],
     look: "All parts are merged, fifteen at a time. Below the picture each line is a source, and each square a block. The row below them is the result.",
-    leavesOut: "This follows 1.72. A merge also drops duplicates, and rows that are older than the retention: see the situations of these names. Servers up to 1.89 have transaction files for the swap. Newer ones write a new list of parts instead.",
+    leavesOut:
+      "This follows 1.72. A merge also drops duplicates, and rows that are older than the retention: see the situations of these names. Servers up to 1.89 have transaction files for the swap. Newer ones write a new list of parts instead.",
     counters: ["merges", "parts", "written"],
     files: ["src/part/merge.rs", "src/partition/merge.rs"],
     history: merged,
@@ -168,7 +174,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "Headers are collected in index blocks of 64 KiB, which lie compressed in index.bin. The file metaindex.bin has one line for each index block. It is all that is read when a part is opened. Series that are scraped together have the same timestamps, and neighbours share one copy of them.",
     ],
     look: "You are inside the largest part. Choose a block to see its bytes.",
-    leavesOut: "These four files have the same bytes in every server from 1.72 to 1.150. Only the name of the folder has changed, and the place of its facts: since 1.90 that is metadata.json.",
+    leavesOut:
+      "These four files have the same bytes in every server from 1.72 to 1.150. Only the name of the folder has changed, and the place of its facts: since 1.90 that is metadata.json.",
     counters: ["parts", "bytes"],
     files: ["src/block/header.rs", "src/part/index_block.rs", "src/part/writer.rs"],
     history: merged,
@@ -185,7 +192,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "The encoder decides by looking. A column is a gauge if it is negative somewhere, or falls to more than an eighth of the value before. A deeper fall looks like the reset of a counter.",
     ],
     look: "At the end you look into the counter. Go up one step by the path above the picture, and open the gauge, the constant and the noise. Or paste numbers of your own below.",
-    leavesOut: "A server that is started with -precisionBits below 64 drops further digits of values. The bytes are the same from 1.72 to 1.150.",
+    leavesOut:
+      "A server that is started with -precisionBits below 64 drops further digits of values. The bytes are the same from 1.72 to 1.150.",
     counters: ["samples", "bytes"],
     files: ["src/encoding/decimal.rs", "src/encoding/marshal.rs", "src/encoding/nearest_delta2.rs"],
     history: { situation: "kinds", seed: SEED, actions: [{ at: 50_300, kind: "merge" }] },
@@ -203,7 +211,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "A select intersects the lists of metric ids, and sorts the TSIDs that it finds. In each part it then reads only index blocks that can hold one of them, and only blocks whose time it wants. How many rows it decodes for each row of the answer is its *read amplification*.",
     ],
     look: "Every four seconds all pods are replaced, and their series with them. At the end the last ten seconds are read: see how many blocks of how many parts that takes. Below the picture is the index, with the items by which a series is found.",
-    leavesOut: "Regular expressions walk through all values of a label, within limits. A server remembers answers of the index for a while. The index here is that of 1.72, one for all months. Since 1.133 each month has its own.",
+    leavesOut:
+      "Regular expressions walk through all values of a label, within limits. A server remembers answers of the index for a while. The index here is that of 1.72, one for all months. Since 1.133 each month has its own.",
     counters: ["samples", "read"],
     files: ["src/index/search.rs", "src/index/schema.rs", "src/part/search.rs"],
     history: { situation: "churn", seed: SEED, actions: [{ at: 26_500, kind: "ask" }] },
@@ -220,7 +229,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "Only these blocks are decoded, from their first row to their last. Rows outside the window are thrown away. The others are merged by time into the answer.",
     ],
     look: "Each line is a part, from its first instant to its last. Move the window, or choose another series: see what is passed over, what is read, and what of it is answered.",
-    leavesOut: "A server first reads the headers of all parts, and then decodes blocks on all its processors. The blocks that it reads are the same since 1.72. A function such as rate also reads from before the window, as far as it looks back.",
+    leavesOut:
+      "A server first reads the headers of all parts, and then decodes blocks on all its processors. The blocks that it reads are the same since 1.72. A function such as rate also reads from before the window, as far as it looks back.",
     counters: ["parts", "samples"],
     files: ["src/storage/search.rs", "src/part/search.rs", "src/block/decode.rs"],
     history: steady,
@@ -237,10 +247,17 @@ export const CHAPTERS: readonly Chapter[] = [
       "A snapshot costs something only later: the files of parts that are merged away stay for as long as a snapshot links them.",
     ],
     look: "Point at a snapshot below the picture. The parts that it links, as far as they are still in the database, get a dashed line round them.",
-    leavesOut: "This follows 1.72. A server’s snapshot has symbolic links to folders of hard links. They are resolved here when it is downloaded. A browser has no hard links: here a file has several names, and goes with the last one.",
+    leavesOut:
+      "This follows 1.72. A server’s snapshot has symbolic links to folders of hard links. They are resolved here when it is downloaded. A browser has no hard links: here a file has several names, and goes with the last one.",
     counters: ["parts", "bytes"],
     files: ["src/storage/snapshot.rs", "src/partition/snapshot.rs"],
-    history: { ...steady, actions: [{ at: 42_300, kind: "snapshot" }, { at: 46_300, kind: "merge" }] },
+    history: {
+      ...steady,
+      actions: [
+        { at: 42_300, kind: "snapshot" },
+        { at: 46_300, kind: "merge" },
+      ],
+    },
     from: 40_000,
     to: 50_000,
     speed: 2,
@@ -253,7 +270,8 @@ export const CHAPTERS: readonly Chapter[] = [
       "Then a new engine opens what is on disk, and goes on. It may find a merge that was cut off. That loses nothing: a merge first writes its result beside its sources, and only then puts it in their place, all at once. So the new engine finds either all sources or the whole result. A result that was only half written it removes.",
     ],
     look: "The crash comes at 23.7 s. Watch the two numbers above the picture: right after it no row waits, and no part is in memory. Below the picture stands how many rows are gone. Then press “Crash” yourself, at any instant.",
-    leavesOut: "This follows 1.72. The storage of this room carries out a write as a whole or not at all; that a disk may tear one is tried in the project’s tests. Newer servers have a setting for how often they bring memory to disk, -inmemoryDataFlushInterval.",
+    leavesOut:
+      "This follows 1.72. The storage of this room carries out a write as a whole or not at all; that a disk may tear one is tried in the project’s tests. Newer servers have a setting for how often they bring memory to disk, -inmemoryDataFlushInterval.",
     counters: ["waiting", "parts"],
     files: ["src/partition/recover.rs", "src/storage/recover.rs"],
     history: { situation: "crash", seed: SEED, actions: [] },

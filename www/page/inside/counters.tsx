@@ -31,7 +31,19 @@ interface Sums {
 }
 
 function sumsOf(state: EngineState): Sums {
-  const sums: Sums = { waiting: 0, inmemory: 0, small: 0, big: 0, stored: 0, storedRows: 0, writtenRows: 0, writtenBytes: 0, mergedBytes: 0, merges: 0, idleLooks: 0 };
+  const sums: Sums = {
+    waiting: 0,
+    inmemory: 0,
+    small: 0,
+    big: 0,
+    stored: 0,
+    storedRows: 0,
+    writtenRows: 0,
+    writtenBytes: 0,
+    mergedBytes: 0,
+    merges: 0,
+    idleLooks: 0,
+  };
   for (const { shards, pendingConversionRows, parts, merged } of state.partitions) {
     sums.waiting += pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0);
     for (const part of parts) {
@@ -57,7 +69,11 @@ function countersOf(state: EngineState): Record<CounterName, Counter> {
   const countsAnew = sums.storedRows > state.ingested.rows;
   const series = plural(state.index?.series ?? state.series?.resolved ?? 0, "series", "series");
   return {
-    samples: { title: "samples in", value: grouped(state.ingested.rows), note: countsAnew ? `since the engine began anew; ${series}` : series },
+    samples: {
+      title: "samples in",
+      value: grouped(state.ingested.rows),
+      note: countsAnew ? `since the engine began anew; ${series}` : series,
+    },
     waiting: { title: "rows waiting", value: grouped(sums.waiting), note: "not yet searchable" },
     parts: { title: "parts", value: `${sums.inmemory} · ${sums.small} · ${sums.big}`, note: "in memory · small · big" },
     bytes: { title: "bytes a sample", value: perSample(sums.stored / sums.storedRows), note: `${bytes(sums.stored)} on disk` },
@@ -69,10 +85,16 @@ function countersOf(state: EngineState): Record<CounterName, Counter> {
     read: {
       title: "read amplification",
       value: read && read.samples > 0 ? `${significant(read.rows / read.samples)}×` : "–",
-      note: read ? `rows decoded for each of the answer; last select: ${plural(read.blocks, "block")} of ${plural(read.parts, "part")}, ${bytes(read.bytes)}` : "no select yet",
+      note: read
+        ? `rows decoded for each of the answer; last select: ${plural(read.blocks, "block")} of ${plural(read.parts, "part")}, ${bytes(read.bytes)}`
+        : "no select yet",
     },
     merges: { title: "merges", value: grouped(sums.merges), note: `${plural(sums.idleLooks, "look")} found nothing worth one` },
-    slice: { title: "longest slice", value: `${significant(state.scheduler.longestSliceMs)} ms`, note: `of this tab’s thread; ${plural(state.scheduler.slicesOver8Ms, "slice")} over 8 ms` },
+    slice: {
+      title: "longest slice",
+      value: `${significant(state.scheduler.longestSliceMs)} ms`,
+      note: `of this tab’s thread; ${plural(state.scheduler.slicesOver8Ms, "slice")} over 8 ms`,
+    },
   };
 }
 
@@ -113,16 +135,22 @@ export function MergePanel({ player, chosen }: { player: Player; chosen: number 
   player.beat.value;
   const { house } = player;
   const merge = house.merges.findLast(({ id }) => id === chosen) ?? house.lastMerge;
-  const looks = player.state.value?.partitions.flatMap(({ looks }) => looks.filter((look) => look.class === "small" && look.freeParts > 0)) ?? [];
+  const looks =
+    player.state.value?.partitions.flatMap(({ looks }) => looks.filter((look) => look.class === "small" && look.freeParts > 0)) ?? [];
   const look = looks.at(-1);
   return (
     <section class="panel" aria-labelledby="merge-title">
       <h2 id="merge-title">{merge ? "Why merge these?" : "When is it merged?"}</h2>
-      {merge ? <Choice merge={merge} /> : <p class="note">No merge yet. Flushes to disk merge in-memory parts, too, but take all that are five seconds old.</p>}
+      {merge ? (
+        <Choice merge={merge} />
+      ) : (
+        <p class="note">No merge yet. Flushes to disk merge in-memory parts, too, but take all that are five seconds old.</p>
+      )}
       {look && look.chosenParts === 0 && (
         <p class="note">
           Last look: {plural(look.freeParts, "free part")}
-          {look.gain > 0 ? `, best gain ${significant(look.gain)} of the ${significant(look.minGain)} needed` : ", none balanced enough"}: nothing to merge.
+          {look.gain > 0 ? `, best gain ${significant(look.gain)} of the ${significant(look.minGain)} needed` : ", none balanced enough"}:
+          nothing to merge.
         </p>
       )}
     </section>
@@ -140,17 +168,28 @@ const REASONS = {
 function Choice({ merge }: { merge: NonNullable<House["lastMerge"]> }) {
   const { choice, sources } = merge;
   const taken = new Set(sources.map(({ id }) => id));
-  const considered: (readonly [number, number])[] = choice ? choice.considered.map((id, i) => [id, choice.consideredBytes[i] ?? 0]) : sources.map(({ id, bytes: size }) => [id, size]);
+  const considered: (readonly [number, number])[] = choice
+    ? choice.considered.map((id, i) => [id, choice.consideredBytes[i] ?? 0])
+    : sources.map(({ id, bytes: size }) => [id, size]);
   const largest = Math.max(1, ...considered.map(([, size]) => size));
   return (
     <>
       <p>
-        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {many(merge.rows, "row")}, {bytes(merge.bytes)}
+        <strong>{plural(sources.length, "part")}</strong> of {plural(considered.length, "free one")}, {many(merge.rows, "row")},{" "}
+        {bytes(merge.bytes)}
         {merge.output && `, became ${bytes(merge.output.bytes)}`}
       </p>
-      <div class={considered.length > 60 ? "candidates dense" : "candidates"} role="img" aria-label={`${considered.length} parts by size; ${taken.size} of them were taken`}>
+      <div
+        class={considered.length > 60 ? "candidates dense" : "candidates"}
+        role="img"
+        aria-label={`${considered.length} parts by size; ${taken.size} of them were taken`}
+      >
         {considered.map(([id, size]) => (
-          <span key={id} class={taken.has(id) ? "taken" : ""} style={{ height: `${Math.max(6, 100 * (Math.log2(1 + size) / Math.log2(1 + largest)))}%` }} />
+          <span
+            key={id}
+            class={taken.has(id) ? "taken" : ""}
+            style={{ height: `${Math.max(6, 100 * (Math.log2(1 + size) / Math.log2(1 + largest)))}%` }}
+          />
         ))}
       </div>
       <p class="note">

@@ -13,7 +13,15 @@ export const TYPE_WORD: Record<MarshalType, string> = {
   undefined: "undefined",
 };
 
-const TYPES: readonly MarshalType[] = ["undefined", "zstdNearestDelta2", "deltaConst", "const", "zstdNearestDelta", "nearestDelta2", "nearestDelta"];
+const TYPES: readonly MarshalType[] = [
+  "undefined",
+  "zstdNearestDelta2",
+  "deltaConst",
+  "const",
+  "zstdNearestDelta",
+  "nearestDelta2",
+  "nearestDelta",
+];
 
 /** The words for a marshal type as it stands in a header. */
 export const typeWord = (type: number): string => TYPE_WORD[TYPES[type] ?? "undefined"];
@@ -23,7 +31,9 @@ const ordinal = (at: number): string => `item ${at + 1}`;
 export function whyType({ course, integers }: ColumnDetails): string {
   switch (course.kind) {
     case "const":
-      return integers.length === 1 ? "A single item: the header holds it." : "All items are equal: the header holds the first, and nothing else is stored.";
+      return integers.length === 1
+        ? "A single item: the header holds it."
+        : "All items are equal: the header holds the first, and nothing else is stored.";
     case "deltaConst":
       return `Each item differs from the one before it by ${(integers[1] as bigint) - (integers[0] as bigint)}: one varint holds that.`;
     case "negative":
@@ -94,7 +104,10 @@ export function fieldValue({ header, headerBytes }: BlockDetails, { name, offset
     case "valuesMarshalType":
       return `${header.valuesType}, ${typeWord(header.valuesType)}`;
     default:
-      return headerBytes.subarray(offset, offset + length).reduce((sum, byte) => sum * 256n + BigInt(byte), 0n).toString();
+      return headerBytes
+        .subarray(offset, offset + length)
+        .reduce((sum, byte) => sum * 256n + BigInt(byte), 0n)
+        .toString();
   }
 }
 

@@ -41,7 +41,10 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
       palette.current ??= readPalette(around);
       const ratio = Math.min(2, devicePixelRatio);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
-      const linked = snapshot.current === undefined ? NOTHING : new Set(house.snapshots.find(({ name }) => name === snapshot.current)?.linked.map(({ id }) => id));
+      const linked =
+        snapshot.current === undefined
+          ? NOTHING
+          : new Set(house.snapshots.find(({ name }) => name === snapshot.current)?.linked.map(({ id }) => id));
       const capacity = player.state.peek()?.partitions[0]?.shards[0]?.capacity ?? 0;
       const moves = (stage.current as Stage).draw(
         context,
@@ -120,7 +123,8 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
   const open = ({ part, month }: { part?: HousePart; month?: string }) => {
     const place = part && stage.current?.placeOf(part.id);
     const around = frame.current;
-    if (place && around) player.zoomFrom = { x: (place.x + place.width / 2) / around.clientWidth, y: (place.y + place.height / 2) / around.clientHeight };
+    if (place && around)
+      player.zoomFrom = { x: (place.x + place.width / 2) / around.clientWidth, y: (place.y + place.height / 2) / around.clientHeight };
     show(undefined);
     if (part) void player.zoomTo([part.month, String(part.id)]);
     else if (month !== undefined && player.house.months.size > 1 && player.zoom.value.length === 0) void player.zoomTo([month]);

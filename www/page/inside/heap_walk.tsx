@@ -32,7 +32,8 @@ export function HeapWalk({ player }: { player: Player }) {
   useEffect(() => {
     if (!merge) return;
     const headers = merge.sources.slice(0, MOST_SOURCES).map((part) => player.inspection.headersOf(part.id));
-    if (headers.some((found) => found.length > 0)) setKnown({ id: merge.id, heads: walk(headers, (labels) => player.seriesNumber(labels)), sources: headers.length });
+    if (headers.some((found) => found.length > 0))
+      setKnown({ id: merge.id, heads: walk(headers, (labels) => player.seriesNumber(labels)), sources: headers.length });
     else setKnown(undefined);
   }, [id, player]);
   useEffect(() => {
@@ -108,8 +109,16 @@ export function HeapWalk({ player }: { player: Player }) {
   return (
     <section class="panel" aria-labelledby="walk-title">
       <h2 id="walk-title">How it runs</h2>
-      <canvas class="walk" ref={canvas} role="img" aria-label={`${plural(known.heads.length, "block")} of ${plural(known.sources, "source")}, merged in order of series and time`} />
-      <p class="note">Each line is a source, each square one of its blocks in its series’ colour. Neighbours of one series are decoded and joined into blocks of up to 8,192 rows; a block that meets no other of its series is passed on as it is.</p>
+      <canvas
+        class="walk"
+        ref={canvas}
+        role="img"
+        aria-label={`${plural(known.heads.length, "block")} of ${plural(known.sources, "source")}, merged in order of series and time`}
+      />
+      <p class="note">
+        Each line is a source, each square one of its blocks in its series’ colour. Neighbours of one series are decoded and joined into
+        blocks of up to 8,192 rows; a block that meets no other of its series is passed on as it is.
+      </p>
     </section>
   );
 }

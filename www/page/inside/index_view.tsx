@@ -92,7 +92,14 @@ export function IndexView({ player }: { player: Player }) {
         <>
           <div class="kinds" role="group" aria-label="Kinds of items">
             {[...new Set(block.items.map((item) => Number.parseInt(item.slice(0, 2), 16)))].map((of) => (
-              <button key={of} type="button" class="chip" aria-pressed={kind === of} title={KINDS[of]?.says} onClick={() => setKind(kind === of ? undefined : of)}>
+              <button
+                key={of}
+                type="button"
+                class="chip"
+                aria-pressed={kind === of}
+                title={KINDS[of]?.says}
+                onClick={() => setKind(kind === of ? undefined : of)}
+              >
                 <span class={`dot kind-${of}`} aria-hidden="true" /> {KINDS[of]?.name ?? of}
               </button>
             ))}
@@ -104,7 +111,8 @@ export function IndexView({ player }: { player: Player }) {
             {listed.length > MOST_LISTED && <li class="note">and {grouped(listed.length - MOST_LISTED)} more in this block</li>}
           </ol>
           <p class="note">
-            {plural(block.items.length, "item")} in {bytes(block.itemsAt[1])} of items.bin at {grouped(block.itemsAt[0])} and {bytes(block.lensAt[1])} of lens.bin
+            {plural(block.items.length, "item")} in {bytes(block.itemsAt[1])} of items.bin at {grouped(block.itemsAt[0])} and{" "}
+            {bytes(block.lensAt[1])} of lens.bin
             {block.isZstd ? ", ZSTD; what an item shares with the one before it is left out" : ", stored plain"}
             {block.commonPrefixBytes > 0 && `. All begin with the same ${plural(block.commonPrefixBytes, "byte")}`}.
           </p>
@@ -135,7 +143,10 @@ export function IndexView({ player }: { player: Player }) {
               );
             })}
           </ol>
-          <p class="note">The metaindex of each part is in memory. It names the index block, the index block names the block, and in the block the key is found by halving. Then only blocks of data with these TSIDs are read.</p>
+          <p class="note">
+            The metaindex of each part is in memory. It names the index block, the index block names the block, and in the block the key is
+            found by halving. Then only blocks of data with these TSIDs are read.
+          </p>
         </section>
       )}
     </div>

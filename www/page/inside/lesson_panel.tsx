@@ -6,7 +6,13 @@ import type { Lesson } from "./lesson";
 import type { Player } from "./player";
 import { questionOf } from "./questions";
 
-export function LessonPanel(props: { player: Player; lesson: Lesson; chapter: Chapter; onAgain: () => void; onTurn: (by: number) => void }) {
+export function LessonPanel(props: {
+  player: Player;
+  lesson: Lesson;
+  chapter: Chapter;
+  onAgain: () => void;
+  onTurn: (by: number) => void;
+}) {
   const { player, lesson, chapter, onAgain, onTurn } = props;
   const at = CHAPTERS.indexOf(chapter);
   const answered = lesson.answered.value;
@@ -14,13 +20,13 @@ export function LessonPanel(props: { player: Player; lesson: Lesson; chapter: Ch
     <div class="lesson">
       <article class="chapter" aria-labelledby="chapter-title">
         <div class="told">
-        <p class="chapter-number">
-          {at + 1} of {CHAPTERS.length}
-        </p>
-        <h1 id="chapter-title">{chapter.title}</h1>
-        {chapter.text.map((paragraph) => (
-          <p key={paragraph}>{marked(paragraph)}</p>
-        ))}
+          <p class="chapter-number">
+            {at + 1} of {CHAPTERS.length}
+          </p>
+          <h1 id="chapter-title">{chapter.title}</h1>
+          {chapter.text.map((paragraph) => (
+            <p key={paragraph}>{marked(paragraph)}</p>
+          ))}
         </div>
         <p class="look">{marked(chapter.look)}</p>
         <Asked key={chapter.id} player={player} lesson={lesson} chapter={chapter} />
@@ -83,7 +89,15 @@ function Asked({ player, lesson, chapter }: { player: Player; lesson: Lesson; ch
   const question = questionOf(chapter.id);
   const shown = lesson.shown.value;
   // Whatever an answer can come from.
-  const seen = [player.beat.value, player.print.value, player.history.value, player.part.value, player.block.value, lesson.race.value, lesson.walk.value];
+  const seen = [
+    player.beat.value,
+    player.print.value,
+    player.history.value,
+    player.part.value,
+    player.block.value,
+    lesson.race.value,
+    lesson.walk.value,
+  ];
   useEffect(() => lesson.look(player, chapter), [lesson, player, chapter, ...seen]);
   if (!question) return null;
   return (

@@ -14,7 +14,15 @@ const LINE = 9;
 /** Half of a dot, which the picture ends with. */
 const EDGE = 12;
 
-export function LineageView({ player, chosen, onChoose }: { player: Player; chosen: number | undefined; onChoose: (merge: number | undefined) => void }) {
+export function LineageView({
+  player,
+  chosen,
+  onChoose,
+}: {
+  player: Player;
+  chosen: number | undefined;
+  onChoose: (merge: number | undefined) => void;
+}) {
   player.beat.value;
   const { house } = player;
   // Once a second is often enough for what only grows to the right.
@@ -27,7 +35,17 @@ export function LineageView({ player, chosen, onChoose }: { player: Player; chos
   }, [house, now, shape, chosen, onChoose]);
 }
 
-function Tree({ lineage, now, chosen, onChoose }: { lineage: Lineage; now: number; chosen: number | undefined; onChoose: (merge: number | undefined) => void }) {
+function Tree({
+  lineage,
+  now,
+  chosen,
+  onChoose,
+}: {
+  lineage: Lineage;
+  now: number;
+  chosen: number | undefined;
+  onChoose: (merge: number | undefined) => void;
+}) {
   const { parts, merges, from } = lineage;
   const leaves = parts.length - merges.length;
   const height = Math.min(MOST_HIGH, Math.max(LEAST_HIGH, leaves * LINE));
@@ -38,10 +56,19 @@ function Tree({ lineage, now, chosen, onChoose }: { lineage: Lineage; now: numbe
     <section class="panel lineage" aria-labelledby="lineage-title">
       <h2 id="lineage-title">Which part came from which</h2>
       <div class="lineage-picture" style={{ height: `${height}px` }}>
-        <svg viewBox={`0 0 ${WIDE} ${height}`} preserveAspectRatio="none" role="img" aria-label={`Time line of ${plural(parts.length, "part")} and ${plural(merges.length, "merge")}`}>
+        <svg
+          viewBox={`0 0 ${WIDE} ${height}`}
+          preserveAspectRatio="none"
+          role="img"
+          aria-label={`Time line of ${plural(parts.length, "part")} and ${plural(merges.length, "merge")}`}
+        >
           {merges.flatMap(({ merge, at, y: to, sources }) =>
             sources.map((source, i) => (
-              <path key={`${merge.id}.${i}`} class={merge.id === chosen ? "join chosen" : "join"} d={`M${x(at) - 16} ${y(source)}C${x(at) - 6} ${y(source)} ${x(at) - 10} ${y(to)} ${x(at)} ${y(to)}`} />
+              <path
+                key={`${merge.id}.${i}`}
+                class={merge.id === chosen ? "join chosen" : "join"}
+                d={`M${x(at) - 16} ${y(source)}C${x(at) - 6} ${y(source)} ${x(at) - 10} ${y(to)} ${x(at)} ${y(to)}`}
+              />
             )),
           )}
           {parts.map(({ part, from: born, to, y: place, isAlive }) => (
@@ -73,7 +100,8 @@ function Tree({ lineage, now, chosen, onChoose }: { lineage: Lineage; now: numbe
         ))}
       </div>
       <p class="note">
-        From {clockOf(from)} to now. Each line is a part on disk, from when it was written to when it was merged away; each dot is a merge, to be looked at when it is chosen.
+        From {clockOf(from)} to now. Each line is a part on disk, from when it was written to when it was merged away; each dot is a merge,
+        to be looked at when it is chosen.
       </p>
     </section>
   );

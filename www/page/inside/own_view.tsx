@@ -65,7 +65,8 @@ export function OwnView({ seriesNumber }: { seriesNumber: (labels: Record<string
           </button>
         ))}
         <span class="note" role="status">
-          {grouped(numbers.length)} numbers{refused.length > 0 && `; left out: ${refused.slice(0, 3).join(", ")}${refused.length > 3 ? " …" : ""}`}
+          {grouped(numbers.length)} numbers
+          {refused.length > 0 && `; left out: ${refused.slice(0, 3).join(", ")}${refused.length > 3 ? " …" : ""}`}
         </span>
       </div>
       {problem && (
@@ -102,7 +103,12 @@ function Sketch({ numbers, onDraw }: { numbers: readonly number[]; onDraw: (numb
   const drawing = useRef<number[] | undefined>(undefined);
   const low = Math.min(...numbers);
   const high = Math.max(...numbers);
-  const points = numbers.map((value, i) => `${((300 * i) / Math.max(1, numbers.length - 1)).toFixed(1)},${(74 - (68 * (value - low)) / (high - low || 1)).toFixed(1)}`).join(" ");
+  const points = numbers
+    .map(
+      (value, i) =>
+        `${((300 * i) / Math.max(1, numbers.length - 1)).toFixed(1)},${(74 - (68 * (value - low)) / (high - low || 1)).toFixed(1)}`,
+    )
+    .join(" ");
   const onPointer = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {
     if (drawing.current === undefined) return;
     const box = event.currentTarget.getBoundingClientRect();
@@ -111,7 +117,8 @@ function Sketch({ numbers, onDraw }: { numbers: readonly number[]; onDraw: (numb
     const { length } = drawing.current;
     const before = drawing.current[length - 1] ?? value;
     // What the pointer has jumped over is a straight line.
-    for (let i = length; i <= at; i++) drawing.current.push(i === at ? value : Math.round((before + ((value - before) * (i - length + 1)) / (at - length + 1)) * 10) / 10);
+    for (let i = length; i <= at; i++)
+      drawing.current.push(i === at ? value : Math.round((before + ((value - before) * (i - length + 1)) / (at - length + 1)) * 10) / 10);
     onDraw(drawing.current.slice());
   };
   return (

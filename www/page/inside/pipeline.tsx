@@ -22,7 +22,9 @@ export function Pipeline({ player }: { player: Player }) {
             <th scope="col">Step</th>
             <th scope="col">What happens</th>
             <th scope="col">Where</th>
-            <th scope="col" class="number">Times</th>
+            <th scope="col" class="number">
+              Times
+            </th>
           </tr>
         </thead>
         <tbody>

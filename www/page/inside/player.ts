@@ -212,7 +212,8 @@ export class Player {
     try {
       await world.standStill();
       const limit = Math.min(this.at.value + STEP_LOOK_MS, this.end);
-      while (this.#cursor >= world.happened.length && world.at < limit && run === this.#run) await world.advance(Math.min(limit, world.at + STEP_MS));
+      while (this.#cursor >= world.happened.length && world.at < limit && run === this.#run)
+        await world.advance(Math.min(limit, world.at + STEP_MS));
       if (run !== this.#run) return;
       const next = world.happened[this.#cursor];
       if (next) {

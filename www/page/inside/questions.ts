@@ -59,7 +59,10 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     hint: "Press “Crash” while there are in-memory parts.",
     answered: ({ house }) => {
       const crash = house.crashes.find(({ lostRows }) => lostRows > ONE_SCRAPE);
-      return crash && `${plural(crash.lostRows, "row")} are gone, and all but those of the last second could be found before. To be found is not to be durable.`;
+      return (
+        crash &&
+        `${plural(crash.lostRows, "row")} are gone, and all but those of the last second could be found before. To be found is not to be durable.`
+      );
     },
   },
   "five-seconds-later": {
@@ -67,7 +70,10 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     hint: "What is above the neck is lost. Let it grow: step by “1 s” until just before the next flush to disk, which stands beside the neck.",
     answered: ({ house }) => {
       const crash = house.crashes.find(({ lostRows }) => lostRows > MANY_ROWS);
-      return crash && `${grouped(crash.lostRows)} rows, at twelve a second: those of the last ${Math.round(crash.lostRows / ONE_SCRAPE)} seconds. A part has to be five seconds old when its flush comes, and flushes come every five.`;
+      return (
+        crash &&
+        `${grouped(crash.lostRows)} rows, at twelve a second: those of the last ${Math.round(crash.lostRows / ONE_SCRAPE)} seconds. A part has to be five seconds old when its flush comes, and flushes come every five.`
+      );
     },
   },
   "why-merge": {
@@ -75,11 +81,19 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     hint: "Look at “write amplification” above the picture, press “Merge all”, and look again.",
     answered: ({ house, state, before, deeds }) => {
       const forced = house.merges.filter(({ reason }) => reason === "forced");
-      if (!state || !deeds.some(({ kind }) => kind === "merge") || forced.length === 0 || forced.some(({ finishedAt }) => finishedAt === undefined)) return undefined;
+      if (
+        !state ||
+        !deeds.some(({ kind }) => kind === "merge") ||
+        forced.length === 0 ||
+        forced.some(({ finishedAt }) => finishedAt === undefined)
+      )
+        return undefined;
       const [then, now] = [before && onDisk(before), onDisk(state)];
       // What is known of the engine may be older than what is known of the house.
       if (then && now.written === then.written) return undefined;
-      const rose = then ? `It rose from ${significant(then.written / then.stored)}× to ${significant(now.written / now.stored)}×` : `It is ${significant(now.written / now.stored)}× now`;
+      const rose = then
+        ? `It rose from ${significant(then.written / then.stored)}× to ${significant(now.written / now.stored)}×`
+        : `It is ${significant(now.written / now.stored)}× now`;
       const anew = forced.reduce((sum, { output }) => sum + (output?.bytes ?? 0), 0);
       const read = forced.reduce((sum, merge) => sum + merge.bytes, 0);
       return `${rose}: ${bytes(read)} of parts were written again, as ${bytes(anew)}. Fewer bytes are there, and more were written for each. Parts as small as these shrink a lot in a merge; large ones hardly do, and the rule of 7.5 spares them the rewriting.`;
@@ -89,7 +103,9 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     asks: "When has the merge paid? Let them race until the selects have saved as many bytes as the merge had to move.",
     hint: "Press “Race” and look at the last line; a second race goes on where the first one ended.",
     answered: ({ race: { savedBytes, movedBytes } }) =>
-      movedBytes > 0 && savedBytes >= movedBytes ? `${bytes(movedBytes)} were moved once, and are won back. On a dashboard that asks every ten seconds that is a matter of minutes; time was won from the first select on.` : undefined,
+      movedBytes > 0 && savedBytes >= movedBytes
+        ? `${bytes(movedBytes)} were moved once, and are won back. On a dashboard that asks every ten seconds that is a matter of minutes; time was won from the first select on.`
+        : undefined,
   },
   "how-a-merge-runs": {
     asks: "Can a merge join parts of two months? Try it.",
@@ -97,7 +113,9 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     answered: ({ house, deeds }) => {
       const late = deeds.find(({ kind }) => kind === "late");
       const merge = late && deeds.findLast(({ kind, at }) => kind === "merge" && at >= late.at);
-      const merged = merge && house.merges.some(({ reason, startedAt, finishedAt }) => reason === "forced" && startedAt >= merge.at && finishedAt !== undefined);
+      const merged =
+        merge &&
+        house.merges.some(({ reason, startedAt, finishedAt }) => reason === "forced" && startedAt >= merge.at && finishedAt !== undefined);
       return merged && house.months.size > 1
         ? `No: ${plural(house.months.size, "month")}, and each has ended with a part of its own. Partitions share nothing, which is why a month that is too old can go as a whole.`
         : undefined;
@@ -140,7 +158,9 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
     asks: "Find a window for which one part alone has to be read.",
     hint: "Parts that meet in time with the window are read. Make it narrow, and lay it over one line.",
     answered: ({ walk: { partsRead, samples } }) =>
-      partsRead === 1 && samples > 0 ? "Parts of one writer follow one another in time, so that a narrow window meets few of them. Late samples make parts that overlap, and more of them have to be read." : undefined,
+      partsRead === 1 && samples > 0
+        ? "Parts of one writer follow one another in time, so that a narrow window meets few of them. Late samples make parts that overlap, and more of them have to be read."
+        : undefined,
   },
   "a-snapshot": {
     asks: "What does a second snapshot cost, soon after the first? Take two.",

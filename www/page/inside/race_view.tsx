@@ -63,9 +63,9 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
       {known ? (
         <div class="paid">
           <p>
-            The merge has read {bytes(known.race.moved.read)} and written {bytes(known.race.moved.written)}, fifteen parts at a time. Each select saves{" "}
-            {bytes(known.race.small.read.bytes - known.race.merged.read.bytes)} of data, headers not counted: <strong>{bytes(known.race.saved)}</strong> of {bytes(moved)}{" "}
-            {known.race.saved >= moved ? "are won back." : "so far."}
+            The merge has read {bytes(known.race.moved.read)} and written {bytes(known.race.moved.written)}, fifteen parts at a time. Each
+            select saves {bytes(known.race.small.read.bytes - known.race.merged.read.bytes)} of data, headers not counted:{" "}
+            <strong>{bytes(known.race.saved)}</strong> of {bytes(moved)} {known.race.saved >= moved ? "are won back." : "so far."}
           </p>
           <div class="bar" aria-hidden="true">
             <span style={{ width: `${Math.min(100, (100 * known.race.saved) / moved)}%` }} />

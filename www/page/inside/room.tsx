@@ -114,7 +114,17 @@ export function Room({ player }: { player: Player }) {
       const target = event.target as HTMLElement;
       if (target.closest?.("input:not([type=range]),select,textarea,[contenteditable]")) return;
       if (keysShown && event.key !== "Escape" && event.key !== "?") return;
-      if (!press(player, event.key, target, () => setKeysShown((shown) => !shown), () => setKeysShown(false), keysShown)) return;
+      if (
+        !press(
+          player,
+          event.key,
+          target,
+          () => setKeysShown((shown) => !shown),
+          () => setKeysShown(false),
+          keysShown,
+        )
+      )
+        return;
       event.preventDefault();
     };
     addEventListener("keydown", onKey);
@@ -131,18 +141,27 @@ export function Room({ player }: { player: Player }) {
         <header class="scene-head">
           {!inChapters && !player.embedded && (
             <p class="note inside-intro">
-              You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Press Play, then try a button below the
-              picture, or choose another situation further down.
+              You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Press Play,
+              then try a button below the picture, or choose another situation further down.
             </p>
           )}
-          {inChapters ? <h2 id="scene-title" class="hidden">The engine at work</h2> : <h1 id="scene-title">{situation.name}</h1>}
+          {inChapters ? (
+            <h2 id="scene-title" class="hidden">
+              The engine at work
+            </h2>
+          ) : (
+            <h1 id="scene-title">{situation.name}</h1>
+          )}
           {!inChapters && <p class="watch">{situation.watch}</p>}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>
         {chapter?.panel === "race" && <RaceView lesson={lesson} />}
         {chapter?.panel === "walk" && <WalkView player={player} lesson={lesson} />}
-        <div class={`picture${zoomed ? " zoomed" : ""}${chapter?.panel === "race" || chapter?.panel === "walk" ? " below-stage" : ""}`} style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}>
+        <div
+          class={`picture${zoomed ? " zoomed" : ""}${chapter?.panel === "race" || chapter?.panel === "walk" ? " below-stage" : ""}`}
+          style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}
+        >
           <GlassView player={player} pointedSnapshot={snapshot} />
           <ZoomView player={player} />
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
@@ -153,8 +172,16 @@ export function Room({ player }: { player: Player }) {
           <li class="stage-small">small parts, on disk</li>
           <li class="stage-big">often merged, and big parts</li>
         </ul>
-        {player.trouble.value && <p class="reading problem" role="alert">{player.trouble.value}</p>}
-        {player.gone.value && <p class="reading" role="status">{player.gone.value}</p>}
+        {player.trouble.value && (
+          <p class="reading problem" role="alert">
+            {player.trouble.value}
+          </p>
+        )}
+        {player.gone.value && (
+          <p class="reading" role="status">
+            {player.gone.value}
+          </p>
+        )}
         <Transport player={player} />
         <Deeds player={player} />
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
@@ -185,7 +212,14 @@ export function Room({ player }: { player: Player }) {
 }
 
 /** Whether the key was one of ours. */
-function press(player: Player, key: string, target: HTMLElement, toggleKeys: () => void, closeKeys: () => void, keysShown: boolean): boolean {
+function press(
+  player: Player,
+  key: string,
+  target: HTMLElement,
+  toggleKeys: () => void,
+  closeKeys: () => void,
+  keysShown: boolean,
+): boolean {
   const isButton = target.closest("button,a,summary") !== null;
   switch (key) {
     case "?":
@@ -322,8 +356,9 @@ function Troubles({ player }: { player: Player }) {
     <div class="troubles" role="status">
       {crash && (
         <p>
-          <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what was on disk was found again. This
-          room’s engine keeps no log of rows, as the server keeps none; a database of the package does, and loses a second at most.
+          <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what
+          was on disk was found again. This room’s engine keeps no log of rows, as the server keeps none; a database of the package does,
+          and loses a second at most.
         </p>
       )}
       {trouble && (

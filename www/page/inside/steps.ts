@@ -12,22 +12,72 @@ export interface Step {
 
 export const STEPS: readonly Step[] = [
   { name: "call", what: "request handler", says: "a scrape, an import or an append hands over rows", file: "src/engine/mod.rs" },
-  { name: "register", what: "index: create TSID", says: "labels of a new series become a TSID and index items", file: "src/index/register.rs" },
+  {
+    name: "register",
+    what: "index: create TSID",
+    says: "labels of a new series become a TSID and index items",
+    file: "src/index/register.rs",
+  },
   { name: "partition", what: "table: partition of the month", says: "rows are split by calendar month", file: "src/storage/table.rs" },
   { name: "shard", what: "rawRows shard: add rows", says: "rows are appended; nothing is sorted yet", file: "src/partition/raw_rows.rs" },
   { name: "flush", what: "flush raw rows, each second", says: "shards are emptied and cut into chunks", file: "src/partition/flush.rs" },
-  { name: "inmemory", what: "in-memory part from rows", says: "sorted by TSID and time, cut into blocks of one series", file: "src/part/inmemory.rs" },
-  { name: "block", what: "block: marshal data", says: "decimals, deltas, varints, ZSTD; then an 81-byte header", file: "src/encoding/marshal.rs" },
-  { name: "disk", what: "flush in-memory parts, every 5 s", says: "fifteen at a time are merged into one small part on disk", file: "src/partition/flush.rs" },
-  { name: "choose", what: "get parts to merge", says: "the window of like-sized parts with the best gain", file: "src/partition/policy.rs" },
+  {
+    name: "inmemory",
+    what: "in-memory part from rows",
+    says: "sorted by TSID and time, cut into blocks of one series",
+    file: "src/part/inmemory.rs",
+  },
+  {
+    name: "block",
+    what: "block: marshal data",
+    says: "decimals, deltas, varints, ZSTD; then an 81-byte header",
+    file: "src/encoding/marshal.rs",
+  },
+  {
+    name: "disk",
+    what: "flush in-memory parts, every 5 s",
+    says: "fifteen at a time are merged into one small part on disk",
+    file: "src/partition/flush.rs",
+  },
+  {
+    name: "choose",
+    what: "get parts to merge",
+    says: "the window of like-sized parts with the best gain",
+    file: "src/partition/policy.rs",
+  },
   { name: "streams", what: "merge block streams", says: "a heap walks all sources in order of TSID and time", file: "src/part/merge.rs" },
-  { name: "swap", what: "swap source parts for the result", says: "one transaction; a source that leaves the list is counted here", file: "src/partition/mod.rs" },
-  { name: "big", what: "big part", says: "results above a fifteenth of the memory that caches leave, 10 MB at least, go below data/big", file: "src/partition/merge.rs" },
+  {
+    name: "swap",
+    what: "swap source parts for the result",
+    says: "one transaction; a source that leaves the list is counted here",
+    file: "src/partition/mod.rs",
+  },
+  {
+    name: "big",
+    what: "big part",
+    says: "results above a fifteenth of the memory that caches leave, 10 MB at least, go below data/big",
+    file: "src/partition/merge.rs",
+  },
   { name: "remove", what: "remove retired parts", says: "when the last reader has let go", file: "src/partition/parts.rs" },
   { name: "index", what: "mergeset: flush and merge", says: "index items become parts of the index", file: "src/mergeset/table.rs" },
-  { name: "select", what: "search: TSIDs, then blocks", says: "only blocks of wanted series and times are read", file: "src/part/search.rs" },
-  { name: "retention", what: "drop a month", says: "a partition older than the retention goes as a whole", file: "src/storage/retention.rs" },
-  { name: "snapshot", what: "create snapshot", says: "flush, then hard links to the files of one instant", file: "src/storage/snapshot.rs" },
+  {
+    name: "select",
+    what: "search: TSIDs, then blocks",
+    says: "only blocks of wanted series and times are read",
+    file: "src/part/search.rs",
+  },
+  {
+    name: "retention",
+    what: "drop a month",
+    says: "a partition older than the retention goes as a whole",
+    file: "src/storage/retention.rs",
+  },
+  {
+    name: "snapshot",
+    what: "create snapshot",
+    says: "flush, then hard links to the files of one instant",
+    file: "src/storage/snapshot.rs",
+  },
 ];
 
 /** Where the sources can be read. */

@@ -29,7 +29,12 @@ export function Transport({ player }: { player: Player }) {
   return (
     <div class="transport">
       <div class="transport-buttons">
-        <button type="button" class="primary play" aria-label={playing ? "Pause" : "Play"} onClick={() => (playing ? void player.pause() : player.play())}>
+        <button
+          type="button"
+          class="primary play"
+          aria-label={playing ? "Pause" : "Play"}
+          onClick={() => (playing ? void player.pause() : player.play())}
+        >
           <svg viewBox="0 0 16 16" aria-hidden="true">
             <path d={playing ? "M4 3h3v10H4zM9 3h3v10H9z" : "M4 2.5v11l9-5.5z"} />
           </svg>
@@ -42,7 +47,10 @@ export function Transport({ player }: { player: Player }) {
         </button>
         <label class="speed">
           <span class="hidden">Speed</span>
-          <select value={String(player.speed.value)} onChange={(event) => player.setSpeed(Number((event.target as HTMLSelectElement).value))}>
+          <select
+            value={String(player.speed.value)}
+            onChange={(event) => player.setSpeed(Number((event.target as HTMLSelectElement).value))}
+          >
             {SPEEDS.map((speed) => (
               <option key={speed} value={String(speed)}>
                 {speed}×
@@ -65,13 +73,29 @@ export function Transport({ player }: { player: Player }) {
         />
         <div class="marks" aria-hidden="true">
           {player.script.map((action, i) => (
-            <span key={i} class={action.kind === "crash" ? "mark crash" : "mark"} style={{ left: `${(action.at / end) * 100}%` }} title={`${MARKS[action.kind]} at ${clockOf(action.at)}`} />
+            <span
+              key={i}
+              class={action.kind === "crash" ? "mark crash" : "mark"}
+              style={{ left: `${(action.at / end) * 100}%` }}
+              title={`${MARKS[action.kind]} at ${clockOf(action.at)}`}
+            />
           ))}
         </div>
       </div>
-      <output class="time" data-at={Math.round(at)} data-print={player.print.value} title="The fingerprint of the engine's whole state: the same history has the same one on any machine">
+      <output
+        class="time"
+        data-at={Math.round(at)}
+        data-print={player.print.value}
+        title="The fingerprint of the engine's whole state: the same history has the same one on any machine"
+      >
         <strong>{clockOf(at)}</strong>
-        <span>{playing ? (player.shown.value ? "merging: time stands still" : "") : player.print.value && `state ${player.print.value.slice(0, 8)}`}</span>
+        <span>
+          {playing
+            ? player.shown.value
+              ? "merging: time stands still"
+              : ""
+            : player.print.value && `state ${player.print.value.slice(0, 8)}`}
+        </span>
       </output>
     </div>
   );
@@ -95,7 +119,14 @@ export function Deeds({ player }: { player: Player }) {
     <div class="deeds" role="group" aria-label="Do this now">
       <span class="deeds-name">Do now</span>
       {DEEDS.map(({ kind, name, key, does }) => (
-        <button key={kind} type="button" class={kind === "crash" ? "danger" : ""} title={`${does} (key ${key})`} aria-keyshortcuts={key} onClick={() => void player.act(kind)}>
+        <button
+          key={kind}
+          type="button"
+          class={kind === "crash" ? "danger" : ""}
+          title={`${does} (key ${key})`}
+          aria-keyshortcuts={key}
+          onClick={() => void player.act(kind)}
+        >
           {name}
         </button>
       ))}

@@ -42,7 +42,13 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
       here = false;
     };
   }, [key, player]);
-  const answer = decoded?.key === key ? within(decoded.blocks.map(({ timestamps, values }) => ({ timestamps: timestamps.integers, values })), span) : undefined;
+  const answer =
+    decoded?.key === key
+      ? within(
+          decoded.blocks.map(({ timestamps, values }) => ({ timestamps: timestamps.integers, values })),
+          span,
+        )
+      : undefined;
   const read = walk?.parts.filter(({ wanted: blocks }) => blocks.length > 0).length ?? 0;
   useEffect(() => {
     // What the first window happens to meet is nobody's answer.
@@ -75,7 +81,15 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
         {(["from", "to"] as const).map((edge) => (
           <label key={edge}>
             {edge === "from" ? "From" : "To"} <strong>{clock(span[edge])}</strong>
-            <input type="range" min={start} max={end} step={100} value={span[edge]} aria-valuetext={clock(span[edge])} onInput={(event) => move(edge, Number(event.currentTarget.value))} />
+            <input
+              type="range"
+              min={start}
+              max={end}
+              step={100}
+              value={span[edge]}
+              aria-valuetext={clock(span[edge])}
+              onInput={(event) => move(edge, Number(event.currentTarget.value))}
+            />
           </label>
         ))}
       </div>
@@ -86,10 +100,14 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
 const at = (start: number, end: number, share: number): number => Math.round((start + (end - start) * share) / 1000) * 1000;
 
 /** The series of these parts in the order of their TSIDs, with the bytes that their values take. */
-function seriesOf(parts: readonly HousePart[], headersOf: (part: HousePart) => readonly BlockHeader[]): [string, { labels: BlockHeader["labels"]; bytes: number }][] {
+function seriesOf(
+  parts: readonly HousePart[],
+  headersOf: (part: HousePart) => readonly BlockHeader[],
+): [string, { labels: BlockHeader["labels"]; bytes: number }][] {
   const found = new Map<string, { labels: BlockHeader["labels"]; bytes: number }>();
   for (const part of parts) {
-    for (const { tsid, labels, valuesBytes } of headersOf(part)) found.set(tsid, { labels, bytes: (found.get(tsid)?.bytes ?? 0) + valuesBytes });
+    for (const { tsid, labels, valuesBytes } of headersOf(part))
+      found.set(tsid, { labels, bytes: (found.get(tsid)?.bytes ?? 0) + valuesBytes });
   }
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
 }
@@ -104,7 +122,11 @@ function Funnel(props: { walk: Walked<HousePart>; series: number; tsid: string; 
     ["Parts", `${grouped(meets)} of ${plural(walk.parts.length, "part")}`, "whose time meets the window"],
     ["Blocks", `${grouped(wanted)} of ${plural(all, "block")}`, `of ${plural(read, "part")}, by their headers`],
     ["Rows", plural(walk.rows, "row"), `decoded from ${bytes(walk.bytes)}`],
-    ["Answer", samples === undefined ? "…" : plural(samples, "sample"), samples ? `${(walk.rows / samples).toFixed(1)} rows for each` : "in the window"],
+    [
+      "Answer",
+      samples === undefined ? "…" : plural(samples, "sample"),
+      samples ? `${(walk.rows / samples).toFixed(1)} rows for each` : "in the window",
+    ],
   ] as const;
   return (
     <ol class="funnel">
@@ -124,14 +146,27 @@ function Lines(props: { walk: Walked<HousePart>; span: Span; start: number; end:
   const x = (time: number) => (WIDE * (time - start)) / Math.max(1, end - start);
   const height = walk.parts.length * LINE + 4;
   return (
-    <svg class="walk-lines" viewBox={`0 0 ${WIDE} ${height}`} preserveAspectRatio="none" style={{ height: `${Math.min(200, height)}px` }} role="img" aria-label={`${walk.parts.length} parts over time; ${walk.parts.filter((part) => part.wanted.length > 0).length} of them are read`}>
+    <svg
+      class="walk-lines"
+      viewBox={`0 0 ${WIDE} ${height}`}
+      preserveAspectRatio="none"
+      style={{ height: `${Math.min(200, height)}px` }}
+      role="img"
+      aria-label={`${walk.parts.length} parts over time; ${walk.parts.filter((part) => part.wanted.length > 0).length} of them are read`}
+    >
       <rect class="window" x={x(span.from)} y={0} width={Math.max(2, x(span.to) - x(span.from))} height={height} />
       {walk.parts.map(({ part, meets, wanted }, i) => (
         <g key={part.id} class={meets ? "meets" : "passed"}>
           <title>
             {CLASS_WORD[part.class]} {part.id}: {plural(wanted.length, "block")} of it read
           </title>
-          <rect class={`of-part stage-${part.class}`} x={x(part.minTimestamp)} y={i * LINE + 3} width={Math.max(3, x(part.maxTimestamp) - x(part.minTimestamp))} height={LINE - 4} />
+          <rect
+            class={`of-part stage-${part.class}`}
+            x={x(part.minTimestamp)}
+            y={i * LINE + 3}
+            width={Math.max(3, x(part.maxTimestamp) - x(part.minTimestamp))}
+            height={LINE - 4}
+          />
           {wanted.map(({ at: place, header }) => (
             <rect
               key={place}

@@ -49,7 +49,9 @@ export function ZoomView({ player }: { player: Looker }) {
   const { x, y } = player.zoomFrom;
   return (
     <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
-      {blockId === undefined ? part && <PartView player={player} part={part} id={Number(partId)} /> : block && <BlockView block={block} player={player} />}
+      {blockId === undefined
+        ? part && <PartView player={player} part={part} id={Number(partId)} />
+        : block && <BlockView block={block} player={player} />}
     </div>
   );
 }
@@ -65,7 +67,12 @@ const swatch = (series: number) => ({ background: `var(--series-${(((series % 12
 // ---- a part -----------------------------------------------------------------------------------------------------------
 
 const FILES = ["timestamps.bin", "values.bin", "index.bin", "metaindex.bin"] as const;
-const FILE_SAYS = ["encoded timestamps, shared by neighbours that have the same", "encoded mantissas", "block headers, ZSTD", "one row for each index block"] as const;
+const FILE_SAYS = [
+  "encoded timestamps, shared by neighbours that have the same",
+  "encoded mantissas",
+  "block headers, ZSTD",
+  "one row for each index block",
+] as const;
 
 function PartView({ player, part, id }: { player: Looker; part: PartDetails; id: number }) {
   const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
@@ -74,7 +81,8 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
   const open = (block: number, event: Event) => {
     const around = (event.currentTarget as HTMLElement).closest(".zoom")?.getBoundingClientRect();
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
-    if (around) player.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
+    if (around)
+      player.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
     void player.zoomTo([...player.zoom.value.slice(0, 2), String(block)]);
   };
   const onKeyDown = (event: KeyboardEvent) => {
@@ -89,11 +97,18 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
     <div class="part-view">
       <h2 class="hidden">Blocks of part {id}</h2>
       <p class="lead">
-        {plural(part.blocks, "block")} in {plural(part.indexBlocks, "index block")}: {grouped(rows)} rows in {bytes(size)}, {significant(size / Math.max(1, rows))} bytes a sample. A block holds up to 8,192 samples of one series; blocks are sorted by TSID, then by time.
+        {plural(part.blocks, "block")} in {plural(part.indexBlocks, "index block")}: {grouped(rows)} rows in {bytes(size)},{" "}
+        {significant(size / Math.max(1, rows))} bytes a sample. A block holds up to 8,192 samples of one series; blocks are sorted by TSID,
+        then by time.
       </p>
       <div class="files" role="img" aria-label={part.fileBytes.map((length, i) => `${FILES[i]} ${bytes(length)}`).join(", ")}>
         {part.fileBytes.map((length, i) => (
-          <div key={FILES[i]} style={{ flexGrow: Math.max(length, size * 0.02) }} class={`file file-${i}`} title={`${FILES[i]}: ${FILE_SAYS[i]}`} />
+          <div
+            key={FILES[i]}
+            style={{ flexGrow: Math.max(length, size * 0.02) }}
+            class={`file file-${i}`}
+            title={`${FILES[i]}: ${FILE_SAYS[i]}`}
+          />
         ))}
       </div>
       <ul class="file-names">
@@ -110,7 +125,9 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
             key={at}
             type="button"
             tabIndex={at === 0 ? 0 : -1}
-            aria-label={few ? undefined : `Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`}
+            aria-label={
+              few ? undefined : `Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`
+            }
             title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
             onClick={(event) => open(at, event)}
           >
@@ -150,7 +167,9 @@ export function BlockView({ block, player }: { block: BlockDetails; player: Pick
       <div class="block-head">
         <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
         <p class="lead">
-          <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a header of 81: {significant(stored / header.rows)} bytes a sample, {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
+          <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a
+          header of 81: {significant(stored / header.rows)} bytes a sample,{" "}
+          {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
         </p>
       </div>
       <Spark block={block} />
@@ -178,7 +197,10 @@ function Spark({ block }: { block: BlockDetails }) {
   const points: string[] = [];
   for (let i = 0; i < values.length; i += every) {
     const value = values[i] as number;
-    if (Number.isFinite(value)) points.push(`${((i / Math.max(1, values.length - 1)) * 600).toFixed(1)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`);
+    if (Number.isFinite(value))
+      points.push(
+        `${((i / Math.max(1, values.length - 1)) * 600).toFixed(1)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`,
+      );
   }
   return (
     <svg class="spark" viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
@@ -197,7 +219,12 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
   const list = (items: Iterable<unknown>, more: boolean) => `${[...items].join("  ")}${more ? "  …" : ""}`;
   const stages: { name: string; size: number; sample: string; says: string }[] = [];
   if (decimal === undefined) {
-    stages.push({ name: "milliseconds", size: numbers, sample: list(column.integers.slice(0, 4), rows > 4), says: "64-bit integers since the epoch" });
+    stages.push({
+      name: "milliseconds",
+      size: numbers,
+      sample: list(column.integers.slice(0, 4), rows > 4),
+      says: "64-bit integers since the epoch",
+    });
   } else {
     stages.push({ name: "values", size: numbers, sample: list(block.values.slice(0, first), rows > first), says: "64-bit floats" });
     stages.push({
@@ -207,9 +234,24 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
       says: decimal === 0 ? "integers already: the scale is 10⁰" : `integers, of which each times 10^${decimal} is the value`,
     });
   }
-  stages.push({ name: isSecond ? "second differences" : "differences", size: numbers, sample: deltas.length > 0 ? list(deltas, rows - 1 > deltas.length && column.marshalType !== "deltaConst") : "none", says: whyType(column) });
-  stages.push({ name: "varints", size: sizes.varints, sample: hexOf(column.varints.subarray(0, 14), column.varints.length > 14), says: "zig-zag, seven bits a byte: small numbers of either sign take one" });
-  stages.push({ name: column.zstd === "kept" ? "ZSTD" : "stored plain", size: sizes.stored, sample: hexOf(column.bytes.subarray(0, 14), column.bytes.length > 14), says: whyZstd(column) });
+  stages.push({
+    name: isSecond ? "second differences" : "differences",
+    size: numbers,
+    sample: deltas.length > 0 ? list(deltas, rows - 1 > deltas.length && column.marshalType !== "deltaConst") : "none",
+    says: whyType(column),
+  });
+  stages.push({
+    name: "varints",
+    size: sizes.varints,
+    sample: hexOf(column.varints.subarray(0, 14), column.varints.length > 14),
+    says: "zig-zag, seven bits a byte: small numbers of either sign take one",
+  });
+  stages.push({
+    name: column.zstd === "kept" ? "ZSTD" : "stored plain",
+    size: sizes.stored,
+    sample: hexOf(column.bytes.subarray(0, 14), column.bytes.length > 14),
+    says: whyZstd(column),
+  });
   return (
     <section class="column" aria-label={`${title}: stages of the encoding`}>
       <h3>
@@ -223,7 +265,10 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
               <span>{i < stages.length - 2 ? (i === 0 ? bytes(stage.size) : "") : bytes(stage.size)}</span>
             </div>
             <div class="bar" aria-hidden="true">
-              <span style={{ width: `${Math.max(stage.size > 0 ? 0.6 : 0, (100 * stage.size) / numbers)}%` }} class={i < stages.length - 2 ? "thought" : ""} />
+              <span
+                style={{ width: `${Math.max(stage.size > 0 ? 0.6 : 0, (100 * stage.size) / numbers)}%` }}
+                class={i < stages.length - 2 ? "thought" : ""}
+              />
             </div>
             <code class="sample">{stage.sample}</code>
             <p class="note">{stage.says}</p>
@@ -234,7 +279,8 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
   );
 }
 
-const hexOf = (data: Uint8Array, more = false): string => (data.length === 0 ? "no byte" : `${[...data].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more ? " …" : ""}`);
+const hexOf = (data: Uint8Array, more = false): string =>
+  data.length === 0 ? "no byte" : `${[...data].map((byte) => byte.toString(16).padStart(2, "0")).join(" ")}${more ? " …" : ""}`;
 
 const SHOWN_BYTES = 256;
 
@@ -296,7 +342,9 @@ function Bytes({ column }: { column: ColumnDetails }) {
       <h3>
         <code>{column.file}</code>{" "}
         <span class="note">
-          {data.length === 0 ? "no byte of this block" : `${plural(data.length, "byte")} at ${grouped(column.offset)}: ${plain ? "a shade for each varint" : "a ZSTD frame, which begins with 28 b5 2f fd"}`}
+          {data.length === 0
+            ? "no byte of this block"
+            : `${plural(data.length, "byte")} at ${grouped(column.offset)}: ${plain ? "a shade for each varint" : "a ZSTD frame, which begins with 28 b5 2f fd"}`}
         </span>
       </h3>
       {data.length > 0 && (

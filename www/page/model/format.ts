@@ -9,7 +9,12 @@ export const grouped = (count: number): string => GROUPED.format(count);
 export function compact(count: number): string {
   const size = Math.abs(count);
   if (size < 1000) return String(Math.round(count * 100) / 100);
-  for (const [unit, factor] of [["k", 1e3], ["M", 1e6], ["G", 1e9], ["T", 1e12]] as const) {
+  for (const [unit, factor] of [
+    ["k", 1e3],
+    ["M", 1e6],
+    ["G", 1e9],
+    ["T", 1e12],
+  ] as const) {
     if (size < factor * 999.5) return `${significant(count / factor)} ${unit}`;
   }
   return `${significant(count / 1e15)} P`;

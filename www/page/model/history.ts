@@ -42,7 +42,15 @@ export interface Place {
   isPlain: boolean;
 }
 
-export const HOME: Place = { room: "live", history: { situation: "steady", seed: SEED, actions: [] }, at: 0, zoom: [], chapter: "", embedded: false, isPlain: true };
+export const HOME: Place = {
+  room: "live",
+  history: { situation: "steady", seed: SEED, actions: [] },
+  at: 0,
+  zoom: [],
+  chapter: "",
+  embedded: false,
+  isPlain: true,
+};
 
 /** The history with one more action; what came later than it is another future and is gone. */
 export function fork(history: History, action: Action): History {

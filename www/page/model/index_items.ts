@@ -32,8 +32,10 @@ const COMPOSITE = "fe";
 const REVERSED = "ff";
 const MOST_IDS = 6;
 
-const text = (hex: string): string => new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
-const unescaped = (hex: string): string => text((hex.match(/00..|../g) ?? []).map((byte) => (byte.length === 4 ? `0${byte[3]}` : byte)).join(""));
+const text = (hex: string): string =>
+  new TextDecoder().decode(Uint8Array.from(hex.match(/../g) ?? [], (byte) => Number.parseInt(byte, 16)));
+const unescaped = (hex: string): string =>
+  text((hex.match(/00..|../g) ?? []).map((byte) => (byte.length === 4 ? `0${byte[3]}` : byte)).join(""));
 
 export function itemOf(hex: string): IndexItem {
   const kind = Number.parseInt(hex.slice(0, 2), 16);
@@ -136,17 +138,27 @@ export function walkOf(items: readonly string[]): Walk | undefined {
   // Rows of a day are searched when few days are wanted: the newest.
   const keys = label.hex.slice(0, -2);
   const names = group.hex.slice(0, -2);
-  const dayRow = items.findLast((item) => item.startsWith("06") && itemOf(item).fields[2]?.says === `${group.says} with ${label.says}` && itemOf(item).fields[3]?.says === value.says);
+  const dayRow = items.findLast(
+    (item) =>
+      item.startsWith("06") &&
+      itemOf(item).fields[2]?.says === `${group.says} with ${label.says}` &&
+      itemOf(item).fields[3]?.says === value.says,
+  );
   if (!dayRow) return undefined;
   const row = itemOf(dayRow);
   const ids = row.fields.filter((field) => field.name === "metric id");
   const id = ids[0]?.hex ?? "";
   const before = row.fields.slice(0, 4).reduce((digits, field) => digits + field.hex.length, 0);
   const steps: WalkStep[] = [
-    { says: `On ${row.fields[1]?.says}, name and label stand under one key: this row has metric ids of series that carry both. Other parts may have more rows of this key.`, key: dayRow.slice(0, before), item: dayRow },
+    {
+      says: `On ${row.fields[1]?.says}, name and label stand under one key: this row has metric ids of series that carry both. Other parts may have more rows of this key.`,
+      key: dayRow.slice(0, before),
+      item: dayRow,
+    },
   ];
   const tsid = items.find((item) => item.startsWith(`02${id}`));
-  if (tsid) steps.push({ says: "Each metric id leads to its TSID, by which the blocks of all parts are sorted.", key: `02${id}`, item: tsid });
+  if (tsid)
+    steps.push({ says: "Each metric id leads to its TSID, by which the blocks of all parts are sorted.", key: `02${id}`, item: tsid });
   const name = items.find((item) => item.startsWith(`03${id}`));
   if (name) steps.push({ says: "And to the name, for the answer.", key: `03${id}`, item: name });
   return keys !== "" && names !== "" ? { selector: `${group.says}{${label.says}="${value.says}"}`, steps } : undefined;

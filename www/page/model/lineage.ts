@@ -46,7 +46,9 @@ export function lineageOf(house: House, now: number): Lineage {
     let y: number;
     if (merge === undefined) y = leaves++;
     else {
-      const sources = merge.sources.toSorted((a, b) => a.bornAt - b.bornAt || a.id - b.id).map((source) => place(source, merge.finishedAt ?? merge.startedAt, false));
+      const sources = merge.sources
+        .toSorted((a, b) => a.bornAt - b.bornAt || a.id - b.id)
+        .map((source) => place(source, merge.finishedAt ?? merge.startedAt, false));
       y = sources.reduce((sum, at) => sum + at, 0) / Math.max(1, sources.length);
       found.merges.push({ merge, at: merge.finishedAt ?? merge.startedAt, y, sources });
     }

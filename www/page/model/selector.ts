@@ -67,7 +67,9 @@ export function complete(text: string, place: Place, chosen: string): { text: st
 
 /** The selector of exactly one series. */
 export function exactly(labels: Record<string, string>): string {
-  return `{${Object.entries(labels).map(([name, value]) => `${name}="${escaped(value)}"`).join(",")}}`;
+  return `{${Object.entries(labels)
+    .map(([name, value]) => `${name}="${escaped(value)}"`)
+    .join(",")}}`;
 }
 
 const escaped = (value: string): string => value.replace(/\\/g, "\\\\").replace(/"/g, '\\"').replace(/\n/g, "\\n");

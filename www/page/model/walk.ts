@@ -32,7 +32,12 @@ interface Timed {
 const meet = ({ minTimestamp, maxTimestamp }: Timed, { from, to }: Span): boolean => minTimestamp <= to && maxTimestamp >= from;
 
 /** `headersOf` may not know a part's headers yet: then none of its blocks is wanted. Parts come out as time goes. */
-export function walked<Part extends Timed>(parts: readonly Part[], headersOf: (part: Part) => readonly BlockHeader[], tsid: string, window: Span): Walked<Part> {
+export function walked<Part extends Timed>(
+  parts: readonly Part[],
+  headersOf: (part: Part) => readonly BlockHeader[],
+  tsid: string,
+  window: Span,
+): Walked<Part> {
   const found: Walked<Part> = { parts: [], rows: 0, bytes: 0 };
   for (const part of parts.toSorted((a, b) => a.minTimestamp - b.minTimestamp)) {
     const headers = headersOf(part);
@@ -48,7 +53,10 @@ export function walked<Part extends Timed>(parts: readonly Part[], headersOf: (p
 }
 
 /** The samples of decoded blocks that lie in the window, by time. */
-export function within(blocks: readonly { timestamps: ArrayLike<bigint>; values: ArrayLike<number> }[], { from, to }: Span): { time: number; value: number }[] {
+export function within(
+  blocks: readonly { timestamps: ArrayLike<bigint>; values: ArrayLike<number> }[],
+  { from, to }: Span,
+): { time: number; value: number }[] {
   const found: { time: number; value: number }[] = [];
   for (const { timestamps, values } of blocks) {
     for (let i = 0; i < timestamps.length; i++) {

@@ -84,7 +84,10 @@ export function describe(event: EngineEvent, model: EngineModel, keeper: Keeper)
     case "snapshotDeleted":
       return line("snapshot", `Snapshot ${event.name} deleted`);
     case "mergePutOff":
-      return line("trouble", `Put off a merge of ${plural(event.sources.length, "part")}: it may take ${bytes(event.neededBytes)}, and there is room for ${bytes(event.roomBytes)}`);
+      return line(
+        "trouble",
+        `Put off a merge of ${plural(event.sources.length, "part")}: it may take ${bytes(event.neededBytes)}, and there is room for ${bytes(event.roomBytes)}`,
+      );
     case "restored":
       return line("small", "The storage takes what is written again");
     case "degraded":

@@ -103,7 +103,7 @@ export class Machine {
           course.exact += seconds;
           break;
         case "counter": {
-          const pace = motion.steady ? 1 : activity * Math.max(0.05, 1 + 0.35 * random.normal() / Math.sqrt(1 + seconds / 10));
+          const pace = motion.steady ? 1 : activity * Math.max(0.05, 1 + (0.35 * random.normal()) / Math.sqrt(1 + seconds / 10));
           const grown = motion.rate * seconds * pace;
           course.exact += grown;
           if (motion.cpu !== undefined) busy.set(motion.cpu, (busy.get(motion.cpu) ?? 0) + grown);
@@ -156,7 +156,8 @@ function motionOf(series: ScrapedSeries, name: string, ageSeconds: number): Moti
     return { kind: "counter", rate: value / ageSeconds, steady: false, ...(cpu !== undefined && { cpu }) };
   }
   const size = Math.abs(value);
-  if (name.startsWith("node_scrape_collector_duration")) return { kind: "walk", spread: size * 0.2, seconds: 1, changes: 20, floor: size * 0.4 };
+  if (name.startsWith("node_scrape_collector_duration"))
+    return { kind: "walk", spread: size * 0.2, seconds: 1, changes: 20, floor: size * 0.4 };
   if (Number.isInteger(value) && size < 1000) {
     return { kind: "walk", spread: Math.max(0.6, Math.sqrt(size) / 2), seconds: 30, changes: 0.2, floor: 0 };
   }

@@ -89,7 +89,9 @@ async function closeAll(databases: readonly Database[]): Promise<void> {
 /** Forty small parts, which nothing merges as no time passes. */
 async function fill(database: Database): Promise<void> {
   const random = seeded(7);
-  const handles = Array.from({ length: SERIES }, (_, room) => database.series({ __name__: "room_temperature_celsius", room: String(room) }));
+  const handles = Array.from({ length: SERIES }, (_, room) =>
+    database.series({ __name__: "room_temperature_celsius", room: String(room) }),
+  );
   const values = Float64Array.from(handles, () => 21.4);
   for (let scrape = 0; scrape < PARTS * SCRAPES; scrape++) {
     values.forEach((value, i) => (values[i] = Math.round((value + random.normal() * 0.15) * 10) / 10));
@@ -105,5 +107,11 @@ async function runnerOf(database: Database): Promise<Runner> {
   await select(database);
   const { partitions, lastRead } = await database.inspect();
   const parts = partitions.flatMap((partition) => partition.parts);
-  return { parts: parts.length, bytes: parts.reduce((sum, part) => sum + part.bytes, 0), selects: 0, spentMs: 0, read: lastRead as ReadCounters };
+  return {
+    parts: parts.length,
+    bytes: parts.reduce((sum, part) => sum + part.bytes, 0),
+    selects: 0,
+    spentMs: 0,
+    read: lastRead as ReadCounters,
+  };
 }

@@ -95,7 +95,10 @@ export class World {
   canBecome(history: History): boolean {
     if (history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
     const other = script(this.situation, history);
-    return this.script.slice(0, this.#done).every((action, i) => action.at === other[i]?.at && action.kind === other[i]?.kind) && !(other.length > this.#done && (other[this.#done] as Action).at < this.at);
+    return (
+      this.script.slice(0, this.#done).every((action, i) => action.at === other[i]?.at && action.kind === other[i]?.kind) &&
+      !(other.length > this.#done && (other[this.#done] as Action).at < this.at)
+    );
   }
 
   become(history: History): void {
@@ -197,7 +200,8 @@ export class World {
     };
     this.#kept.push({ at, past: JSON.stringify(this.script.slice(0, this.#done)), engine, restore });
     this.#kept.sort((a, b) => a.at - b.at);
-    while (this.#kept.length > 2 && this.#kept.reduce((sum, kept) => sum + kept.engine.bytes, 0) > KEPT_BYTES) this.#kept = this.#kept.filter((_, i) => i % 2 === 1);
+    while (this.#kept.length > 2 && this.#kept.reduce((sum, kept) => sum + kept.engine.bytes, 0) > KEPT_BYTES)
+      this.#kept = this.#kept.filter((_, i) => i % 2 === 1);
   }
 
   async state(): Promise<EngineState> {
@@ -322,7 +326,10 @@ function script(situation: Situation, history: History): Action[] {
 const rowsOf = (state: EngineState): number =>
   state.partitions.reduce(
     (sum, { shards, parts, pendingConversionRows }) =>
-      sum + pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0) + parts.reduce((rows, part) => rows + part.rows, 0),
+      sum +
+      pendingConversionRows +
+      shards.reduce((rows, shard) => rows + shard.rows, 0) +
+      parts.reduce((rows, part) => rows + part.rows, 0),
     0,
   );
 
@@ -345,10 +352,18 @@ const tenths = (value: number): number => Math.round(value * 10) / 10;
 const METRICS: readonly Metric[] = [
   { name: "http_requests_total", first: 1200, next: (random, before) => before + Math.floor(random.uniform() * 9) },
   { name: "room_temperature_celsius", first: 21.4, next: (random, before) => tenths(before + random.normal() * 0.15) },
-  { name: "node_load1", first: 0.7, next: (random, before) => Math.max(0, Math.round((before * 0.97 + 0.02 + random.normal() * 0.05) * 100) / 100) },
+  {
+    name: "node_load1",
+    first: 0.7,
+    next: (random, before) => Math.max(0, Math.round((before * 0.97 + 0.02 + random.normal() * 0.05) * 100) / 100),
+  },
   { name: "up", first: 1, next: () => 1 },
   { name: "process_cpu_seconds_total", first: 83.5, next: (random, before) => Math.round((before + random.uniform() * 0.3) * 100) / 100 },
-  { name: "node_memory_free_bytes", first: 1.6e9, next: (random, before) => Math.max(4096, before + Math.round(random.normal() * 40) * 4096) },
+  {
+    name: "node_memory_free_bytes",
+    first: 1.6e9,
+    next: (random, before) => Math.max(4096, before + Math.round(random.normal() * 40) * 4096),
+  },
 ];
 
 const KINDS: readonly Metric[] = [
@@ -379,7 +394,13 @@ class Writer {
 
   /** As it is now; whoever calls what is answered has it so again. */
   hold(): () => void {
-    const [values, handles, generation, scrapes, random] = [this.#values.slice(), this.#handles, this.#generation, this.#scrapes, this.#random.hold()];
+    const [values, handles, generation, scrapes, random] = [
+      this.#values.slice(),
+      this.#handles,
+      this.#generation,
+      this.#scrapes,
+      this.#random.hold(),
+    ];
     return () => {
       this.#values.set(values);
       [this.#handles, this.#generation, this.#scrapes] = [handles, generation, scrapes];
@@ -416,7 +437,11 @@ class Writer {
       const count = Math.min(4, this.#handles.length);
       for (let i = 0; i < count; i++) {
         const times = Float64Array.from({ length: 30 }, (_, n) => from + n * 1000);
-        await database.append(this.#handles[i] as SeriesHandle, times, Float64Array.from(times, (_, n) => n + i));
+        await database.append(
+          this.#handles[i] as SeriesHandle,
+          times,
+          Float64Array.from(times, (_, n) => n + i),
+        );
         await database.tick(0);
       }
       sent.push({ partition: partitionOf(from), rows: count * 30, series: Array.from({ length: count * 8 }, (_, n) => Math.floor(n / 8)) });
@@ -429,7 +454,11 @@ class Writer {
     const each = 1100;
     for (const handle of this.#handles) {
       const times = Float64Array.from({ length: each }, (_, n) => time - each + n);
-      await database.append(handle, times, Float64Array.from(times, () => Math.floor(this.#random.uniform() * 1000)));
+      await database.append(
+        handle,
+        times,
+        Float64Array.from(times, () => Math.floor(this.#random.uniform() * 1000)),
+      );
       await database.tick(0);
     }
     return [{ partition: partitionOf(time), rows: each * this.#handles.length, series: some(this.#handles.length) }];
@@ -493,5 +522,8 @@ export function colourKey(labels: Record<string, string> | null): string {
 /** The keys of a situation's series in the order in which they are written. */
 export function seriesKeys(situation: Situation): string[] {
   const metrics = situation.writer === "kinds" ? KINDS : situation.writer === "noise" ? NOISE : METRICS;
-  return Array.from({ length: situation.series }, (_, i) => `${(metrics[i % metrics.length] as Metric).name} host-${Math.floor(i / metrics.length)}`);
+  return Array.from(
+    { length: situation.series },
+    (_, i) => `${(metrics[i % metrics.length] as Metric).name} host-${Math.floor(i / metrics.length)}`,
+  );
 }

@@ -36,7 +36,9 @@ export function labelWeights(sets: readonly Labels[]): LabelWeight[] {
       label.series++;
     }
   }
-  return [...found].map(([name, { values, series }]) => ({ name, values: values.size, series })).sort((a, b) => b.values - a.values || b.series - a.series || (a.name < b.name ? -1 : 1));
+  return [...found]
+    .map(([name, { values, series }]) => ({ name, values: values.size, series }))
+    .sort((a, b) => b.values - a.values || b.series - a.series || (a.name < b.name ? -1 : 1));
 }
 
 /** The values of one label, those of the most series first. */

@@ -13,7 +13,8 @@ export function fileOf(given: readonly Given[]): File | undefined {
 }
 
 /** It as the package takes it. */
-export const sourceOf = (given: readonly Given[]): File | (readonly [path: string, content: File])[] => fileOf(given) ?? given.map(({ path, file }) => [path, file] as const);
+export const sourceOf = (given: readonly Given[]): File | (readonly [path: string, content: File])[] =>
+  fileOf(given) ?? given.map(({ path, file }) => [path, file] as const);
 
 /** All files of what was dropped, folders with what is in them. */
 export async function below(entries: readonly FileSystemEntry[]): Promise<Given[]> {

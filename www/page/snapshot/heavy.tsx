@@ -39,7 +39,12 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
           </thead>
           <tbody>
             {metrics.slice(0, MOST_HEAVY).map((metric) => (
-              <MetricRow key={metric.name} metric={metric} largest={largest} onChoose={() => snapshot.choose([["__name__", metric.name]])} />
+              <MetricRow
+                key={metric.name}
+                metric={metric}
+                largest={largest}
+                onChoose={() => snapshot.choose([["__name__", metric.name]])}
+              />
             ))}
             <More count={metrics.length - MOST_HEAVY} columns={4} />
           </tbody>
@@ -145,7 +150,14 @@ export function Browser({ snapshot }: { snapshot: OpenedSnapshot }) {
         </div>
         <div class="controls">
           {chosen.map(([label, value], i) => (
-            <button key={label} type="button" class="chip" aria-pressed={true} aria-label={`${label}="${value}": take it away again`} onClick={() => snapshot.choose(chosen.filter((_, other) => other !== i))}>
+            <button
+              key={label}
+              type="button"
+              class="chip"
+              aria-pressed={true}
+              aria-label={`${label}="${value}": take it away again`}
+              onClick={() => snapshot.choose(chosen.filter((_, other) => other !== i))}
+            >
               {label}="{value}" ×
             </button>
           ))}

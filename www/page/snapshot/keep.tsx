@@ -6,7 +6,11 @@ import { messageOf } from "../model/trouble";
 import { keepAs } from "../kept";
 import type { OpenedSnapshot } from "./opened";
 
-const WHERE = { opfs: "in the origin private file system", indexeddb: "in IndexedDB", memory: "in memory alone: this browser keeps nothing" } as const;
+const WHERE = {
+  opfs: "in the origin private file system",
+  indexeddb: "in IndexedDB",
+  memory: "in memory alone: this browser keeps nothing",
+} as const;
 
 export function Keep({ snapshot, fill }: { snapshot: OpenedSnapshot; fill: NonNullable<OpenedSnapshot["fill"]> }) {
   const [name, setName] = useState(snapshot.name.replace(/(\.(tar|gz|zst|tgz|txt|prom|om|csv|jsonl?|lp))+$/, ""));
@@ -16,7 +20,9 @@ export function Keep({ snapshot, fill }: { snapshot: OpenedSnapshot; fill: NonNu
     setState({ doing: "Opening…", problem: "", kept: "" });
     try {
       const told = await keepAs(wanted, async (database) => {
-        const { samples } = await fill(database, ({ done, total }) => setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }));
+        const { samples } = await fill(database, ({ done, total }) =>
+          setState({ doing: `${bytes(done)} of ${bytes(total)}`, problem: "", kept: "" }),
+        );
         return `Kept as “${wanted}”: ${plural(samples, "sample")} ${WHERE[database.storage]}.`;
       });
       setState({ doing: "", problem: "", kept: told });

@@ -2,7 +2,16 @@
 // stands still; samples as text, read into such a one; a database that was kept.
 
 import { signal } from "@preact/signals";
-import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress, type RestoreResult } from "sandglass";
+import {
+  type BlockDetails,
+  type Database,
+  type EngineState,
+  open,
+  openSnapshot,
+  type PartDetails,
+  type Progress,
+  type RestoreResult,
+} from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import type { Source } from "../explore/address";
@@ -75,7 +84,13 @@ export class OpenedSnapshot {
     const samples = file && (await samplesIn(file));
     if (samples) return OpenedSnapshot.#ofSamples(name, samples, sizeOf(given));
     const { database, found, isInPlace } = await openGiven(given);
-    const opened = new OpenedSnapshot(name, `Written by ${found.format}`, (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress), isInPlace ? "in place" : "unpacked", sizeOf(given));
+    const opened = new OpenedSnapshot(
+      name,
+      `Written by ${found.format}`,
+      (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress),
+      isInPlace ? "in place" : "unpacked",
+      sizeOf(given),
+    );
     opened.bad.value = found.leftOut;
     await opened.#use(database);
     return opened;
@@ -212,7 +227,8 @@ export class OpenedSnapshot {
       return;
     }
     try {
-      const details = this.part.peek() && block !== undefined ? this.part.peek() : await database.inspectPart(Number(part), { count: HEADERS_AT_ONCE });
+      const details =
+        this.part.peek() && block !== undefined ? this.part.peek() : await database.inspectPart(Number(part), { count: HEADERS_AT_ONCE });
       const decoded = block === undefined ? undefined : await database.inspectBlock(Number(part), Number(block));
       if (this.zoom.peek() !== path) return;
       this.part.value = details;

@@ -57,9 +57,17 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
       </section>
       <dl class="figures" aria-label="What is in it">
         <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${dayOf(start)} – ${dayOf(end)}` : "no part holds any"} />
-        <Figure name="series" value={grouped(snapshot.series.value)} note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`} />
+        <Figure
+          name="series"
+          value={grouped(snapshot.series.value)}
+          note={`in the index of ${plural(state?.index?.tables.reduce((sum, table) => sum + table.parts.length, 0) ?? 0, "part")}`}
+        />
         <Figure name="bytes a sample" value={perSample(size / rows)} note={`${bytes(size)} of data`} />
-        <Figure name={state?.partitions.length === 1 ? "month" : "months"} value={grouped(state?.partitions.length ?? 0)} note={plural(parts.length, "part")} />
+        <Figure
+          name={state?.partitions.length === 1 ? "month" : "months"}
+          value={grouped(state?.partitions.length ?? 0)}
+          note={plural(parts.length, "part")}
+        />
       </dl>
       <Refused snapshot={snapshot} />
       {isBroken && <Health snapshot={snapshot} />}
@@ -100,7 +108,9 @@ function Refused({ snapshot: { refused } }: { snapshot: OpenedSnapshot }) {
             <span class="note">{message}</span>
           </li>
         ))}
-        {refused.count > refused.lines.length && refused.lines.length > 0 && <li class="note">and {grouped(refused.count - refused.lines.length)} more</li>}
+        {refused.count > refused.lines.length && refused.lines.length > 0 && (
+          <li class="note">and {grouped(refused.count - refused.lines.length)} more</li>
+        )}
       </ul>
     </section>
   );
@@ -223,7 +233,12 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
         <ReadingLine feed={feed} />
         <div class="controls">
           <TakeAlong feed={feed} card={card} />
-          <button type="button" disabled={saving !== ""} title="All samples of the selected series, as /api/v1/export writes them" onClick={() => void exportLines()}>
+          <button
+            type="button"
+            disabled={saving !== ""}
+            title="All samples of the selected series, as /api/v1/export writes them"
+            onClick={() => void exportLines()}
+          >
             {saving ? `${saving}…` : "JSON lines"}
           </button>
         </div>
@@ -262,7 +277,9 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
   return (
     <section class="card" aria-labelledby="parts-title">
       <h2 id="parts-title">Months and parts</h2>
-      <p class="hint">Each bar is a part, and its length shows its bytes. Choose a part to see its blocks, then a block to see its bytes.</p>
+      <p class="hint">
+        Each bar is a part, and its length shows its bytes. Choose a part to see its blocks, then a block to see its bytes.
+      </p>
       <ul class="months">
         {partitions.map(({ name, parts }) => (
           <li key={name}>
@@ -270,7 +287,11 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
               {monthName(name).month} {monthName(name).year}
             </strong>
             <span class="note">
-              {plural(parts.reduce((sum, { rows }) => sum + rows, 0), "sample")}, {bytes(parts.reduce((sum, { bytes: size }) => sum + size, 0))}
+              {plural(
+                parts.reduce((sum, { rows }) => sum + rows, 0),
+                "sample",
+              )}
+              , {bytes(parts.reduce((sum, { bytes: size }) => sum + size, 0))}
             </span>
             <div class="month-parts">
               {parts.map((one) => (

@@ -30,7 +30,12 @@ export function pastedName(text: string, now: Date): string {
   const head = text.slice(0, HEAD_BYTES);
   const first = head.split(/\r?\n/).find((line) => line.trim() !== "" && !line.startsWith("#")) ?? "";
   const format = formatIn(head);
-  const metric = format === "jsonl" ? /"__name__"\s*:\s*"([^"]+)"/.exec(first)?.[1] : format === "csv" || format === "otlp" ? undefined : /^[^\s{,]+/.exec(first.trim())?.[0];
+  const metric =
+    format === "jsonl"
+      ? /"__name__"\s*:\s*"([^"]+)"/.exec(first)?.[1]
+      : format === "csv" || format === "otlp"
+        ? undefined
+        : /^[^\s{,]+/.exec(first.trim())?.[0];
   return `${metric?.slice(0, 60) ?? "samples"}, pasted ${clock}`;
 }
 
@@ -52,7 +57,12 @@ export async function samplesIn(file: File): Promise<Samples | undefined> {
   // A sample without a time is as old as the file.
   const options = { ...found.options, timestamp: file.lastModified };
   const isTable = options.format === "csv";
-  return { body: isTable ? () => stream().pipeThrough(withoutFirstLine()) : stream, options, format: found.words, linesBefore: isTable ? 1 : 0 };
+  return {
+    body: isTable ? () => stream().pipeThrough(withoutFirstLine()) : stream,
+    options,
+    format: found.words,
+    linesBefore: isTable ? 1 : 0,
+  };
 }
 
 /** A database in memory with the samples, and what became of them. */
@@ -124,7 +134,9 @@ function withoutFirstLine(): TransformStream<Uint8Array, Uint8Array> {
 
 /** The cells of a row, which may stand in quotes. */
 function cells(row: string): string[] {
-  return [...row.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)].slice(0, -1).map(([, cell = ""]) => cell.replace(/^"|"$/g, "").replaceAll('""', '"'));
+  return [...row.matchAll(/("(?:[^"]|"")*"|[^,]*)(?:,|$)/g)]
+    .slice(0, -1)
+    .map(([, cell = ""]) => cell.replace(/^"|"$/g, "").replaceAll('""', '"'));
 }
 
 /** The beginning of a text up to a whole line; nothing of what is no text. */

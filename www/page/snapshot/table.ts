@@ -41,7 +41,10 @@ const NAMED = 4;
 export function tableOf(names: readonly string[], rows: readonly (readonly string[])[]): Table | undefined {
   const whole = rows.filter((row) => row.length === names.length);
   if (whole.length === 0 || rows[0]?.length !== names.length || names.some((name) => name.trim() === "")) return undefined;
-  const columns = names.map((name, at) => ({ name: name.trim(), values: whole.map((row) => row[at]!.trim()).filter((value) => value !== "") }));
+  const columns = names.map((name, at) => ({
+    name: name.trim(),
+    values: whole.map((row) => row[at]!.trim()).filter((value) => value !== ""),
+  }));
   const isMetric = ({ values }: Column) => values[0] === undefined || IS_NUMBER.test(values[0]);
   if (!columns.some(isMetric)) return undefined;
   const time = timeOf(columns);
@@ -56,13 +59,18 @@ export function tableOf(names: readonly string[], rows: readonly (readonly strin
     listed(named("label"), "label"),
     listed(named("metric"), "metric"),
   ].filter((part) => part !== "");
-  return { csvFormat: csvFormat.join(","), words: `a table (CSV) in which ${parts.slice(0, -1).join(", ")}${parts.length > 2 ? "," : ""} and ${parts.at(-1)}` };
+  return {
+    csvFormat: csvFormat.join(","),
+    words: `a table (CSV) in which ${parts.slice(0, -1).join(", ")}${parts.length > 2 ? "," : ""} and ${parts.at(-1)}`,
+  };
 }
 
 function listed(names: readonly string[], kind: string): string {
   if (names.length === 0) return "";
   if (names.length === 1) return `${names[0]} is a ${kind}`;
-  return names.length > NAMED ? `${names.length} columns are ${kind}s` : `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are ${kind}s`;
+  return names.length > NAMED
+    ? `${names.length} columns are ${kind}s`
+    : `${names.slice(0, -1).join(", ")} and ${names.at(-1)} are ${kind}s`;
 }
 
 /** The column of the times: one that is called so, or else one that holds dates, or else digits; of those that can be read, if there are any. */

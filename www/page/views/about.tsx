@@ -17,9 +17,9 @@ export function About({ session }: { session: Session }) {
       <section aria-labelledby="kept-title">
         <h2 id="kept-title">What is kept</h2>
         <p>
-          Everything stays in this browser, and nothing is sent anywhere. Samples can be searched and are durable about a second after they arrive; a
-          crash can cost that last second, a reload costs nothing. The browser may drop the data of pages that were not visited for
-          long.
+          Everything stays in this browser, and nothing is sent anywhere. Samples can be searched and are durable about a second after they
+          arrive; a crash can cost that last second, a reload costs nothing. The browser may drop the data of pages that were not visited
+          for long.
         </p>
         <p>
           Of a value about 12 to 15 significant decimal digits are kept, since a block has one decimal exponent for all of its values; the

@@ -7,7 +7,12 @@ export function ChooseFile({ onChoose }: Props) {
   return (
     <label class="button">
       Open a file…
-      <input type="file" class="hidden" accept=".tar,.gz,.tgz,.zst,.txt,.prom,.om,.csv,.json,.jsonl,.lp,text/plain,text/csv" onChange={handOver(onChoose)} />
+      <input
+        type="file"
+        class="hidden"
+        accept=".tar,.gz,.tgz,.zst,.txt,.prom,.om,.csv,.json,.jsonl,.lp,text/plain,text/csv"
+        onChange={handOver(onChoose)}
+      />
     </label>
   );
 }

@@ -24,10 +24,20 @@ export function EngineCard({ session }: { session: Session }) {
           </p>
         </div>
         <div class="controls">
-          <button type="button" disabled={!running || busy.has("flush")} onClick={() => void session.flush()} title="Raw rows become searchable now">
+          <button
+            type="button"
+            disabled={!running || busy.has("flush")}
+            onClick={() => void session.flush()}
+            title="Raw rows become searchable now"
+          >
             Flush
           </button>
-          <button type="button" disabled={!running || busy.has("merge")} onClick={() => void session.mergeAll()} title="Every month ends with one part">
+          <button
+            type="button"
+            disabled={!running || busy.has("merge")}
+            onClick={() => void session.mergeAll()}
+            title="Every month ends with one part"
+          >
             Merge all
           </button>
           <Segmented

@@ -28,7 +28,11 @@ export function Figures({ session }: { session: Session }) {
       <Figure
         name="samples"
         value={state ? grouped(totals.rows) : "–"}
-        note={filling ? `writing 30 days of history, ${Math.floor((100 * filling.done) / filling.total)} %` : `in ${plural(totals.parts, "part")}`}
+        note={
+          filling
+            ? `writing 30 days of history, ${Math.floor((100 * filling.done) / filling.total)} %`
+            : `in ${plural(totals.parts, "part")}`
+        }
       />
       <Figure name="series" value={series === undefined ? "–" : grouped(series)} note="one machine, scraped" />
       <Figure

@@ -17,8 +17,8 @@ export function LiveRoom({ session, charts }: { session: Session; charts: Charts
       <section class="intro" aria-labelledby="headline">
         <h1 id="headline">VictoriaMetrics’ storage engine, rebuilt to run in this tab.</h1>
         <p>
-          Sandglass takes in samples, packs them into parts and merges the parts on its own clock, with the files and the transactions
-          of VictoriaMetrics 1.72. No server is behind this page: take a snapshot, and a real one opens it, of that version or newer.
+          Sandglass takes in samples, packs them into parts and merges the parts on its own clock, with the files and the transactions of
+          VictoriaMetrics 1.72. No server is behind this page: take a snapshot, and a real one opens it, of that version or newer.
         </p>
       </section>
       <TroubleCard session={session} />

@@ -15,7 +15,14 @@ export function Segmented<T extends string | number>(props: {
   return (
     <div class="segmented" role="group" aria-label={props.label}>
       {props.choices.map(({ value, name, spoken }) => (
-        <button key={value} type="button" disabled={props.isOff} aria-pressed={value === props.chosen} aria-label={spoken} onClick={() => props.onChoose(value)}>
+        <button
+          key={value}
+          type="button"
+          disabled={props.isOff}
+          aria-pressed={value === props.chosen}
+          aria-label={spoken}
+          onClick={() => props.onChoose(value)}
+        >
           {name}
         </button>
       ))}

@@ -110,7 +110,12 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
         }}
       />
       {isDraft && (
-        <button type="button" class="draw-draft" title="What stands here is not drawn yet; Escape goes back to what is" onClick={() => accept(text)}>
+        <button
+          type="button"
+          class="draw-draft"
+          title="What stands here is not drawn yet; Escape goes back to what is"
+          onClick={() => accept(text)}
+        >
           Draw
         </button>
       )}

@@ -20,7 +20,12 @@ export function SnapshotCard({ session }: { session: Session }) {
           <p class="hint">A snapshot is instant: it links the part files of one moment and copies none of them.</p>
         </div>
         <div class="controls">
-          <button type="button" class="primary" disabled={busy || session.phase.value !== "running"} onClick={() => void session.snapshot()}>
+          <button
+            type="button"
+            class="primary"
+            disabled={busy || session.phase.value !== "running"}
+            onClick={() => void session.snapshot()}
+          >
             Take a snapshot
           </button>
         </div>
@@ -56,7 +61,8 @@ export function SnapshotCard({ session }: { session: Session }) {
         </ol>
       </div>
       <p class="other-way">
-        <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, or choose one in the room <a href="#open">Open</a>.
+        <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, or choose one in the room{" "}
+        <a href="#open">Open</a>.
       </p>
     </section>
   );
@@ -104,7 +110,12 @@ function SnapshotRow(props: { session: Session; snapshot: SnapshotFacts; chosen:
         <button type="button" disabled={progress !== undefined} onClick={() => void download()}>
           {progress === undefined ? "Download" : `${progress}…`}
         </button>
-        <button type="button" class="quiet" aria-label={`Delete snapshot ${snapshot.name}`} onClick={() => void session.deleteSnapshot(snapshot.name)}>
+        <button
+          type="button"
+          class="quiet"
+          aria-label={`Delete snapshot ${snapshot.name}`}
+          onClick={() => void session.deleteSnapshot(snapshot.name)}
+        >
           Delete
         </button>
       </div>

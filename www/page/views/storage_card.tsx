@@ -29,9 +29,17 @@ export function StorageCard({ session }: { session: Session }) {
       : [["this site in the browser", "–", `the browser tells ${bytes(browser.usage)}, which cannot be right`]];
   const items: [string, string, string][] = state
     ? [
-        ["this database", bytes(stored), `${plural(state.fileSystem.files, "file")}, ${grouped(state.fileSystem.links)} names: a snapshot adds names, not bytes`],
+        [
+          "this database",
+          bytes(stored),
+          `${plural(state.fileSystem.files, "file")}, ${grouped(state.fileSystem.links)} names: a snapshot adds names, not bytes`,
+        ],
         ["written since opened", bytes(state.fileSystem.writtenBytes), plural(state.fileSystem.commits, "commit")],
-        ["memory", bytes(state.memory.wasmBytes), `caches ${bytes(state.memory.cacheBytes)} of at most ${bytes(state.memory.cacheLimitBytes)}`],
+        [
+          "memory",
+          bytes(state.memory.wasmBytes),
+          `caches ${bytes(state.memory.cacheBytes)} of at most ${bytes(state.memory.cacheLimitBytes)}`,
+        ],
         ...site,
       ]
     : [];
@@ -40,12 +48,19 @@ export function StorageCard({ session }: { session: Session }) {
       <div class="card-head">
         <div>
           <h2 id="storage-title">What it takes</h2>
-          <p class="hint">A shorter retention drops months that are over as a whole, and older rows of the rest in their next merge. No query finds them any more.</p>
+          <p class="hint">
+            A shorter retention drops months that are over as a whole, and older rows of the rest in their next merge. No query finds them
+            any more.
+          </p>
         </div>
         <div class="controls">
           <label class="retention">
             Keep{" "}
-            <select value={session.retention.value} disabled={session.phase.value !== "running" || session.looksOn.value} onChange={(event) => void session.setRetention((event.target as HTMLSelectElement).value)}>
+            <select
+              value={session.retention.value}
+              disabled={session.phase.value !== "running" || session.looksOn.value}
+              onChange={(event) => void session.setRetention((event.target as HTMLSelectElement).value)}
+            >
               {RETENTIONS.map(([value, name]) => (
                 <option key={value} value={value}>
                   {name}

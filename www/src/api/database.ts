@@ -12,12 +12,14 @@ import type {
   RangeOptions,
   RangeResult,
 } from "./queries.js";
+import type { LabelsCut } from "./events.js";
 import type { Inspection } from "./inspection.js";
 import type { Opened } from "./options.js";
 import type { PushOptions, PushResult } from "./push.js";
 import type { Abortable, IngestOptions, IngestResult, Labels, ReadOptions, SeriesData, SeriesHandle } from "./samples.js";
 import type { Snapshots } from "./snapshots.js";
 import type { Teaching } from "./teaching.js";
+import type { WebRequest, WebRequestInit } from "./web.js";
 
 /** How a database object has ended. */
 export interface Closed {
@@ -76,9 +78,10 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
 
   /**
    * A handle for one series. The same labels give the same handle, whatever their order. Labels with an empty value are
-   * dropped; a series that has no label left is refused with the code `invalid`. As on the server, the first 30 labels count, and
-   * names and values are cut at 256 and 16,384 bytes; a series whose labels then take more than 65,472 bytes together is refused with
-   * the code `invalid`. Nothing is stored before a sample comes.
+   * dropped; a series that has no label left is refused with the code `invalid`. At most 30 labels count, the metric's name among them: of more
+   * those that come last by name are left out, never the metric's name. Names and values are cut at 256 and 16,384 bytes. What is left out or cut
+   * is counted in `inspect().ingested.labelsCut`, and the event {@link LabelsCut} tells of the first time. A series whose labels then take more
+   * than 65,472 bytes together is refused with the code `invalid`. Nothing is stored before a sample comes.
    *
    * @example
    * ```ts
@@ -249,15 +252,19 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
   readonly snapshots: Snapshots;
 
   /**
-   * Answers as the server would: `/snapshot/create`, `/snapshot/list`, `/snapshot/delete`, `/snapshot/delete_all`,
-   * `/internal/force_flush`, `/internal/force_merge`, with the server's statuses and words. Host and scheme are not looked at.
+   * Answers a request of the HTTP API of VictoriaMetrics and Prometheus as the server would, with its statuses and words: queries
+   * (`/api/v1/query`, `/api/v1/query_range`, `/api/v1/series`, `/api/v1/labels`, `/federate`, …), imports and exports of each format
+   * (`/api/v1/import/…`, `/api/v1/export/…`, `/write`, `/api/v1/write`, `/opentelemetry/v1/metrics`, …), `/api/v1/admin/tsdb/…`, `/api/v1/status/…`,
+   * `/metrics`, `/snapshot/…` and `/internal/…`. The prefixes of servers and clusters, such as `/prometheus`, are taken. Host and scheme are
+   * not looked at. `docs/HTTP.md` lists the paths, and what differs from a server.
    *
    * @example
    * ```ts
+   * const { data } = await (await db.fetch("/api/v1/query?query=sum(up)")).json();
    * const { snapshot } = await (await db.fetch("/snapshot/create")).json();
    * ```
    */
-  fetch(input: string | URL | Request, init?: RequestInit): Promise<Response>;
+  fetch(input: string | URL | WebRequest, init?: WebRequestInit): Promise<Response>;
 
   /**
    * Sends what is stored on to a VictoriaMetrics server, single (`http://host:8428`) or a cluster's (`http://host:8480/insert/0/prometheus`),

@@ -12,3 +12,4 @@ export type * from "./samples.js";
 export type * from "./snapshots.js";
 export type * from "./state.js";
 export type * from "./teaching.js";
+export type * from "./web.js";

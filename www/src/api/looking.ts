@@ -4,6 +4,7 @@ import type { Database } from "./database.js";
 import type { OpenOptions, WasmSource } from "./options.js";
 import type { Abortable } from "./samples.js";
 import type { RestoreResult } from "./snapshots.js";
+import "./web.js";
 
 /**
  * Where a snapshot lies that is looked at: a tar that is not compressed, its URL, or the files of a folder with their paths. A server

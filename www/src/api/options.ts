@@ -3,6 +3,7 @@
 
 import type { RetentionShortened } from "./events.js";
 import type { Dialect } from "./queries.js";
+import "./web.js";
 
 /** How {@link open} opens a database. */
 export interface OpenOptions {
@@ -18,8 +19,8 @@ export interface OpenOptions {
    *
    * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
    *   not know each other.
-   * - `"indexeddb"`: in the browser; what is durable outlives a killed tab and a killed browser, and a power cut as far as the
-   *   browser keeps the word `strict` that every commit asks for.
+   * - `"indexeddb"`: in the browser; what is durable outlives a killed tab, and a power cut as far as the browser keeps the word
+   *   `strict` that every commit asks for. A whole Chromium that is killed while it writes may lose all of the origin's IndexedDB.
    * - `"opfs"`: in the browser's origin private file system, which is faster; what is durable outlives a killed tab and a killed
    *   browser, too, but a power cut may cost files of the last moments, which the next `open` tells with the code `corrupt`. It needs
    *   the engine in a worker, which `sandglass` starts, and is refused with the code `unsupported` where there is none.

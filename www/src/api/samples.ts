@@ -1,6 +1,8 @@
 // What goes into a database and comes out of it.
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
+import "./web.js";
+
 /** The labels of a series by name, `__name__` (the metric's name) among them. */
 export type Labels = Record<string, string>;
 

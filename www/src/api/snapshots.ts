@@ -2,6 +2,7 @@
 // Times are milliseconds since the Unix epoch, sizes are bytes, values are float64, unless a line says otherwise.
 
 import type { Abortable } from "./samples.js";
+import "./web.js";
 
 /** Instant, consistent copies of the database that share its files. */
 export interface Snapshots {

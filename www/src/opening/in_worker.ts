@@ -18,6 +18,6 @@ export const startInWorker: Starter = async (wish, wasm, signal) => {
     void spawning.then((worker) => worker?.terminate());
     throw error;
   }
-  const { startHere } = await onDemand(import("./in_caller.js"));
+  const { startHere } = await onDemand(import("./in_caller.js"), 'import "sandglass/inline" there, ');
   return startHere(wish, wasm, signal);
 };

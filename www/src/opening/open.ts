@@ -194,7 +194,9 @@ async function storageOf(
       if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
       throw new SandglassError(
         "unsupported",
-        'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"',
+        globalThis.isSecureContext === false
+          ? 'storage "opfs" needs a secure context; serve the page from https or localhost, or use storage: "memory"'
+          : 'there is no origin private file system here (private windows have none); use storage: "indexeddb"',
       );
     default:
       throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);

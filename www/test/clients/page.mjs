@@ -3,6 +3,9 @@
 import { autocompletion, completionStatus, currentCompletions, startCompletion } from "@codemirror/autocomplete";
 import { EditorView } from "@codemirror/view";
 import { InfluxDB, Point } from "@influxdata/influxdb-client-browser";
+import { OTLPMetricExporter } from "@opentelemetry/exporter-metrics-otlp-http";
+import { resourceFromAttributes } from "@opentelemetry/resources";
+import { MeterProvider, PeriodicExportingMetricReader } from "@opentelemetry/sdk-metrics";
 import { PromQLExtension } from "@prometheus-io/codemirror-promql";
 import Chart from "chart.js/auto";
 import "chartjs-adapter-date-fns";
@@ -131,4 +134,23 @@ export async function writeInflux(url, at) {
         .timestamp(at + n * 1000),
     );
   await write.close();
+}
+
+/** OpenTelemetry's SDK with its exporter over HTTP, as its documentation sets them up. Fails with what the exporter says. */
+export async function exportOtlp(url) {
+  const exporter = new OTLPMetricExporter({ url: `${url}/opentelemetry/v1/metrics` });
+  const reader = new PeriodicExportingMetricReader({ exporter, exportIntervalMillis: 3600_000 });
+  const provider = new MeterProvider({ resource: resourceFromAttributes({ "service.name": "web" }), readers: [reader] });
+  const meter = provider.getMeter("app");
+  meter.createCounter("otel_clicks").add(3, { button: "save" });
+  meter.createGauge("otel_temperature").record(21.5, { room: "hall" });
+  const took = meter.createHistogram("otel_took_seconds", { advice: { explicitBucketBoundaries: [0.1, 1] } });
+  for (const seconds of [0.05, 0.5, 5]) took.record(seconds);
+  const failed = [];
+  const exported = exporter.export.bind(exporter);
+  exporter.export = (metrics, done) =>
+    exported(metrics, (result) => (result.code !== 0 && failed.push(String(result.error)), done(result)));
+  // Exports what there is, once.
+  await provider.shutdown();
+  return failed;
 }

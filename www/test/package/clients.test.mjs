@@ -169,13 +169,28 @@ describe("what pushes, through the Service Worker into the page's database", () 
     assert.deepEqual([labels.room, values], ["cellar", [11, 12, 13]]);
   });
 
-  it("an OTLP exporter's JSON, and its answer", async () => {
+  it("OpenTelemetry's exporter over HTTP", async () => {
+    assert.deepEqual(await call("exportOtlp", "/prometheus"), []);
+    const [[clicks, counted]] = await select("otel_clicks");
+    assert.deepEqual([clicks.button, clicks["service.name"], counted], ["save", "web", [3]]);
+    const [[gauge, degrees]] = await select("otel_temperature");
+    assert.deepEqual([gauge.room, degrees], ["hall", [21.5]]);
+    const buckets = (await select("otel_took_seconds_bucket")).map(([{ le }, values]) => [le, values]);
+    assert.deepEqual(buckets.sort(), [
+      ["+Inf", [3]],
+      ["0.1", [1]],
+      ["1", [2]],
+    ]);
+    assert.deepEqual((await select("otel_took_seconds_sum"))[0][1], [5.55]);
+  });
+
+  it("OTLP's JSON, and its answer", async () => {
     const point = { timeUnixNano: `${END - 1000}000000`, asDouble: 21.5, attributes: [{ key: "room", value: { stringValue: "hall" } }] };
     const resource = { attributes: [{ key: "service.name", value: { stringValue: "web" } }] };
-    const metrics = [{ name: "otel_temperature", gauge: { dataPoints: [point] } }];
+    const metrics = [{ name: "otel_by_hand", gauge: { dataPoints: [point] } }];
     const body = JSON.stringify({ resourceMetrics: [{ resource, scopeMetrics: [{ metrics }] }] });
     assert.deepEqual(await post("/prometheus/opentelemetry/v1/metrics", body, { "content-type": "application/json" }), [200, "{}"]);
-    const [[labels, values]] = await select("otel_temperature");
+    const [[labels, values]] = await select("otel_by_hand");
     assert.deepEqual([labels.room, values], ["hall", [21.5]]);
   });
 });

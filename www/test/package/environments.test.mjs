@@ -1,9 +1,9 @@
-// Surroundings that are not a plain page or a plain Node: other realms, half of a browser, timers that stand still, policies.
+// Surroundings that are not a plain page or a plain Node: other realms, half of a browser, policies.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
 import { mkdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { after, describe, it, mock } from "node:test";
+import { after, describe, it } from "node:test";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
 import vm from "node:vm";
@@ -132,23 +132,6 @@ describe("half of a browser, as jsdom is", () => {
     }
     await db.close();
   });
-});
-
-it("with timers that stand still it goes on", async () => {
-  mock.timers.enable({ apis: ["setImmediate"] });
-  try {
-    const db = await memory();
-    await db.append(
-      { __name__: "up" },
-      Float64Array.from({ length: 100_000 }, (_, i) => START + i),
-      new Float64Array(100_000),
-    );
-    await db.forceMerge();
-    assert.equal((await db.select("up", { fresh: true }))[0].values.length, 100_000);
-    await db.close();
-  } finally {
-    mock.timers.reset();
-  }
 });
 
 it("hints go to the console, once", async () => {

@@ -2,7 +2,7 @@
 // configured for the package anywhere.
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { copyFile, mkdir, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { after, describe, it } from "node:test";
@@ -40,29 +40,45 @@ async function write(files) {
   }
 }
 
-/** What a page says in its title. */
-async function titleOf(page, url) {
+/**
+ * What a page says in its title. Nothing else may be said: no error, and no file that is looked for in vain but the `missing` ones, for each of
+ * which the browser's console has a line.
+ */
+async function titleOf({ page, errors }, url, missing = []) {
+  const refused = [];
+  const note = (response) => response.status() >= 400 && refused.push(`${response.status()} ${new URL(response.url()).pathname}`);
+  page.on("response", note);
+  errors.length = 0;
   await page.goto(url);
   await page.waitForFunction(() => /samples|failed/.test(document.title), undefined, { timeout: 20_000 });
-  return page.title();
+  page.off("response", note);
+  const title = await page.title();
+  assert.deepEqual(
+    refused.sort(),
+    missing.map((name) => `404 ${name}`),
+  );
+  // Chromium has one line of each text.
+  assert.deepEqual(
+    errors.filter((error) => missing.length === 0 || !/status of 404/.test(error)),
+    [],
+  );
+  return title;
 }
 
 describe("a project in a browser", async () => {
   await write({
-    "vite/index.html": '<!doctype html><title>-</title><script type="module" src="./main.js"></script>',
+    "vite/index.html": '<!doctype html><link rel="icon" href="data:," /><title>-</title><script type="module" src="./main.js"></script>',
     "vite/main.js": PAGE_APP,
     "webpack/main.js": PAGE_APP,
-    "esbuild/main.js": PAGE_APP,
-    "built/webpack/index.html": '<!doctype html><title>-</title><script src="main.js"></script>',
-    "built/esbuild/index.html": '<!doctype html><title>-</title><script type="module" src="main.js"></script>',
-    "script/index.html": `<!doctype html><title>-</title><script type="module">${PAGE_APP.replace('"sandglass"', '"/package/dist/index.js"')}</script>`,
+    "built/webpack/index.html": '<!doctype html><link rel="icon" href="data:," /><title>-</title><script src="main.js"></script>',
+    "script/index.html": `<!doctype html><link rel="icon" href="data:," /><title>-</title><script type="module">${PAGE_APP.replace('"sandglass"', '"/package/dist/index.js"')}</script>`,
   });
   const browser = await openPage({ mounts: { built: join(project, "built"), script: join(project, "script"), package: directory } });
   after(() => browser.close());
-  const { page, url } = browser;
+  const { url } = browser;
 
   it("a script tag and no bundler", async () => {
-    assert.equal(await titleOf(page, `${url}/script/index.html`), "3 samples, worker");
+    assert.equal(await titleOf(browser, `${url}/script/index.html`), "3 samples, worker");
   });
 
   it("Vite, built", async () => {
@@ -74,7 +90,7 @@ describe("a project in a browser", async () => {
       logLevel: "error",
       build: { outDir: join(project, "built/vite") },
     });
-    assert.equal(await titleOf(page, `${url}/built/vite/index.html`), "3 samples, worker");
+    assert.equal(await titleOf(browser, `${url}/built/vite/index.html`), "3 samples, worker");
     const assets = await readdir(join(project, "built/vite/assets"));
     assert.equal(assets.filter((name) => name.endsWith(".wasm")).length, 1, "the engine's code was taken along, once");
   });
@@ -89,7 +105,7 @@ describe("a project in a browser", async () => {
     });
     try {
       await server.listen();
-      assert.equal(await titleOf(page, server.resolvedUrls.local[0]), "3 samples, worker");
+      assert.equal(await titleOf(browser, server.resolvedUrls.local[0]), "3 samples, worker");
     } finally {
       await server.close();
     }
@@ -107,27 +123,58 @@ describe("a project in a browser", async () => {
       });
       assert.deepEqual(stats.toJson().errors, []);
       assert.deepEqual(stats.toJson().warnings, []);
-      assert.equal(await titleOf(page, `${url}/built/webpack/index.html`), "3 samples, worker");
+      assert.equal(await titleOf(browser, `${url}/built/webpack/index.html`), "3 samples, worker");
     });
   }
 
-  for (const format of ["esm", "iife"]) {
-    it(`esbuild, format ${format}`, async () => {
+  describe("esbuild", () => {
+    const bundle = async (format, app) => {
       const { build } = await import("esbuild");
+      const out = join(project, "built/esbuild");
+      await write({ "esbuild/main.js": app, "built/esbuild/index.html": SCRIPT(format) });
+      await Promise.all(BESIDE.map((name) => rm(join(out, name), { force: true })));
       await build({
         entryPoints: [join(project, "esbuild/main.js")],
         bundle: true,
         format,
-        outfile: join(project, "built/esbuild/main.js"),
+        outfile: join(out, "main.js"),
         logLevel: "silent",
       });
-      assert.equal(await titleOf(page, `${url}/built/esbuild/index.html`), "3 samples, worker");
+    };
+    const address = `${url}/built/esbuild/index.html`;
+    /** It does not take these along, as other bundlers do; then the copies within the bundle are used. */
+    const BESIDE = ["sandglass.wasm", "worker.js"];
+    const SCRIPT = (format) =>
+      `<!doctype html><link rel="icon" href="data:," /><title>-</title><script ${format === "esm" ? 'type="module" ' : ""}src="main.js"></script>`;
+
+    it("format esm, which looks for two files before it takes their copies", async () => {
+      await bundle("esm", PAGE_APP);
+      const missing = BESIDE.map((name) => `/built/esbuild/${name}`);
+      assert.equal(await titleOf(browser, address, missing), "3 samples, worker");
     });
-  }
+
+    it("format esm, with these files beside the bundle", async () => {
+      await bundle("esm", PAGE_APP);
+      for (const name of BESIDE) await copyFile(join(directory, "dist", name), join(project, "built/esbuild", name));
+      assert.equal(await titleOf(browser, address), "3 samples, worker");
+    });
+
+    for (const storage of ["the default", "opfs", "indexeddb", "memory"]) {
+      it(`format iife, storage ${storage}`, async () => {
+        const chosen = storage === "the default" ? "" : ` storage: "${storage}",`;
+        await bundle(
+          "iife",
+          PAGE_APP.replace("open({", `open({${chosen}`).replace("+ db.opened.thread", '+ db.opened.thread + " " + db.storage'),
+        );
+        assert.equal(await titleOf(browser, address), `3 samples, worker ${chosen === "" ? "opfs" : storage}`);
+      });
+    }
+  });
 
   it("the file sandglass/wasm, handed to open", async () => {
     await write({
-      "vite-url/index.html": '<!doctype html><title>-</title><script type="module" src="./main.js"></script>',
+      "vite-url/index.html":
+        '<!doctype html><link rel="icon" href="data:," /><title>-</title><script type="module" src="./main.js"></script>',
       "vite-url/main.js": PAGE_APP.replace(
         'import { open } from "sandglass";',
         'import { open } from "sandglass/inline";\nimport wasm from "sandglass/wasm?url";',
@@ -141,7 +188,7 @@ describe("a project in a browser", async () => {
       logLevel: "error",
       build: { outDir: join(project, "built/vite-url") },
     });
-    assert.equal(await titleOf(page, `${url}/built/vite-url/index.html`), "3 samples, caller");
+    assert.equal(await titleOf(browser, `${url}/built/vite-url/index.html`), "3 samples, caller");
   });
 });
 
@@ -190,7 +237,8 @@ console.log(process.getActiveResourcesInfo().filter((name) => !/TTY|Pipe|Req/.te
 });
 
 describe("a project in TypeScript", () => {
-  const check = async (options) => {
+  const source = (name) => readFile(new URL(name, import.meta.url), "utf8");
+  const check = async (options, app) => {
     const compilerOptions = {
       strict: true,
       noEmit: true,
@@ -205,7 +253,7 @@ describe("a project in TypeScript", () => {
     await write({
       "typescript/tsconfig.json": JSON.stringify({ compilerOptions, include: ["*.ts"] }),
       "typescript/package.json": '{ "type": "module" }',
-      "typescript/app.ts": await readFile(new URL("typed-app.ts", import.meta.url), "utf8"),
+      "typescript/app.ts": app,
     });
     await run(process.execPath, [join(tools, "typescript/bin/tsc"), "-p", "typescript"], { cwd: project }).catch(({ stdout }) =>
       assert.fail(stdout),
@@ -213,8 +261,27 @@ describe("a project in TypeScript", () => {
   };
 
   it("compiles against the declarations, for Node and for bundlers", async () => {
-    await check({ lib: ["es2022", "dom"] });
-    await check({ lib: ["es2022", "dom", "dom.iterable"], module: "esnext", moduleResolution: "bundler" });
+    const app = await source("typed-app.ts");
+    await check({ lib: ["es2022", "dom"] }, app);
+    await check({ lib: ["es2022", "dom", "dom.iterable"], module: "esnext", moduleResolution: "bundler" }, app);
+  });
+
+  const node = { types: ["node"], typeRoots: [join(tools, "@types")] };
+
+  it("compiles without the DOM library: with no types of the web at all, and with those of Node", async () => {
+    const app = await source("typed-without-dom.ts");
+    await check({ lib: ["es2022"] }, app);
+    await check({ lib: ["es2022"], module: "esnext", moduleResolution: "bundler" }, app);
+    await check({ lib: ["es2022"], ...node }, app);
+  });
+
+  for (const entry of ["sandglass", "sandglass/inline", "sandglass/react", "sandglass/service-worker", "sandglass/uplot"]) {
+    it(`compiles without the DOM library where it imports ${entry} alone`, () =>
+      check({ lib: ["es2022"] }, `export type * from ${JSON.stringify(entry)};\n`));
+  }
+
+  it("with the types of Node alone has Node's own", async () => {
+    await check({ lib: ["es2022"], ...node }, await source("typed-for-node.ts"));
   });
 });
 

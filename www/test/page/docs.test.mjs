@@ -2,7 +2,7 @@
 import assert from "node:assert/strict";
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { dirname, join, normalize } from "node:path";
+import { dirname, join, normalize, posix } from "node:path";
 import { after, before, describe, it } from "node:test";
 import { fileURLToPath } from "node:url";
 import { blocksOf, promised } from "../package/docs_blocks.mjs";
@@ -29,6 +29,10 @@ describe("the documentation site", () => {
       assert.ok(html.has(`docs/${name}.html`), name);
     for (const name of ["Database", "OpenOptions", "RangeResult"]) assert.ok(html.has(`docs/api/sandglass/interfaces/${name}.html`), name);
     assert.match(html.get("docs/api/sandglass/react/functions/useQuery.html"), /keepPrevious|FollowedRange/);
+    // Each entry of the package but the engine's bare code.
+    const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
+    for (const entry of Object.keys(exports).filter((entry) => !["./inline", "./wasm", "./package.json"].includes(entry)))
+      assert.ok(html.has(posix.join("docs/api/sandglass", entry, "index.html")), `no reference of ${entry}`);
   });
 
   it("has no link that leads nowhere", () => {

@@ -261,6 +261,21 @@ test("the increase per second survives a reset and uneven steps", () => {
   assert.deepEqual([...values], [5, 5, 3, 5]);
 });
 
+test("the increase per second goes on behind a staleness marker, at which the line breaks", () => {
+  const rate = page.perSecond(column([0, 1], [1e4, 2], [2e4, NaN], [3e4, 4], [4e4, 5]), 1e4);
+  assert.deepEqual([...rate.timestamps], [1e4, 3e4, 4e4]);
+  assert.deepEqual([...rate.values], [0.1, 0.1, 0.1]);
+  const { times, columns } = page.align([rate]);
+  assert.deepEqual(times, [10, 20, 30, 40]);
+  assert.deepEqual(columns, [[0.1, null, 0.1, 0.1]]);
+  // A marker in front, two in a row with a reset behind them, and what no counter counts to.
+  const rough = page.perSecond(column([0, NaN], [1e4, 7], [2e4, 9], [3e4, NaN], [3.5e4, NaN], [4e4, 4], [5e4, Infinity], [6e4, 5]), 1e4);
+  assert.deepEqual([...rough.timestamps], [2e4, 4e4, 6e4]);
+  assert.deepEqual([...rough.values], [0.2, 0.2, 0.05]);
+  assert.deepEqual(rough.breaks, [0, 3e4, 3.5e4, 5e4]);
+  assert.ok([...page.decimate(rate, 0, 4e4, 0.5).breaks].includes(2e4), "and decimation leaves it there");
+});
+
 test("series of different instants share an axis, and a hole breaks the line", () => {
   const a = column([0, 1], [1000, 2], [2000, 3], [60_000, 4], [61_000, 5]);
   const b = column([500, 9], [1500, 8]);

@@ -37,6 +37,7 @@ before(async () => {
   db = await filled();
   name = await db.snapshots.create();
   expected = await readExport(db.export());
+  for (let number = 0; number < SERIES; number++) assertAgain(expected, number);
 });
 after(async () => {
   await db?.close();
@@ -45,7 +46,12 @@ after(async () => {
 
 const labelsOf = (number) => ({ __name__: "kept", number: String(number), odd: 'ü "\\\n' });
 
-/** Series over four months, in several parts of each, and some that were deleted. */
+const againOf = (number) => ({ __name__: "again", number: String(number) });
+/** What is written to those after they were deleted: at an instant that they had before, and at two new ones. */
+const AGAIN = { timestamps: Float64Array.of(END - 3 * HOUR, END - 2 * HOUR + 1, END - 1), values: Float64Array.of(-1, -2, -3) };
+let deletedRows = 0;
+
+/** Series over four months, in several parts of each, and some that were deleted, of which some were written again. */
 async function filled() {
   const db = await sandglass.open({ storage: "memory", retention: "100y", clock: "manual", startTime: END });
   for (const piece of [0, 1, 2]) {
@@ -53,12 +59,23 @@ async function filled() {
     for (let number = 0; number < SERIES; number++) {
       const values = times.map((_, at) => number * 1000 + at);
       await db.append(labelsOf(number), times, values);
-      await db.append({ __name__: "deleted", number: String(number) }, times, values);
+      for (const labels of [{ __name__: "deleted", number: String(number) }, againOf(number)]) {
+        await db.append(labels, times, values);
+        deletedRows += times.length;
+      }
     }
     await db.sync();
   }
-  await db.deleteSeries("deleted");
+  assert.equal(await db.deleteSeries('{__name__=~"deleted|again"}'), 2 * SERIES);
+  for (let number = 0; number < SERIES; number++) await db.append(againOf(number), AGAIN.timestamps, AGAIN.values);
+  await db.sync();
   return db;
+}
+
+/** A series that was deleted and written again has its new samples, and no others. */
+function assertAgain(series, number) {
+  const found = series.get(seriesKey(againOf(number)));
+  assert.deepEqual([found?.timestamps, found?.values], [AGAIN.timestamps, AGAIN.values], `again ${number}`);
 }
 
 /** The part directories of a directory of parts, and the files of each. */
@@ -112,7 +129,7 @@ async function check(root, layout) {
     assert.equal(existsSync(join(root, "data/indexdb", month, "parts.json")), layout === "v1.150");
   }
   // The deleted ones are marked in the index; their rows go with merges.
-  assert.equal(rows, 2 * sampleCount(expected));
+  assert.equal(rows, sampleCount(expected) + deletedRows);
   const generations = await readdir(join(root, "indexdb"));
   assert.ok(generations.length >= 1 && generations.every((generation) => NEW_NAME.test(generation)), generations.join());
   let indexParts = 0;
@@ -183,6 +200,9 @@ for (const layout of ["v1.72", "v1.93", "v1.150"]) {
       server = await VictoriaMetrics.start({ dataPath: root });
       assertSameExport(expected, await readExport(await server.export()), "as it was opened");
       assert.equal((await server.series('{__name__="deleted"}')).length, 0);
+      const again = await readExport(await server.export("again"));
+      assert.equal(again.size, SERIES);
+      for (let number = 0; number < SERIES; number++) assertAgain(again, number);
 
       const appended = Array.from({ length: SERIES + 5 }, (_, number) => ({
         labels: number < SERIES ? labelsOf(number) : { __name__: "new", number: String(number) },
