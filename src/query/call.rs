@@ -8,6 +8,9 @@ use super::series::row::Row;
 use crate::error::{Error, Result};
 use crate::runtime;
 
+/// A value that is sorted costs as much as so many that are looked at.
+const SORTED_COSTS: usize = 4;
+
 /// One argument. A scalar is one row without labels.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Argument {
@@ -76,6 +79,11 @@ impl Context<'_> {
         if let Some(turns) = self.turns {
             turns.spend(values as u64).await;
         }
+    }
+
+    /// As [`spend`](Self::spend), of values that were sorted.
+    pub async fn spend_sorting(&self, values: usize) {
+        self.spend(SORTED_COSTS * values).await;
     }
 
     /// One row without labels, with the same value everywhere.

@@ -158,148 +158,83 @@ impl Aggregate {
             _ => 2..=2,
         };
         let mut arguments = Arguments::new(self.name, arguments, counts)?;
-        match self.kind {
-            Kind::Fold(fold) => {
-                // The server limits `any` to one group, but not where its rows come straight from storage.
-                let limit = if fold == Fold::Any { limit.map(|limit| limit.min(1)) } else { limit };
-                let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
-                for row in all_rows(&mut arguments)? {
-                    folder.push_row(&row);
-                    context.spend(points).await;
-                }
-                Ok(folder.finish())
+        let parameters = Parameters::of(self.kind, &mut arguments)?;
+        let rows = if self.takes_all_rows() { all_rows(&mut arguments)? } else { arguments.rows()? };
+        let remaining = if arguments.left() > 0 { Some(arguments.text()?) } else { None };
+        let parameters = Parameters { remaining, ..parameters };
+        let is_left_out = |grouping: &Grouping| grouping.is_without && grouping.labels.contains(&parameters.label);
+        let (fold, limit) = match self.kind {
+            // The server limits `any` to one group, but not where its rows come straight from storage.
+            Kind::Fold(Fold::Any) => (Some(Fold::Any), limit.map(|limit| limit.min(1))),
+            Kind::Fold(fold) => (Some(fold), limit),
+            // The label goes with those that are left out, so that nothing tells the values apart.
+            Kind::CountValues if self.dialect == Dialect::PromQl && grouping.is_some_and(is_left_out) => {
+                (Some(Fold::Count), limit)
             }
-            Kind::Best(end) => {
-                let counts = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    rank::best(end, group, &counts, context).await
-                })
-                .await
+            _ => (None, limit),
+        };
+        if let Some(fold) = fold {
+            let mut folder = Folder::new(fold, self.dialect, grouping.cloned(), limit, points);
+            for row in rows {
+                folder.push_row(&row);
+                context.spend(points).await;
             }
-            Kind::BestRows(end, measure) => {
-                let counts = arguments.numbers()?;
-                let rows = arguments.rows()?;
-                let remaining = if arguments.left() > 0 { Some(arguments.text()?) } else { None };
-                rank::each(rows, grouping, limit, async |group| {
-                    Ok(rank::by_measure(end, measure, group, &counts, remaining.as_deref(), context).await)
-                })
-                .await
-            }
-            Kind::Limit => {
-                let counts = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| match self.dialect {
-                    Dialect::MetricsQl => Ok(rank::any_few(group, counts.first().copied().unwrap_or(0.0))),
-                    Dialect::PromQl if counts.iter().any(|count| count.is_nan()) => {
-                        Err(Error::invalid("Parameter value is NaN"))
-                    }
-                    Dialect::PromQl => Ok(rank::first_few(group, &counts, context).await),
-                })
-                .await
-            }
-            Kind::LimitRatio => {
-                let ratios = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    rank::by_ratio(group, &ratios, context).await
-                })
-                .await
-            }
-            Kind::Quantile => {
-                let quantiles = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    Ok(vec![spread::quantile(group, &quantiles, context).await])
-                })
-                .await
-            }
-            Kind::Median => {
-                let halves = vec![0.5; points];
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(vec![spread::quantile(group, &halves, context).await])
-                })
-                .await
-            }
-            Kind::Quantiles => {
-                let label = arguments.text()?;
-                let quantiles = (1..arguments.left()).map(|_| arguments.number()).collect::<Result<Vec<_>>>()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    Ok(spread::quantiles(&label, &quantiles, &group, context).await)
-                })
-                .await
-            }
-            Kind::OutliersMad => {
-                let tolerances = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    Ok(spread::outliers_mad(group, &tolerances, context).await)
-                })
-                .await
-            }
-            Kind::OutliersK => {
-                let counts = arguments.numbers()?;
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    Ok(spread::outliersk(group, &counts, context).await)
-                })
-                .await
-            }
-            Kind::OutliersIqr => {
-                rank::each(arguments.rows()?, grouping, limit, async |group| {
-                    Ok(spread::outliers_iqr(group, context).await)
-                })
-                .await
-            }
-            Kind::Mad => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(vec![spread::mad(group, context).await])
-                })
-                .await
-            }
-            Kind::Share => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(spread::share(group, context).await)
-                })
-                .await
-            }
-            Kind::Zscore => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(spread::zscore(group, context).await)
-                })
-                .await
-            }
-            Kind::Mode => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(vec![spread::mode(group, context).await])
-                })
-                .await
-            }
-            Kind::Distinct => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(vec![spread::distinct(group, context).await])
-                })
-                .await
-            }
-            Kind::Histogram => {
-                rank::each(all_rows(&mut arguments)?, grouping, limit, async |group| {
-                    Ok(buckets::ranges_to_bounds(tally::histogram(&group, context).await))
-                })
-                .await
-            }
-            Kind::CountValues => {
-                let label = arguments.text()?;
-                let is_dropped = |grouping: &Grouping| grouping.is_without && grouping.labels.contains(&label);
-                if self.dialect == Dialect::PromQl && grouping.is_some_and(is_dropped) {
-                    // The label goes with those that are left out, so that nothing tells the values apart.
-                    let mut folder = Folder::new(Fold::Count, self.dialect, grouping.cloned(), limit, points);
-                    for row in arguments.rows()? {
-                        folder.push_row(&row);
-                        context.spend(points).await;
-                    }
-                    return Ok(folder.finish());
-                }
-                let grouping = tally::grouping_without(&label, grouping);
-                rank::each(arguments.rows()?, grouping.as_ref(), limit, async |group| {
-                    tally::count_values(&label, &group, context).await
-                })
-                .await
-            }
+            return Ok(folder.finish());
         }
+        let without_label = match self.kind {
+            Kind::CountValues => tally::grouping_without(&parameters.label, grouping),
+            _ => None,
+        };
+        let mut made = Vec::new();
+        for group in group::split(rows, without_label.as_ref().or(grouping), limit) {
+            made.extend(self.of_group(group, &parameters, context).await?);
+        }
+        Ok(made)
+    }
+
+    /// Whether the rows of several arguments are aggregated together.
+    fn takes_all_rows(&self) -> bool {
+        matches!(
+            self.kind,
+            Kind::Fold(_)
+                | Kind::Median
+                | Kind::Mad
+                | Kind::Share
+                | Kind::Zscore
+                | Kind::Mode
+                | Kind::Distinct
+                | Kind::Histogram
+        )
+    }
+
+    /// The rows that one group becomes.
+    async fn of_group(&self, group: group::Group, parameters: &Parameters, context: &Context<'_>) -> Result<Vec<Row>> {
+        let Parameters { numbers, label, remaining } = parameters;
+        Ok(match self.kind {
+            Kind::Best(end) => rank::best(end, group, numbers, context).await?,
+            Kind::BestRows(end, measure) => {
+                rank::by_measure(end, measure, group, numbers, remaining.as_deref(), context).await
+            }
+            Kind::Limit if self.dialect == Dialect::MetricsQl => {
+                rank::any_few(group, numbers.first().copied().unwrap_or(0.0))
+            }
+            Kind::Limit => rank::first_few(group, numbers, context).await?,
+            Kind::LimitRatio => rank::by_ratio(group, numbers, context).await?,
+            Kind::Quantile => vec![spread::quantile(group, numbers, context).await],
+            Kind::Median => vec![spread::quantile(group, &vec![0.5; context.grid.points], context).await],
+            Kind::Quantiles => spread::quantiles(label, numbers, &group, context).await,
+            Kind::OutliersMad => spread::outliers_mad(group, numbers, context).await,
+            Kind::OutliersK => spread::outliersk(group, numbers, context).await,
+            Kind::OutliersIqr => spread::outliers_iqr(group, context).await,
+            Kind::Mad => vec![spread::mad(group, context).await],
+            Kind::Share => spread::share(group, context).await,
+            Kind::Zscore => spread::zscore(group, context).await,
+            Kind::Mode => vec![spread::mode(group, context).await],
+            Kind::Distinct => vec![spread::distinct(group, context).await],
+            Kind::Histogram => buckets::ranges_to_bounds(tally::histogram(&group, context).await),
+            Kind::CountValues => tally::count_values(label, &group, context).await?,
+            Kind::Fold(_) => return Err(Error::internal("a fold takes in rows one by one")),
+        })
     }
 }
 
@@ -314,6 +249,40 @@ impl Aggregate {
             Kind::LimitRatio => on_call.remarks.check_ratios(values, span),
             _ => {}
         }
+    }
+}
+
+/// What stands beside the rows.
+#[derive(Default)]
+struct Parameters {
+    /// Counts, quantiles, ratios or tolerances: one for each instant, but of `quantiles` one for each row.
+    numbers: Vec<f64>,
+    /// The label that tells the rows apart.
+    label: String,
+    /// What the row with the rest is called.
+    remaining: Option<String>,
+}
+
+impl Parameters {
+    /// Those that stand before the rows.
+    fn of(kind: Kind, arguments: &mut Arguments) -> Result<Self> {
+        let mut parameters = Self::default();
+        match kind {
+            Kind::Best(_)
+            | Kind::BestRows(..)
+            | Kind::Limit
+            | Kind::LimitRatio
+            | Kind::Quantile
+            | Kind::OutliersMad
+            | Kind::OutliersK => parameters.numbers = arguments.numbers()?,
+            Kind::Quantiles => {
+                parameters.label = arguments.text()?;
+                parameters.numbers = (1..arguments.left()).map(|_| arguments.number()).collect::<Result<_>>()?;
+            }
+            Kind::CountValues => parameters.label = arguments.text()?,
+            _ => {}
+        }
+        Ok(parameters)
     }
 }
 

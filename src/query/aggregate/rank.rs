@@ -1,11 +1,9 @@
 //! Aggregates that keep some rows of each group as they are: the largest, the smallest, any few.
 
-use super::group::{self, Group};
-use super::spread::SORTED;
+use super::group::Group;
 use crate::error::{Error, Result};
 use crate::query::call::Context;
 use crate::query::dialect::Dialect;
-use crate::query::language::ast::Grouping;
 use crate::query::quantile;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::Row;
@@ -82,7 +80,7 @@ async fn by_instant(end: End, mut group: Group, counts: &[f64], context: &Contex
         for (_, number) in &order[..left_out] {
             rows[*number].clear(position);
         }
-        context.spend(rows.len() * SORTED).await;
+        context.spend_sorting(rows.len()).await;
     }
     best_first(group.rows, order.into_iter().map(|(_, number)| number))
 }
@@ -117,7 +115,7 @@ async fn by_instant_strictly(end: End, mut group: Group, counts: &[f64], context
         for (_, number) in &order[kept..] {
             rows[*number].clear(position);
         }
-        context.spend(rows.len() * SORTED).await;
+        context.spend_sorting(rows.len()).await;
     }
     // An instant's rows come best first; a range's are sorted by their labels anyway.
     Ok(if counts.len() == 1 {
@@ -195,7 +193,13 @@ pub fn any_few(mut group: Group, count: f64) -> Vec<Row> {
 }
 
 /// The first `counts` rows that are there at each instant.
-pub async fn first_few(mut group: Group, counts: &[f64], context: &Context<'_>) -> Vec<Row> {
+///
+/// # Errors
+/// `Invalid` for a count that is NaN.
+pub async fn first_few(mut group: Group, counts: &[f64], context: &Context<'_>) -> Result<Vec<Row>> {
+    if counts.iter().any(|count| count.is_nan()) {
+        return Err(Error::invalid("Parameter value is NaN"));
+    }
     for (position, &count) in counts.iter().enumerate() {
         let mut left = count_of(count, group.rows.len());
         for row in group.rows.iter_mut().filter(|row| row.is_present(position)) {
@@ -207,7 +211,7 @@ pub async fn first_few(mut group: Group, counts: &[f64], context: &Context<'_>) 
         }
         context.spend(group.rows.len()).await;
     }
-    group.rows.into_iter().filter(Row::has_values).collect()
+    Ok(group.rows.into_iter().filter(Row::has_values).collect())
 }
 
 /// Those rows that a share of 1 divides by their labels; a negative ratio keeps those that the positive one of the same distance from 1
@@ -243,20 +247,6 @@ fn place_of(labels: &Labels) -> f64 {
         hash.update(&[0xff]);
     }
     hash.digest() as f64 / u64::MAX as f64
-}
-
-/// Runs an aggregate of rows over each group.
-pub async fn each(
-    rows: Vec<Row>,
-    grouping: Option<&Grouping>,
-    limit: Option<u64>,
-    mut aggregate: impl AsyncFnMut(Group) -> Result<Vec<Row>>,
-) -> Result<Vec<Row>> {
-    let mut made = Vec::new();
-    for group in group::split(rows, grouping, limit) {
-        made.extend(aggregate(group).await?);
-    }
-    Ok(made)
 }
 
 /// `topk` and `bottomk` by the rules of a dialect.

@@ -9,9 +9,6 @@ use crate::query::quantile;
 use crate::query::series::labels::NAME;
 use crate::query::series::row::{Presence, Row};
 
-/// A value that is sorted costs as much as so many that are looked at.
-pub(super) const SORTED: usize = 4;
-
 /// The values of one instant.
 fn at(rows: &[Row], position: usize) -> impl Iterator<Item = f64> + Clone + '_ {
     rows.iter().map(move |row| row.values[position])
@@ -25,7 +22,7 @@ async fn column(rows: &[Row], context: &Context<'_>, mut of_instant: impl FnMut(
         values.clear();
         values.extend(at(rows, position));
         made.push(of_instant(position, &values));
-        context.spend(rows.len() * SORTED).await;
+        context.spend_sorting(rows.len()).await;
     }
     made
 }
@@ -53,7 +50,7 @@ pub async fn quantile(group: Group, quantiles: &[f64], context: &Context<'_>) ->
                 sorted.sort_unstable_by(f64::total_cmp);
                 present.set(position, !sorted.is_empty());
                 values.push(quantile::of_sorted(quantile, &sorted));
-                context.spend(group.rows.len() * SORTED).await;
+                context.spend_sorting(group.rows.len()).await;
             }
             Row::with_presence(group.key, values, present)
         }
@@ -70,7 +67,7 @@ pub async fn quantiles(label: &str, quantiles: &[f64], group: &Group, context: &
         for (column, &quantile) in columns.iter_mut().zip(quantiles) {
             column.push(quantile::of_sorted(quantile, &sorted));
         }
-        context.spend(group.rows.len() * SORTED).await;
+        context.spend_sorting(group.rows.len()).await;
     }
     let rows = columns.into_iter().zip(quantiles).map(|(values, &quantile)| {
         let mut labels = group.key.clone();
@@ -118,7 +115,7 @@ pub async fn outliers_iqr(group: Group, context: &Context<'_>) -> Vec<Row> {
         let (low, high) = (quantile::of_sorted(0.25, &sorted), quantile::of_sorted(0.75, &sorted));
         let margin = 1.5 * (high - low);
         bounds.push((low - margin, high + margin));
-        context.spend(group.rows.len() * SORTED).await;
+        context.spend_sorting(group.rows.len()).await;
     }
     let lies_outside =
         |row: &Row| row.values.iter().zip(&bounds).any(|(value, (lower, upper))| value > upper || value < lower);
