@@ -196,8 +196,9 @@ impl ApiRequest<'_> {
             (QueryData::Rows { rows, grid }, Times::Range { .. }) => {
                 out = String::from(api::MATRIX);
                 for (position, row) in rows.iter().enumerate() {
-                    api::put_row(&mut out, position, row, *grid, numbers);
-                    context.spend(PRINTED_UNITS * row.values.len() as u64).await;
+                    let present = (0..row.values.len()).filter(|position| row.is_present(*position));
+                    let samples = present.map(|at| (grid.at(at), row.values[at]));
+                    self.put_series(&mut out, position, &row.labels, samples, numbers).await;
                 }
                 out + api::END
             }
@@ -206,8 +207,7 @@ impl ApiRequest<'_> {
                 for (position, one) in series.iter().enumerate() {
                     let samples = one.timestamps.iter().copied().zip(one.values.iter().copied());
                     let shown = samples.filter(|(_, value)| !crate::encoding::decimal::is_stale_nan(*value));
-                    api::put_series(&mut out, position, &one.labels, shown, numbers);
-                    context.spend(PRINTED_UNITS * one.values.len() as u64).await;
+                    self.put_series(&mut out, position, &one.labels, shown, numbers).await;
                 }
                 out + api::END
             }
@@ -226,6 +226,26 @@ impl ApiRequest<'_> {
                 out + api::END
             }
         }
+    }
+
+    /// One series of a matrix, which may have a million samples.
+    async fn put_series(
+        &self,
+        out: &mut String,
+        position: usize,
+        labels: &Labels,
+        samples: impl Iterator<Item = (i64, f64)>,
+        numbers: Numbers,
+    ) {
+        api::begin_series(out, position, labels);
+        for (number, (at_ms, value)) in samples.enumerate() {
+            if number > 0 {
+                out.push(',');
+            }
+            api::put_sample(out, at_ms, value, numbers);
+            self.storage.context().spend(PRINTED_UNITS).await;
+        }
+        out.push_str(api::SERIES_END);
     }
 
     /// Carries a query out, and writes what it has found, of which no more than the argument `limit` says is shown.

@@ -3,7 +3,6 @@
 use super::methods::Methods;
 use super::{HttpResponse, JSON};
 use crate::error::{Error, ErrorKind};
-use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
 use serde::Serialize;
@@ -222,12 +221,6 @@ pub fn put_element(out: &mut String, position: usize, row: &Row, at_ms: i64, num
     out.push('}');
 }
 
-/// One row of a matrix.
-pub fn put_row(out: &mut String, position: usize, row: &Row, grid: Grid, numbers: Numbers) {
-    let present = (0..row.values.len()).filter(|position| row.is_present(*position));
-    put_series(out, position, &row.labels, present.map(|at| (grid.at(at), row.values[at])), numbers);
-}
-
 /// Adds what a query took to its data, which are an object: how long, and how many samples it has read.
 pub fn put_stats(data: &mut String, seconds: f64, samples: u64) {
     data.pop();
@@ -238,25 +231,15 @@ pub fn put_stats(data: &mut String, seconds: f64, samples: u64) {
     );
 }
 
-/// One series of a matrix.
-pub fn put_series(
-    out: &mut String,
-    position: usize,
-    labels: &Labels,
-    samples: impl Iterator<Item = (i64, f64)>,
-    numbers: Numbers,
-) {
+/// The beginning of a series of a matrix, whose samples follow with commas between them, and then [`SERIES_END`].
+pub fn begin_series(out: &mut String, position: usize, labels: &Labels) {
     out.push_str(if position > 0 { ",{\"metric\":" } else { "{\"metric\":" });
     put_labels(out, labels);
     out.push_str(",\"values\":[");
-    for (number, (at_ms, value)) in samples.enumerate() {
-        if number > 0 {
-            out.push(',');
-        }
-        put_sample(out, at_ms, value, numbers);
-    }
-    out.push_str("]}");
 }
+
+/// The end of a series of a matrix.
+pub const SERIES_END: &str = "]}";
 
 /// Writes `[seconds,"value"]`.
 pub fn put_sample(out: &mut String, at_ms: i64, value: f64, numbers: Numbers) {

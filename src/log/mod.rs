@@ -19,6 +19,7 @@ pub mod record;
 mod replay;
 mod writer;
 
+pub use record::UNKNOWN_METRIC_ID;
 pub use replay::{LoggedNames, Replay, ReplayedRows, find};
 pub use writer::{Forgetting, LogRecord, NameOf, RowLog};
 

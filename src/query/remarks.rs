@@ -9,7 +9,7 @@ use std::collections::HashSet;
 
 /// So many warnings, and so many infos, are told; of others only how many there are.
 const MOST_TOLD: usize = 10;
-/// So many are told apart; what comes behind them is not even counted.
+/// So many of each kind are told apart; what comes behind them is not even counted.
 const MOST_SEEN: usize = 200;
 
 /// One remark.
@@ -64,13 +64,13 @@ pub struct Remarks(RefCell<Found>);
 
 #[derive(Debug, Default)]
 struct Found {
-    seen: HashSet<(u32, String)>,
     warnings: Told,
     infos: Told,
 }
 
 #[derive(Debug, Default)]
 struct Told {
+    seen: HashSet<(u32, String)>,
     texts: Vec<(u32, String)>,
     more: usize,
 }
@@ -80,11 +80,10 @@ impl Remarks {
     pub fn add(&self, remark: Remark, span: Span) {
         let mut found = self.0.borrow_mut();
         let key = (span.start, remark.text());
-        if found.seen.len() >= MOST_SEEN || found.seen.contains(&key) {
+        let told = if remark.is_info() { &mut found.infos } else { &mut found.warnings };
+        if told.seen.len() >= MOST_SEEN || !told.seen.insert(key.clone()) {
             return;
         }
-        found.seen.insert(key.clone());
-        let told = if remark.is_info() { &mut found.infos } else { &mut found.warnings };
         if told.texts.len() < MOST_TOLD {
             told.texts.push(key);
         } else {
@@ -116,7 +115,7 @@ impl Remarks {
 
     /// Warnings and infos in the order in which they were found, with line and column of the query's text.
     pub fn into_texts(self, query: &str) -> (Vec<String>, Vec<String>) {
-        let Found { warnings, infos, .. } = self.0.into_inner();
+        let Found { warnings, infos } = self.0.into_inner();
         (warnings.into_texts(query, "warning"), infos.into_texts(query, "info"))
     }
 }

@@ -1,6 +1,8 @@
 //! What is done to samples in silence, as the format's rules want it, is told once: nobody looks for samples in a counter.
 
+use super::series::SeriesRegistry;
 use super::{IngestCounters, Storage};
+use crate::error::{ErrorKind, Result};
 use crate::metric::name::{MAX_KEY_LEN, MAX_LABELS, MAX_VALUE_LEN, MetricName};
 use crate::storage::search::FoundSeries;
 use crate::time::{DAY_MS, TimeRange, TimestampMs};
@@ -14,6 +16,7 @@ pub(super) struct Told {
     not_a_number: bool,
     labels_cut: bool,
     labels_not_utf8: bool,
+    series_refused: bool,
 }
 
 impl Told {
@@ -68,6 +71,18 @@ impl IngestCounters {
 }
 
 impl Storage {
+    /// The handle of a series with this name. Observers are told the first time that there is no memory for one: who imports a body
+    /// may look at what it answers, and may not.
+    pub(super) fn handle_in(&self, series: &mut SeriesRegistry, name: MetricName) -> Result<u32> {
+        series.handle(name).inspect_err(|error| {
+            let mut told = self.told.get();
+            if error.kind() == ErrorKind::Limit && !std::mem::replace(&mut told.series_refused, true) {
+                self.told.set(told);
+                self.context.degraded(error, format!("new series are refused: {}", error.message()));
+            }
+        })
+    }
+
     /// Says why a call has stored nothing; observers are told the first time for each reason. `timestamp` is one of those that were
     /// refused.
     pub(super) fn tell_all_dropped(&self, refused: IngestCounters, timestamp: TimestampMs) -> String {

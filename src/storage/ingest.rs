@@ -106,7 +106,7 @@ impl Storage {
         let labels = labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
         let (name, cut) = MetricName::from_labels_within_limits(labels);
         self.note_labels_cut(&name, cut);
-        self.series.borrow_mut().handle(name)
+        self.handle_in(&mut self.series.borrow_mut(), name)
     }
 
     /// Appends samples of one series, if all is known.

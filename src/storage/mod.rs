@@ -391,7 +391,7 @@ impl Storage {
     pub fn adopt_handles(&self, other: &Self) -> Result<()> {
         let mut series = self.series.borrow_mut();
         for name in other.series.borrow().names() {
-            series.handle(name.clone())?;
+            series.known_handle(name.clone())?;
         }
         Ok(())
     }

@@ -3,7 +3,7 @@
 use super::Storage;
 use crate::collections::sort;
 use crate::error::{Error, Result};
-use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows};
+use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows, UNKNOWN_METRIC_ID};
 use crate::metric::row::Rows;
 use crate::time::{MAX_TIMESTAMP_MS, TimeRange, date_of};
 use std::collections::HashMap;
@@ -78,7 +78,8 @@ impl Storage {
         for (number, handle) in by_number {
             let Some(tsid) = handle.and_then(|handle| known.tsid(handle)) else { continue };
             let Some((_, logged_id)) = names.get(number) else { continue };
-            if *logged_id != tsid.metric_id {
+            // Rows that waited for their series have none in the log.
+            if *logged_id != tsid.metric_id && *logged_id != UNKNOWN_METRIC_ID {
                 logged_ids.entry(tsid.metric_id).or_default().insert(*logged_id);
             }
         }
@@ -95,9 +96,10 @@ impl Storage {
             let handle = match known.get(&number) {
                 Some(handle) => *handle,
                 None => {
-                    let wanted = names.get(&number).filter(|(_, metric_id)| !deleted.contains(*metric_id));
-                    let handle = wanted.map(|(name, _)| self.series.borrow_mut().handle(name.clone())).transpose();
-                    let handle = handle.map_err(|error| Error::corrupt(error.message()).at("log"))?;
+                    let is_deleted = |metric_id: u64| metric_id != UNKNOWN_METRIC_ID && deleted.contains(metric_id);
+                    let wanted = names.get(&number).filter(|(_, metric_id)| !is_deleted(*metric_id));
+                    let handle = wanted.map(|(name, _)| self.series.borrow_mut().known_handle(name.clone()));
+                    let handle = handle.transpose().map_err(|error| Error::corrupt(error.message()).at("log"))?;
                     known.insert(number, handle);
                     handle
                 }

@@ -156,7 +156,19 @@ impl SeriesRegistry {
     }
 
     /// The handle of a name; the same name gives the same handle.
+    ///
+    /// # Errors
+    /// `Invalid` for a name without labels or with too many bytes; `Limit` for one more than there is memory for.
     pub(super) fn handle(&mut self, name: MetricName) -> Result<u32> {
+        self.handle_within(name, self.limit_bytes)
+    }
+
+    /// As [`handle`](Self::handle), of a series whose samples were accepted before: it is there, whatever memory it takes.
+    pub(super) fn known_handle(&mut self, name: MetricName) -> Result<u32> {
+        self.handle_within(name, u64::MAX)
+    }
+
+    fn handle_within(&mut self, name: MetricName, limit_bytes: u64) -> Result<u32> {
         if name.is_empty() {
             return Err(Error::invalid("a series needs at least one label with a value, such as __name__"));
         }
@@ -171,7 +183,7 @@ impl SeriesRegistry {
             return Err(Error::invalid(message));
         }
         let bytes = self.bytes + ENTRY_BYTES + COPIES_OF_LABELS * key.len() as u64;
-        if bytes > self.limit_bytes {
+        if bytes > limit_bytes {
             return Err(self.full());
         }
         self.bytes = bytes;

@@ -114,7 +114,7 @@ impl Storage {
         jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
             let labels = line.labels.iter().map(|(key, value)| (key.as_bytes(), value.as_bytes()));
             let name = self.with_extra_labels(labels, extra_labels);
-            let handle = self.series.borrow_mut().handle(name)?;
+            let handle = self.handle_in(&mut self.series.borrow_mut(), name)?;
             columns.handles.extend(std::iter::repeat_n(handle, line.timestamps.len()));
             columns.timestamps.extend_from_slice(line.timestamps);
             columns.values.extend_from_slice(line.values);
@@ -186,7 +186,8 @@ impl prometheus::SampleSink for PrometheusSink<'_> {
             None => {
                 let labels = prometheus::parse_series(sample.series)?;
                 let labels = labels.iter().map(|(key, value)| (&key[..], &value[..]));
-                let handle = series.handle(self.storage.with_extra_labels(labels, self.extra_labels))?;
+                let name = self.storage.with_extra_labels(labels, self.extra_labels);
+                let handle = self.storage.handle_in(&mut series, name)?;
                 series.remember_text(sample.series, handle);
                 handle
             }
@@ -217,7 +218,8 @@ impl RowSink for KeyedSink<'_> {
 
     fn learn(&mut self, key: &[u8], labels: &Labels) -> Result<u32> {
         let mut series = self.storage.series.borrow_mut();
-        let handle = series.handle(self.storage.with_extra_labels(labels.iter(), self.extra_labels))?;
+        let name = self.storage.with_extra_labels(labels.iter(), self.extra_labels);
+        let handle = self.storage.handle_in(&mut series, name)?;
         series.remember_text(key, handle);
         Ok(handle)
     }

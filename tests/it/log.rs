@@ -588,6 +588,37 @@ fn a_page_that_is_left_loses_no_sample_whose_series_is_being_looked_up() {
 }
 
 #[test]
+fn a_deletion_takes_no_rows_of_others_whose_series_were_not_looked_up_yet() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    // The index has more blocks than an opening reads.
+    for other in 0..5_000 {
+        engine.put(&[("__name__", "other"), ("number", &format!("{other:040}"))], &[START], &[1.0]).unwrap();
+    }
+    engine.ask(Command::Close).unwrap();
+    let leave_with = |name: &str| {
+        let holds = Rc::new(Cell::new(false));
+        let held = VecDeque::new();
+        let mut engine = open(QueuedReads { files: files.clone(), holds: holds.clone(), held }, logged()).unwrap();
+        holds.set(true);
+        let series = engine.series(&[("__name__", name)]).unwrap();
+        assert!(engine.append(series, &[START], &[1.0]).unwrap().is_some());
+        engine.leave();
+        engine.send(Command::Sync);
+        engine.pump(engine.now(), u64::MAX);
+        engine.log_waiting_rows();
+    };
+    leave_with("first");
+    let mut engine = open(files.clone(), logged()).unwrap();
+    assert!(matches!(engine.ask(Command::DeleteSeries { selector: "first".into() }).unwrap(), Answer::Count(1)));
+    engine.ask(Command::Close).unwrap();
+    leave_with("second");
+    let mut engine = open(files.clone(), logged()).unwrap();
+    assert_eq!(engine.all("first").unwrap(), []);
+    assert_eq!(engine.all("second").unwrap()[0].values, [1.0]);
+}
+
+#[test]
 fn a_damaged_record_is_named_and_nothing_is_changed() {
     let files = SharedFiles::default();
     let mut engine = open(files.clone(), logged()).unwrap();

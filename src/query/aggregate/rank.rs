@@ -143,17 +143,23 @@ pub async fn by_row(
     let mut order: Vec<usize> = (0..group.rows.len()).collect();
     order.sort_by(|&a, &b| worse_first(end, measures[a], measures[b]));
     let Group { key, mut rows } = group;
-    let remaining = remaining.filter(|name| !name.is_empty()).map(|name| {
-        let (label, value) = name.split_once('=').unwrap_or((name, name));
-        let mut labels = key.clone();
-        labels.set(label, value);
-        let sum_at = |(position, &count): (usize, &f64)| {
-            let left_out = &order[..order.len() - count_of(count, order.len())];
-            let there = left_out.iter().map(|&number| rows[number].values[position]).filter(|value| !value.is_nan());
-            there.fold(f64::NAN, |sum, value| if sum.is_nan() { value } else { sum + value })
-        };
-        Row::new(labels, counts.iter().enumerate().map(sum_at).collect())
-    });
+    let remaining = match remaining.filter(|name| !name.is_empty()) {
+        Some(name) => {
+            let (label, value) = name.split_once('=').unwrap_or((name, name));
+            let mut labels = key;
+            labels.set(label, value);
+            let mut sums = Vec::with_capacity(counts.len());
+            for (position, &count) in counts.iter().enumerate() {
+                let left_out = &order[..order.len() - count_of(count, order.len())];
+                let there =
+                    left_out.iter().map(|&number| rows[number].values[position]).filter(|value| !value.is_nan());
+                sums.push(there.fold(f64::NAN, |sum, value| if sum.is_nan() { value } else { sum + value }));
+                context.spend(left_out.len()).await;
+            }
+            Some(Row::new(labels, sums))
+        }
+        None => None,
+    };
     for (position, &count) in counts.iter().enumerate() {
         for &number in &order[..order.len() - count_of(count, order.len())] {
             rows[number].clear(position);

@@ -74,8 +74,8 @@ pub async fn join(binary: &Binary, left: Vec<Row>, right: Vec<Row>, context: &Co
             continue;
         }
         find_the_one(key, one, &table.right[number], one_is_right, &mut who)?;
-        join_group(binary, many, &table.left[number], one, one_is_right, &who, &mut made)?;
-        context.spend((table.left[number].len() + table.right[number].len()) * points).await;
+        context.spend(table.right[number].len() * points).await;
+        join_group(binary, many, &table.left[number], one, (one_is_right, &who), &mut made, context).await?;
     }
     Ok(made)
 }
@@ -103,18 +103,19 @@ fn find_the_one(key: &Labels, one: &[Row], group: &[usize], one_is_right: bool, 
 }
 
 /// The elements of one group. Each pair of rows that meets becomes a row.
-fn join_group(
+async fn join_group(
     binary: &Binary,
     many: &[Row],
     group: &[usize],
     one: &[Row],
-    one_is_right: bool,
-    who: &[u32],
+    (one_is_right, who): (bool, &[u32]),
     made: &mut Vec<Row>,
+    context: &Context<'_>,
 ) -> Result<()> {
     // Labels of results and the instants at which they are taken.
     let mut taken: HashMap<Labels, Presence> = HashMap::new();
     for row in group.iter().map(|&number| &many[number]) {
+        context.spend(who.len()).await;
         let mut columns: HashMap<u32, (Vec<f64>, Presence)> = HashMap::new();
         let mut order = Vec::new();
         for (position, &number) in who.iter().enumerate() {

@@ -45,7 +45,7 @@ pub const MISSING: &[Missing] = &[
     Missing {
         name: "fill(), fill_left() and fill_right()",
         example: "a + on (job) fill (0) b",
-        instead: "`(a or b * 0) + on (job) (b or a * 0)`, or MetricsQL's `default`",
+        instead: "`(a or on (job) b * 0) + on (job) (b or on (job) a * 0)`, or MetricsQL's `default`",
         place: Place::Call,
         words: &["fill", "fill_left", "fill_right"],
     },
