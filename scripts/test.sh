@@ -19,6 +19,12 @@ PROMETHEUS=$(find_prometheus)
 VICTORIA_METRICS=$(find_victoria_metrics)
 export CHROMIUM CHROMEDRIVER PROMETHEUS VICTORIA_METRICS
 
+# Not every system has a package of each: the step then fails, and says which.
+other_browsers() {
+  scripts/need.sh firefox webkit || return
+  FIREFOX=$(find_firefox) WEBKIT=$(find_webkit) npm run --prefix www test:other-browsers
+}
+
 begin=$SECONDS
 step format one cargo fmt --all --check
 step lints one cargo clippy --all-targets -- -D warnings
@@ -33,6 +39,7 @@ step page-browser many npm run --prefix www test:page
 step size show node scripts/size.mjs
 step package many npm run --prefix www test:unit
 step browsers many npm run --prefix www test:browsers
+step other-browsers many other_browsers
 step real-server many npm run --prefix www test:server
 
 sum_up "$begin"

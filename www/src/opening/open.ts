@@ -192,13 +192,16 @@ async function storageOf(
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
     case "opfs":
       if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
-      throw new SandglassError(
-        "unsupported",
-        'there is no origin private file system here (private windows have none, and it needs a secure context); use storage: "indexeddb"',
-      );
+      throw new SandglassError("unsupported", `${whyNoOpfs()}; use storage: "indexeddb"`);
     default:
       throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
   }
+}
+
+function whyNoOpfs(): string {
+  return globalThis.isSecureContext === false
+    ? "there is no origin private file system here, since it needs a secure context; serve the page from https or localhost"
+    : "this browser, or whatever else this runs in, has no origin private file system";
 }
 
 function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
