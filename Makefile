@@ -37,7 +37,7 @@ leave-loop: package ## reloads, leaves and closes pages that write, and ends the
 	@scripts/need.sh npm chromium
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) LEAVES=$(LEAVES) SEED=$(SEED) npm run --silent --prefix www test:leave
 
-test-firefox: package ## the browser tests in Firefox ESR; its driver is built once, which takes minutes
+test-firefox: ## the file systems' tests in Firefox ESR; its driver is built once, which takes minutes
 	@scripts/test_firefox.sh
 
 test-elsewhere: package ## the package in Rspack, Parcel, Next, Bun and Deno, which are fetched first (half a gigabyte)

@@ -3,7 +3,7 @@
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { forCaller } from "../base/caller.js";
 import { abortable, checkAborted } from "../base/abort.js";
-import { linger, LINGER_MS } from "../base/linger.js";
+import { LINGER_MS, linger, outlivesPage } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
 import { readersLock } from "../storage/lock.js";
@@ -381,7 +381,7 @@ export class InlinePort implements Port {
       const isDone = this.#pump.workNow(LINGER_MS);
       const isStored = (outcome as string) === "stored";
       // IndexedDB goes on with what it was asked for, which is all where there is a log; a file is written by this thread alone.
-      return { isStored, isAll: isStored || (isDone && hasLog && outcome === "open" && !this.#holdsHandles) };
+      return { isStored, isAll: isStored || (isDone && hasLog && outcome === "open" && !this.#holdsHandles && outlivesPage()) };
     } catch {
       return { isStored: false, isAll: false };
     }
