@@ -353,8 +353,9 @@ export class InlinePort implements Port {
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }
-    // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out.
-    if (this.#holdsHandles) this.#free(putAway());
+    // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out, and so does WebKit's
+    // connection of a page that has gone.
+    if (this.#holdsHandles || !outlivesPage()) this.#free(putAway());
     else this.#end(putAway());
   }
 

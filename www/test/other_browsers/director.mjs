@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { serve } from "../server/chromium.mjs";
 
 /** So long a page that was told something is waited for. */
-const PATIENCE_MS = 60_000;
+const PATIENCE_MS = 40_000;
 /** What is served beside the mounts of the test. */
 const OWN = { other_browsers: fileURLToPath(new URL(".", import.meta.url)) };
 const HEAD = '<script type="module" src="/other_browsers/follow.mjs"></script>';

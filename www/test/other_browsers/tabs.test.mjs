@@ -89,7 +89,10 @@ for (const browser of BROWSERS) {
         await other.evaluate(() => globalThis.db.close());
         await write(next, 2000, 2100);
         assert.deepEqual([...new Set(await read(next))], upTo(2100));
-        await next.evaluate(() => globalThis.db.close());
+        await end(next, where).catch((error) => {
+          // A connection of the page that has gone may stay in WebKit (docs/STORAGE.md).
+          if (browser.keepsTheLast || error.code !== "locked") throw error;
+        });
         await Promise.all([other.close(), next.close()]);
       });
 
