@@ -17,7 +17,7 @@ package_sources := $(shell find www/src -type f 2>/dev/null) $(wildcard www/*.ts
 page_sources := $(shell find www/page -type f 2>/dev/null) docs/QUERIES.md
 docs_sources := $(shell find docs -type f 2>/dev/null) $(wildcard *.md examples/README.md www/docs/*.* www/docs/api/*)
 
-.PHONY: help demo page test test-firefox test-elsewhere kill-loop leave-loop soak fuzz fuzz-targets package wasm bench bench-restore screenshots picture clean
+.PHONY: help demo page test test-other-browsers test-firefox test-elsewhere kill-loop leave-loop soak fuzz fuzz-targets package wasm bench bench-restore screenshots picture clean
 
 help: ## shows this list
 	@echo 'Sandglass: a time-series storage engine in a browser tab. Targets:'
@@ -37,7 +37,10 @@ leave-loop: package ## reloads, leaves and closes pages that write, and ends the
 	@scripts/need.sh npm chromium
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) LEAVES=$(LEAVES) SEED=$(SEED) npm run --silent --prefix www test:leave
 
-test-firefox: package ## the browser tests in Firefox ESR; its driver is built once, which takes minutes
+test-other-browsers: package ## the package in Firefox ESR and WebKitGTK (BROWSER= chooses one), which takes ten minutes
+	@scripts/test_other_browsers.sh
+
+test-firefox: ## the file systems' tests in Firefox ESR; its driver is built once, which takes minutes
 	@scripts/test_firefox.sh
 
 test-elsewhere: package ## the package in Rspack, Parcel, Next, Bun and Deno, which are fetched first (half a gigabyte)

@@ -118,8 +118,16 @@ need_chromium() {
 }
 
 need_firefox() {
-  if [ -z "$(find_firefox)" ]; then system_package firefox-esr; fi
+  if [ -z "$(find_firefox)" ]; then system_package firefox-esr firefox; fi
   [ -n "$(find_firefox)" ] || fail "Firefox is missing; install the package 'firefox-esr' or name the program in FIREFOX"
+}
+
+# The driver's package brings its small browser along, which needs a screen.
+need_webkit() {
+  if [ -z "$(find_webkit)" ]; then system_package webkit2gtk-driver; fi
+  if [ -z "$(find_xvfb)" ]; then system_package xvfb; fi
+  [ -n "$(find_webkit)" ] || fail "WebKitGTK's MiniBrowser is missing; install the package 'webkit2gtk-driver' or name the program in WEBKIT"
+  [ -n "$(find_xvfb)" ] || fail "Xvfb is missing; install the package 'xvfb'"
 }
 
 # Firefox's driver is no package of Debian's.
@@ -156,6 +164,7 @@ for tool in "$@"; do
     chromium) need_chromium ;;
     firefox) need_firefox ;;
     geckodriver) need_geckodriver ;;
+    webkit) need_webkit ;;
     prometheus) need_prometheus ;;
     victoria-metrics) need_victoria_metrics ;;
     tar) have tar || system_package tar ;;

@@ -1,6 +1,5 @@
 #!/usr/bin/env bash
-# The browser tests in Firefox ESR: the file systems' own, the package's contract, and a killed browser. Not part of `make test`,
-# for its driver has to be built. `scripts/test_firefox.sh STEP...` runs only the named steps.
+# The file systems' own tests in Firefox ESR. Not part of `make test`, for the driver that wasm-bindgen's runner needs has to be built.
 set -uo pipefail
 cd "$(dirname "$0")/.."
 source scripts/env.sh
@@ -9,7 +8,7 @@ only=" $* "
 source scripts/steps.sh
 
 echo 'looking for Firefox and its driver, which is built when it is missing'
-if ! scripts/need.sh rust wasm-bindgen npm firefox geckodriver; then
+if ! scripts/need.sh rust wasm-bindgen firefox geckodriver; then
   echo '0 passed, 1 failed'
   exit 1
 fi
@@ -21,6 +20,5 @@ unset CHROMEDRIVER SAFARIDRIVER
 
 begin=$SECONDS
 step wasm-firefox many browser_tests
-step firefox many npm run --prefix www test:firefox
 
 sum_up "$begin"

@@ -73,7 +73,7 @@ pub const MISSING: &[Missing] = &[
     Missing {
         name: "the operators `</` and `>/`",
         example: "m </ 5",
-        instead: "nothing like it, since native histograms, which they cut, are not there",
+        instead: "a query of classic buckets: native histograms, which these operators cut, are not there",
         place: Place::Comparison,
         words: &["/"],
     },

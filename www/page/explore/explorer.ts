@@ -195,7 +195,9 @@ export class Explorer {
 
   async #formatted(expression: string, dialect: Dialect): Promise<string | undefined> {
     if (expression.trim() === "") return undefined;
-    const answer = await this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
+    const asked = this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
+    // A database that is being closed formats nothing.
+    const answer = await asked?.catch(() => undefined);
     if (!answer?.ok) return undefined;
     const { data } = (await answer.json()) as { data?: unknown };
     return typeof data === "string" ? data : undefined;

@@ -15,7 +15,7 @@ export interface OpenOptions {
    *
    * Durable is what was accepted before a `sync()`, `snapshots.create()` or `close()` that has resolved, and without them what was
    * accepted longer ago than {@link durableWithin} says: a second. An end without a word costs what came since, and nothing is
-   * ever left half. What was appended before the page's `pagehide` is written as the page goes.
+   * ever left half. What was appended before the page's `pagehide` is written as the page goes, but not in WebKit, which undoes that.
    *
    * - `"memory"`: in this object alone, so that nothing outlives `close()` or the page. It is in no list, and several of one name do
    *   not know each other.

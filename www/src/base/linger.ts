@@ -11,3 +11,12 @@ export function linger(ms: number): void {
   const end = performance.now() + ms;
   while (performance.now() < end);
 }
+
+/**
+ * Whether what IndexedDB was asked for is carried out though the page goes. WebKit undoes it (docs/STORAGE.md), and nothing but its name tells
+ * that it will.
+ */
+export function outlivesPage(): boolean {
+  const { userAgent = "" } = globalThis.navigator ?? {};
+  return !userAgent.includes("AppleWebKit/") || /Chrom(e|ium)\//.test(userAgent);
+}

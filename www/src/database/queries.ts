@@ -81,6 +81,8 @@ export async function query(
 
 /** Of each kind, warnings and infos, ten, and how many more there are. */
 const MAX_WARNINGS = 22;
+/** How the engine says that there are more of them. */
+const LEFT_OUT = / more (warning|info) annotations omitted$/;
 
 export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
   checkOptions(options, RANGE_OPTIONS, "queryRange()");
@@ -125,8 +127,9 @@ async function askedRange(
   if (kept === all.length && all[0] === timestamps[0] && all.length === timestamps.length) return { ...held, standing };
   const series = joined(held.result, fresh, all, kept);
   if (series === undefined) return askedRange(port, expression, options, follow, undefined);
-  // What was said of the instants that are kept is said no more.
-  const warnings = [...new Set([...held.result.warnings, ...names.warnings])].slice(0, MAX_WARNINGS);
+  // The engine does not say again what it has said of the instants that are kept; how many it has left out, it says anew.
+  const before = held.result.warnings.filter((warning) => !LEFT_OUT.test(warning));
+  const warnings = [...new Set([...names.warnings, ...before])].slice(0, MAX_WARNINGS);
   return { result: { timestamps: all, series, ...commonOf({ ...names, warnings }, began) }, standing };
 }
 

@@ -3,7 +3,7 @@
 import { createGlue, type EngineOptions, type EnginePort, type Glue } from "./glue.js";
 import { forCaller } from "../base/caller.js";
 import { abortable, checkAborted } from "../base/abort.js";
-import { linger, LINGER_MS } from "../base/linger.js";
+import { LINGER_MS, linger, outlivesPage } from "../base/linger.js";
 import { SandglassError } from "../api/errors.js";
 import { onDemand } from "../base/on_demand.js";
 import { readersLock } from "../storage/lock.js";
@@ -353,8 +353,9 @@ export class InlinePort implements Port {
     } catch {
       // Nobody is there any more to be told; what was not durable is lost, as in a crash.
     }
-    // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out.
-    if (this.#holdsHandles) this.#free(putAway());
+    // What IndexedDB was asked for goes on by itself when nobody cuts the connection; open handles would lock others out, and so does WebKit's
+    // connection of a page that has gone.
+    if (this.#holdsHandles || !outlivesPage()) this.#free(putAway());
     else this.#end(putAway());
   }
 
@@ -381,7 +382,7 @@ export class InlinePort implements Port {
       const isDone = this.#pump.workNow(LINGER_MS);
       const isStored = (outcome as string) === "stored";
       // IndexedDB goes on with what it was asked for, which is all where there is a log; a file is written by this thread alone.
-      return { isStored, isAll: isStored || (isDone && hasLog && outcome === "open" && !this.#holdsHandles) };
+      return { isStored, isAll: isStored || (isDone && hasLog && outcome === "open" && !this.#holdsHandles && outlivesPage()) };
     } catch {
       return { isStored: false, isAll: false };
     }

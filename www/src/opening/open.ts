@@ -192,16 +192,17 @@ async function storageOf(
       throw new SandglassError("unsupported", 'there is no IndexedDB here; use storage: "memory", which keeps nothing after close()');
     case "opfs":
       if (typeof globalThis.navigator?.storage?.getDirectory === "function") return { kind, name };
-      throw new SandglassError(
-        "unsupported",
-        globalThis.isSecureContext === false
-          ? 'storage "opfs" needs a secure context; serve the page from https or localhost, or use storage: "memory"'
-          : 'there is no origin private file system here (private windows have none); use storage: "indexeddb"',
-      );
+      throw new SandglassError("unsupported", whyNoOpfs());
     default:
       throw invalid(`there is no storage ${JSON.stringify(storage)}; write "memory", "indexeddb" or "opfs"`);
   }
 }
+
+/** And what to do. An insecure page has no IndexedDB either that several tabs could share. */
+const whyNoOpfs = (): string =>
+  globalThis.isSecureContext === false
+    ? 'storage "opfs" needs a secure context; serve the page from https or localhost, or use storage: "memory"'
+    : 'this browser, or whatever else this runs in, has no origin private file system; use storage: "indexeddb"';
 
 function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
   if (ifLocked === "share" || ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;

@@ -3,11 +3,13 @@
 import { BUILD } from "../base/build_name.js";
 import { startEngine } from "../engine/start.js";
 import { Audience } from "./audience.js";
+import { outlivesPage } from "../base/linger.js";
 import { type Reply, type Request, toFailure } from "./messages.js";
 import { Reception } from "./reception.js";
 import { type Desk, Service } from "./service.js";
+import { transactionsEnded, watchTransactions } from "./transactions.js";
 
-/** A worker that was put away stays so long for what the storage still has to do. */
+/** A worker that was put away, or closed, stays so long for what the storage still has to do. */
 const LAST_WORK_MS = 5_000;
 
 const worker = globalThis as unknown as {
@@ -71,12 +73,15 @@ worker.onmessage = ({ data }) => {
         }
         // The page ends this worker when it learns of that, and has to learn of what came before.
         await Promise.all(before);
+        // Reads that were given up are still under way.
+        await transactionsEnded(LAST_WORK_MS);
       });
       break;
     default:
       own.take(data);
   }
 };
+if (!outlivesPage()) watchTransactions();
 worker.onmessageerror = () => end("a message from the page cannot be read");
 post({ kind: "hello", build: BUILD }, []);
 
@@ -95,6 +100,7 @@ async function leave(): Promise<void> {
   await Promise.race([Promise.all([...services, reception].map((one) => one?.afterAppends())), limit]);
   await desk?.port.leave(LAST_WORK_MS, () => reception?.leave({ isSafe: true, isSettled: false }));
   reception?.leave({ isSafe: false, isSettled: false });
+  await transactionsEnded(LAST_WORK_MS);
   worker.close();
 }
 

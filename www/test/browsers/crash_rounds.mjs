@@ -5,7 +5,7 @@ import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
-import { serve } from "../server/chromium.mjs";
+import { serve as serveFiles } from "../server/chromium.mjs";
 import { random } from "../server/generate.mjs";
 import { temporaryDirectory } from "../server/victoriametrics.mjs";
 import { COMBINATIONS, MOUNTS } from "./combinations.mjs";
@@ -33,7 +33,8 @@ const DRIPPING_MS = 5_000;
  * @param {{ directory: string, entry: (name: string) => Promise<string> }} options.package_ from `installPackage`
  * @param {typeof COMBINATIONS} [options.combinations] the databases that are written at the same time
  * @param {number} [options.longestMs] of the time that is given to writing
- * @param {(profile: string, url: string) => Promise<Browser>} options.start
+ * @param {typeof serveFiles} [options.serve] gives the server that the browsers visit
+ * @param {(profile: string, url: string, server: object) => Promise<Browser>} options.start
  * @param {(browser: Browser) => Promise<Browser | undefined>} options.crash ends processes, and answers the page to go on with if the browser lives
  */
 export function crashRounds({
@@ -43,6 +44,7 @@ export function crashRounds({
   package_: { directory, entry },
   combinations = COMBINATIONS,
   longestMs = 1_250,
+  serve = serveFiles,
   start,
   crash,
 }) {
@@ -77,7 +79,7 @@ export function crashRounds({
         failed = true;
         const isEarly = kind === "early";
         const instant = isEarly ? next.integer(400) : 150 + next.integer(longestMs - 150);
-        browser ??= await start(profile, server.url);
+        browser ??= await start(profile, server.url, server);
         const { page } = browser;
         const opened = Promise.all(
           names.map((name) =>

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { rm } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import { after, describe, it } from "node:test";
-import { STORED_TESTS, TESTS } from "../contract/contract.mjs";
+import { declareContract } from "../contract/declare.mjs";
 import { openPage, serve } from "../server/chromium.mjs";
 import { installPackage } from "../server/packed.mjs";
 import { temporaryDirectory } from "../server/victoriametrics.mjs";
@@ -19,23 +19,11 @@ const inline = `/package/${(await entry("./inline")).replace("./", "")}`;
 describe("sandglass in Chromium", async () => {
   const browser = await openPage({ mounts });
   after(() => browser.close());
-  const run = (group, title, thread, storage) =>
-    browser.page.evaluate(
-      async ({ index, group, title, thread, storage }) => {
-        const [sandglass, { runTest }] = await Promise.all([import(index), import("/contract/contract.mjs")]);
-        await runTest(sandglass, group, title, storage, thread);
-      },
-      { index: thread === "worker" ? index : inline, group, title, thread, storage },
-    );
-  for (const thread of ["worker", "caller"]) {
-    for (const storage of thread === "worker" ? ["memory", "indexeddb", "opfs"] : ["memory", "indexeddb"]) {
-      describe(`engine in the ${thread === "worker" ? "worker" : "page"}, storage: ${storage}`, () => {
-        for (const title of Object.keys(TESTS)) it(title, () => run("TESTS", title, thread, storage));
-        if (storage !== "memory")
-          for (const title of Object.keys(STORED_TESTS)) it(title, () => run("STORED_TESTS", title, thread, storage));
-      });
-    }
-  }
+  declareContract(
+    { worker: ["memory", "indexeddb", "opfs"], caller: ["memory", "indexeddb"] },
+    { worker: index, caller: inline },
+    () => browser.page,
+  );
 
   it("databases of one name in two storages don't know each other, and names may be any text", async () => {
     const found = await browser.page.evaluate(async (index) => {

@@ -35,7 +35,7 @@ before(async () => {
   folder = await temporaryDirectory("sed");
   await writeFile(join(folder, "sed"), strict(await which("sed")));
   await chmod(join(folder, "sed"), 0o755);
-  env = { ...process.env, PATH: `${folder}:${process.env.PATH}` };
+  env = { ...process.env, MAKEFLAGS: "", MFLAGS: "", PATH: `${folder}:${process.env.PATH}` };
 });
 after(() => rm(folder, { recursive: true, force: true }));
 

@@ -31,20 +31,20 @@ const TYPES = {
 /**
  * Serves folders on the loopback interface: a request for `/MOUNT/path` answers the file `path` of `mounts[MOUNT]`. A PUT to
  * `/upload/NAME` writes the file NAME of `uploads`, so that a page can hand over what is too large for a message. A POST to
- * `/post/…` is handed to `received`.
+ * `/post/…` is handed to `received`, which may answer.
  *
  * @param {Record<string, string>} mounts
  * @param {string} [uploads]
  * @param {string} [head] what stands in the head of the empty page, such as an import map
- * @param {(path: string[], body: Buffer) => void} [received] gets what comes behind `/post/`, and the body
+ * @param {(path: string[], body: Buffer) => Promise<string> | void} [received] gets what comes behind `/post/`, and the body; it may answer
  */
 export async function serve(mounts, uploads, head = "", received) {
   const server = createServer(async (request, response) => {
     try {
       const [, mount, ...rest] = decodeURIComponent(new URL(request.url, "http://localhost").pathname).split("/");
       if (request.method === "POST" && mount === "post" && received !== undefined) {
-        received(rest, await buffer(request));
-        response.writeHead(204).end();
+        const answer = await received(rest, await buffer(request));
+        response.writeHead(answer === undefined ? 204 : 200).end(answer);
         return;
       }
       if (request.method === "PUT" && mount === "upload" && uploads !== undefined && /^[\w.-]+$/.test(rest.join("/"))) {
