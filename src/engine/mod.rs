@@ -64,6 +64,9 @@ use std::collections::{HashMap, VecDeque};
 use std::rc::Rc;
 use transfer::Ingest;
 
+/// While more commands than these are under way, a new one is not given a turn before the next pump.
+const MOST_TRIED_AT_ONCE: usize = 16;
+
 /// Where a database stands between `open` and `close`.
 enum Phase {
     Opening,
@@ -553,7 +556,11 @@ impl Engine {
     }
 
     /// Gives a new job one turn: where storage answers at once, a look into the index is over before the caller could wait.
+    /// Behind many others it would not be its turn.
     fn try_at_once(&mut self, ticket: Ticket) -> Result<Option<Ticket>> {
+        if self.shared.commands_under_way.get() > MOST_TRIED_AT_ONCE {
+            return Ok(Some(ticket));
+        }
         self.scheduler.pump(self.now(), 1);
         match self.take(ticket) {
             Some(answer) => {
