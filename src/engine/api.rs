@@ -6,6 +6,7 @@ use super::query_log;
 use super::selection::selected;
 use super::served_trace::served;
 use crate::engine::answer::text_labels;
+use crate::error::Result;
 use crate::executor::{self, INSTANT_STEP_MS, Limits, Query, QueryData, Times};
 use crate::formats::export::ExportFormat;
 use crate::http::arguments::Arguments;
@@ -16,6 +17,7 @@ use crate::metric::name::MetricName;
 use crate::query::dialect::Dialect;
 use crate::query::language;
 use crate::query::series::labels::Labels;
+use crate::runtime::MemoryShare;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
 use crate::time::{DAY_MS, TimeRange, format_rfc3339};
@@ -35,6 +37,9 @@ const DEFAULT_MAX_LIFETIME_MS: i64 = 600_000;
 const COUNT_UNITS: u64 = 60;
 /// Work of printing a value with its instant.
 const PRINTED_UNITS: u64 = 4;
+/// A reply is there as often while it grows, is closed and is handed over, and is counted in pieces of so many bytes.
+const COPIES_OF_REPLY: u64 = 4;
+const COUNTED_BYTES: usize = 64 << 10;
 
 /// Arguments that can't be used, in words.
 type Refusal = String;
@@ -181,10 +186,11 @@ impl ApiRequest<'_> {
     }
 
     /// What a query has found, as `resultType` and `result`.
-    async fn written(&self, data: &QueryData, times: Times, numbers: Numbers) -> String {
+    async fn written(&self, data: &QueryData, times: Times, numbers: Numbers) -> Result<String> {
         let context = self.storage.context();
+        let mut memory = context.memory().share();
         let mut out;
-        match (data, times) {
+        Ok(match (data, times) {
             (QueryData::Rows { rows, .. }, Times::Instant { time_ms, .. }) => {
                 out = String::from(api::VECTOR);
                 for (position, row) in rows.iter().enumerate() {
@@ -198,7 +204,7 @@ impl ApiRequest<'_> {
                 for (position, row) in rows.iter().enumerate() {
                     let present = (0..row.values.len()).filter(|position| row.is_present(*position));
                     let samples = present.map(|at| (grid.at(at), row.values[at]));
-                    self.put_series(&mut out, position, &row.labels, samples, numbers).await;
+                    self.put_series(&mut out, position, &row.labels, samples, numbers, &mut memory).await?;
                 }
                 out + api::END
             }
@@ -207,7 +213,7 @@ impl ApiRequest<'_> {
                 for (position, one) in series.iter().enumerate() {
                     let samples = one.timestamps.iter().copied().zip(one.values.iter().copied());
                     let shown = samples.filter(|(_, value)| !crate::encoding::decimal::is_stale_nan(*value));
-                    self.put_series(&mut out, position, &one.labels, shown, numbers).await;
+                    self.put_series(&mut out, position, &one.labels, shown, numbers, &mut memory).await?;
                 }
                 out + api::END
             }
@@ -225,7 +231,7 @@ impl ApiRequest<'_> {
                 api::put_text(&mut out, text);
                 out + api::END
             }
-        }
+        })
     }
 
     /// One series of a matrix, which may have a million samples.
@@ -236,7 +242,9 @@ impl ApiRequest<'_> {
         labels: &Labels,
         samples: impl Iterator<Item = (i64, f64)>,
         numbers: Numbers,
-    ) {
+        memory: &mut MemoryShare,
+    ) -> Result<()> {
+        let mut counted = out.len();
         api::begin_series(out, position, labels);
         for (number, (at_ms, value)) in samples.enumerate() {
             if number > 0 {
@@ -244,8 +252,13 @@ impl ApiRequest<'_> {
             }
             api::put_sample(out, at_ms, value, numbers);
             self.storage.context().spend(PRINTED_UNITS).await;
+            if out.len() - counted > COUNTED_BYTES {
+                memory.grow(COPIES_OF_REPLY * (out.len() - counted) as u64)?;
+                counted = out.len();
+            }
         }
         out.push_str(api::SERIES_END);
+        memory.grow(COPIES_OF_REPLY * (out.len() - counted) as u64)
     }
 
     /// Carries a query out, and writes what it has found, of which no more than the argument `limit` says is shown.
@@ -263,7 +276,10 @@ impl ApiRequest<'_> {
                 remarks.warnings.extend(result.warnings);
                 remarks.infos = result.infos;
                 remarks.trace = result.trace.as_ref().map(served);
-                let mut data = self.written(&result.data, query.times, numbers).await;
+                let mut data = match self.written(&result.data, query.times, numbers).await {
+                    Ok(data) => data,
+                    Err(error) => return Ok(api::failed(&error)),
+                };
                 if self.arguments.get("stats").is_some() {
                     api::put_stats(&mut data, (stopwatch.milliseconds() - began_ms) / 1e3, result.stats.samples);
                 }

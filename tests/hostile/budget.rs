@@ -1,7 +1,7 @@
 //! One budget of memory for all that runs: who gets nothing is told so, and the database lives.
 
-use crate::slices::{ask, run_in_slices};
-use crate::support::{EngineExt, START, SharedFiles, config, open};
+use crate::slices::{ask, hosts, run_in_slices};
+use crate::support::{EngineExt, START, SharedFiles, config, get, open};
 use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::ErrorKind;
 use sandglass::fs::MemoryFileSystem;
@@ -156,4 +156,20 @@ fn series_beyond_memory_are_refused_and_those_that_are_there_go_on() {
     let selector = Some(format!("m{{number=\"{accepted}\"}}"));
     let counted = again.ask(Command::Count { selector, range: TimeRange::ALL }).unwrap();
     assert!(matches!(counted, Answer::Count(1)), "{counted:?}");
+}
+
+#[test]
+fn a_reply_that_is_too_long_for_memory_is_refused_and_the_database_lives() {
+    let mut engine = hosts(1_500, Config { memory_bytes: MEMORY_BYTES, ..config() });
+    let (start, end) = (START / 1_000, START / 1_000 + 299);
+    let asked = |selector: &str| get(&format!("/api/v1/query_range?query={selector}&start={start}&end={end}&step=1"));
+    let replied = |engine: &mut Engine, selector: &str| match engine.ask(asked(selector)).unwrap() {
+        Answer::Http(reply) => (reply.status, String::from_utf8(reply.body).unwrap()),
+        other => panic!("{other:?}"),
+    };
+    let (status, body) = replied(&mut engine, "load");
+    assert_eq!(status, 422, "{}", &body[..200.min(body.len())]);
+    assert!(body.contains("memory"), "{body}");
+    let (status, body) = replied(&mut engine, "sum(load)");
+    assert_eq!(status, 200, "{body}");
 }

@@ -129,7 +129,7 @@ async function askedRange(
   if (series === undefined) return askedRange(port, expression, options, follow, undefined);
   // The engine does not say again what it has said of the instants that are kept; how many it has left out, it says anew.
   const before = held.result.warnings.filter((warning) => !LEFT_OUT.test(warning));
-  const warnings = [...new Set([...names.warnings, ...before])].slice(0, MAX_WARNINGS);
+  const warnings = [...new Set([...before, ...names.warnings])].slice(-MAX_WARNINGS);
   return { result: { timestamps: all, series, ...commonOf({ ...names, warnings }, began) }, standing };
 }
 
