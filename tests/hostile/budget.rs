@@ -162,7 +162,9 @@ fn series_beyond_memory_are_refused_and_those_that_are_there_go_on() {
 fn a_reply_that_is_too_long_for_memory_is_refused_and_the_database_lives() {
     let mut engine = hosts(1_500, Config { memory_bytes: MEMORY_BYTES, ..config() });
     let (start, end) = (START / 1_000, START / 1_000 + 299);
-    let asked = |selector: &str| get(&format!("/api/v1/query_range?query={selector}&start={start}&end={end}&step=1"));
+    let asked = |selector: &str| {
+        get(&format!("/api/v1/query_range?query={selector}&start={start}&end={end}&step=1&dialect=promql"))
+    };
     let replied = |engine: &mut Engine, selector: &str| match engine.ask(asked(selector)).unwrap() {
         Answer::Http(reply) => (reply.status, String::from_utf8(reply.body).unwrap()),
         other => panic!("{other:?}"),
