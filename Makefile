@@ -37,7 +37,7 @@ leave-loop: package ## reloads, leaves and closes pages that write, and ends the
 	@scripts/need.sh npm chromium
 	@source scripts/env.sh; CHROMIUM=$$(find_chromium) LEAVES=$(LEAVES) SEED=$(SEED) npm run --silent --prefix www test:leave
 
-test-other-browsers: package ## the package in Firefox ESR and WebKitGTK (BROWSER= chooses one), which takes ten minutes
+test-other-browsers: package ## the package in Firefox ESR and WebKitGTK (BROWSER= chooses one), which takes six minutes
 	@scripts/test_other_browsers.sh
 
 test-firefox: ## the file systems' tests in Firefox ESR; its driver is built once, which takes minutes

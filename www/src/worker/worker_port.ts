@@ -29,7 +29,7 @@ import { type Wire, workerWire } from "./wire.js";
 import type { EngineEvent } from "../api/events.js";
 import type { SeriesData } from "../api/samples.js";
 import type { EngineState } from "../api/state.js";
-import { linger, WORKER_LINGER_MS } from "../base/linger.js";
+import { linger, outlivesPage, WORKER_LINGER_MS } from "../base/linger.js";
 import { Liveness } from "./liveness.js";
 
 /** A page that has handed nothing over for so long has nothing to lose when it goes away. */
@@ -427,8 +427,10 @@ export class WorkerPort implements Port {
     this.#post({ kind: "suspend" });
     // The worker gets little time once the page is gone.
     if (performance.now() < this.#durableAt) linger(WORKER_LINGER_MS);
-    // The worker ends by itself, when it has handed to the storage what it can.
-    this.end(new SandglassError("closed", "the browser has put the page away, and the database was closed with it; open it again"), false);
+    // The worker ends by itself, when it has handed to the storage what it can. WebKit lets it sleep with the page, and hold the database's lock: there
+    // it is ended.
+    const reason = "the browser has put the page away, and the database was closed with it; open it again";
+    this.end(new SandglassError("closed", reason), !outlivesPage());
   }
 
   async close(): Promise<void> {
