@@ -3,6 +3,7 @@
 import { effect, signal } from "@preact/signals";
 import type { Database } from "sandglass";
 import { ChartFeed, PRESETS } from "./chart_feed";
+import { recallList, rememberList } from "./remembered";
 
 const REMEMBERED = "sandglass.charts";
 export const MOST_CHARTS = 6;
@@ -16,11 +17,7 @@ export class Charts {
     this.list.value = remembered.length > 0 ? remembered.map(({ selector, rate }) => this.#feed(selector, rate)) : [new ChartFeed()];
     effect(() => {
       const shown = this.list.value.map((feed) => ({ selector: feed.selector.value, rate: feed.rate.value }));
-      try {
-        localStorage.setItem(REMEMBERED, JSON.stringify(shown));
-      } catch {
-        // Without a place to remember them there is one chart after a reload.
-      }
+      rememberList(REMEMBERED, shown);
     });
   }
 
@@ -54,14 +51,10 @@ export class Charts {
 }
 
 function recall(): { selector: string; rate: boolean }[] {
-  try {
-    const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
-    if (!Array.isArray(found)) return [];
-    return found
-      .filter((item) => typeof item?.selector === "string" && item.selector !== "")
-      .slice(0, MOST_CHARTS)
-      .map(({ selector, rate }) => ({ selector, rate: rate === true }));
-  } catch {
-    return [];
-  }
+  const found = recallList(REMEMBERED) as ({ selector?: unknown; rate?: unknown } | null)[];
+  return found
+    .flatMap((item) =>
+      typeof item?.selector === "string" && item.selector !== "" ? [{ selector: item.selector, rate: item.rate === true }] : [],
+    )
+    .slice(0, MOST_CHARTS);
 }

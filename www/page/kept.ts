@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { type Database, databases, destroy, open } from "sandglass";
+import { recallList, rememberList } from "./remembered";
 import { OWN_DATABASE } from "./session";
 
 const REMEMBERED = "sandglass.kept";
@@ -49,19 +50,7 @@ export async function removeKept(name: string): Promise<void> {
   await refreshKept();
 }
 
-function remembered(): string[] {
-  try {
-    const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
-    return Array.isArray(found) ? found.filter((name) => typeof name === "string" && name !== OWN_DATABASE) : [];
-  } catch {
-    return [];
-  }
-}
+const remembered = (): string[] =>
+  recallList(REMEMBERED).filter((name): name is string => typeof name === "string" && name !== OWN_DATABASE);
 
-function remember(names: readonly string[]): void {
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify([...new Set(names)]));
-  } catch {
-    // Without a place to remember them nothing is listed.
-  }
-}
+const remember = (names: readonly string[]): void => rememberList(REMEMBERED, [...new Set(names)]);

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Database, EngineEvent } from "sandglass";
+import { recallList, rememberList } from "./remembered";
 
 export interface SnapshotFacts {
   name: string;
@@ -46,18 +47,6 @@ function instantOf(name: string): number | undefined {
   return Date.UTC(year, month - 1, day, hour, minute, second);
 }
 
-function remembered(): [string, { parts: number; bytes: number }][] {
-  try {
-    return JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
-  } catch {
-    return [];
-  }
-}
+const remembered = () => recallList(REMEMBERED) as [string, { parts: number; bytes: number }][];
 
-function remember(facts: Map<string, { parts: number; bytes: number }>): void {
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify([...facts]));
-  } catch {
-    // Without a place to remember them the list shows names and times alone.
-  }
-}
+const remember = (facts: Map<string, { parts: number; bytes: number }>): void => rememberList(REMEMBERED, [...facts]);

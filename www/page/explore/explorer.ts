@@ -159,8 +159,7 @@ export class Explorer {
 
   /** What is wrong with an expression, in the engine's words; nothing is read for it. */
   async check(expression: string): Promise<string> {
-    const { dialect } = this.view.peek();
-    const answer = await this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
+    const answer = await this.#asFormatted(expression);
     if (!answer || answer.ok) return "";
     const { error = "" } = (await answer.json()) as { error?: string };
     return error.replace(/^invalid parameter "query": /, "");
@@ -186,18 +185,22 @@ export class Explorer {
 
   /** Writes all queries as the engine prints them. What it can't read stays as it is, and is underlined. */
   async format(): Promise<void> {
-    const { dialect } = this.view.peek();
     const drafts = this.drafts.peek();
-    const formatted = await Promise.all(drafts.map((expression) => this.#formatted(expression, dialect)));
+    const formatted = await Promise.all(drafts.map((expression) => this.#formatted(expression)));
     // Who has typed on has another text by now.
     formatted.forEach((text, at) => text !== undefined && this.drafts.peek()[at] === drafts[at] && this.setDraft(at, text));
   }
 
-  async #formatted(expression: string, dialect: Dialect): Promise<string | undefined> {
+  /** What the engine makes of an expression's text alone. */
+  async #asFormatted(expression: string): Promise<Response | undefined> {
+    const { dialect } = this.view.peek();
+    return this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
+  }
+
+  async #formatted(expression: string): Promise<string | undefined> {
     if (expression.trim() === "") return undefined;
-    const asked = this.#database?.fetch(`/api/v1/format_query?${new URLSearchParams({ query: expression, dialect })}`);
     // A database that is being closed formats nothing.
-    const answer = await asked?.catch(() => undefined);
+    const answer = await this.#asFormatted(expression).catch(() => undefined);
     if (!answer?.ok) return undefined;
     const { data } = (await answer.json()) as { data?: unknown };
     return typeof data === "string" ? data : undefined;

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Dialect } from "sandglass";
+import { recallList, rememberList } from "../remembered";
 
 export interface Asked {
   expression: string;
@@ -27,24 +28,13 @@ export function withNew(before: readonly Asked[], now: readonly Asked[]): Asked[
   return all.filter(isFirst).slice(0, MOST);
 }
 
-export const asked = signal<readonly Asked[]>(remembered());
+const remembered = (): Asked[] => recallList(REMEMBERED).filter(isAsked).slice(0, MOST);
 
-function remembered(): Asked[] {
-  try {
-    const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
-    return Array.isArray(found) ? found.filter(isAsked).slice(0, MOST) : [];
-  } catch {
-    return [];
-  }
-}
+export const asked = signal<readonly Asked[]>(remembered());
 
 function keep(queries: readonly Asked[]): void {
   asked.value = queries;
-  try {
-    localStorage.setItem(REMEMBERED, JSON.stringify(queries));
-  } catch {
-    // They are gone with the page then.
-  }
+  rememberList(REMEMBERED, queries);
 }
 
 /** Takes down what was run, here and in other tabs. */

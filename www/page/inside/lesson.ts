@@ -1,6 +1,7 @@
 // What a learner has come to: questions that were answered, and what the chapters' own panels have found.
 
 import { signal } from "@preact/signals";
+import { recallList, rememberList } from "../remembered";
 import type { Chapter } from "./chapters";
 import type { Player } from "./player";
 import { type Facts, questionOf } from "./questions";
@@ -39,19 +40,8 @@ export class Lesson {
     if (answer === undefined) return;
     this.shown.value = answer;
     this.answered.value = new Set([...this.answered.peek(), id]);
-    try {
-      localStorage.setItem(REMEMBERED, JSON.stringify([...this.answered.peek()]));
-    } catch {
-      // Then they are known until the page is left.
-    }
+    rememberList(REMEMBERED, [...this.answered.peek()]);
   }
 }
 
-function recall(): ReadonlySet<string> {
-  try {
-    const found: unknown = JSON.parse(localStorage.getItem(REMEMBERED) ?? "[]");
-    return new Set(Array.isArray(found) ? found.filter((id) => typeof id === "string") : []);
-  } catch {
-    return new Set();
-  }
-}
+const recall = (): ReadonlySet<string> => new Set(recallList(REMEMBERED).filter((id) => typeof id === "string"));
