@@ -144,21 +144,15 @@ impl Aggregate {
         let points = context.grid.points;
         self.remark(&arguments, context);
         let counts = match self.kind {
-            Kind::Fold(_) | Kind::Median | Kind::Mad | Kind::Share | Kind::Zscore | Kind::Mode | Kind::Distinct => {
-                if self.dialect == Dialect::PromQl {
-                    1..=1
-                } else {
-                    1..=usize::MAX
-                }
-            }
-            Kind::Histogram => 1..=usize::MAX,
+            _ if self.takes_all_rows() && self.dialect == Dialect::PromQl => 1..=1,
+            _ if self.takes_all_rows() => 1..=usize::MAX,
             Kind::OutliersIqr => 1..=1,
             Kind::BestRows(..) => 2..=3,
             Kind::Quantiles => 3..=usize::MAX,
             _ => 2..=2,
         };
         let mut arguments = Arguments::new(self.name, arguments, counts)?;
-        let parameters = Parameters::of(self.kind, &mut arguments)?;
+        let parameters = Parameters::of(self.kind, &mut arguments, points)?;
         let rows = if self.takes_all_rows() { all_rows(&mut arguments)? } else { arguments.rows()? };
         let remaining = if arguments.left() > 0 { Some(arguments.text()?) } else { None };
         let parameters = Parameters { remaining, ..parameters };
@@ -220,8 +214,7 @@ impl Aggregate {
             }
             Kind::Limit => rank::first_few(group, numbers, context).await?,
             Kind::LimitRatio => rank::by_ratio(group, numbers, context).await?,
-            Kind::Quantile => vec![spread::quantile(group, numbers, context).await],
-            Kind::Median => vec![spread::quantile(group, &vec![0.5; context.grid.points], context).await],
+            Kind::Quantile | Kind::Median => vec![spread::quantile(group, numbers, context).await],
             Kind::Quantiles => spread::quantiles(label, numbers, &group, context).await,
             Kind::OutliersMad => spread::outliers_mad(group, numbers, context).await,
             Kind::OutliersK => spread::outliersk(group, numbers, context).await,
@@ -265,7 +258,7 @@ struct Parameters {
 
 impl Parameters {
     /// Those that stand before the rows.
-    fn of(kind: Kind, arguments: &mut Arguments) -> Result<Self> {
+    fn of(kind: Kind, arguments: &mut Arguments, points: usize) -> Result<Self> {
         let mut parameters = Self::default();
         match kind {
             Kind::Best(_)
@@ -280,6 +273,7 @@ impl Parameters {
                 parameters.numbers = (1..arguments.left()).map(|_| arguments.number()).collect::<Result<_>>()?;
             }
             Kind::CountValues => parameters.label = arguments.text()?,
+            Kind::Median => parameters.numbers = vec![0.5; points],
             _ => {}
         }
         Ok(parameters)
