@@ -13,6 +13,7 @@ rm -rf "$work"
 mkdir -p "$work"
 wasm-bindgen --target web --out-dir "$work" --out-name "$name" "$target_dir/wasm32-unknown-unknown/release/$name.wasm"
 
+echo 'optimising it (half a minute to two)'
 # The wasm-opt of the npm packages, by its path: version 108, which some systems package, writes modules that fail at start.
 # The functions' names stay in the file beside the release, so that the numbers in a user's trace can be read.
 optimise() { www/node_modules/.bin/wasm-opt "$@"; }

@@ -3,6 +3,7 @@
 
 use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
 use super::prometheus::BlockFile;
+use super::prometheus::log::LogSegment;
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -87,8 +88,15 @@ pub struct DataDirectory {
     pub is_unfinished: bool,
     /// Blocks of Prometheus by name.
     pub blocks: SortedMap<String, BlockFiles>,
-    /// Bytes of Prometheus' log of what is in no block yet.
-    pub write_ahead_log_bytes: u64,
+    /// Lengths of the segments of Prometheus' log of what is in no block yet.
+    pub log: SortedMap<LogSegment, u64>,
+}
+
+impl DataDirectory {
+    /// Whether there is something in Prometheus' log.
+    pub fn has_log(&self) -> bool {
+        self.log.values().any(|size_bytes| *size_bytes > 0)
+    }
 }
 
 /// The files of a block of Prometheus.
@@ -100,8 +108,10 @@ pub struct BlockFiles {
     pub segments: SortedMap<u32, u64>,
     /// What was deleted, as it is stored.
     pub tombstones: Vec<u8>,
-    /// The last timestamp, as `meta.json` says.
+    /// The timestamp behind the last one, as `meta.json` says.
     pub max_time: Option<i64>,
+    /// Whether its samples came behind later ones.
+    pub is_out_of_order: bool,
 }
 
 /// What an archive holds.
@@ -141,16 +151,11 @@ impl Inventory {
         }
     }
 
-    /// Whether only the length of a file matters.
-    pub fn is_measured_alone(place: &Place<'_>) -> bool {
-        matches!(place, Place::WriteAheadLog)
-    }
-
     /// Whether a file's content is read here and not stored.
     pub fn reads_content(place: &Place<'_>) -> bool {
         match place {
             Place::CompositeTimestamp | Place::UnfinishedRestore => true,
-            Place::WriteAheadLog => false,
+            Place::InLog(_) => false,
             Place::InBlock(_, file) => matches!(file, BlockFile::Meta | BlockFile::Tombstones),
             Place::InTable(table, role) => match role {
                 Role::List | Role::Leaving => true,
@@ -188,9 +193,9 @@ impl Inventory {
                 root.is_unfinished = true;
                 return Ok(());
             }
-            Place::WriteAheadLog => {
-                root.write_ahead_log_bytes = root.write_ahead_log_bytes.saturating_add(size_bytes);
-                return Ok(());
+            Place::InLog(segment) => {
+                let is_new = root.log.insert(segment, size_bytes).is_none();
+                return self.count_part(is_new);
             }
             Place::InBlock(block, file) => {
                 let mut is_new = root.blocks.get(block).is_none();
@@ -201,7 +206,12 @@ impl Inventory {
                     BlockFile::Tombstones => files.tombstones = content.to_vec(),
                     BlockFile::Meta => {
                         let meta: Option<Value> = serde_json::from_slice(content).ok();
-                        files.max_time = meta.and_then(|meta| meta["maxTime"].as_i64());
+                        if let Some(meta) = meta {
+                            files.max_time = meta["maxTime"].as_i64();
+                            let hints = meta["compaction"]["hints"].as_array();
+                            files.is_out_of_order =
+                                hints.is_some_and(|hints| hints.iter().any(|hint| hint == "from-out-of-order"));
+                        }
                     }
                 }
                 return self.count_part(is_new);
@@ -264,11 +274,11 @@ impl Inventory {
         Ok(())
     }
 
-    /// The blocks of Prometheus, and what lies above them, if the archive holds such in place of a server's data directory.
-    pub fn blocks(&self) -> Option<(&str, &DataDirectory)> {
+    /// The data of a Prometheus, and what lies above it, if the archive holds such in place of a server's data directory.
+    pub fn prometheus(&self) -> Option<(&str, &DataDirectory)> {
         let has_tables = self.roots.values().any(|root| !root.tables.is_empty());
-        let with_blocks = self.roots.iter().find(|(_, root)| !root.blocks.is_empty());
-        with_blocks.filter(|_| !has_tables).map(|(root, directory)| (root.as_str(), directory))
+        let found = self.roots.iter().find(|(_, root)| !root.blocks.is_empty() || root.has_log());
+        found.filter(|_| !has_tables).map(|(root, directory)| (root.as_str(), directory))
     }
 }
 
@@ -346,6 +356,7 @@ mod tests {
         assert_eq!(refusal(b"[]", |number| format!("indexdb/{number:016X}/parts.json")), most);
         assert_eq!(refusal(b"", |number| format!("data/small/2024_03/{number:06}/.delete-this-dir")), most);
         assert_eq!(refusal(b"", |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABCD/chunks/{:06}", number + 1)), most);
+        assert_eq!(refusal(b"", |number| format!("wal/{number:08}")), most);
         let told = refusal(&vec![0; 8 << 20], |number| format!("01HRJ5Z6Q8N3X4V7W2Y9T0ABC{number}/tombstones"));
         assert_eq!(told, "8: the archive's lists of parts, tombstones and descriptions take more than 64 MiB");
     }

@@ -1,6 +1,7 @@
 //! What a path in a data directory means (data-dir-layout §1 to §4). Only paths that are known are let in: whatever else an archive
 //! holds, `..` and absolute paths too, names nothing.
 
+use super::prometheus::log::LogSegment;
 use super::prometheus::{self, BlockFile};
 use crate::time::PartitionName;
 
@@ -71,8 +72,8 @@ pub enum Place<'a> {
     UnfinishedRestore,
     /// A file of a block of Prometheus.
     InBlock(&'a str, BlockFile),
-    /// What Prometheus has written since its last block.
-    WriteAheadLog,
+    /// A segment of the log of what Prometheus has in no block yet.
+    InLog(LogSegment),
 }
 
 /// Since v1.110.15: a directory with this file is being removed.
@@ -138,7 +139,7 @@ fn components(path: &str) -> impl Iterator<Item = &str> {
 fn place<'a>(components: &[&'a str]) -> Option<Place<'a>> {
     match components {
         ["metadata", "minTimestampForCompositeIndex"] => Some(Place::CompositeTimestamp),
-        ["wal" | "wbl" | "chunks_head", ..] => Some(Place::WriteAheadLog),
+        ["wal" | "wbl", ..] => prometheus::place_in_log(components).map(Place::InLog),
         ["restore-in-progress"] => Some(Place::UnfinishedRestore),
         ["data", class @ ("small" | "big" | "indexdb"), month, rest @ ..] => {
             let month = PartitionName::parse(month)?;
@@ -208,6 +209,10 @@ mod tests {
         }
         assert_eq!(wanted("indexdb/18EA4AA9218B92E2/txn/18EA").1, "indexdb/18EA4AA9218B92E2/txn/18EA");
         assert_eq!(wanted("data/indexdb/2024_03/parts.json").1, "data/indexdb/2024_03/parts.json");
+        for path in ["wal/00000012", "wal/checkpoint.00000003/00000000", "wbl/00000000"] {
+            let Worth::Wanted(Located { place: Place::InLog(segment), .. }) = look_at(path) else { panic!("{path}") };
+            assert_eq!(segment.path(), path);
+        }
     }
 
     #[test]
@@ -222,6 +227,9 @@ mod tests {
             "cache/metricID_tsid/index.bin",
             "indexdb/18ea4aa9218b92e2/a/index.bin",
             "flock.lock",
+            "wal/12",
+            "wal/checkpoint.00000003.tmp/00000000",
+            "chunks_head/000001",
             "",
         ] {
             assert_eq!(look_at(path), Worth::Ignored, "{path}");

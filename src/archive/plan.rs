@@ -3,7 +3,6 @@
 
 use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles};
 use super::place::{Extent, TableId, hex_name};
-use super::prometheus;
 use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -106,10 +105,10 @@ impl Inventory {
     /// # Errors
     /// `Invalid`, with what to do, for what is no data directory; `Corrupt` for one without an index.
     pub fn plan(&self, next_generation: u64) -> Result<Plan> {
-        if self.blocks().is_some() {
+        if self.prometheus().is_some() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "these are blocks of Prometheus, which can't be looked at where they lie; restore() them into a database",
+                "this is the data of a Prometheus, which can't be looked at where it lies; restore() it into a database",
             ));
         }
         let (root, directory) = self.data_directory()?;
@@ -189,12 +188,6 @@ impl Inventory {
         Ok((root, directory))
     }
 
-    /// How long the log of a Prometheus is that has written no block yet.
-    fn log_without_blocks(&self) -> Option<u64> {
-        let bytes: u64 = self.roots.values().map(|root| root.write_ahead_log_bytes).fold(0, u64::saturating_add);
-        (bytes > 0).then_some(bytes)
-    }
-
     /// Says what is there in place of a data directory.
     fn nothing_there(&self) -> Error {
         let how = "pack it with tar -chf snapshot.tar -C snapshots/NAME .";
@@ -204,11 +197,6 @@ impl Inventory {
             )
         } else if self.entries == 0 || self.first.is_none() {
             format!("it is empty: there is no file in it; of a snapshot {how}")
-        } else if let Some(log_bytes) = self.log_without_blocks() {
-            format!(
-                "there is no block of Prometheus in it, only its log (wal and chunks_head, {log_bytes} bytes), which is not read: the server writes its first block after some hours; {}",
-                prometheus::SNAPSHOT_HAS_ALL
-            )
         } else if !self.roots.is_empty() {
             "there is no part in it, neither of samples nor of an index: the snapshot of a server that has no data yet"
                 .into()

@@ -9,7 +9,7 @@ use crate::archive::plan::LeftOut;
 use crate::error::{Error, Result};
 use crate::runtime::Context;
 use crate::storage::Storage;
-use crate::storage::prometheus::PrometheusBlocks;
+use crate::storage::prometheus::PrometheusData;
 use crate::storage::restore::{Prepared, PreparedFiles, Restoration, clear_staging};
 use bytes::Bytes;
 use std::rc::Rc;
@@ -74,7 +74,7 @@ impl Shared {
         self.phase.replace(Phase::Opening);
         let (opened, answer) = match prepared {
             Prepared::Files(files) => self.replace_storage(&storage, files).await,
-            Prepared::Blocks(blocks) => self.import_blocks(&storage, blocks).await,
+            Prepared::Prometheus(data) => self.import_prometheus(&storage, data).await,
         };
         let phase = match opened {
             Ok(storage) => Phase::Open(storage),
@@ -165,14 +165,14 @@ impl Shared {
         self.empty_again(context, storage, failed).await
     }
 
-    /// The samples of Prometheus' blocks are written as all samples are.
-    async fn import_blocks(
+    /// The samples of a Prometheus are written as all samples are.
+    async fn import_prometheus(
         &self,
         storage: &Rc<Storage>,
-        blocks: PrometheusBlocks,
+        data: PrometheusData,
     ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
-        let imported = match blocks.import(storage).await {
+        let imported = match data.import(storage).await {
             Ok(left_out) => RestoreRecord::of(storage, "Prometheus")
                 .await
                 .map(|record| RestoreRecord { left_out: records(left_out), ..record }),

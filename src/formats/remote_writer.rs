@@ -1,9 +1,9 @@
 //! Series as Prometheus' remote write (version 1) takes them: `WriteRequest { series }`, of which each has its labels sorted by name and
 //! its samples by time, as one block of snappy. [`super::remote_write`] reads the same.
 
-use super::compression::snappy;
 use super::protobuf::{int64_len, len_of_bytes, put_bytes, put_double, put_int64, put_len};
 use crate::collections::sort;
+use crate::encoding::snappy;
 use crate::metric::name::MetricName;
 use std::borrow::Cow;
 
@@ -46,7 +46,7 @@ pub fn write_series(name: &MetricName, timestamps: &[i64], values: &[f64], out: 
 
 /// Makes of series that were written a whole body.
 pub fn finish(body: &mut Vec<u8>) {
-    *body = snappy(body);
+    *body = snappy::compress(body);
 }
 
 #[cfg(test)]

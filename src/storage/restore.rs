@@ -2,7 +2,7 @@
 //! trial, and then one commit puts them in the place of the empty database's.
 
 use super::Storage;
-use super::prometheus::PrometheusBlocks;
+use super::prometheus::PrometheusData;
 use super::recover::METADATA_FILE;
 use super::search::MAX_SERIES;
 use crate::archive::inventory::MAX_SMALL_FILE_BYTES;
@@ -49,8 +49,8 @@ pub struct Contents {
 pub enum Prepared {
     /// The files of a server.
     Files(PreparedFiles),
-    /// Blocks of Prometheus, whose samples are written anew.
-    Blocks(PrometheusBlocks),
+    /// Those of a Prometheus, whose samples are written anew.
+    Prometheus(PrometheusData),
 }
 
 /// A server's files, ready to be committed.
@@ -157,9 +157,9 @@ impl Restoration {
         }
         self.unpack(Bytes::new(), true).await?;
         self.tar.finish()?;
-        if let Some((root, directory)) = self.inventory.blocks() {
+        if let Some((root, directory)) = self.inventory.prometheus() {
             let number = self.roots.iter().position(|known| known == root).unwrap_or(0);
-            return Ok(Prepared::Blocks(PrometheusBlocks::new(self.staging_of(number), directory.clone())));
+            return Ok(Prepared::Prometheus(PrometheusData::new(self.staging_of(number), directory.clone())));
         }
         let mut plan = self.inventory.plan(storage.options.start_nanos())?;
         self.check_retention(&mut plan, storage.options.retention_ms)?;
@@ -258,9 +258,6 @@ impl Restoration {
     }
 
     fn begin_file(&mut self, located: &Located<'_>, size_bytes: u64) -> Result<()> {
-        if Inventory::is_measured_alone(&located.place) {
-            return self.inventory.add(located, size_bytes, &[]);
-        }
         let content = Inventory::looks_at_content(&located.place).then(Vec::new);
         if content.is_some() && size_bytes > MAX_SMALL_FILE_BYTES {
             let message = format!("{}{}: {size_bytes} bytes are more than such a file has", located.root, located.path);

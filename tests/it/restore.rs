@@ -690,39 +690,100 @@ fn chunks_that_lie_behind_their_segment_are_refused() {
     }
 }
 
+/// The log of a Prometheus that was killed, and the samples that it has when it starts again.
+fn killed() -> (Vec<u8>, Samples) {
+    let archive = read(&golden("prometheus-killed.tar.gz"));
+    let log = files_of(&archive).into_iter().find(|(path, _)| path.ends_with("wal/00000000")).unwrap().1;
+    (log, exported(&read(&golden("prometheus-killed.jsonl.gz"))))
+}
+
 #[test]
-fn what_is_in_no_block_of_prometheus_yet_is_told() {
+fn a_killed_prometheus_gives_what_is_in_its_log() {
+    check(
+        "prometheus-killed",
+        &read(&golden("prometheus-killed.tar.gz")),
+        &read(&golden("prometheus-killed.jsonl.gz")),
+        "Prometheus",
+    );
+}
+
+#[test]
+fn what_is_in_no_block_of_prometheus_yet_comes_from_its_log() {
     let blocks = files_of(&read(&golden("prometheus-blocks.tar.gz")));
-    let expected = exported(&read(&golden("prometheus-blocks.jsonl.gz")));
+    let (log, logged) = killed();
+    let mut expected = exported(&read(&golden("prometheus-blocks.jsonl.gz")));
     // A server begins a log that is empty.
-    let with = |log: Vec<(String, Vec<u8>)>| pack(&[blocks.clone(), log].concat());
-    let record = restore(&mut empty(), &with(vec![("wal/00000000".into(), Vec::new())]), 10_000).unwrap();
-    assert_eq!(record.left_out, Vec::new());
-    // Segments are as long as servers make them, and cost nothing.
-    let log = [("wal/checkpoint.00000002/00000000", 7), ("wal/00000003", 128 << 20), ("chunks_head/000001", 13)];
-    let log = log.map(|(path, size)| (path.to_owned(), vec![1_u8; size])).to_vec();
+    let archive = pack(&[blocks.clone(), vec![("wal/00000000".into(), Vec::new())]].concat());
     let mut engine = empty();
-    let record = restore(&mut engine, &with(log.clone()), 1 << 20).unwrap();
-    let [told] = &record.left_out[..] else { panic!("{:?}", record.left_out) };
-    assert_eq!(told.path, "wal");
-    let bytes = (128 << 20) + 20;
-    for part in [format!("{bytes} bytes").as_str(), "/api/v1/admin/tsdb/snapshot", "from 2024-03-09 19:07:51 UTC on"] {
-        assert!(told.message.contains(part), "{part}: {}", told.message);
-    }
-    assert_eq!(all(&mut engine).len(), expected.len());
-    let log = pack(&log);
-    let (restored, looked) = (refusal(&log), looked_at(&log).unwrap_err());
-    for (kind, message) in [restored, (looked.kind(), looked.message().to_owned())] {
-        assert_eq!(kind, ErrorKind::Invalid);
-        assert!(message.contains("no block") && message.contains("/api/v1/admin/tsdb/snapshot"), "{message}");
+    let record = restore(&mut engine, &archive, 10_000).unwrap();
+    assert_eq!((record.left_out, all(&mut engine)), (Vec::new(), expected.clone()));
+    let archive = pack(&[blocks.clone(), vec![("wal/00000000".into(), log.clone())]].concat());
+    let mut engine = empty();
+    let record = restore(&mut engine, &archive, 10_000).unwrap();
+    expected.extend(logged.clone());
+    assert_eq!((record.left_out, all(&mut engine)), (Vec::new(), expected));
+    // What is in a block already is not taken from the log, unless it came out of order: then it is in the other log, too.
+    let end = logged.values().next().unwrap()[100].0;
+    for (hints, is_taken) in [("[]", false), (r#"["from-out-of-order"]"#, true)] {
+        let meta = format!(r#"{{"maxTime":{end},"compaction":{{"hints":{hints}}}}}"#);
+        let block = block_with_one_chunk(1, 0);
+        let mut files = files_of(&block);
+        files.iter_mut().find(|(path, _)| path.ends_with("meta.json")).unwrap().1 = meta.into();
+        files.push(("wal/00000000".into(), log.clone()));
+        let mut engine = empty();
+        restore(&mut engine, &pack(&files), 100_000).unwrap();
+        let found = all(&mut engine);
+        for (labels, rows) in &logged {
+            let expected: Vec<_> = rows.iter().filter(|(time, _)| is_taken || *time >= end).copied().collect();
+            assert_eq!(found[labels], expected, "{hints} {labels:?}");
+        }
     }
 }
 
 #[test]
-fn a_killed_prometheus_without_a_block_says_where_its_samples_are() {
-    let (kind, message) = refusal(&read(&golden("prometheus-killed.tar.gz")));
-    assert_eq!(kind, ErrorKind::Invalid);
-    assert!(message.contains("no block") && message.contains("/api/v1/admin/tsdb/snapshot"), "{message}");
+fn a_log_is_read_from_its_last_checkpoint_on_and_up_to_what_is_damaged() {
+    let (log, logged) = killed();
+    let restored = |files: &[(&str, &[u8])]| {
+        let files: Vec<_> = files.iter().map(|(path, content)| ((*path).to_owned(), content.to_vec())).collect();
+        let mut engine = empty();
+        let record = restore(&mut engine, &pack(&files), 100_000).unwrap();
+        (all(&mut engine), record.left_out)
+    };
+    let no_log = &[1, 0xff, 0xff][..];
+    let (found, left_out) = restored(&[
+        ("wal/checkpoint.00000002/00000000", no_log),
+        ("wal/checkpoint.00000005/00000000", &log),
+        ("wal/00000005", no_log),
+        ("wal/00000006", &[]),
+        ("chunks_head/000001", no_log),
+    ]);
+    assert_eq!((found, left_out), (logged.clone(), Vec::new()));
+    // Behind a segment that is missing nothing is read.
+    let (found, left_out) = restored(&[("wal/checkpoint.00000005/00000000", &log), ("wal/00000007", &log)]);
+    assert_eq!(found, logged);
+    assert_eq!((left_out.len(), left_out[0].path.as_str()), (1, "wal/00000006"));
+    // Of a log that was copied while it was written, what is whole.
+    for cut in [1, 500, log.len() - 600] {
+        let whole_and_cut = [("wal/00000000", &log[..]), ("wal/00000001", &log[..log.len() - cut])];
+        let (found, left_out) = restored(&whole_and_cut);
+        assert_eq!((left_out.len(), left_out[0].path.as_str()), (1, "wal/00000001"), "{cut}");
+        assert!(left_out[0].message.contains("cut off"), "{}", left_out[0].message);
+        assert_eq!(found, logged, "{cut}");
+    }
+}
+
+#[test]
+fn any_damaged_byte_of_a_log_is_told_or_harmless() {
+    let (log, _) = killed();
+    for at in (0..log.len()).step_by(97) {
+        let mut damaged = log.clone();
+        damaged[at] ^= 1 << (at % 8);
+        let mut engine = empty();
+        if restore(&mut engine, &pack(&[("wal/00000000".into(), damaged)]), 100_000).is_ok() {
+            let _ = engine.all("{__name__!=\"\"}");
+        }
+        engine.put(&[("__name__", "own")], &[START], &[1.0]).unwrap();
+    }
 }
 
 #[test]

@@ -34,7 +34,10 @@ export function open(options?: OpenOptions): Promise<Database> {
  * Opens a snapshot, or a data directory, of a server of any version from 1.72 up to 1.150 where it lies: in a tar, in the files of a
  * folder, or at a URL whose server hands out ranges. The lists of parts are read at once, samples when they are asked for, so that
  * gigabytes open in a moment. It is only to be looked at: all calls that write are refused with the code `locked`. A part that is broken
- * is left out and named in `snapshot.leftOut`. A compressed tar is refused with the code `unsupported`; it has to be unpacked first.
+ * is left out and named in `snapshot.leftOut`.
+ *
+ * A compressed tar, and the data of a Prometheus, can't be read in place: all of it is read and unpacked into memory first, which
+ * `snapshot.isUnpacked` tells. One that is too large for that is restored into a database on a disk.
  *
  * @example
  * ```ts

@@ -210,8 +210,7 @@ fn read_series(number: u64, mut body: &[u8]) -> Result<IndexedSeries> {
 /// What was deleted: a series, and the time from and to which.
 pub type Tombstone = (u64, TimestampMs, TimestampMs);
 
-/// Reads a file of tombstones. They come sorted, and each of a series reaches as far as any before it, so that the last one that
-/// begins in time tells whether a sample is deleted.
+/// Reads a file of tombstones, as [`sort_tombstones`] leaves them.
 ///
 /// # Errors
 /// `Corrupt` for what is none.
@@ -229,17 +228,35 @@ pub fn tombstones(file: &[u8]) -> Result<Vec<Tombstone>> {
         let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
         found.push((numbers[0], signed(numbers[1]), signed(numbers[2])));
     }
-    sort::sort(&mut found);
-    for at in 1..found.len() {
-        let (number, _, reach) = found[at - 1];
-        if found[at].0 == number {
-            found[at].2 = found[at].2.max(reach);
-        }
-    }
+    sort_tombstones(&mut found);
     Ok(found)
 }
 
-/// Takes the samples out that the tombstones of their series, as [`tombstones`] gives them, say are deleted.
+/// Sorts tombstones, and has each of a series reach as far as any before it, so that the last one that begins in time tells
+/// whether a sample is deleted.
+pub fn sort_tombstones(tombstones: &mut [Tombstone]) {
+    sort::sort(tombstones);
+    for at in 1..tombstones.len() {
+        let (number, _, reach) = tombstones[at - 1];
+        if tombstones[at].0 == number {
+            tombstones[at].2 = tombstones[at].2.max(reach);
+        }
+    }
+}
+
+/// Of sorted tombstones those of one series.
+pub fn tombstones_of(sorted: &[Tombstone], number: u64) -> &[Tombstone] {
+    let first = sorted.partition_point(|(other, ..)| *other < number);
+    &sorted[first..first + sorted[first..].partition_point(|(other, ..)| *other <= number)]
+}
+
+/// Whether the tombstones of a series, sorted, say that its sample at `time` is deleted.
+pub fn is_deleted(deleted: &[Tombstone], time: TimestampMs) -> bool {
+    let begun = deleted.partition_point(|(_, min, _)| *min <= time);
+    deleted[..begun].last().is_some_and(|(.., max)| *max >= time)
+}
+
+/// Takes the samples out that the tombstones of their series, sorted, say are deleted.
 pub fn remove_deleted(deleted: &[Tombstone], timestamps: &mut Vec<TimestampMs>, values: &mut Vec<f64>) {
     if deleted.is_empty() {
         return;
@@ -247,8 +264,7 @@ pub fn remove_deleted(deleted: &[Tombstone], timestamps: &mut Vec<TimestampMs>, 
     let mut kept = 0;
     for at in 0..timestamps.len() {
         let time = timestamps[at];
-        let begun = deleted.partition_point(|(_, min, _)| *min <= time);
-        if deleted[..begun].last().is_none_or(|(.., max)| *max < time) {
+        if !is_deleted(deleted, time) {
             (timestamps[kept], values[kept]) = (time, values[at]);
             kept += 1;
         }

@@ -1,10 +1,11 @@
-//! Prometheus' own blocks, as its snapshots and data directories hold them: an index of series, and their chunks in segments.
+//! Prometheus' own data, as its snapshots and data directories hold it: blocks, each an index of series and their chunks in
+//! segments, and the log of what is in no block yet.
 
 pub mod chunk;
 pub mod index;
+pub mod log;
 
-/// How samples that are in no block yet come into one.
-pub const SNAPSHOT_HAS_ALL: &str = "make a snapshot by a POST to /api/v1/admin/tsdb/snapshot (the server needs --web.enable-admin-api for it), which has all of it in blocks";
+use log::{LogDirectory, LogSegment};
 
 /// What a file is in a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,4 +36,19 @@ pub fn place<'a>(components: &[&'a str]) -> Option<(&'a str, BlockFile)> {
         _ => return None,
     };
     Some((block, file))
+}
+
+/// The segment of the log that the components of a path name; nothing for other paths.
+pub fn place_in_log(components: &[&str]) -> Option<LogSegment> {
+    let number = |digits: &str| match digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+        true => digits.parse::<u32>().ok(),
+        false => None,
+    };
+    let (directory, name) = match components {
+        ["wal", name] => (LogDirectory::InOrder, name),
+        ["wal", checkpoint, name] => (LogDirectory::Checkpoint(number(checkpoint.strip_prefix("checkpoint.")?)?), name),
+        ["wbl", name] => (LogDirectory::OutOfOrder, name),
+        _ => return None,
+    };
+    Some(LogSegment { directory, number: number(name)? })
 }

@@ -1,17 +1,8 @@
-// What was opened to be looked at: a snapshot where it lies, or, when it is compressed, unpacked into a database in memory whose clock
-// stands still; samples as text, read into such a one; a database that was kept.
+// What was opened to be looked at: a snapshot where it lies, or, when it is compressed, unpacked
+// into memory; samples as text, read into such a one; a database that was kept.
 
 import { signal } from "@preact/signals";
-import {
-  type BlockDetails,
-  type Database,
-  type EngineState,
-  open,
-  openSnapshot,
-  type PartDetails,
-  type Progress,
-  type RestoreResult,
-} from "sandglass";
+import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import type { Source } from "../explore/address";
@@ -83,15 +74,15 @@ export class OpenedSnapshot {
     const file = fileOf(given);
     const samples = file && (await samplesIn(file));
     if (samples) return OpenedSnapshot.#ofSamples(name, samples, sizeOf(given));
-    const { database, found, isInPlace } = await openGiven(given);
+    const database = await openSnapshot(sourceOf(given));
     const opened = new OpenedSnapshot(
       name,
-      `Written by ${found.format}`,
+      `Written by ${database.snapshot.format}`,
       (database, onProgress) => database.snapshots.restore(sourceOf(given), onProgress),
-      isInPlace ? "in place" : "unpacked",
+      database.snapshot.isUnpacked ? "unpacked" : "in place",
       sizeOf(given),
     );
-    opened.bad.value = found.leftOut;
+    opened.bad.value = database.snapshot.leftOut;
     await opened.#use(database);
     return opened;
   }
@@ -257,20 +248,3 @@ export class OpenedSnapshot {
 }
 
 const sizeOf = (given: readonly Given[]): number => given.reduce((sum, { file }) => sum + file.size, 0);
-
-async function openGiven(given: readonly Given[]): Promise<{ database: Database; found: RestoreResult; isInPlace: boolean }> {
-  const tar = fileOf(given);
-  try {
-    const database = await openSnapshot(sourceOf(given));
-    return { database, found: database.snapshot, isInPlace: true };
-  } catch (error) {
-    if (tar === undefined || (error as { code?: unknown }).code !== "unsupported") throw error;
-  }
-  const database = await open({ storage: "memory", clock: "manual", retention: "100y" });
-  try {
-    return { database, found: await database.snapshots.restore(tar), isInPlace: false };
-  } catch (error) {
-    await database.close();
-    throw error;
-  }
-}

@@ -7,7 +7,7 @@ import type { RestoreResult } from "./snapshots.js";
 import "./web.js";
 
 /**
- * Where a snapshot lies that is looked at: a tar that is not compressed, its URL, or the files of a folder with their paths. A server
+ * Where a snapshot lies that is looked at: a tar, its URL, or the files of a folder with their paths. A server
  * that sends nothing for 30 seconds makes the call that needs its bytes fail with the code `storage`.
  */
 export type SnapshotPlace = Blob | Uint8Array | ArrayBuffer | URL | string | Iterable<readonly [path: string, content: Blob | Uint8Array]>;
@@ -23,5 +23,11 @@ export interface OpenSnapshotOptions extends Abortable {
 /** A snapshot that is looked at where it lies. Nothing can be written, and its clock stands still. */
 export interface OpenedSnapshot extends Database {
   /** What it is, and what of it is broken and was left out. */
-  readonly snapshot: RestoreResult;
+  readonly snapshot: LookedAt;
+}
+
+/** What is looked at. */
+export interface LookedAt extends RestoreResult {
+  /** Whether all of it was read and unpacked into memory first, because it is a compressed tar or the data of a Prometheus. */
+  isUnpacked: boolean;
 }

@@ -27,8 +27,8 @@ export interface Snapshots {
   download(name: string, options?: DownloadOptions & Abortable): ReadableStream<Uint8Array>;
   /**
    * Fills an empty database from such a tar, or from that of a real server's snapshot or data directory, of any version from 1.72 up
-   * to 1.150: plain, or compressed by gzip or zstd; or from the files of such a folder. Blocks of Prometheus, as
-   * its snapshots and data directories hold them, are written anew: their float samples are, native histograms are counted in the result. What comes is written as it comes, and becomes
+   * to 1.150: plain, or compressed by gzip or zstd; or from the files of such a folder. The blocks of a
+   * Prometheus, and its write-ahead log, are written anew: their float samples are, native histograms are counted in the result. What comes is written as it comes, and becomes
    * the database all at once when it is whole, so that nothing is left of a restore that fails or is given up. Until then nothing else
    * may be written. Afterwards it is a database like any other.
    *

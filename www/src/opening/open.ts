@@ -202,7 +202,7 @@ async function storageOf(
 const whyNoOpfs = (): string =>
   globalThis.isSecureContext === false
     ? 'storage "opfs" needs a secure context; serve the page from https or localhost, or use storage: "memory"'
-    : 'this browser, or whatever else this runs in, has no origin private file system; use storage: "indexeddb"';
+    : `this browser, or whatever else this runs in, has no origin private file system; use storage: "${indexedDb() ? "indexeddb" : "memory"}"`;
 
 function ifLockedOf({ ifLocked = "share" }: OpenOptions): NonNullable<OpenOptions["ifLocked"]> {
   if (ifLocked === "share" || ifLocked === "fail" || ifLocked === "wait" || ifLocked === "readonly") return ifLocked;

@@ -4,10 +4,13 @@ import { abortable, checkAborted, checkOptions, invalid, SandglassError } from "
 import { OpenDatabase } from "../database/database.js";
 import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "../api/looking.js";
 import { type ArchiveFile, askRange, read, sizeOf, versionOf } from "../storage/archive.js";
-import { engineOptionsOf, type Starter } from "./open.js";
+import { engineOptionsOf, openDatabase, type Starter } from "./open.js";
+import type { RestoreResult } from "../api/snapshots.js";
 
 /** How many bytes tell how a file is packed. */
-const FIRST_BYTES = 4;
+const FIRST_BYTES = 2;
+/** How much of a file at a URL is asked for at once when all of it is wanted. */
+const RANGE_BYTES = 4 * 1024 * 1024;
 
 /** All there are, so that another one is a slip. */
 const OPTIONS: Record<keyof OpenSnapshotOptions, true> = { cacheBytes: true, wasm: true, signal: true };
@@ -15,34 +18,91 @@ const OPTIONS: Record<keyof OpenSnapshotOptions, true> = { cacheBytes: true, was
 /** Opens a snapshot on an engine that `start` brings up. */
 export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapshotOptions = {}, start: Starter): Promise<OpenedSnapshot> {
   checkOptions(options, OPTIONS, "openSnapshot()");
-  const { signal, wasm, cacheBytes } = options;
+  const { signal } = options;
   checkAborted("openSnapshot", signal);
-  const files = await abortable("openSnapshot", signal, () => filesAt(place, signal));
+  const begin = async () => {
+    const files = await filesAt(place, signal);
+    if (!(await isPacked(files, signal))) {
+      try {
+        return await lookAt(files, options, start);
+      } catch (error) {
+        // The data of a Prometheus, whose samples are written anew.
+        if ((error as SandglassError).code !== "unsupported") throw error;
+      }
+    }
+    const { tar, found } = await unpacked(files, options, start);
+    return lookAt([{ path: "", content: tar }], options, start, found);
+  };
+  return abortable("openSnapshot", signal, begin, undefined, (late) => void late.close().catch(() => {}));
+}
+
+/** Opens what lies in files as it is. Of what was unpacked to be read so, `found` says what it was. */
+async function lookAt(
+  files: ArchiveFile[],
+  { cacheBytes, wasm, signal }: OpenSnapshotOptions,
+  start: Starter,
+  found?: RestoreResult,
+): Promise<OpenedSnapshot> {
   const wish = {
     storage: { kind: "archive" as const, files },
     // Nothing is too old to be looked at, and time stands still.
     options: engineOptionsOf({ retention: "100y", clock: "manual", ...(cacheBytes !== undefined && { cacheBytes }) }, "memory"),
     lock: { ifLocked: "fail" as const, timeoutMs: 0 },
   };
-  const begin = async (): Promise<OpenedSnapshot> => {
-    const { port, thread } = await start(wish, wasm, signal);
-    try {
-      const snapshot = await port.ask({ kind: "origin" });
-      const database = new OpenDatabase("snapshot", { storage: "memory", role: "reader", thread, persistence: "none" }, port, () => {});
-      return Object.assign(database, { snapshot });
-    } catch (error) {
-      await port.close().catch(() => {});
-      throw error;
-    }
-  };
-  return abortable("openSnapshot", signal, begin, undefined, (late) => void late.close().catch(() => {}));
+  const { port, thread } = await start(wish, wasm, signal);
+  try {
+    const origin = await port.ask({ kind: "origin" });
+    const database = new OpenDatabase("snapshot", { storage: "memory", role: "reader", thread, persistence: "none" }, port, () => {});
+    return Object.assign(database, { snapshot: { ...(found ?? origin), isUnpacked: found !== undefined } });
+  } catch (error) {
+    await port.close().catch(() => {});
+    throw error;
+  }
+}
+
+/** What can't be read where it lies, restored in memory, as a tar that can. */
+async function unpacked(
+  files: ArchiveFile[],
+  { wasm, signal }: OpenSnapshotOptions,
+  start: Starter,
+): Promise<{ tar: Blob; found: RestoreResult }> {
+  const abortable = signal === undefined ? {} : { signal };
+  const options = { storage: "memory", retention: "100y", clock: "manual", ...(wasm !== undefined && { wasm }), ...abortable } as const;
+  const database = await openDatabase(options, start, () => false);
+  try {
+    const [first] = files;
+    const source = first?.path === "" ? ("url" in first ? streamOf(first, signal) : first.content) : files.map(contentOf);
+    const found = await database.snapshots.restore(source, abortable);
+    const name = await database.snapshots.create(abortable);
+    return { tar: await new Response(database.snapshots.download(name, abortable)).blob(), found };
+  } finally {
+    await database.close().catch(() => {});
+  }
+}
+
+const contentOf = (file: ArchiveFile): [string, Blob] => [file.path, (file as { content: Blob }).content];
+
+/** All of a file at a URL, a range at a time. */
+function streamOf(file: ArchiveFile, signal: AbortSignal | undefined): ReadableStream<Uint8Array> {
+  let from = 0;
+  return new ReadableStream(
+    {
+      async pull(controller) {
+        const length = Math.min(RANGE_BYTES, sizeOf(file) - from);
+        if (length === 0) return controller.close();
+        controller.enqueue(await read(file, from, length, signal));
+        from += length;
+      },
+    },
+    { highWaterMark: 0 },
+  );
 }
 
 /** What is to be read, once it is known how much there is of it. */
 async function filesAt(place: SnapshotPlace, signal: AbortSignal | undefined): Promise<ArchiveFile[]> {
-  if (place instanceof URL || typeof place === "string") return [await plain(await remote(addressOf(place), signal), signal)];
-  if (place instanceof ArrayBuffer) return [await plain({ path: "", content: new Blob([place]) })];
-  if (place instanceof Uint8Array || isBlob(place)) return [await plain({ path: "", content: blobOf(place) })];
+  if (place instanceof URL || typeof place === "string") return [await remote(addressOf(place), signal)];
+  if (place instanceof ArrayBuffer) return [{ path: "", content: new Blob([place]) }];
+  if (place instanceof Uint8Array || isBlob(place)) return [{ path: "", content: blobOf(place) }];
   if (typeof place !== "object" || place === null || !(Symbol.iterator in place)) throw notAPlace();
   return Array.from(place as Iterable<unknown>, (file) => {
     if (!Array.isArray(file) || typeof file[0] !== "string" || file[0] === "") throw notAPlace();
@@ -85,13 +145,9 @@ async function remote(url: string, signal: AbortSignal | undefined): Promise<Arc
   );
 }
 
-/** Ranges of what is compressed can't be read. */
-async function plain(file: ArchiveFile, signal?: AbortSignal): Promise<ArchiveFile> {
-  const first = await read(file, 0, Math.min(FIRST_BYTES, sizeOf(file)), signal);
-  const packing = first[0] === 0x1f && first[1] === 0x8b ? "gzip" : first[0] === 0x28 && first[1] === 0xb5 ? "zstd" : undefined;
-  if (packing === undefined) return file;
-  throw new SandglassError(
-    "unsupported",
-    `the snapshot is compressed by ${packing}, so that nothing in it can be read before all of it is unpacked: unpack it first, or restore() it into a database`,
-  );
+/** Whether it is a tar that is compressed, of which no range can be read. */
+async function isPacked([first]: ArchiveFile[], signal: AbortSignal | undefined): Promise<boolean> {
+  if (first === undefined || first.path !== "") return false;
+  const [one, two] = await read(first, 0, Math.min(FIRST_BYTES, sizeOf(first)), signal);
+  return (one === 0x1f && two === 0x8b) || (one === 0x28 && two === 0xb5);
 }

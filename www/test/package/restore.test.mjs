@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { after, describe, it } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import * as zlib from "node:zlib";
+import { unpackTar } from "modern-tar";
 import { openPage } from "../server/chromium.mjs";
 import { installPackage } from "../server/packed.mjs";
 
@@ -18,6 +19,11 @@ const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
 const { open, openSnapshot } = await import(pathToFileURL(join(directory, await entry(".", "node"))).href);
 
+/** The files of a tar with their paths. */
+async function filesOf(tar) {
+  const entries = await unpackTar(tar);
+  return entries.filter(({ data }) => data).map(({ header, data }) => [header.name, data]);
+}
 const golden = async (name) => new Uint8Array(await readFile(`${GOLDEN}${name}`));
 const exported = async (db) =>
   (await new Response(db.export()).text())
@@ -64,9 +70,13 @@ describe("archives of servers", () => {
       });
       await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
       try {
-        for (const place of [new Blob([tar]), new URL(`http://127.0.0.1:${server.address().port}/snapshot.tar`)]) {
+        for (const place of [
+          ...packings.map((archive) => new Blob([archive])),
+          new URL(`http://127.0.0.1:${server.address().port}/snapshot.tar`),
+        ]) {
           const db = await openSnapshot(place);
           assert.equal(db.snapshot.format, format);
+          assert.equal(db.snapshot.isUnpacked, place instanceof Blob && place.size !== tar.length);
           assert.deepEqual(bySeries(await exported(db)), await expected("tiny.export.jsonl.gz"));
           await db.close();
         }
@@ -116,6 +126,33 @@ describe("archives of servers", () => {
       server.close();
     }
     await assert.rejects(openSnapshot(url), (error) => error.code === "storage" && /fetch failed: \S/.test(error.message));
+  });
+
+  it("what a killed Prometheus left is looked at: a tar, packed and plain, the files of its folder, and a tar at a URL", async () => {
+    const zipped = await golden("prometheus-killed.tar.gz");
+    const tar = gunzipSync(zipped);
+    const server = createServer((request, response) => {
+      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
+      response.writeHead(206, { "Content-Range": `bytes ${from}-${to}/${tar.length}` });
+      response.end(tar.subarray(Number(from), Number(to) + 1));
+    });
+    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const url = `http://127.0.0.1:${server.address().port}/prometheus.tar`;
+    try {
+      for (const place of [tar, new Blob([zipped]), await filesOf(tar), url]) {
+        const db = await openSnapshot(place);
+        const { format, series, samples, leftOut, isUnpacked } = db.snapshot;
+        assert.deepEqual(
+          { format, series, samples, leftOut, isUnpacked },
+          { format: "Prometheus", series: 20, samples: 4000, leftOut: [], isUnpacked: true },
+        );
+        assert.deepEqual(bySeries(await exported(db)), await expected("prometheus-killed.jsonl.gz"));
+        await assert.rejects(db.snapshots.create(), { code: "locked" });
+        await db.close();
+      }
+    } finally {
+      server.close();
+    }
   });
 
   it("an upgraded directory with both kinds of index has all its series", async () => {

@@ -11,30 +11,44 @@ const SAMPLES_A_REQUEST = 50_000;
 export class Prometheus {
   #process;
 
-  /** Starts a server on a new empty directory and waits until it answers. PROMETHEUS names another program than the system's. */
-  static async start() {
+  #outOfOrderWindow;
+
+  /**
+   * Starts a server on a new empty directory and waits until it answers. PROMETHEUS names another program than the system's. One that
+   * takes samples out of order, within the window that is given, writes blocks of two hours as it does by default.
+   */
+  static async start({ outOfOrderWindow } = {}) {
     const server = new Prometheus();
-    await server.#start();
+    server.#outOfOrderWindow = outOfOrderWindow;
+    server.directory = await temporaryDirectory("prometheus");
+    await server.restart();
     return server;
   }
 
-  async #start() {
-    this.directory = await temporaryDirectory("prometheus");
+  /** Where it stores what it has. */
+  get data() {
+    return join(this.directory, "data");
+  }
+
+  /** Starts it on what it has stored. */
+  async restart() {
     this.url = `http://127.0.0.1:${await freePort()}`;
     const configuration = join(this.directory, "prometheus.yml");
-    await writeFile(configuration, "global: {}\n");
+    const window = this.#outOfOrderWindow;
+    await writeFile(configuration, window ? `storage: { tsdb: { out_of_order_time_window: ${window} } }\n` : "global: {}\n");
+    // One head block takes samples of months in any order of their series.
+    const oneBlock = ["--storage.tsdb.min-block-duration=1000d", "--storage.tsdb.max-block-duration=1000d"];
     this.#process = await ServerProcess.start({
       name: "Prometheus",
       readyUrl: `${this.url}/-/ready`,
       command: [
         process.env.PROMETHEUS ?? "prometheus",
         `--config.file=${configuration}`,
-        `--storage.tsdb.path=${join(this.directory, "data")}`,
+        `--storage.tsdb.path=${this.data}`,
         `--web.listen-address=${new URL(this.url).host}`,
         "--web.enable-remote-write-receiver",
-        // One head block takes samples of months in any order of their series.
-        "--storage.tsdb.min-block-duration=1000d",
-        "--storage.tsdb.max-block-duration=1000d",
+        "--web.enable-admin-api",
+        ...(window ? [] : oneBlock),
         "--storage.tsdb.retention.time=100y",
         "--enable-feature=promql-at-modifier,promql-negative-offset",
       ],
@@ -92,9 +106,21 @@ export class Prometheus {
     return new Map(series);
   }
 
+  /** Deletes the samples of a selector from one instant to another. */
+  async deleteSeries(selector, from, to) {
+    const query = new URLSearchParams({ "match[]": selector, start: String(from / 1000), end: String(to / 1000) });
+    const answer = await fetch(`${this.url}/api/v1/admin/tsdb/delete_series?${query}`, { method: "POST" });
+    if (!answer.ok) throw new Error(`delete_series: ${answer.status} ${await answer.text()}`);
+  }
+
+  /** Ends the server as a crash does. */
+  async kill() {
+    await this.#process.end("SIGKILL");
+  }
+
   /** Ends the server and removes what it has stored. */
   async stop() {
-    await this.#process.end("SIGKILL");
+    await this.kill();
     await rm(this.directory, { recursive: true, force: true });
   }
 }

@@ -1,20 +1,16 @@
-//! Blocks of Prometheus that were staged: their float samples are written as all samples are, histograms are counted.
+//! A block of Prometheus: the chunks of its series, one series after the other.
 
-use super::Storage;
-use crate::archive::inventory::{BlockFiles, DataDirectory};
-use crate::archive::plan::LeftOut;
-use crate::archive::prometheus::SNAPSHOT_HAS_ALL;
+use super::{Omitted, READ_BYTES};
+use crate::archive::inventory::BlockFiles;
 use crate::archive::prometheus::chunk::{self, Encoding};
 use crate::archive::prometheus::index::{self, ChunkPlace, IndexedSeries, SeriesReader, Symbols, Tombstone};
 use crate::encoding::int::take_varuint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::runtime::Context;
-use crate::time::{MAX_TIMESTAMP_MS, TimestampMs, format_seconds};
+use crate::storage::Storage;
 use bytes::Bytes;
 
-/// Bytes of an index or a segment that are read at once.
-const READ_BYTES: u64 = 1 << 20;
 /// The longest table of texts that is held in memory.
 const MAX_SYMBOLS_BYTES: u64 = 512 << 20;
 /// Longer chunks are written by nobody.
@@ -25,83 +21,12 @@ const CHUNK_HEADER_BYTES: u64 = 11;
 /// Samples that are gathered before they are appended: many places may name one chunk, so that a series has no bound.
 const RUN_SAMPLES: usize = 16 << 10;
 
-/// Blocks that wait to be imported.
-pub struct PrometheusBlocks {
-    staging: FilePath,
-    directory: DataDirectory,
-}
-
-/// What is not taken over of a block.
-#[derive(Default)]
-struct Omitted {
-    histograms: u64,
-    series_with_histograms: u64,
-}
-
-impl PrometheusBlocks {
-    pub(super) fn new(staging: FilePath, directory: DataDirectory) -> Self {
-        Self { staging, directory }
-    }
-
-    /// Writes all samples, and makes them durable. Tells what was not taken over.
-    ///
-    /// # Errors
-    /// `Corrupt` with the block's name; `Invalid` when all is older than the retention; what storage says.
-    pub async fn import(self, storage: &Storage) -> Result<Vec<LeftOut>> {
-        let mut left_out = Vec::new();
-        let oldest = storage.context.now().saturating_sub(storage.options.retention_ms);
-        let is_over = |files: &BlockFiles| files.max_time.is_some_and(|max| max < oldest);
-        let how = "open the database with a longer retention, such as retention: \"100y\"";
-        if self.directory.blocks.values().all(is_over) {
-            let message = format!(
-                "all samples in it are older than the database's retention and would be dropped at once; {how}"
-            );
-            return Err(Error::invalid(message));
-        }
-        let log_bytes = self.directory.write_ahead_log_bytes;
-        if log_bytes > 0 {
-            let end = self.directory.blocks.values().filter_map(|files| files.max_time).max();
-            let since = end.map_or_else(String::new, |end| format!(" (from {} on)", readable(end)));
-            let message = format!(
-                "what Prometheus has written since its last block{since} lies in its log (wal and chunks_head, {log_bytes} bytes), which is not read; {SNAPSHOT_HAS_ALL}"
-            );
-            left_out.push(LeftOut { path: "wal".into(), message });
-        }
-        let rejected_before = storage.ingest_counters().rejected_too_old;
-        for (name, files) in &self.directory.blocks {
-            let dir = self.staging.join(name);
-            let omitted = Block { context: &storage.context, storage, dir, files }.import().await;
-            let omitted = omitted.map_err(|error| error.at(format!("block {name}")))?;
-            if omitted.histograms > 0 {
-                let Omitted { histograms, series_with_histograms } = omitted;
-                let message = format!(
-                    "{histograms} samples of {series_with_histograms} series are native histograms, which are not taken over"
-                );
-                left_out.push(LeftOut { path: name.clone(), message });
-            }
-        }
-        storage.sync().await?;
-        let rejected = storage.ingest_counters().rejected_too_old - rejected_before;
-        if rejected > 0 {
-            let message = format!("{rejected} samples are older than the database's retention; {how}");
-            left_out.push(LeftOut { path: String::new(), message });
-        }
-        Ok(left_out)
-    }
-}
-
-/// An instant as people read it.
-fn readable(timestamp: TimestampMs) -> String {
-    let digits = format_seconds(timestamp.clamp(0, MAX_TIMESTAMP_MS));
-    let [year, month, day, hour, minute, second] = [0..4, 4..6, 6..8, 8..10, 10..12, 12..14].map(|at| &digits[at]);
-    format!("{year}-{month}-{day} {hour}:{minute}:{second} UTC")
-}
-
-struct Block<'a> {
-    context: &'a Context,
-    storage: &'a Storage,
-    dir: FilePath,
-    files: &'a BlockFiles,
+/// A block that was staged.
+pub(super) struct Block<'a> {
+    pub(super) context: &'a Context,
+    pub(super) storage: &'a Storage,
+    pub(super) dir: FilePath,
+    pub(super) files: &'a BlockFiles,
 }
 
 /// Some bytes of a segment.
@@ -113,7 +38,11 @@ struct Window {
 }
 
 impl Block<'_> {
-    async fn import(&self) -> Result<Omitted> {
+    /// Writes its samples of floats.
+    ///
+    /// # Errors
+    /// `Corrupt` for a block that is not whole; what storage says.
+    pub(super) async fn import(&self) -> Result<Omitted> {
         let size_bytes = self.files.index_bytes.ok_or_else(|| Error::corrupt("it has no index"))?;
         let index = self.dir.join("index");
         index::check_header(&self.context.read(&index, 0..size_bytes.min(5)).await?)?;
@@ -153,9 +82,7 @@ impl Block<'_> {
         window: &mut Window,
         omitted: &mut Omitted,
     ) -> Result<()> {
-        let first = deleted.partition_point(|(number, ..)| *number < series.number);
-        let end = deleted.partition_point(|(number, ..)| *number <= series.number);
-        let deleted = &deleted[first..end];
+        let deleted = index::tombstones_of(deleted, series.number);
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         let histograms_before = omitted.histograms;
         let mut handle = None;

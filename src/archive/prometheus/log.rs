@@ -1,0 +1,503 @@
+//! The log of what is in no block yet: segments of pages, in which records lie in one fragment or several.
+
+use crate::encoding::int::{take_bytes, take_u64, take_varint, take_varuint};
+use crate::encoding::{snappy, zstd};
+use crate::error::{Error, Result};
+use crate::time::TimestampMs;
+
+const PAGE_BYTES: u64 = 32 << 10;
+/// In front of a fragment: its type, its length, a checksum.
+const HEADER_BYTES: usize = 7;
+/// Longer records are written by nobody.
+const MAX_RECORD_BYTES: usize = 64 << 20;
+/// The schema of histograms whose bounds are listed.
+const CUSTOM_BOUNDS: i64 = -53;
+
+/// Which log a segment belongs to. In the order in which they are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum LogDirectory {
+    /// What is left of the segments up to this number.
+    Checkpoint(u32),
+    /// Samples as they came.
+    InOrder,
+    /// Samples that came behind later ones of their series.
+    OutOfOrder,
+}
+
+/// A segment of the log.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct LogSegment {
+    /// Where it lies.
+    pub directory: LogDirectory,
+    /// Its number there.
+    pub number: u32,
+}
+
+impl LogSegment {
+    /// Its path below the data directory.
+    pub fn path(self) -> String {
+        let name = self.number;
+        match self.directory {
+            LogDirectory::Checkpoint(up_to) => format!("wal/checkpoint.{up_to:08}/{name:08}"),
+            LogDirectory::InOrder => format!("wal/{name:08}"),
+            LogDirectory::OutOfOrder => format!("wbl/{name:08}"),
+        }
+    }
+}
+
+/// How the content of a record is compressed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Packing {
+    Plain,
+    Snappy,
+    Zstd,
+}
+
+/// Puts the records of one segment together, as its bytes come.
+#[derive(Debug, Default)]
+pub struct SegmentReader {
+    bytes: Vec<u8>,
+    /// Bytes of these that are done with.
+    taken: usize,
+    /// How many bytes of the segment lie before those that are not.
+    position: u64,
+    /// Bytes at the end of a page that hold nothing.
+    padding: u64,
+    /// The fragments of the record that has begun.
+    begun: Option<Vec<u8>>,
+}
+
+impl SegmentReader {
+    /// Takes the segment's next bytes.
+    pub fn push(&mut self, bytes: &[u8]) {
+        self.bytes.drain(..self.taken);
+        self.taken = 0;
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    /// The first byte that is not read.
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// The next record; nothing when more bytes must come first.
+    ///
+    /// # Errors
+    /// `Corrupt` for what is no record; `Limit` for one that is too long.
+    pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            let skipped = self.padding.min((self.bytes.len() - self.taken) as u64);
+            self.advance(skipped);
+            self.padding -= skipped;
+            let rest = &self.bytes[self.taken..];
+            let Some(&kind) = rest.first() else { return Ok(None) };
+            let left_in_page = PAGE_BYTES - self.position % PAGE_BYTES;
+            if left_in_page < HEADER_BYTES as u64 || kind & 7 == 0 {
+                self.padding = left_in_page;
+                continue;
+            }
+            let Some((header, rest)) = rest.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
+            let length = usize::from(u16::from_be_bytes([header[1], header[2]]));
+            if (HEADER_BYTES + length) as u64 > left_in_page {
+                return Err(Error::corrupt("a fragment of a record reaches behind its page"));
+            }
+            let Some(fragment) = rest.get(..length) else { return Ok(None) };
+            let packing = match kind & 0b1111_1000 {
+                0 => Packing::Plain,
+                8 => Packing::Snappy,
+                16 => Packing::Zstd,
+                _ => {
+                    return Err(Error::corrupt(format!(
+                        "a fragment of a record has the type {kind}, which is not known"
+                    )));
+                }
+            };
+            let mut record = match (kind & 7, self.begun.take()) {
+                (1 | 2, None) => Vec::new(),
+                (3 | 4, Some(begun)) => begun,
+                _ => return Err(Error::corrupt("the fragments of a record are out of order")),
+            };
+            if record.len() + length > MAX_RECORD_BYTES {
+                return Err(Error::corrupt("a record is longer than any"));
+            }
+            record.extend_from_slice(fragment);
+            self.advance((HEADER_BYTES + length) as u64);
+            if matches!(kind & 7, 1 | 4) {
+                return unpacked(record, packing).map(Some);
+            }
+            self.begun = Some(record);
+        }
+    }
+
+    /// All bytes have come.
+    ///
+    /// # Errors
+    /// `Corrupt` when the last record is cut off.
+    pub fn finish(&self) -> Result<()> {
+        match self.begun.is_none() && self.taken == self.bytes.len() {
+            true => Ok(()),
+            false => Err(Error::corrupt("the last record is cut off")),
+        }
+    }
+
+    fn advance(&mut self, bytes: u64) {
+        self.taken += bytes as usize;
+        self.position += bytes;
+    }
+}
+
+fn unpacked(record: Vec<u8>, packing: Packing) -> Result<Vec<u8>> {
+    let mut content = Vec::new();
+    match packing {
+        Packing::Plain => return Ok(record),
+        Packing::Snappy => snappy::decompress(&record, MAX_RECORD_BYTES, &mut content)?,
+        Packing::Zstd => zstd::decompress(&record, MAX_RECORD_BYTES, &mut content)?,
+    }
+    Ok(content)
+}
+
+/// Samples of many series, as columns.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LoggedSamples {
+    /// Which series.
+    pub references: Vec<u64>,
+    /// When.
+    pub timestamps: Vec<TimestampMs>,
+    /// What.
+    pub values: Vec<f64>,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Record<'a> {
+    /// Series that have appeared.
+    Series(SeriesRows<'a>),
+    /// Samples of floats.
+    Samples(LoggedSamples),
+    /// What was deleted: of a series, from a timestamp to another, both included.
+    Tombstones(Vec<(u64, TimestampMs, TimestampMs)>),
+    /// The series of native histograms, one for each sample.
+    Histograms(Vec<u64>),
+    /// What has no bearing on samples: exemplars, descriptions, what is in chunks already.
+    Other,
+    /// A kind of record that is not known.
+    Unknown(u8),
+}
+
+impl<'a> Record<'a> {
+    /// Reads the content of a record.
+    ///
+    /// # Errors
+    /// `Corrupt` when it ends before its time.
+    pub fn parse(record: &'a [u8]) -> Result<Self> {
+        let Some((&kind, rest)) = record.split_first() else { return Ok(Self::Other) };
+        let parsed = match kind {
+            1 => Ok(Self::Series(SeriesRows { rest })),
+            2 => samples(rest),
+            3 => tombstones(rest),
+            4..=6 => Ok(Self::Other),
+            7..=10 => histograms(rest, matches!(kind, 8 | 10)),
+            other => Ok(Self::Unknown(other)),
+        };
+        parsed.map_err(|_| Error::corrupt(format!("a record of the kind {kind} ends before its time")))
+    }
+}
+
+/// The series of a record, one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SeriesRows<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> SeriesRows<'a> {
+    /// What the other records call the next series, and its labels; nothing behind the last one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record ends before its time, or a label is no UTF-8.
+    pub fn next(&mut self) -> Result<Option<(u64, Vec<(&'a str, &'a str)>)>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let (reference, rest) = take_u64(self.rest)?;
+        let (count, mut rest) = take_varuint(rest)?;
+        let mut labels = Vec::new();
+        for _ in 0..count {
+            let (name, value);
+            (name, rest) = take_text(rest)?;
+            (value, rest) = take_text(rest)?;
+            labels.push((name, value));
+        }
+        self.rest = rest;
+        Ok(Some((reference, labels)))
+    }
+}
+
+fn take_text(src: &[u8]) -> Result<(&str, &[u8])> {
+    let (text, rest) = take_bytes(src)?;
+    let text = str::from_utf8(text).map_err(|_| Error::corrupt("a label of a series is no UTF-8"))?;
+    Ok((text, rest))
+}
+
+fn samples(rest: &[u8]) -> Result<Record<'static>> {
+    let mut found = LoggedSamples::default();
+    let mut rows = Rows::begin(rest)?;
+    while let Some((reference, timestamp)) = rows.next()? {
+        let (bits, rest) = take_u64(rows.rest)?;
+        rows.rest = rest;
+        found.references.push(reference);
+        found.timestamps.push(timestamp);
+        found.values.push(f64::from_bits(bits));
+    }
+    Ok(Record::Samples(found))
+}
+
+fn tombstones(mut rest: &[u8]) -> Result<Record<'static>> {
+    let mut found = Vec::new();
+    while !rest.is_empty() {
+        let (reference, behind) = take_u64(rest)?;
+        let (min, behind) = take_varint(behind)?;
+        let (max, behind) = take_varint(behind)?;
+        found.push((reference, min, max));
+        rest = behind;
+    }
+    Ok(Record::Tombstones(found))
+}
+
+fn histograms(rest: &[u8], is_of_floats: bool) -> Result<Record<'static>> {
+    let mut found = Vec::new();
+    let mut rows = Rows::begin(rest)?;
+    while let Some((reference, _)) = rows.next()? {
+        rows.rest = behind_histogram(rows.rest, is_of_floats)?;
+        found.push(reference);
+    }
+    Ok(Record::Histograms(found))
+}
+
+/// What lies behind a histogram, of which only that it is there is of interest.
+fn behind_histogram(rest: &[u8], is_of_floats: bool) -> Result<&[u8]> {
+    // The number of samples, in all or near to zero.
+    let count = |rest| match is_of_floats {
+        true => take_u64(rest).map(|(_, rest)| rest),
+        false => take_varuint(rest).map(|(_, rest)| rest),
+    };
+    let (_reset_hint, rest) = rest.split_first().ok_or_else(|| Error::corrupt("too short"))?;
+    let (schema, rest) = take_varint(rest)?;
+    let (_zero_threshold, rest) = take_u64(rest)?;
+    let (_sum, mut rest) = take_u64(count(count(rest)?)?)?;
+    for _ in ["positive", "negative"] {
+        let (spans, behind) = take_varuint(rest)?;
+        rest = behind;
+        for _ in 0..spans {
+            rest = take_varuint(take_varint(rest)?.1)?.1;
+        }
+    }
+    for _ in ["positive", "negative"] {
+        let (buckets, behind) = take_varuint(rest)?;
+        rest = behind;
+        for _ in 0..buckets {
+            rest = if is_of_floats { take_u64(rest)?.1 } else { take_varint(rest)?.1 };
+        }
+    }
+    if schema == CUSTOM_BOUNDS {
+        let (bounds, behind) = take_varuint(rest)?;
+        rest = behind;
+        for _ in 0..bounds {
+            rest = take_u64(rest)?.1;
+        }
+    }
+    Ok(rest)
+}
+
+/// Rows that each begin with a series and an instant, as differences from those at the front.
+struct Rows<'a> {
+    reference: u64,
+    timestamp: TimestampMs,
+    rest: &'a [u8],
+}
+
+impl<'a> Rows<'a> {
+    fn begin(rest: &'a [u8]) -> Result<Self> {
+        if rest.is_empty() {
+            return Ok(Self { reference: 0, timestamp: 0, rest });
+        }
+        let (reference, rest) = take_u64(rest)?;
+        let (timestamp, rest) = take_u64(rest)?;
+        Ok(Self { reference, timestamp: timestamp as i64, rest })
+    }
+
+    fn next(&mut self) -> Result<Option<(u64, TimestampMs)>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let (reference, rest) = take_varint(self.rest)?;
+        let (timestamp, rest) = take_varint(rest)?;
+        self.rest = rest;
+        Ok(Some((self.reference.wrapping_add_signed(reference), self.timestamp.wrapping_add(timestamp))))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::encoding::int::{put_bytes, put_u64, put_varint, put_varuint};
+
+    /// A segment as servers write it: fragments that fill pages, zeros where no header fits.
+    fn segment(records: &[Vec<u8>], flags: u8) -> Vec<u8> {
+        let page = PAGE_BYTES as usize;
+        let mut out = Vec::new();
+        for record in records {
+            let mut rest = &record[..];
+            let mut is_first = true;
+            loop {
+                let left = page - out.len() % page;
+                if left < HEADER_BYTES {
+                    out.resize(out.len() + left, 0);
+                    continue;
+                }
+                let (fragment, behind) = rest.split_at(rest.len().min(left - HEADER_BYTES));
+                let kind = match (is_first, behind.is_empty()) {
+                    (true, true) => 1,
+                    (true, false) => 2,
+                    (false, false) => 3,
+                    (false, true) => 4,
+                };
+                out.push(kind | flags);
+                out.extend((fragment.len() as u16).to_be_bytes());
+                out.extend([0; 4]);
+                out.extend_from_slice(fragment);
+                (rest, is_first) = (behind, false);
+                if rest.is_empty() {
+                    break;
+                }
+            }
+        }
+        out
+    }
+
+    fn read(segment: &[u8], piece: usize) -> Result<Vec<Vec<u8>>> {
+        let mut reader = SegmentReader::default();
+        let mut records = Vec::new();
+        for bytes in segment.chunks(piece) {
+            reader.push(bytes);
+            while let Some(record) = reader.next()? {
+                records.push(record);
+            }
+        }
+        reader.finish().map(|()| records)
+    }
+
+    fn logged() -> Vec<u8> {
+        let mut record = vec![2];
+        put_u64(&mut record, 9);
+        put_u64(&mut record, 1000);
+        for (reference, timestamp, value) in [(0, 0, 1.5f64), (-2, 15, f64::NAN), (3, -7, 0.0)] {
+            put_varint(&mut record, reference);
+            put_varint(&mut record, timestamp);
+            put_u64(&mut record, value.to_bits());
+        }
+        record
+    }
+
+    #[test]
+    fn records_come_back_whatever_pages_and_pieces_cut_them() {
+        let lengths = [0, 1, 32_754, 7, 32_755, 100_000, 3, 65_536, 32_761, 1];
+        let records: Vec<Vec<u8>> = lengths.iter().map(|&length| vec![length as u8; length]).collect();
+        let plain = segment(&records, 0);
+        let snappy: Vec<Vec<u8>> = records.iter().map(|record| snappy::compress(record)).collect();
+        for piece in [1, 7, 1000, plain.len()] {
+            assert!(read(&plain, piece).unwrap() == records, "{piece}");
+            assert!(read(&segment(&snappy, 8), piece).unwrap() == records, "{piece}");
+        }
+        let mut padded = plain.clone();
+        padded.resize(padded.len().next_multiple_of(PAGE_BYTES as usize), 0);
+        assert!(read(&padded, 1000).unwrap() == records);
+    }
+
+    #[test]
+    fn a_segment_that_is_cut_off_says_so_after_what_is_whole() {
+        let records = vec![vec![1; 100], vec![2; 40_000]];
+        let segment = segment(&records, 0);
+        for length in 108..segment.len() {
+            let mut reader = SegmentReader::default();
+            reader.push(&segment[..length]);
+            assert_eq!(reader.next().unwrap().as_ref(), Some(&records[0]));
+            assert_eq!(reader.next().unwrap(), None);
+            assert!(reader.finish().is_err(), "{length}");
+        }
+    }
+
+    #[test]
+    fn samples_are_differences_from_the_first() {
+        let Record::Samples(found) = Record::parse(&logged()).unwrap() else { panic!() };
+        assert_eq!(found.references, [9, 7, 12]);
+        assert_eq!(found.timestamps, [1000, 1015, 993]);
+        assert!(found.values[0] == 1.5 && found.values[1].is_nan() && found.values[2] == 0.0);
+    }
+
+    #[test]
+    fn histograms_of_all_kinds_are_counted() {
+        for kind in 7..=10u8 {
+            let is_of_floats = matches!(kind, 8 | 10);
+            for schema in [3, CUSTOM_BOUNDS] {
+                let mut record = vec![kind];
+                put_u64(&mut record, 5);
+                put_u64(&mut record, 0);
+                for row in 0..3 {
+                    put_varint(&mut record, row);
+                    put_varint(&mut record, 15);
+                    record.push(0);
+                    put_varint(&mut record, schema);
+                    put_u64(&mut record, 0);
+                    for _ in 0..2 {
+                        if is_of_floats { put_u64(&mut record, 0) } else { put_varuint(&mut record, 300) }
+                    }
+                    put_u64(&mut record, 0);
+                    put_varuint(&mut record, 1);
+                    put_varint(&mut record, -70);
+                    put_varuint(&mut record, 200);
+                    put_varuint(&mut record, 0);
+                    put_varuint(&mut record, 2);
+                    for _ in 0..2 {
+                        if is_of_floats { put_u64(&mut record, 0) } else { put_varint(&mut record, -70) }
+                    }
+                    put_varuint(&mut record, 0);
+                    if schema == CUSTOM_BOUNDS {
+                        put_varuint(&mut record, 1);
+                        put_u64(&mut record, 0);
+                    }
+                }
+                assert_eq!(Record::parse(&record).unwrap(), Record::Histograms(vec![5, 6, 7]), "{kind} {schema}");
+            }
+        }
+    }
+
+    #[test]
+    fn damaged_records_are_errors_or_other_records() {
+        let mut series = vec![1];
+        put_u64(&mut series, 7);
+        put_varuint(&mut series, 2);
+        for text in ["__name__", "up", "job", "x"] {
+            put_bytes(&mut series, text.as_bytes());
+        }
+        let mut deleted = vec![3];
+        put_u64(&mut deleted, 7);
+        put_varint(&mut deleted, -5);
+        put_varint(&mut deleted, 5);
+        let Record::Series(mut rows) = Record::parse(&series).unwrap() else { panic!() };
+        assert_eq!(rows.next().unwrap(), Some((7, vec![("__name__", "up"), ("job", "x")])));
+        assert_eq!(rows.next().unwrap(), None);
+        assert_eq!(Record::parse(&deleted).unwrap(), Record::Tombstones(vec![(7, -5, 5)]));
+        for record in [series, deleted, logged()] {
+            for bit in 0..record.len() * 8 {
+                let mut damaged = record.clone();
+                damaged[bit / 8] ^= 1 << (bit % 8);
+                for record in [&damaged[..], &damaged[..bit / 8]] {
+                    if let Ok(Record::Series(mut rows)) = Record::parse(record) {
+                        while let Ok(Some(_)) = rows.next() {}
+                    }
+                }
+                let _ = read(&segment(&[damaged], (bit % 32) as u8), 13);
+            }
+        }
+    }
+}

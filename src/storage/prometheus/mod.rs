@@ -1,0 +1,81 @@
+//! Data of Prometheus that was staged: float samples are written as all samples are, histograms are counted.
+
+mod block;
+mod log;
+
+use super::Storage;
+use crate::archive::inventory::{BlockFiles, DataDirectory};
+use crate::archive::plan::LeftOut;
+use crate::error::{Error, Result};
+use crate::fs::FilePath;
+use block::Block;
+use log::Log;
+
+/// Bytes of a file that are read at once.
+const READ_BYTES: u64 = 1 << 20;
+
+/// Data that waits to be imported: blocks, and the log of what is in none of them.
+pub struct PrometheusData {
+    staging: FilePath,
+    directory: DataDirectory,
+}
+
+/// Native histograms, which are not taken over.
+#[derive(Default)]
+struct Omitted {
+    histograms: u64,
+    series_with_histograms: u64,
+}
+
+impl Omitted {
+    fn tell(&self, path: &str, left_out: &mut Vec<LeftOut>) {
+        let Self { histograms, series_with_histograms } = self;
+        if *histograms > 0 {
+            let message = format!(
+                "{histograms} samples of {series_with_histograms} series are native histograms, which are not taken over"
+            );
+            left_out.push(LeftOut { path: path.into(), message });
+        }
+    }
+}
+
+impl PrometheusData {
+    pub(super) fn new(staging: FilePath, directory: DataDirectory) -> Self {
+        Self { staging, directory }
+    }
+
+    /// Writes all samples, and makes them durable. Tells what was not taken over.
+    ///
+    /// # Errors
+    /// `Corrupt` with the block's name; `Invalid` when all is older than the retention; what storage says.
+    pub async fn import(self, storage: &Storage) -> Result<Vec<LeftOut>> {
+        let Self { staging, directory } = self;
+        let mut left_out = Vec::new();
+        let context = &storage.context;
+        let how = "open the database with a longer retention, such as retention: \"100y\"";
+        let oldest = context.now().saturating_sub(storage.options.retention_ms);
+        let is_over = |files: &BlockFiles| files.max_time.is_some_and(|end| end < oldest);
+        if !directory.has_log() && directory.blocks.values().all(is_over) {
+            let message = format!(
+                "all samples in it are older than the database's retention and would be dropped at once; {how}"
+            );
+            return Err(Error::invalid(message));
+        }
+        let rejected_before = storage.ingest_counters().rejected_too_old;
+        for (name, files) in &directory.blocks {
+            let omitted = Block { context, storage, dir: staging.join(name), files }.import().await;
+            omitted.map_err(|error| error.at(format!("block {name}")))?.tell(name, &mut left_out);
+        }
+        // A server that starts takes nothing from its log that is in a block already.
+        let in_order = directory.blocks.values().filter(|files| !files.is_out_of_order);
+        let begin = in_order.filter_map(|files| files.max_time).max().unwrap_or(i64::MIN);
+        Log::new(storage, staging, begin, &directory.log).import(&mut left_out).await?;
+        storage.sync().await?;
+        let rejected = storage.ingest_counters().rejected_too_old - rejected_before;
+        if rejected > 0 {
+            let message = format!("{rejected} samples are older than the database's retention; {how}");
+            left_out.push(LeftOut { path: String::new(), message });
+        }
+        Ok(left_out)
+    }
+}
