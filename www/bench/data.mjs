@@ -117,6 +117,14 @@ export function prometheusText({ series }, hours) {
   return { body, samples };
 }
 
+/** The first hours of a data set whose series share one clock, as bodies that `make` makes of each scrape's samples. */
+export function bodiesOf({ series }, hours, make) {
+  const { timestamps } = series[0];
+  const count = timestamps.findIndex((time) => time >= timestamps[0] + hours * HOUR);
+  const scrapes = Array.from(timestamps.subarray(0, count < 0 ? timestamps.length : count));
+  return { bodies: scrapes.map((timestamp, at) => make(timestamp, at)), samples: scrapes.length * series.length };
+}
+
 /** One hour after the other, each series' samples of that hour: `visit(series index, timestamps, values)`. */
 export async function eachSeriesHour({ series }, visit) {
   const from = new Array(series.length).fill(0);

@@ -3,9 +3,9 @@
 // Each figure is printed as soon as it is measured, and a step that is not done by its deadline is given up and told; the tables of
 // the medians come last. `node www/bench/main.mjs --help` lists the options.
 import { execFile, execFileSync } from "node:child_process";
-import { createReadStream, existsSync, readFileSync } from "node:fs";
+import { createReadStream, existsSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { rm } from "node:fs/promises";
-import { availableParallelism, cpus } from "node:os";
+import { availableParallelism, cpus, tmpdir } from "node:os";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
@@ -13,6 +13,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs, promisify } from "node:util";
 import { gzipSync } from "node:zlib";
 import { installPackage } from "../test/server/packed.mjs";
+import { bodiesIn } from "./bodies.mjs";
 import { inChromium } from "./chromium.mjs";
 import { RECORDED, cpuOnly, fromExport, prometheusText } from "./data.mjs";
 import { measureRestore } from "./restore.mjs";
@@ -28,6 +29,7 @@ const TASK_NAMES = [
   "arrays",
   "rows",
   "text",
+  "bodies",
   "snapshot",
   "calls360",
   "callsRow",
@@ -77,6 +79,9 @@ const contestants = new Set(options.only.split(","));
 const tasks = new Set(options.tasks.split(","));
 for (const task of tasks) if (!TASK_NAMES.includes(task)) throw new Error(`there is no task '${task}'`);
 
+/** Formats of servers and agents. No server that Debian has takes bodies of OpenTelemetry. */
+const BODIES = ["native", "remote_write", "otlp"];
+
 /** Recorded data lies beside the project, not in it. */
 const fixtures = process.env.SANDGLASS_FIXTURES ?? join(top, "../shared/fixtures");
 
@@ -105,6 +110,7 @@ const callRate = (value) => (value === undefined ? "–" : `${Math.round(value).
 const FIGURES = {
   importRate: ["in", rate],
   textRate: ["text in", rate],
+  remoteWriteRate: ["remote write in", rate],
   selectRate: ["all out", rate],
   exportRate: ["all out", rate],
   durableRate: ["until durable", rate],
@@ -233,6 +239,7 @@ for (const name of options.data === "none" ? [] : options.data.split(",")) {
         native,
         file,
         text: file === undefined ? prometheusText(dataSet, 1) : undefined,
+        remoteWrite: file === undefined && tasks.has("bodies") ? bodiesIn("remote_write", dataSet) : undefined,
       };
     });
     sets.set(name, set);
@@ -242,11 +249,22 @@ for (const name of options.data === "none" ? [] : options.data.split(",")) {
   }
 }
 
+/** The server's own format in a file, for another process to read. */
+function nativeFile(native) {
+  const path = join(tmpdir(), `sandglass-bench-${process.pid}.native`);
+  if (!existsSync(path)) {
+    writeFileSync(path, native);
+    process.once("exit", () => rmSync(path, { force: true }));
+  }
+  return path;
+}
+
 // ---- the rounds --------------------------------------------------------------------------------------------------------------
 
 const installed = contestants.has("sandglass") ? await installPackage() : undefined;
-const inNode = async (task, data, file, signal) => {
-  const argument = JSON.stringify({ entry: join(installed.directory, await installed.entry(".", "node")), task, data, file, hours });
+const inNode = async (task, data, file, signal, format) => {
+  const entry = join(installed.directory, await installed.entry(".", "node"));
+  const argument = JSON.stringify({ entry, task, data, file, hours, format });
   const command = [...prefix, process.execPath, "--expose-gc", join(here, "node-sandglass.mjs"), argument];
   const { stdout } = await promisify(execFile)(command[0], command.slice(1), { maxBuffer: 1 << 26, signal, killSignal: "SIGKILL" });
   return JSON.parse(stdout.trim().split("\n").at(-1));
@@ -271,13 +289,19 @@ const STORED = ["indexeddb", "opfs"];
 
 for (let round = 0; round < rounds; round++) {
   stage = `round ${round + 1} of ${rounds}: `;
-  for (const [data, { samples, native, text, file }] of sets) {
+  for (const [data, { samples, native, text, remoteWrite, file }] of sets) {
     const generated = data === "cpu-only";
     if (contestants.has("sandglass")) {
       for (const task of generated ? ["arrays", "rows", "text", "snapshot"] : ["arrays"]) {
         if (!tasks.has(task)) continue;
         await record(data, `node ${task}`, (signal) => inNode(task, data, file, signal));
         await record(data, `chromium ${task}`, (signal) => inPage(task, data, signal));
+      }
+      for (const format of generated && tasks.has("bodies") ? BODIES : []) {
+        if (format === "native" && !native) continue;
+        await record(data, `node ${format}`, (signal) =>
+          inNode("bodies", data, format === "native" ? nativeFile(native) : file, signal, format),
+        );
       }
       for (const task of generated ? CALLS : []) {
         if (!tasks.has(task)) continue;
@@ -286,7 +310,7 @@ for (let round = 0; round < rounds; round++) {
       }
     }
     if (contestants.has("victoriametrics") && native)
-      await record(data, "victoriametrics", (signal) => measureVictoriaMetrics({ native, samples, text, prefix, signal }));
+      await record(data, "victoriametrics", (signal) => measureVictoriaMetrics({ native, samples, text, remoteWrite, prefix, signal }));
     if (contestants.has("duckdb") && tasks.has("peers")) {
       await record(data, "duckdb", (signal) => duckdb("insert", data, signal));
       // Sizes do not vary from round to round.
@@ -374,6 +398,9 @@ for (const [data, { samples, series }] of sets) {
   if (data === "cpu-only") {
     rows.push(row("typed arrays in, by rows of a scrape", rate, "importRate", "rows"));
     rows.push(row("Prometheus text in", rate, "importRate", "text", { victoriametrics: "textRate" }));
+    rows.push(row("the server's native format in", rate, "importRate", "native", { victoriametrics: "importRate" }));
+    rows.push(row("remote write in, a scrape a body", rate, "importRate", "remote_write", { victoriametrics: "remoteWriteRate" }));
+    rows.push(row("OpenTelemetry in, a scrape a body", rate, "importRate", "otlp"));
   }
   rows.push(row("all samples out", rate, "selectRate", "arrays", { victoriametrics: "exportRate" }));
   rows.push(
@@ -532,6 +559,13 @@ for (const data of sets.keys()) {
       (x) => x <= 1 / 6,
       (x) => x.toFixed(3),
     );
+    for (const [format, peerRate, least] of [
+      ["native", "importRate", 2],
+      ["remote_write", "remoteWriteRate", 1.5],
+    ]) {
+      const measured = median(data, `node ${format}`, "importRate") / peer(peerRate);
+      check(`${data}: ${format} in, node, against the server's import`, measured, `${least}x`, (x) => x >= least, times);
+    }
     for (const runtime of ["node", "chromium"]) {
       check(
         `${data}: text in, ${runtime}, against import/prometheus`,

@@ -57,10 +57,11 @@ const seconds = async (work) => {
  * @param {Uint8Array} input.native the data set in the server's own format
  * @param {number} input.samples
  * @param {{ body: Uint8Array, samples: number }} [input.text] part of it as Prometheus text
+ * @param {{ bodies: Uint8Array[], samples: number }} [input.remoteWrite] part of it as bodies of remote write
  * @param {string[]} input.prefix the command that pins a process to a core
  * @param {AbortSignal} [input.signal] ends the server, and with it what waits for an answer
  */
-export async function measure({ native, samples, text, prefix, signal }) {
+export async function measure({ native, samples, text, remoteWrite, prefix, signal }) {
   const found = {};
   let server = await VictoriaMetrics.start({ environment: ONE_CORE, prefix });
   signal?.addEventListener("abort", () => server.kill().catch(() => {}));
@@ -82,17 +83,26 @@ export async function measure({ native, samples, text, prefix, signal }) {
   } finally {
     await server.stop();
   }
-  if (text) {
+  /** Samples a second of what is put into a server of its own. */
+  const rateOf = async ({ samples }, put) => {
     server = await VictoriaMetrics.start({ environment: ONE_CORE, prefix });
     try {
       const took = await seconds(async () => {
-        await server.importPrometheus(text.body);
+        await put();
         await server.forceFlush();
       });
-      found.textRate = text.samples / took;
+      const kept = await server.metric("vm_rows", "storage/");
+      if (kept !== samples) throw new Error(`VictoriaMetrics holds ${kept} samples of ${samples}`);
+      return samples / took;
     } finally {
       await server.kill();
     }
+  };
+  if (text) found.textRate = await rateOf(text, () => server.importPrometheus(text.body));
+  if (remoteWrite) {
+    found.remoteWriteRate = await rateOf(remoteWrite, async () => {
+      for (const body of remoteWrite.bodies) await server.remoteWrite(body);
+    });
   }
   return found;
 }

@@ -143,6 +143,18 @@ export const TASKS = {
     return { importRate };
   },
 
+  /** Bodies of a format, one awaited call after the other. */
+  async bodies(sandglass, { format, bodies, samples }) {
+    const db = await open(sandglass);
+    const importRate = await ingestRate(db, samples, async () => {
+      for (const body of bodies) await db.ingest(body, { format });
+    });
+    const count = countSamples(await db.select(EVERY_SERIES));
+    if (count !== samples) throw new Error(`Sandglass holds ${count} samples of ${samples}`);
+    await db.close();
+    return { importRate };
+  },
+
   /** A snapshot of ten million samples: its time, and the bytes that it makes the storage write. */
   async snapshot(sandglass) {
     const dataSet = cpuOnly(100, 28);

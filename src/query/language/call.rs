@@ -94,7 +94,9 @@ impl Parser<'_> {
             if let Some(missing) = self.missing(Place::Call) {
                 return Err(missing);
             }
-            let what = format!("unknown function {:?}", unescape_name(name).chars().take(80).collect::<String>());
+            let name = unescape_name(name).chars().take(80).collect::<String>();
+            let meant = table::meant(&name, self.dialect).map_or_else(String::new, |meant| format!("; {meant}"));
+            let what = format!("unknown function {name:?}{meant}");
             return Err(ParseError::wrong(self.text, self.span(), what));
         }
         self.advance();

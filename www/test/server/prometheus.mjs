@@ -2,6 +2,7 @@
 import { rm, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { canonical, seriesKey } from "./exports.mjs";
+import { remoteWriteBody } from "./remote_write.mjs";
 import { ServerProcess } from "./server_process.mjs";
 import { freePort, temporaryDirectory } from "./victoriametrics.mjs";
 
@@ -67,14 +68,14 @@ export class Prometheus {
       const answer = await fetch(`${this.url}/api/v1/write`, {
         method: "POST",
         headers: { "content-type": "application/x-protobuf", "content-encoding": "snappy", "x-prometheus-remote-write-version": "0.1.0" },
-        body: uncompressedSnappy(Buffer.concat(waiting)),
+        body: remoteWriteBody(waiting),
       });
       if (!answer.ok) throw new Error(`remote write: ${answer.status} ${await answer.text()}`);
       waiting = [];
       samples = 0;
     };
     for (const one of series) {
-      waiting.push(field(1, timeSeries(one)));
+      waiting.push(one);
       samples += one.timestamps.length;
       if (samples >= SAMPLES_A_REQUEST) await send();
     }
@@ -123,38 +124,4 @@ export class Prometheus {
     await this.kill();
     await rm(this.directory, { recursive: true, force: true });
   }
-}
-
-/** A message of a Protocol Buffer: field number, length, content. */
-function field(number, content) {
-  return Buffer.concat([Buffer.from([(number << 3) | 2, ...varint(content.length)]), content]);
-}
-
-function varint(number) {
-  const bytes = [];
-  for (; number > 127; number = Math.floor(number / 128)) bytes.push((number % 128) | 128);
-  bytes.push(number);
-  return bytes;
-}
-
-function timeSeries({ labels, timestamps, values }) {
-  const names = Object.keys(labels).sort((a, b) => Buffer.compare(Buffer.from(a), Buffer.from(b)));
-  const pieces = names.map((name) => field(1, Buffer.concat([field(1, Buffer.from(name)), field(2, Buffer.from(labels[name]))])));
-  // The bits of values pass as they are: some are staleness markers.
-  const bytes = Buffer.from(values.buffer, values.byteOffset, values.byteLength);
-  for (const [at, time] of timestamps.entries()) {
-    const value = bytes.subarray(at * 8, at * 8 + 8);
-    pieces.push(field(2, Buffer.concat([Buffer.from([(1 << 3) | 1]), value, Buffer.from([(2 << 3) | 0, ...varint(time)])])));
-  }
-  return Buffer.concat(pieces);
-}
-
-/** Snappy's block format with literals alone. */
-function uncompressedSnappy(bytes) {
-  const pieces = [Buffer.from(varint(bytes.length))];
-  for (let from = 0; from < bytes.length; from += 65_536) {
-    const piece = bytes.subarray(from, from + 65_536);
-    pieces.push(Buffer.from([61 << 2, (piece.length - 1) & 255, (piece.length - 1) >> 8]), piece);
-  }
-  return Buffer.concat(pieces);
 }

@@ -107,6 +107,11 @@ export class VictoriaMetrics {
     return this.#import("/api/v1/import/native", body, query);
   }
 
+  /** A body of remote write, compressed by snappy. */
+  remoteWrite(body) {
+    return this.#import("/api/v1/write", body);
+  }
+
   importPrometheus(body, query) {
     return this.#import("/api/v1/import/prometheus", body, query);
   }
