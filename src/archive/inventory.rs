@@ -4,12 +4,11 @@
 use super::place::{LEAVING_FILE, Located, Place, Role, TableId, normal};
 use super::prometheus::BlockFile;
 use super::prometheus::log::LogSegment;
-use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mergeset;
 use crate::part;
-use serde_json::Value;
+use serde::Deserialize;
 
 /// Data directories that may be in one archive, those of a server's own snapshots included.
 const MAX_ROOTS: usize = 1000;
@@ -205,13 +204,10 @@ impl Inventory {
                     BlockFile::Segment(number) => is_new |= files.segments.insert(number, size_bytes).is_none(),
                     BlockFile::Tombstones => files.tombstones = content.to_vec(),
                     BlockFile::Meta => {
-                        let meta: Option<Value> = serde_json::from_slice(content).ok();
-                        if let Some(meta) = meta {
-                            files.max_time = meta["maxTime"].as_i64();
-                            let hints = meta["compaction"]["hints"].as_array();
-                            files.is_out_of_order =
-                                hints.is_some_and(|hints| hints.iter().any(|hint| hint == "from-out-of-order"));
-                        }
+                        // What can't be read says nothing; the samples tell their time themselves.
+                        let meta: BlockMeta = serde_json::from_slice(content).unwrap_or_default();
+                        files.max_time = meta.max_time;
+                        files.is_out_of_order = meta.compaction.hints.iter().any(|hint| hint == "from-out-of-order");
                     }
                 }
                 return self.count_part(is_new);
@@ -291,27 +287,46 @@ fn describe(table: TableId, content: &[u8]) -> Described {
     described.unwrap_or_else(|error| Described::Unreadable(error.message().into()))
 }
 
-/// `["a","b"]` of an index, `{"Small":["a"],"Big":["b"]}` of a month.
+/// What is of interest in a block's `meta.json`.
+#[derive(Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct BlockMeta {
+    max_time: Option<i64>,
+    compaction: Compaction,
+}
+
+/// How a block came about.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Compaction {
+    hints: Vec<String>,
+}
+
+/// `parts.json` as it is written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum WrittenList {
+    /// `["a","b"]` of an index.
+    OfIndex(Vec<String>),
+    /// `{"Small":["a"],"Big":["b"]}` of a month.
+    OfMonth {
+        #[serde(rename = "Small")]
+        small: Option<Vec<String>>,
+        #[serde(rename = "Big")]
+        big: Option<Vec<String>>,
+    },
+}
+
 fn read_list(content: &[u8]) -> Result<PartsList> {
-    let fail = |why: &str| Error::corrupt(format!("the list of parts can't be read: {why}"));
-    let list: Value = serde_json::from_slice(content).map_err(|error| fail(&error.to_string()))?;
-    let names = |value: &Value| -> Result<Vec<String>> {
-        match value {
-            Value::Null => Ok(Vec::new()),
-            Value::Array(names) => {
-                let text = |name: &Value| name.as_str().map(str::to_owned).ok_or_else(|| fail("a name is no text"));
-                let mut names: Vec<String> = names.iter().map(text).collect::<Result<_>>()?;
-                sort::sort(&mut names);
-                Ok(names)
-            }
-            _ => Err(fail("names are no list")),
-        }
+    let list: WrittenList = serde_json::from_slice(content)
+        .map_err(|error| Error::corrupt(format!("the list of parts can't be read: {error}")))?;
+    let (mut small, mut big) = match list {
+        WrittenList::OfIndex(names) => (names, Vec::new()),
+        WrittenList::OfMonth { small, big } => (small.unwrap_or_default(), big.unwrap_or_default()),
     };
-    if list.is_object() {
-        Ok(PartsList { small: names(&list["Small"])?, big: names(&list["Big"])? })
-    } else {
-        Ok(PartsList { small: names(&list)?, big: Vec::new() })
-    }
+    small.sort();
+    big.sort();
+    Ok(PartsList { small, big })
 }
 
 #[cfg(test)]

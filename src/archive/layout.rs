@@ -93,7 +93,7 @@ impl Rearrangement {
     pub fn finish(mut self, layout: Layout) -> MadeFiles {
         let names = |names: Option<&Vec<String>>| {
             let mut names = names.cloned().unwrap_or_default();
-            crate::collections::sort::sort(&mut names);
+            names.sort();
             names
         };
         for (table, parts) in &self.lists {

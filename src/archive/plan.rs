@@ -3,7 +3,6 @@
 
 use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles};
 use super::place::{Extent, TableId, hex_name};
-use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::part::PartHeader;
@@ -172,7 +171,7 @@ impl Inventory {
         let is_filled = |directory: &DataDirectory| directory.tables.values().any(|files| !files.parts.is_empty());
         let mut filled: Vec<(&String, &DataDirectory)> =
             self.roots.iter().filter(|(_, directory)| is_filled(directory)).collect();
-        sort::sort_by_key(&mut filled, |(root, _)| root.len());
+        filled.sort_by_key(|(root, _)| root.len());
         let Some((root, directory)) = filled.first().copied() else { return Err(self.nothing_there()) };
         let others = filled.iter().skip(1);
         let mut strange = others.filter(|(other, _)| {

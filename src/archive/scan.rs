@@ -4,7 +4,6 @@ use super::inventory::{Inventory, MAX_SMALL_FILE_BYTES};
 use super::place::{Extent, Located, Worth, look_at, normal};
 use super::plan::Plan;
 use super::tar::{EntryKind, TarPiece, TarReader};
-use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::format_go_duration;
 use std::collections::HashMap;
@@ -270,7 +269,7 @@ impl Scan {
         if let Some(bytes) = &plan.composite_timestamp {
             files.push(("metadata/minTimestampForCompositeIndex".into(), Content::Made(bytes.clone())));
         }
-        sort::sort_by(&mut files, |a, b| a.0.cmp(&b.0));
+        files.sort_by(|a, b| a.0.cmp(&b.0));
         Ok((plan, files))
     }
 }

@@ -1,6 +1,5 @@
 //! Collections the standard library lacks.
 
 pub mod equality;
-pub mod sort;
 pub mod sorted_map;
 pub mod u64_set;

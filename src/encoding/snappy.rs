@@ -18,13 +18,13 @@ pub fn compress(content: &[u8]) -> Vec<u8> {
 /// # Errors
 /// `Corrupt` for what is no such block, `Limit` for one of more than `max_len` bytes.
 pub fn decompress(block: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<()> {
-    let wrong = |error: snap::Error| Error::corrupt(format!("a block of snappy can't be read: {error}"));
+    let wrong = |error: snap::Error| Error::corrupt(format!("what was compressed by snappy can't be read: {error}"));
     let len = snap::raw::decompress_len(block).map_err(wrong)?;
     if len > max_len {
-        return Err(Error::new(ErrorKind::Limit, format!("a block of snappy has at most {} MiB", max_len >> 20)));
+        return Err(Error::new(ErrorKind::Limit, format!("what was compressed by snappy has at most {} MiB", max_len >> 20)));
     }
     if len > block.len().saturating_mul(GROWTH) {
-        let message = format!("a block of snappy announces {len} bytes, which {} can't hold", block.len());
+        let message = format!("what was compressed by snappy announces {len} bytes, which {} can't hold", block.len());
         return Err(Error::corrupt(message));
     }
     let start = out.len();

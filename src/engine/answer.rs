@@ -2,7 +2,6 @@
 
 use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
-use crate::collections::sort;
 use crate::encoding::marshal::Course;
 use crate::executor::envelope::EnvelopeRow;
 use crate::executor::{QueryResult, RawSeries};
@@ -248,7 +247,7 @@ pub(super) fn text_labels(name: &MetricName) -> Labels {
         .labels()
         .map(|(key, value)| (String::from_utf8_lossy(key).into_owned(), String::from_utf8_lossy(value).into_owned()))
         .collect();
-    sort::sort(&mut labels);
+    labels.sort();
     labels
 }
 

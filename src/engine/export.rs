@@ -1,7 +1,6 @@
 //! Exports: series after series, in pieces that take little memory however long a series is.
 
 use super::selection::selected;
-use crate::collections::sort;
 use crate::error::{Error, Result};
 use crate::formats::export::ExportFormat;
 use crate::metric::name::MetricName;
@@ -194,7 +193,7 @@ impl ExportCursor {
 /// Labels in the order in which series are sorted.
 fn sorted_labels(name: &MetricName) -> Vec<(&[u8], &[u8])> {
     let mut labels: Vec<_> = name.labels().collect();
-    sort::sort(&mut labels);
+    labels.sort();
     labels
 }
 

@@ -66,38 +66,9 @@ pub(super) fn take_float(text: &[u8]) -> Option<(f64, usize)> {
             let value = if exponent < 0 { mantissa / power } else { mantissa * power };
             if is_negative { -value } else { value }
         }
-        _ => correctly_rounded(&text[..at]),
+        _ => str::from_utf8(&text[..at]).ok()?.parse().ok()?,
     };
     Some((value, at))
-}
-
-/// The value of a text that follows the grammar of [`take_float`] to its end, however many digits it has.
-#[cold]
-fn correctly_rounded(text: &[u8]) -> f64 {
-    let (sign, text) = text.split_at(usize::from(text.first() == Some(&b'-')));
-    let (mantissa, exponent) = split_at_byte(text, |byte| matches!(byte, b'e' | b'E'));
-    let (integer, decimals) = split_at_byte(mantissa, |byte| byte == b'.');
-    let (exponent_sign, exponent) = exponent.split_at(usize::from(matches!(exponent.first(), Some(b'+' | b'-'))));
-    let exponent = without_leading_zeros(exponent);
-    // More digits than these mean infinity or 0.
-    let mut power = i32::MAX;
-    if exponent.len() <= 9 {
-        power = exponent.iter().fold(0, |power, digit| power * 10 + i32::from(digit - b'0'));
-    }
-    let power = if exponent_sign == b"-" { -power } else { power };
-    let decimals = &decimals[..decimals.iter().rposition(|&digit| digit != b'0').map_or(0, |last| last + 1)];
-    let value: f64 = minimal_lexical::parse_float(without_leading_zeros(integer).iter(), decimals.iter(), power);
-    if sign.is_empty() { value } else { -value }
-}
-
-/// What stands before the first such byte, and what behind it.
-fn split_at_byte(text: &[u8], is_separator: impl Fn(u8) -> bool) -> (&[u8], &[u8]) {
-    let at = text.iter().position(|&byte| is_separator(byte)).unwrap_or(text.len());
-    (&text[..at], text.get(at + 1..).unwrap_or_default())
-}
-
-fn without_leading_zeros(digits: &[u8]) -> &[u8] {
-    &digits[digits.iter().position(|&digit| digit != b'0').unwrap_or(digits.len())..]
 }
 
 /// Infinities and NaN.

@@ -2,7 +2,6 @@
 //! its samples by time, as one block of snappy. [`super::remote_write`] reads the same.
 
 use super::protobuf::{int64_len, len_of_bytes, put_bytes, put_double, put_int64, put_len};
-use crate::collections::sort;
 use crate::encoding::snappy;
 use crate::metric::name::MetricName;
 use std::borrow::Cow;
@@ -26,7 +25,7 @@ const VALUE_LEN: usize = 9;
 pub fn write_series(name: &MetricName, timestamps: &[i64], values: &[f64], out: &mut Vec<u8>) {
     let mut labels: Vec<(Cow<'_, str>, Cow<'_, str>)> =
         name.labels().map(|(label, value)| (String::from_utf8_lossy(label), String::from_utf8_lossy(value))).collect();
-    sort::sort(&mut labels);
+    labels.sort();
     let of_label = |(name, value): &(Cow<'_, str>, Cow<'_, str>)| len_of_bytes(name.len()) + len_of_bytes(value.len());
     let of_sample = |timestamp: &i64| VALUE_LEN + 1 + int64_len(*timestamp);
     let labels_len: usize = labels.iter().map(|label| len_of_bytes(of_label(label))).sum();

@@ -3,7 +3,6 @@
 //! A file is an *inode* with a size and a number of names. Directories are implied by paths.
 
 use super::{Change, Entry, EntryKind, FilePath, FileSystemStats};
-use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use bytes::Bytes;
@@ -94,7 +93,7 @@ impl Directory {
             }
         }
         // "b.c" comes before "b/c" among paths, but after "b" among names.
-        sort::sort_by(&mut entries, |a, b| a.name.cmp(&b.name));
+        entries.sort_by(|a, b| a.name.cmp(&b.name));
         entries
     }
 

@@ -12,7 +12,6 @@ pub mod schema;
 pub mod search;
 pub mod tag_rows;
 
-use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
@@ -416,7 +415,7 @@ async fn prepare_generations(context: &Context, dir: &FilePath, start_nanos: u64
     let entries = context.list(dir).await?;
     let directories = entries.iter().filter(|entry| entry.kind == EntryKind::Directory);
     let mut generations: Vec<u64> = directories.filter_map(|entry| parse_generation(&entry.name)).collect();
-    sort::sort(&mut generations);
+    generations.sort();
     let mut changes = Vec::new();
     while generations.len() > 2 {
         changes.push(Change::Remove { path: dir.join(&generation_name(generations.remove(0))) });

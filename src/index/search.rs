@@ -7,7 +7,6 @@
 use super::Index;
 use super::postings::Postings;
 use super::schema::{self, TagRow};
-use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::mergeset::{Table, TableSearch};
@@ -317,7 +316,7 @@ fn conditions(filters: &[TagFilter], may_be_composite: bool) -> Vec<Condition<'_
         };
         conditions.push(Condition { filter, row_key });
     }
-    sort::sort_by_key(&mut conditions, |condition| (!condition.is_selective(), condition.cost()));
+    conditions.sort_by_key(|condition| (!condition.is_selective(), condition.cost()));
     conditions
 }
 
@@ -395,7 +394,7 @@ impl Query<'_> {
             }
             // Escapes may change the order.
             if !prefixes.is_sorted() {
-                sort::sort(&mut prefixes);
+                prefixes.sort();
             }
             let mut rest = &prefixes[..];
             while let Some((prefix, behind)) = rest.split_first() {

@@ -1,7 +1,7 @@
 //! What is known of a part as a whole: `metadata.json` and the directory's name (index-format §1).
 
 use crate::error::{Error, Result};
-use serde_json::Value;
+use serde::Deserialize;
 
 /// Counts and bounds of a part.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -14,6 +14,16 @@ pub struct PartHeader {
     pub first_item: Vec<u8>,
     /// The last item.
     pub last_item: Vec<u8>,
+}
+
+/// `metadata.json` as it is written.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    items_count: u64,
+    blocks_count: u64,
+    first_item: String,
+    last_item: String,
 }
 
 impl PartHeader {
@@ -38,17 +48,13 @@ impl PartHeader {
     /// # Errors
     /// `Corrupt` when it can't be read or its counts make no sense.
     pub fn parse_metadata(text: &[u8]) -> Result<Self> {
-        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
-        let metadata: Value = serde_json::from_slice(text)
+        let metadata: Metadata = serde_json::from_slice(text)
             .map_err(|error| Error::corrupt(format!("metadata.json can't be read: {error}")))?;
-        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or of another type"));
-        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
-        let item = |name: &str| from_hex(metadata[name].as_str().ok_or_else(|| fail(name))?.as_bytes());
         let header = Self {
-            items: count("ItemsCount")?,
-            blocks: count("BlocksCount")?,
-            first_item: item("FirstItem")?,
-            last_item: item("LastItem")?,
+            items: metadata.items_count,
+            blocks: metadata.blocks_count,
+            first_item: from_hex(metadata.first_item.as_bytes())?,
+            last_item: from_hex(metadata.last_item.as_bytes())?,
         };
         if header.blocks == 0 || header.blocks > header.items {
             return Err(Error::corrupt(format!(

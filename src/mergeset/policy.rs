@@ -1,7 +1,5 @@
 //! Which parts of an index table to merge (engine-behaviour §4.1). Pure: sizes in, a choice out.
 
-use crate::collections::sort;
-
 /// Parts merged at once at the most.
 pub const MAX_PARTS_TO_MERGE: usize = 15;
 /// The largest part that a merge makes, in bytes.
@@ -30,7 +28,7 @@ pub fn pick(sizes: &[Option<u64>], max_parts: usize, max_output: u64) -> Vec<usi
     let limit = (max_output as f64 / MIN_GAIN) as u64;
     let mut parts: Vec<(u64, usize)> =
         sizes.iter().enumerate().filter_map(|(at, size)| Some(((*size)?, at))).filter(|part| part.0 <= limit).collect();
-    sort::sort(&mut parts);
+    parts.sort();
     let most = max_parts.min(parts.len());
     let least = most.div_ceil(2).max(2);
     let mut best: &[(u64, usize)] = &[];

@@ -16,7 +16,6 @@ use super::merger::Merger;
 use super::part::Part;
 use super::removal::Remover;
 use super::search::TableSearch;
-use crate::collections::sort;
 use crate::error::Result;
 use crate::fs::{Change, Entry, EntryKind, FilePath};
 use crate::merge::Leasable;
@@ -106,7 +105,7 @@ impl Table {
             next_suffix = next_suffix.max(part.suffix().saturating_add(1));
             parts.push(Rc::new(part));
         }
-        sort::sort_by_key(&mut parts, |part| part.suffix());
+        parts.sort_by_key(|part| part.suffix());
         let files = Rc::new(TableFiles::new(context, dir, options.prepare, next_suffix));
         let parts = Rc::new(LiveParts::new(files.clone(), remover, parts));
         let merger = Rc::new(Merger::new(files.clone(), parts.clone()));

@@ -5,7 +5,6 @@
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
 use super::regex_cost;
-use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use regex_lite::{Regex, RegexBuilder};
 
@@ -192,7 +191,8 @@ fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
     // Alternatives of plain texts are a set, however many they are.
     if !pattern.contains(|character| is_meta(character) && character != '|') {
         let mut values: Vec<Vec<u8>> = pattern.split('|').map(|value| value.as_bytes().to_vec()).collect();
-        sort::sort_and_dedup(&mut values);
+        values.sort();
+        values.dedup();
         return Ok(Matcher::OneOf(values));
     }
     // Checked even where it is not needed for matching, so that a mistake is always told.

@@ -1,7 +1,6 @@
 //! What a series is called: a metric group and tags in canonical order, and their bytes in the index (index-format §3, §4).
 
 use super::tsid::Tsid;
-use crate::collections::sort;
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 use xxhash_rust::xxh64::xxh64;
@@ -85,7 +84,7 @@ impl MetricName {
 
     /// Puts the tags in canonical order; of tags with the same key the last one stays.
     pub fn sort_tags(&mut self) {
-        sort::sort_by(&mut self.tags, |a, b| compare_keys(&a.0, &b.0));
+        self.tags.sort_by(|a, b| compare_keys(&a.0, &b.0));
         // The later of two equal neighbours moves into the place that stays.
         self.tags.dedup_by(|later, earlier| {
             let is_same = later.0 == earlier.0;

@@ -2,9 +2,10 @@
 
 use crate::error::{Error, Result};
 use crate::time::{
-    TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms, parse_part_timestamp,
+    MAX_TIMESTAMP_MS, TimeRange, TimestampMs, format_go_duration, format_part_timestamp, parse_duration_ms,
+    parse_part_timestamp,
 };
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
 
 /// Counts and bounds of a part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,18 @@ pub struct PartHeader {
     pub max_timestamp: TimestampMs,
     /// The de-duplication interval of the merge that wrote the part; 0 when there was none.
     pub min_dedup_interval_ms: i64,
+}
+
+/// `metadata.json` as it is written.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct Metadata {
+    rows_count: u64,
+    blocks_count: u64,
+    min_timestamp: TimestampMs,
+    max_timestamp: TimestampMs,
+    #[serde(default)]
+    min_dedup_interval: i64,
 }
 
 impl PartHeader {
@@ -85,21 +98,19 @@ impl PartHeader {
     /// # Errors
     /// `Corrupt` when it can't be read or its counts make no sense.
     pub fn parse_metadata(text: &[u8]) -> Result<Self> {
-        // Looked up in a document: code made for one record would be a multiple of the size (docs/decisions/wasm-size.md).
-        let metadata: Value = serde_json::from_slice(text)
+        let metadata: Metadata = serde_json::from_slice(text)
             .map_err(|error| Error::corrupt(format!("metadata.json can't be read: {error}")))?;
-        let fail = |name: &str| Error::corrupt(format!("metadata.json: {name} is missing or no number"));
-        let count = |name: &str| metadata[name].as_u64().ok_or_else(|| fail(name));
-        let timestamp = |name: &str| {
-            let range = 0..=crate::time::MAX_TIMESTAMP_MS;
-            metadata[name].as_i64().filter(|timestamp| range.contains(timestamp)).ok_or_else(|| fail(name))
-        };
+        for timestamp in [metadata.min_timestamp, metadata.max_timestamp] {
+            if !(0..=MAX_TIMESTAMP_MS).contains(&timestamp) {
+                return Err(Error::corrupt(format!("metadata.json: the timestamp {timestamp} is beyond all bounds")));
+            }
+        }
         let header = Self {
-            rows: count("RowsCount")?,
-            blocks: count("BlocksCount")?,
-            min_timestamp: timestamp("MinTimestamp")?,
-            max_timestamp: timestamp("MaxTimestamp")?,
-            min_dedup_interval_ms: metadata["MinDedupInterval"].as_i64().unwrap_or(0),
+            rows: metadata.rows_count,
+            blocks: metadata.blocks_count,
+            min_timestamp: metadata.min_timestamp,
+            max_timestamp: metadata.max_timestamp,
+            min_dedup_interval_ms: metadata.min_dedup_interval,
         };
         header.validate().map_err(|error| error.at("metadata.json"))?;
         Ok(header)
@@ -107,10 +118,14 @@ impl PartHeader {
 
     /// The content of `metadata.json`.
     pub fn metadata_json(&self) -> String {
-        let Self { rows, blocks, min_timestamp, max_timestamp, min_dedup_interval_ms } = self;
-        format!(
-            r#"{{"RowsCount":{rows},"BlocksCount":{blocks},"MinTimestamp":{min_timestamp},"MaxTimestamp":{max_timestamp},"MinDedupInterval":{min_dedup_interval_ms}}}"#
-        )
+        let metadata = Metadata {
+            rows_count: self.rows,
+            blocks_count: self.blocks,
+            min_timestamp: self.min_timestamp,
+            max_timestamp: self.max_timestamp,
+            min_dedup_interval: self.min_dedup_interval_ms,
+        };
+        serde_json::to_string(&metadata).expect("numbers alone")
     }
 
     /// The content of `min_dedup_interval`.

@@ -4,7 +4,6 @@ use super::merge::Merges;
 use super::parts::{PartEntry, bytes_of};
 use super::policy::{self, Choice, PartSize};
 use super::state::MergeLook;
-use crate::collections::sort;
 use crate::error::{ErrorKind, Result};
 use crate::merge::{Leasable, PutOff};
 use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
@@ -136,7 +135,7 @@ impl BackgroundMerger {
         let explained = is_watched.then(|| {
             // As the choice sees them.
             let mut by_size: Vec<usize> = (0..free.len()).collect();
-            sort::sort_by_key(&mut by_size, |&i| (sizes[i].bytes, std::cmp::Reverse(sizes[i].min_timestamp)));
+            by_size.sort_by_key(|&i| (sizes[i].bytes, std::cmp::Reverse(sizes[i].min_timestamp)));
             MergeChoice {
                 considered: by_size.iter().map(|&i| free[i].id()).collect(),
                 considered_bytes: by_size.iter().map(|&i| sizes[i].bytes).collect(),

@@ -26,7 +26,6 @@ pub use parts::{IdSource, PartEntry, PartList};
 pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState, ShardState};
 
-use crate::collections::sort;
 use crate::error::Result;
 use crate::log::LogRecord;
 use crate::metric::row::{Rows, SeriesIndex};
@@ -223,7 +222,7 @@ impl Partition {
             parts.iter().map(|entry| (entry.clone(), partition.clone())).collect::<Vec<_>>()
         };
         let mut parts: Vec<(Rc<PartEntry>, Rc<Self>)> = partitions.iter().flat_map(parts_of).collect();
-        sort::sort_by_key(&mut parts, |(entry, _)| entry.id());
+        parts.sort_by_key(|(entry, _)| entry.id());
         for (entry, partition) in &parts {
             partition.parts.emit_created(entry, None);
         }

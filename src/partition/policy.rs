@@ -1,6 +1,5 @@
 //! Which parts to merge (engine-behaviour §4, §4.1). Pure: sizes in, a choice out.
 
-use crate::collections::sort;
 use crate::time::TimestampMs;
 use crate::trace::event::PartClass;
 
@@ -73,7 +72,7 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
     #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
     let max_input_bytes = (max_output_bytes as f64 / MIN_GAIN) as u64;
     let mut candidates: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].bytes <= max_input_bytes).collect();
-    sort::sort_by_key(&mut candidates, |&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
+    candidates.sort_by_key(|&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
     let most = max_parts.min(candidates.len());
     let fewest = most.div_ceil(2).max(2);
     let mut best: &[usize] = &[];

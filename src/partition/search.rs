@@ -2,7 +2,6 @@
 
 use super::Partition;
 use super::parts::PartList;
-use crate::collections::sort;
 use crate::error::Result;
 use crate::metric::tsid::Tsid;
 use crate::part::Part;
@@ -26,7 +25,7 @@ impl Partition {
     ) -> Result<()> {
         let mut in_order: Vec<_> = parts.iter().collect();
         // Parts mostly follow one another in time, and then so do the samples of each series.
-        sort::sort_by_key(&mut in_order, |entry| entry.part().header().min_timestamp);
+        in_order.sort_by_key(|entry| entry.part().header().min_timestamp);
         let mut found: Vec<Vec<FoundBlock>> = Vec::with_capacity(in_order.len());
         let mut rows = vec![0usize; tsids.len()];
         for entry in &in_order {
@@ -54,7 +53,8 @@ impl Partition {
                 .map_err(|error| error.at(place(part)))?;
         }
         let mut disordered = std::mem::take(&mut reading.disordered);
-        sort::sort_and_dedup(&mut disordered);
+        disordered.sort();
+        disordered.dedup();
         for series in disordered {
             if let (Some(columns), Some(&start)) = (samples.get_mut(series as usize), starts.get(series as usize)) {
                 columns.sort_from(start);

@@ -6,7 +6,6 @@
 //! looks things up, writes index entries, opens partitions, and then tries again.
 
 use super::{FUTURE_LIMIT_MS, IngestCounters, Storage, series::UNRESOLVED};
-use crate::collections::sort;
 use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
 use crate::metric::name::MetricName;
@@ -480,6 +479,7 @@ fn distinct<T: Ord + Copy>(values: impl Iterator<Item = T>) -> Vec<T> {
             found.push(value);
         }
     }
-    sort::sort_and_dedup(&mut found);
+    found.sort();
+    found.dedup();
     found
 }

@@ -5,7 +5,6 @@ use super::table::Table;
 use super::waiting::Waiting;
 use super::{Storage, StorageOptions, settings};
 use crate::block::dedup::Dedup;
-use crate::collections::sort;
 use crate::encoding::int::{put_i64, take_i64};
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
@@ -180,7 +179,8 @@ async fn months(context: &Context) -> Result<Vec<PartitionName>> {
             months.push(month);
         }
     }
-    sort::sort_and_dedup(&mut months);
+    months.sort();
+    months.dedup();
     Ok(months)
 }
 

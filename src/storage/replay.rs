@@ -1,7 +1,6 @@
 //! The log that an earlier process has left, or that the writer goes on with, becomes in-memory parts again. Nothing is written.
 
 use super::Storage;
-use crate::collections::sort;
 use crate::error::{Error, Result};
 use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows, UNKNOWN_METRIC_ID};
 use crate::metric::row::Rows;
@@ -46,7 +45,8 @@ impl Storage {
     ) -> Result<()> {
         let (rows, handles, by_number) = self.wanted_rows(replayed.rows, names)?;
         let mut distinct = handles.clone();
-        sort::sort_and_dedup(&mut distinct);
+        distinct.sort();
+        distinct.dedup();
         // A clock that was set back does not undo what was accepted before.
         let range = TimeRange { min: self.gate().range.min, max: MAX_TIMESTAMP_MS };
         self.prepare(&distinct, &rows.timestamps, range).await?;

@@ -3,7 +3,6 @@
 use super::ReadCounters;
 use super::Storage;
 use crate::block::dedup::Dedup;
-use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::filter::TagFilter;
 use crate::metric::name::MetricName;
@@ -82,7 +81,7 @@ impl Storage {
             memory.grow(3 * name.memory_bytes() as u64)?;
             self.context.spend(30).await;
             let mut labels: Vec<Label> = name.labels().map(|(key, value)| (key.to_vec(), value.to_vec())).collect();
-            sort::sort(&mut labels);
+            labels.sort();
             found.push((labels, name, tsid));
         }
         let found = sorted_by(&self.context, found, |a, b| a.0.cmp(&b.0)).await;

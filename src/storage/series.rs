@@ -1,7 +1,6 @@
 //! The series ingestion knows: from labels or a line's text to the number that rows carry, without asking the index again.
 
 use crate::collections::equality::are_equal_bytes;
-use crate::collections::sort;
 use crate::collections::u64_set::U64Set;
 use crate::error::{Error, ErrorKind, Result};
 use crate::index::register::MAX_NAME_LEN;
@@ -299,7 +298,7 @@ impl SeriesRegistry {
             .filter(|(date, _)| !needed.contains(date))
             .map(|(date, (_, used))| (*used, *date))
             .collect();
-        sort::sort(&mut others);
+        others.sort();
         let excess = self.days.len().saturating_sub(REMEMBERED_DAYS);
         for (_, date) in others.into_iter().take(excess) {
             self.days.remove(&date);

@@ -5,7 +5,6 @@ use super::recover::METADATA_FILE;
 use crate::archive::Layout;
 use crate::archive::layout::{Rearrangement, Target};
 use crate::archive::place::hex_name;
-use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
 use crate::index::CONVERTED_FILE;
@@ -154,7 +153,7 @@ impl Storage {
             }
             newer => self.rearranged(files, newer).await?,
         };
-        sort::sort_by(&mut files, |a, b| a.path.cmp(&b.path));
+        files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
     }
 

@@ -3,7 +3,6 @@
 
 use super::Storage;
 use super::ingest::is_refused_nan;
-use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::log::RowLog;
 use crate::metric::row::{Rows, SeriesIndex};
@@ -81,7 +80,8 @@ impl Storage {
     /// Records of these rows: as many as their number and the names of their series take.
     fn log_unnumbered(&self, log: &Rc<RowLog>, mut rows: Rows) {
         let mut numbers = rows.series.clone();
-        sort::sort_and_dedup(&mut numbers);
+        numbers.sort();
+        numbers.dedup();
         let name_of = |number: &SeriesIndex| {
             let mut marshaled = Vec::new();
             self.series.borrow().name(handle_in_log(*number)).marshal(&mut marshaled);

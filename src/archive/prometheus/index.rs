@@ -1,6 +1,5 @@
 //! The index of a block: a table of texts, and the series with the places of their chunks.
 
-use crate::collections::sort;
 use crate::encoding::int::take_varuint;
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
@@ -235,7 +234,7 @@ pub fn tombstones(file: &[u8]) -> Result<Vec<Tombstone>> {
 /// Sorts tombstones, and has each of a series reach as far as any before it, so that the last one that begins in time tells
 /// whether a sample is deleted.
 pub fn sort_tombstones(tombstones: &mut [Tombstone]) {
-    sort::sort(tombstones);
+    tombstones.sort();
     for at in 1..tombstones.len() {
         let (number, _, reach) = tombstones[at - 1];
         if tombstones[at].0 == number {

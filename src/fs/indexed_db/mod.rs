@@ -55,7 +55,6 @@ pub use layout::{BLOB_BYTES, CHUNK_BYTES};
 
 use super::overlay::Overlay;
 use super::{Completion, FileSystem, FileSystemStats, Notice, OpId, Request};
-use crate::collections::sort;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::Result;
 use crate::time::TimestampMs;
@@ -155,7 +154,7 @@ impl IndexedDbFileSystem {
             .iter()
             .filter_map(|entry| Some(name_of(entry)?.strip_prefix(PREFIX)?.to_owned()))
             .collect();
-        sort::sort(&mut names);
+        names.sort();
         Ok(names)
     }
 

@@ -1,6 +1,5 @@
 //! Directories of the origin private file system, and what the browser throws.
 
-use crate::collections::sort;
 use crate::error::{Error, ErrorKind, Result};
 use js_sys::{Function, IteratorNext, Promise, Reflect};
 use wasm_bindgen::prelude::*;
@@ -73,7 +72,7 @@ pub(super) async fn stored_numbers(files: &FileSystemDirectoryHandle) -> Result<
         let name = next.value().as_string().unwrap_or_default();
         numbers.extend(name.parse::<u64>().ok().filter(|number| *number < 1 << 53 && number.to_string() == name));
     }
-    sort::sort(&mut numbers);
+    numbers.sort();
     Ok(numbers)
 }
 

@@ -57,39 +57,9 @@ fn with_radix(digits: &str, radix: u32) -> Option<f64> {
 
 /// `12`, `12.5`, `.5`, `5.`, `1e-3`, correctly rounded.
 pub(super) fn decimal(text: &str) -> Option<f64> {
-    let (mantissa, exponent) = match text.find(['e', 'E']) {
-        Some(at) => (&text[..at], Some(&text[at + 1..])),
-        None => (text, None),
-    };
-    let (integer, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let is_digits = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    if mantissa.len() <= usize::from(mantissa.contains('.')) || !is_digits(integer) || !is_digits(fraction) {
-        return None;
-    }
-    let exponent = match exponent {
-        None => 0,
-        Some(digits) => {
-            let (is_negative, digits) = match digits.as_bytes().first()? {
-                b'-' => (true, &digits[1..]),
-                b'+' => (false, &digits[1..]),
-                _ => (false, digits),
-            };
-            if digits.is_empty() || !is_digits(digits) {
-                return None;
-            }
-            // More digits than these only say that the number is far out of range.
-            let digits = digits.trim_start_matches('0');
-            let size = if digits.len() > 6 {
-                1 << 20
-            } else {
-                digits.bytes().fold(0, |size, digit| size * 10 + i32::from(digit - b'0'))
-            };
-            if is_negative { -size } else { size }
-        }
-    };
-    let integer = integer.trim_start_matches('0').as_bytes();
-    let fraction = fraction.trim_end_matches('0').as_bytes();
-    Some(minimal_lexical::parse_float(integer.iter(), fraction.iter(), exponent))
+    // The standard library takes signs and words, too.
+    let is_number = text.starts_with(|first: char| first.is_ascii_digit() || first == '.');
+    is_number.then(|| text.parse().ok())?
 }
 
 /// The shortest text that is read as the same number. Infinite ones and NaN are words.
