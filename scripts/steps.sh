@@ -100,6 +100,12 @@ faults_in() {
   fi
 }
 
+# What a debugger wants makes a module four times as large, and wasm-bindgen takes it all apart and puts it together again. Panics
+# tell the line without it.
+wasm_tests() {
+  CARGO_PROFILE_DEV_DEBUG=false cargo test --target wasm32-unknown-unknown "$@"
+}
+
 # The tests that run inside a browser page or worker say so themselves: this finds them, so none is forgotten.
 browser_tests() {
   local file names=(--test browser)
@@ -108,7 +114,7 @@ browser_tests() {
     [ "$file" = browser ] || names+=(--test "$file")
   done
   # The runner's own patience with all tests of a file is 20 seconds, which is little for a slow disk under a busy machine.
-  WASM_BINDGEN_TEST_TIMEOUT=300 cargo test --target wasm32-unknown-unknown "${names[@]}"
+  WASM_BINDGEN_TEST_TIMEOUT=300 wasm_tests "${names[@]}"
 }
 
 # The last lines; the exit code tells whether all passed. The steps began at second $1.

@@ -28,7 +28,7 @@ step lints-wasm one cargo clippy --target wasm32-unknown-unknown --all-targets -
 # The engine's release is compiled on one core most of the time; the other one is there for the tests.
 begin_beside page one make page
 step native many cargo test
-step wasm-node many cargo test --target wasm32-unknown-unknown --test node
+step wasm-node many wasm_tests --test node
 step wasm-browser many browser_tests
 end_beside
 step size show node scripts/size.mjs
