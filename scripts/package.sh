@@ -15,4 +15,6 @@ mv "$packed"/sandglass-*.tgz dist/sandglass.tgz
 # The functions' names of this very build, for the numbers in a user's trace.
 cp www/pkg/sandglass.debug.wasm dist/sandglass.debug.wasm
 touch dist/sandglass.tgz
+# What tests have made of the last one.
+rm -rf dist/installed
 echo "dist/sandglass.tgz: $(wc -c <dist/sandglass.tgz) bytes"

@@ -24,12 +24,50 @@ count() {
 # step NAME KIND COMMAND...: KIND is 'one' for a check that counts as one test, 'many' for a runner that prints its count,
 # 'show' for a check whose report is worth reading when it passes, too.
 step() {
-  local name=$1 kind=$2 log="$logs/$1.log" begin=$SECONDS code passed failed
+  local name=$1 kind=$2 begin=$SECONDS
   shift 2
-  [ "$only" = "  " ] || [[ "$only" == *" $name "* ]] || return 0
+  is_wanted "$name" || return 0
   printf '%-22s ' "$name"
-  "$@" >"$log" 2>&1 </dev/null
+  "$@" >"$logs/$name.log" 2>&1 </dev/null
+  tell "$name" "$kind" $? $((SECONDS - begin))
+}
+
+# The one step that is under way beside the others: its name, its kind and its process.
+beside=()
+
+# begin_beside NAME KIND COMMAND...: as `step`, but the next steps do not wait for it; `end_beside` does.
+begin_beside() {
+  local name=$1 kind=$2
+  shift 2
+  is_wanted "$name" || return 0
+  (
+    begin=$SECONDS
+    "$@" >"$logs/$name.log" 2>&1 </dev/null
+    code=$?
+    echo $((SECONDS - begin)) >"$logs/$name.seconds"
+    exit $code
+  ) &
+  beside=("$name" "$kind" $!)
+}
+
+end_beside() {
+  local name kind process code
+  [ "${#beside[@]}" != 0 ] || return 0
+  name=${beside[0]} kind=${beside[1]} process=${beside[2]}
+  beside=()
+  printf '%-22s ' "$name"
+  wait "$process"
   code=$?
+  tell "$name" "$kind" "$code" "$(cat "$logs/$name.seconds")"
+}
+
+is_wanted() {
+  [ "$only" = "  " ] || [[ "$only" == *" $1 "* ]]
+}
+
+# tell NAME KIND CODE SECONDS: what became of a step, which has left its log.
+tell() {
+  local name=$1 kind=$2 code=$3 seconds=$4 log="$logs/$1.log" passed failed
   if [ "$kind" != many ]; then
     passed=$((code == 0)) failed=$((code != 0))
   else
@@ -42,12 +80,12 @@ step() {
     if [ "$failed" != 0 ]; then code=1; fi
   fi
   passed_sum=$((passed_sum + passed)) failed_sum=$((failed_sum + failed))
-  table+=("$(printf '%-22s %6d passed %5d failed %5d s' "$name" "$passed" "$failed" $((SECONDS - begin)))")
+  table+=("$(printf '%-22s %6d passed %5d failed %5d s' "$name" "$passed" "$failed" "$seconds")")
   if [ "$code" = 0 ]; then
-    printf 'ok     %5d passed %5d s\n' "$passed" $((SECONDS - begin))
+    printf 'ok     %5d passed %5d s\n' "$passed" "$seconds"
     if [ "$kind" = show ]; then sed 's/^/    /' "$log"; fi
   else
-    printf 'FAILED %5d s, the end of %s:\n' $((SECONDS - begin)) "$log"
+    printf 'FAILED %5d s, the end of %s:\n' "$seconds" "$log"
     tail -n 120 "$log" | sed 's/^/    /'
     faults+=("$(printf '%s:\n' "$name"; faults_in "$log" | cut -c1-200 | head -n 10 | sed 's/^/    /')")
   fi
@@ -62,6 +100,12 @@ faults_in() {
   fi
 }
 
+# What a debugger wants makes a module four times as large, and wasm-bindgen takes it all apart and puts it together again. Panics
+# tell the line without it.
+wasm_tests() {
+  CARGO_PROFILE_DEV_DEBUG=false cargo test --target wasm32-unknown-unknown "$@"
+}
+
 # The tests that run inside a browser page or worker say so themselves: this finds them, so none is forgotten.
 browser_tests() {
   local file names=(--test browser)
@@ -70,7 +114,7 @@ browser_tests() {
     [ "$file" = browser ] || names+=(--test "$file")
   done
   # The runner's own patience with all tests of a file is 20 seconds, which is little for a slow disk under a busy machine.
-  WASM_BINDGEN_TEST_TIMEOUT=300 cargo test --target wasm32-unknown-unknown "${names[@]}"
+  WASM_BINDGEN_TEST_TIMEOUT=300 wasm_tests "${names[@]}"
 }
 
 # The last lines; the exit code tells whether all passed. The steps began at second $1.

@@ -25,14 +25,15 @@ step lints one cargo clippy --all-targets -- -D warnings
 step lints-www one npm run --prefix www lint
 step format-www one npm run --prefix www format:check
 step lints-wasm one cargo clippy --target wasm32-unknown-unknown --all-targets -- -D warnings
+# The engine's release is compiled on one core most of the time; the other one is there for the tests.
+begin_beside page one make page
 step native many cargo test
-step wasm-node many cargo test --target wasm32-unknown-unknown --test node
+step wasm-node many wasm_tests --test node
 step wasm-browser many browser_tests
-step page one make page
-step page-browser many npm run --prefix www test:page
+end_beside
 step size show node scripts/size.mjs
-step package many npm run --prefix www test:unit
-step browsers many npm run --prefix www test:browsers
-step real-server many npm run --prefix www test:server
+# One pool of all files, of which one waits while another computes. A part of it alone: `npm run --prefix www test:page`, or
+# test:unit, test:browsers, test:server.
+step www many npm test --prefix www
 
 sum_up "$begin"

@@ -13,7 +13,7 @@ import { openPage } from "../server/chromium.mjs";
 import { TARBALL, installPackage } from "../server/packed.mjs";
 
 const run = promisify(execFile);
-const { project, directory } = await installPackage();
+const { project, directory } = await installPackage({ anew: true });
 const tools = fileURLToPath(new URL("../../node_modules", import.meta.url));
 
 /** What every project does, with the default storage and a regular expression. Says in the end "3 samples" and where the engine was. */

@@ -29,8 +29,13 @@ async function findings() {
         .map((animation) => animation.finished.catch(() => {})),
     ),
   );
+  // What is found right is not described: that takes longer than to find it.
   const { violations } = await page.evaluate(() =>
-    globalThis.axe.run(document, { rules: { "label-content-name-mismatch": { enabled: true } } }),
+    globalThis.axe.run(document, {
+      rules: { "label-content-name-mismatch": { enabled: true } },
+      resultTypes: ["violations"],
+      selectors: false,
+    }),
   );
   return violations.map(
     ({ id, nodes }) =>
@@ -203,18 +208,24 @@ const VIEWS = {
   },
 };
 
-for (const theme of ["light", "dark"]) {
-  describe(`axe finds nothing in the ${theme} theme`, () => {
-    for (const [name, go] of Object.entries(VIEWS)) {
-      test(name, async () => {
-        await page.emulateMedia({ colorScheme: theme });
-        await go();
-        assert.deepEqual(await findings(), []);
-        assert.equal(await page.locator("h1").count(), 1);
-      });
-    }
-  });
+const THEMES = ["light", "dark"];
 
+// The way to a view takes longer than the look at it: both themes are looked at where it ends.
+describe("axe finds nothing", () => {
+  for (const [name, go] of Object.entries(VIEWS)) {
+    test(`${name}, in the light and in the dark theme`, async () => {
+      await page.emulateMedia({ colorScheme: THEMES[0] });
+      await go();
+      for (const theme of THEMES) {
+        await page.emulateMedia({ colorScheme: theme });
+        assert.deepEqual(await findings(), [], theme);
+        assert.equal(await page.locator("h1").count(), 1);
+      }
+    });
+  }
+});
+
+for (const theme of THEMES) {
   test(`what is drawn stands out from its ground in the ${theme} theme`, async () => {
     await page.emulateMedia({ colorScheme: theme });
     await inside.open("#inside?s=steady&at=20");
