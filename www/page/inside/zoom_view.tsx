@@ -7,8 +7,15 @@ import { CLASS_WORD } from "../model/words";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
 import type { Player } from "./player";
 
-/** What is looked into: a history that is played, or a snapshot. */
+/** What is looked into: a history that is played, or a database. */
 export type Looker = Pick<Player, "zoom" | "part" | "block" | "zoomFrom" | "zoomTo" | "seriesNumber">;
+
+/** A sample that is marked where it lies. */
+export interface Marked {
+  part: string;
+  block: number;
+  row: number;
+}
 
 export function ZoomPath({ player }: { player: Player }) {
   const [month, part, block] = player.zoom.value;
@@ -23,6 +30,11 @@ export function ZoomPath({ player }: { player: Player }) {
   ];
   if (part !== undefined) steps.push([`${found ? CLASS_WORD[found.class] : "part"} ${part}`, [month, part]]);
   if (part !== undefined && block !== undefined) steps.push([labels ? seriesName(labels) : `block ${block}`, [month, part, block]]);
+  return <Path steps={steps} player={player} />;
+}
+
+/** The way to what is shown, each step of it a place to go back to. */
+export function Path({ steps, player }: { steps: readonly (readonly [text: string, path: readonly string[]])[]; player: Looker }) {
   return (
     <nav class="path" aria-label="Where the picture looks into">
       {steps.map(([text, path], i) => (
@@ -41,17 +53,18 @@ export function ZoomPath({ player }: { player: Player }) {
   );
 }
 
-export function ZoomView({ player }: { player: Looker }) {
+export function ZoomView({ player, marked }: { player: Looker; marked?: Marked }) {
   const [, partId, blockId] = player.zoom.value;
   const part = player.part.value;
   const block = player.block.value;
   if (partId === undefined) return null;
   const { x, y } = player.zoomFrom;
+  const here = marked?.part === partId ? marked : undefined;
   return (
     <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
       {blockId === undefined
-        ? part && <PartView player={player} part={part} id={Number(partId)} />
-        : block && <BlockView block={block} player={player} />}
+        ? part && <PartView player={player} part={part} id={Number(partId)} marked={here?.block} />
+        : block && <BlockView block={block} player={player} row={here?.block === block.block ? here.row : undefined} />}
     </div>
   );
 }
@@ -74,7 +87,7 @@ const FILE_SAYS = [
   "one row for each index block",
 ] as const;
 
-function PartView({ player, part, id }: { player: Looker; part: PartDetails; id: number }) {
+function PartView({ player, part, id, marked }: { player: Looker; part: PartDetails; id: number; marked: number | undefined }) {
   const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
   const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
   const few = part.headers.length <= 30;
@@ -124,7 +137,8 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
           <button
             key={at}
             type="button"
-            tabIndex={at === 0 ? 0 : -1}
+            tabIndex={at === (marked ?? 0) ? 0 : -1}
+            aria-current={at === marked ? "location" : undefined}
             aria-label={
               few ? undefined : `Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`
             }
@@ -157,7 +171,9 @@ function BlockFacts({ header }: { header: BlockHeader }) {
 
 // ---- a block ----------------------------------------------------------------------------------------------------------
 
-export function BlockView({ block, player }: { block: BlockDetails; player: Pick<Looker, "seriesNumber"> }) {
+/** `row` is marked. */
+export function BlockView(props: { block: BlockDetails; player: Pick<Looker, "seriesNumber">; row?: number | undefined }) {
+  const { block, player, row } = props;
   const { header } = block;
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;
@@ -172,19 +188,19 @@ export function BlockView({ block, player }: { block: BlockDetails; player: Pick
           {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
         </p>
       </div>
-      <Spark block={block} />
+      <Spark block={block} row={row} />
       <div class="columns">
         <Column title="Timestamps" column={block.timestamps} rows={header.rows} decimal={undefined} block={block} />
         <Column title="Values" column={block.mantissas} rows={header.rows} decimal={header.scale} block={block} />
       </div>
-      <Hex block={block} />
+      <Hex block={block} row={row} />
     </div>
   );
 }
 
 const SPARK_POINTS = 300;
 
-function Spark({ block }: { block: BlockDetails }) {
+function Spark({ block, row }: { block: BlockDetails; row: number | undefined }) {
   const { values } = block;
   const every = Math.max(1, Math.ceil(values.length / SPARK_POINTS));
   let low = Number.POSITIVE_INFINITY;
@@ -194,16 +210,15 @@ function Spark({ block }: { block: BlockDetails }) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
+  const x = (i: number) => ((i / Math.max(1, values.length - 1)) * 600).toFixed(1);
   const points: string[] = [];
   for (let i = 0; i < values.length; i += every) {
     const value = values[i] as number;
-    if (Number.isFinite(value))
-      points.push(
-        `${((i / Math.max(1, values.length - 1)) * 600).toFixed(1)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`,
-      );
+    if (Number.isFinite(value)) points.push(`${x(i)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`);
   }
   return (
     <svg class="spark" viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
+      {row !== undefined && <line x1={x(row)} x2={x(row)} y1="0" y2="48" />}
       <polyline points={points.join(" ")} />
     </svg>
   );
@@ -284,7 +299,7 @@ const hexOf = (data: Uint8Array, more = false): string =>
 
 const SHOWN_BYTES = 256;
 
-function Hex({ block }: { block: BlockDetails }) {
+function Hex({ block, row }: { block: BlockDetails; row: number | undefined }) {
   const [field, setField] = useState(block.headerFields[4]);
   return (
     <section class="hex" aria-label="The bytes">
@@ -315,13 +330,13 @@ function Hex({ block }: { block: BlockDetails }) {
           {FIELD_WORD[field.name]} = <strong>{fieldValue(block, field)}</strong>
         </p>
       )}
-      <Bytes column={block.timestamps} />
-      <Bytes column={block.mantissas} />
+      <Bytes column={block.timestamps} row={row} />
+      <Bytes column={block.mantissas} row={row} />
     </section>
   );
 }
 
-function Bytes({ column }: { column: ColumnDetails }) {
+function Bytes({ column, row }: { column: ColumnDetails; row: number | undefined }) {
   const [all, setAll] = useState(false);
   const { bytes: data } = column;
   const shown = all ? data : data.subarray(0, SHOWN_BYTES);
@@ -350,7 +365,7 @@ function Bytes({ column }: { column: ColumnDetails }) {
       {data.length > 0 && (
         <div class="dump small">
           {runs.map((run, i) => (
-            <span key={i} class={`run run-${i % 2}`}>
+            <span key={i} class={`run run-${i % 2}${plain && row !== undefined && i === row - 1 ? " chosen" : ""}`}>
               {hexOf(run)}
             </span>
           ))}

@@ -33,6 +33,7 @@ const VIEWS = {
   ],
   heatmap: ["#explore?q=histogram_over_time(node_load1[1m])&from=now-15m&to=now&as=heatmap", "[data-heat] canvas", "wait"],
   table: ["#explore?q=node_cpu_seconds_total&as=table&order=-value&from=now-15m&to=now", "[data-shape=table] td", "wait"],
+  sample: ["#explore?q=node_load1&as=raw&from=now-15m&to=now", "[aria-label=Samples] td a", "sample"],
   live: ["#live", ".legend .value", "wait"],
 };
 const wanted = process.argv.slice(2);
@@ -65,6 +66,10 @@ try {
         if (then === "race") {
           await page.getByRole("button", { name: "Race", exact: true }).click();
           await page.getByRole("button", { name: "Race on" }).waitFor();
+        }
+        if (then === "sample") {
+          await page.locator("[aria-label=Samples] td a").nth(100).click();
+          await page.waitForSelector(".block-view", { timeout: 20_000 });
         }
         if (then === "opened") {
           await page.waitForSelector(".legend .value");
