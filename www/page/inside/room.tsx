@@ -19,6 +19,7 @@ import { OwnView } from "./own_view";
 import { Pipeline } from "./pipeline";
 import { Player, SPEEDS } from "./player";
 import { RaceView } from "./race_view";
+import { TabsView, TakenOver } from "./tabs_view";
 import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
 import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
@@ -156,6 +157,7 @@ export function Room({ player }: { player: Player }) {
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>
+        {situation.hasTabs && <TabsView player={player} />}
         {chapter?.panel === "race" && <RaceView lesson={lesson} />}
         {chapter?.panel === "walk" && <WalkView player={player} lesson={lesson} />}
         <div
@@ -354,7 +356,8 @@ function Troubles({ player }: { player: Player }) {
   const trouble = troubles.at(-1);
   return (
     <div class="troubles" role="status">
-      {crash && (
+      {crash && player.situation.value.hasTabs && <TakenOver crash={crash} crashes={crashes.length} />}
+      {crash && !player.situation.value.hasTabs && (
         <p>
           <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what
           was on disk was found again. This room’s engine keeps no log of rows, as the server keeps none; a database of the package does,

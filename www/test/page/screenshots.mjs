@@ -14,6 +14,7 @@ const VIEWS = {
   flood: ["#inside?s=flood&at=6.2", ".time span:not(:empty)"],
   snapshot: ["#inside?s=snapshot&at=40", ".shelf"],
   import: ["#inside?s=import&at=16", ".time span:not(:empty)"],
+  tabs: ["#inside?s=tabs&at=43", ".tabs"],
   full: ["#inside?s=full&at=58", ".troubles p"],
   many: ["#inside?s=many&at=38.5", ".time span:not(:empty)"],
   part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".blocks button", "part"],
