@@ -135,7 +135,7 @@ export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBac
       tabIndex={0}
       role="application"
       aria-roledescription="chart"
-      aria-label={`Chart of ${drawn.length} ${drawn.length === 1 ? "series" : "series"}. Arrow keys move the crosshair, up and down from line to line; Enter chooses a value, Escape goes back to the range before.`}
+      aria-label={`Chart of ${drawn.length} ${drawn.length === 1 ? "series" : "series"}. Arrow keys move the crosshair, up and down to the next line; Enter chooses a value, Escape goes back to the range before.`}
       onKeyDown={onKeyDown}
       // uPlot lets no click through that ends a drag.
       onClick={pick}
