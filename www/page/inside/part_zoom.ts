@@ -9,6 +9,16 @@ import { colourKey } from "../replay/world";
 /** Headers that are asked for at a time. */
 export const HEADERS_AT_ONCE = 5000;
 
+/** Puts a question to the engine; nothing while there is none. */
+export type Ask = <T>(question: (database: Pick<Database, "inspectPart" | "inspectBlock">) => Promise<T>) => Promise<T> | undefined;
+
+interface More {
+  /** Called before it is gone anywhere. */
+  before?: (path: readonly string[]) => Promise<void> | undefined;
+  /** The place of a series in the palette, where another picture has them, too. */
+  seriesNumber?: (labels: Record<string, string> | null) => number;
+}
+
 export class PartZoom {
   /** Month, part and block; fewer for less depth. */
   readonly zoom = signal<readonly string[]>([]);
@@ -19,21 +29,36 @@ export class PartZoom {
   zoomFrom = { x: 0.5, y: 0 };
   readonly #colours = new Map<string, number>();
 
-  constructor(readonly database: () => Database | undefined) {}
+  readonly #ask: Ask;
+  readonly #more: More;
+
+  constructor(ask: Ask, more: More = {}) {
+    this.#ask = ask;
+    this.#more = more;
+  }
+
+  /** Nothing is looked into. */
+  leave(): void {
+    this.zoom.value = [];
+    this.part.value = this.block.value = undefined;
+    this.gone.value = "";
+  }
 
   async zoomTo(path: readonly string[]): Promise<void> {
+    const waits = this.#more.before?.(path);
+    if (waits) await waits;
     this.gone.value = "";
     this.zoom.value = path;
     const [, part, block] = path;
-    const database = this.database();
-    if (part === undefined || !database) {
+    if (part === undefined) {
       this.part.value = this.block.value = undefined;
       return;
     }
     let details: PartDetails | undefined;
     try {
-      details = await database.inspectPart(Number(part), { count: HEADERS_AT_ONCE });
-      const decoded = block === undefined ? undefined : await database.inspectBlock(Number(part), Number(block));
+      const [partId, blockId] = [idOf("part", part), block === undefined ? undefined : idOf("block", block)];
+      details = await this.#ask((database) => database.inspectPart(partId, { count: HEADERS_AT_ONCE }));
+      const decoded = blockId === undefined ? undefined : await this.#ask((database) => database.inspectBlock(partId, blockId));
       if (this.zoom.peek() !== path) return;
       this.part.value = details;
       this.block.value = decoded;
@@ -43,15 +68,22 @@ export class PartZoom {
       this.part.value = details;
       this.block.value = undefined;
       // Of a part whose block is bad the others can be looked at.
-      this.zoom.value = details ? path.slice(0, 2) : [];
+      this.zoom.value = path.slice(0, details ? 2 : 1);
     }
   }
 
   /** The place of a series in the palette. */
   seriesNumber(labels: Record<string, string> | null): number {
+    if (this.#more.seriesNumber) return this.#more.seriesNumber(labels);
     const key = `${colourKey(labels)} ${labels ? exactly(labels) : ""}`;
     const number = this.#colours.get(key) ?? this.#colours.size;
     this.#colours.set(key, number);
     return number;
   }
+}
+
+/** The number of a part or a block, as addresses have it. */
+function idOf(what: string, text: string): number {
+  if (!/^\d{1,15}$/.test(text)) throw new Error(`there is no ${what} "${text}"; they have numbers`);
+  return Number(text);
 }

@@ -5,10 +5,8 @@ import type { BlockDetails, BlockHeader, ColumnDetails, PartDetails } from "sand
 import { bytes, grouped, month as monthName, plural, significant } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
+import type { PartZoom } from "./part_zoom";
 import type { Player } from "./player";
-
-/** What is looked into: a history that is played, or a database. */
-export type Looker = Pick<Player, "zoom" | "part" | "block" | "zoomFrom" | "zoomTo" | "seriesNumber">;
 
 /** A sample that is marked where it lies. */
 export interface Marked {
@@ -18,30 +16,30 @@ export interface Marked {
 }
 
 export function ZoomPath({ player }: { player: Player }) {
-  const [month, part, block] = player.zoom.value;
+  const [month, part, block] = player.look.zoom.value;
   player.beat.value;
   if (month === undefined) return null;
   const name = monthName(month);
   const found = part === undefined ? undefined : player.house.parts().find(({ id }) => String(id) === part);
-  const labels = player.block.value?.header.labels;
+  const labels = player.look.block.value?.header.labels;
   const steps: [string, readonly string[]][] = [
     ["Database", []],
     [`${name.month} ${name.year}`, [month]],
   ];
   if (part !== undefined) steps.push([`${found ? CLASS_WORD[found.class] : "part"} ${part}`, [month, part]]);
   if (part !== undefined && block !== undefined) steps.push([labels ? seriesName(labels) : `block ${block}`, [month, part, block]]);
-  return <Path steps={steps} player={player} />;
+  return <Path steps={steps} look={player.look} />;
 }
 
 /** The way to what is shown, each step of it a place to go back to. */
-export function Path({ steps, player }: { steps: readonly (readonly [text: string, path: readonly string[]])[]; player: Looker }) {
+export function Path({ steps, look }: { steps: readonly (readonly [text: string, path: readonly string[]])[]; look: PartZoom }) {
   return (
     <nav class="path" aria-label="Where the picture looks into">
       {steps.map(([text, path], i) => (
         <span key={text}>
           {i > 0 && <span aria-hidden="true"> › </span>}
           {i < steps.length - 1 ? (
-            <button type="button" class="link" onClick={() => void player.zoomTo(path)}>
+            <button type="button" class="link" onClick={() => void look.zoomTo(path)}>
               {text}
             </button>
           ) : (
@@ -53,18 +51,18 @@ export function Path({ steps, player }: { steps: readonly (readonly [text: strin
   );
 }
 
-export function ZoomView({ player, marked }: { player: Looker; marked?: Marked }) {
-  const [, partId, blockId] = player.zoom.value;
-  const part = player.part.value;
-  const block = player.block.value;
+export function ZoomView({ look, marked }: { look: PartZoom; marked?: Marked }) {
+  const [, partId, blockId] = look.zoom.value;
+  const part = look.part.value;
+  const block = look.block.value;
   if (partId === undefined) return null;
-  const { x, y } = player.zoomFrom;
+  const { x, y } = look.zoomFrom;
   const here = marked?.part === partId ? marked : undefined;
   return (
     <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
       {blockId === undefined
-        ? part && <PartView player={player} part={part} id={Number(partId)} marked={here?.block} />
-        : block && <BlockView block={block} player={player} row={here?.block === block.block ? here.row : undefined} />}
+        ? part && <PartView look={look} part={part} id={Number(partId)} marked={here?.block} />
+        : block && <BlockView block={block} look={look} row={here?.block === block.block ? here.row : undefined} />}
     </div>
   );
 }
@@ -87,7 +85,7 @@ const FILE_SAYS = [
   "one row for each index block",
 ] as const;
 
-function PartView({ player, part, id, marked }: { player: Looker; part: PartDetails; id: number; marked: number | undefined }) {
+function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetails; id: number; marked: number | undefined }) {
   const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
   const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
   const few = part.headers.length <= 30;
@@ -95,8 +93,8 @@ function PartView({ player, part, id, marked }: { player: Looker; part: PartDeta
     const around = (event.currentTarget as HTMLElement).closest(".zoom")?.getBoundingClientRect();
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     if (around)
-      player.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
-    void player.zoomTo([...player.zoom.value.slice(0, 2), String(block)]);
+      look.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
+    void look.zoomTo([...look.zoom.value.slice(0, 2), String(block)]);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -145,7 +143,7 @@ function PartView({ player, part, id, marked }: { player: Looker; part: PartDeta
             title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
             onClick={(event) => open(at, event)}
           >
-            <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+            <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
             {few && <BlockFacts header={header} />}
           </button>
         ))}
@@ -172,8 +170,8 @@ function BlockFacts({ header }: { header: BlockHeader }) {
 // ---- a block ----------------------------------------------------------------------------------------------------------
 
 /** `row` is marked. */
-export function BlockView(props: { block: BlockDetails; player: Pick<Looker, "seriesNumber">; row?: number | undefined }) {
-  const { block, player, row } = props;
+export function BlockView(props: { block: BlockDetails; look: Pick<PartZoom, "seriesNumber">; row?: number | undefined }) {
+  const { block, look, row } = props;
   const { header } = block;
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;
@@ -181,7 +179,7 @@ export function BlockView(props: { block: BlockDetails; player: Pick<Looker, "se
     <div class="block-view">
       <h2 class="hidden">A block{header.labels && ` of ${seriesName(header.labels)}`}</h2>
       <div class="block-head">
-        <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+        <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
         <p class="lead">
           <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a
           header of 81: {significant(stored / header.rows)} bytes a sample,{" "}

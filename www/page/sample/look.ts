@@ -30,7 +30,7 @@ export class SampleLook {
     readonly place: SamplePlace,
     database: ReadonlySignal<Database | undefined>,
   ) {
-    this.parts = new PartZoom(() => this.#database);
+    this.parts = new PartZoom((question) => this.#database && question(this.#database));
     let stopObserving = () => {};
     // The same database in other hands numbers its parts anew.
     const stopFollowing = database.subscribe((found) => {
@@ -73,6 +73,12 @@ export class SampleLook {
     } catch (error) {
       if (!signal.aborted) this.problem.value = messageOf(error);
     }
+  }
+
+  /** The address was changed by hand, to another part or block. What it says of what is shown is our own writing. */
+  follow({ part, block }: Pick<SamplePlace, "part" | "block">): void {
+    const place = this.#place();
+    if (part !== place.part || block !== place.block) void this.find({ part, block });
   }
 
   /** Shows one of the places, and of its part a block or all of them. */

@@ -81,6 +81,7 @@ function Sample({ place, database, children }: SampleProps) {
   const sample = JSON.stringify([place.labels, place.time]);
   const look = useMemo(() => new SampleLook(place, database), [sample, database]);
   useEffect(() => look.close, [look]);
+  useEffect(() => look.follow(place), [look, place.part, place.block]);
   const lying = look.shown.value;
   const marked = lying && { part: String(lying.part.id), block: lying.block.block, row: lying.row };
   const around = { ...EMPTY, of: place.of, name: place.name, shape: "raw" as const };
@@ -120,7 +121,7 @@ function Sample({ place, database, children }: SampleProps) {
         <section class="card" aria-labelledby="sample-part">
           <h2 id="sample-part">Its part, down to the bytes</h2>
           <Path
-            player={look.parts}
+            look={look.parts}
             steps={[
               [`all of the ${CLASS_WORD[lying.part.class]}`, look.parts.zoom.value.slice(0, 2)] as const,
               ...(look.parts.zoom.value[2] === undefined ? [] : [[`block ${look.parts.zoom.value[2]}`, look.parts.zoom.value] as const]),
@@ -132,7 +133,7 @@ function Sample({ place, database, children }: SampleProps) {
             </p>
           )}
           <div class="opened-part">
-            <ZoomView player={look.parts} {...(marked && { marked })} />
+            <ZoomView look={look.parts} {...(marked && { marked })} />
           </div>
         </section>
       )}

@@ -42,7 +42,10 @@ export class OpenedSnapshot {
   readonly checking = signal<{ done: number; total: number } | undefined>(undefined);
   readonly checked = signal(false);
   /** The part and the block that are looked into. */
-  readonly look = new PartZoom(() => this.database.peek());
+  readonly look = new PartZoom((question) => {
+    const database = this.database.peek();
+    return database && question(database);
+  });
   /** Lines and samples of a text that were not taken: how many, and what is known of the first ones. */
   refused: { count: number; lines: readonly { line: number | undefined; message: string }[] } = { count: 0, lines: [] };
   readonly feed = new ChartFeed();

@@ -327,7 +327,7 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
               </button>
             )}
           </p>
-          <ZoomView player={snapshot.look} />
+          <ZoomView look={snapshot.look} />
         </div>
       )}
     </section>

@@ -118,6 +118,11 @@ describe("in a browser", () => {
     await page.locator(".part-view [aria-current=location]").click();
     await isShown();
     assert.equal(await page.evaluate(() => location.hash), hash);
+    // Another block of it, by hand, and back.
+    await page.evaluate(() => (location.hash = location.hash.replace(/block=\d+/, "block=0")));
+    await page.getByRole("button", { name: "Back to its block" }).click();
+    await page.getByRole("button", { name: "Back to its block" }).waitFor({ state: "detached" });
+    assert.equal(await page.evaluate(() => location.hash), hash);
     await page.getByRole("link", { name: "The samples around it, in Explore" }).click();
     await page.locator("[aria-label=Samples] td").first().waitFor(PATIENCE);
     quiet();
