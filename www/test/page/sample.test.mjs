@@ -179,10 +179,17 @@ describe("in a browser", () => {
   });
 
   test("a part that is merged away is told of, and where the sample is then", async () => {
-    await goTo("#explore?q=node_load1&as=raw&from=now-1m&to=now");
-    await page.locator("[aria-label=Samples] td a").first().click();
+    await goTo("#explore?q=node_load1&as=raw&from=now-1m&to=now&refresh=1s");
+    // The page scrapes each second: the newest sample is of the last one, once it has begun.
+    await page.waitForFunction(
+      (end) => {
+        const newest = document.querySelector("[aria-label=Samples] td a");
+        return newest && Date.parse(new URLSearchParams(newest.href.split("?")[1]).get("at")) > end && (newest.click(), true);
+      },
+      end,
+      PATIENCE,
+    );
     await isShown();
-    // The page scrapes each second, so that the newest sample is of the last one.
     await tells(/in-memory part/);
     assert.match(await told(), /the log keeps its rows/);
     const inMemory = await page.evaluate(() => location.hash);
