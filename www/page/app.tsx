@@ -4,10 +4,11 @@ import { useEffect } from "preact/hooks";
 import type { Charts } from "./charts";
 import { isOf, viewOf } from "./explore/address";
 import type { Player } from "./inside/player";
-import { hasEngine, type Place } from "./model/history";
+import type { Place } from "./model/history";
 import { messageOf } from "./model/trouble";
 import { closeOpened, follow, followView, hovering, opened, openFiles, opening } from "./opening";
 import { goTo, place } from "./rooms";
+import { isOfSample, sampleOf } from "./sample/address";
 import type { Session } from "./session";
 import { Header } from "./views/header";
 import { LiveRoom } from "./views/live_room";
@@ -19,35 +20,38 @@ const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: 
 );
 const player = signal<Player | undefined>(undefined);
 const explore = signal<typeof import("./explore/room") | undefined>(undefined);
+const sample = signal<typeof import("./sample/room") | undefined>(undefined);
 /** Why the code of a room could not be had. */
 const missing = signal("");
 
 export function App({ session, charts }: { session: Session; charts: Charts }) {
   const { room, embedded } = place.value;
   const view = viewOf(location.hash);
-  const exploresSnapshot = room === "explore" && view.of !== "own";
+  const looksAtSample = isOfSample(location.hash);
+  const asks = room === "explore" || looksAtSample;
+  const asksSnapshot = asks && view.of !== "own";
   useEffect(() => {
     missing.value = "";
-    if (!hasEngine(room)) inside.value?.leave();
-    if (room === "live" || (room === "explore" && !exploresSnapshot)) session.begin();
+    if (!showsEngine()) inside.value?.leave();
+    if (room === "live" || (asks && !asksSnapshot)) session.begin();
     if (room === "open") return follow(location.hash);
     if (room === "live") return;
-    if (room === "explore") {
-      if (exploresSnapshot) followView(view);
-      import("./explore/room").then((loaded) => (explore.value = loaded)).catch((error) => (missing.value = messageOf(error)));
-      return;
-    }
-    import("./inside/room")
-      .then((loaded) => {
-        // Another room may have been chosen meanwhile.
-        if (!hasEngine(place.peek().room)) return;
-        inside.value = loaded;
-        player.value = loaded.enter(place.peek());
-      })
-      .catch((error) => (missing.value = messageOf(error)));
-  }, [room, exploresSnapshot, place.value, session]);
-  // Whoever goes to another room leaves the snapshot behind; not so between its own and the one that explores it.
-  const keepsSnapshot = room === "open" || exploresSnapshot;
+    if (asksSnapshot) followView(view);
+    const notLoaded = (error: unknown) => (missing.value = messageOf(error));
+    if (looksAtSample) import("./sample/room").then((loaded) => (sample.value = loaded)).catch(notLoaded);
+    else if (room === "explore") import("./explore/room").then((loaded) => (explore.value = loaded)).catch(notLoaded);
+    else
+      import("./inside/room")
+        .then((loaded) => {
+          // Another room may have been chosen meanwhile.
+          if (!showsEngine()) return;
+          inside.value = loaded;
+          player.value = loaded.enter(place.peek());
+        })
+        .catch(notLoaded);
+  }, [room, asksSnapshot, looksAtSample, place.value, session]);
+  // Whoever goes to another room leaves the snapshot behind; not so between its own and those that ask it.
+  const keepsSnapshot = room === "open" || asksSnapshot;
   useEffect(() => {
     if (!keepsSnapshot) closeOpened();
   }, [keepsSnapshot, room]);
@@ -57,22 +61,39 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
   };
   const Inside = inside.value?.Room;
   const Explore = explore.value;
+  const Sample = sample.value;
+  const sampled = looksAtSample ? sampleOf(location.hash) : undefined;
   const guest = opened.value;
+  const asked = asksSnapshot && guest && isOf(view, guest.snapshot.source) ? guest.snapshot : undefined;
+  // While it is being opened, that is told above.
+  const isOpening = opening.value !== undefined && opening.value.problem === "";
   return (
     <>
       {!embedded && <Header room={room} onLeave={closeOpened} />}
       {hovering.value && <div class="drop-hint">Drop a snapshot, as a tar or its folder, or samples as text</div>}
       <main id="content">
         <Opening />
-        {room === "explore" && !missing.value ? (
-          Explore &&
-          (!exploresSnapshot ? (
-            <Explore.OwnExplore session={session} />
-          ) : guest && isOf(view, guest.snapshot.source) ? (
-            <Explore.SnapshotExplore key={guest.snapshot.feed.id} snapshot={guest.snapshot} />
+        {missing.value ? (
+          <Missing detail={missing.value} />
+        ) : looksAtSample ? (
+          Sample &&
+          (!sampled ? (
+            <Sample.NoSample />
+          ) : !asksSnapshot ? (
+            <Sample.OwnSample place={sampled} session={session} />
+          ) : asked ? (
+            <Sample.SnapshotSample key={asked.feed.id} place={sampled} snapshot={asked} />
           ) : (
-            // While it is being opened, that is told above.
-            (opening.value === undefined || opening.value.problem !== "") && <Explore.NoSnapshot source={view} onOpen={openFiles} />
+            !isOpening && <Sample.NotOpen onOpen={openFiles} />
+          ))
+        ) : room === "explore" ? (
+          Explore &&
+          (!asksSnapshot ? (
+            <Explore.OwnExplore session={session} />
+          ) : asked ? (
+            <Explore.SnapshotExplore key={asked.feed.id} snapshot={asked} />
+          ) : (
+            !isOpening && <Explore.NoSnapshot source={view} onOpen={openFiles} />
           ))
         ) : room === "open" ? (
           guest ? (
@@ -82,14 +103,18 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
           )
         ) : room === "live" ? (
           <LiveRoom session={session} charts={charts} />
-        ) : missing.value ? (
-          <Missing detail={missing.value} />
         ) : (
           Inside && player.value && <Inside player={player.value} />
         )}
       </main>
     </>
   );
+}
+
+/** Whether the address is of the engine that a history drives. */
+function showsEngine(): boolean {
+  const { room } = place.peek();
+  return room === "chapters" || (room === "inside" && !isOfSample(location.hash));
 }
 
 /** The network went, or another version of the page was put in the place of this one. */

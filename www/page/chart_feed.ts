@@ -1,8 +1,9 @@
 // Asks the database for what the chart shows, again and again while it follows the present.
 
 import { effect, signal } from "@preact/signals";
-import type { Database, SeriesData } from "sandglass";
-import { align, type Column, decimate, distinguish, gaps, perSecond, type Table, type Unit, unitOf } from "./model/chart";
+import type { Database, Labels, SeriesData } from "sandglass";
+import { toAlignedData } from "sandglass/uplot";
+import { align, decimate, distinguish, gaps, type Table, type Unit, unitOf } from "./model/chart";
 import { exactly } from "./model/selector";
 import { messageOf } from "./model/trouble";
 
@@ -12,8 +13,8 @@ export interface Drawn {
   names: string[];
   unit: Unit;
   rate: boolean;
-  /** Time over which a rate is taken. */
-  windowMs: number;
+  /** Time between two values of a rate. */
+  stepMs: number;
   table: Table;
   /** Series that match the selector; more than are drawn, perhaps. */
   matched: number;
@@ -48,9 +49,9 @@ export const RANGES = [
   { name: "30 d", spoken: "30 d: the last 30 days", ms: 30 * 24 * 3600e3 },
 ] as const;
 
-/** A rate is taken over so much of the picture, and over no less than a few samples of a live scrape. */
-const WINDOW_PIXELS = 4;
-const LEAST_WINDOW_MS = 5000;
+/** Values of a rate stand so far apart in the picture, and no closer than this in time. */
+const STEP_PIXELS = 4;
+const LEAST_STEP_MS = 1000;
 
 /** Lines that can be told apart. */
 export const MOST_LINES = 8;
@@ -154,7 +155,7 @@ const NO_LINES: Drawn = {
   names: [],
   unit: unitOf("", false),
   rate: false,
-  windowMs: 0,
+  stepMs: 0,
   table: align([]),
   matched: 0,
   samples: 0,
@@ -173,31 +174,59 @@ async function read(
   end: number,
   pixels: number,
 ): Promise<Omit<Drawn, "tookMs">> {
-  const windowMs = Math.max(LEAST_WINDOW_MS, ((end - start) / pixels) * WINDOW_PIXELS);
-  // The first point of a rate needs the window before it.
-  const range = { start: rate ? start - windowMs * 1.5 : start, end };
-  const sets = await database.labels(selector, range);
-  const found =
-    sets.length <= MOST_LINES
-      ? await database.select(selector, range)
-      : (await Promise.all(sets.slice(0, MOST_LINES).map((labels) => database.select(exactly(labels), range)))).flat();
-  // load1, load5, load15: as a person counts.
-  found.sort((a, b) => NATURAL.compare(exactly(a.labels), exactly(b.labels)));
-  const columns = found.map(({ timestamps, values }): Column => {
-    const column = { timestamps, values, breaks: gaps(timestamps) };
-    return decimate(rate ? perSecond(column, windowMs) : column, start, end, pixels);
-  });
-  const labels = found.map((series) => series.labels);
+  const stepMs = Math.max(LEAST_STEP_MS, Math.round(((end - start) / pixels) * STEP_PIXELS));
+  const sets = await database.labels(selector, { start, end });
+  const selectors = sets.length <= MOST_LINES ? [selector] : sets.slice(0, MOST_LINES).map(exactly);
+  const { labels, table, samples } = rate
+    ? await ratesOf(database, selectors, start, end, stepMs)
+    : await valuesOf(database, selectors, start, end, pixels);
   return {
     key: labels.map(exactly).join() + rate,
     names: distinguish(labels),
     unit: unitOf(labels[0]?.__name__ ?? "", rate),
     rate,
-    windowMs,
-    table: align(columns),
+    stepMs,
+    table,
     matched: sets.length,
-    samples: found.reduce((sum, series) => sum + series.timestamps.length, 0),
+    samples,
     start: start / 1000,
     end: end / 1000,
+  };
+}
+
+interface Lines {
+  labels: Labels[];
+  table: Table;
+  samples: number;
+}
+
+/** load1, load5, load15: as a person counts. */
+const inOrder = <T extends { labels: Labels }>(series: T[]): T[] =>
+  series.sort((a, b) => NATURAL.compare(exactly(a.labels), exactly(b.labels)));
+
+async function valuesOf(database: Database, selectors: readonly string[], start: number, end: number, pixels: number): Promise<Lines> {
+  const found = inOrder((await Promise.all(selectors.map((one) => database.select(one, { start, end })))).flat());
+  const columns = found.map(({ timestamps, values }) => decimate({ timestamps, values, breaks: gaps(timestamps) }, start, end, pixels));
+  return {
+    labels: found.map((series) => series.labels),
+    table: align(columns),
+    samples: found.reduce((sum, series) => sum + series.timestamps.length, 0),
+  };
+}
+
+/** The engine chooses how far each value looks back: over a step, or over a few samples when these are further apart. */
+async function ratesOf(database: Database, selectors: readonly string[], start: number, end: number, step: number): Promise<Lines> {
+  // Instants are multiples of the step, so that they stay where they are while the range moves.
+  const range = { start: Math.ceil(start / step) * step, end, step, dialect: "metricsql" } as const;
+  const found = await Promise.all(selectors.map((one) => database.queryRange(`rate(${one}) keep_metric_names`, range)));
+  const [first] = found;
+  const series = inOrder(found.flatMap((result) => result.series));
+  const [times, ...columns] = first ? toAlignedData({ ...first, series }) : [[]];
+  // The last instant may be ahead of the newest sample, where nothing has a value yet.
+  const known = Math.max(0, ...columns.map((column) => column.findLastIndex((value) => value !== null) + 1));
+  return {
+    labels: series.map(({ labels }) => labels),
+    table: { times: Array.from(times).slice(0, known), columns: columns.map((column) => column.slice(0, known)) as Table["columns"] },
+    samples: found.reduce((sum, { stats }) => sum + (stats?.samples ?? 0), 0),
   };
 }

@@ -6,6 +6,7 @@ import { hashOf, isOf, type Source, viewOf } from "./explore/address";
 import { keptNames } from "./kept";
 import { messageOf } from "./model/trouble";
 import { goTo, place } from "./rooms";
+import { hashOfSample, isOfSample, sampleOf } from "./sample/address";
 import type { Given } from "./snapshot/files";
 import type { OpenedSnapshot } from "./snapshot/opened";
 
@@ -61,11 +62,12 @@ async function openWith(name: string, address: string, source: Source, open: (lo
     snapshot.address = address;
     snapshot.source = source;
     opened.value = { snapshot, Room: SnapshotRoom };
-    // Whoever wanted to explore something goes on with that.
+    // Whoever wanted to explore something, or a sample of it, goes on with that.
     const view = viewOf(location.hash);
-    const isExplored = place.peek().room === "explore" && view.of !== "own";
-    if (!isExplored) goTo(address);
-    else if (!isOf(view, source)) goTo(hashOf({ ...view, ...source }));
+    const sample = isOfSample(location.hash) ? sampleOf(location.hash) : undefined;
+    const isAsked = view.of !== "own" && (sample !== undefined || place.peek().room === "explore");
+    if (!isAsked) goTo(address);
+    else if (!isOf(view, source)) goTo(sample ? hashOfSample({ ...sample, ...source }) : hashOf({ ...view, ...source }));
     scrollTo(0, 0);
   } catch (error) {
     if (turn === asked) opening.value = { name, problem: messageOf(error) };
@@ -84,7 +86,7 @@ export function follow(address: string): void {
   else closeOpened();
 }
 
-/** Opens what a view in the room Explore is of, if an address can name it and it is not open. */
+/** Opens what a view in the room Explore, or a sample, is of, if an address can name it and it is not open. */
 export function followView({ of, name }: Source): void {
   if (of === "example") follow(EXAMPLE_ADDRESS);
   else if (of === "kept") follow(keptAddress(name));

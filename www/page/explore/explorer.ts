@@ -386,10 +386,11 @@ async function answerOf(database: Database, expression: string, view: View, rang
       const found: SeriesData[] = [];
       let samples = 0;
       for (const labels of sets.slice(0, MOST_RAW)) {
-        for (const series of await database.select(exactly(labels), within)) {
-          found.push(series);
-          samples += series.timestamps.length;
-        }
+        // A selector of these labels matches series, too, that have more of them.
+        const series = (await database.select(exactly(labels), within)).find((one) => exactly(one.labels) === exactly(labels));
+        if (!series) continue;
+        found.push(series);
+        samples += series.timestamps.length;
         if (samples > MOST_RAW_SAMPLES) break;
       }
       return { expression, dialect, raw: { found, matched: sets.length }, warnings: [], problem: "", code: "" };

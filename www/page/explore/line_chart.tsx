@@ -1,4 +1,4 @@
-// Lines over time: uPlot draws them, a drag zooms, and what is under the pointer is told to the legend.
+// Lines over time: uPlot draws them, a drag zooms, a click chooses a value, and what is under the pointer is told to the legend.
 
 import "uplot/dist/uPlot.min.css";
 import type { Signal } from "@preact/signals";
@@ -35,9 +35,11 @@ interface Props {
   cursor: Signal<Cursor | undefined>;
   onZoom: (start: number, end: number) => void;
   onBack: () => void;
+  /** A value was chosen: of this line, at this place on the axis of time. */
+  onPick: (line: Line, at: number) => void;
 }
 
-export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBack }: Props) {
+export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBack, onPick }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [scheme, setScheme] = useState(0);
@@ -88,6 +90,14 @@ export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBac
     plot.current.uplot.setScale("x", { min: start / 1000, max: end / 1000 });
   }, [lines, lit, start, end, isRaw, scheme, cursor]);
 
+  /** Chooses the value next to the crosshair. */
+  const pick = () => {
+    const at = cursor.peek();
+    const uplot = plot.current?.uplot;
+    const [nearest] = at && uplot ? valuesAt(lines, drawn, at, uplot) : [];
+    if (at && nearest) onPick(nearest.line, at.index);
+  };
+
   const onKeyDown = (event: KeyboardEvent) => {
     const uplot = plot.current?.uplot;
     if (!uplot) return;
@@ -99,6 +109,18 @@ export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBac
       uplot.setCursor({ left: left < 0 ? width - 1 : Math.min(width - 1, Math.max(0, left + step)), top: height / 2 });
       clearTimeout(telling.current);
       telling.current = setTimeout(() => setTold(cursor.peek() ? spoken(lines, drawn, cursor.peek() as Cursor) : ""), SETTLED_MS);
+    } else if (event.key === "ArrowUp" || event.key === "ArrowDown") {
+      // From line to line, where the crosshair stands.
+      const at = cursor.peek();
+      if (!at) return;
+      event.preventDefault();
+      const there = valuesAt(lines, drawn, at, uplot).sort((a, b) => a.y - b.y);
+      const next = event.key === "ArrowUp" ? there.findLast(({ y }) => y < at.top - 0.5) : there.find(({ y }) => y > at.top + 0.5);
+      if (!next) return;
+      uplot.setCursor({ left, top: next.y });
+      setTold(`${next.line.name} ${valueText(next.value, lines.unit)}`);
+    } else if (event.key === "Enter") {
+      pick();
     } else if (event.key === "Escape") {
       uplot.setCursor({ left: -10, top: -10 });
       onBack();
@@ -113,8 +135,10 @@ export function LineChart({ lines, lit, start, end, isRaw, cursor, onZoom, onBac
       tabIndex={0}
       role="application"
       aria-roledescription="chart"
-      aria-label={`Chart of ${drawn.length} ${drawn.length === 1 ? "series" : "series"}. Arrow keys move the crosshair, Escape goes back to the range before.`}
+      aria-label={`Chart of ${drawn.length} ${drawn.length === 1 ? "series" : "series"}. Arrow keys move the crosshair, up and down to the next line; Enter chooses a value, Escape goes back to the range before.`}
       onKeyDown={onKeyDown}
+      // uPlot lets no click through that ends a drag.
+      onClick={pick}
       onDblClick={onBack}
     >
       <Tip lines={lines} drawn={drawn} cursor={cursor} plot={plot} />
@@ -140,12 +164,7 @@ function Tip({
   const at = cursor.value;
   const uplot = plot.current?.uplot;
   if (!at || !uplot) return null;
-  const there = drawn
-    .flatMap((line) => {
-      const value = line.column[at.index];
-      return value == null ? [] : [{ line, value, far: Math.abs(uplot.valToPos(value, "y") - at.top) }];
-    })
-    .sort((a, b) => a.far - b.far);
+  const there = valuesAt(lines, drawn, at, uplot);
   const told = there.slice(0, MOST_TOLD).sort((a, b) => b.value - a.value);
   const isRight = at.left > at.width / 2;
   // No wider than there is room on its side.
@@ -173,6 +192,17 @@ function Tip({
       {there.length === 0 && <p>no value</p>}
     </div>
   );
+}
+
+/** What the lines have where the crosshair stands, the nearest first. */
+function valuesAt(lines: Lines, drawn: readonly Line[], at: Cursor, uplot: uPlot): { line: Line; value: number; y: number }[] {
+  if (at.index >= lines.times.length) return [];
+  return drawn
+    .flatMap((line) => {
+      const value = line.column[at.index];
+      return value == null ? [] : [{ line, value, y: uplot.valToPos(value, "y") }];
+    })
+    .sort((a, b) => Math.abs(a.y - at.top) - Math.abs(b.y - at.top));
 }
 
 export function Swatch({ place }: { place: number }) {

@@ -23,8 +23,9 @@ import { heatOf } from "./heat";
 import { HeatMap } from "./heat_map";
 import { Legend } from "./legend";
 import { type Cursor, LineChart } from "./line_chart";
-import { letter, linesOf, litOf } from "./lines";
+import { letter, type Line, linesOf, litOf } from "./lines";
 import { Metrics } from "./metrics";
+import { Picked, type PickedValue } from "./picked";
 import { QueryBox } from "./query_box";
 import { RangePicker } from "./range_picker";
 import { InstantTables, RawTable } from "./tables";
@@ -386,6 +387,16 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
   const lines = useMemo(() => linesOf(answers), [answers]);
   const lit = useMemo(() => litOf(lines.lines, view.lit), [lines, view.lit]);
   const back = () => explorer.zoomBack();
+  const [picked, setPicked] = useState<PickedValue | undefined>();
+  // What is shown is another question's by then.
+  useEffect(() => setPicked(undefined), [view.queries, view.shape, view.from, view.to]);
+  const pick = (line: Line, at: number) => {
+    const value = line.column[at];
+    const answer = answers[line.query];
+    if (value == null || !answer) return;
+    const time = Math.round((lines.times[at] ?? 0) * 1000);
+    setPicked({ expression: answer.expression, labels: line.labels, time, value, unit: lines.unit, isSample: answer.raw !== undefined });
+  };
   const hasAnswer = answers.some((answer) => answer && !answer.problem);
 
   const takePicture = async () => {
@@ -461,7 +472,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
         {view.shape === "raw" && (
           <p class="note">
             Raw shows samples as they are stored. It takes selectors only, such as <code>{'node_load1{job="node"}'}</code>, and no functions
-            or operators.
+            or operators. A sample’s time leads to the part and the block that hold it.
           </p>
         )}
         {view.shape === "table" && (
@@ -479,7 +490,17 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
               cursor={cursor}
               onZoom={(start, end) => explorer.zoom(start, end)}
               onBack={back}
+              onPick={pick}
             />
+            {picked && (
+              <Picked
+                key={JSON.stringify(picked)}
+                picked={picked}
+                source={explorer.source}
+                database={explorer.database.value}
+                onClose={() => setPicked(undefined)}
+              />
+            )}
             <Legend explorer={explorer} lines={lines} lit={lit} cursor={cursor} />
           </>
         )}
@@ -492,6 +513,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
                   found={answer.raw.found}
                   matched={answer.raw.matched}
                   title={answers.length > 1 ? letter(query) : ""}
+                  source={explorer.source}
                 />
               ),
           )}

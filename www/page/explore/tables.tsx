@@ -3,6 +3,8 @@
 import { useState } from "preact/hooks";
 import type { InstantResult, SeriesData } from "sandglass";
 import { grouped } from "../model/format";
+import { linkToSample } from "../sample/address";
+import type { Source } from "./address";
 import type { Answer } from "./explorer";
 import { instantText } from "./figures";
 import { letter, seriesText } from "./lines";
@@ -125,7 +127,16 @@ function InstantTable({
   );
 }
 
-export function RawTable({ found, title, matched }: { found: readonly SeriesData[]; title: string; matched: number }) {
+interface RawProps {
+  found: readonly SeriesData[];
+  title: string;
+  /** Series that match. */
+  matched: number;
+  /** Whose samples they are; undefined for values that may be computed, and lie nowhere. */
+  source?: Source;
+}
+
+export function RawTable({ found, title, matched, source }: RawProps) {
   const [most, setMost] = useState(ROWS);
   const samples = found.reduce((sum, { timestamps }) => sum + timestamps.length, 0);
   if (samples === 0) return <Nothing />;
@@ -146,9 +157,17 @@ export function RawTable({ found, title, matched }: { found: readonly SeriesData
           </tr>
         </thead>
         <tbody>
-          {newest(found, most).map(({ series, time, value }) => (
+          {newest(found, most).map(({ series, labels, time, value }) => (
             <tr key={`${series} ${time}`}>
-              <td class={style.number}>{instantText(time)}</td>
+              <td class={style.number}>
+                {source ? (
+                  <a href={linkToSample(source, labels, time)} title="Open in Inside: the part and the block that hold it">
+                    {instantText(time)}
+                  </a>
+                ) : (
+                  instantText(time)
+                )}
+              </td>
               <td title={series}>
                 <bdi>{series}</bdi>
               </td>
@@ -167,14 +186,18 @@ export function RawTable({ found, title, matched }: { found: readonly SeriesData
 }
 
 /** The newest of all series together: each is in order, so that they are taken from the ends. */
-function newest(found: readonly SeriesData[], most: number): { series: string; time: number; value: number }[] {
+function newest(
+  found: readonly SeriesData[],
+  most: number,
+): { series: string; labels: Record<string, string>; time: number; value: number }[] {
   const ends = found.map(({ labels, timestamps, values }) => ({
     series: seriesText(labels),
+    labels,
     timestamps,
     values,
     next: timestamps.length - 1,
   }));
-  const rows: { series: string; time: number; value: number }[] = [];
+  const rows: ReturnType<typeof newest> = [];
   while (rows.length < most) {
     let latest: (typeof ends)[number] | undefined;
     for (const end of ends) {
@@ -182,7 +205,8 @@ function newest(found: readonly SeriesData[], most: number): { series: string; t
         latest = end;
     }
     if (!latest) break;
-    rows.push({ series: latest.series, time: latest.timestamps[latest.next] as number, value: latest.values[latest.next] as number });
+    const { series, labels, timestamps, values, next } = latest;
+    rows.push({ series, labels, time: timestamps[next] as number, value: values[next] as number });
     latest.next--;
   }
   return rows;

@@ -144,7 +144,10 @@ export function MergePanel({ player, chosen }: { player: Player; chosen: number 
       {merge ? (
         <Choice merge={merge} />
       ) : (
-        <p class="note">No merge yet. Flushes to disk merge in-memory parts, too, but take all that are five seconds old.</p>
+        <p class="note">
+          No merge yet. Flushes to disk merge in-memory parts, too, but take all that are{" "}
+          {(player.state.value?.config.durableWithinMs ?? 5000) < 5000 ? "thirty seconds old, since there is a log" : "five seconds old"}.
+        </p>
       )}
       {look && look.chosenParts === 0 && (
         <p class="note">

@@ -37,7 +37,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     const draw = (at: number) => {
       asked = 0;
       const { house } = player;
-      const merge = player.shown.peek();
+      const merge = player.reel.shown.peek();
       palette.current ??= readPalette(around);
       const ratio = Math.min(2, devicePixelRatio);
       context.setTransform(ratio, 0, 0, ratio, 0, 0);
@@ -52,10 +52,10 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
         height,
         {
           house,
-          focus: player.zoom.peek()[0],
+          focus: player.look.zoom.peek()[0],
           selected: selected.current,
           linked,
-          merging: merge ? { sources: merge.sources, progress: player.progress(at) } : undefined,
+          merging: merge ? { sources: merge.sources, progress: player.reel.progress(at) } : undefined,
           compositions: player.inspection.compositions,
           capacity,
           bigFrom: bigPartBytes(player.state.peek()?.config.memoryBytes ?? 0),
@@ -89,10 +89,10 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     scheme.addEventListener("change", recolour);
     element.addEventListener("redraw", redraw);
     const stopWatching = effect(() => {
-      player.version.value;
+      player.reel.version.value;
       player.at.value;
-      player.shown.value;
-      player.zoom.value;
+      player.reel.shown.value;
+      player.look.zoom.value;
       player.state.value;
       redraw();
     });
@@ -124,10 +124,10 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     const place = part && stage.current?.placeOf(part.id);
     const around = frame.current;
     if (place && around)
-      player.zoomFrom = { x: (place.x + place.width / 2) / around.clientWidth, y: (place.y + place.height / 2) / around.clientHeight };
+      player.look.zoomFrom = { x: (place.x + place.width / 2) / around.clientWidth, y: (place.y + place.height / 2) / around.clientHeight };
     show(undefined);
-    if (part) void player.zoomTo([part.month, String(part.id)]);
-    else if (month !== undefined && player.house.months.size > 1 && player.zoom.value.length === 0) void player.zoomTo([month]);
+    if (part) void player.look.zoomTo([part.month, String(part.id)]);
+    else if (month !== undefined && player.house.months.size > 1 && player.look.zoom.value.length === 0) void player.look.zoomTo([month]);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const bricks = stage.current?.scene.glasses.flatMap((glass) => glass.bricks) ?? [];

@@ -26,7 +26,7 @@ const MOST_SOURCES = 15;
 export function HeapWalk({ player }: { player: Player }) {
   player.beat.value;
   const canvas = useRef<HTMLCanvasElement>(null);
-  const merge = player.shown.value ?? player.house.lastMerge;
+  const merge = player.reel.shown.value ?? player.house.lastMerge;
   const [known, setKnown] = useState<{ id: number; heads: Head[]; sources: number } | undefined>();
   const id = merge?.id;
   useEffect(() => {
@@ -53,8 +53,8 @@ export function HeapWalk({ player }: { player: Player }) {
       const width = element.clientWidth;
       const height = known.sources * row + 46;
       const ratio = Math.min(2, devicePixelRatio);
-      const shown = player.shown.peek();
-      const progress = shown?.id === known.id ? player.progress(at) : 1;
+      const shown = player.reel.shown.peek();
+      const progress = shown?.id === known.id ? player.reel.progress(at) : 1;
       const done = Math.round(progress * known.heads.length);
       const step = Math.min(row - 1, (width - 16) / longest);
       const out = Math.min(row - 1, width / known.heads.length);
@@ -104,7 +104,7 @@ export function HeapWalk({ player }: { player: Player }) {
       cancelAnimationFrame(asked);
       again.disconnect();
     };
-  }, [known, player.shown.value]);
+  }, [known, player.reel.shown.value]);
   if (!merge || known?.id !== merge.id) return null;
   return (
     <section class="panel" aria-labelledby="walk-title">

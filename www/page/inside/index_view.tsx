@@ -23,7 +23,7 @@ export function IndexView({ player }: { player: Player }) {
   player.beat.value;
   const tables = player.state.value?.index?.tables ?? [];
   const key = tables.map(({ name, parts }) => `${name}:${parts.map((part) => `${part.name}.${part.items}`).join()}`).join(";");
-  const still = !player.playing.value;
+  const still = !player.playback.playing.value;
   const [known, setKnown] = useState<{ parts: readonly IndexPart[]; walk: Walk | undefined } | undefined>();
   const [chosen, setChosen] = useState<readonly [number, number]>([0, 0]);
   const [kind, setKind] = useState<number | undefined>();

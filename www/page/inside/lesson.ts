@@ -32,8 +32,8 @@ export class Lesson {
       state: player.state.peek(),
       before: player.before,
       deeds: player.history.peek().actions.filter(({ at, kind }) => !given.has(`${at}${kind}`)),
-      part: player.part.peek(),
-      block: player.block.peek(),
+      part: player.look.part.peek(),
+      block: player.look.block.peek(),
       race: this.race.peek(),
       walk: this.walk.peek(),
     });

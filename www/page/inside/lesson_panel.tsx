@@ -93,8 +93,8 @@ function Asked({ player, lesson, chapter }: { player: Player; lesson: Lesson; ch
     player.beat.value,
     player.print.value,
     player.history.value,
-    player.part.value,
-    player.block.value,
+    player.look.part.value,
+    player.look.block.value,
     lesson.race.value,
     lesson.walk.value,
   ];

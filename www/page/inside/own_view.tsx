@@ -74,7 +74,7 @@ export function OwnView({ seriesNumber }: { seriesNumber: (labels: Record<string
           {problem}
         </p>
       )}
-      {found && <BlockView key={found.turn} block={found.block} player={{ seriesNumber }} />}
+      {found && <BlockView key={found.turn} block={found.block} look={{ seriesNumber }} />}
     </section>
   );
 }

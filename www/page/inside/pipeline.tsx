@@ -11,7 +11,7 @@ const LIT_MS = 450;
 export function Pipeline({ player }: { player: Player }) {
   player.beat.value;
   const at = player.at.peek();
-  const lit = LIT_MS * Math.max(0.2, Math.min(player.speed.value, 4));
+  const lit = LIT_MS * Math.max(0.2, Math.min(player.playback.speed.value, 4));
   return (
     <section class="card pipeline" aria-labelledby="pipeline-title">
       <h2 id="pipeline-title">The call path</h2>

@@ -17,8 +17,10 @@ import { LessonPanel } from "./lesson_panel";
 import { LineageView } from "./lineage_view";
 import { OwnView } from "./own_view";
 import { Pipeline } from "./pipeline";
-import { Player, SPEEDS } from "./player";
+import { SPEEDS } from "./playback";
+import { Player } from "./player";
 import { RaceView } from "./race_view";
+import { TabsView, TakenOver } from "./tabs_view";
 import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
 import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
@@ -48,8 +50,8 @@ export function enter(place: Place): Player {
       if (!isHere) lesson.begin();
       void player.go(place).then((arrived) => {
         if (!arrived) return;
-        player.setSpeed(chapter.speed);
-        player.until = chapter.to;
+        player.playback.speed.value = chapter.speed;
+        player.playback.until = chapter.to;
       });
     }
     return player;
@@ -57,7 +59,7 @@ export function enter(place: Place): Player {
   chapterId.value = player.chapter = "";
   // Who comes back to the room by its door finds it as it was left.
   if (place.isPlain && player.ready.peek()) {
-    player.until = undefined;
+    player.playback.until = undefined;
     player.address.write(false);
     return player;
   }
@@ -73,7 +75,7 @@ export function leave(): void {
 
 /** Plays, unless the visitor wants nothing to move by itself: then it waits for the button. */
 function start(player: Player, until?: number): void {
-  if (REDUCED_MOTION.matches) player.until = until;
+  if (REDUCED_MOTION.matches) player.playback.until = until;
   else player.play(until);
 }
 
@@ -84,7 +86,7 @@ function show(player: Player, chapter: Chapter): void {
   lesson.begin();
   void player.go({ history: chapter.history, at: chapter.from, zoom: [] }).then((arrived) => {
     if (!arrived) return;
-    player.setSpeed(chapter.speed);
+    player.playback.speed.value = chapter.speed;
     start(player, chapter.to);
   });
 }
@@ -131,9 +133,9 @@ export function Room({ player }: { player: Player }) {
     return () => removeEventListener("keydown", onKey);
   }, [player, keysShown]);
   const showsIndex = chapter?.index === true;
-  const zoomed = player.zoom.value.length > 1;
+  const zoomed = player.look.zoom.value.length > 1;
   const situation = player.situation.value;
-  const { x, y } = player.zoomFrom;
+  const { x, y } = player.look.zoomFrom;
   return (
     <div class={inChapters ? "room with-chapter" : "room"}>
       {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
@@ -156,6 +158,7 @@ export function Room({ player }: { player: Player }) {
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>
+        {situation.hasTabs && <TabsView player={player} />}
         {chapter?.panel === "race" && <RaceView lesson={lesson} />}
         {chapter?.panel === "walk" && <WalkView player={player} lesson={lesson} />}
         <div
@@ -163,7 +166,7 @@ export function Room({ player }: { player: Player }) {
           style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}
         >
           <GlassView player={player} pointedSnapshot={snapshot} />
-          <ZoomView player={player} />
+          <ZoomView look={player.look} />
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
         </div>
         <ul class="zones" aria-label="From above: what the colours stand for">
@@ -177,9 +180,9 @@ export function Room({ player }: { player: Player }) {
             {player.trouble.value}
           </p>
         )}
-        {player.gone.value && (
+        {player.look.gone.value && (
           <p class="reading" role="status">
-            {player.gone.value}
+            {player.look.gone.value}
           </p>
         )}
         <Transport player={player} />
@@ -227,11 +230,11 @@ function press(
       return true;
     case "Escape":
       if (keysShown) closeKeys();
-      else if (player.zoom.value.length > 0) void player.zoomTo(player.zoom.value.slice(0, -1));
+      else if (player.look.zoom.value.length > 0) void player.look.zoomTo(player.look.zoom.value.slice(0, -1));
       return true;
     case " ":
       if (isButton) return false;
-      if (player.playing.value) void player.pause();
+      if (player.playback.playing.value) void player.pause();
       else player.play();
       return true;
     case ".":
@@ -248,9 +251,9 @@ function press(
       return true;
     case "+":
     case "-": {
-      const at = SPEEDS.findIndex((speed) => speed >= player.speed.value);
+      const at = SPEEDS.findIndex((speed) => speed >= player.playback.speed.value);
       const next = SPEEDS[at + (key === "+" ? 1 : -1)];
-      if (next !== undefined) player.setSpeed(next);
+      if (next !== undefined) player.playback.speed.value = next;
       return true;
     }
     case "[":
@@ -304,11 +307,11 @@ function useChapterZoom(player: Player): void {
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
     if (!largest) return;
     const path = [largest.month, String(largest.id)];
-    void player.zoomTo(path).then(() => {
+    void player.look.zoomTo(path).then(() => {
       // Blocks lie in the order of their TSIDs, so that the metric has to be looked for. The visitor may have gone elsewhere meanwhile.
-      if (zoom === "part" || player.zoom.peek() !== path) return;
-      const block = player.part.peek()?.headers.findIndex(({ labels }) => labels?.__name__ === zoom.metric) ?? -1;
-      if (block >= 0) void player.zoomTo([...path, String(block)]);
+      if (zoom === "part" || player.look.zoom.peek() !== path) return;
+      const block = player.look.part.peek()?.headers.findIndex(({ labels }) => labels?.__name__ === zoom.metric) ?? -1;
+      if (block >= 0) void player.look.zoomTo([...path, String(block)]);
     });
   }, [isOver, id, player]);
 }
@@ -354,7 +357,8 @@ function Troubles({ player }: { player: Player }) {
   const trouble = troubles.at(-1);
   return (
     <div class="troubles" role="status">
-      {crash && (
+      {crash && player.situation.value.hasTabs && <TakenOver crash={crash} crashes={crashes.length} />}
+      {crash && !player.situation.value.hasTabs && (
         <p>
           <strong>Crashed at {(crash.at / 1000).toFixed(1)} s.</strong> {plural(crash.lostRows, "row")} that were in memory are gone; what
           was on disk was found again. This room’s engine keeps no log of rows, as the server keeps none; a database of the package does,
@@ -383,6 +387,10 @@ function Situations({ player }: { player: Player }) {
           </button>
         ))}
       </div>
+      <p class="note own-samples">
+        The samples that you explore can be looked into, too: in <a href="#explore">Explore</a>, choose one in the chart or in the list of
+        raw samples, and open it here.
+      </p>
     </section>
   );
 }

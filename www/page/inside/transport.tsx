@@ -1,7 +1,8 @@
 // Time: play, pause, steps, speed, and a line to be dragged along.
 
 import type { ActionKind } from "../model/history";
-import { AFTER_DEED_MS, type Player, SPEEDS } from "./player";
+import { SPEEDS } from "./playback";
+import { AFTER_DEED_MS, type Player } from "./player";
 
 const MARKS: Partial<Record<string, string>> = {
   late: "late samples",
@@ -22,7 +23,7 @@ export function clockOf(ms: number): string {
 
 export function Transport({ player }: { player: Player }) {
   const at = player.at.value;
-  const playing = player.playing.value;
+  const playing = player.playback.playing.value;
   player.history.value;
   player.ready.value;
   const end = player.end;
@@ -48,8 +49,8 @@ export function Transport({ player }: { player: Player }) {
         <label class="speed">
           <span class="hidden">Speed</span>
           <select
-            value={String(player.speed.value)}
-            onChange={(event) => player.setSpeed(Number((event.target as HTMLSelectElement).value))}
+            value={String(player.playback.speed.value)}
+            onChange={(event) => (player.playback.speed.value = Number((event.target as HTMLSelectElement).value))}
           >
             {SPEEDS.map((speed) => (
               <option key={speed} value={String(speed)}>
@@ -91,7 +92,7 @@ export function Transport({ player }: { player: Player }) {
         <strong>{clockOf(at)}</strong>
         <span>
           {playing
-            ? player.shown.value
+            ? player.reel.shown.value
               ? "merging: time stands still"
               : ""
             : player.print.value && `state ${player.print.value.slice(0, 8)}`}

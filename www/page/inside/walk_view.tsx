@@ -18,7 +18,7 @@ const FIRST = [0.42, 0.62] as const;
 
 export function WalkView({ player, lesson }: { player: Player; lesson: Lesson }) {
   player.beat.value;
-  player.version.value;
+  player.reel.version.value;
   const parts = player.house.parts();
   const [chosen, setChosen] = useState("");
   const [window, setWindow] = useState<Span | undefined>();

@@ -5,31 +5,41 @@ import type { BlockDetails, BlockHeader, ColumnDetails, PartDetails } from "sand
 import { bytes, grouped, month as monthName, plural, significant } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
+import type { PartZoom } from "./part_zoom";
 import type { Player } from "./player";
 
-/** What is looked into: a history that is played, or a snapshot. */
-export type Looker = Pick<Player, "zoom" | "part" | "block" | "zoomFrom" | "zoomTo" | "seriesNumber">;
+/** A sample that is marked where it lies. */
+export interface Marked {
+  part: string;
+  block: number;
+  row: number;
+}
 
 export function ZoomPath({ player }: { player: Player }) {
-  const [month, part, block] = player.zoom.value;
+  const [month, part, block] = player.look.zoom.value;
   player.beat.value;
   if (month === undefined) return null;
   const name = monthName(month);
   const found = part === undefined ? undefined : player.house.parts().find(({ id }) => String(id) === part);
-  const labels = player.block.value?.header.labels;
+  const labels = player.look.block.value?.header.labels;
   const steps: [string, readonly string[]][] = [
     ["Database", []],
     [`${name.month} ${name.year}`, [month]],
   ];
   if (part !== undefined) steps.push([`${found ? CLASS_WORD[found.class] : "part"} ${part}`, [month, part]]);
   if (part !== undefined && block !== undefined) steps.push([labels ? seriesName(labels) : `block ${block}`, [month, part, block]]);
+  return <Path steps={steps} look={player.look} />;
+}
+
+/** The way to what is shown, each step of it a place to go back to. */
+export function Path({ steps, look }: { steps: readonly (readonly [text: string, path: readonly string[]])[]; look: PartZoom }) {
   return (
     <nav class="path" aria-label="Where the picture looks into">
       {steps.map(([text, path], i) => (
         <span key={text}>
           {i > 0 && <span aria-hidden="true"> › </span>}
           {i < steps.length - 1 ? (
-            <button type="button" class="link" onClick={() => void player.zoomTo(path)}>
+            <button type="button" class="link" onClick={() => void look.zoomTo(path)}>
               {text}
             </button>
           ) : (
@@ -41,17 +51,18 @@ export function ZoomPath({ player }: { player: Player }) {
   );
 }
 
-export function ZoomView({ player }: { player: Looker }) {
-  const [, partId, blockId] = player.zoom.value;
-  const part = player.part.value;
-  const block = player.block.value;
+export function ZoomView({ look, marked }: { look: PartZoom; marked?: Marked }) {
+  const [, partId, blockId] = look.zoom.value;
+  const part = look.part.value;
+  const block = look.block.value;
   if (partId === undefined) return null;
-  const { x, y } = player.zoomFrom;
+  const { x, y } = look.zoomFrom;
+  const here = marked?.part === partId ? marked : undefined;
   return (
     <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
       {blockId === undefined
-        ? part && <PartView player={player} part={part} id={Number(partId)} />
-        : block && <BlockView block={block} player={player} />}
+        ? part && <PartView look={look} part={part} id={Number(partId)} marked={here?.block} />
+        : block && <BlockView block={block} look={look} row={here?.block === block.block ? here.row : undefined} />}
     </div>
   );
 }
@@ -74,7 +85,7 @@ const FILE_SAYS = [
   "one row for each index block",
 ] as const;
 
-function PartView({ player, part, id }: { player: Looker; part: PartDetails; id: number }) {
+function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetails; id: number; marked: number | undefined }) {
   const size = part.fileBytes.reduce((sum, length) => sum + length, 0);
   const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
   const few = part.headers.length <= 30;
@@ -82,8 +93,8 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
     const around = (event.currentTarget as HTMLElement).closest(".zoom")?.getBoundingClientRect();
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     if (around)
-      player.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
-    void player.zoomTo([...player.zoom.value.slice(0, 2), String(block)]);
+      look.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
+    void look.zoomTo([...look.zoom.value.slice(0, 2), String(block)]);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
@@ -124,14 +135,15 @@ function PartView({ player, part, id }: { player: Looker; part: PartDetails; id:
           <button
             key={at}
             type="button"
-            tabIndex={at === 0 ? 0 : -1}
+            tabIndex={at === (marked ?? 0) ? 0 : -1}
+            aria-current={at === marked ? "location" : undefined}
             aria-label={
               few ? undefined : `Block ${at}: ${header.labels ? seriesName(header.labels) : header.tsid}, ${plural(header.rows, "row")}`
             }
             title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
             onClick={(event) => open(at, event)}
           >
-            <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+            <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
             {few && <BlockFacts header={header} />}
           </button>
         ))}
@@ -157,7 +169,9 @@ function BlockFacts({ header }: { header: BlockHeader }) {
 
 // ---- a block ----------------------------------------------------------------------------------------------------------
 
-export function BlockView({ block, player }: { block: BlockDetails; player: Pick<Looker, "seriesNumber"> }) {
+/** `row` is marked. */
+export function BlockView(props: { block: BlockDetails; look: Pick<PartZoom, "seriesNumber">; row?: number | undefined }) {
+  const { block, look, row } = props;
   const { header } = block;
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;
@@ -165,26 +179,26 @@ export function BlockView({ block, player }: { block: BlockDetails; player: Pick
     <div class="block-view">
       <h2 class="hidden">A block{header.labels && ` of ${seriesName(header.labels)}`}</h2>
       <div class="block-head">
-        <span class="chip-colour" style={swatch(player.seriesNumber(header.labels))} />
+        <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
         <p class="lead">
           <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a
           header of 81: {significant(stored / header.rows)} bytes a sample,{" "}
           {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
         </p>
       </div>
-      <Spark block={block} />
+      <Spark block={block} row={row} />
       <div class="columns">
         <Column title="Timestamps" column={block.timestamps} rows={header.rows} decimal={undefined} block={block} />
         <Column title="Values" column={block.mantissas} rows={header.rows} decimal={header.scale} block={block} />
       </div>
-      <Hex block={block} />
+      <Hex block={block} row={row} />
     </div>
   );
 }
 
 const SPARK_POINTS = 300;
 
-function Spark({ block }: { block: BlockDetails }) {
+function Spark({ block, row }: { block: BlockDetails; row: number | undefined }) {
   const { values } = block;
   const every = Math.max(1, Math.ceil(values.length / SPARK_POINTS));
   let low = Number.POSITIVE_INFINITY;
@@ -194,16 +208,15 @@ function Spark({ block }: { block: BlockDetails }) {
     low = Math.min(low, value);
     high = Math.max(high, value);
   }
+  const x = (i: number) => ((i / Math.max(1, values.length - 1)) * 600).toFixed(1);
   const points: string[] = [];
   for (let i = 0; i < values.length; i += every) {
     const value = values[i] as number;
-    if (Number.isFinite(value))
-      points.push(
-        `${((i / Math.max(1, values.length - 1)) * 600).toFixed(1)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`,
-      );
+    if (Number.isFinite(value)) points.push(`${x(i)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`);
   }
   return (
     <svg class="spark" viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
+      {row !== undefined && <line x1={x(row)} x2={x(row)} y1="0" y2="48" />}
       <polyline points={points.join(" ")} />
     </svg>
   );
@@ -284,7 +297,7 @@ const hexOf = (data: Uint8Array, more = false): string =>
 
 const SHOWN_BYTES = 256;
 
-function Hex({ block }: { block: BlockDetails }) {
+function Hex({ block, row }: { block: BlockDetails; row: number | undefined }) {
   const [field, setField] = useState(block.headerFields[4]);
   return (
     <section class="hex" aria-label="The bytes">
@@ -315,13 +328,13 @@ function Hex({ block }: { block: BlockDetails }) {
           {FIELD_WORD[field.name]} = <strong>{fieldValue(block, field)}</strong>
         </p>
       )}
-      <Bytes column={block.timestamps} />
-      <Bytes column={block.mantissas} />
+      <Bytes column={block.timestamps} row={row} />
+      <Bytes column={block.mantissas} row={row} />
     </section>
   );
 }
 
-function Bytes({ column }: { column: ColumnDetails }) {
+function Bytes({ column, row }: { column: ColumnDetails; row: number | undefined }) {
   const [all, setAll] = useState(false);
   const { bytes: data } = column;
   const shown = all ? data : data.subarray(0, SHOWN_BYTES);
@@ -350,7 +363,7 @@ function Bytes({ column }: { column: ColumnDetails }) {
       {data.length > 0 && (
         <div class="dump small">
           {runs.map((run, i) => (
-            <span key={i} class={`run run-${i % 2}`}>
+            <span key={i} class={`run run-${i % 2}${plain && row !== undefined && i === row - 1 ? " chosen" : ""}`}>
               {hexOf(run)}
             </span>
           ))}

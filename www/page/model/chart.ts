@@ -1,4 +1,4 @@
-// From samples to what a chart can draw: per-second increase, one time axis for all series, gaps, decimation.
+// From samples to what a chart can draw: one time axis for all series, gaps, decimation.
 
 export interface Column {
   timestamps: Float64Array;
@@ -11,40 +11,6 @@ export interface Column {
 export interface Table {
   times: number[];
   columns: (number | null)[][];
-}
-
-/**
- * What a counter grew by per second, at each sample, over the `windowMs` before it (or since the sample before, when that is
- * longer ago). A reset counts from 0. The first window has no answer. What is no number, such as a staleness marker, says nothing of
- * the counter: it is left out, and the line breaks there.
- */
-export function perSecond({ timestamps, values, breaks = [] }: Column, windowMs: number): Column {
-  const known: number[] = [];
-  const holes = [...breaks];
-  for (let i = 0; i < timestamps.length; i++) {
-    if (Number.isFinite(values[i])) known.push(i);
-    else holes.push(timestamps[i] as number);
-  }
-  const instant = (i: number): number => timestamps[known[i] as number] as number;
-  const counted = (i: number): number => values[known[i] as number] as number;
-  const grown = new Float64Array(known.length);
-  for (let i = 1; i < known.length; i++) {
-    const before = counted(i - 1);
-    const after = counted(i);
-    grown[i] = (grown[i - 1] as number) + (after >= before ? after - before : after);
-  }
-  const times: number[] = [];
-  const rates: number[] = [];
-  let from = 0;
-  for (let i = 1; i < known.length; i++) {
-    const time = instant(i);
-    while (from + 1 < i && instant(from + 1) <= time - windowMs) from++;
-    const ms = time - instant(from);
-    if (ms < windowMs) continue;
-    times.push(time);
-    rates.push((((grown[i] as number) - (grown[from] as number)) / ms) * 1000);
-  }
-  return { timestamps: Float64Array.from(times), values: Float64Array.from(rates), breaks: holes };
 }
 
 /** Time between samples above which two neighbours are no longer one line: several times the step on either side. */

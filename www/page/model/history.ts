@@ -24,9 +24,6 @@ export const SEED = 7;
 const ROOM_NAMES = ["live", "explore", "open", "inside", "chapters"] as const;
 export type RoomName = (typeof ROOM_NAMES)[number];
 
-/** Whether a room shows the engine that a history drives. */
-export const hasEngine = (room: RoomName): boolean => room === "inside" || room === "chapters";
-
 /** Where a visitor is: what stands behind the # of the address. */
 export interface Place {
   room: RoomName;

@@ -1,7 +1,7 @@
 // What is drawn of the engine: the happenings of a history, folded one after the other. Knows no browser and no clock, so the
 // same happenings make the same house.
 
-import type { EngineEvent, EngineState, MergeChoice, MergeReason, PartClass } from "sandglass/inline";
+import type { EngineEvent, MergeChoice, MergeReason, PartClass } from "sandglass/inline";
 import type { Deed, Happening } from "../replay/world";
 
 export interface HousePart {
@@ -56,6 +56,15 @@ export interface HouseSnapshot {
   linked: HousePart[];
 }
 
+export interface Crash {
+  at: number;
+  lostRows: number;
+  /** Rows that were found in the log and in no part on disk. */
+  loggedRows: number;
+  /** Rows that a tab which survived has sent again. */
+  sentAgain: number;
+}
+
 /** How often each step of a sample's walk was taken, and when last. */
 export interface StepCount {
   times: number;
@@ -94,7 +103,7 @@ export class House {
   readonly steps = new Map<StepName, StepCount>();
   /** Messages of what went wrong, newest last. */
   readonly troubles: { at: number; message: string }[] = [];
-  crashes: { at: number; lostRows: number }[] = [];
+  crashes: Crash[] = [];
   /** Parts of each month whose bytes went to disk by a flush, and by merges. */
   written = { flushed: 0, merged: 0 };
   version = 0;
@@ -178,7 +187,7 @@ export class House {
         this.#count("select", at);
         break;
       case "crashed":
-        this.#crashed(what.state, what.lostRows, at);
+        this.#crashed(what, at);
         break;
       case "refused":
         this.#trouble(at, `${what.what}: ${what.message}`);
@@ -262,13 +271,18 @@ export class House {
   }
 
   /** What was only in memory is gone; parts are numbered anew. */
-  #crashed(state: EngineState, lostRows: number, at: number): void {
+  #crashed({ state, lostRows, loggedRows, sentAgain }: Deed & { type: "crashed" }, at: number): void {
     this.months.clear();
-    this.crashes.push({ at, lostRows });
+    this.crashes.push({ at, lostRows, loggedRows, sentAgain });
     for (const { name, parts } of state.partitions) {
       const month = this.#month(name);
       for (const part of parts) {
-        month.parts.set(part.id, { ...part, month: name, generation: this.#generations.get(part.name) ?? 1, bornAt: at });
+        month.parts.set(part.id, {
+          ...part,
+          month: name,
+          generation: this.#generations.get(part.name) ?? (part.class === "inmemory" ? 0 : 1),
+          bornAt: at,
+        });
       }
     }
     this.#relink();

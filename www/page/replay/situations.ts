@@ -10,7 +10,7 @@ export interface Situation {
   name: string;
   /** One line: where to look. */
   watch: string;
-  options: Pick<OpenOptions, "retention" | "dedupInterval" | "memoryBytes" | "quotaBytes">;
+  options: Pick<OpenOptions, "retention" | "dedupInterval" | "memoryBytes" | "quotaBytes" | "durableWithin">;
   /** Milliseconds since the epoch, UTC. */
   startTime: number;
   /** Series that are scraped. */
@@ -20,6 +20,8 @@ export interface Situation {
   /** Who writes. `fleet` mixes counters, gauges and constants; `kinds` is one of each; `replicas` is two writers of the same series; `churn` replaces its series. */
   writer: "fleet" | "kinds" | "replicas" | "churn" | "noise";
   script: readonly Action[];
+  /** Two tabs share it, each of which writes an instance of its own. A crash ends the one that holds the engine; the other takes over. */
+  hasTabs?: boolean;
   /** Its end: what is to be seen has been seen. */
   lengthMs: number;
   /** Speed at which it is played at first. */
@@ -167,6 +169,19 @@ export const SITUATIONS: readonly Situation[] = [
     script: [{ at: 23_700, kind: "crash" }],
     lengthMs: 40_000,
     speed: 2,
+  },
+  {
+    ...plain,
+    id: "tabs",
+    key: "t",
+    name: "A second tab takes over",
+    watch:
+      "Two tabs have opened one database. One holds the engine, the other works through it. Each second's rows go to the log, too. When the holder is killed, the other tab opens its files: the log gives back what was in memory alone.",
+    options: { retention: "90d", durableWithin: "1s" },
+    hasTabs: true,
+    script: [{ at: 41_300, kind: "crash" }],
+    lengthMs: 75_000,
+    speed: 4,
   },
   {
     ...plain,

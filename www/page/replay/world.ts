@@ -12,8 +12,11 @@ export type Deed =
   | { type: "sent"; partition: string; rows: number; series: number[] }
   | { type: "asked"; samples: number }
   | { type: "refused"; what: string; message: string }
-  /** The engine was dropped and another one opened on its files. */
-  | { type: "crashed"; lostRows: number; state: EngineState };
+  /**
+   * The engine was dropped and another one opened on its files. It found `loggedRows` in the log that no part on disk had; a tab that has
+   * survived sends rows again that were not found.
+   */
+  | { type: "crashed"; lostRows: number; loggedRows: number; sentAgain: number; state: EngineState };
 
 /** Something that happened, so many milliseconds after the history began. */
 export interface Happening {
@@ -64,6 +67,8 @@ export class World {
   #kept: Kept[] = [];
   /** Work since the last checkpoint, in milliseconds. */
   #worked = 0;
+  /** None is between a checkpoint and what goes back to it. */
+  #crashes = 0;
   /** Merges that were asked for and are not over. */
   readonly #merging = new Set<object>();
   /** Questions that were not answered yet. */
@@ -287,7 +292,7 @@ export class World {
   }
 
   async #crash(): Promise<void> {
-    const before = rowsOf(await this.#database.inspect());
+    const before = rowsOf((await this.#database.inspect()).partitions);
     this.#stop();
     // What was before is in an engine that is no more.
     this.#kept.length = 0;
@@ -296,7 +301,15 @@ export class World {
     this.#stop = this.#observe();
     this.#writer.forgetHandles();
     const state = await this.#database.inspect();
-    this.happened.push({ at: this.at, what: { type: "crashed", lostRows: before - rowsOf(state), state } });
+    const loggedRows = rowsOf(
+      state.partitions.map((partition) => ({ ...partition, parts: partition.parts.filter((part) => part.class === "inmemory") })),
+    );
+    this.#crashes++;
+    const unsure = this.situation.hasTabs ? await this.#writer.missing(this.#database, holderAfter(this.#crashes)) : [];
+    const sentAgain = unsure.reduce((sum, { values }) => sum + values.length, 0);
+    const lostRows = before - rowsOf(state.partitions) - sentAgain;
+    this.happened.push({ at: this.at, what: { type: "crashed", lostRows, loggedRows, sentAgain, state } });
+    for (const scrape of unsure) await this.#write(() => this.#writer.sendAgain(this.#database, scrape));
   }
 
   #mergeAll(): void {
@@ -323,8 +336,8 @@ function script(situation: Situation, history: History): Action[] {
   return [...situation.script, ...history.actions].sort((a, b) => a.at - b.at);
 }
 
-const rowsOf = (state: EngineState): number =>
-  state.partitions.reduce(
+const rowsOf = (partitions: EngineState["partitions"]): number =>
+  partitions.reduce(
     (sum, { shards, parts, pendingConversionRows }) =>
       sum +
       pendingConversionRows +
@@ -332,6 +345,9 @@ const rowsOf = (state: EngineState): number =>
       parts.reduce((rows, part) => rows + part.rows, 0),
     0,
   );
+
+/** Two tabs take turns: the one that was killed is loaded again, and works through the other. Which of them, 0 or 1, holds the engine. */
+export const holderAfter = (crashes: number): number => crashes % 2;
 
 // ---- who writes -----------------------------------------------------------------------------------------------------
 
@@ -375,6 +391,19 @@ const KINDS: readonly Metric[] = [
 
 const NOISE: readonly Metric[] = [{ name: "noise", first: 0.5, next: (random) => random.uniform() }];
 
+/** A scrape as one tab has sent it. */
+interface Scrape {
+  time: number;
+  /** Place of the first series among all. */
+  first: number;
+  values: Float64Array;
+}
+
+/** Scrapes that a tab remembers: more than a second has. */
+const SCRAPES_KEPT = 5;
+/** So far back the newest sample of a tab is looked for. */
+const LOOK_BACK_MS = 60_000;
+
 class Writer {
   readonly #situation: Situation;
   readonly #random: Random;
@@ -382,6 +411,8 @@ class Writer {
   #handles: SeriesHandle[] = [];
   #generation = -1;
   #scrapes = 0;
+  /** Newest last. */
+  #recent: { time: number; values: Float64Array }[] = [];
 
   constructor(situation: Situation, seed: number) {
     this.#situation = situation;
@@ -394,16 +425,17 @@ class Writer {
 
   /** As it is now; whoever calls what is answered has it so again. */
   hold(): () => void {
-    const [values, handles, generation, scrapes, random] = [
+    const [values, handles, generation, scrapes, recent, random] = [
       this.#values.slice(),
       this.#handles,
       this.#generation,
       this.#scrapes,
+      this.#recent,
       this.#random.hold(),
     ];
     return () => {
       this.#values.set(values);
-      [this.#handles, this.#generation, this.#scrapes] = [handles, generation, scrapes];
+      [this.#handles, this.#generation, this.#scrapes, this.#recent] = [handles, generation, scrapes, recent];
       random();
     };
   }
@@ -418,6 +450,7 @@ class Writer {
     this.#prepare(database);
     for (let i = 0; i < series; i++) this.#values[i] = this.#metric(i).next(this.#random, this.#values[i] as number);
     this.#scrapes++;
+    this.#recent = [...this.#recent.slice(1 - SCRAPES_KEPT), { time, values: this.#values.slice() }];
     await database.appendRow(this.#handles, time, this.#values);
     const partition = partitionOf(time);
     const sent = [{ partition, rows: series, series: some(series) }];
@@ -428,6 +461,23 @@ class Writer {
       sent.push({ partition, rows: series, series: some(series) });
     }
     return sent;
+  }
+
+  /** What a tab has sent of its instance and the database does not have. */
+  async missing(database: Database, tab: number): Promise<Scrape[]> {
+    const newest = this.#recent.at(-1)?.time ?? 0;
+    const found = await database.select(`{instance="host-${tab}"}`, { start: newest - LOOK_BACK_MS, end: newest });
+    const last = Math.max(0, ...found.map(({ timestamps }) => timestamps.at(-1) ?? 0));
+    const first = tab * METRICS.length;
+    return this.#recent
+      .filter(({ time }) => time > last)
+      .map(({ time, values }) => ({ time, first, values: values.slice(first, first + METRICS.length) }));
+  }
+
+  async sendAgain(database: Database, { time, first, values }: Scrape): Promise<Sent[]> {
+    this.#prepare(database);
+    await database.appendRow(this.#handles.slice(first, first + values.length), time, values);
+    return [{ partition: partitionOf(time), rows: values.length, series: Array.from(values, (_, i) => first + i) }];
   }
 
   async late(database: Database, time: number): Promise<Sent[]> {

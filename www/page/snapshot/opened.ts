@@ -2,12 +2,12 @@
 // into memory; samples as text, read into such a one; a database that was kept.
 
 import { signal } from "@preact/signals";
-import { type BlockDetails, type Database, type EngineState, open, openSnapshot, type PartDetails, type Progress } from "sandglass";
+import { type Database, type EngineState, open, openSnapshot, type Progress } from "sandglass";
 import { ChartFeed, MOST_LINES } from "../chart_feed";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import type { Source } from "../explore/address";
+import { HEADERS_AT_ONCE, PartZoom } from "../inside/part_zoom";
 import { messageOf } from "../model/trouble";
-import { colourKey } from "../replay/world";
 import { type Labels, type MetricWeight, Scales } from "./cardinality";
 import { type Given, sourceOf, fileOf } from "./files";
 import { fill, openSamples, type Samples, samplesIn } from "./samples";
@@ -22,8 +22,6 @@ export interface BadPart {
 export type Whereabouts = "in place" | "unpacked" | "samples" | "kept";
 
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
-/** Headers that are asked for at a time. */
-const HEADERS_AT_ONCE = 5000;
 /** Blocks whose headers are weighed: of a huge snapshot the first ones of each part tell enough. */
 const MOST_WEIGHED = 200_000;
 
@@ -43,10 +41,11 @@ export class OpenedSnapshot {
   /** How far the reading of every block is. */
   readonly checking = signal<{ done: number; total: number } | undefined>(undefined);
   readonly checked = signal(false);
-  readonly zoom = signal<readonly string[]>([]);
-  readonly part = signal<PartDetails | undefined>(undefined);
-  readonly block = signal<BlockDetails | undefined>(undefined);
-  readonly gone = signal("");
+  /** The part and the block that are looked into. */
+  readonly look = new PartZoom((question) => {
+    const database = this.database.peek();
+    return database && question(database);
+  });
   /** Lines and samples of a text that were not taken: how many, and what is known of the first ones. */
   refused: { count: number; lines: readonly { line: number | undefined; message: string }[] } = { count: 0, lines: [] };
   readonly feed = new ChartFeed();
@@ -54,8 +53,6 @@ export class OpenedSnapshot {
   address = "";
   /** How the addresses of the room Explore name it. */
   source: Source = { of: "snapshot", name: "" };
-  zoomFrom = { x: 0.5, y: 0 };
-  #colours = new Map<string, number>();
 
   private constructor(
     readonly name: string,
@@ -206,37 +203,6 @@ export class OpenedSnapshot {
     this.bad.value = [...bad.values()];
     this.checking.value = undefined;
     this.checked.value = true;
-  }
-
-  async zoomTo(path: readonly string[]): Promise<void> {
-    this.gone.value = "";
-    this.zoom.value = path;
-    const [, part, block] = path;
-    const database = this.database.peek();
-    if (part === undefined || !database) {
-      this.part.value = this.block.value = undefined;
-      return;
-    }
-    try {
-      const details =
-        this.part.peek() && block !== undefined ? this.part.peek() : await database.inspectPart(Number(part), { count: HEADERS_AT_ONCE });
-      const decoded = block === undefined ? undefined : await database.inspectBlock(Number(part), Number(block));
-      if (this.zoom.peek() !== path) return;
-      this.part.value = details;
-      this.block.value = decoded;
-    } catch (error) {
-      this.gone.value = messageOf(error);
-      this.block.value = undefined;
-      if (block === undefined) this.zoom.value = [];
-      else this.zoom.value = path.slice(0, 2);
-    }
-  }
-
-  seriesNumber(labels: Record<string, string> | null): number {
-    const key = `${colourKey(labels)} ${labels ? exactly(labels) : ""}`;
-    const number = this.#colours.get(key) ?? this.#colours.size;
-    this.#colours.set(key, number);
-    return number;
   }
 
   async close(): Promise<void> {

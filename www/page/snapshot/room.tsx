@@ -271,7 +271,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
 
 function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
   const partitions = (snapshot.state.value?.partitions ?? []).filter(({ parts }) => parts.length > 0);
-  const [, chosen, block] = snapshot.zoom.value;
+  const [, chosen, block] = snapshot.look.zoom.value;
   const largest = partitions.flatMap(({ parts }) => parts).reduce((most, part) => Math.max(most, part.bytes), 1);
   const part = partitions.flatMap(({ parts }) => parts).find(({ id }) => String(id) === chosen);
   return (
@@ -302,7 +302,7 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
                   aria-pressed={String(one.id) === chosen}
                   title={`${one.name}: ${plural(one.rows, "sample")} in ${plural(one.blocks, "block")}, ${bytes(one.bytes)}`}
                   aria-label={`${one.class} part ${one.name}, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}`}
-                  onClick={() => void snapshot.zoomTo([name, String(one.id)])}
+                  onClick={() => void snapshot.look.zoomTo([name, String(one.id)])}
                 >
                   <span style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
                 </button>
@@ -311,9 +311,9 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
           </li>
         ))}
       </ul>
-      {snapshot.gone.value && (
+      {snapshot.look.gone.value && (
         <p class="reading problem" role="alert">
-          {snapshot.gone.value}
+          {snapshot.look.gone.value}
         </p>
       )}
       {part && (
@@ -322,12 +322,12 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
             {block === undefined ? (
               <code>{part.name}</code>
             ) : (
-              <button type="button" class="link" onClick={() => void snapshot.zoomTo(snapshot.zoom.value.slice(0, 2))}>
+              <button type="button" class="link" onClick={() => void snapshot.look.zoomTo(snapshot.look.zoom.value.slice(0, 2))}>
                 ‹ all blocks of <code>{part.name}</code>
               </button>
             )}
           </p>
-          <ZoomView player={snapshot} />
+          <ZoomView look={snapshot.look} />
         </div>
       )}
     </section>

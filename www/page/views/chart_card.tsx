@@ -142,7 +142,7 @@ export function ReadingLine({ feed }: { feed: ChartFeed }) {
     text =
       drawn.matched === 0
         ? "No series matches this selector in this time"
-        : `${drawn.matched > shown ? `The first ${shown} of ${grouped(drawn.matched)} series` : `${shown} series`}, ${many(drawn.samples, "sample")} read in ${duration(Math.max(1, drawn.tookMs))}${drawn.rate ? `; increase per second over ${duration(drawn.windowMs)}` : ""}`;
+        : `${drawn.matched > shown ? `The first ${shown} of ${grouped(drawn.matched)} series` : `${shown} series`}, ${many(drawn.samples, "sample")} read in ${duration(Math.max(1, drawn.tookMs))}${drawn.rate ? `; increase per second, every ${duration(drawn.stepMs)}` : ""}`;
   }
   return (
     <p class={problem ? "reading problem" : "reading"} role={problem ? "alert" : undefined}>

@@ -86,7 +86,19 @@ const LEFT_OUT = / more (warning|info) annotations omitted$/;
 
 export async function queryRange(port: Port, expression: string, options: RangeOptions): Promise<RangeResult> {
   checkOptions(options, RANGE_OPTIONS, "queryRange()");
+  hintAtStep(options);
   return (await askedRange(port, expression, options, false, undefined)).result;
+}
+
+/** More instants than a Prometheus gives, of a step below a second, are likely meant as seconds. */
+const MANY_POINTS = 11_000;
+let hasHinted = false;
+
+/** Prometheus' steps are seconds, and so are the habits of people who come from there. Said once, as it may be meant. */
+function hintAtStep({ start, end, step }: RangeOptions): void {
+  if (hasHinted || typeof step !== "number" || step >= 1000 || !((Number(end) - Number(start)) / step > MANY_POINTS)) return;
+  hasHinted = true;
+  console.warn(`sandglass: step: ${step} is ${step} milliseconds; write "${step}s" if seconds are meant`);
 }
 
 /** As {@link queryRange}, of which `held` has a part. The result is that of `held` itself if it has not changed. */

@@ -141,11 +141,13 @@ it("hints go to the console, once", async () => {
 const db = await open({ storage: "memory" });
 for (let i = 0; i < 3; i++) await db.append({ __name__: "t" }, [Date.now() / 1000], [1]);
 await db.flush();
+for (let i = 0; i < 3; i++) await db.queryRange("1", { start: 0, end: 3_600_000, step: 15 });
 await db.close();
 `,
   );
   const { stderr } = await promisify(execFile)(process.execPath, ["hints.mjs"], { cwd: project });
   assert.equal(stderr.match(/sandglass: all 1 samples that came together were dropped: .*seconds.*/g)?.length, 1, stderr);
+  assert.equal(stderr.match(/sandglass: step: 15 is 15 milliseconds; write "15s"/g)?.length, 1, stderr);
 });
 
 describe("pages that may not do everything", async () => {

@@ -119,6 +119,17 @@ const VIEWS = {
     await inside.goTo("#explore?q=node_load1&as=raw&from=now-5m&to=now&refresh=live");
     await page.waitForSelector("[aria-label=Samples] td", { timeout: 20_000 });
   },
+  "inside, a sample of the page's own database": async () => {
+    await page.locator("[aria-label=Samples] td a").first().click();
+    await page.waitForSelector(".block-view", { timeout: 20_000 });
+  },
+  "explore, a value that was chosen": async () => {
+    await inside.goTo("#explore?q=node_load1&from=now-15m&to=now");
+    await page.waitForSelector("[data-plot] canvas", { timeout: 20_000 });
+    await page.focus("[data-plot]");
+    for (const key of ["ArrowLeft", "ArrowLeft", "Enter"]) await page.keyboard.press(key);
+    await page.getByText("Open in Inside").waitFor();
+  },
   "explore, a heat map": async () => {
     await inside.goTo("#explore?q=histogram_over_time(node_load1[1m])&as=heatmap&from=now-15m&to=now");
     await page.waitForSelector("[data-heat] canvas", { timeout: 20_000 });

@@ -50,6 +50,33 @@ describe("situations", async () => {
   }
 });
 
+test("a tab that is killed costs its own rows of the last second at most, and the other goes on", async () => {
+  await open("#inside?s=tabs&at=41.2");
+  await rest();
+  const tabs = () => page.locator(".tab").allTextContents();
+  const before = await tabs();
+  assert.match(before[0], /^Tab Aholds the engine/);
+  assert.match(before[1], /through tab A/);
+  const rows = async () => Number((await page.textContent(".tabs > p")).match(/^[\d,]+/)[0].replaceAll(",", ""));
+  assert.ok((await rows()) > 0);
+  // The script's own, and then one by the button, which ends the other tab.
+  await open("#inside?s=tabs&at=42.5");
+  await rest();
+  const after = await tabs();
+  assert.match(after[0], /through tab B/);
+  assert.match(after[1], /^Tab Bholds the engine/);
+  const told = await page.textContent(".troubles");
+  assert.match(told, /Tab A was killed at 41\.3 s, and tab B took over\./);
+  assert.match(
+    told,
+    /The log gave back \d+ rows that no part on disk had\. 6 rows that tab A had appended since the log was written last are gone/,
+  );
+  assert.match(told, /Tab B had kept its 6 rows of that moment, and sent them again/);
+  await page.getByRole("button", { name: "Crash", exact: true }).click();
+  await page.waitForFunction(() => /Tab B was killed/.test(document.querySelector(".troubles").textContent));
+  assert.deepEqual(complaints(), []);
+});
+
 describe("chapters", async () => {
   const chapters = await ids("inside/chapters.ts");
   assert.ok(chapters.length >= 8 && chapters.length <= 12);

@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { after, before, test } from "node:test";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { build } from "vite";
+import { open } from "../../dist/inline.js";
 
 const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
 const MODULES = [
@@ -253,27 +254,11 @@ test("decimation keeps the lowest and the highest sample of every pixel", () => 
     [...cut.timestamps].sort((a, b) => a - b),
   );
   assert.equal(cut.timestamps.at(-1), 499_990);
-});
-
-test("the increase per second survives a reset and uneven steps", () => {
-  const { timestamps, values } = page.perSecond(column([0, 10], [1000, 15], [2000, 20], [3000, 3], [8000, 28]), 1000);
-  assert.deepEqual([...timestamps], [1000, 2000, 3000, 8000]);
-  assert.deepEqual([...values], [5, 5, 3, 5]);
-});
-
-test("the increase per second goes on behind a staleness marker, at which the line breaks", () => {
-  const rate = page.perSecond(column([0, 1], [1e4, 2], [2e4, NaN], [3e4, 4], [4e4, 5]), 1e4);
-  assert.deepEqual([...rate.timestamps], [1e4, 3e4, 4e4]);
-  assert.deepEqual([...rate.values], [0.1, 0.1, 0.1]);
-  const { times, columns } = page.align([rate]);
-  assert.deepEqual(times, [10, 20, 30, 40]);
-  assert.deepEqual(columns, [[0.1, null, 0.1, 0.1]]);
-  // A marker in front, two in a row with a reset behind them, and what no counter counts to.
-  const rough = page.perSecond(column([0, NaN], [1e4, 7], [2e4, 9], [3e4, NaN], [3.5e4, NaN], [4e4, 4], [5e4, Infinity], [6e4, 5]), 1e4);
-  assert.deepEqual([...rough.timestamps], [2e4, 4e4, 6e4]);
-  assert.deepEqual([...rough.values], [0.2, 0.2, 0.05]);
-  assert.deepEqual(rough.breaks, [0, 3e4, 3.5e4, 5e4]);
-  assert.ok([...page.decimate(rate, 0, 4e4, 0.5).breaks].includes(2e4), "and decimation leaves it there");
+  assert.deepEqual(
+    page.decimate({ ...column(...pairs), breaks: [20_000] }, 0, 500_000, 300).breaks,
+    [20_000],
+    "where a line breaks it stays broken",
+  );
 });
 
 test("series of different instants share an axis, and a hole breaks the line", () => {
@@ -415,6 +400,45 @@ test("a chart goes on following after a question that failed, and asks no questi
   await settle();
   assert.equal(asked, 4);
   feed.use(undefined);
+});
+
+test("a rate is the engine's own, over a reset, and a hole is one", async (t) => {
+  globalThis.document ??= { visibilityState: "visible" };
+  const START = Date.UTC(2026, 10, 10);
+  const db = await open({ storage: "memory", clock: "manual", startTime: START, retention: "100y" });
+  t.after(() => db.close());
+  const times = Array.from({ length: 300 }, (_, i) => START - 300_000 + i * 1000).filter((_, i) => i < 100 || i >= 160);
+  for (const [name, growth] of [
+    ["reads_total", 3],
+    ["writes_total", 7],
+  ])
+    await db.append(
+      { __name__: name },
+      times,
+      times.map((time) => ((time - START) / 1000 + (time < START - 50_000 ? 1000 : 50)) * growth),
+    );
+  await db.flush();
+  const feed = new page.ChartFeed();
+  t.after(() => feed.use(undefined));
+  feed.selector.value = '{__name__=~"(reads|writes)_total"}';
+  feed.rate.value = true;
+  feed.fixed.value = { start: START - 300_000, end: START - 1000 };
+  feed.use(db);
+  while (!feed.drawn.value) await new Promise((resolve) => setTimeout(resolve, 5));
+  const { names, table, matched } = feed.drawn.value;
+  assert.deepEqual([names, matched], [["reads_total", "writes_total"], 2]);
+  const at = (column, ms) => table.columns[column][table.times.findIndex((time) => time >= (START + ms) / 1000)];
+  for (const [column, growth] of [
+    [0, 3],
+    [1, 7],
+  ]) {
+    for (const ms of [-250_000, -60_000, -10_000]) assert.ok(Math.abs(at(column, ms) - growth) < 1e-9, `${at(column, ms)} at ${ms}`);
+    assert.ok(
+      table.columns[column].every((value) => value === null || value >= 0),
+      "a reset is no fall",
+    );
+    assert.equal(at(column, -170_000), null, "in the hole nothing is known");
+  }
 });
 
 test("counts have their word's form", () => {

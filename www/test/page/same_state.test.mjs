@@ -19,6 +19,7 @@ const MEET_MS = {
   snapshot: 38_000,
   retention: 100_000,
   crash: 26_000,
+  tabs: 43_000,
   full: 30_000,
   import: 15_000,
   many: 9_000,

@@ -14,6 +14,7 @@ const VIEWS = {
   flood: ["#inside?s=flood&at=6.2", ".time span:not(:empty)"],
   snapshot: ["#inside?s=snapshot&at=40", ".shelf"],
   import: ["#inside?s=import&at=16", ".time span:not(:empty)"],
+  tabs: ["#inside?s=tabs&at=43", ".tabs"],
   full: ["#inside?s=full&at=58", ".troubles p"],
   many: ["#inside?s=many&at=38.5", ".time span:not(:empty)"],
   part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".blocks button", "part"],
@@ -33,6 +34,7 @@ const VIEWS = {
   ],
   heatmap: ["#explore?q=histogram_over_time(node_load1[1m])&from=now-15m&to=now&as=heatmap", "[data-heat] canvas", "wait"],
   table: ["#explore?q=node_cpu_seconds_total&as=table&order=-value&from=now-15m&to=now", "[data-shape=table] td", "wait"],
+  sample: ["#explore?q=node_load1&as=raw&from=now-15m&to=now", "[aria-label=Samples] td a", "sample"],
   live: ["#live", ".legend .value", "wait"],
 };
 const wanted = process.argv.slice(2);
@@ -65,6 +67,10 @@ try {
         if (then === "race") {
           await page.getByRole("button", { name: "Race", exact: true }).click();
           await page.getByRole("button", { name: "Race on" }).waitFor();
+        }
+        if (then === "sample") {
+          await page.locator("[aria-label=Samples] td a").nth(100).click();
+          await page.waitForSelector(".block-view", { timeout: 20_000 });
         }
         if (then === "opened") {
           await page.waitForSelector(".legend .value");
