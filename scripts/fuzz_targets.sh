@@ -51,7 +51,7 @@ golden stocks.csv | sed -n '1,40p' | seed csv stocks
 golden seattle_weather.import.jsonl | seed jsonl weather
 golden prometheus_remote_write.snappy | seed remote_write prometheus
 golden stocks.csv | sed -n '1,20p' | gzip -c | seed compression gzip
-for name in tiny tiny_v1.150.0 deleted prometheus-snapshot txn-absolute-pending; do
+for name in tiny tiny_v1.150.0 deleted prometheus-snapshot prometheus-killed txn-absolute-pending; do
   golden "$name.tar" | seed archive "$name"
   golden "$name.tar" | seed restore "$name"
 done
