@@ -21,7 +21,10 @@ pub fn decompress(block: &[u8], max_len: usize, out: &mut Vec<u8>) -> Result<()>
     let wrong = |error: snap::Error| Error::corrupt(format!("what was compressed by snappy can't be read: {error}"));
     let len = snap::raw::decompress_len(block).map_err(wrong)?;
     if len > max_len {
-        return Err(Error::new(ErrorKind::Limit, format!("what was compressed by snappy has at most {} MiB", max_len >> 20)));
+        return Err(Error::new(
+            ErrorKind::Limit,
+            format!("what was compressed by snappy has at most {} MiB", max_len >> 20),
+        ));
     }
     if len > block.len().saturating_mul(GROWTH) {
         let message = format!("what was compressed by snappy announces {len} bytes, which {} can't hold", block.len());

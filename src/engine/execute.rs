@@ -56,7 +56,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Ingested(transfer::ingest_end(&storage, &shared, ingest).await?.into())) })
         }
         Command::IngestClose { ingest } => {
-            shared.ingests.borrow_mut().remove(&ingest);
+            shared.cursors.end_ingest(ingest);
             done(std::future::ready(Ok(())))
         }
         Command::Select { selector, range } => Box::pin(select(storage, selector, range)),
@@ -85,7 +85,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Chunk(transfer::export_next(&storage, &shared, cursor).await?)) })
         }
         Command::ExportClose { cursor } => {
-            shared.cursors.borrow_mut().remove(&cursor);
+            shared.cursors.end_export(cursor);
             done(std::future::ready(Ok(())))
         }
         Command::PushOpen { protocol, selector, range, from } => Box::pin(async move {

@@ -25,6 +25,7 @@ pub mod answer;
 mod api;
 pub mod command;
 pub mod config;
+mod cursors;
 mod execute;
 mod export;
 mod follow;
@@ -36,6 +37,7 @@ mod restoring;
 mod selection;
 mod served_trace;
 pub mod state;
+mod tickets;
 mod transfer;
 
 pub use crate::formats::body::Format as BodyFormat;
@@ -50,19 +52,19 @@ use crate::executor::{StandingStill, Stopwatch, Surroundings};
 use crate::fs::FileSystem;
 use crate::query::call::{TimeZones, UtcOnly};
 use crate::query::dialect::Dialect;
-use crate::runtime::{Context, Lane, MemoryBudget, MemoryShare, Pumped, Scheduler, Signal, TaskId, Units};
+use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
 use crate::trace::event::StampedEvent;
-use export::ExportCursor;
+use cursors::Cursors;
 use follow::Following;
 use query_log::QueryLog;
 use restoring::Restoring;
-use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, VecDeque};
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::rc::Rc;
-use transfer::Ingest;
+use tickets::Tickets;
 
 /// While more commands than these are under way, a new one is not given a turn before the next pump.
 const MOST_TRIED_AT_ONCE: usize = 16;
@@ -81,21 +83,8 @@ struct Shared {
     phase: RefCell<Phase>,
     /// Raised when the phase changes.
     phase_changed: Signal,
-    /// Tickets without an answer, in the order in which they were given out.
-    unanswered: RefCell<Vec<Ticket>>,
-    /// With the memory they take until somebody takes them.
-    answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
-    memory: MemoryBudget,
-    completed: RefCell<Vec<Ticket>>,
-    cursors: RefCell<HashMap<u32, ExportCursor>>,
-    /// Bodies on their way in.
-    ingests: RefCell<HashMap<u32, Ingest>>,
-    next_cursor: Cell<u32>,
-    /// Commands under way that `Close` has to wait for.
-    commands_under_way: Cell<usize>,
-    commands_changed: Signal,
-    /// Jobs of commands that only read and are not answered yet.
-    reads_under_way: RefCell<HashMap<Ticket, TaskId>>,
+    tickets: Tickets,
+    cursors: Cursors,
     config: Config,
     following: Following,
     restoring: RefCell<Restoring>,
@@ -105,18 +94,6 @@ struct Shared {
 }
 
 impl Shared {
-    fn answer(&self, ticket: Ticket, result: Result<Answer>) {
-        self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
-        let bytes = result.as_ref().map_or(0, Answer::memory_bytes);
-        self.answers.borrow_mut().insert(ticket, (result, self.memory.share_of(bytes)));
-        self.completed.borrow_mut().push(ticket);
-    }
-
-    fn command_ended(&self) {
-        self.commands_under_way.set(self.commands_under_way.get() - 1);
-        self.commands_changed.raise();
-    }
-
     /// The storage, once it is open.
     async fn storage(&self, context: &Context) -> Result<Rc<Storage>> {
         loop {
@@ -142,7 +119,6 @@ pub struct Engine {
     manual_now: TimestampMs,
     /// Calls of `tick` that have not run to their end, with the instants they lead to.
     ticks: VecDeque<(Ticket, TimestampMs)>,
-    next_ticket: u32,
 }
 
 impl Engine {
@@ -172,32 +148,23 @@ impl Engine {
         let shared = Rc::new(Shared {
             phase: RefCell::new(Phase::Opening),
             phase_changed: Signal::default(),
-            unanswered: RefCell::default(),
-            answers: RefCell::default(),
-            memory: context.memory().clone(),
-            completed: RefCell::default(),
-            cursors: RefCell::default(),
-            ingests: RefCell::default(),
-            next_cursor: Cell::new(1),
-            commands_under_way: Cell::new(0),
-            commands_changed: Signal::default(),
-            reads_under_way: RefCell::default(),
+            tickets: Tickets::new(context.memory().clone()),
+            cursors: Cursors::default(),
             config: config.clone(),
             following: Following::new(options),
             restoring: RefCell::default(),
             queries: QueryLog::default(),
             surroundings: RefCell::new(Surroundings { zones: Rc::new(UtcOnly), stopwatch: Rc::new(StandingStill) }),
         });
-        let mut engine = Self {
+        let engine = Self {
             scheduler: Scheduler::new(context.clone()),
             context: context.clone(),
             shared: shared.clone(),
             clock: config.clock,
             manual_now: config.start_time,
             ticks: VecDeque::new(),
-            next_ticket: 1,
         };
-        let ticket = engine.new_ticket();
+        let ticket = engine.shared.tickets.give_out();
         engine.context.spawn(Lane::Query, async move {
             let result = follow::open(&context, &shared.following).await;
             if let Ok(storage) = &result
@@ -211,7 +178,7 @@ impl Engine {
             };
             shared.phase.replace(phase);
             shared.phase_changed.raise();
-            shared.answer(ticket, answer);
+            shared.tickets.answer(ticket, answer);
         });
         Ok((engine, ticket))
     }
@@ -230,7 +197,7 @@ impl Engine {
     pub fn set_epoch(&mut self, epoch: u32) {
         self.context.arrivals().set_epoch(epoch);
         // Far from the last number that there is.
-        self.shared.next_cursor.set(1 + epoch / 4);
+        self.shared.cursors.count_from(1 + epoch / 4);
     }
 
     /// Lets queries time the steps of their traces; at first each takes no time.
@@ -310,7 +277,7 @@ impl Engine {
                     self.spawn(move |storage, shared| execute::execute(storage, shared, command))
                 };
                 if only_reads {
-                    self.shared.reads_under_way.borrow_mut().insert(ticket, job);
+                    self.shared.tickets.note_read(ticket, job);
                 }
                 ticket
             }
@@ -320,11 +287,8 @@ impl Engine {
     /// Gives up a command that only reads: its job is dropped with all it holds, and nothing is found under the ticket any
     /// more. A command that changes something goes on, and so does one that has been answered. Tells whether it was given up.
     pub fn cancel(&mut self, ticket: Ticket) -> bool {
-        let Some(job) = self.shared.reads_under_way.borrow_mut().remove(&ticket) else { return false };
-        self.context.cancel(job);
-        self.shared.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
-        self.shared.command_ended();
-        true
+        let job = self.shared.tickets.give_up_read(ticket);
+        job.inspect(|job| self.context.cancel(*job)).is_some()
     }
 
     /// Manual clock: moves time on by `ms` and runs all that falls due, in order. Answered with `Done`.
@@ -342,7 +306,7 @@ impl Engine {
         let from = self.ticks.back().map_or(self.manual_now, |(_, target)| *target);
         let target = from.checked_add(ms).filter(|target| *target <= crate::time::MAX_TIMESTAMP_MS);
         let target = target.ok_or_else(|| Error::invalid(format!("{ms} ms from now lies behind the year 9999")))?;
-        let ticket = self.new_ticket();
+        let ticket = self.shared.tickets.give_out();
         self.ticks.push_back((ticket, target));
         Ok(ticket)
     }
@@ -367,11 +331,11 @@ impl Engine {
         self.shared.phase.replace(Phase::Failed(error.clone()));
         self.scheduler.clear();
         self.ticks.clear();
-        self.shared.cursors.borrow_mut().clear();
-        self.shared.ingests.borrow_mut().clear();
+        self.shared.cursors.end_exports();
+        self.shared.cursors.end_ingests();
         self.context.degraded(error, format!("the database has stopped: {error}"));
-        for ticket in self.shared.unanswered.take() {
-            self.shared.answer(ticket, Err(error.clone()));
+        for ticket in self.shared.tickets.take_unanswered() {
+            self.shared.tickets.answer(ticket, Err(error.clone()));
         }
     }
 
@@ -399,7 +363,7 @@ impl Engine {
                     self.ticks.pop_front();
                     // Jobs must see the new instant before anybody learns of it.
                     let settled = self.scheduler.pump(target, 0);
-                    self.shared.answer(ticket, Ok(Answer::Done));
+                    self.shared.tickets.answer(ticket, Ok(Answer::Done));
                     spent += settled.spent;
                 }
             }
@@ -428,12 +392,12 @@ impl Engine {
 
     /// Tickets that were answered since the last call.
     pub fn completed(&mut self) -> Vec<Ticket> {
-        self.shared.completed.take()
+        self.shared.tickets.take_completed()
     }
 
     /// Takes the answer to a ticket, once.
     pub fn take(&mut self, ticket: Ticket) -> Option<Result<Answer>> {
-        self.shared.answers.borrow_mut().remove(&ticket).map(|(result, _)| result)
+        self.shared.tickets.take(ticket)
     }
 
     /// Pumps until `ticket` is answered: for callers whose storage answers at once, such as tests and examples. A real
@@ -444,8 +408,7 @@ impl Engine {
     pub fn run(&mut self, ticket: Ticket) -> Result<Answer> {
         let mut idle_pumps = 0;
         loop {
-            if let Some(answer) = self.take(ticket) {
-                self.shared.completed.borrow_mut().retain(|completed| *completed != ticket);
+            if let Some(answer) = self.shared.tickets.take_untold(ticket) {
                 return answer;
             }
             let pumped = self.pump(self.now(), Units::MAX);
@@ -523,13 +486,6 @@ impl Engine {
 
     // ---- inside -------------------------------------------------------------------------------------------------------
 
-    fn new_ticket(&mut self) -> Ticket {
-        let ticket = Ticket(self.next_ticket);
-        self.next_ticket = self.next_ticket.wrapping_add(1).max(1);
-        self.shared.unanswered.borrow_mut().push(ticket);
-        ticket
-    }
-
     fn open_storage(&self) -> Result<Rc<Storage>> {
         match &*self.shared.phase.borrow() {
             Phase::Open(storage) => Ok(storage.clone()),
@@ -546,11 +502,11 @@ impl Engine {
     }
 
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {
-        let ticket = self.new_ticket();
+        let ticket = self.shared.tickets.give_out();
         let shared = self.shared.clone();
         self.context.spawn(Lane::Query, async move {
             storage.wait_for_room().await;
-            shared.answer(ticket, Ok(Answer::Done));
+            shared.tickets.answer(ticket, Ok(Answer::Done));
         });
         ticket
     }
@@ -558,15 +514,12 @@ impl Engine {
     /// Gives a new job one turn: where storage answers at once, a look into the index is over before the caller could wait.
     /// Behind many others it would not be its turn.
     fn try_at_once(&mut self, ticket: Ticket) -> Result<Option<Ticket>> {
-        if self.shared.commands_under_way.get() > MOST_TRIED_AT_ONCE {
+        if self.shared.tickets.under_way() > MOST_TRIED_AT_ONCE {
             return Ok(Some(ticket));
         }
         self.scheduler.pump(self.now(), 1);
-        match self.take(ticket) {
-            Some(answer) => {
-                self.shared.completed.borrow_mut().retain(|completed| *completed != ticket);
-                answer.map(|_| None)
-            }
+        match self.shared.tickets.take_untold(ticket) {
+            Some(answer) => answer.map(|_| None),
             None => Ok(Some(ticket)),
         }
     }
@@ -576,49 +529,42 @@ impl Engine {
     where
         F: Future<Output = Result<Answer>> + 'static,
     {
-        let ticket = self.new_ticket();
+        let ticket = self.shared.tickets.give_out();
         let (context, shared) = (self.context.clone(), self.shared.clone());
-        shared.commands_under_way.set(shared.commands_under_way.get() + 1);
+        shared.tickets.command_began();
         let job = self.context.spawn(Lane::Query, async move {
             let result = match shared.storage(&context).await {
                 Ok(storage) => command(storage, shared.clone()).await,
                 Err(error) => Err(error),
             };
-            shared.reads_under_way.borrow_mut().remove(&ticket);
-            shared.answer(ticket, result);
-            shared.command_ended();
+            shared.tickets.command_ended(ticket, result);
         });
         (ticket, job)
     }
 
     fn close(&mut self) -> Ticket {
-        let ticket = self.new_ticket();
+        let ticket = self.shared.tickets.give_out();
         let (context, shared) = (self.context.clone(), self.shared.clone());
         self.context.spawn(Lane::Query, async move {
             let storage = match shared.storage(&context).await {
                 Ok(storage) => storage,
                 Err(error) => {
                     return shared
+                        .tickets
                         .answer(ticket, if error.kind() == ErrorKind::Closed { Ok(Answer::Done) } else { Err(error) });
                 }
             };
             // New commands are refused from here on; those under way run to their end.
             shared.phase.replace(Phase::Closed);
             shared.phase_changed.raise();
-            loop {
-                let seen = shared.commands_changed.version();
-                if shared.commands_under_way.get() == 0 {
-                    break;
-                }
-                context.changed(&shared.commands_changed, seen).await;
-            }
-            shared.cursors.borrow_mut().clear();
+            shared.tickets.wait_for_others(&context, 0).await;
+            shared.cursors.end_exports();
             let result = storage.close().await;
-            shared.answer(ticket, result.map(|()| Answer::Done));
+            shared.tickets.answer(ticket, result.map(|()| Answer::Done));
         });
         // A tick that has not run yet would hold up nobody's close.
         for (tick, _) in std::mem::take(&mut self.ticks) {
-            self.shared.answer(tick, Err(closed()));
+            self.shared.tickets.answer(tick, Err(closed()));
         }
         ticket
     }

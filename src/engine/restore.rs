@@ -37,13 +37,7 @@ impl Shared {
 
     async fn begin(&self, storage: &Storage) -> Result<Restoration> {
         // Whoever has begun to write before ends first.
-        loop {
-            let seen = self.commands_changed.version();
-            if self.commands_under_way.get() <= 1 {
-                break;
-            }
-            storage.context().changed(&self.commands_changed, seen).await;
-        }
+        self.tickets.wait_for_others(storage.context(), 1).await;
         storage.check_empty()?;
         Restoration::begin(storage.context()).await
     }

@@ -104,26 +104,10 @@ pub(super) fn ingest_open(
     timestamp: TimestampMs,
     extra_labels: Vec<(String, String)>,
 ) -> u32 {
-    let id = next_id(shared);
+    let id = shared.cursors.next_number();
     let ingest = Ingest::new(id, format, compression, timestamp, extra_labels);
-    shared.ingests.borrow_mut().insert(id, ingest);
+    shared.cursors.put_ingest(id, ingest);
     id
-}
-
-fn next_id(shared: &Shared) -> u32 {
-    let id = shared.next_cursor.get();
-    shared.next_cursor.set(id + 1);
-    id
-}
-
-/// Taken out while it is used, so that no borrow lasts over an await.
-fn take_ingest(shared: &Shared, id: u32) -> Result<Ingest> {
-    let ingest = shared.ingests.borrow_mut().remove(&id);
-    ingest.ok_or_else(|| {
-        Error::invalid(format!(
-            "there is no body {id} on its way in; it has ended, or its last piece is not answered yet"
-        ))
-    })
 }
 
 /// Whether the same may succeed the next time.
@@ -133,24 +117,24 @@ fn may_pass(error: &Error) -> bool {
 
 /// Takes in the next piece of a body.
 pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: &[u8]) -> Result<()> {
-    let mut ingest = take_ingest(shared, id)?;
+    let mut ingest = shared.cursors.take_ingest(id)?;
     ingest.body.feed(bytes);
     let result = ingest.run(storage).await;
     if !ingest.is_broken && result.as_ref().map_or_else(may_pass, |()| true) {
-        shared.ingests.borrow_mut().insert(id, ingest);
+        shared.cursors.put_ingest(id, ingest);
     }
     result
 }
 
 /// Takes in the rest of a body, and says what became of all of it.
 pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> Result<TextIngested> {
-    let mut ingest = take_ingest(shared, id)?;
+    let mut ingest = shared.cursors.take_ingest(id)?;
     ingest.body.finish();
     match ingest.run(storage).await {
         Ok(()) => Ok(ingest.ingested),
         Err(error) => {
             if !ingest.is_broken && may_pass(&error) {
-                shared.ingests.borrow_mut().insert(id, ingest);
+                shared.cursors.put_ingest(id, ingest);
             }
             Err(error)
         }
@@ -170,28 +154,17 @@ pub(super) async fn export_open(
 
 /// Keeps an export for those who will ask for its pieces; returns its number.
 pub(super) fn keep_cursor(shared: &Shared, cursor: ExportCursor) -> u32 {
-    let id = next_id(shared);
-    put_cursor_back(shared, id, cursor);
+    let id = shared.cursors.next_number();
+    shared.cursors.put_export(id, cursor);
     id
-}
-
-/// Taken out while it is read, so that no borrow lasts over an await.
-pub(super) fn take_cursor(shared: &Shared, id: u32) -> Result<ExportCursor> {
-    let cursor = shared.cursors.borrow_mut().remove(&id);
-    cursor
-        .ok_or_else(|| Error::new(ErrorKind::NotFound, format!("there is no export {id}; it has ended or was closed")))
-}
-
-pub(super) fn put_cursor_back(shared: &Shared, id: u32, cursor: ExportCursor) {
-    shared.cursors.borrow_mut().insert(id, cursor);
 }
 
 /// The next piece of an export; none at its end.
 pub(super) async fn export_next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<Vec<u8>>> {
-    let mut cursor = take_cursor(shared, id)?;
+    let mut cursor = shared.cursors.take_export(id)?;
     let piece = cursor.next(storage).await;
     if !matches!(piece, Ok(None)) {
-        put_cursor_back(shared, id, cursor);
+        shared.cursors.put_export(id, cursor);
     }
     piece
 }
@@ -221,7 +194,7 @@ pub(super) async fn respond_to_import(
             extra_labels.push((name.to_owned(), value.to_owned()));
         }
         let compression = Compression::of_header(&request.content_encoding)?;
-        let mut ingest = Ingest::new(next_id(shared), format, compression, timestamp, extra_labels);
+        let mut ingest = Ingest::new(shared.cursors.next_number(), format, compression, timestamp, extra_labels);
         ingest.body.feed(&request.body);
         ingest.body.finish();
         ingest.run(storage).await?;
@@ -296,8 +269,8 @@ pub(super) async fn respond_to_export(
     match begun.await {
         Ok((_, None)) => Answer::Http(exported(export, Vec::new())),
         Ok((cursor, Some(first))) => {
-            let id = next_id(shared);
-            shared.cursors.borrow_mut().insert(id, cursor);
+            let id = shared.cursors.next_number();
+            shared.cursors.put_export(id, cursor);
             Answer::HttpBegun(exported(export, first), id)
         }
         Err(error) => Answer::Http(transfer_failed(request, &error)),

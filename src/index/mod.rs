@@ -4,6 +4,8 @@
 //! It consists of two tables of items, the *current* and the *previous* generation. New items go into the current one, and
 //! can be found about two seconds later, when they are durable as well.
 
+mod deletions;
+mod metric_ids;
 pub mod names;
 pub mod postings;
 pub mod register;
@@ -19,10 +21,13 @@ use crate::mergeset::block_header::BlockHeader;
 use crate::mergeset::table::{PartList, TableOptions, TableState};
 use crate::mergeset::{ItemsBlock, Part, Remover, Table};
 use crate::runtime::block_cache::BlockCacheStats;
-use crate::runtime::{Context, Lane, Signal};
+use crate::runtime::{Context, Lane};
 use bytes::Bytes;
+use deletions::Deletions;
+use metric_ids::MetricIds;
 use names::{NameCache, NameCacheState};
 use register::PendingNames;
+use rotate::Rotation;
 use serde::Serialize;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -112,24 +117,14 @@ pub struct Index {
     current: RefCell<Rc<Table>>,
     previous: RefCell<Rc<Table>>,
     remover: Rc<Remover>,
-    next_generation: Cell<u64>,
-    /// A generation that is stored, but did not become current: its rotation failed behind the commit.
-    unfinished_generation: Cell<Option<u64>>,
-    next_metric_id: Cell<u64>,
-    /// Ids below were there when the index was opened.
-    first_metric_id: u64,
-    series_found: Cell<Option<u64>>,
-    registered_series: Cell<u64>,
-    deleted: RefCell<Rc<U64Set>>,
-    /// Deleted series whose tombstones the storage has not taken yet.
-    unconfirmed_deletions: RefCell<U64Set>,
+    rotation: Rotation,
+    metric_ids: MetricIds,
+    deletions: Deletions,
     pending_names: RefCell<PendingNames>,
     names: RefCell<NameCache>,
     min_timestamp_for_composite: i64,
     generation: Cell<u64>,
     has_jobs: Cell<bool>,
-    is_stopping: Cell<bool>,
-    stop: Signal,
 }
 
 impl Index {
@@ -167,28 +162,20 @@ impl Index {
         let next_metric_id = greatest_id.checked_add(1).ok_or_else(|| {
             Error::corrupt("the index has a series with the greatest of all metric ids, so that no other can follow")
         })?;
-        let first_metric_id = next_metric_id.max(options.start_nanos);
         Ok(Rc::new(Self {
             context: context.clone(),
             dir,
             current: RefCell::new(current_table),
             previous: RefCell::new(previous_table),
             remover,
-            next_generation: Cell::new(current.wrapping_add(1).max(options.start_nanos)),
-            unfinished_generation: Cell::new(None),
-            next_metric_id: Cell::new(first_metric_id),
-            first_metric_id,
-            series_found: Cell::new(None),
-            registered_series: Cell::new(0),
-            deleted: RefCell::new(Rc::new(deleted)),
-            unconfirmed_deletions: RefCell::default(),
+            rotation: Rotation::new(current.wrapping_add(1).max(options.start_nanos)),
+            metric_ids: MetricIds::new(next_metric_id.max(options.start_nanos)),
+            deletions: Deletions::new(deleted),
             pending_names: RefCell::default(),
             names: RefCell::default(),
             min_timestamp_for_composite: options.min_timestamp_for_composite,
             generation: Cell::new(0),
             has_jobs: Cell::new(false),
-            is_stopping: Cell::new(false),
-            stop: Signal::default(),
             options,
         }))
     }
@@ -212,8 +199,7 @@ impl Index {
     /// # Errors
     /// What the storage says; the jobs end all the same.
     pub async fn shutdown(&self) -> Result<()> {
-        self.is_stopping.set(true);
-        self.stop.raise();
+        self.rotation.stop();
         let flushed = self.flush().await;
         for table in self.tables() {
             table.close();
@@ -269,7 +255,7 @@ impl Index {
 
     /// The series that were deleted, by metric id.
     pub fn deleted(&self) -> Rc<U64Set> {
-        self.deleted.borrow().clone()
+        self.deletions.all()
     }
 
     /// Deletes series for good: they are no longer found, and their samples are dropped when parts are merged. Durable when
@@ -280,14 +266,11 @@ impl Index {
     pub async fn delete_series(&self, metric_ids: &[u64]) -> Result<()> {
         if !metric_ids.is_empty() {
             self.current().add_items(|add| tombstones(metric_ids.iter().copied(), add))?;
-            let mut deleted = U64Set::clone(&self.deleted.borrow());
-            deleted.extend(metric_ids.iter().copied());
-            self.deleted.replace(Rc::new(deleted));
-            self.unconfirmed_deletions.borrow_mut().extend(metric_ids.iter().copied());
+            self.deletions.add(metric_ids);
             self.change_generation();
         }
         // A deletion that is asked for again finds nothing any more, and must not be confirmed before the first one is durable.
-        let unconfirmed: Vec<u64> = self.unconfirmed_deletions.borrow().iter().collect();
+        let unconfirmed = self.deletions.unconfirmed();
         if unconfirmed.is_empty() {
             return Ok(());
         }
@@ -298,9 +281,7 @@ impl Index {
             }
             flushed => flushed?,
         }
-        let mut still = U64Set::clone(&self.unconfirmed_deletions.borrow());
-        still.subtract(&unconfirmed.into_iter().collect());
-        self.unconfirmed_deletions.replace(still);
+        self.deletions.confirm(unconfirmed);
         Ok(())
     }
 
@@ -333,8 +314,8 @@ impl Index {
         IndexState {
             tables: tables.map(|(table, role)| GenerationState { role, table: table.state() }).collect(),
             pending_items: self.pending_items(),
-            series: self.series_found.get().map(|found| found + self.registered_series.get()),
-            deleted_series: self.deleted.borrow().len() as u64,
+            series: self.metric_ids.series(),
+            deleted_series: self.deletions.len(),
             names: self.names.borrow().state(),
             blocks: self.context.block_cache().stats(),
             next_rotation: self.next_rotation(),
@@ -380,13 +361,13 @@ impl Index {
     async fn count_series(self: Rc<Self>) {
         let mut ids = U64Set::new();
         for table in self.tables() {
-            match search::metric_ids_below(&table, self.first_metric_id).await {
+            match search::metric_ids_below(&table, self.metric_ids.first).await {
                 Ok(found) => ids.union(&found),
                 // Whoever searches there will be told.
                 Err(_) => return,
             }
         }
-        self.series_found.set(Some(ids.len() as u64));
+        self.metric_ids.found(ids.len() as u64);
     }
 }
 

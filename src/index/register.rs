@@ -45,7 +45,7 @@ impl Index {
     pub async fn tsid_by_name(&self, name: &MetricName) -> Result<Option<Tsid>> {
         let mut marshaled = Vec::new();
         name.marshal(&mut marshaled);
-        let is_alive = |tsid: &Tsid| !self.deleted.borrow().contains(tsid.metric_id);
+        let is_alive = |tsid: &Tsid| !self.deletions.contains(tsid.metric_id);
         let pending = self.pending_names.borrow().tsids.get(&marshaled).map(|pending| pending.0);
         if let Some(tsid) = pending.filter(is_alive) {
             return Ok(Some(tsid));
@@ -75,7 +75,7 @@ impl Index {
         search.seek(prefix).await?;
         while let Some(item) = search.item_with(prefix) {
             let tsid = schema::tsid_behind(item, prefix.len())?;
-            if !self.deleted.borrow().contains(tsid.metric_id) {
+            if !self.deletions.contains(tsid.metric_id) {
                 return Ok(Some(tsid));
             }
             search.next().await?;
@@ -96,18 +96,16 @@ impl Index {
                 marshaled.len()
             )));
         }
-        let metric_id = self.next_metric_id.get();
-        self.next_metric_id.set(metric_id.checked_add(1).ok_or_else(|| Error::corrupt("all metric ids are used up"))?);
-        let tsid = name.tsid(metric_id);
+        let tsid = name.tsid(self.metric_ids.take()?);
         self.add_series(name, &tsid, marshaled)?;
-        self.registered_series.set(self.registered_series.get() + 1);
+        self.metric_ids.count_new();
         self.context.emit(|| Event::SeriesRegistered { series: 1 });
         Ok(tsid)
     }
 
     /// Series that come from here on have greater ids than `greatest`, which another place knows of.
     pub fn skip_metric_ids(&self, greatest: u64) {
-        self.next_metric_id.set(self.next_metric_id.get().max(greatest.saturating_add(1)));
+        self.metric_ids.skip(greatest);
     }
 
     fn add_series(&self, name: &MetricName, tsid: &Tsid, marshaled: Vec<u8>) -> Result<()> {

@@ -4,9 +4,11 @@ use super::{CONVERTED_FILE, Index, generation_name, parse_generation};
 use crate::error::Result;
 use crate::fs::Change;
 use crate::mergeset::Table;
+use crate::runtime::Signal;
 use crate::time::{DAY_MS, HOUR_MS, MINUTE_MS, SECOND_MS, TimestampMs};
 use crate::trace::event::Event;
 use bytes::Bytes;
+use std::cell::Cell;
 use std::rc::Rc;
 
 /// How long behind a multiple of the retention generations change.
@@ -38,6 +40,39 @@ fn next_rotation_after(current_began: TimestampMs, now: TimestampMs, retention_m
     next_rotation(now.max(earliest), retention_ms)
 }
 
+/// Where the rotation stands.
+pub(super) struct Rotation {
+    next_generation: Cell<u64>,
+    /// A generation that is stored, but did not become current: its rotation failed behind the commit.
+    unfinished: Cell<Option<u64>>,
+    is_stopping: Cell<bool>,
+    stop: Signal,
+}
+
+impl Rotation {
+    pub(super) fn new(next_generation: u64) -> Self {
+        Self {
+            next_generation: Cell::new(next_generation),
+            unfinished: Cell::default(),
+            is_stopping: Cell::default(),
+            stop: Signal::default(),
+        }
+    }
+
+    /// The number of a new generation, which is greater than all before.
+    fn next_generation(&self, now_nanos: u64) -> u64 {
+        let generation = self.next_generation.get().max(now_nanos);
+        self.next_generation.set(generation.saturating_add(1));
+        generation
+    }
+
+    /// Lets the job end that rotates.
+    pub(super) fn stop(&self) {
+        self.is_stopping.set(true);
+        self.stop.raise();
+    }
+}
+
 impl Index {
     /// When the next generation begins.
     pub(super) fn next_rotation(&self) -> TimestampMs {
@@ -55,22 +90,21 @@ impl Index {
         // What waits belongs to the generation that was current; as the previous one it goes on flushing.
         self.current().make_searchable().await?;
         let now_nanos = u64::try_from(self.context.now()).unwrap_or(0).saturating_mul(1_000_000);
-        let generation = self.next_generation.get().max(now_nanos);
-        self.next_generation.set(generation.saturating_add(1));
+        let generation = self.rotation.next_generation(now_nanos);
         let dir = self.dir.join(&generation_name(generation));
         // A start takes the two newest generations for what they are and drops all others: one that never became current must
         // not push out one that holds series.
-        let unfinished = self.unfinished_generation.get().map(|unfinished| self.dir.join(&generation_name(unfinished)));
+        let unfinished = self.rotation.unfinished.get().map(|unfinished| self.dir.join(&generation_name(unfinished)));
         let mut changes: Vec<Change> = unfinished.into_iter().map(|path| Change::Remove { path }).collect();
         changes.push(Change::Put { file: dir.join(CONVERTED_FILE), bytes: Bytes::from_static(b"ok") });
         self.context.commit(changes).await?;
-        self.unfinished_generation.set(Some(generation));
+        self.rotation.unfinished.set(Some(generation));
         let table = Table::open(&self.context, dir, self.table_options(), self.remover.clone()).await?;
         if self.has_jobs.get() {
             table.start_jobs();
         }
         let (current, previous, dropped) = self.apply_rotation(table);
-        self.unfinished_generation.set(None);
+        self.rotation.unfinished.set(None);
         dropped.retire().await;
         let name = |table: &Table| table.dir().name().to_owned();
         let (current, previous, dropped) = (name(&current), name(&previous), name(&dropped));
@@ -93,12 +127,12 @@ impl Index {
         let mut due = next();
         let mut failures = 0;
         loop {
-            let seen = self.stop.version();
-            if self.is_stopping.get() {
+            let seen = self.rotation.stop.version();
+            if self.rotation.is_stopping.get() {
                 return;
             }
             if context.now() < due {
-                context.changed_or_until(&self.stop, seen, due).await;
+                context.changed_or_until(&self.rotation.stop, seen, due).await;
                 // The clock may have been far ahead and be set back.
                 due = due.min(next());
                 continue;

@@ -4,6 +4,7 @@ use super::signal::Signal;
 use crate::fs::OpId;
 use crate::time::TimestampMs;
 use serde::Serialize;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::Pin;
 
@@ -46,6 +47,33 @@ impl Lane {
             Self::BigMerge => 10,
             Self::Janitor => 5,
         }
+    }
+}
+
+/// What jobs note while they are polled, for the scheduler to read.
+#[derive(Default)]
+pub(super) struct Notes {
+    next_task: Cell<u64>,
+    /// Jobs that start in a later turn.
+    pub(super) spawned: RefCell<Vec<(TaskId, Lane, Job)>>,
+    /// Jobs to be dropped.
+    pub(super) cancelled: RefCell<Vec<TaskId>>,
+    /// What the job that is being polled waits for.
+    pub(super) waits: RefCell<Vec<Wait>>,
+    /// Units left in its turn.
+    pub(super) turn_units_left: Cell<i64>,
+}
+
+impl Notes {
+    pub(super) fn spawn(&self, lane: Lane, job: Job) -> TaskId {
+        let id = TaskId(self.next_task.get());
+        self.next_task.set(id.0 + 1);
+        self.spawned.borrow_mut().push((id, lane, job));
+        id
+    }
+
+    pub(super) fn wait(&self, wait: Wait) {
+        self.waits.borrow_mut().push(wait);
     }
 }
 

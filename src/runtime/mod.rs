@@ -2,10 +2,12 @@
 
 pub mod arrivals;
 pub mod block_cache;
+mod clock;
 pub mod context;
 pub mod health;
 pub mod job;
 pub mod join;
+mod mailbox;
 pub mod memory_budget;
 pub mod operation;
 pub mod room;

@@ -49,7 +49,7 @@ impl Context {
     /// # Errors
     /// `Quota` when data would eat into the head-room; what the storage says.
     pub fn append(&self, file: &FilePath, bytes: Bytes, purpose: Purpose) -> Done {
-        let room = &self.0.room;
+        let room = self.room();
         if purpose == Purpose::Data
             && let Err(refused) = room.check(bytes.len() as u64, file.as_str())
         {
@@ -64,7 +64,7 @@ impl Context {
         let mut removes = false;
         for change in &changes {
             match change {
-                Change::Put { bytes, .. } | Change::PutBriefly { bytes, .. } => self.0.room.written(bytes.len() as u64),
+                Change::Put { bytes, .. } | Change::PutBriefly { bytes, .. } => self.room().written(bytes.len() as u64),
                 Change::Remove { .. } => removes = true,
                 _ => {}
             }
@@ -79,12 +79,12 @@ impl Context {
     /// Takes down what became of a write.
     fn note(&self, result: &Result<Reply>, removes: bool) {
         match result {
-            Ok(_) if removes => self.0.room.removed(),
+            Ok(_) if removes => self.room().removed(),
             Ok(_) => {}
             Err(error) => {
-                self.0.health.storage_failed(error);
+                self.health().storage_failed(error);
                 if error.kind() == ErrorKind::Quota {
-                    self.0.room.falls_short();
+                    self.room().falls_short();
                 }
             }
         }
@@ -100,10 +100,7 @@ impl Context {
 
     #[inline(never)]
     fn operation(&self, request: Request) -> Operation {
-        let op = OpId(self.0.next_op.get());
-        self.0.next_op.set(op.0 + 1);
-        self.0.in_flight.borrow_mut().insert(op);
-        self.0.fs.borrow_mut().submit(op, request);
+        let op = self.0.mailbox.submit(request);
         // Memory answers at once, so that a job over it never suspends for storage.
         self.collect_completions();
         Operation { context: self.clone(), op, finished: false }
@@ -201,14 +198,13 @@ impl Future for Operation {
 impl Operation {
     #[inline(never)]
     fn poll_reply(&mut self) -> Poll<Result<Reply>> {
-        let result = self.context.0.completed.borrow_mut().remove(&self.op);
-        match result {
+        match self.context.0.mailbox.take(self.op) {
             Some(result) => {
                 self.finished = true;
                 Poll::Ready(result)
             }
             None => {
-                self.context.0.waits.borrow_mut().push(Wait::Op(self.op));
+                self.context.0.notes.wait(Wait::Op(self.op));
                 Poll::Pending
             }
         }
@@ -219,8 +215,7 @@ impl Drop for Operation {
     #[inline(never)]
     fn drop(&mut self) {
         if !self.finished {
-            self.context.0.in_flight.borrow_mut().remove(&self.op);
-            self.context.0.completed.borrow_mut().remove(&self.op);
+            self.context.0.mailbox.forget(self.op);
         }
     }
 }

@@ -67,7 +67,7 @@ impl Scheduler {
     /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump. A jump
     /// ahead lets all that fell due run, once; a step back delays nothing by more than the time to the next pump.
     pub fn pump(&mut self, now: TimestampMs, budget: Units) -> Pumped {
-        self.context.set_now(now);
+        self.context.0.clock.set(now);
         self.context.collect_completions();
         self.admit();
         let mut total_spent: Units = 0;
@@ -95,7 +95,7 @@ impl Scheduler {
             Wait::Until(deadline) => Some(*deadline),
             _ => None,
         });
-        deadlines.min().map(|deadline| self.context.due(deadline))
+        deadlines.min().map(|deadline| self.context.0.clock.due(deadline))
     }
 
     /// Whether a job could go on at once.
@@ -127,10 +127,10 @@ impl Scheduler {
 
     /// Takes in spawned jobs and drops cancelled ones.
     fn admit(&mut self) {
-        for (id, lane, job) in self.context.0.spawned.take() {
+        for (id, lane, job) in self.context.0.notes.spawned.take() {
             self.tasks.insert(id, Task { lane, job, waits: vec![Wait::Turn], turn_units_left: TURN_UNITS, polls: 0 });
         }
-        for id in self.context.0.cancelled.take() {
+        for id in self.context.0.notes.cancelled.take() {
             self.tasks.remove(&id);
         }
     }
@@ -166,25 +166,25 @@ impl Scheduler {
     /// Polls one job once; returns the units it spent.
     fn turn(&mut self, id: TaskId) -> i64 {
         let Some(task) = self.tasks.get_mut(&id) else { return 0 };
-        let shared = &self.context.0;
+        let notes = &self.context.0.notes;
         if task.turn_units_left <= 0 {
             task.turn_units_left = TURN_UNITS;
         }
-        shared.turn_units_left.set(task.turn_units_left);
-        debug_assert!(shared.waits.borrow().is_empty(), "a leaf future was polled outside of a job");
+        notes.turn_units_left.set(task.turn_units_left);
+        debug_assert!(notes.waits.borrow().is_empty(), "a leaf future was polled outside of a job");
         task.polls += 1;
         let outcome = task.job.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
-        let spent = task.turn_units_left - shared.turn_units_left.get();
+        let spent = task.turn_units_left - notes.turn_units_left.get();
         task.turn_units_left -= spent;
         let lane = task.lane as usize;
         match outcome {
             Poll::Ready(()) => {
-                shared.waits.borrow_mut().clear();
+                notes.waits.borrow_mut().clear();
                 self.tasks.remove(&id);
             }
             Poll::Pending => {
                 task.waits.clear();
-                task.waits.append(&mut shared.waits.borrow_mut());
+                task.waits.append(&mut notes.waits.borrow_mut());
                 debug_assert!(!task.waits.is_empty(), "a job waits for nothing and would sleep for ever");
             }
         }

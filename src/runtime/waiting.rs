@@ -13,8 +13,8 @@ impl Context {
     /// is used up. Long work calls it at least every few thousand units, since no slice on the calling thread may last
     /// longer than 8 ms.
     pub fn spend(&self, units: Units) -> Spend<'_> {
-        let left = self.0.turn_units_left.get() - units as i64;
-        self.0.turn_units_left.set(left);
+        let left = self.0.notes.turn_units_left.get() - units as i64;
+        self.0.notes.turn_units_left.set(left);
         Spend { context: self, is_turn_over: left <= 0 }
     }
 
@@ -36,7 +36,7 @@ impl Context {
     /// Waits until `deadline`, or until one of the signals, three at the most, has been raised since its count was read; the end of
     /// time is no deadline.
     pub fn first_of<'a>(&'a self, signals: &[(&'a Signal, u64)], deadline: TimestampMs) -> Changed<'a> {
-        let deadline = (deadline != TimestampMs::MAX).then(|| self.steady(deadline));
+        let deadline = (deadline != TimestampMs::MAX).then(|| self.0.clock.steady(deadline));
         Changed { context: self, signals: std::array::from_fn(|at| signals.get(at).copied()), deadline }
     }
 }
@@ -63,7 +63,7 @@ impl Future for Spend<'_> {
 impl Context {
     #[inline(never)]
     fn end_turn(&self) -> Poll<()> {
-        self.0.waits.borrow_mut().push(Wait::Turn);
+        self.0.notes.wait(Wait::Turn);
         Poll::Pending
     }
 }
@@ -84,10 +84,10 @@ impl Future for Changed<'_> {
     fn poll(self: Pin<&mut Self>, _: &mut std::task::Context<'_>) -> Poll<()> {
         let signals = || self.signals.iter().flatten();
         let has_changed = signals().any(|(signal, seen)| signal.version() != *seen);
-        if has_changed || self.deadline.is_some_and(|deadline| self.context.0.steady_now.get() >= deadline) {
+        if has_changed || self.deadline.is_some_and(|deadline| self.context.0.clock.has_reached(deadline)) {
             return Poll::Ready(());
         }
-        let mut waits = self.context.0.waits.borrow_mut();
+        let mut waits = self.context.0.notes.waits.borrow_mut();
         waits.extend(signals().map(|(signal, seen)| Wait::Signal((*signal).clone(), *seen)));
         waits.extend(self.deadline.map(Wait::Until));
         Poll::Pending

@@ -1,0 +1,126 @@
+//! Which commands are under way, and what became of those that have ended.
+
+use super::answer::Answer;
+use super::command::Ticket;
+use crate::error::Result;
+use crate::runtime::{Context, MemoryBudget, MemoryShare, Signal, TaskId};
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+
+/// The tickets that were given out.
+pub(super) struct Tickets {
+    next: Cell<u32>,
+    /// Tickets without an answer, in the order in which they were given out.
+    unanswered: RefCell<Vec<Ticket>>,
+    /// With the memory they take until somebody takes them.
+    answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
+    memory: MemoryBudget,
+    /// Answered, and not told yet.
+    completed: RefCell<Vec<Ticket>>,
+    /// Commands that `Close` has to wait for.
+    under_way: Cell<usize>,
+    changed: Signal,
+    /// Jobs of commands that only read and are not answered yet.
+    reads: RefCell<HashMap<Ticket, TaskId>>,
+}
+
+impl Tickets {
+    pub(super) fn new(memory: MemoryBudget) -> Self {
+        Self {
+            next: Cell::new(1),
+            unanswered: RefCell::default(),
+            answers: RefCell::default(),
+            memory,
+            completed: RefCell::default(),
+            under_way: Cell::new(0),
+            changed: Signal::default(),
+            reads: RefCell::default(),
+        }
+    }
+
+    pub(super) fn give_out(&self) -> Ticket {
+        let ticket = Ticket(self.next.get());
+        self.next.set(ticket.0.wrapping_add(1).max(1));
+        self.unanswered.borrow_mut().push(ticket);
+        ticket
+    }
+
+    pub(super) fn answer(&self, ticket: Ticket, result: Result<Answer>) {
+        self.forget(ticket);
+        let bytes = result.as_ref().map_or(0, Answer::memory_bytes);
+        self.answers.borrow_mut().insert(ticket, (result, self.memory.share_of(bytes)));
+        self.completed.borrow_mut().push(ticket);
+    }
+
+    /// It will have no answer.
+    fn forget(&self, ticket: Ticket) {
+        self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
+    }
+
+    /// All that have no answer; the caller gives them one.
+    pub(super) fn take_unanswered(&self) -> Vec<Ticket> {
+        self.unanswered.take()
+    }
+
+    /// Takes the answer to a ticket, once.
+    pub(super) fn take(&self, ticket: Ticket) -> Option<Result<Answer>> {
+        self.answers.borrow_mut().remove(&ticket).map(|(result, _)| result)
+    }
+
+    /// Takes the answer to a ticket that nobody is to be told of.
+    pub(super) fn take_untold(&self, ticket: Ticket) -> Option<Result<Answer>> {
+        let answer = self.take(ticket)?;
+        self.completed.borrow_mut().retain(|completed| *completed != ticket);
+        Some(answer)
+    }
+
+    /// Those that were answered since the last call.
+    pub(super) fn take_completed(&self) -> Vec<Ticket> {
+        self.completed.take()
+    }
+
+    // ---- commands under way ---------------------------------------------------------------------
+
+    pub(super) fn under_way(&self) -> usize {
+        self.under_way.get()
+    }
+
+    pub(super) fn command_began(&self) {
+        self.under_way.set(self.under_way.get() + 1);
+    }
+
+    pub(super) fn command_ended(&self, ticket: Ticket, result: Result<Answer>) {
+        self.reads.borrow_mut().remove(&ticket);
+        self.answer(ticket, result);
+        self.one_less();
+    }
+
+    fn one_less(&self) {
+        self.under_way.set(self.under_way.get() - 1);
+        self.changed.raise();
+    }
+
+    /// A command that only reads may be given up.
+    pub(super) fn note_read(&self, ticket: Ticket, job: TaskId) {
+        self.reads.borrow_mut().insert(ticket, job);
+    }
+
+    /// Gives a read up, and returns its job; nothing for a command that changes something or has been answered.
+    pub(super) fn give_up_read(&self, ticket: Ticket) -> Option<TaskId> {
+        let job = self.reads.borrow_mut().remove(&ticket)?;
+        self.forget(ticket);
+        self.one_less();
+        Some(job)
+    }
+
+    /// Waits until no more commands than these are under way.
+    pub(super) async fn wait_for_others(&self, context: &Context, most: usize) {
+        loop {
+            let seen = self.changed.version();
+            if self.under_way.get() <= most {
+                return;
+            }
+            context.changed(&self.changed, seen).await;
+        }
+    }
+}
