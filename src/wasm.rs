@@ -25,6 +25,7 @@ use wasm_bindgen::prelude::*;
 
 mod answer;
 mod archive;
+mod json;
 mod options;
 mod query;
 mod request;
@@ -402,7 +403,7 @@ impl EnginePort {
 
     /// The engine's state.
     pub fn inspect(&self) -> std::result::Result<JsValue, JsValue> {
-        answer::json(&self.engine.inspect()).map_err(thrown)
+        json::json(&self.engine.inspect()).map_err(thrown)
     }
 
     /// What should be said to the people behind the page, once each; nothing when there is nothing more.
@@ -418,7 +419,7 @@ impl EnginePort {
 
     /// The events since the last call, as an array.
     pub fn events(&mut self) -> std::result::Result<JsValue, JsValue> {
-        answer::json(&self.engine.events()).map_err(thrown)
+        json::json(&self.engine.events()).map_err(thrown)
     }
 }
 

@@ -76,7 +76,7 @@ pub(super) async fn respond(
         ApiRoute::LabelValues { name } => request.label_values(name).await,
         ApiRoute::SeriesCount => request.series_count().await,
         ApiRoute::DeleteSeries if shared.config.read_only => {
-            return api::failed(&super::follow::read_only(&shared.config));
+            return api::failed(&shared.config.read_only_error());
         }
         ApiRoute::DeleteSeries => {
             if let Err(error) = shared.check_not_restoring() {

@@ -1,6 +1,6 @@
 //! The knobs of one database.
 
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::dialect::Dialect;
 use crate::time::{DAY_MS, TimestampMs};
 use serde::{Serialize, Serializer};
@@ -101,6 +101,17 @@ impl fmt::Debug for AuthKeys {
 }
 
 impl Config {
+    /// Why a reader can't do something.
+    pub(super) fn read_only_error(&self) -> Error {
+        let message = match self.origin {
+            Some(_) => "the snapshot is open to be looked at, where it lies; to write, restore() it into a database",
+            None => {
+                "the database is opened for reading only, since another tab holds it; close that one, then open it again here"
+            }
+        };
+        Error::new(ErrorKind::Locked, message)
+    }
+
     /// Defaults: a year of retention, no de-duplication, 64 MiB of caches, the wall clock, the server's rhythm.
     pub fn new(start_time: TimestampMs) -> Self {
         Self {

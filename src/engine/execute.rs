@@ -1,7 +1,6 @@
 //! Carries out one command against the open storage.
 
 use super::answer::{BlockRecord, HeaderRecord, IndexBlockRecord, PartRecord, text_labels};
-use super::follow::read_only;
 use super::selection::{selected, selected_or_all};
 use super::{Answer, Command, SeriesData, Shared, SnapshotFile, push, query_log, transfer};
 use crate::archive::Layout;
@@ -245,7 +244,7 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         Err(response) => return Answer::Http(response),
     };
     if shared.config.read_only && !matches!(route, Route::SnapshotList | Route::Export { .. }) {
-        return Answer::Http(route::failed(&route, &read_only(&shared.config)));
+        return Answer::Http(route::failed(&route, &shared.config.read_only_error()));
     }
     if !matches!(route, Route::SnapshotList)
         && let Err(error) = shared.check_not_restoring()

@@ -4,7 +4,7 @@
 //! then and takes the place of the one before, which lives on with the searches that have begun in it. Such a search may miss a
 //! file that the writer has removed; it is carried out again from the start, in the storage of that instant.
 
-use super::{Answer, Clock, Command, Config, Engine, Phase, Shared, Ticket, execute};
+use super::{Answer, Clock, Command, Engine, Phase, Shared, Ticket, execute};
 use crate::error::{Error, ErrorKind, Result};
 use crate::runtime::{Context, Lane, TaskId, Turnstile};
 use crate::storage::{Storage, StorageOptions};
@@ -44,17 +44,6 @@ pub(super) async fn open(context: &Context, following: &Following) -> Result<Rc<
         }
     }
     Storage::open(context, following.options.clone()).await
-}
-
-/// Why a reader can't do something.
-pub(super) fn read_only(config: &Config) -> Error {
-    if config.origin.is_some() {
-        let message = "the snapshot is open to be looked at, where it lies; to write, restore() it into a database";
-        return Error::new(ErrorKind::Locked, message);
-    }
-    let message =
-        "the database is opened for reading only, since another tab holds it; close that one, then open it again here";
-    Error::new(ErrorKind::Locked, message)
 }
 
 /// Whether a command changes something.
@@ -176,7 +165,7 @@ impl Engine {
     pub(super) fn send_to_reader(&mut self, command: Command) -> (Ticket, TaskId) {
         self.spawn(move |storage, shared| async move {
             if changes_something(&command) {
-                return Err(read_only(&shared.config));
+                return Err(shared.config.read_only_error());
             }
             shared.read(storage, command).await
         })

@@ -498,7 +498,7 @@ impl Engine {
     fn open_for_writing(&self) -> Result<Rc<Storage>> {
         let storage = self.open_storage()?;
         self.shared.check_not_restoring()?;
-        if self.shared.config.read_only { Err(follow::read_only(&self.shared.config)) } else { Ok(storage) }
+        if self.shared.config.read_only { Err(self.shared.config.read_only_error()) } else { Ok(storage) }
     }
 
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {

@@ -55,6 +55,11 @@ pub struct HttpResponse {
 }
 
 impl HttpResponse {
+    /// What the server answers to a request that it can't use.
+    pub(crate) fn bad_request(request: &HttpRequest, text: &str) -> Self {
+        Self::new(400, TEXT, format!("remoteAddr: \"in-process\"; requestURI: {}; {text}", request.uri))
+    }
+
     /// A reply with no header but the type of its body.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
         Self { status, content_type, headers: &[], body: body.into() }

@@ -93,7 +93,8 @@ impl Route {
                 keys.force_merge,
             ),
             _ => {
-                let refused = bad_request(request, &format!("unsupported path requested: {}", quote(&path)));
+                let refused =
+                    HttpResponse::bad_request(request, &format!("unsupported path requested: {}", quote(&path)));
                 // Clients of Prometheus tell from 404 that a server does not have a path.
                 let status = if inner.starts_with("/api/v1/") { 404 } else { refused.status };
                 return Err(HttpResponse { status, ..refused });
@@ -106,7 +107,7 @@ impl Route {
         if !key.is_empty() && given != key {
             let text =
                 format!("invalid authKey {}. It must match the value from -{flag} command line flag", quote(&given));
-            return Err(bad_request(request, &text));
+            return Err(HttpResponse::bad_request(request, &text));
         }
         Ok(route)
     }
@@ -158,11 +159,6 @@ pub fn failed(route: &Route, error: &Error) -> HttpResponse {
 
 fn json(status: u16, body: String) -> HttpResponse {
     HttpResponse::new(status, JSON, body)
-}
-
-pub(super) fn bad_request(request: &HttpRequest, text: &str) -> HttpResponse {
-    let body = format!("remoteAddr: \"in-process\"; requestURI: {}; {text}", request.uri);
-    HttpResponse::new(400, TEXT, body)
 }
 
 /// Quotes as the server does for the characters that occur.

@@ -131,7 +131,7 @@ fn partial_success(rejected: u64, reason: &str) -> Vec<u8> {
 pub fn transfer_failed(request: &HttpRequest, error: &Error) -> HttpResponse {
     match error.kind() {
         ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Limit => {
-            super::route::bad_request(request, error.message())
+            HttpResponse::bad_request(request, error.message())
         }
         // A sender tries again.
         _ => HttpResponse::new(503, TEXT, error.message()),

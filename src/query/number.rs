@@ -26,6 +26,24 @@ pub fn short(value: f64) -> String {
     format!("{digits}e{sign}{:02}", exponent.abs())
 }
 
+/// The shortest digits, with an exponent below 1e-4 and from 1e21 on.
+pub fn printed(value: f64) -> String {
+    let size = value.abs();
+    match value {
+        value if value.is_nan() => "NaN".into(),
+        value if value.is_infinite() => if value > 0.0 { "+Inf" } else { "-Inf" }.into(),
+        value if size != 0.0 && !(1e-4..1e21).contains(&size) => with_exponent(&format!("{value:e}")),
+        value => value.to_string(),
+    }
+}
+
+/// Rust's exponent as the servers write it: with a sign, and two digits at least.
+pub fn with_exponent(text: &str) -> String {
+    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
+    format!("{digits}e{sign}{exponent:0>2}")
+}
+
 /// Reads a number as it stands in a label such as `le`. Nothing else than a whole number text is read.
 pub fn parse(text: &str) -> Option<f64> {
     text.parse().ok()

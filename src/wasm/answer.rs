@@ -1,15 +1,14 @@
 //! Answers and records on their way to JavaScript.
 
+use super::json::{json, json_text};
 use super::query;
 use crate::engine::{Answer, Labels, PushPiece};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::Result;
 use crate::http::HttpResponse;
 use crate::time::TimeRange;
-use js_sys::{Array, BigInt64Array, Float64Array, JSON, Uint8Array};
+use js_sys::{Array, BigInt64Array, Float64Array, Uint8Array};
 use serde::Serialize;
 use serde::ser::Serializer;
-use serde_json::ser::{CompactFormatter, Formatter};
-use std::io::{self, Write};
 use wasm_bindgen::prelude::*;
 
 /// An answer as JavaScript gets it; label sets stay text, for whoever reads them in the end.
@@ -70,51 +69,9 @@ fn http(HttpResponse { status, content_type, headers, body }: &HttpResponse, res
     Array::of4(&(*status).into(), &headers, &Uint8Array::from(&body[..]).into(), &rest).into()
 }
 
-/// A record as the object it stands for. Integers become numbers; one that JavaScript's numbers do not hold exactly becomes its
-/// decimal text.
-pub(super) fn json(record: &impl Serialize) -> Result<JsValue> {
-    JSON::parse(&json_text(record)?).map_err(|error| unwritable(format!("{error:?}")))
-}
-
 /// Label sets as the JSON text of an array of objects, whose keys may be called anything.
 pub(super) fn text_of_labels<'a>(sets: impl Iterator<Item = &'a Labels>) -> Result<String> {
     json_text(&sets.map(LabelSet).collect::<Vec<_>>())
-}
-
-pub(super) fn json_text(record: &impl Serialize) -> Result<String> {
-    let mut text = Vec::new();
-    record
-        .serialize(&mut serde_json::Serializer::with_formatter(&mut text, ExactNumbers))
-        .map_err(|error| unwritable(error.to_string()))?;
-    String::from_utf8(text).map_err(|error| unwritable(error.to_string()))
-}
-
-/// The largest integer up to which JavaScript's numbers hold every one.
-const MAX_SAFE_INTEGER: u64 = (1 << 53) - 1;
-
-/// Writes integers so that `JSON.parse` loses no digit of them.
-struct ExactNumbers;
-
-impl Formatter for ExactNumbers {
-    fn write_u64<W: Write + ?Sized>(&mut self, writer: &mut W, value: u64) -> io::Result<()> {
-        if value <= MAX_SAFE_INTEGER {
-            CompactFormatter.write_u64(writer, value)
-        } else {
-            write!(writer, "\"{value}\"")
-        }
-    }
-
-    fn write_i64<W: Write + ?Sized>(&mut self, writer: &mut W, value: i64) -> io::Result<()> {
-        if value.unsigned_abs() <= MAX_SAFE_INTEGER {
-            CompactFormatter.write_i64(writer, value)
-        } else {
-            write!(writer, "\"{value}\"")
-        }
-    }
-}
-
-fn unwritable(what: String) -> Error {
-    Error::new(ErrorKind::Internal, format!("a record cannot be written as JSON: {what}"))
 }
 
 struct LabelSet<'a>(&'a Labels);

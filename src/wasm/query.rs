@@ -1,7 +1,7 @@
 //! Queries and their answers on the way between JavaScript and the engine: what names things goes as one JSON text, all numbers go in
 //! one column.
 
-use super::answer;
+use super::json::json_text;
 use crate::error::{Error, Result};
 use crate::executor::envelope::EnvelopeRow;
 use crate::executor::{
@@ -228,6 +228,6 @@ fn put_samples<'a>(series: &'a [RawSeries], names: &mut Vec<SeriesNames<'a>>, nu
 }
 
 fn named(names: &impl Serialize, numbers: &[f64]) -> Result<JsValue> {
-    let names: JsValue = answer::json_text(names)?.into();
+    let names: JsValue = json_text(names)?.into();
     Ok(Array::of2(&names, &Float64Array::from(numbers)).into())
 }

@@ -10,14 +10,10 @@ use std::path::{Path, PathBuf};
 
 /// Imports inside a room that close a circle between siblings. No others may come.
 const PIECES: &[(&str, &str)] = &[
-    ("engine/follow.rs", "engine/execute.rs"),
     ("executor/rolling.rs", "executor/run.rs"),
-    ("http/transfer.rs", "http/route.rs"),
     ("query/language/parser.rs", "query/language/template.rs"),
     ("query/language/selector.rs", "query/language/parser.rs"),
     ("query/language/selector.rs", "query/language/template.rs"),
-    ("query/rollup/found.rs", "query/rollup/call.rs"),
-    ("wasm/query.rs", "wasm/answer.rs"),
 ];
 
 /// What each file imports.

@@ -11,6 +11,7 @@ use crate::encoding::decimal::{are_finite, is_stale_nan};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::counter::remove_resets;
 use crate::query::dialect::Dialect;
+use crate::query::number;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
 use std::rc::Rc;
@@ -165,7 +166,7 @@ impl RollupCall {
             }
             Kernel::Quantiles => {
                 kernels = vec![Kernel::Quantile; parameters.len()];
-                let value = |phi: &Parameter| super::found::printed(phi.at(0)).into();
+                let value = |phi: &Parameter| number::printed(phi.at(0)).into();
                 labels = parameters
                     .iter()
                     .map(|phi| Some(Label { name: texts[0].as_str().into(), value: value(phi) }))

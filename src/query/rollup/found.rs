@@ -2,6 +2,7 @@
 
 use super::call::{Label, RollupCall, Scratch};
 use super::table::Kernel;
+use crate::query::number::{printed, with_exponent};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -94,25 +95,8 @@ fn bucket_name(bucket: usize) -> String {
     }
 }
 
-fn with_exponent(text: &str) -> String {
-    let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
-    let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{digits}e{sign}{exponent:0>2}")
-}
-
 fn short(value: f64) -> String {
     with_exponent(&format!("{value:.3e}"))
-}
-
-/// A number as labels show it: an exponent below 1e-4 and from 1e21 on.
-pub(super) fn printed(value: f64) -> String {
-    let size = value.abs();
-    match value {
-        value if value.is_nan() => "NaN".into(),
-        value if value.is_infinite() => if value > 0.0 { "+Inf" } else { "-Inf" }.into(),
-        value if size != 0.0 && !(1e-4..1e21).contains(&size) => with_exponent(&format!("{value:e}")),
-        value => value.to_string(),
-    }
 }
 
 impl RollupCall {
