@@ -162,6 +162,20 @@ export function breakPut(number) {
   };
   return () => (IDBObjectStore.prototype.put = put);
 }
+/** Stores no `Blob`, as in WebKit's private windows: the request fails, later on. The answer takes it back. */
+export function refuseBlobs() {
+  const { put } = IDBObjectStore.prototype;
+  IDBObjectStore.prototype.put = function (value, key) {
+    if (value instanceof Blob) {
+      const message = "Error preparing Blob/File data to be stored in object store";
+      Object.defineProperty(this.transaction, "error", { value: new DOMException(message, "UnknownError"), configurable: true });
+      const { transaction } = this;
+      queueMicrotask(() => transaction.abort());
+    }
+    return put.call(this, value, key);
+  };
+  return () => (IDBObjectStore.prototype.put = put);
+}
 export async function call(end) {
   await end();
 }
@@ -181,6 +195,8 @@ extern "C" {
     fn fill(error: &str, message: &str, until_removed: bool) -> JsValue;
     #[wasm_bindgen(js_name = breakPut)]
     fn break_put(number: u32) -> JsValue;
+    #[wasm_bindgen(js_name = refuseBlobs)]
+    fn refuse_blobs() -> JsValue;
     async fn call(end: &JsValue);
 }
 
@@ -701,6 +717,20 @@ async fn what_can_not_be_put_together_changes_nothing() {
     assert_eq!(driver.list("", &NextTurn).await, format!("f:{} small:1", whole.len()));
     assert!(driver.read("f", 0..whole.len() as u64, &NextTurn).await.unwrap() == whole);
     assert_eq!(meta("broken", "commits").await.as_f64(), Some(2.0));
+}
+
+#[wasm_bindgen_test]
+async fn a_browser_that_stores_no_blob_gets_arrays() {
+    let mut driver = open_new("no blobs").await;
+    let whole = pattern(9 * CHUNK_BYTES + BLOB_BYTES, 1);
+    let back = refuse_blobs();
+    driver.append("tmp/f", &whole, &NextTurn).await.unwrap();
+    driver.commit(vec![publish("tmp/f", "f")], &NextTurn).await.unwrap();
+    drop(driver);
+    let mut driver = open("no blobs").await;
+    call(&back).await;
+    let range = 1_000..whole.len() as u64;
+    assert!(driver.read("f", range, &NextTurn).await.unwrap() == whole[1_000..]);
 }
 
 #[wasm_bindgen_test]

@@ -54,9 +54,9 @@ pub(super) fn chunk_key(inode: InodeId, index: f64) -> JsValue {
 }
 
 /// What is stored of a chunk. The browser gets a copy: it keeps the bytes longer than this memory stays where it is.
-pub(super) fn chunk_value(bytes: &[u8]) -> std::result::Result<JsValue, JsValue> {
+pub(super) fn chunk_value(bytes: &[u8], keeps_blobs: bool) -> std::result::Result<JsValue, JsValue> {
     let copy = Uint8Array::from(bytes);
-    if bytes.len() < BLOB_BYTES {
+    if bytes.len() < BLOB_BYTES || !keeps_blobs {
         return Ok(copy.into());
     }
     Blob::new_with_u8_array_sequence(&Array::of1(&copy)).map(JsValue::from)

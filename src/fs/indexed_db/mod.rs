@@ -115,6 +115,7 @@ impl IndexedDbFileSystem {
                 connection: Some(connection(db, me)),
                 is_reopening: false,
                 is_leaving: false,
+                keeps_blobs: true,
                 watch: None,
                 rounds_in_vain: 0,
                 closed: None,

@@ -34,6 +34,8 @@ pub(super) struct State {
     pub(super) is_reopening: bool,
     /// The page goes away: no transaction waits for another turn.
     pub(super) is_leaving: bool,
+    /// Whether the browser stores a `Blob`. WebKit's private windows don't.
+    pub(super) keeps_blobs: bool,
     /// Somebody looks from time to time whether the browser gets on.
     pub(super) watch: Option<Timer>,
     /// How often in a row there was no new connection, for all pauses and attempts.
@@ -199,6 +201,9 @@ impl State {
     pub(super) fn fail_operation(&mut self, at: usize, trouble: Trouble) {
         if matches!(trouble, Trouble::Stalled) {
             self.trouble(Trouble::Stalled.into());
+        }
+        if trouble.is_about_blobs() {
+            self.keeps_blobs = false;
         }
         let pending = &mut self.pending[at];
         if trouble.is_loss() && pending.failures < MAX_FAILURES {

@@ -41,6 +41,13 @@ impl Trouble {
         }
     }
 
+    /// Whether the browser could not store a `Blob`.
+    pub(super) fn is_about_blobs(&self) -> bool {
+        // One that is stored and can't be read is a `NotReadableError`.
+        let is_refusal = |name: &str| matches!(name, "UnknownError" | "DataCloneError");
+        matches!(self, Self::Refused(thrown) if is_refusal(&name_of(thrown)) && Self::describe(thrown).contains("Blob"))
+    }
+
     /// Whether there is no database of this name, which does not come back.
     pub(super) fn is_absence(&self) -> bool {
         matches!(self, Self::Failed(error) if error.kind() == ErrorKind::NotFound)

@@ -31,8 +31,8 @@ impl State {
         }
         let mut index = before.chunks;
         let mut put = |chunk: &[u8]| {
-            let put =
-                chunk_value(chunk).map(|value| writes.push(Write::put(CHUNKS, chunk_key(inode, index as f64), value)));
+            let put = chunk_value(chunk, self.keeps_blobs)
+                .map(|value| writes.push(Write::put(CHUNKS, chunk_key(inode, index as f64), value)));
             index += 1;
             put
         };
@@ -89,7 +89,11 @@ impl State {
                 (None, None) => continue,
             };
             for (index, chunk) in content.chunks(CHUNK_BYTES).enumerate() {
-                writes.push(Write::put(CHUNKS, chunk_key(id, first as f64 + index as f64), chunk_value(chunk)?));
+                writes.push(Write::put(
+                    CHUNKS,
+                    chunk_key(id, first as f64 + index as f64),
+                    chunk_value(chunk, self.keeps_blobs)?,
+                ));
             }
             writes.push(Write::put(INODES, number(id), JsValue::from_f64(inode.size_bytes as f64)));
         }
