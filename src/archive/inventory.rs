@@ -87,14 +87,28 @@ pub struct DataDirectory {
     pub is_unfinished: bool,
     /// Blocks of Prometheus by name.
     pub blocks: SortedMap<String, BlockFiles>,
-    /// Lengths of the segments of Prometheus' log of what is in no block yet.
-    pub log: SortedMap<LogSegment, u64>,
+    /// The segments of Prometheus' log of what is in no block yet.
+    pub log: SortedMap<LogSegment, LogFile>,
+}
+
+/// A segment of Prometheus' log.
+#[derive(Clone, Debug)]
+pub struct LogFile {
+    /// Below the data directory.
+    pub path: String,
+    /// Its length.
+    pub size_bytes: u64,
 }
 
 impl DataDirectory {
     /// Whether there is something in Prometheus' log.
     pub fn has_log(&self) -> bool {
-        self.log.values().any(|size_bytes| *size_bytes > 0)
+        self.log.values().any(|file| file.size_bytes > 0)
+    }
+
+    /// Whether it is the data of a Prometheus.
+    pub fn is_prometheus(&self) -> bool {
+        !self.blocks.is_empty() || self.has_log()
     }
 }
 
@@ -193,7 +207,8 @@ impl Inventory {
                 return Ok(());
             }
             Place::InLog(segment) => {
-                let is_new = root.log.insert(segment, size_bytes).is_none();
+                let file = LogFile { path: located.path.clone(), size_bytes };
+                let is_new = root.log.insert(segment, file).is_none();
                 return self.count_part(is_new);
             }
             Place::InBlock(block, file) => {
@@ -204,10 +219,11 @@ impl Inventory {
                     BlockFile::Segment(number) => is_new |= files.segments.insert(number, size_bytes).is_none(),
                     BlockFile::Tombstones => files.tombstones = content.to_vec(),
                     BlockFile::Meta => {
-                        // What can't be read says nothing; the samples tell their time themselves.
+                        // What can't be read says nothing; the chunks tell their time themselves.
                         let meta: BlockMeta = serde_json::from_slice(content).unwrap_or_default();
+                        let hints = meta.compaction.and_then(|compaction| compaction.hints).unwrap_or_default();
                         files.max_time = meta.max_time;
-                        files.is_out_of_order = meta.compaction.hints.iter().any(|hint| hint == "from-out-of-order");
+                        files.is_out_of_order = hints.iter().any(|hint| hint == "from-out-of-order");
                     }
                 }
                 return self.count_part(is_new);
@@ -270,11 +286,45 @@ impl Inventory {
         Ok(())
     }
 
-    /// The data of a Prometheus, and what lies above it, if the archive holds such in place of a server's data directory.
-    pub fn prometheus(&self) -> Option<(&str, &DataDirectory)> {
-        let has_tables = self.roots.values().any(|root| !root.tables.is_empty());
-        let found = self.roots.iter().find(|(_, root)| !root.blocks.is_empty() || root.has_log());
-        found.filter(|_| !has_tables).map(|(root, directory)| (root.as_str(), directory))
+    /// The data of a Prometheus, and what lies above it, if the archive holds such in place of a server's data directory: the outermost
+    /// one. What is in its `snapshots/` is in it, too.
+    ///
+    /// # Errors
+    /// `Invalid` when there are several.
+    pub fn prometheus(&self) -> Result<Option<(&str, &DataDirectory)>> {
+        if self.roots.values().any(|root| !root.tables.is_empty()) {
+            return Ok(None);
+        }
+        let mut found: Vec<_> = self.roots.iter().filter(|(_, root)| root.is_prometheus()).collect();
+        found.sort_by_key(|(root, _)| root.len());
+        let Some((root, directory)) = found.first().copied() else { return Ok(None) };
+        check_alone(root, found.iter().map(|(root, _)| root.as_str()))?;
+        Ok(Some((root, directory)))
+    }
+
+    /// What lies above data of a Prometheus that are there beside a server's data directory.
+    pub fn prometheus_beside(&self) -> impl Iterator<Item = &str> {
+        self.roots.iter().filter(|(_, root)| root.is_prometheus()).map(|(root, _)| root.as_str())
+    }
+}
+
+/// What lies above a data directory, for people.
+pub(super) fn shown(root: &str) -> &str {
+    if root.is_empty() { "the top folder" } else { root }
+}
+
+/// Refuses data directories beside the outermost one, but for those in its `snapshots/`.
+pub(super) fn check_alone<'a>(outermost: &str, all: impl Iterator<Item = &'a str>) -> Result<()> {
+    let is_strange = |other: &&str| {
+        other.strip_prefix(outermost).is_none_or(|below| !below.is_empty() && !below.starts_with("snapshots/"))
+    };
+    match { all }.find(is_strange) {
+        Some(other) => Err(Error::invalid(format!(
+            "there are several data directories, in {} and in {}; pack one of them alone",
+            shown(outermost),
+            shown(other)
+        ))),
+        None => Ok(()),
     }
 }
 
@@ -292,37 +342,33 @@ fn describe(table: TableId, content: &[u8]) -> Described {
 #[serde(default, rename_all = "camelCase")]
 struct BlockMeta {
     max_time: Option<i64>,
-    compaction: Compaction,
+    compaction: Option<Compaction>,
 }
 
 /// How a block came about.
 #[derive(Default, Deserialize)]
 #[serde(default)]
 struct Compaction {
-    hints: Vec<String>,
+    hints: Option<Vec<String>>,
 }
 
-/// `parts.json` as it is written.
+/// `parts.json` of a month.
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum WrittenList {
-    /// `["a","b"]` of an index.
-    OfIndex(Vec<String>),
-    /// `{"Small":["a"],"Big":["b"]}` of a month.
-    OfMonth {
-        #[serde(rename = "Small")]
-        small: Option<Vec<String>>,
-        #[serde(rename = "Big")]
-        big: Option<Vec<String>>,
-    },
+#[serde(rename_all = "PascalCase")]
+struct ListOfMonth {
+    small: Option<Vec<String>>,
+    big: Option<Vec<String>>,
 }
 
+/// `["a","b"]` of an index, `{"Small":["a"],"Big":["b"]}` of a month.
 fn read_list(content: &[u8]) -> Result<PartsList> {
-    let list: WrittenList = serde_json::from_slice(content)
-        .map_err(|error| Error::corrupt(format!("the list of parts can't be read: {error}")))?;
-    let (mut small, mut big) = match list {
-        WrittenList::OfIndex(names) => (names, Vec::new()),
-        WrittenList::OfMonth { small, big } => (small.unwrap_or_default(), big.unwrap_or_default()),
+    let fail = |error: serde_json::Error| Error::corrupt(format!("the list of parts can't be read: {error}"));
+    let (mut small, mut big) = if content.trim_ascii_start().starts_with(b"{") {
+        let list: ListOfMonth = serde_json::from_slice(content).map_err(fail)?;
+        (list.small.unwrap_or_default(), list.big.unwrap_or_default())
+    } else {
+        let list: Option<Vec<String>> = serde_json::from_slice(content).map_err(fail)?;
+        (list.unwrap_or_default(), Vec::new())
     };
     small.sort();
     big.sort();
@@ -342,7 +388,10 @@ mod tests {
         let both = r#"{"Small":["a"],"Big":["b"]}"#;
         assert_eq!(list(both), Ok(PartsList { small: names(&["a"]), big: names(&["b"]) }));
         assert_eq!(list(r#"{"Small":null,"Big":null}"#), Ok(PartsList::default()));
-        for bad in ["", "{", "1", r#"[1]"#, r#"{"Small":"a"}"#] {
+        for none in ["null", "[]", "{}"] {
+            assert_eq!(list(none), Ok(PartsList::default()), "{none}");
+        }
+        for bad in ["", "{", "1", "[1]", "[null,null]", r#"[["a"],["b"]]"#, r#"{"Small":"a"}"#] {
             assert!(list(bad).is_err(), "{bad}");
         }
     }

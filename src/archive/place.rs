@@ -192,6 +192,7 @@ fn is_file_of_part(name: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::prometheus::log::LogDirectory;
 
     fn wanted(path: &str) -> (String, String) {
         match look_at(path) {
@@ -209,9 +210,14 @@ mod tests {
         }
         assert_eq!(wanted("indexdb/18EA4AA9218B92E2/txn/18EA").1, "indexdb/18EA4AA9218B92E2/txn/18EA");
         assert_eq!(wanted("data/indexdb/2024_03/parts.json").1, "data/indexdb/2024_03/parts.json");
-        for path in ["wal/00000012", "wal/checkpoint.00000003/00000000", "wbl/00000000"] {
+        for (path, directory, number) in [
+            ("wal/00000012", LogDirectory::InOrder, 12),
+            ("wal/checkpoint.00000384/00000000", LogDirectory::Checkpoint(384), 0),
+            ("wal/checkpoint.000384/000001", LogDirectory::Checkpoint(384), 1),
+            ("wbl/00000000", LogDirectory::OutOfOrder, 0),
+        ] {
             let Worth::Wanted(Located { place: Place::InLog(segment), .. }) = look_at(path) else { panic!("{path}") };
-            assert_eq!(segment.path(), path);
+            assert_eq!(segment, LogSegment { directory, number }, "{path}");
         }
     }
 
@@ -227,7 +233,8 @@ mod tests {
             "cache/metricID_tsid/index.bin",
             "indexdb/18ea4aa9218b92e2/a/index.bin",
             "flock.lock",
-            "wal/12",
+            "wal/1234567890",
+            "wal/12.tmp",
             "wal/checkpoint.00000003.tmp/00000000",
             "chunks_head/000001",
             "",

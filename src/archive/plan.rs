@@ -1,7 +1,7 @@
 //! Where the files of an archive go. The engine keeps the layout of servers up to v1.89; newer ones have the same bytes below
 //! other names, with lists of the parts that count.
 
-use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles};
+use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFiles, check_alone, shown};
 use super::place::{Extent, TableId, hex_name};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -104,7 +104,7 @@ impl Inventory {
     /// # Errors
     /// `Invalid`, with what to do, for what is no data directory; `Corrupt` for one without an index.
     pub fn plan(&self, next_generation: u64) -> Result<Plan> {
-        if self.prometheus().is_some() {
+        if self.prometheus()?.is_some() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "this is the data of a Prometheus, which can't be looked at where it lies; restore() it into a database",
@@ -151,6 +151,11 @@ impl Inventory {
                 transaction_dirs.push(format!("{}/tmp", table.dir()));
             }
         }
+        for beside in self.prometheus_beside() {
+            let message =
+                "this is the data of a Prometheus, which is not taken over beside that of a server; pack it alone";
+            planning.left_out.push(LeftOut { path: beside.into(), message: message.into() });
+        }
         Ok(Plan {
             root: root.into(),
             format: match (is_monthly, has_lists || has_new_names) {
@@ -173,17 +178,7 @@ impl Inventory {
             self.roots.iter().filter(|(_, directory)| is_filled(directory)).collect();
         filled.sort_by_key(|(root, _)| root.len());
         let Some((root, directory)) = filled.first().copied() else { return Err(self.nothing_there()) };
-        let others = filled.iter().skip(1);
-        let mut strange = others.filter(|(other, _)| {
-            other.strip_prefix(root.as_str()).is_none_or(|below| !below.starts_with("snapshots/"))
-        });
-        if let Some((other, _)) = strange.next() {
-            return Err(Error::invalid(format!(
-                "there are several data directories, in {} and in {}; pack one of them alone",
-                shown(root),
-                shown(other)
-            )));
-        }
+        check_alone(root, filled.iter().map(|(root, _)| root.as_str()))?;
         Ok((root, directory))
     }
 
@@ -207,10 +202,6 @@ impl Inventory {
             )
         })
     }
-}
-
-fn shown(root: &str) -> &str {
-    if root.is_empty() { "the top folder" } else { root }
 }
 
 struct Planning<'a> {

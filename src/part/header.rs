@@ -30,8 +30,7 @@ struct Metadata {
     blocks_count: u64,
     min_timestamp: TimestampMs,
     max_timestamp: TimestampMs,
-    #[serde(default)]
-    min_dedup_interval: i64,
+    min_dedup_interval: Option<i64>,
 }
 
 impl PartHeader {
@@ -110,7 +109,7 @@ impl PartHeader {
             blocks: metadata.blocks_count,
             min_timestamp: metadata.min_timestamp,
             max_timestamp: metadata.max_timestamp,
-            min_dedup_interval_ms: metadata.min_dedup_interval,
+            min_dedup_interval_ms: metadata.min_dedup_interval.unwrap_or(0),
         };
         header.validate().map_err(|error| error.at("metadata.json"))?;
         Ok(header)
@@ -123,7 +122,7 @@ impl PartHeader {
             blocks_count: self.blocks,
             min_timestamp: self.min_timestamp,
             max_timestamp: self.max_timestamp,
-            min_dedup_interval: self.min_dedup_interval_ms,
+            min_dedup_interval: Some(self.min_dedup_interval_ms),
         };
         serde_json::to_string(&metadata).expect("numbers alone")
     }

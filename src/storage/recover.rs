@@ -16,12 +16,16 @@ use crate::partition::policy::MergeLimits;
 use crate::partition::raw_rows::max_rows_per_shard;
 use crate::runtime::{Context, Turnstile, join_all};
 use crate::time::{DAY_MS, PartitionName, TimestampMs};
+use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// Eight bytes: from which instant on queries may use composite tag rows (data-dir-layout §1). Zero in a database that had
 /// them from its first day.
 pub(super) const METADATA_FILE: &str = "metadata/minTimestampForCompositeIndex";
+
+/// There while samples of a Prometheus are written: what a kill leaves then is a part of them, and goes.
+pub(super) const IMPORTING_FILE: &str = "metadata/importing";
 
 /// Shards of raw rows: there is one thread.
 const SHARDS: usize = 1;
@@ -38,11 +42,33 @@ fn max_small_part_bytes(memory_bytes: u64) -> u64 {
 }
 
 impl Storage {
+    /// Says that what is written from now on is nothing before [`Storage::import_ended`].
+    pub(super) async fn import_begins(context: &Context) -> Result<()> {
+        let file = FilePath::root().join(IMPORTING_FILE);
+        context.commit(vec![Change::Put { file, bytes: Bytes::from_static(b"1") }]).await
+    }
+
+    /// All has been written, and is durable.
+    pub(super) async fn import_ended(context: &Context) -> Result<()> {
+        context.commit(vec![Change::Remove { path: FilePath::root().join(IMPORTING_FILE) }]).await
+    }
+
+    async fn remove_part_of_import(context: &Context) -> Result<()> {
+        if context.read_small_file(&FilePath::root().join(IMPORTING_FILE)).await?.is_none() {
+            return Ok(());
+        }
+        Self::remove_restored(context).await?;
+        Self::import_ended(context).await
+    }
+
     /// Opens the database in the context's file system, creating what a new one needs.
     ///
     /// # Errors
     /// `Corrupt` when a part or the index cannot be read, with the file's name; what storage says.
     pub async fn open(context: &Context, options: StorageOptions) -> Result<Rc<Self>> {
+        if !options.read_only {
+            Self::remove_part_of_import(context).await?;
+        }
         let (options, remembered) = settings::resolve(context, options).await?;
         let to_be_remembered = settings::to_be_written(&options, remembered);
         let metadata = FilePath::root().join(METADATA_FILE);

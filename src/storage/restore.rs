@@ -157,7 +157,7 @@ impl Restoration {
         }
         self.unpack(Bytes::new(), true).await?;
         self.tar.finish()?;
-        if let Some((root, directory)) = self.inventory.prometheus() {
+        if let Some((root, directory)) = self.inventory.prometheus()? {
             let number = self.roots.iter().position(|known| known == root).unwrap_or(0);
             return Ok(Prepared::Prometheus(PrometheusData::new(self.staging_of(number), directory.clone())));
         }

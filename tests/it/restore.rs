@@ -761,7 +761,13 @@ fn a_log_is_read_from_its_last_checkpoint_on_and_up_to_what_is_damaged() {
     // Behind a segment that is missing nothing is read.
     let (found, left_out) = restored(&[("wal/checkpoint.00000005/00000000", &log), ("wal/00000007", &log)]);
     assert_eq!(found, logged);
-    assert_eq!((left_out.len(), left_out[0].path.as_str()), (1, "wal/00000006"));
+    assert_eq!((left_out.len(), left_out[0].path.as_str()), (1, "wal/00000007"));
+    assert!(left_out[0].message.contains("missing"), "{}", left_out[0].message);
+    // What came out of order has a log of its own.
+    let (found, left_out) = restored(&[("wal/00000003", &log), ("wal/00000005", no_log), ("wbl/00000000", no_log)]);
+    assert_eq!(found, logged);
+    let told: Vec<&str> = left_out.iter().map(|told| told.path.as_str()).collect();
+    assert_eq!(told, ["wal/00000005", "wbl/00000000"]);
     // Of a log that was copied while it was written, what is whole.
     for cut in [1, 500, log.len() - 600] {
         let whole_and_cut = [("wal/00000000", &log[..]), ("wal/00000001", &log[..log.len() - cut])];
@@ -773,17 +779,52 @@ fn a_log_is_read_from_its_last_checkpoint_on_and_up_to_what_is_damaged() {
 }
 
 #[test]
-fn any_damaged_byte_of_a_log_is_told_or_harmless() {
-    let (log, _) = killed();
+fn any_damaged_byte_of_a_log_is_told() {
+    let (log, logged) = killed();
     for at in (0..log.len()).step_by(97) {
         let mut damaged = log.clone();
         damaged[at] ^= 1 << (at % 8);
         let mut engine = empty();
-        if restore(&mut engine, &pack(&[("wal/00000000".into(), damaged)]), 100_000).is_ok() {
-            let _ = engine.all("{__name__!=\"\"}");
-        }
-        engine.put(&[("__name__", "own")], &[START], &[1.0]).unwrap();
+        let files = [("wal/00000000".into(), log.clone()), ("wal/00000001".into(), damaged)];
+        let record = restore(&mut engine, &pack(&files), 100_000).unwrap();
+        assert_eq!(record.left_out.len(), 1, "byte {at}");
+        assert_eq!(record.left_out[0].path, "wal/00000001");
+        assert_eq!(all(&mut engine), logged, "byte {at}");
     }
+}
+
+#[test]
+fn several_prometheus_are_told_apart() {
+    let log = killed().0;
+    let both = pack(&[("agent/wal/00000000".into(), log.clone()), ("server/wal/00000000".into(), log.clone())]);
+    let (kind, message) = refusal(&both);
+    assert_eq!(kind, ErrorKind::Invalid);
+    assert!(message.contains("in agent/ and in server/"), "{message}");
+    // Beside the data of a VictoriaMetrics one is told.
+    let mut files = files_of(&read(&golden("tiny.tar.gz")));
+    files.push(("prometheus/wal/00000000".into(), log));
+    let record = restore(&mut empty(), &pack(&files), 100_000).unwrap();
+    assert_eq!(record.left_out.len(), 1);
+    assert_eq!(record.left_out[0].path, "prometheus/");
+}
+
+#[test]
+fn what_a_kill_leaves_of_an_import_goes_at_the_next_start() {
+    let files = SharedFiles::default();
+    let late = || Config { start_time: LATE, ..config() };
+    let mut engine = open(files.clone(), late()).unwrap();
+    let archive = pack(&[("wal/00000000".into(), killed().0)]);
+    restore(&mut engine, &archive, 100_000).unwrap();
+    assert!(!all(&mut engine).is_empty());
+    drop(engine);
+    // As it was in the midst of it.
+    files.0.borrow_mut().put("metadata/importing", b"1".to_vec()).unwrap();
+    let mut engine = open(files.clone(), late()).unwrap();
+    assert!(all(&mut engine).is_empty());
+    restore(&mut engine, &archive, 100_000).unwrap();
+    drop(engine);
+    let mut engine = open(files, late()).unwrap();
+    assert_eq!(all(&mut engine), killed().1);
 }
 
 #[test]

@@ -4,11 +4,14 @@ use crate::encoding::int::{take_bytes, take_u64, take_varint, take_varuint};
 use crate::encoding::{snappy, zstd};
 use crate::error::{Error, Result};
 use crate::time::TimestampMs;
+use crc::{CRC_32_ISCSI, Crc};
 
+/// That of Castagnoli.
+const CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISCSI);
 const PAGE_BYTES: u64 = 32 << 10;
 /// In front of a fragment: its type, its length, a checksum.
 const HEADER_BYTES: usize = 7;
-/// Longer records are written by nobody.
+/// The longest record that is taken.
 const MAX_RECORD_BYTES: usize = 64 << 20;
 /// The schema of histograms whose bounds are listed.
 const CUSTOM_BOUNDS: i64 = -53;
@@ -31,18 +34,6 @@ pub struct LogSegment {
     pub directory: LogDirectory,
     /// Its number there.
     pub number: u32,
-}
-
-impl LogSegment {
-    /// Its path below the data directory.
-    pub fn path(self) -> String {
-        let name = self.number;
-        match self.directory {
-            LogDirectory::Checkpoint(up_to) => format!("wal/checkpoint.{up_to:08}/{name:08}"),
-            LogDirectory::InOrder => format!("wal/{name:08}"),
-            LogDirectory::OutOfOrder => format!("wbl/{name:08}"),
-        }
-    }
 }
 
 /// How the content of a record is compressed.
@@ -83,10 +74,13 @@ impl SegmentReader {
     /// The next record; nothing when more bytes must come first.
     ///
     /// # Errors
-    /// `Corrupt` for what is no record; `Limit` for one that is too long.
+    /// `Corrupt` for what is no record, or one that is too long.
     pub fn next(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
             let skipped = self.padding.min((self.bytes.len() - self.taken) as u64);
+            if self.bytes[self.taken..][..skipped as usize].iter().any(|byte| *byte != 0) {
+                return Err(Error::corrupt("there is something at the end of a page where nothing should be"));
+            }
             self.advance(skipped);
             self.padding -= skipped;
             let rest = &self.bytes[self.taken..];
@@ -118,7 +112,11 @@ impl SegmentReader {
                 _ => return Err(Error::corrupt("the fragments of a record are out of order")),
             };
             if record.len() + length > MAX_RECORD_BYTES {
-                return Err(Error::corrupt("a record is longer than any"));
+                let most = MAX_RECORD_BYTES >> 20;
+                return Err(Error::corrupt(format!("a record is longer than the {most} MiB that are taken")));
+            }
+            if CHECKSUM.checksum(fragment) != u32::from_be_bytes([header[3], header[4], header[5], header[6]]) {
+                return Err(Error::corrupt("a record differs from its checksum"));
             }
             record.extend_from_slice(fragment);
             self.advance((HEADER_BYTES + length) as u64);
@@ -148,12 +146,13 @@ impl SegmentReader {
 
 fn unpacked(record: Vec<u8>, packing: Packing) -> Result<Vec<u8>> {
     let mut content = Vec::new();
-    match packing {
+    let unpacked = match packing {
         Packing::Plain => return Ok(record),
-        Packing::Snappy => snappy::decompress(&record, MAX_RECORD_BYTES, &mut content)?,
-        Packing::Zstd => zstd::decompress(&record, MAX_RECORD_BYTES, &mut content)?,
-    }
-    Ok(content)
+        Packing::Snappy => snappy::decompress(&record, MAX_RECORD_BYTES, &mut content),
+        Packing::Zstd => zstd::decompress(&record, MAX_RECORD_BYTES, &mut content),
+    };
+    // One that is too long is one that can't be read, and those before it can.
+    unpacked.map(|()| content).map_err(|error| Error::corrupt(error.message()))
 }
 
 /// Samples of many series, as columns.
@@ -363,7 +362,7 @@ mod tests {
                 };
                 out.push(kind | flags);
                 out.extend((fragment.len() as u16).to_be_bytes());
-                out.extend([0; 4]);
+                out.extend(CHECKSUM.checksum(fragment).to_be_bytes());
                 out.extend_from_slice(fragment);
                 (rest, is_first) = (behind, false);
                 if rest.is_empty() {
@@ -411,6 +410,8 @@ mod tests {
         let mut padded = plain.clone();
         padded.resize(padded.len().next_multiple_of(PAGE_BYTES as usize), 0);
         assert!(read(&padded, 1000).unwrap() == records);
+        *padded.last_mut().unwrap() = 1;
+        assert!(read(&padded, 1000).is_err());
     }
 
     #[test]

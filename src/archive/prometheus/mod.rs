@@ -40,10 +40,12 @@ pub fn place<'a>(components: &[&'a str]) -> Option<(&'a str, BlockFile)> {
 
 /// The segment of the log that the components of a path name; nothing for other paths.
 pub fn place_in_log(components: &[&str]) -> Option<LogSegment> {
-    let number = |digits: &str| match digits.len() == 8 && digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        true => digits.parse::<u32>().ok(),
-        false => None,
-    };
+    // Of six digits in old versions, of eight in new ones.
+    let number =
+        |digits: &str| match (1..=9).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => digits.parse::<u32>().ok(),
+            false => None,
+        };
     let (directory, name) = match components {
         ["wal", name] => (LogDirectory::InOrder, name),
         ["wal", checkpoint, name] => (LogDirectory::Checkpoint(number(checkpoint.strip_prefix("checkpoint.")?)?), name),

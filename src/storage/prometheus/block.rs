@@ -1,6 +1,6 @@
 //! A block of Prometheus: the chunks of its series, one series after the other.
 
-use super::{Omitted, READ_BYTES};
+use super::{Imported, READ_BYTES};
 use crate::archive::inventory::BlockFiles;
 use crate::archive::prometheus::chunk::{self, Encoding};
 use crate::archive::prometheus::index::{self, ChunkPlace, IndexedSeries, SeriesReader, Symbols, Tombstone};
@@ -42,7 +42,7 @@ impl Block<'_> {
     ///
     /// # Errors
     /// `Corrupt` for a block that is not whole; what storage says.
-    pub(super) async fn import(&self) -> Result<Omitted> {
+    pub(super) async fn import(&self) -> Result<Imported> {
         let size_bytes = self.files.index_bytes.ok_or_else(|| Error::corrupt("it has no index"))?;
         let index = self.dir.join("index");
         index::check_header(&self.context.read(&index, 0..size_bytes.min(5)).await?)?;
@@ -57,16 +57,16 @@ impl Block<'_> {
             false => index::tombstones(&self.files.tombstones)?,
         };
         let mut reader = SeriesReader::new(sections.series.start);
-        let mut omitted = Omitted::default();
+        let mut imported = Imported::default();
         let mut window = Window::default();
         let mut at = sections.series.start;
         loop {
             while let Some(series) = reader.next()? {
-                self.series(&symbols, &series, &deleted, &mut window, &mut omitted).await?;
+                self.series(&symbols, &series, &deleted, &mut window, &mut imported).await?;
             }
             if at >= sections.series.end {
                 reader.finish()?;
-                return Ok(omitted);
+                return Ok(imported);
             }
             let end = (at + READ_BYTES).min(sections.series.end);
             reader.push(&self.context.read(&index, at..end).await?);
@@ -80,13 +80,15 @@ impl Block<'_> {
         series: &IndexedSeries,
         deleted: &[Tombstone],
         window: &mut Window,
-        omitted: &mut Omitted,
+        imported: &mut Imported,
     ) -> Result<()> {
+        let Imported { omitted, end } = imported;
         let deleted = index::tombstones_of(deleted, series.number);
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         let histograms_before = omitted.histograms;
         let mut handle = None;
         for (at, place) in series.chunks.iter().enumerate() {
+            *end = place.max.saturating_add(1).max(*end);
             let data = self.chunk(place, window).await?;
             let before = timestamps.len();
             match Encoding::parse(*data.first().unwrap_or(&0))? {

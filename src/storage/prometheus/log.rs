@@ -1,6 +1,7 @@
 //! The log of Prometheus: what is in no block yet. It is read twice, since what was deleted stands behind the samples.
 
 use super::{Omitted, READ_BYTES};
+use crate::archive::inventory::LogFile;
 use crate::archive::plan::LeftOut;
 use crate::archive::prometheus::index::{self, Tombstone};
 use crate::archive::prometheus::log::{LogDirectory, LogSegment, LoggedSamples, Record, SegmentReader};
@@ -11,8 +12,8 @@ use crate::storage::Storage;
 use crate::time::TimestampMs;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
-/// Tombstones that are held in memory.
-const MAX_TOMBSTONES: usize = 4 << 20;
+/// Tombstones that are held in memory, and names by which the log knows series.
+const MAX_HELD: usize = 4 << 20;
 
 /// A log that was staged.
 pub(super) struct Log<'a> {
@@ -20,33 +21,17 @@ pub(super) struct Log<'a> {
     staging: FilePath,
     /// Samples before it are in blocks.
     begin: TimestampMs,
-    /// What is read, in this order, with lengths.
-    segments: Vec<(LogSegment, u64)>,
-    /// A segment that is missing: those behind it are not read.
-    missing: Option<LogSegment>,
-}
-
-/// What the first reading has found.
-#[derive(Default)]
-struct Found {
-    /// Handles by what the log calls the series.
-    handles: HashMap<u64, u32>,
-    /// Sorted.
-    deleted: Vec<Tombstone>,
-    /// Why the first series that was refused was.
-    refused: Option<Error>,
-    histograms: Omitted,
-    with_histograms: HashSet<u64>,
-    unknown_kinds: BTreeSet<u8>,
+    /// What is read, in this order.
+    segments: Vec<(LogSegment, &'a LogFile)>,
 }
 
 impl<'a> Log<'a> {
-    /// The segments that a server would read: the last checkpoint, and what comes behind it.
+    /// The segments that a server would read: the last checkpoint, what comes behind it, and what came out of order.
     pub(super) fn new(
         storage: &'a Storage,
         staging: FilePath,
         begin: TimestampMs,
-        segments: &SortedMap<LogSegment, u64>,
+        segments: &'a SortedMap<LogSegment, LogFile>,
     ) -> Self {
         let checkpoint = segments.keys().filter_map(|segment| match segment.directory {
             LogDirectory::Checkpoint(up_to) => Some(up_to),
@@ -58,23 +43,8 @@ impl<'a> Log<'a> {
             LogDirectory::InOrder => checkpoint.is_none_or(|up_to| segment.number > up_to),
             LogDirectory::OutOfOrder => true,
         };
-        let mut read: Vec<(LogSegment, u64)> = Vec::new();
-        let mut missing = None;
-        for (segment, size_bytes) in segments.iter().filter(|(segment, _)| is_read(segment)) {
-            let next = read.iter().rev().map(|(before, _)| before).find(|before| before.directory == segment.directory);
-            let expected = match (next, segment.directory, checkpoint) {
-                (Some(before), ..) => before.number + 1,
-                (None, LogDirectory::InOrder, Some(up_to)) => up_to + 1,
-                (None, LogDirectory::Checkpoint(_), _) => 0,
-                (None, ..) => segment.number,
-            };
-            if segment.number != expected {
-                missing = Some(LogSegment { number: expected, ..*segment });
-                break;
-            }
-            read.push((*segment, *size_bytes));
-        }
-        Self { storage, staging, begin, segments: read, missing }
+        let segments = segments.iter().map(|(segment, file)| (*segment, file));
+        Self { storage, staging, begin, segments: segments.filter(|(segment, _)| is_read(segment)).collect() }
     }
 
     /// Writes its samples of floats. Tells what was not taken over.
@@ -83,137 +53,197 @@ impl<'a> Log<'a> {
     /// `Limit` for more series or tombstones than can be held; what storage says.
     pub(super) async fn import(self, left_out: &mut Vec<LeftOut>) -> Result<()> {
         let mut found = Found::default();
-        let mut reading = Reading::new(&self);
-        while let Some((_, record)) = reading.next().await? {
-            self.storage.context.spend(1 + record.len() as u64 / 64).await;
-            if let Err(error) = found.take(self.storage, &record)? {
-                reading.stop(error);
-            }
-        }
-        let damage = reading.damage;
-        index::sort_tombstones(&mut found.deleted);
+        let whole = self.find(&mut found, left_out).await?;
+        let deleted = found.deletions();
         let mut rows = Rows::default();
-        let mut reading = Reading::new(&self);
-        while let Some((directory, record)) = reading.next().await? {
-            self.storage.context.spend(1 + record.len() as u64 / 64).await;
-            match Record::parse(&record) {
-                Ok(Record::Samples(samples)) => rows.take(&found, self.begin, directory, &samples),
-                Ok(_) => continue,
-                Err(error) => reading.stop(error),
+        for (at, records) in whole.into_iter().enumerate() {
+            let mut reading = Reading::new(&self, at);
+            for _ in 0..records {
+                let Some(record) = reading.next().await? else { break };
+                self.storage.context.spend(1 + record.len() as u64 / 64).await;
+                let Record::Samples(samples) = Record::parse(&record)? else { continue };
+                rows.take(&found, &deleted, self.begin, self.segments[at].0.directory, &samples);
+                self.storage.append_columns(&rows.handles, &rows.timestamps, &rows.values).await?;
+                self.storage.wait_for_room().await;
             }
-            self.storage.append_columns(&rows.handles, &rows.timestamps, &rows.values).await?;
-            self.storage.wait_for_room().await;
         }
         found.tell(left_out);
-        let mut tell = |path: String, message: String| left_out.push(LeftOut { path, message });
         if rows.unnamed > 0 {
-            tell("wal".into(), format!("{} samples are of series that the log does not name", rows.unnamed));
-        }
-        if let Some((segment, at, error)) = damage {
-            let why = error.message();
-            tell(segment.path(), format!("{why} (at byte {at}); what the log holds behind it is not taken over"));
-        } else if let Some(segment) = self.missing {
-            tell(segment.path(), "the segment is missing; what the log holds behind it is not taken over".into());
+            let message = format!("{} samples are of series that the log does not name", rows.unnamed);
+            left_out.push(LeftOut { path: "wal".into(), message });
         }
         Ok(())
     }
+
+    /// The first reading: how many records each segment has that are whole. Behind damage and behind a segment that is missing nothing is
+    /// read of the same log, as a server goes on without it, too.
+    async fn find(&self, found: &mut Found, left_out: &mut Vec<LeftOut>) -> Result<Vec<u64>> {
+        let mut whole = Vec::with_capacity(self.segments.len());
+        let mut has_ended = false;
+        for (at, (segment, file)) in self.segments.iter().enumerate() {
+            let before = at.checked_sub(1).map(|before| self.segments[before].0);
+            let is_of_another = |before: LogSegment| {
+                (before.directory == LogDirectory::OutOfOrder) != (segment.directory == LogDirectory::OutOfOrder)
+            };
+            has_ended &= !before.is_some_and(is_of_another);
+            let mut records = 0;
+            if !has_ended && follows(before, *segment) {
+                let mut reading = Reading::new(self, at);
+                let damage = loop {
+                    let begins = reading.reader.position();
+                    let taken = match reading.next().await {
+                        Ok(None) => break None,
+                        Ok(Some(record)) => {
+                            self.storage.context.spend(1 + record.len() as u64 / 64).await;
+                            found.take(self.storage, &record)
+                        }
+                        Err(error) => Err(error),
+                    };
+                    match taken {
+                        Ok(()) => records += 1,
+                        Err(error) if error.kind() == ErrorKind::Corrupt => break Some((begins, error)),
+                        Err(error) => return Err(error),
+                    }
+                };
+                if let Some((begins, error)) = damage {
+                    has_ended = true;
+                    let why = error.message();
+                    let message =
+                        format!("{why} (from byte {begins} on); what the log holds from there on is not taken over");
+                    left_out.push(LeftOut { path: file.path.clone(), message });
+                }
+            } else if !has_ended {
+                has_ended = true;
+                let message = "a segment before this one is missing; what the log holds from here on is not taken over";
+                left_out.push(LeftOut { path: file.path.clone(), message: message.into() });
+            }
+            whole.push(records);
+        }
+        Ok(whole)
+    }
 }
 
-/// Goes through the records of a log, as far as it is whole.
+/// Whether no segment is missing between two that are read one after the other.
+fn follows(before: Option<LogSegment>, segment: LogSegment) -> bool {
+    match (before, segment.directory) {
+        (Some(before), directory) if before.directory == directory => segment.number == before.number + 1,
+        (Some(LogSegment { directory: LogDirectory::Checkpoint(up_to), .. }), LogDirectory::InOrder) => {
+            segment.number == up_to + 1
+        }
+        (_, LogDirectory::Checkpoint(_)) => segment.number == 0,
+        _ => true,
+    }
+}
+
+/// Goes through the records of a segment.
 struct Reading<'a> {
     log: &'a Log<'a>,
-    /// Which segment is read.
-    at: usize,
-    /// How many bytes of it were handed over.
+    file: &'a LogFile,
+    /// How many bytes were handed over.
     offset: u64,
     reader: SegmentReader,
-    /// Where the log is damaged, and how.
-    damage: Option<(LogSegment, u64, Error)>,
 }
 
 impl<'a> Reading<'a> {
-    fn new(log: &'a Log<'a>) -> Self {
-        Self { log, at: 0, offset: 0, reader: SegmentReader::default(), damage: None }
+    fn new(log: &'a Log<'a>, at: usize) -> Self {
+        Self { log, file: log.segments[at].1, offset: 0, reader: SegmentReader::default() }
     }
 
-    /// The next record, and of which directory it is. Nothing behind the last one, or behind damage, as a server goes on without it, too.
-    async fn next(&mut self) -> Result<Option<(LogDirectory, Vec<u8>)>> {
-        while let (Some((segment, size_bytes)), None) = (self.log.segments.get(self.at), &self.damage) {
-            match self.reader.next() {
-                Ok(Some(record)) => return Ok(Some((segment.directory, record))),
-                Ok(None) if self.offset < *size_bytes => {
-                    let end = (self.offset + READ_BYTES).min(*size_bytes);
-                    let file = self.log.staging.join(&segment.path());
-                    self.reader.push(&self.log.storage.context.read(&file, self.offset..end).await?);
-                    self.offset = end;
-                }
-                Ok(None) => match self.reader.finish() {
-                    Ok(()) => {
-                        self.reader = SegmentReader::default();
-                        (self.at, self.offset) = (self.at + 1, 0);
-                    }
-                    Err(error) => self.stop(error),
-                },
-                Err(error) => self.stop(error),
+    /// The next record; nothing behind the last one.
+    ///
+    /// # Errors
+    /// `Corrupt` for what is no record; what storage says.
+    async fn next(&mut self) -> Result<Option<Vec<u8>>> {
+        loop {
+            if let Some(record) = self.reader.next()? {
+                return Ok(Some(record));
             }
+            if self.offset >= self.file.size_bytes {
+                return self.reader.finish().map(|()| None);
+            }
+            let end = (self.offset + READ_BYTES).min(self.file.size_bytes);
+            let file = self.log.staging.join(&self.file.path);
+            self.reader.push(&self.log.storage.context.read(&file, self.offset..end).await?);
+            self.offset = end;
         }
-        Ok(None)
-    }
-
-    /// Goes no further, since what was read last is damaged.
-    fn stop(&mut self, error: Error) {
-        let segment = self.log.segments[self.at.min(self.log.segments.len() - 1)].0;
-        self.damage.get_or_insert((segment, self.reader.position(), error));
     }
 }
 
+/// What the first reading has found.
+#[derive(Default)]
+struct Found {
+    /// Handles by what the log calls the series; none of one that was refused.
+    handles: HashMap<u64, Option<u32>>,
+    tombstones: Vec<Tombstone>,
+    /// How many series were refused, and why the first one was.
+    refused: Option<(u64, Error)>,
+    histograms: Omitted,
+    with_histograms: HashSet<u32>,
+    unknown_kinds: BTreeSet<u8>,
+}
+
 impl Found {
-    /// Takes down what a record says of series and of what was deleted. The inner error says that the record is damaged.
+    /// Takes down what a record says of series and of what was deleted.
     ///
     /// # Errors
-    /// `Limit` for more than can be held.
-    fn take(&mut self, storage: &Storage, record: &[u8]) -> Result<Result<()>> {
-        match Record::parse(record) {
-            Ok(Record::Series(mut rows)) => loop {
-                match rows.next() {
-                    Ok(Some((reference, labels))) => self.take_series(storage, reference, &labels)?,
-                    Ok(None) => return Ok(Ok(())),
-                    Err(error) => return Ok(Err(error)),
+    /// `Corrupt` for a record that is damaged; `Limit` for more than can be held.
+    fn take(&mut self, storage: &Storage, record: &[u8]) -> Result<()> {
+        match Record::parse(record)? {
+            Record::Series(mut rows) => {
+                while let Some((reference, labels)) = rows.next()? {
+                    self.take_series(storage, reference, &labels)?;
                 }
-            },
-            Ok(Record::Tombstones(found)) => {
-                if self.deleted.len() + found.len() > MAX_TOMBSTONES {
-                    let message = format!("the log of Prometheus tells of more than {MAX_TOMBSTONES} deletions");
-                    return Err(Error::new(ErrorKind::Limit, message));
-                }
-                self.deleted.extend(found);
             }
-            Ok(Record::Histograms(references)) => {
+            Record::Tombstones(found) => self.tombstones.extend(found),
+            Record::Histograms(references) => {
                 self.histograms.histograms += references.len() as u64;
-                self.with_histograms.extend(references);
+                let handles = references.iter().filter_map(|reference| self.handles.get(reference).copied().flatten());
+                self.with_histograms.extend(handles);
             }
-            Ok(Record::Unknown(kind)) => _ = self.unknown_kinds.insert(kind),
-            Ok(Record::Samples(_) | Record::Other) => {}
-            Err(error) => return Ok(Err(error)),
+            Record::Unknown(kind) => _ = self.unknown_kinds.insert(kind),
+            Record::Samples(_) | Record::Other => {}
         }
-        Ok(Ok(()))
+        if self.tombstones.len().max(self.handles.len()) > MAX_HELD {
+            let message = format!("the log of Prometheus tells of more than {MAX_HELD} series or deletions");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        Ok(())
     }
 
     fn take_series(&mut self, storage: &Storage, reference: u64, labels: &[(&str, &str)]) -> Result<()> {
-        match storage.series_handle(labels) {
-            Ok(handle) => _ = self.handles.insert(reference, handle),
-            Err(error) if error.kind() == ErrorKind::Invalid => _ = self.refused.get_or_insert(error),
+        let handle = match storage.series_handle(labels) {
+            Ok(handle) => Some(handle),
+            Err(error) if error.kind() == ErrorKind::Invalid => {
+                self.refused.get_or_insert((0, error)).0 += 1;
+                None
+            }
             Err(error) => return Err(error),
-        }
+        };
+        self.handles.insert(reference, handle);
         Ok(())
+    }
+
+    /// What was deleted, by handle: a series that went and came back has two names in the log. Newer versions write a deletion of all
+    /// time for a series that went, which deletes no sample.
+    fn deletions(&mut self) -> Vec<Tombstone> {
+        let all_time = |&(_, min, max): &Tombstone| min == TimestampMs::MIN && max == TimestampMs::MAX;
+        let by_handle = |(reference, min, max): Tombstone| {
+            let handle = self.handles.get(&reference).copied().flatten()?;
+            Some((u64::from(handle), min, max))
+        };
+        let tombstones = std::mem::take(&mut self.tombstones);
+        let mut deleted: Vec<Tombstone> =
+            tombstones.into_iter().filter(|tombstone| !all_time(tombstone)).filter_map(by_handle).collect();
+        index::sort_tombstones(&mut deleted);
+        deleted
     }
 
     fn tell(mut self, left_out: &mut Vec<LeftOut>) {
         self.histograms.series_with_histograms = self.with_histograms.len() as u64;
         self.histograms.tell("wal", left_out);
         let mut tell = |message| left_out.push(LeftOut { path: "wal".into(), message });
-        if let Some(error) = self.refused {
-            tell(format!("a series is not taken over: {}", error.message()));
+        if let Some((series, error)) = self.refused {
+            tell(format!("{series} series are not taken over, such as one of which was said: {}", error.message()));
         }
         if !self.unknown_kinds.is_empty() {
             tell(format!("records of the kinds {:?} are not known, and not taken over", self.unknown_kinds));
@@ -236,28 +266,42 @@ struct Rows {
 impl Rows {
     /// Takes those of a record that a server would take when it starts: of each series what is later than what came before, unless
     /// it stands among those that came out of order.
-    fn take(&mut self, found: &Found, begin: TimestampMs, directory: LogDirectory, samples: &LoggedSamples) {
+    fn take(
+        &mut self,
+        found: &Found,
+        deleted: &[Tombstone],
+        begin: TimestampMs,
+        directory: LogDirectory,
+        samples: &LoggedSamples,
+    ) {
         self.handles.clear();
         self.timestamps.clear();
         self.values.clear();
         let is_in_order = directory != LogDirectory::OutOfOrder;
         for (row, reference) in samples.references.iter().enumerate() {
             let (timestamp, value) = (samples.timestamps[row], samples.values[row]);
-            let Some(handle) = found.handles.get(reference) else {
-                self.unnamed += 1;
+            if is_in_order && timestamp < begin {
                 continue;
+            }
+            let handle = match found.handles.get(reference) {
+                Some(Some(handle)) => *handle,
+                Some(None) => continue,
+                None => {
+                    self.unnamed += 1;
+                    continue;
+                }
             };
             if is_in_order {
-                let last = self.last.entry(*handle).or_insert(TimestampMs::MIN);
-                if timestamp < begin || timestamp <= *last {
+                let last = self.last.entry(handle).or_insert(TimestampMs::MIN);
+                if timestamp <= *last {
                     continue;
                 }
                 *last = timestamp;
             }
-            if index::is_deleted(index::tombstones_of(&found.deleted, *reference), timestamp) {
+            if index::is_deleted(index::tombstones_of(deleted, u64::from(handle)), timestamp) {
                 continue;
             }
-            self.handles.push(*handle);
+            self.handles.push(handle);
             self.timestamps.push(timestamp);
             self.values.push(value);
         }

@@ -8,6 +8,7 @@ use crate::archive::inventory::{BlockFiles, DataDirectory};
 use crate::archive::plan::LeftOut;
 use crate::error::{Error, Result};
 use crate::fs::FilePath;
+use crate::time::TimestampMs;
 use block::Block;
 use log::Log;
 
@@ -25,6 +26,14 @@ pub struct PrometheusData {
 struct Omitted {
     histograms: u64,
     series_with_histograms: u64,
+}
+
+/// What an imported block was.
+#[derive(Default)]
+struct Imported {
+    omitted: Omitted,
+    /// Behind the last timestamp of its chunks.
+    end: TimestampMs,
 }
 
 impl Omitted {
@@ -61,16 +70,21 @@ impl PrometheusData {
             );
             return Err(Error::invalid(message));
         }
+        Storage::import_begins(context).await?;
         let rejected_before = storage.ingest_counters().rejected_too_old;
-        for (name, files) in &directory.blocks {
-            let omitted = Block { context, storage, dir: staging.join(name), files }.import().await;
-            omitted.map_err(|error| error.at(format!("block {name}")))?.tell(name, &mut left_out);
-        }
         // A server that starts takes nothing from its log that is in a block already.
-        let in_order = directory.blocks.values().filter(|files| !files.is_out_of_order);
-        let begin = in_order.filter_map(|files| files.max_time).max().unwrap_or(i64::MIN);
+        let mut begin = TimestampMs::MIN;
+        for (name, files) in &directory.blocks {
+            let imported = Block { context, storage, dir: staging.join(name), files }.import().await;
+            let Imported { omitted, end } = imported.map_err(|error| error.at(format!("block {name}")))?;
+            omitted.tell(name, &mut left_out);
+            if !files.is_out_of_order {
+                begin = begin.max(files.max_time.unwrap_or(end));
+            }
+        }
         Log::new(storage, staging, begin, &directory.log).import(&mut left_out).await?;
         storage.sync().await?;
+        Storage::import_ended(context).await?;
         let rejected = storage.ingest_counters().rejected_too_old - rejected_before;
         if rejected > 0 {
             let message = format!("{rejected} samples are older than the database's retention; {how}");
