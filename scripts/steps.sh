@@ -48,12 +48,15 @@ begin_beside() {
     exit $code
   ) &
   beside=("$name" "$kind" $!)
+  # Nothing of it goes on when the run is broken off.
+  trap 'pkill -P "${beside[2]:-0}" 2>/dev/null; kill "${beside[2]:-}" 2>/dev/null' EXIT
 }
 
 end_beside() {
   local name kind process code
   [ "${#beside[@]}" != 0 ] || return 0
   name=${beside[0]} kind=${beside[1]} process=${beside[2]}
+  trap - EXIT
   beside=()
   printf '%-22s ' "$name"
   wait "$process"

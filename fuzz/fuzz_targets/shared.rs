@@ -89,6 +89,8 @@ pub fn read(format: &Format, compression: Compression, data: &[u8]) {
             // Which layout the blocks of a native export have is found anew in each piece, and named in reasons.
             assert!(*format == Format::Native || refused == also_refused, "{refused:?}\n{also_refused:?}");
         }
+        // Behind what is no block of a native export nothing is looked for, an error neither, and how early that is known depends on the cut.
+        (Ok((_, refused)), Err(_)) | (Err(_), Ok((_, refused))) if *format == Format::Native && refused.count > 0 => {}
         (whole, cut) => assert_eq!(whole.err().map(|error| error.kind()), cut.err().map(|error| error.kind())),
     }
 }

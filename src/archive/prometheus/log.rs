@@ -115,7 +115,10 @@ impl SegmentReader {
                 let most = MAX_RECORD_BYTES >> 20;
                 return Err(Error::corrupt(format!("a record is longer than the {most} MiB that are taken")));
             }
-            if CHECKSUM.checksum(fragment) != u32::from_be_bytes([header[3], header[4], header[5], header[6]]) {
+            // A fuzzer that had to find checksums would get no further.
+            if !cfg!(fuzzing)
+                && CHECKSUM.checksum(fragment) != u32::from_be_bytes([header[3], header[4], header[5], header[6]])
+            {
                 return Err(Error::corrupt("a record differs from its checksum"));
             }
             record.extend_from_slice(fragment);

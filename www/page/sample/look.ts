@@ -69,7 +69,7 @@ export class SampleLook {
       this.search.value = search;
       this.was.value = part !== "" && !named ? part : "";
       await this.show(found, named ? block : found?.block.block);
-      if (!found && search.waiting > 0) this.#timer = setTimeout(() => void this.find({ part, block }), LOOK_AGAIN_MS);
+      if (!found && search.waiting > 0 && !signal.aborted) this.#timer = setTimeout(() => void this.find({ part, block }), LOOK_AGAIN_MS);
     } catch (error) {
       if (!signal.aborted) this.problem.value = messageOf(error);
     }

@@ -26,8 +26,7 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
       try {
         return await lookAt(files, options, start);
       } catch (error) {
-        // The data of a Prometheus, whose samples are written anew.
-        if ((error as SandglassError).code !== "unsupported") throw error;
+        if (!isOfPrometheus(error)) throw error;
       }
     }
     const { tar, found } = await unpacked(files, options, start);
@@ -35,6 +34,10 @@ export async function openSnapshotWith(place: SnapshotPlace, options: OpenSnapsh
   };
   return abortable("openSnapshot", signal, begin, undefined, (late) => void late.close().catch(() => {}));
 }
+
+/** Whether it was refused because it is the data of a Prometheus, whose samples have to be written anew. */
+const isOfPrometheus = (error: unknown): boolean =>
+  error instanceof SandglassError && error.code === "unsupported" && error.message.includes("the data of a Prometheus");
 
 /** Opens what lies in files as it is. Of what was unpacked to be read so, `found` says what it was. */
 async function lookAt(
@@ -53,7 +56,8 @@ async function lookAt(
   try {
     const origin = await port.ask({ kind: "origin" });
     const database = new OpenDatabase("snapshot", { storage: "memory", role: "reader", thread, persistence: "none" }, port, () => {});
-    return Object.assign(database, { snapshot: { ...(found ?? origin), isUnpacked: found !== undefined } });
+    const snapshot = found ? { ...origin, format: found.format, leftOut: [...found.leftOut, ...origin.leftOut] } : origin;
+    return Object.assign(database, { snapshot: { ...snapshot, isUnpacked: found !== undefined } });
   } catch (error) {
     await port.close().catch(() => {});
     throw error;

@@ -92,9 +92,8 @@ function reasonOf(error: unknown): string {
 async function bytesOf(reply: Response, length: number, heard: () => void): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let filled = 0;
-  if (reply.body === null) return bytes.subarray(0, 0);
-  const reader = reply.body.getReader();
-  for (;;) {
+  const reader = reply.body?.getReader();
+  while (reader !== undefined) {
     const { done, value } = await reader.read();
     if (done) break;
     heard();
@@ -105,5 +104,6 @@ async function bytesOf(reply: Response, length: number, heard: () => void): Prom
     bytes.set(value, filled);
     filled += value.length;
   }
-  return bytes.subarray(0, filled);
+  if (filled === length) return bytes;
+  throw new SandglassError("storage", `${reply.url} was answered with ${filled} of the ${length} bytes that were asked for`);
 }

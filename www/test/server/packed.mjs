@@ -1,5 +1,6 @@
 // The package as its users get it: dist/sandglass.tgz, installed by npm into an empty project.
 import { execFile } from "node:child_process";
+import { randomUUID } from "node:crypto";
 import { existsSync } from "node:fs";
 import { cp, mkdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
@@ -31,9 +32,12 @@ async function copyOfInstalled() {
     const made = await install();
     await mkdir(INSTALLED, { recursive: true });
     // In one step, so that nobody copies half of it; another file may have been quicker.
-    const whole = `${kept}-${process.pid}`;
+    const whole = `${kept}-${randomUUID()}`;
     await cp(made, whole, { recursive: true });
-    await rename(whole, kept).catch(() => rm(whole, { recursive: true }));
+    await rename(whole, kept).catch(async (error) => {
+      await rm(whole, { recursive: true, force: true });
+      if (error.code !== "ENOTEMPTY" && error.code !== "EEXIST") throw error;
+    });
     await rm(made, { recursive: true });
   }
   const project = await temporaryDirectory("package");
