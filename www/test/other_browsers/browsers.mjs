@@ -55,6 +55,16 @@ const WEBKIT = {
   },
 };
 
+/** Its windows that leave nothing behind, where IndexedDB keeps no `Blob`. */
+const WEBKIT_PRIVATE = {
+  ...WEBKIT,
+  name: "WebKitGTK, a private window",
+  async prepare(profile) {
+    const prepared = await WEBKIT.prepare(profile);
+    return { ...prepared, args: [...prepared.args, "--private"] };
+  },
+};
+
 /** No questions, nothing that asks the network, and no mourning for what was killed. */
 const PREFERENCES = {
   "app.normandy.enabled": false,
@@ -77,7 +87,10 @@ const PREFERENCES = {
 };
 
 /** How each is started, and which places and storages it has; BROWSER= chooses one. `scripts/env.sh` looks for the programs. */
-export const BROWSERS = [FIREFOX, WEBKIT].filter(({ name }) => name.includes(process.env.BROWSER ?? ""));
+const isChosen = ({ name }) => name.includes(process.env.BROWSER ?? "");
+export const BROWSERS = [FIREFOX, WEBKIT].filter(isChosen);
+/** With those whose windows forget. */
+export const ALL_BROWSERS = [FIREFOX, WEBKIT, WEBKIT_PRIVATE].filter(isChosen);
 
 /** Process groups that are to end with the tests, however those end. */
 const running = new Set();

@@ -6,14 +6,14 @@ import { MOUNTS } from "../browsers/combinations.mjs";
 import { declareContract } from "../contract/declare.mjs";
 import { installPackage } from "../server/packed.mjs";
 import { temporaryDirectory } from "../server/victoriametrics.mjs";
-import { BROWSERS, visit } from "./browsers.mjs";
+import { ALL_BROWSERS, visit } from "./browsers.mjs";
 import { direct } from "./director.mjs";
 
 const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
 const entries = { worker: `/package/${await entry(".")}`, caller: `/package/${await entry("./inline")}` };
 
-for (const browser of BROWSERS) {
+for (const browser of ALL_BROWSERS) {
   describe(`sandglass in ${browser.name}`, () => {
     let server, profile, visited;
     before(async () => {
