@@ -9,7 +9,7 @@ import { messageOf } from "./model/trouble";
 import { closeOpened, follow, followView, hovering, opened, openFiles, opening } from "./opening";
 import { goTo, place } from "./rooms";
 import type { Session } from "./session";
-import { Header } from "./views/header";
+import { Header, titleOf } from "./views/header";
 import { LiveRoom } from "./views/live_room";
 import { OpenRoom } from "./views/open_room";
 
@@ -47,6 +47,9 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
       .catch((error) => (missing.value = messageOf(error)));
   }, [room, exploresSnapshot, place.value, session]);
   // Whoever goes to another room leaves the snapshot behind; not so between its own and the one that explores it.
+  useEffect(() => {
+    document.title = titleOf(room, opened.value?.snapshot.name);
+  }, [room, opened.value]);
   const keepsSnapshot = room === "open" || exploresSnapshot;
   useEffect(() => {
     if (!keepsSnapshot) closeOpened();
@@ -113,7 +116,7 @@ function Opening() {
   const state = opening.value;
   if (!state) return null;
   return (
-    <section class={state.problem ? "card trouble" : "card"} role={state.problem ? "alert" : "status"}>
+    <section class={state.problem ? "card opening trouble" : "card opening"} role={state.problem ? "alert" : "status"}>
       <h2>{state.problem ? `“${state.name}” cannot be opened` : `Opening “${state.name}”…`}</h2>
       {state.problem && (
         <>
