@@ -303,12 +303,12 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
                   class={`part-bar stage-${one.class}`}
                   aria-pressed={String(one.id) === chosen}
                   title={`${one.name}: ${plural(one.rows, "sample")} in ${plural(one.blocks, "block")}, ${bytes(one.bytes)}`}
-                  aria-label={`${one.class} part ${one.name}, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}`}
+                  aria-label={`${one.class} part, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}: ${one.name}`}
                   onClick={() => void snapshot.zoomTo([name, String(one.id)])}
                 >
                   <span class="part-length" style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
                   <span class="note">
-                    {one.class}, {plural(one.rows, "sample")}, {bytes(one.bytes)}
+                    {one.class} part, {plural(one.rows, "sample")}, {bytes(one.bytes)}
                   </span>
                 </button>
               ))}
