@@ -11,7 +11,10 @@ const shown = (value) => typeof value === "string" ? value : JSON.stringify(Arra
 console.log = (...values) => print(values.map(shown).join(" "));
 addEventListener("error", ({ message }) => print(message));
 addEventListener("unhandledrejection", ({ reason }) => print(String(reason)));
+new ResizeObserver(() => parent.postMessage({ height: document.body.getBoundingClientRect().bottom + 8 }, "*")).observe(document.body);
 `;
+/** Code that has not ended when its last line has. */
+const GOES_ON = /\.live\(|setInterval\(/;
 const IMPORTS = {
   sandglass: "sandglass/index.js",
   "sandglass/inline": "sandglass/inline.js",
@@ -26,7 +29,7 @@ const FRAME = `<!doctype html><html lang="en"><head><meta charset="utf-8" /><bas
 <script type="importmap">${JSON.stringify({ imports: addressed })}</script></head><body><pre>running…
 </pre><script>${PRINT}</script><script type="module">
 ${code}
-print("done");
+print(${JSON.stringify(GOES_ON.test(code) ? "running on: what it shows stays up to date" : "done")});
 </script></body></html>`;
 
 const button = document.createElement("button");
@@ -36,10 +39,21 @@ button.textContent = "Run this page's code";
 const frame = document.createElement("iframe");
 frame.title = "What the code of this page prints and draws";
 frame.hidden = true;
+const more = document.createElement("p");
+more.className = "more";
+more.textContent = "There is more below: scroll in the frame.";
+more.hidden = true;
+/** As high as what is in it, and no higher than most of the window. */
+addEventListener("message", ({ source, data }) => {
+  if (source !== frame.contentWindow || !(data?.height > 0)) return;
+  const most = Math.max(320, innerHeight * 0.85);
+  frame.style.height = `${Math.min(most, Math.max(160, data.height + 2))}px`;
+  more.hidden = data.height + 2 <= most;
+});
 button.addEventListener("click", () => {
   frame.hidden = false;
   // Another run ends the one before.
   frame.srcdoc = FRAME;
   button.textContent = "Run it again";
 });
-document.querySelector("h1").after(button, frame);
+document.querySelector("h1").after(button, frame, more);

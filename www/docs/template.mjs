@@ -20,7 +20,7 @@ export function pageOf({ title, html, top, contents, headings, source, next, pro
 <head>
 <meta charset="utf-8" />
 <meta name="viewport" content="width=device-width, initial-scale=1" />
-<title>${escape(title)} · Sandglass</title>
+<title>${escape(title === "Sandglass" ? "Sandglass: documentation" : `${title} · Sandglass`)}</title>
 <meta name="color-scheme" content="light dark" />
 <link rel="icon" href="${top}../favicon.svg" type="image/svg+xml" />
 <link rel="stylesheet" href="${top}style.css" />

@@ -10,7 +10,7 @@ import { closeOpened, follow, followView, hovering, opened, openFiles, opening }
 import { goTo, place } from "./rooms";
 import { isOfSample, sampleOf } from "./sample/address";
 import type { Session } from "./session";
-import { Header } from "./views/header";
+import { Header, titleOf } from "./views/header";
 import { LiveRoom } from "./views/live_room";
 import { OpenRoom } from "./views/open_room";
 
@@ -50,6 +50,9 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
         })
         .catch(notLoaded);
   }, [room, asksSnapshot, looksAtSample, place.value, session]);
+  useEffect(() => {
+    document.title = titleOf(room, opened.value?.snapshot.name);
+  }, [room, opened.value]);
   // Whoever goes to another room leaves the snapshot behind; not so between its own and those that ask it.
   const keepsSnapshot = room === "open" || asksSnapshot;
   useEffect(() => {
@@ -138,7 +141,7 @@ function Opening() {
   const state = opening.value;
   if (!state) return null;
   return (
-    <section class={state.problem ? "card trouble" : "card"} role={state.problem ? "alert" : "status"}>
+    <section class={state.problem ? "card opening trouble" : "card opening"} role={state.problem ? "alert" : "status"}>
       <h2>{state.problem ? `“${state.name}” cannot be opened` : `Opening “${state.name}”…`}</h2>
       {state.problem && (
         <>

@@ -34,6 +34,8 @@ export const OWN_DATABASE = "sandglass";
 const TARGET = { instance: "node-a:9100", job: "node" };
 /** Whose tab has it scrapes; the others look on. */
 const SCRAPE_LOCK = "sandglass page: scrape";
+/** What whoever scrapes writes beside the answer: that there was one. */
+const UP = "# TYPE up gauge\nup 1\n";
 const TARGET_SELECTOR = '{instance="node-a:9100",job="node"}';
 const SEED = 20261122;
 const INSPECT_MS = 1000;
@@ -219,7 +221,7 @@ export class Session {
   async #scrape(database: Database): Promise<void> {
     const answer = await fetch(new URL("node_exporter.prom", document.baseURI));
     if (!answer.ok) throw new Error(`the scrape that comes with the page could not be loaded: ${answer.status} ${answer.statusText}`);
-    const text = await answer.text();
+    const text = (await answer.text()) + UP;
     const scrape = parseExposition(text).map((series) => ({ ...series, labels: { ...series.labels, ...TARGET } }));
     const machine = new Machine(scrape, SEED);
     const handles = scrape.map((series) => database.series(series.labels));

@@ -6,7 +6,8 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
 import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
-import { bytes, compact, day, moment, significant } from "../model/format";
+import { bytes, compact, day, moment, significant, TIME_STEPS, timeScale } from "../model/format";
+import { filled } from "./palette";
 
 /** Room for the labels of the values: the longest of each unit. */
 const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
@@ -116,7 +117,7 @@ export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed
         onDblClick={() => (feed.fixed.value = undefined)}
       >
         {drawn && shownReading && <Tooltip drawn={drawn} reading={shownReading} />}
-        {drawn && drawn.table.times.length === 0 && <p class="nothing">{nothing}</p>}
+        {drawn && drawn.table.times.length === 0 && (isRefused(feed) ? <Refused feed={feed} /> : <p class="nothing">{nothing}</p>)}
       </div>
       <p class="hidden" role="status">
         {told}
@@ -136,6 +137,22 @@ export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed
         </ul>
       </figcaption>
     </figure>
+  );
+}
+
+/** Nothing is drawn since the selector is none. */
+export const isRefused = (feed: ChartFeed): boolean => feed.problem.value !== "" && feed.drawn.value?.key === "";
+
+function Refused({ feed }: { feed: ChartFeed }) {
+  return (
+    <div class="nothing">
+      <p class="reading problem" role="alert">
+        {feed.problem.value}
+      </p>
+      <p>
+        This box takes a selector, such as <code>{'node_load1{job="node"}'}</code>. Expressions are asked in <a href="#explore">Explore</a>.
+      </p>
+    </div>
   );
 }
 
@@ -203,7 +220,10 @@ function withUnit(value: number, unit: Unit, rate: boolean): string {
   if (unit === "bytes") return rate ? `${bytes(value)}/s` : bytes(value);
   if (unit === "share") return `${significant(value * 100)} %`;
   const plain = Math.abs(value) < 1000 ? significant(value) : compact(value);
-  if (unit === "seconds") return `${plain} s`;
+  if (unit === "seconds") {
+    const { seconds, name } = timeScale(Math.abs(value));
+    return `${significant(value / seconds)} ${name}`;
+  }
   return rate ? `${plain}/s` : plain;
 }
 
@@ -232,6 +252,7 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
         ...axis,
         size: AXIS_WIDTH[drawn.unit],
         space: 44,
+        ...(drawn.unit === "seconds" && { incrs: TIME_STEPS }),
         values: (_, splits) => splits.map((value) => withUnit(value, drawn.unit, drawn.rate)),
       },
     ],
@@ -243,8 +264,9 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
           label: name,
           stroke,
           width: 1.6,
-          points: { show: false },
-          ...(single && { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` }),
+          // A sample with none beside it is no line: it is seen as a point.
+          points: { show: true, size: 5, fill: stroke, filter: alone },
+          ...(single && { fill: filled(stroke) }),
         };
       }),
     ],
@@ -258,6 +280,16 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
       ],
     },
   };
+}
+
+/** Places of values with no other one before the next hole on either side. */
+function alone(uplot: uPlot, series: number): number[] {
+  const column = uplot.data[series] as (number | null | undefined)[];
+  const places = column.flatMap((value, i) => (value === undefined ? [] : [i]));
+  return places.filter((place, i) => {
+    const beside = [places[i - 1], places[i + 1]].map((other) => (other === undefined ? null : column[other]));
+    return column[place] !== null && beside.every((value) => value === null);
+  });
 }
 
 /** Rates begin at 0; values too, unless they are all far from it. */

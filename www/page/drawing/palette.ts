@@ -1,5 +1,7 @@
 // Colours as the style sheet has them, and one for each series.
 
+import type uPlot from "uplot";
+
 export interface Palette {
   ink: string;
   muted: string;
@@ -42,6 +44,14 @@ export function readPalette(element: Element): Palette {
     series: Array.from({ length: 12 }, (_, i) => colour(`series-${i + 1}`)),
   };
 }
+
+/** The ground below a single line, where the axis has its 0: below one that begins elsewhere it would be taken for an amount. */
+export const filled =
+  (stroke: string) =>
+  ({ scales }: uPlot): string => {
+    const { min = 0, max = 0 } = scales.y ?? {};
+    return min <= 0 && max >= 0 ? `color-mix(in srgb, ${stroke} 12%, transparent)` : "transparent";
+  };
 
 /** A dozen colours that people with any sight can tell apart; with more series they come again. */
 export const seriesColour = (palette: Palette, series: number): string => palette.series[((series % 12) + 12) % 12] as string;

@@ -41,6 +41,10 @@ class DatabaseClient implements PrometheusClient {
     return this.#ask(`values ${label} ${selector}`, (database) => database.labelValues(label, selector));
   }
 
+  valuesAmong(label: string, selector: string): Promise<string[]> {
+    return this.#ask(`values ${label} ${selector}`, (database) => database.labelValues(label, selector));
+  }
+
   series(): Promise<Map<string, string>[]> {
     return Promise.resolve([]);
   }
@@ -92,10 +96,13 @@ function selectorOf(metric: string | undefined, matchers: NonNullable<Matchers>,
 }
 
 export function completionFrom(database: () => Database | undefined, dialect: () => Dialect) {
-  const strategy = newCompleteStrategy({ remote: new DatabaseClient(database) });
+  const client = new DatabaseClient(database);
+  const strategy = newCompleteStrategy({ remote: client });
   return async (context: CompletionContext): Promise<CompletionResult | null> => {
     // Where something has just ended there is nothing to complete.
     if (!context.explicit && /[)\]}]$|[^,\s]\s+$/.test(context.state.sliceDoc(0, context.pos))) return null;
+    const begun = BEGUN.exec(context.state.sliceDoc(0, context.pos));
+    if (begun) return unquoted(client, begun, context.pos);
     const found = await strategy.promQL(context);
     if (!found) return null;
     const words = WORDS[dialect()];
@@ -105,6 +112,23 @@ export function completionFrom(database: () => Database | undefined, dialect: ()
     const before = context.state.sliceDoc(0, found.from);
     return { ...found, options: options.map((option) => quoted(option, before)) };
   };
+}
+
+/** A condition up to its sign, and what of a value may stand there without a quote: metric, other conditions, label, value. */
+const BEGUN = /([a-zA-Z_:][\w:]*)?\s*\{((?:[^{}"]|"(?:[^"\\]|\\.)*")*?)([a-zA-Z_]\w*)\s*(?:=~|!~|!=|=)\s*([\w.:-]*)$/;
+const CONDITION = /[a-zA-Z_]\w*\s*(?:=~|!~|!=|=)\s*"(?:[^"\\]|\\.)*"/g;
+
+/** Values with their quotes, for who has not typed one. */
+async function unquoted(client: DatabaseClient, begun: RegExpExecArray, cursor: number): Promise<CompletionResult | null> {
+  const [, metric = "", others = "", label = "", typed = ""] = begun;
+  const conditions = others.match(CONDITION) ?? [];
+  const values = await client.valuesAmong(
+    label,
+    metric === "" && conditions.length === 0 ? `{${label}!=""}` : `${metric}{${conditions.join(",")}}`,
+  );
+  if (values.length === 0) return null;
+  const options = values.map((value): Completion => ({ label: value, type: "text", apply: JSON.stringify(value) }));
+  return { from: cursor - typed.length, options, validFor: /^[\w.:-]*$/ };
 }
 
 const completionOf = (word: Word): Completion => ({

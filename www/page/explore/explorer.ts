@@ -6,6 +6,7 @@ import { messageOf } from "../model/trouble";
 import { exactly } from "../model/selector";
 import { EMPTY, hashOf, isOf, MOST_QUERIES, type Source, type View, viewOf } from "./address";
 import { remember } from "./history";
+import { metricsIn } from "./language";
 import { durationOf, instantOf, isRelative, settled, stepFor, written } from "./times";
 
 export interface Range {
@@ -206,6 +207,14 @@ export class Explorer {
     return typeof data === "string" ? data : undefined;
   }
 
+  /** Names in what was asked that no series has, whenever. */
+  async unknownNames(): Promise<string[]> {
+    const asked = this.answers.peek().flatMap((answer) => (answer && !answer.problem ? metricsIn(answer.expression) : []));
+    if (asked.length === 0) return [];
+    const known = new Set(await this.#database?.labelValues("__name__"));
+    return [...new Set(asked)].filter((name) => !known.has(name));
+  }
+
   setDraft(at: number, text: string): void {
     this.drafts.value = this.drafts.peek().with(at, text);
   }
@@ -364,7 +373,7 @@ export class Explorer {
   }
 }
 
-function isEmpty(answer: Answer | undefined): boolean {
+export function isEmpty(answer: Answer | undefined): boolean {
   if (!answer) return true;
   if (answer.problem) return false;
   const { range, instant, raw } = answer;

@@ -1,12 +1,16 @@
 // Values and times as the room writes them.
 
 import type { Unit } from "../model/chart";
-import { clock, day } from "../model/format";
+import { clock, day, timeScale } from "../model/format";
 
 export function valueText(value: number | null | undefined, unit: Unit): string {
   if (value == null || Number.isNaN(value)) return "–";
   if (!Number.isFinite(value)) return value > 0 ? "+Inf" : "-Inf";
   const { factor, letter } = scaleOf(Math.abs(value));
+  if (unit === "seconds") {
+    const { seconds, name } = timeScale(Math.abs(value));
+    return `${Number((value / seconds).toPrecision(4))} ${name}`;
+  }
   const digits = Number((value / factor).toPrecision(letter === "" ? 4 : 5));
   return `${digits}${suffix(letter, unit)}`;
 }
@@ -22,17 +26,32 @@ const SCALES = [
 const scaleOf = (size: number) => SCALES.find(({ factor }) => size >= factor) ?? { factor: 1, letter: "" };
 
 function suffix(letter: string, unit: Unit): string {
-  // A thousand seconds are no kilosecond to anybody.
-  const name = { bytes: `${letter}B`, seconds: `${letter} s`.trim(), share: letter, plain: letter }[unit];
+  const name = unit === "bytes" ? `${letter}B` : letter;
   return name === "" ? "" : ` ${name}`;
 }
 
 /** Labels of an axis of values: all on one scale, with the digits that tell neighbours apart. */
 export function axisValues(values: readonly number[], step: number, unit: Unit): string[] {
-  const { factor, letter } = scaleOf(Math.max(...values.map(Math.abs)));
-  const decimals = Math.min(12, Math.max(0, Math.ceil(-Math.log10(step / factor) - 1e-9)));
+  const greatest = Math.max(...values.map(Math.abs));
+  if (unit === "seconds") {
+    const { seconds, name } = timeScale(greatest, step);
+    const decimals = decimalsOf(step / seconds);
+    return values.map((value) => (value === 0 ? "0" : `${(value / seconds).toFixed(decimals)} ${name}`));
+  }
+  const { factor, letter } = scaleOf(greatest);
+  const decimals = decimalsOf(step / factor);
   return values.map((value) => (value === 0 ? "0" : `${(value / factor).toFixed(decimals)}${suffix(letter, unit)}`));
 }
+
+/** Digits behind the point that a step has. */
+function decimalsOf(step: number): number {
+  const first = Math.max(0, Math.ceil(-Math.log10(step) - 1e-9));
+  // A quarter of an hour has one digit more than its first.
+  return Math.min(12, Math.abs(step * 10 ** first - Math.round(step * 10 ** first)) > 1e-6 ? first + 1 : first);
+}
+
+/** A value without the noise of its last digits: ten digits say all that a reader compares. Whole numbers have all of theirs. */
+export const readable = (value: number): string => String(Number.isInteger(value) ? value : Number(value.toPrecision(10)));
 
 /** With its year when that is not this one, and with milliseconds when it has some. */
 export function instantText(time: number): string {

@@ -72,6 +72,18 @@ class MetricsqlParser extends Parser {
   }
 }
 
+/** The names of metrics that stand in an expression by themselves, as in `rate(name{…}[5m])`. */
+export function metricsIn(expression: string): string[] {
+  const names: string[] = [];
+  promql.parse(asPromql(expression)).iterate({
+    enter({ name, node }) {
+      const metric = name === "VectorSelector" ? node.getChild("Identifier") : null;
+      if (metric) names.push(expression.slice(metric.from, metric.to));
+    },
+  });
+  return names;
+}
+
 const data = defineLanguageFacet({ commentTokens: { line: "#" }, closeBrackets: { brackets: ["(", "[", "{", '"', "'", "`"] } });
 
 export const metricsql = new Language(data, new MetricsqlParser(), [], "metricsql");

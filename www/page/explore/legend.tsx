@@ -13,7 +13,7 @@ import style from "./explore.module.css";
 /** Rows at first; the others are asked for. */
 const ROWS = 12;
 
-const HEADS: Record<SortKey, string> = { name: "Series", last: "Last", min: "Least", mean: "Mean", max: "Greatest" };
+const HEADS: Record<SortKey, string> = { name: "Series", last: "Last", min: "Min", mean: "Mean", max: "Max" };
 
 export function Legend({
   explorer,

@@ -4,6 +4,8 @@ import "uplot/dist/uPlot.min.css";
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
+import { filled } from "../drawing/palette";
+import { TIME_STEPS } from "../model/format";
 import { axisTime, axisValues, colourOf, dashOf, instantText, valueText } from "./figures";
 import type { Line, Lines } from "./lines";
 import style from "./explore.module.css";
@@ -259,7 +261,13 @@ function optionsFor(
         space: element.clientWidth < 500 ? 66 : 84,
         values: (_, splits, __, ___, step) => splits.map((split) => axisTime(split, step)),
       },
-      { ...axis, size: AXIS_WIDTH, space: 44, values: (_, splits, __, ___, step) => axisValues(splits, step, lines.unit) },
+      {
+        ...axis,
+        size: AXIS_WIDTH,
+        space: 44,
+        ...(lines.unit === "seconds" && { incrs: TIME_STEPS }),
+        values: (_, splits, __, ___, step) => axisValues(splits, step, lines.unit),
+      },
     ],
     series: [
       {},
@@ -274,7 +282,7 @@ function optionsFor(
           dash: dashOf(place),
           points,
           ...(isRaw && { spanGaps: true }),
-          ...(drawn.length === 1 && !isRaw && { fill: `color-mix(in srgb, ${stroke} 12%, transparent)` }),
+          ...(drawn.length === 1 && !isRaw && { fill: filled(stroke) }),
         };
       }),
     ],

@@ -1,6 +1,6 @@
 // The range of time: presets, free input, steps to the side, and the way back from a zoom.
 
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { messageOf } from "../model/trouble";
 import type { Explorer } from "./explorer";
 import { instantText } from "./figures";
@@ -19,6 +19,9 @@ const PRESETS = [
   ["now-1d/d", "now-1d/d", "Yesterday"],
   ["now-1w/w", "now-1w/w", "The week before"],
 ] as const;
+
+/** Pixels between the panel and the edge of the window. */
+const MARGIN = 16;
 
 export function rangeText(from: string, to: string, now: number): string {
   const preset = PRESETS.find(([start, end]) => start === from && end === to);
@@ -40,6 +43,7 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
   const [problem, setProblem] = useState("");
   const holder = useRef<HTMLDivElement>(null);
   const opener = useRef<HTMLButtonElement>(null);
+  const panel = useRef<HTMLDivElement>(null);
   const id = useId();
   const before = explorer.before.value.at(-1);
 
@@ -55,6 +59,20 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
       document.removeEventListener("focusin", leave);
     };
   }, [isOpen]);
+
+  // It begins where its button does, or as far to the left of that as it must to end in the window.
+  useLayoutEffect(() => {
+    const fit = () => {
+      const { current } = panel;
+      if (!isOpen || !current) return;
+      current.style.setProperty("--shift", "0px");
+      const { right } = current.getBoundingClientRect();
+      current.style.setProperty("--shift", `${Math.min(0, document.documentElement.clientWidth - MARGIN - right)}px`);
+    };
+    fit();
+    addEventListener("resize", fit);
+    return () => removeEventListener("resize", fit);
+  }, [isOpen, from, to]);
 
   const toggle = () => {
     setTyped({ from, to });
@@ -83,13 +101,16 @@ export function RangePicker({ explorer }: { explorer: Explorer }) {
         class={style.picker}
         ref={holder}
         onKeyDown={(event) => {
-          if (event.key === "Escape" && isOpen) close();
+          if (event.key !== "Escape" || !isOpen) return;
+          // What else Escape closes stays open.
+          event.preventDefault();
+          close();
         }}
       >
         <button type="button" ref={opener} aria-expanded={isOpen} aria-controls={`${id}-panel`} onClick={toggle}>
           {rangeText(from, to, explorer.now())}
         </button>
-        <div id={`${id}-panel`} class={style.panel} hidden={!isOpen}>
+        <div id={`${id}-panel`} class={style.panel} ref={panel} hidden={!isOpen}>
           <form
             onSubmit={(event) => {
               event.preventDefault();

@@ -16,7 +16,7 @@ import { TroubleCard } from "../views/trouble_card";
 import { EMPTY, hashOf, MOST_QUERIES, type Shape, type Source, type View, viewOf } from "./address";
 import { Asked } from "./asked";
 import { Cardinality } from "./cardinality";
-import { type Answer, Explorer, type Suggestion } from "./explorer";
+import { type Answer, Explorer, isEmpty, type Suggestion } from "./explorer";
 import { colourOf } from "./figures";
 import style from "./explore.module.css";
 import { heatOf } from "./heat";
@@ -150,6 +150,25 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
   const view = explorer.view.value;
   const { browse, counted, isTraced } = view;
   const [showsAsked, setShowsAsked] = useState(false);
+  const asking = useRef<HTMLElement>(null);
+  const metricsOpener = useRef<HTMLButtonElement>(null);
+  const askedOpener = useRef<HTMLButtonElement>(null);
+  const showsMetrics = browse !== undefined;
+  useEffect(() => {
+    if (!showsMetrics && !showsAsked) return;
+    const leave = (event: KeyboardEvent) => {
+      const target = event.target as Element;
+      const isHere = target === document.body || (asking.current?.contains(target) && !target.closest("[data-query]"));
+      if (event.key !== "Escape" || event.defaultPrevented || !isHere) return;
+      // A search would be emptied, and would be another one by that.
+      event.preventDefault();
+      (showsMetrics ? metricsOpener : askedOpener).current?.focus();
+      if (showsMetrics) explorer.change({ browse: undefined }, "replace");
+      setShowsAsked(false);
+    };
+    document.addEventListener("keydown", leave);
+    return () => document.removeEventListener("keydown", leave);
+  }, [explorer, showsMetrics, showsAsked]);
   return (
     <>
       <section class={style.head} aria-labelledby="explore-title">
@@ -158,7 +177,7 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
         </h1>
         <p class="note">{children}</p>
       </section>
-      <section class={`card ${style.asking}`} aria-label="Queries">
+      <section class={`card ${style.asking}`} aria-label="Queries" ref={asking}>
         <div class={style.boxes}>
           {explorer.drafts.value.map((_, at) => (
             <Query key={at} explorer={explorer} at={at} />
@@ -174,13 +193,20 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
             </button>
             <button
               type="button"
-              aria-expanded={browse !== undefined}
+              ref={metricsOpener}
+              aria-expanded={showsMetrics}
               aria-controls="explore-metrics"
-              onClick={() => explorer.change({ browse: browse === undefined ? "" : undefined }, "replace")}
+              onClick={() => explorer.change({ browse: showsMetrics ? undefined : "" }, "replace")}
             >
               Metrics
             </button>
-            <button type="button" aria-expanded={showsAsked} aria-controls="explore-asked" onClick={() => setShowsAsked(!showsAsked)}>
+            <button
+              type="button"
+              ref={askedOpener}
+              aria-expanded={showsAsked}
+              aria-controls="explore-asked"
+              onClick={() => setShowsAsked(!showsAsked)}
+            >
               History
             </button>
             <button type="button" onClick={() => void explorer.format()} title="Writes the queries as the engine reads them">
@@ -217,8 +243,8 @@ function Explore({ source, database, suggest, version, children }: ExploreProps)
             {explorer.problem.value}
           </p>
         )}
-        <div id="explore-metrics" hidden={browse === undefined}>
-          {browse !== undefined && <Metrics explorer={explorer} />}
+        <div id="explore-metrics" hidden={!showsMetrics}>
+          {showsMetrics && <Metrics explorer={explorer} />}
         </div>
         <div id="explore-asked" hidden={!showsAsked}>
           {showsAsked && <Asked explorer={explorer} />}
@@ -398,6 +424,8 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
     setPicked({ expression: answer.expression, labels: line.labels, time, value, unit: lines.unit, isSample: answer.raw !== undefined });
   };
   const hasAnswer = answers.some((answer) => answer && !answer.problem);
+  const hasValues = answers.some((answer) => answer && !answer.problem && !isEmpty(answer));
+  const isPicture = view.shape === "heatmap" ? answers.some((answer) => answer?.range && heatOf(answer.range)) : view.shape !== "table";
 
   const takePicture = async () => {
     setProblem("");
@@ -439,7 +467,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           )}
           <button
             type="button"
-            disabled={!hasAnswer}
+            disabled={!hasValues}
             onClick={() => save(csvOf(answers), "sandglass.csv")}
             title="Every value of what is shown"
           >
@@ -447,18 +475,13 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           </button>
           <button
             type="button"
-            disabled={!hasAnswer}
+            disabled={!hasValues}
             onClick={() => void takeArrow()}
             title="The same as a table of Apache Arrow, one for each query"
           >
             Arrow
           </button>
-          <button
-            type="button"
-            disabled={!hasAnswer || view.shape === "table"}
-            onClick={() => void takePicture()}
-            title="The picture as it stands"
-          >
+          <button type="button" disabled={!hasValues || !isPicture} onClick={() => void takePicture()} title="The picture as it stands">
             PNG
           </button>
         </div>
@@ -519,18 +542,38 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           )}
         {view.shape === "chart" && lines.lines.length === 0 && (
           <p class={style.nothing}>
-            {isFilling
-              ? "Nothing of this time is there yet"
-              : hasAnswer
-                ? "Nothing was found in this time"
-                : explorer.asking.value || !shown
-                  ? "Asking the database"
-                  : "Nothing to show"}
+            {isFilling ? (
+              "Nothing of this time is there yet"
+            ) : hasAnswer ? (
+              <NothingFound explorer={explorer} />
+            ) : explorer.asking.value || !shown ? (
+              "Asking the database"
+            ) : (
+              "Nothing to show"
+            )}
           </p>
         )}
       </div>
     </section>
   );
+}
+
+/** That there is nothing, and whether that is because of a name that no series has. */
+function NothingFound({ explorer }: { explorer: Explorer }) {
+  const [unknown, setUnknown] = useState<readonly string[]>([]);
+  const answers = explorer.answers.value;
+  useEffect(() => {
+    let isHere = true;
+    explorer
+      .unknownNames()
+      .then((names) => isHere && setUnknown(names))
+      // Without the names it is said less exactly.
+      .catch(() => {});
+    return () => {
+      isHere = false;
+    };
+  }, [explorer, answers]);
+  return <>{unknown.length > 0 ? `No series is named ${unknown.join(" or ")}` : "Nothing was found in this time"}</>;
 }
 
 function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void }) {
@@ -547,7 +590,7 @@ function HeatMaps({ explorer, onBack }: { explorer: Explorer; onBack: () => void
         ) : (
           answers[query]?.range && (
             <p key={query} class={style.nothing}>
-              {heats.length > 1 && `${letter(query)}: `}no buckets. A heat map is drawn of series with the label le, such as sum by (le)
+              {heats.length > 1 && `${letter(query)}: `}No buckets. A heat map is drawn of series with the label le, such as sum by (le)
               (rate(request_duration_seconds_bucket[1m]))
               {dialect === "metricsql" && ", or with vmrange, such as histogram_over_time(node_load1[5m])"}
             </p>

@@ -6,7 +6,7 @@ import { grouped } from "../model/format";
 import { linkToSample } from "../sample/address";
 import type { Source } from "./address";
 import type { Answer } from "./explorer";
-import { instantText } from "./figures";
+import { instantText, readable } from "./figures";
 import { letter, seriesText } from "./lines";
 import style from "./explore.module.css";
 
@@ -54,7 +54,7 @@ function InstantTable({
     return (
       <p class={style.single}>
         {title && `${title}: `}
-        <strong>{String(instant.value)}</strong>{" "}
+        <strong title={String(instant.value)}>{typeof instant.value === "number" ? readable(instant.value) : instant.value}</strong>{" "}
         <span class="note">
           a {instant.type === "scalar" ? "number" : "text"}, at {instantText(instant.timestamp)}
         </span>
@@ -71,13 +71,22 @@ function InstantTable({
   if (sort.by === "value") rows.sort((a, b) => a.value - b.value);
   else if (sort.by !== "") rows.sort((a, b) => NATURAL.compare(a.labels[sort.by] ?? "", b.labels[sort.by] ?? ""));
   if (sort.isDescending) rows.reverse();
+  const arrow = (key: string) => (
+    <span class={style.arrow} aria-hidden="true">
+      {sort.by === key ? (sort.isDescending ? "↓" : "↑") : ""}
+    </span>
+  );
   const head = (key: string, text: string) => (
-    <th key={key} scope="col" aria-sort={sort.by === key ? (sort.isDescending ? "descending" : "ascending") : undefined}>
+    <th
+      key={key}
+      scope="col"
+      class={key === "value" ? style.number : undefined}
+      aria-sort={sort.by === key ? (sort.isDescending ? "descending" : "ascending") : undefined}
+    >
       <button type="button" onClick={() => onOrder((sort.by === key ? !sort.isDescending : key === "value") ? `-${key}` : key)}>
+        {key === "value" && arrow(key)}
         <bdi>{text}</bdi>
-        <span class={style.arrow} aria-hidden="true">
-          {sort.by === key ? (sort.isDescending ? "↓" : "↑") : ""}
-        </span>
+        {key !== "value" && arrow(key)}
       </button>
     </th>
   );
@@ -89,7 +98,7 @@ function InstantTable({
   if (rows.length === 0) {
     return (
       <p class={style.nothing}>
-        {title && `${title}: `}no series has a value at {at === undefined ? "the end of the range" : instantText(at)}. A table shows one
+        {title && `${title}: `}No series has a value at {at === undefined ? "the end of the range" : instantText(at)}. A table shows one
         instant, the end of the range; a chart shows all of it.
       </p>
     );
@@ -112,7 +121,9 @@ function InstantTable({
           {rows.slice(0, most).map(({ labels, value }) => (
             <tr key={JSON.stringify(labels)}>
               {firstName !== undefined && cell(firstName, labels)}
-              <td class={style.number}>{String(value)}</td>
+              <td class={style.number} title={String(value)}>
+                {readable(value)}
+              </td>
               {otherNames.map((name) => cell(name, labels))}
             </tr>
           ))}
@@ -153,7 +164,9 @@ export function RawTable({ found, title, matched, source }: RawProps) {
           <tr>
             <th scope="col">time</th>
             <th scope="col">series</th>
-            <th scope="col">value</th>
+            <th scope="col" class={style.number}>
+              value
+            </th>
           </tr>
         </thead>
         <tbody>

@@ -1,6 +1,6 @@
 // A chapter's text beside the picture: what is told, what is to be looked at, the question, and the way through the others.
 
-import { useEffect } from "preact/hooks";
+import { useEffect, useRef } from "preact/hooks";
 import { CHAPTERS, type Chapter, sourceOf, WORDS } from "./chapters";
 import type { Lesson } from "./lesson";
 import type { Player } from "./player";
@@ -16,10 +16,18 @@ export function LessonPanel(props: {
   const { player, lesson, chapter, onAgain, onTurn } = props;
   const at = CHAPTERS.indexOf(chapter);
   const answered = lesson.answered.value;
+  const told = useRef<HTMLDivElement>(null);
+  const shown = useRef(chapter.id);
+  useEffect(() => {
+    if (shown.current === chapter.id) return;
+    shown.current = chapter.id;
+    // Another chapter is read from its heading on.
+    if (told.current && told.current.getBoundingClientRect().top < 0) told.current.scrollIntoView();
+  }, [chapter.id]);
   return (
     <div class="lesson">
       <article class="chapter" aria-labelledby="chapter-title">
-        <div class="told">
+        <div class="told" ref={told}>
           <p class="chapter-number">
             {at + 1} of {CHAPTERS.length}
           </p>

@@ -138,21 +138,24 @@ export function Room({ player }: { player: Player }) {
   const { x, y } = player.look.zoomFrom;
   return (
     <div class={inChapters ? "room with-chapter" : "room"}>
+      {!inChapters && !player.embedded && (
+        <div class="inside-intro">
+          <h1>Inside</h1>
+          <p class="note">
+            You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Try a button
+            below the picture, or choose another situation further down.
+          </p>
+        </div>
+      )}
       {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
       <section class="card scene" aria-labelledby="scene-title">
         <header class="scene-head">
-          {!inChapters && !player.embedded && (
-            <p class="note inside-intro">
-              You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Press Play,
-              then try a button below the picture, or choose another situation further down.
-            </p>
-          )}
           {inChapters ? (
             <h2 id="scene-title" class="hidden">
               The engine at work
             </h2>
           ) : (
-            <h1 id="scene-title">{situation.name}</h1>
+            <SceneTitle isAlone={player.embedded} name={situation.name} />
           )}
           {!inChapters && <p class="watch">{situation.watch}</p>}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
@@ -213,6 +216,10 @@ export function Room({ player }: { player: Player }) {
     </div>
   );
 }
+
+/** What is embedded has no other heading. */
+const SceneTitle = ({ isAlone, name }: { isAlone: boolean; name: string }) =>
+  isAlone ? <h1 id="scene-title">{name}</h1> : <h2 id="scene-title">{name}</h2>;
 
 /** Whether the key was one of ours. */
 function press(

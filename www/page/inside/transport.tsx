@@ -131,7 +131,7 @@ export function Deeds({ player }: { player: Player }) {
           {name}
         </button>
       ))}
-      <span class="note">If time stands still, it runs on for {AFTER_DEED_MS / 1000} s after each.</span>
+      <span class="note">While paused, each plays on for {AFTER_DEED_MS / 1000} s.</span>
     </div>
   );
 }

@@ -35,7 +35,13 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
   useEffect(() => {
     let here = true;
     Promise.all(wanted.map(([part, block]) => player.inspection.block(part, block)))
-      .then((blocks) => here && setDecoded({ key, blocks }))
+      .then((blocks) => {
+        if (!here) return;
+        setDecoded({ key, blocks });
+        if (blocks.length === 0) return;
+        player.house.searched(player.at.peek());
+        player.beat.value++;
+      })
       // Merged away meanwhile: what came of it is walked next.
       .catch(() => {});
     return () => {

@@ -76,6 +76,27 @@ export function duration(ms: number): string {
   return `${Math.round(seconds / 86400)} d`;
 }
 
+const TIME_SCALES = [
+  { seconds: 86_400, name: "d" },
+  { seconds: 3600, name: "h" },
+  { seconds: 60, name: "min" },
+  { seconds: 1, name: "s" },
+] as const;
+
+/** What a number of seconds is best told in. With a step: such that its multiples are told with two digits behind the point. */
+export const timeScale = (size: number, step = 0): (typeof TIME_SCALES)[number] =>
+  TIME_SCALES.find(({ seconds }) => size >= seconds && isRound((100 * step) / seconds)) ?? TIME_SCALES[3];
+
+const isRound = (value: number): boolean => Math.abs(value - Math.round(value)) < 1e-6;
+
+/** Steps between the labels of an axis of seconds, in seconds. */
+export const TIME_STEPS: number[] = [
+  ...Array.from({ length: 10 }, (_, i) => [1, 2, 5].map((digit) => digit * 10 ** (i - 10))).flat(),
+  ...[1, 2, 5, 10, 15, 30].flatMap((count) => [count, count * 60]),
+  ...[1, 2, 3, 6, 12].map((hours) => hours * 3600),
+  ...Array.from({ length: 9 }, (_, i) => [1, 2, 5].map((digit) => digit * 10 ** i * 86_400)).flat(),
+].sort((a, b) => a - b);
+
 export const plural = (count: number, one: string, many = `${one}s`): string => `${grouped(count)} ${count === 1 ? one : many}`;
 
 /** 1 sample, 3.9 k samples */

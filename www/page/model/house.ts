@@ -270,6 +270,12 @@ export class House {
     if (this.merges.length > MOST_MERGES) this.merges.shift();
   }
 
+  /** A select that nothing of the history has asked: a visitor's, at this instant. */
+  searched(at: number): void {
+    this.version++;
+    this.#count("select", at);
+  }
+
   /** What was only in memory is gone; parts are numbered anew. */
   #crashed({ state, lostRows, loggedRows, sentAgain }: Deed & { type: "crashed" }, at: number): void {
     this.months.clear();

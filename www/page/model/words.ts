@@ -14,6 +14,8 @@ export interface Line {
   text: string;
   /** Of a flush of raw rows: several within a second are told as one. */
   flushed?: { rows: number; parts: number };
+  /** Lines that were alike and stand here as one. */
+  times?: number;
 }
 
 export const CLASS_WORD: Record<PartClass, string> = { inmemory: "in-memory part", small: "small part", big: "big part" };
@@ -97,12 +99,14 @@ export function describe(event: EngineEvent, model: EngineModel, keeper: Keeper)
   }
 }
 
-/** Adds a line to those before it, newest last; a flush joins the one just before it when both are of one second. */
+/** Adds a line to those before it, newest last. A flush joins the one just before it when both are of one second; one that says the same as the one before it is counted. */
 export function append(lines: Line[], line: Line): void {
   const last = lines.at(-1);
   if (last?.flushed && line.flushed && Math.floor(last.time / 1000) === Math.floor(line.time / 1000)) {
     const flushed = { rows: last.flushed.rows + line.flushed.rows, parts: last.flushed.parts + line.flushed.parts };
     lines[lines.length - 1] = { ...last, flushed, text: flushWords(flushed) };
+  } else if (last && last.text === line.text && last.stage === line.stage) {
+    lines[lines.length - 1] = { ...last, time: line.time, times: (last.times ?? 1) + 1 };
   } else {
     lines.push(line);
   }

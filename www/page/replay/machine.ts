@@ -16,7 +16,7 @@ type Motion =
   | { kind: "idle"; cpu: string }
   | { kind: "load"; minutes: number }
   /** Around `home`, `spread` away from it on average, coming back within `seconds`; changes `changes` times a second. */
-  | { kind: "walk"; spread: number; seconds: number; changes: number; floor: number };
+  | { kind: "walk"; spread: number; seconds: number; changes: number; floor: number; ceiling?: number };
 
 interface Course {
   motion: Motion;
@@ -34,7 +34,7 @@ const SLOW_SECONDS = 900;
 const DAY_SECONDS = 86_400;
 
 const CONSTANT =
-  /_info$|_version$|_enabled$|_success$|_limit$|maximum$|_max_|_total_bytes$|MemTotal|SwapTotal|CommitLimit|VmallocTotal|DirectMap|HugePages|Hugepagesize|_size_bytes$|_filesystem_files$|_filesystem_readonly$|_speed_|_mtu_|_network_(?!receive|transmit)|queue_length|boot_time|start_time|_timex_|_zone_offset|_clocksource|_textfile_|entropy|_ksmd_|_Forwarding$|zoneinfo_(protection|high|low|min|managed|present|spanned)|_sys_bytes$|next_gc|_last_gc|go_info|go_threads|requests_in_flight/;
+  /^up$|_info$|_version$|_enabled$|_success$|_limit$|maximum$|_max_|_total_bytes$|MemTotal|SwapTotal|CommitLimit|VmallocTotal|DirectMap|HugePages|Hugepagesize|_size_bytes$|_filesystem_files$|_filesystem_readonly$|_speed_|_mtu_|_network_(?!receive|transmit)|queue_length|boot_time|start_time|_timex_|_zone_offset|_clocksource|_textfile_|entropy|_ksmd_|_Forwarding$|zoneinfo_(protection|high|low|min|managed|present|spanned)|_sys_bytes$|next_gc|_last_gc|go_info|go_threads|requests_in_flight/;
 
 const COUNTED_ELSEWHERE = /_CurrEstab$|_Forwarding$/;
 
@@ -50,6 +50,7 @@ export class Machine {
 
   constructor(scrape: readonly ScrapedSeries[], seed: number) {
     this.#random = seeded(seed);
+    const wholes = new Map(scrape.map((series) => [keyOf(series.labels), series.value]));
     const byName = new Map(scrape.map((series) => [series.labels.__name__, series.value]));
     const now = byName.get("node_time_seconds") ?? 0;
     const upSeconds = Math.max(60, now - (byName.get("node_boot_time_seconds") ?? 0));
@@ -59,7 +60,7 @@ export class Machine {
       const name = series.labels.__name__ ?? "";
       const age = /^(go|process|promhttp)_/.test(name) ? processSeconds : upSeconds;
       return {
-        motion: motionOf(series, name, age),
+        motion: below(motionOf(series, name, age), series.value, wholes.get(wholeOf(series.labels))),
         home: series.value,
         exact: series.value,
         quantum: /^node_load/.test(name) ? 0.01 : quantumOf(series),
@@ -115,7 +116,7 @@ export class Machine {
         case "walk": {
           if (random.uniform() > 1 - Math.exp(-motion.changes * seconds)) return;
           const away = wander(course.exact - course.home, motion.spread, seconds / motion.seconds, random);
-          course.exact = Math.max(motion.floor, course.home + away);
+          course.exact = Math.min(motion.ceiling ?? Number.POSITIVE_INFINITY, Math.max(motion.floor, course.home + away));
           break;
         }
       }
@@ -164,6 +165,27 @@ function motionOf(series: ScrapedSeries, name: string, ageSeconds: number): Moti
   if (name.includes("filesystem")) return { kind: "walk", spread: size * 0.004, seconds: 3600, changes: 0.3, floor: 0 };
   if (name.includes("buddyinfo")) return { kind: "walk", spread: size * 0.08, seconds: 120, changes: 0.5, floor: 0 };
   return { kind: "walk", spread: size * 0.05, seconds: 600, changes: 0.5, floor: 0 };
+}
+
+/** Gauges that are a part of something, and what they are a part of. */
+const PART_OF: readonly (readonly [RegExp, string])[] = [
+  [/^node_memory_numa_/, "node_memory_numa_MemTotal"],
+  [/^node_memory_.*_bytes$/, "node_memory_MemTotal_bytes"],
+  [/^node_filesystem_(avail|free)_bytes$/, "node_filesystem_size_bytes"],
+  [/^node_filesystem_files_free$/, "node_filesystem_files"],
+];
+
+const keyOf = (labels: Record<string, string>): string => JSON.stringify(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+
+function wholeOf(labels: Record<string, string>): string {
+  const whole = PART_OF.find(([pattern]) => pattern.test(labels.__name__ ?? ""))?.[1] ?? "";
+  return keyOf({ ...labels, __name__: whole });
+}
+
+/** A walk that stays below what its gauge is a part of: it goes no further than the room that is left allows. */
+function below(motion: Motion, home: number, whole: number | undefined): Motion {
+  if (motion.kind !== "walk" || whole === undefined || home > whole) return motion;
+  return { ...motion, spread: Math.min(motion.spread, (whole - home) / 3), ceiling: whole };
 }
 
 /** Memory comes in pages, processor time in hundredths: a value's own digits tell what it is a multiple of. */

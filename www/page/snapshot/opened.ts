@@ -22,6 +22,8 @@ export interface BadPart {
 export type Whereabouts = "in place" | "unpacked" | "samples" | "kept";
 
 const PART = /(?:data\/(?:small|big)\/\d{4}_\d\d|indexdb\/[0-9A-F]{16})\/[^/\s:]+/g;
+/** Metrics that an exporter has of itself, or whose lines say little: nobody opens a snapshot for them. */
+const OF_ITSELF = /^(go|process|promhttp|scrape)_|^up$|_(info|created|bucket)$/;
 /** Blocks whose headers are weighed: of a huge snapshot the first ones of each part tell enough. */
 const MOST_WEIGHED = 200_000;
 
@@ -133,7 +135,9 @@ export class OpenedSnapshot {
       // All series of one name, if they can be told apart in a picture.
       const counts = new Map<string, number>();
       for (const { __name__: name = "" } of labels) counts.set(name, (counts.get(name) ?? 0) + 1);
-      const name = [...counts].find(([name, count]) => PLAIN_NAME.test(name) && count > 1 && count <= MOST_LINES)?.[0];
+      const few = [...counts].filter(([name, count]) => PLAIN_NAME.test(name) && count <= MOST_LINES);
+      const told = few.filter(([name]) => !OF_ITSELF.test(name));
+      const name = (told.find(([, count]) => count > 1) ?? told[0] ?? few.find(([, count]) => count > 1))?.[0];
       if (first) this.feed.selector.value = name ?? exactly(first);
     }
     this.database.value = database;

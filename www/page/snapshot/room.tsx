@@ -56,7 +56,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
         </div>
       </section>
       <dl class="figures" aria-label="What is in it">
-        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? `${dayOf(start)} – ${dayOf(end)}` : "no part holds any"} />
+        <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? daysOf(start, end) : "no part holds any"} />
         <Figure
           name="series"
           value={grouped(snapshot.series.value)}
@@ -83,6 +83,8 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
 
 /** With its year: a snapshot may be of any time. */
 const dayOf = (time: number): string => `${day(time)} ${new Date(time).getFullYear()}`;
+
+const daysOf = (start: number, end: number): string => (dayOf(start) === dayOf(end) ? dayOf(start) : `${dayOf(start)} – ${dayOf(end)}`);
 
 function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
@@ -301,10 +303,13 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
                   class={`part-bar stage-${one.class}`}
                   aria-pressed={String(one.id) === chosen}
                   title={`${one.name}: ${plural(one.rows, "sample")} in ${plural(one.blocks, "block")}, ${bytes(one.bytes)}`}
-                  aria-label={`${one.class} part ${one.name}, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}`}
+                  aria-label={`${one.class} part, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}: ${one.name}`}
                   onClick={() => void snapshot.look.zoomTo([name, String(one.id)])}
                 >
-                  <span style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
+                  <span class="part-length" style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
+                  <span class="note">
+                    {one.class} part, {plural(one.rows, "sample")}, {bytes(one.bytes)}
+                  </span>
                 </button>
               ))}
             </div>

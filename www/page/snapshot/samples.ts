@@ -19,6 +19,11 @@ const HEAD_BYTES = 64 * 1024;
 /** Lines that are looked at: comments come first, as a rule. */
 const MOST_LINES = 200;
 const TAR_MARK = { at: 257, text: "ustar" };
+/** Where a header of a tar has the size of what follows: in octal digits, or in bytes behind a set bit. */
+const TAR_SIZE = { at: 124, length: 12 };
+const ZSTD = [0x28, 0xb5, 0x2f, 0xfd];
+/** What stands in no text. */
+const CONTROL = /(?!\s)\p{Cc}/u;
 
 const GRAPHITE = new RegExp(String.raw`^[^\s{}]+\s+${NUMBER}\s+\d{9,10}$`);
 const PROMETHEUS = new RegExp(String.raw`^(?:[a-zA-Z_:][\w:.]*\s*(?:\{.*\})?|\{.*\})\s*\s${NUMBER}(?:\s+(-?[\d.]+))?(?:\s+#.*)?$`);
@@ -44,7 +49,10 @@ export async function samplesIn(file: File): Promise<Samples | undefined> {
   const isPacked = await startsWith(file, [0x1f, 0x8b]);
   const stream = (): ReadableStream<Uint8Array> => (isPacked ? file.stream().pipeThrough(new DecompressionStream("gzip")) : file.stream());
   const head = await headOf(stream());
-  if (head === undefined) return undefined;
+  if (head === undefined) {
+    if (!isPacked && !(await mayBeTar(file))) throw new Error(await unknown(file));
+    return undefined;
+  }
   const found = formatOf(head);
   if (found === undefined) {
     if (head.trim() === "" && file.size > 0) return undefined;
@@ -157,8 +165,20 @@ async function headOf(stream: ReadableStream<Uint8Array>): Promise<string | unde
   } finally {
     await reader.cancel().catch(() => {});
   }
-  if (head.includes("\0") || head.slice(TAR_MARK.at).startsWith(TAR_MARK.text)) return undefined;
+  if (CONTROL.test(head) || head.slice(TAR_MARK.at).startsWith(TAR_MARK.text)) return undefined;
   return isWhole ? head : head.slice(0, head.lastIndexOf("\n") + 1);
+}
+
+async function mayBeTar(file: Blob): Promise<boolean> {
+  if (await startsWith(file, ZSTD)) return true;
+  const size = new Uint8Array(await file.slice(TAR_SIZE.at, TAR_SIZE.at + TAR_SIZE.length).arrayBuffer());
+  return size.length > 0 && (size[0] === 0x80 || size[0] === 0xff || /^[0-7 \0]+$/.test(String.fromCharCode(...size)));
+}
+
+async function unknown(file: Blob): Promise<string> {
+  const first = new Uint8Array(await file.slice(0, 8).arrayBuffer());
+  const bytes = [...first].map((byte) => byte.toString(16).padStart(2, "0")).join(" ");
+  return `It is no tar, no text, and nothing else that the page reads. Its first bytes are ${bytes}.`;
 }
 
 async function startsWith(file: Blob, mark: readonly number[]): Promise<boolean> {

@@ -1,8 +1,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type ChartFeed, MOST_LINES, PRESETS, RANGES } from "../chart_feed";
 import { type Charts, MOST_CHARTS } from "../charts";
-import { Chart } from "../drawing/chart";
-import { duration, grouped, many } from "../model/format";
+import { Chart, isRefused } from "../drawing/chart";
+import { duration, grouped, many, plural } from "../model/format";
 import { messageOf } from "../model/trouble";
 import { csvOf, pngOf, save } from "../save";
 import type { Session } from "../session";
@@ -19,7 +19,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
     <section class="card" aria-labelledby={title} ref={card}>
       <div class="card-head">
         <div>
-          <h2 id={title}>{index === 0 ? "What it stores" : `And ${feed.drawn.value?.names.join(", ") || "more"}`}</h2>
+          <h2 id={title}>{index === 0 ? "What it stores" : `And ${shortly(feed)}`}</h2>
           {index === 0 && (
             <p class="hint">
               A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>
@@ -67,7 +67,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           </button>
         ))}
       </div>
-      <Chart feed={feed} nothing={feed.problem.value ? <SelectorsOnly /> : session.filling.value && "The past is being written…"} />
+      <Chart feed={feed} nothing={session.filling.value && "The past is being written…"} />
       <div class="chart-foot">
         <ReadingLine feed={feed} />
         <div class="controls">
@@ -86,6 +86,21 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
       </div>
     </section>
   );
+}
+
+/** What a further chart shows, in a few words. */
+function shortly(feed: ChartFeed): string {
+  const preset = PRESETS.find(({ selector }) => selector === feed.selector.value);
+  if (preset) return `the ${preset.name.toLowerCase()}`;
+  const names = feed.drawn.value?.names ?? [];
+  return names.length === 0 ? "more" : names.length <= 2 ? names.join(", ") : plural(feed.drawn.value?.matched ?? 0, "series", "series");
+}
+
+/** Names of what only grows, by the rules that exporters keep, and of what was made ready to be drawn as a rate. */
+const GROWS = /_(total|count|sum|bucket)\b/;
+
+function isOfCounters(selector: string): boolean {
+  return GROWS.test(selector) || PRESETS.some((preset) => preset.rate && preset.selector === selector);
 }
 
 export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HTMLElement | null } }) {
@@ -120,17 +135,10 @@ export function TakeAlong({ feed, card }: { feed: ChartFeed; card: { current: HT
 }
 
 /** What it took to make the picture; and, for listeners, that there is one. */
-function SelectorsOnly() {
-  return (
-    <span>
-      This box takes a selector, such as <code>{'node_load1{job="node"}'}</code>. Expressions are asked in <a href="#explore">Explore</a>.
-    </span>
-  );
-}
-
 export function ReadingLine({ feed }: { feed: ChartFeed }) {
   const drawn = feed.drawn.value;
-  const problem = feed.problem.value || feed.notTaken.value;
+  // A selector that cannot be is told of where its lines would be.
+  const problem = feed.notTaken.value || (isRefused(feed) ? "" : feed.problem.value);
   const [slow, setSlow] = useState(false);
   useEffect(() => {
     const timer = setTimeout(() => setSlow(true), 4000);
@@ -144,6 +152,9 @@ export function ReadingLine({ feed }: { feed: ChartFeed }) {
         ? "No series matches this selector in this time"
         : `${drawn.matched > shown ? `The first ${shown} of ${grouped(drawn.matched)} series` : `${shown} series`}, ${many(drawn.samples, "sample")} read in ${duration(Math.max(1, drawn.tookMs))}${drawn.rate ? `; increase per second, every ${duration(drawn.stepMs)}` : ""}`;
   }
+  if (drawn?.rate && drawn.matched > 0 && !isOfCounters(feed.selector.value))
+    text += ". That is of use for counters, which only grow; of a gauge it says little";
+  if (isRefused(feed)) text = "";
   return (
     <p class={problem ? "reading problem" : "reading"} role={problem ? "alert" : undefined}>
       {problem || text}

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { Lanes } from "../drawing/lanes";
 import type { Part } from "../model/engine";
-import { bytes, clock, moment, plural, significant } from "../model/format";
+import { bytes, clock, grouped, moment, plural, significant } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import { PACES } from "../replay/scraper";
 import type { Session } from "../session";
@@ -101,7 +101,10 @@ function Log({ session }: { session: Session }) {
         {lines.map((line) => (
           <li key={line.sequence} class={`stage-${line.stage}`}>
             <time dateTime={new Date(line.time).toISOString()}>{clock(line.time)}</time>
-            <span>{line.text}</span>
+            <span>
+              {line.text}
+              {line.times !== undefined && `, ${grouped(line.times)} times`}
+            </span>
           </li>
         ))}
         {lines.length === 0 && <li class="none">Nothing yet</li>}

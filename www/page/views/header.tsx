@@ -21,6 +21,12 @@ const ROOMS: readonly [RoomName, string][] = [
   ["chapters", "Chapters"],
 ];
 
+/** What a tab or an entry of the browser's history is told apart by. */
+export const titleOf = (room: RoomName, opened: string | undefined): string => {
+  const name = ROOMS.find(([other]) => other === room)?.[1];
+  return `${room === "open" && opened !== undefined ? opened : name} · Sandglass`;
+};
+
 export function Header({ room, onLeave }: { room: RoomName; onLeave: () => void }) {
   return (
     <header class="top">

@@ -20,8 +20,8 @@ export function OpenRoom() {
         <p class="hint">
           Drop it anywhere on this page, or choose it here. Two things can be opened. <strong>A snapshot</strong> of VictoriaMetrics 1.72 to
           1.150 or of Prometheus, or the data directory of a server that is stopped: as a tar (plain, gzip or zstd) or as a folder.{" "}
-          <strong>Samples</strong> as text, plain or gzip: Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext, or a
-          table with a row of names (CSV). What cannot be read is left out, and named.
+          <strong>Samples</strong> as text, plain or gzip: Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext,
+          OpenTelemetry metrics as JSON, or a table with a row of names (CSV). What cannot be read is left out, and named.
         </p>
         <div class="bring controls">
           <ChooseFile onChoose={openFiles} />

@@ -29,10 +29,13 @@ describe("the documentation site", () => {
       assert.ok(html.has(`docs/${name}.html`), name);
     for (const name of ["Database", "OpenOptions", "RangeResult"]) assert.ok(html.has(`docs/api/sandglass/interfaces/${name}.html`), name);
     assert.match(html.get("docs/api/sandglass/react/functions/useQuery.html"), /keepPrevious|FollowedRange/);
-    // Each entry of the package but the engine's bare code.
+    // Each entry of the package, the one that most begin with first.
     const { exports } = JSON.parse(readFileSync(new URL("../../package.json", import.meta.url), "utf8"));
-    for (const entry of Object.keys(exports).filter((entry) => !["./inline", "./wasm", "./package.json"].includes(entry)))
+    for (const entry of Object.keys(exports).filter((entry) => entry !== "./package.json"))
       assert.ok(html.has(posix.join("docs/api/sandglass", entry, "index.html")), `no reference of ${entry}`);
+    const list = [...html.get("docs/api/index.html").matchAll(/<main[\s\S]*?<\/main>/g)].join();
+    assert.equal(/href="(sandglass[\w/-]*)\/index\.html"/.exec(list)?.[1], "sandglass");
+    assert.match(html.get("docs/index.html"), /<title>Sandglass: documentation<\/title>/);
   });
 
   it("has no link that leads nowhere", () => {
@@ -93,7 +96,16 @@ describe("the documentation site", () => {
     ]);
     await open("guides/start.html");
     await page.click("text=Run this page's code");
-    await page.frameLocator("iframe").locator(".uplot canvas").nth(1).waitFor();
+    const second = page.frameLocator("iframe").locator(".uplot canvas").nth(1);
+    await second.waitFor();
+    // All of it is seen without a scroll in the frame, and what goes on is not called done.
+    await page.waitForFunction(() => {
+      const { contentDocument, clientHeight } = document.querySelector("iframe");
+      return contentDocument.documentElement.scrollHeight <= clientHeight;
+    });
+    const log = page.frameLocator("iframe").locator("pre");
+    await log.locator("text=running on").waitFor();
+    assert.doesNotMatch(await log.textContent(), /done/);
     // Its second chart is made when there are samples to draw.
     await open("guides/live-charts.html");
     await page.click("text=Run this page's code");

@@ -202,6 +202,69 @@ test("functions of MetricsQL are offered with what they do, and inside of them m
   quiet();
 });
 
+test("behind a label's sign its values are offered, with their quotes", async () => {
+  await goTo(fixed("node_load1"));
+  await box().click();
+  await page.keyboard.press("ControlOrMeta+a");
+  await page.keyboard.type('requests_total{path="/",code=');
+  await page.getByRole("option", { name: "404", exact: true }).waitFor(PATIENCE);
+  assert.deepEqual(await page.locator(".cm-tooltip-autocomplete li").allTextContents(), ["200", "404", "500"]);
+  await page.keyboard.type("4");
+  await page.getByRole("option", { name: "404", exact: true }).click();
+  assert.equal(await box().textContent(), 'requests_total{path="/",code="404"}');
+  quiet();
+});
+
+test("the choice of a time fits the window, wherever its button stands", async () => {
+  await goTo([
+    ["q", "node_load1"],
+    ["from", "now-15m"],
+    ["to", "now"],
+  ]);
+  try {
+    for (const width of [1440, 1280, 1024, 768, 390, 320]) {
+      await page.setViewportSize({ width, height: 900 });
+      await page.getByRole("button", { name: "Last 15 minutes" }).first().click();
+      const { x, width: wide } = await page.getByLabel("From").locator("xpath=../..").boundingBox();
+      assert.ok(x >= 0 && x + wide <= width, `from ${x} to ${x + wide} of ${width}`);
+      await page.keyboard.press("Escape");
+    }
+  } finally {
+    await page.setViewportSize({ width: 1280, height: 900 });
+  }
+  quiet();
+});
+
+test("Escape closes the lists of metrics and of queries, and the button that opened them has the focus", async () => {
+  await goTo(fixed("node_load1"));
+  for (const name of ["Metrics", "History"]) {
+    const opener = page.getByRole("button", { name, exact: true });
+    await opener.click();
+    assert.equal(await opener.getAttribute("aria-expanded"), "true");
+    if (name === "Metrics") await page.getByRole("searchbox").fill("load");
+    await page.keyboard.press("Escape");
+    await page.waitForFunction(
+      (name) => document.activeElement?.textContent === name && document.activeElement.ariaExpanded === "false",
+      name,
+    );
+  }
+  assert.equal("browse" in (await address()), false);
+  quiet();
+});
+
+test("an empty answer says whose name no series has, and there is nothing to take along", async () => {
+  await goTo(fixed("sum(rate(node_lod1[1m])) + node_load1"));
+  await page.getByText("No series is named node_lod1").waitFor(PATIENCE);
+  for (const name of ["CSV", "Arrow", "PNG"]) assert.ok(await page.getByRole("button", { name, exact: true }).isDisabled(), name);
+  await goTo([
+    ["q", "node_load1"],
+    ["from", "2020-01-01"],
+    ["to", "2020-01-02"],
+  ]);
+  await page.getByText("Nothing was found in this time").waitFor(PATIENCE);
+  quiet();
+});
+
 test("the legend draws series alone and sorts them, and the address keeps both", async () => {
   await goTo(fixed("sum by (code) (rate(requests_total))"));
   await shows(ALL_CODES);
@@ -549,12 +612,12 @@ test("what has nothing to show says why, in words that hold for it", async () =>
     ["to", iso(end + 3_600_000)],
   ];
   await goTo([["q", "with_a_hole"], ...range, ["as", "table"]]);
-  await page.getByText(/no series has a value at .*\. A table shows one instant, the end of the range/).waitFor(PATIENCE);
+  await page.getByText(/No series has a value at .*\. A table shows one instant, the end of the range/).waitFor(PATIENCE);
   await page.getByRole("button", { name: "Heat map", exact: true }).click();
-  await page.getByText(/no buckets.*histogram_over_time/).waitFor(PATIENCE);
+  await page.getByText(/No buckets.*histogram_over_time/).waitFor(PATIENCE);
   // A function that the other language has not.
   await page.getByRole("button", { name: "PromQL", exact: true }).click();
-  await page.getByText(/no buckets\. A heat map is drawn of series with the label le/).waitFor(PATIENCE);
+  await page.getByText(/No buckets\. A heat map is drawn of series with the label le/).waitFor(PATIENCE);
   assert.doesNotMatch(await page.textContent("[data-shape=heatmap]"), /histogram_over_time/);
   await page.getByRole("button", { name: "Raw", exact: true }).click();
   await page.getByText(/It takes selectors only/).waitFor(PATIENCE);
@@ -658,7 +721,13 @@ describe("without a browser", () => {
   });
 
   test("values on an axis are told apart, and those beside it have the digits that matter", () => {
-    const { axisValues, valueText } = explore;
+    const { axisValues, readable, valueText } = explore;
+    assert.deepEqual([0.013166666666620586, 25_276_502_016, 0.1 + 0.2, Number.NaN].map(readable), [
+      "0.01316666667",
+      "25276502016",
+      "0.3",
+      "NaN",
+    ]);
     assert.deepEqual(axisValues([347_750, 347_800], 50, "plain"), ["347.75 k", "347.80 k"]);
     assert.deepEqual(axisValues([0, 0.5, 1], 0.5, "plain"), ["0", "0.5", "1.0"]);
     assert.deepEqual(axisValues([0, 1e9, 2e9], 1e9, "bytes"), ["0", "1 GB", "2 GB"]);
@@ -668,7 +737,12 @@ describe("without a browser", () => {
       ["0", "1.235", "-12.346 k", "50 P", "–", "-Inf", "–"],
     );
     assert.equal(valueText(1536, "bytes"), "1.536 kB");
-    assert.equal(valueText(1536, "seconds"), "1.536 k s");
+    assert.deepEqual(
+      [0.00125, 59, 1536, 90 * 60, 2_141_100].map((value) => valueText(value, "seconds")),
+      ["0.00125 s", "59 s", "25.6 min", "1.5 h", "24.78 d"],
+    );
+    assert.deepEqual(axisValues([0, 21_600, 43_200, 172_800], 21_600, "seconds"), ["0", "0.25 d", "0.50 d", "2.00 d"]);
+    assert.deepEqual(axisValues([3000, 3600, 4200], 600, "seconds"), ["50 min", "60 min", "70 min"]);
   });
 
   test("a view and its address say the same, and an address of anything is a view", () => {

@@ -22,16 +22,64 @@ for (const [width, height] of [
     await page.setViewportSize({ width, height });
     await inside.open("#chapters/why-merge?s=steady&at=75");
     await inside.rest();
-    for (const selector of ["h1", ".chapter .look", ".chapter .turn", ".counters .value", ".picture"]) {
+    for (const selector of ["h1", ".chapter .look", ".counters .value", ".picture"]) {
       const top = await topOf(selector);
       assert.ok(top < height, `${selector} at ${top}`);
     }
+    // The way on is in the window; on a phone it comes after the question, and both after the picture.
+    if (width > 640) assert.ok((await topOf(".chapter .turn")) < height);
+    else assert.ok((await topOf(".question")) < (await topOf(".chapter .turn")));
     assert.ok((await topOf("h1")) <= (await topOf(".scene")) + 40);
     assert.equal(await page.locator(".counters > div").count(), 3);
     // What the question asks to be done can be done.
     assert.ok(await page.getByRole("button", { name: "Merge all" }).isVisible());
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
     assert.equal(content, window);
+  });
+}
+
+test("a chapter begins at its heading, with its picture and its controls in the window", async () => {
+  await page.setViewportSize({ width: 1280, height: 800 });
+  await inside.open("#chapters/why-merge");
+  const next = page.getByRole("button", { name: "Next" });
+  const { y, height } = await next.boundingBox();
+  assert.ok(y + height <= 800, `Next ends at ${y + height}`);
+  await page.evaluate(() => scrollTo(0, 700));
+  await next.click();
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "What a merge saves");
+  await page.waitForFunction(() => document.querySelector("h1").getBoundingClientRect().top >= 0);
+  const boxes = await page.evaluate(() =>
+    ["h1", ".play"].map((selector) => document.querySelector(selector).getBoundingClientRect().bottom),
+  );
+  assert.ok(
+    boxes.every((bottom) => bottom <= 800),
+    boxes.join(),
+  );
+  // Who has not gone past the heading stays where he is.
+  await page.evaluate(() => scrollTo(0, 0));
+  await next.click();
+  await page.waitForFunction(() => document.querySelector("h1").textContent === "How a merge runs");
+  assert.equal(await page.evaluate(() => scrollY), 0);
+});
+
+for (const [room, title] of [
+  ["live", "Live"],
+  ["explore", "Explore"],
+  ["open", "Open"],
+  ["inside", "Inside"],
+  ["chapters", "Chapters"],
+]) {
+  test(`the room ${title} has a title of its own, and fits the smallest phone`, async () => {
+    await page.setViewportSize({ width: 320, height: 640 });
+    await inside.goTo(`#${room}`);
+    await page.waitForFunction((title) => document.title === title, `${title} · Sandglass`);
+    await page.waitForSelector("main h1");
+    const [content, door] = await page.evaluate(() => [
+      document.documentElement.scrollWidth,
+      document.querySelector(".rooms a:last-child").getBoundingClientRect().right,
+    ]);
+    assert.equal(content, 320);
+    assert.ok(door <= 320, `Docs ends at ${door}`);
   });
 }
 

@@ -34,7 +34,7 @@ const FLAGS = [
   "--disable-dev-shm-usage",
 ];
 /** Series of the scrape that comes with the page. */
-const SERIES = 783;
+const SERIES = 784;
 /** One sample an hour for a month, one a minute for a day, one a second for a quarter of an hour. */
 const HISTORY_SAMPLES_AT_LEAST = SERIES * 2900;
 

@@ -356,6 +356,8 @@ test("says of what is no snapshot why it cannot be opened", async () => {
   assert.doesNotMatch(await page.getByRole("alert").textContent(), /\btar\b/);
   await choose("photo.png", Buffer.from("\x89PNG\r\n\x1a\n\0\0\0\rIHDR", "latin1"));
   await page.getByRole("alert").filter({ hasText: "“photo.png” cannot be opened" }).waitFor();
+  await choose("x.tar", Buffer.alloc(5000, 7));
+  await page.getByRole("alert").filter({ hasText: "It is no tar, no text, and nothing else" }).waitFor();
   await choose("other.tar", Buffer.from(await packTar([{ header: { name: "notes/a.txt", size: 1, type: "file" }, body: "a" }])));
   await page.getByRole("alert").filter({ hasText: "no data/small or data/big in it, but “notes/a.txt”" }).waitFor();
   await page.getByRole("button", { name: "All right" }).click();
