@@ -107,7 +107,7 @@ impl Inventory {
         if self.prometheus()?.is_some() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
-                "this is the data of a Prometheus, which can't be looked at where it lies; restore() it into a database",
+                "this is the data of a Prometheus, which can't be read where it lies",
             ));
         }
         let (root, directory) = self.data_directory()?;

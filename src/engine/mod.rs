@@ -61,7 +61,7 @@ use cursors::Cursors;
 use follow::Following;
 use query_log::QueryLog;
 use restoring::Restoring;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use tickets::Tickets;
@@ -88,6 +88,8 @@ struct Shared {
     config: Config,
     following: Following,
     restoring: RefCell<Restoring>,
+    /// Whether a restore that is coming to its end is not wanted any more.
+    gives_up_restore: Cell<bool>,
     queries: QueryLog,
     /// What queries know beside what is stored.
     surroundings: RefCell<Surroundings>,
@@ -153,6 +155,7 @@ impl Engine {
             config: config.clone(),
             following: Following::new(options),
             restoring: RefCell::default(),
+            gives_up_restore: Cell::default(),
             queries: QueryLog::default(),
             surroundings: RefCell::new(Surroundings { zones: Rc::new(UtcOnly), stopwatch: Rc::new(StandingStill) }),
         });
@@ -270,6 +273,10 @@ impl Engine {
         match command {
             Command::Close => self.close(),
             command => {
+                // The command itself waits for the end of what it gives up.
+                if matches!(command, Command::RestoreAbort) {
+                    self.shared.gives_up_restore.set(true);
+                }
                 let only_reads = command.only_reads();
                 let (ticket, job) = if self.shared.config.read_only {
                     self.send_to_reader(command)

@@ -23,6 +23,7 @@ impl Shared {
     /// Begins to restore.
     pub(super) async fn restore_begin(&self, storage: &Storage) -> Result<Answer> {
         self.check_not_restoring()?;
+        self.gives_up_restore.set(false);
         self.restoring.replace(Restoring::Busy);
         let begun = self.begin(storage).await;
         self.restoring.replace(match begun {
@@ -166,7 +167,7 @@ impl Shared {
         data: PrometheusData,
     ) -> (Result<Rc<Storage>>, Result<Answer>) {
         let context = storage.context();
-        let imported = match data.import(storage).await {
+        let imported = match data.import(storage, &self.gives_up_restore).await {
             Ok(left_out) => RestoreRecord::of(storage, "Prometheus")
                 .await
                 .map(|record| RestoreRecord { left_out: records(left_out), ..record }),

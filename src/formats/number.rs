@@ -22,7 +22,8 @@ fn take_digits(text: &[u8], mut at: usize, number: &mut u64) -> usize {
 
 /// Reads the float at the front of `text`: its value, correctly rounded, and its length.
 ///
-/// The grammar is the server's: `-?digits(.digits)?([eE][+-]?digits)?`, or `nan`, `inf` and `infinity` in any case with any
+/// The grammar is the server's: `-?digits(.digits)?([eE][+-]?digits)?`, where the digits behind the point may be missing in front of
+/// an exponent, or `nan`, `inf` and `infinity` in any case with any
 /// sign. So `+5`, `.5`, `5.`, `0x10` and `1_000` are no numbers. Too large ones are infinite.
 #[inline]
 pub(super) fn take_float(text: &[u8]) -> Option<(f64, usize)> {
@@ -39,7 +40,7 @@ pub(super) fn take_float(text: &[u8]) -> Option<(f64, usize)> {
         let point = at;
         at = take_digits(text, at + 1, &mut mantissa);
         let decimals = at - point - 1;
-        if decimals == 0 {
+        if decimals == 0 && !matches!(text.get(at), Some(b'e' | b'E')) {
             return None;
         }
         digits += decimals;
@@ -173,6 +174,16 @@ mod tests {
         let mut out = Vec::new();
         put_float(value, &mut out);
         String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn decimals_may_be_missing_in_front_of_an_exponent() {
+        assert_eq!(float("5.e3"), Some(5000.0));
+        assert_eq!(float("-5.E-1"), Some(-0.5));
+        assert_eq!(float("123456789012345678901.e300"), Some(f64::INFINITY));
+        for bad in ["5.", "5.e", ".e3", "5.x"] {
+            assert_eq!(float(bad), None, "{bad}");
+        }
     }
 
     #[test]

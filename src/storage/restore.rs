@@ -28,6 +28,9 @@ const STAGING_DIR: &str = "tmp/restore";
 /// Bytes that are unpacked at a time.
 const UNPACKED_BYTES: usize = 1 << 20;
 
+/// The most that is taken where files lie in memory, which has to hold them and what is made of them.
+const MAX_IN_MEMORY_BYTES: u64 = 1 << 30;
+
 /// Files that are taken from one archive.
 const MAX_FILES: usize = 1 << 20;
 
@@ -99,6 +102,8 @@ pub struct Restoration {
     /// What lies above the data directories in the archive; the files of each are staged by its number.
     roots: Vec<String>,
     staged: HashSet<FilePath>,
+    /// Bytes that were staged.
+    staged_bytes: u64,
     /// Files of a server's own snapshots, to which the live data may be linked.
     spare: HashMap<String, Spare>,
     /// Spare files that were begun. Each has its own number, also when those before it were taken away.
@@ -120,6 +125,7 @@ impl Restoration {
             coming: None,
             roots: Vec::new(),
             staged: HashSet::new(),
+            staged_bytes: 0,
             spare: HashMap::new(),
             spares_begun: 0,
         })
@@ -206,6 +212,11 @@ impl Restoration {
                 TarPiece::Content(content) => {
                     let Some(coming) = &mut self.coming else { continue };
                     if let Some(file) = &coming.file {
+                        self.staged_bytes += content.len() as u64;
+                        if self.staged_bytes > MAX_IN_MEMORY_BYTES && self.context.files_are_in_memory() {
+                            let message = "the archive has more than 1 GiB unpacked, which is too much for memory; restore it into a database in IndexedDB or OPFS";
+                            return Err(Error::new(ErrorKind::Limit, message));
+                        }
                         appends.push(self.context.append(file, bytes.slice_ref(content), Purpose::Data));
                     }
                     if let Some(own) = &mut coming.content {

@@ -637,9 +637,11 @@ fn block_with_one_chunk(chunks: u64, apart: i64) -> Vec<u8> {
     chunk.resize(chunk.len() + 65_535 / 4 + 1, 0);
     let mut segment = vec![0; 8];
     put_varuint(&mut segment, chunk.len() as u64);
+    let begin = segment.len();
     segment.push(1);
     segment.extend(chunk);
-    segment.extend([0; 4]);
+    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&segment[begin..]);
+    segment.extend(checksum.to_be_bytes());
 
     let mut series = vec![1, 0, 1];
     put_varuint(&mut series, chunks);
@@ -791,6 +793,36 @@ fn any_damaged_byte_of_a_log_is_told() {
         assert_eq!(record.left_out[0].path, "wal/00000001");
         assert_eq!(all(&mut engine), logged, "byte {at}");
     }
+}
+
+#[test]
+fn an_import_is_given_up_where_it_stands() {
+    let log = killed().0;
+    // The same again and again is gone through and not taken.
+    let files: Vec<_> = (0..200).map(|number| (format!("wal/{number:08}"), log.clone())).collect();
+    let mut engine = empty();
+    engine.ask(Command::RestoreBegin).unwrap();
+    engine.ask(Command::RestoreFeed { bytes: pack(&files).into() }).unwrap();
+    let ended = engine.send(Command::RestoreEnd);
+    let mut spent = 0;
+    while spent < 100_000 {
+        spent += engine.pump(LATE, 1).spent;
+        assert!(engine.take(ended).is_none(), "it was over after {spent} units");
+    }
+    let given_up = engine.send(Command::RestoreAbort);
+    assert_eq!(engine.run(ended).unwrap_err().kind(), ErrorKind::Aborted);
+    engine.run(given_up).unwrap();
+    assert!(all(&mut engine).is_empty());
+    restore(&mut engine, &pack(&files[..1]), 100_000).unwrap();
+    assert_eq!(all(&mut engine), killed().1);
+}
+
+#[test]
+fn what_lies_in_the_future_is_told() {
+    let mut engine = open(MemoryFileSystem::new(), Config { start_time: 1_700_000_000_000, ..config() }).unwrap();
+    let record = restore(&mut engine, &read(&golden("prometheus-killed.tar.gz")), 100_000).unwrap();
+    let [told] = &record.left_out[..] else { panic!("{:?}", record.left_out) };
+    assert!(told.message.contains("4000 samples lie more than two days in the future"), "{}", told.message);
 }
 
 #[test]

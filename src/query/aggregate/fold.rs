@@ -53,6 +53,8 @@ struct Accumulator {
     counts: Vec<u32>,
     /// Instants at which a sum has overflowed, so that the mean is kept in its place.
     overflowed: Option<Presence>,
+    /// How many rows the group has.
+    rows: u64,
 }
 
 impl Folder {
@@ -99,6 +101,7 @@ impl Folder {
             return;
         }
         let accumulator = &mut self.accumulators[number];
+        accumulator.rows += 1;
         match (self.dialect, self.fold) {
             (Dialect::PromQl, Fold::Sum) => accumulator.sum_compensated(values, present),
             (Dialect::PromQl, Fold::Avg) => accumulator.mean_compensated(values, present),
@@ -129,6 +132,7 @@ impl Accumulator {
             second: if has_second { vec![0.0; points] } else { Vec::new() },
             counts: vec![0; points],
             overflowed: None,
+            rows: 0,
         }
     }
 
@@ -235,6 +239,8 @@ impl Accumulator {
                 Fold::Avg => *value / count + second_of_sum / count,
                 Fold::Count => count,
                 Fold::Group => 1.0,
+                // As the server has it, also of a value that is infinite.
+                Fold::Stddev | Fold::Stdvar if dialect == Dialect::MetricsQl && self.rows == 1 => 0.0,
                 Fold::Stddev => (*value / count).sqrt(),
                 Fold::Stdvar => *value / count,
                 Fold::Geomean => value.powf(1.0 / count),

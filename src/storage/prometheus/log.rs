@@ -1,6 +1,6 @@
 //! The log of Prometheus: what is in no block yet. It is read twice, since what was deleted stands behind the samples.
 
-use super::{Omitted, READ_BYTES};
+use super::{Omitted, READ_BYTES, check_wanted};
 use crate::archive::inventory::LogFile;
 use crate::archive::plan::LeftOut;
 use crate::archive::prometheus::index::{self, Tombstone};
@@ -10,6 +10,7 @@ use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::storage::Storage;
 use crate::time::TimestampMs;
+use std::cell::Cell;
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Tombstones that are held in memory, and names by which the log knows series.
@@ -18,6 +19,7 @@ const MAX_HELD: usize = 4 << 20;
 /// A log that was staged.
 pub(super) struct Log<'a> {
     storage: &'a Storage,
+    is_given_up: &'a Cell<bool>,
     staging: FilePath,
     /// Samples before it are in blocks.
     begin: TimestampMs,
@@ -29,6 +31,7 @@ impl<'a> Log<'a> {
     /// The segments that a server would read: the last checkpoint, what comes behind it, and what came out of order.
     pub(super) fn new(
         storage: &'a Storage,
+        is_given_up: &'a Cell<bool>,
         staging: FilePath,
         begin: TimestampMs,
         segments: &'a SortedMap<LogSegment, LogFile>,
@@ -44,7 +47,13 @@ impl<'a> Log<'a> {
             LogDirectory::OutOfOrder => true,
         };
         let segments = segments.iter().map(|(segment, file)| (*segment, file));
-        Self { storage, staging, begin, segments: segments.filter(|(segment, _)| is_read(segment)).collect() }
+        Self {
+            storage,
+            is_given_up,
+            staging,
+            begin,
+            segments: segments.filter(|(segment, _)| is_read(segment)).collect(),
+        }
     }
 
     /// Writes its samples of floats. Tells what was not taken over.
@@ -155,6 +164,7 @@ impl<'a> Reading<'a> {
     /// `Corrupt` for what is no record; what storage says.
     async fn next(&mut self) -> Result<Option<Vec<u8>>> {
         loop {
+            check_wanted(self.log.is_given_up)?;
             if let Some(record) = self.reader.next()? {
                 return Ok(Some(record));
             }

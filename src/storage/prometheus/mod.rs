@@ -6,11 +6,12 @@ mod log;
 use super::Storage;
 use crate::archive::inventory::{BlockFiles, DataDirectory};
 use crate::archive::plan::LeftOut;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
 use crate::time::TimestampMs;
 use block::Block;
 use log::Log;
+use std::cell::Cell;
 
 /// Bytes of a file that are read at once.
 const READ_BYTES: u64 = 1 << 20;
@@ -26,6 +27,11 @@ pub struct PrometheusData {
 struct Omitted {
     histograms: u64,
     series_with_histograms: u64,
+}
+
+/// Whether to go on.
+fn check_wanted(is_given_up: &Cell<bool>) -> Result<()> {
+    if is_given_up.get() { Err(Error::new(ErrorKind::Aborted, "the restore was given up")) } else { Ok(()) }
 }
 
 /// What an imported block was.
@@ -56,8 +62,8 @@ impl PrometheusData {
     /// Writes all samples, and makes them durable. Tells what was not taken over.
     ///
     /// # Errors
-    /// `Corrupt` with the block's name; `Invalid` when all is older than the retention; what storage says.
-    pub async fn import(self, storage: &Storage) -> Result<Vec<LeftOut>> {
+    /// `Corrupt` with the block's name; `Invalid` when all is older than the retention; `Aborted` when it is given up; what storage says.
+    pub async fn import(self, storage: &Storage, is_given_up: &Cell<bool>) -> Result<Vec<LeftOut>> {
         let Self { staging, directory } = self;
         let mut left_out = Vec::new();
         let context = &storage.context;
@@ -71,24 +77,29 @@ impl PrometheusData {
             return Err(Error::invalid(message));
         }
         Storage::import_begins(context).await?;
-        let rejected_before = storage.ingest_counters().rejected_too_old;
+        let before = storage.ingest_counters();
         // A server that starts takes nothing from its log that is in a block already.
         let mut begin = TimestampMs::MIN;
         for (name, files) in &directory.blocks {
-            let imported = Block { context, storage, dir: staging.join(name), files }.import().await;
+            let imported = Block { storage, is_given_up, dir: staging.join(name), files }.import().await;
             let Imported { omitted, end } = imported.map_err(|error| error.at(format!("block {name}")))?;
             omitted.tell(name, &mut left_out);
             if !files.is_out_of_order {
                 begin = begin.max(files.max_time.unwrap_or(end));
             }
         }
-        Log::new(storage, staging, begin, &directory.log).import(&mut left_out).await?;
+        Log::new(storage, is_given_up, staging, begin, &directory.log).import(&mut left_out).await?;
         storage.sync().await?;
         Storage::import_ended(context).await?;
-        let rejected = storage.ingest_counters().rejected_too_old - rejected_before;
-        if rejected > 0 {
-            let message = format!("{rejected} samples are older than the database's retention; {how}");
-            left_out.push(LeftOut { path: String::new(), message });
+        let counters = storage.ingest_counters();
+        let mut tell = |message| left_out.push(LeftOut { path: String::new(), message });
+        let too_old = counters.rejected_too_old - before.rejected_too_old;
+        if too_old > 0 {
+            tell(format!("{too_old} samples are older than the database's retention; {how}"));
+        }
+        let too_new = counters.rejected_too_new - before.rejected_too_new;
+        if too_new > 0 {
+            tell(format!("{too_new} samples lie more than two days in the future, and are not stored"));
         }
         Ok(left_out)
     }

@@ -204,7 +204,8 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
 
   /**
    * Deletes the matching series with all their samples, and tells how many they were: no query finds them any more, and their bytes
-   * go in the next merges, as on the server. A series that gets samples again is a new one. Without a signal it can't be taken back.
+   * go in the next merges, as on the server. A series that gets samples again is a new one. Await it before you append these: what comes
+   * while it is under way may go, too. It can't be taken back.
    */
   deleteSeries(selector: string, options?: Abortable): Promise<number>;
 

@@ -1,6 +1,6 @@
 // A snapshot goes into the database piece by piece; what has come becomes the database when all has.
 
-import { checkAborted, checkOptions } from "../base/shared.js";
+import { checkAborted, checkOptions, offAbort, onAbort } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { Abortable } from "../api/samples.js";
 import type { Progress, RestoreOptions, RestoreResult, SnapshotSource } from "../api/snapshots.js";
@@ -50,7 +50,13 @@ async function restoreFrom(
     }
     await feeding;
     checkAborted("restore", signal);
-    return await port.ask({ kind: "restoreEnd" });
+    const giveUp = () => void port.ask({ kind: "restoreAbort" }).catch(() => {});
+    onAbort(signal, giveUp);
+    try {
+      return await port.ask({ kind: "restoreEnd" });
+    } finally {
+      offAbort(signal, giveUp);
+    }
   } catch (error) {
     await feeding.catch(() => {});
     // What has failed by itself has been given up already.

@@ -59,6 +59,7 @@ const WEBKIT = {
 const WEBKIT_PRIVATE = {
   ...WEBKIT,
   name: "WebKitGTK, a private window",
+  combinations: Object.fromEntries(Object.entries(WEBKIT.combinations).filter(([, { entry }]) => entry === "index")),
   async prepare(profile) {
     const prepared = await WEBKIT.prepare(profile);
     return { ...prepared, args: [...prepared.args, "--private"] };
