@@ -19,7 +19,11 @@ const PEERS = ["apache-arrow", "react"];
 const DECLARATIONS = [
   ...ENTRIES,
   SERVICE_WORKER,
-  ...["api", "react"].flatMap((room) => readdirSync(join(www, "src", room)).map((file) => `${room}/${file.replace(/\.ts$/, "")}`)),
+  ...["api", "react"].flatMap((room) =>
+    readdirSync(join(www, "src", room))
+      .filter((file) => file.endsWith(".ts"))
+      .map((file) => `${room}/${file.replace(/\.ts$/, "")}`),
+  ),
 ];
 
 if (!existsSync(glue)) throw new Error("www/pkg is missing: run `make wasm` first");
