@@ -17,24 +17,14 @@ pub fn short(value: f64) -> String {
         return plain(value);
     }
     let text = format!("{value:e}");
-    let Some((digits, exponent)) = text.split_once('e') else { return text };
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    if (-4..6).contains(&exponent) {
-        return plain(value);
-    }
-    let sign = if exponent < 0 { '-' } else { '+' };
-    format!("{digits}e{sign}{:02}", exponent.abs())
+    let exponent: i32 = text.split_once('e').and_then(|(_, exponent)| exponent.parse().ok()).unwrap_or(0);
+    if (-4..6).contains(&exponent) { plain(value) } else { with_exponent(&text) }
 }
 
 /// The shortest digits, with an exponent below 1e-4 and from 1e21 on.
 pub fn printed(value: f64) -> String {
-    let size = value.abs();
-    match value {
-        value if value.is_nan() => "NaN".into(),
-        value if value.is_infinite() => if value > 0.0 { "+Inf" } else { "-Inf" }.into(),
-        value if size != 0.0 && !(1e-4..1e21).contains(&size) => with_exponent(&format!("{value:e}")),
-        value => value.to_string(),
-    }
+    let is_plain = !value.is_finite() || value == 0.0 || (1e-4..1e21).contains(&value.abs());
+    if is_plain { plain(value) } else { with_exponent(&format!("{value:e}")) }
 }
 
 /// Rust's exponent as the servers write it: with a sign, and two digits at least.

@@ -1,6 +1,7 @@
 //! Chunks of float samples: each timestamp by the difference of its distance from the last, each value by the bits in which it differs
 //! from the one before.
 
+use crate::encoding::int::unzigzag;
 use crate::error::{Error, Result};
 use crate::time::TimestampMs;
 
@@ -107,8 +108,7 @@ impl Bits<'_> {
     }
 
     fn varint(&mut self) -> Result<i64> {
-        let zigzag = self.uvarint()?;
-        Ok((zigzag >> 1) as i64 ^ -((zigzag & 1) as i64))
+        self.uvarint().map(unzigzag)
     }
 
     fn delta_of_delta(&mut self) -> Result<i64> {

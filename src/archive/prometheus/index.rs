@@ -1,6 +1,6 @@
 //! The index of a block: a table of texts, and the series with the places of their chunks.
 
-use crate::encoding::int::take_varuint;
+use crate::encoding::int::{take_varuint, unzigzag};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use std::ops::Range;
@@ -186,7 +186,6 @@ fn read_series(number: u64, mut body: &[u8]) -> Result<IndexedSeries> {
         *body = rest;
         Ok(value)
     };
-    let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
     let mut series = IndexedSeries { number, ..IndexedSeries::default() };
     for _ in 0..take()? {
         series.labels.push((take()?, take()?));
@@ -195,10 +194,10 @@ fn read_series(number: u64, mut body: &[u8]) -> Result<IndexedSeries> {
     let count = take()?;
     for chunk in 0..count {
         let begins = take()?;
-        let min = if chunk == 0 { signed(begins) } else { last.wrapping_add(begins as i64) };
+        let min = if chunk == 0 { unzigzag(begins) } else { last.wrapping_add(begins as i64) };
         let max = min.wrapping_add(take()? as i64);
         let place = take()?;
-        reference = if chunk == 0 { place as i64 } else { reference.wrapping_add(signed(place)) };
+        reference = if chunk == 0 { place as i64 } else { reference.wrapping_add(unzigzag(place)) };
         last = max;
         let (segment, offset) = ((reference as u64 >> 32) as u32, reference as u32);
         series.chunks.push(ChunkPlace { min, max, segment, offset });
@@ -224,8 +223,7 @@ pub fn tombstones(file: &[u8]) -> Result<Vec<Tombstone>> {
             let (value, behind) = take_varuint(rest).map_err(|_| corrupt())?;
             (*number, rest) = (value, behind);
         }
-        let signed = |zigzag: u64| (zigzag >> 1) as i64 ^ -((zigzag & 1) as i64);
-        found.push((numbers[0], signed(numbers[1]), signed(numbers[2])));
+        found.push((numbers[0], unzigzag(numbers[1]), unzigzag(numbers[2])));
     }
     sort_tombstones(&mut found);
     Ok(found)

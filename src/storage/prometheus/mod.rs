@@ -29,6 +29,18 @@ struct Omitted {
     series_with_histograms: u64,
 }
 
+impl Omitted {
+    fn tell(&self, path: &str, left_out: &mut Vec<LeftOut>) {
+        let Self { histograms, series_with_histograms } = self;
+        if *histograms > 0 {
+            let message = format!(
+                "{histograms} samples of {series_with_histograms} series are native histograms, which are not taken over"
+            );
+            left_out.push(LeftOut { path: path.into(), message });
+        }
+    }
+}
+
 /// Whether to go on.
 fn check_wanted(is_given_up: &Cell<bool>) -> Result<()> {
     if is_given_up.get() { Err(Error::new(ErrorKind::Aborted, "the restore was given up")) } else { Ok(()) }
@@ -40,18 +52,6 @@ struct Imported {
     omitted: Omitted,
     /// Behind the last timestamp of its chunks.
     end: TimestampMs,
-}
-
-impl Omitted {
-    fn tell(&self, path: &str, left_out: &mut Vec<LeftOut>) {
-        let Self { histograms, series_with_histograms } = self;
-        if *histograms > 0 {
-            let message = format!(
-                "{histograms} samples of {series_with_histograms} series are native histograms, which are not taken over"
-            );
-            left_out.push(LeftOut { path: path.into(), message });
-        }
-    }
 }
 
 impl PrometheusData {

@@ -24,6 +24,18 @@ async function filesOf(tar) {
   const entries = await unpackTar(tar);
   return entries.filter(({ data }) => data).map(({ header, data }) => [header.name, data]);
 }
+/** A server that hands out ranges of a tar, and nothing else. */
+async function serveRanges(tar, onRequest = () => {}) {
+  const server = createServer((request, response) => {
+    onRequest();
+    const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
+    response.writeHead(206, { "Content-Range": `bytes ${from}-${to}/${tar.length}` });
+    response.end(tar.subarray(Number(from), Number(to) + 1));
+  });
+  await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return server;
+}
+
 const golden = async (name) => new Uint8Array(await readFile(`${GOLDEN}${name}`));
 const exported = async (db) =>
   (await new Response(db.export()).text())
@@ -62,13 +74,7 @@ describe("archives of servers", () => {
         await db.close();
       }
       let requests = 0;
-      const server = createServer((request, response) => {
-        requests++;
-        const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
-        response.writeHead(206, { "Content-Range": `bytes ${from}-${to}/${tar.length}` });
-        response.end(tar.subarray(Number(from), Number(to) + 1));
-      });
-      await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+      const server = await serveRanges(tar, () => requests++);
       try {
         for (const place of [
           ...packings.map((archive) => new Blob([archive])),
@@ -131,12 +137,7 @@ describe("archives of servers", () => {
   it("what a killed Prometheus left is looked at: a tar, packed and plain, the files of its folder, and a tar at a URL", async () => {
     const zipped = await golden("prometheus-killed.tar.gz");
     const tar = gunzipSync(zipped);
-    const server = createServer((request, response) => {
-      const [, from, to] = /bytes=(\d+)-(\d+)/.exec(request.headers.range);
-      response.writeHead(206, { "Content-Range": `bytes ${from}-${to}/${tar.length}` });
-      response.end(tar.subarray(Number(from), Number(to) + 1));
-    });
-    await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const server = await serveRanges(tar);
     const url = `http://127.0.0.1:${server.address().port}/prometheus.tar`;
     try {
       for (const place of [tar, new Blob([zipped]), await filesOf(tar), url]) {
