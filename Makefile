@@ -29,9 +29,9 @@ demo: page ## builds all and serves the page on http://localhost:8080 (PORT= cha
 test: ## everything that must pass; closes with "N passed, N failed"
 	@scripts/test.sh
 
-kill-loop: package ## kills browsers that write, ROUNDS= times at instants of a SEED=, and looks for what was acknowledged
+kill-loop: package ## kills browsers that write, ROUNDS= times at instants of a SEED=, and looks for what was acknowledged; STORAGE=opfs for one storage
 	@scripts/need.sh npm chromium
-	@source scripts/env.sh; CHROMIUM=$$(find_chromium) ROUNDS=$(ROUNDS) SEED=$(SEED) npm run --silent --prefix www test:kill
+	@source scripts/env.sh; CHROMIUM=$$(find_chromium) ROUNDS=$(ROUNDS) SEED=$(SEED) STORAGE=$(STORAGE) npm run --silent --prefix www test:kill
 
 leave-loop: package ## reloads, leaves and closes pages that write, and ends their engines, LEAVES= times each (50), at instants of a SEED=
 	@scripts/need.sh npm chromium

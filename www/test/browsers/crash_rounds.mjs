@@ -1,5 +1,6 @@
 // Crashes again and again, at random instants, while databases are being written; after each one everything that was acknowledged
-// must be there. ROUNDS=, SEED= and EARLY= choose how often and which instants; a failure prints both, and keeps the profile.
+// must be there. ROUNDS=, SEED= and EARLY= choose how often and which instants; a failure prints both, and keeps the profile. STORAGE=
+// chooses the databases of one storage.
 import assert from "node:assert/strict";
 import { readFile, readdir, rm } from "node:fs/promises";
 import { join } from "node:path";
@@ -13,6 +14,8 @@ import { Ledger } from "./ledger.mjs";
 
 export const ROUNDS = Number(process.env.ROUNDS ?? 20);
 const SEED = Number(process.env.SEED ?? Date.now() % 1_000_000);
+const STORAGE = process.env.STORAGE;
+const CHOSEN = Object.fromEntries(Object.entries(COMBINATIONS).filter(([, { options }]) => !STORAGE || options.storage === STORAGE));
 /** How likely a crash is followed by one while the databases are being opened again. */
 const EARLY = Number(process.env.EARLY ?? 0.15);
 /**
@@ -42,7 +45,7 @@ export function crashRounds({
   count,
   drips = 0,
   package_: { directory, entry },
-  combinations = COMBINATIONS,
+  combinations = CHOSEN,
   longestMs = 1_250,
   serve = serveFiles,
   start,
