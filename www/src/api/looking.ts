@@ -14,7 +14,7 @@ export type SnapshotPlace = Blob | Uint8Array | ArrayBuffer | URL | string | Ite
 
 /** How a snapshot is opened to be looked at. */
 export interface OpenSnapshotOptions extends Abortable {
-  /** Upper bound in bytes for caches of what was read. Default 64 MiB. */
+  /** Upper bound in bytes for caches of what was read. Default 64 MiB. With 0 exactly what is needed is read, again and again. */
   cacheBytes?: number;
   /** The engine's code, see {@link OpenOptions.wasm}. */
   wasm?: WasmSource;

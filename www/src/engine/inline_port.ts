@@ -25,7 +25,8 @@ export type Storage =
   | { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined }
   | { kind: "indexeddb" | "opfs"; name: string }
   /** A snapshot that is looked at where it lies. */
-  | { kind: "archive"; files: ArchiveFile[] };
+  /** Of files at URLs up to `cacheBytes` are kept by who reads them. */
+  | { kind: "archive"; files: ArchiveFile[]; cacheBytes: number };
 
 /** Samples that are turned into typed arrays in one go. */
 const SERIES_PIECE_SAMPLES = 250_000;
@@ -500,7 +501,7 @@ function openEngine(
     case "memory":
       return ports.openMemory(options, storage.files);
     case "archive":
-      return openArchive(ports, storage.files, notify, options, reading);
+      return openArchive(ports, storage, notify, options, reading);
     case "indexeddb":
       return ports.openIndexedDb(storage.name, notify, options);
     case "opfs":
@@ -510,15 +511,16 @@ function openEngine(
 
 async function openArchive(
   ports: Glue["EnginePort"],
-  files: ArchiveFile[],
+  { files, cacheBytes }: { files: ArchiveFile[]; cacheBytes: number },
   notify: () => void,
   options: EngineOptions,
   reading: AbortSignal,
 ): Promise<EnginePort> {
   // Few look at snapshots.
-  const { read, sizeOf } = await onDemand(import("../storage/archive.js"));
+  const { readerOf, sizeOf } = await onDemand(import("../storage/archive.js"));
+  const readers = files.map((file) => readerOf(file, cacheBytes, reading));
   const readRange = (file: number, offset: number, length: number) =>
-    read(files[file]!, offset, length, reading).catch((error: unknown) => {
+    readers[file]!(offset, length).catch((error: unknown) => {
       throw reading.aborted ? reading.reason : error;
     });
   return ports.openArchive(

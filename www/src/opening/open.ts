@@ -18,7 +18,7 @@ import type { Database } from "../api/database.js";
 import type { AuthKeys, OpenOptions, Opened, WasmSource } from "../api/options.js";
 
 export const DEFAULT_NAME = "sandglass";
-const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
+export const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 const DEFAULT_LOCK_TIMEOUT_MS = 60_000;
 
 /** All there are, so that another one is a slip. */

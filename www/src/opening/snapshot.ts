@@ -3,8 +3,9 @@
 import { abortable, checkAborted, checkOptions, invalid, SandglassError } from "../base/shared.js";
 import { OpenDatabase } from "../database/database.js";
 import type { OpenedSnapshot, OpenSnapshotOptions, SnapshotPlace } from "../api/looking.js";
-import { type ArchiveFile, askRange, read, sizeOf, versionOf } from "../storage/archive.js";
-import { engineOptionsOf, openDatabase, type Starter } from "./open.js";
+import { type ArchiveFile, askRange, bytesOf, type RemoteFile, read, sizeOf, versionOf } from "../storage/archive.js";
+import { PAGE_BYTES } from "../storage/read_ahead.js";
+import { DEFAULT_CACHE_BYTES, engineOptionsOf, openDatabase, type Starter } from "./open.js";
 import type { RestoreResult } from "../api/snapshots.js";
 
 /** How many bytes tell how a file is packed. */
@@ -42,14 +43,14 @@ const isOfPrometheus = (error: unknown): boolean =>
 /** Opens what lies in files as it is. Of what was unpacked to be read so, `found` says what it was. */
 async function lookAt(
   files: ArchiveFile[],
-  { cacheBytes, wasm, signal }: OpenSnapshotOptions,
+  { cacheBytes = DEFAULT_CACHE_BYTES, wasm, signal }: OpenSnapshotOptions,
   start: Starter,
   found?: RestoreResult,
 ): Promise<OpenedSnapshot> {
   const wish = {
-    storage: { kind: "archive" as const, files },
+    storage: { kind: "archive" as const, files, cacheBytes },
     // Nothing is too old to be looked at, and time stands still.
-    options: engineOptionsOf({ retention: "100y", clock: "manual", ...(cacheBytes !== undefined && { cacheBytes }) }, "memory"),
+    options: engineOptionsOf({ retention: "100y", clock: "manual", cacheBytes }, "memory"),
     lock: { ifLocked: "fail" as const, timeoutMs: 0 },
   };
   const { port, thread } = await start(wish, wasm, signal);
@@ -132,26 +133,28 @@ const isBlob = (value: unknown): value is Blob => typeof Blob === "function" && 
 const blobOf = (content: Blob | Uint8Array): Blob =>
   content instanceof Uint8Array ? new Blob([content as Uint8Array<ArrayBuffer>]) : content;
 
-/** A file at a URL, whose server hands out ranges. */
-async function remote(url: string, signal: AbortSignal | undefined): Promise<ArchiveFile> {
-  const reply = await askRange(url, 0, 1, signal, async (reply) => {
+/** A file at a URL, whose server hands out ranges: its size, and the first bytes with it. */
+async function remote(url: string, signal: AbortSignal | undefined): Promise<RemoteFile> {
+  return askRange(url, 0, PAGE_BYTES, signal, async (reply, heard) => {
+    const found = /^bytes 0-\d+\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "")?.[1];
+    if (reply.status === 206 && found !== undefined) {
+      const size = Number(found);
+      return { path: "", url, size, version: versionOf(reply), beginning: await bytesOf(reply, Math.min(PAGE_BYTES, size), heard) };
+    }
     await reply.body?.cancel().catch(() => {});
-    return reply;
+    const isGone = reply.status === 404 || reply.status === 410;
+    throw new SandglassError(
+      reply.ok || reply.status === 416 ? "unsupported" : isGone ? "not_found" : "storage",
+      reply.ok
+        ? `the server of ${url} hands out no ranges of a file (or does not let Content-Range be seen by other origins): fetch it as a whole and open the Blob`
+        : `${url} was answered with ${reply.status} ${reply.statusText}`,
+    );
   });
-  const size = /^bytes 0-0\/(\d+)$/.exec(reply.headers.get("Content-Range") ?? "")?.[1];
-  if (reply.status === 206 && size !== undefined) return { path: "", url, size: Number(size), version: versionOf(reply) };
-  const isGone = reply.status === 404 || reply.status === 410;
-  throw new SandglassError(
-    reply.ok || reply.status === 416 ? "unsupported" : isGone ? "not_found" : "storage",
-    reply.ok
-      ? `the server of ${url} hands out no ranges of a file (or does not let Content-Range be seen by other origins): fetch it as a whole and open the Blob`
-      : `${url} was answered with ${reply.status} ${reply.statusText}`,
-  );
 }
 
 /** Whether it is a tar that is compressed, of which no range can be read. */
 async function isPacked([first]: ArchiveFile[], signal: AbortSignal | undefined): Promise<boolean> {
   if (first === undefined || first.path !== "") return false;
-  const [one, two] = await read(first, 0, Math.min(FIRST_BYTES, sizeOf(first)), signal);
+  const [one, two] = "url" in first ? first.beginning : await read(first, 0, Math.min(FIRST_BYTES, sizeOf(first)), signal);
   return (one === 0x1f && two === 0x8b) || (one === 0x28 && two === 0xb5);
 }

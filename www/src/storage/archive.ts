@@ -1,9 +1,19 @@
 // Ranges of what a snapshot is opened in: files that a page was handed, or one at a URL.
 
 import { checkAborted, offAbort, onAbort, SandglassError } from "../base/shared.js";
+import { ReadAhead } from "./read_ahead.js";
 
 /** Something to be read; the path is empty for a tar. It can be sent to a worker. */
-export type ArchiveFile = { path: string; content: Blob } | { path: string; url: string; size: number; version: Version };
+export type ArchiveFile = { path: string; content: Blob } | RemoteFile;
+
+/** A file at a URL, with its first bytes, which came along when it was asked for its size. */
+export interface RemoteFile {
+  path: string;
+  url: string;
+  size: number;
+  version: Version;
+  beginning: Uint8Array;
+}
 
 /** What tells one content of a URL from the next; `null` where a server does not say it, or not to other origins. */
 export interface Version {
@@ -11,10 +21,24 @@ export interface Version {
   modified: string | null;
 }
 
+/** Most that is kept in memory of a file at a URL. */
+const READ_AHEAD_BYTES = 8 * 1024 * 1024;
 /** A server that sends nothing for so long is not waited for any more: queries would hang with it. */
 const SILENCE_MS = 30_000;
 
 export const sizeOf = (file: ArchiveFile): number => ("url" in file ? file.size : file.content.size);
+
+/** Reads ranges of a file; of one at a URL it keeps up to `cacheBytes` of what lies round them. */
+export function readerOf(
+  file: ArchiveFile,
+  cacheBytes: number,
+  signal: AbortSignal,
+): (offset: number, length: number) => Promise<Uint8Array> {
+  const ask = (offset: number, length: number) => read(file, offset, length, signal);
+  if (!("url" in file)) return ask;
+  const ahead = new ReadAhead(file.size, file.beginning, Math.min(cacheBytes, READ_AHEAD_BYTES), ask);
+  return (offset, length) => ahead.read(offset, length);
+}
 
 /** Exactly so many bytes. */
 export async function read(file: ArchiveFile, offset: number, length: number, signal?: AbortSignal): Promise<Uint8Array> {
@@ -89,7 +113,8 @@ function reasonOf(error: unknown): string {
   return reason === "" ? String(error) : `${String(error)}: ${reason}`;
 }
 
-async function bytesOf(reply: Response, length: number, heard: () => void): Promise<Uint8Array> {
+/** The bytes of a reply, which are so many. */
+export async function bytesOf(reply: Response, length: number, heard: () => void): Promise<Uint8Array> {
   const bytes = new Uint8Array(length);
   let filled = 0;
   const reader = reply.body?.getReader();
