@@ -10,6 +10,8 @@ const PAGE_BYTES: u64 = 32 << 10;
 const HEADER_BYTES: usize = 7;
 /// The longest record that is taken.
 const MAX_RECORD_BYTES: usize = 64 << 20;
+/// Labels of a series that are taken: each is some bytes in the log and many in memory.
+const MAX_LABELS: u64 = 10_000;
 /// The schema of histograms whose bounds are listed.
 const CUSTOM_BOUNDS: i64 = -53;
 
@@ -152,28 +154,17 @@ fn unpacked(record: Vec<u8>, packing: Packing) -> Result<Vec<u8>> {
     unpacked.map(|()| content).map_err(|error| Error::corrupt(error.message()))
 }
 
-/// Samples of many series, as columns.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct LoggedSamples {
-    /// Which series.
-    pub references: Vec<u64>,
-    /// When.
-    pub timestamps: Vec<TimestampMs>,
-    /// What.
-    pub values: Vec<f64>,
-}
-
-/// What a record says.
+/// What a record says. Its rows are read one after the other: a record can hold millions.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record<'a> {
     /// Series that have appeared.
     Series(SeriesRows<'a>),
     /// Samples of floats.
-    Samples(LoggedSamples),
-    /// What was deleted: of a series, from a timestamp to another, both included.
-    Tombstones(Vec<(u64, TimestampMs, TimestampMs)>),
-    /// The series of native histograms, one for each sample.
-    Histograms(Vec<u64>),
+    Samples(SampleRows<'a>),
+    /// What was deleted.
+    Tombstones(TombstoneRows<'a>),
+    /// Native histograms.
+    Histograms(HistogramRows<'a>),
     /// What has no bearing on samples: exemplars, descriptions, what is in chunks already.
     Other,
     /// A kind of record that is not known.
@@ -187,16 +178,19 @@ impl<'a> Record<'a> {
     /// `Corrupt` when it ends before its time.
     pub fn parse(record: &'a [u8]) -> Result<Self> {
         let Some((&kind, rest)) = record.split_first() else { return Ok(Self::Other) };
-        let parsed = match kind {
+        match kind {
             1 => Ok(Self::Series(SeriesRows { rest })),
-            2 => samples(rest),
-            3 => tombstones(rest),
+            2 => Rows::begin(kind, rest).map(SampleRows).map(Self::Samples),
+            3 => Ok(Self::Tombstones(TombstoneRows { rest })),
             4..=6 => Ok(Self::Other),
-            7..=10 => histograms(rest, matches!(kind, 8 | 10)),
+            7..=10 => Rows::begin(kind, rest).map(HistogramRows).map(Self::Histograms),
             other => Ok(Self::Unknown(other)),
-        };
-        parsed.map_err(|_| Error::corrupt(format!("a record of the kind {kind} ends before its time")))
+        }
     }
+}
+
+fn cut_off(kind: u8) -> Error {
+    Error::corrupt(format!("a record of the kind {kind} ends before its time"))
 }
 
 /// The series of a record, one after the other.
@@ -217,6 +211,11 @@ impl<'a> SeriesRows<'a> {
         let (reference, rest) = take_u64(self.rest)?;
         let (count, mut rest) = take_varuint(rest)?;
         let mut labels = Vec::new();
+        if count > MAX_LABELS {
+            return Err(Error::corrupt(format!(
+                "a series has {count} labels, more than the {MAX_LABELS} that are taken"
+            )));
+        }
         for _ in 0..count {
             let (name, value);
             (name, rest) = take_text(rest)?;
@@ -234,39 +233,64 @@ fn take_text(src: &[u8]) -> Result<(&str, &[u8])> {
     Ok((text, rest))
 }
 
-fn samples(rest: &[u8]) -> Result<Record<'static>> {
-    let mut found = LoggedSamples::default();
-    let mut rows = Rows::begin(rest)?;
-    while let Some((reference, timestamp)) = rows.next()? {
-        let (bits, rest) = take_u64(rows.rest)?;
-        rows.rest = rest;
-        found.references.push(reference);
-        found.timestamps.push(timestamp);
-        found.values.push(f64::from_bits(bits));
+/// The samples of a record, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SampleRows<'a>(Rows<'a>);
+
+impl SampleRows<'_> {
+    /// The series of the next sample, its timestamp and value; nothing behind the last one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record ends before its time.
+    pub fn next(&mut self) -> Result<Option<(u64, TimestampMs, f64)>> {
+        let Some((reference, timestamp)) = self.0.next()? else { return Ok(None) };
+        let bits = self.0.take(take_u64)?;
+        Ok(Some((reference, timestamp, f64::from_bits(bits))))
     }
-    Ok(Record::Samples(found))
 }
 
-fn tombstones(mut rest: &[u8]) -> Result<Record<'static>> {
-    let mut found = Vec::new();
-    while !rest.is_empty() {
-        let (reference, behind) = take_u64(rest)?;
-        let (min, behind) = take_varint(behind)?;
-        let (max, behind) = take_varint(behind)?;
-        found.push((reference, min, max));
-        rest = behind;
-    }
-    Ok(Record::Tombstones(found))
+/// The deletions of a record, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TombstoneRows<'a> {
+    rest: &'a [u8],
 }
 
-fn histograms(rest: &[u8], is_of_floats: bool) -> Result<Record<'static>> {
-    let mut found = Vec::new();
-    let mut rows = Rows::begin(rest)?;
-    while let Some((reference, _)) = rows.next()? {
-        rows.rest = behind_histogram(rows.rest, is_of_floats)?;
-        found.push(reference);
+impl TombstoneRows<'_> {
+    /// Of which series something was deleted, from a timestamp to another, both included; nothing behind the last one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record ends before its time.
+    pub fn next(&mut self) -> Result<Option<(u64, TimestampMs, TimestampMs)>> {
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        let found = || {
+            let (reference, rest) = take_u64(self.rest)?;
+            let (min, rest) = take_varint(rest)?;
+            let (max, rest) = take_varint(rest)?;
+            Ok(((reference, min, max), rest))
+        };
+        let (found, rest) = found().map_err(|_: Error| cut_off(3))?;
+        self.rest = rest;
+        Ok(Some(found))
     }
-    Ok(Record::Histograms(found))
+}
+
+/// The native histograms of a record, one after the other.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HistogramRows<'a>(Rows<'a>);
+
+impl HistogramRows<'_> {
+    /// The series of the next one; nothing behind the last one.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record ends before its time.
+    pub fn next(&mut self) -> Result<Option<u64>> {
+        let Some((reference, _)) = self.0.next()? else { return Ok(None) };
+        let is_of_floats = matches!(self.0.kind, 8 | 10);
+        self.0.take(|rest| behind_histogram(rest, is_of_floats).map(|rest| ((), rest)))?;
+        Ok(Some(reference))
+    }
 }
 
 /// What lies behind a histogram, of which only that it is there is of interest.
@@ -305,30 +329,37 @@ fn behind_histogram(rest: &[u8], is_of_floats: bool) -> Result<&[u8]> {
 }
 
 /// Rows that each begin with a series and an instant, as differences from those at the front.
+#[derive(Clone, Debug, PartialEq)]
 struct Rows<'a> {
+    /// Of the record.
+    kind: u8,
     reference: u64,
     timestamp: TimestampMs,
     rest: &'a [u8],
 }
 
 impl<'a> Rows<'a> {
-    fn begin(rest: &'a [u8]) -> Result<Self> {
-        if rest.is_empty() {
-            return Ok(Self { reference: 0, timestamp: 0, rest });
+    fn begin(kind: u8, rest: &'a [u8]) -> Result<Self> {
+        let mut rows = Self { kind, reference: 0, timestamp: 0, rest };
+        if !rest.is_empty() {
+            rows.reference = rows.take(take_u64)?;
+            rows.timestamp = rows.take(take_u64)? as i64;
         }
-        let (reference, rest) = take_u64(rest)?;
-        let (timestamp, rest) = take_u64(rest)?;
-        Ok(Self { reference, timestamp: timestamp as i64, rest })
+        Ok(rows)
     }
 
     fn next(&mut self) -> Result<Option<(u64, TimestampMs)>> {
         if self.rest.is_empty() {
             return Ok(None);
         }
-        let (reference, rest) = take_varint(self.rest)?;
-        let (timestamp, rest) = take_varint(rest)?;
-        self.rest = rest;
+        let (reference, timestamp) = (self.take(take_varint)?, self.take(take_varint)?);
         Ok(Some((self.reference.wrapping_add_signed(reference), self.timestamp.wrapping_add(timestamp))))
+    }
+
+    fn take<T>(&mut self, read: impl FnOnce(&'a [u8]) -> Result<(T, &'a [u8])>) -> Result<T> {
+        let (found, rest) = read(self.rest).map_err(|_| cut_off(self.kind))?;
+        self.rest = rest;
+        Ok(found)
     }
 }
 
@@ -426,10 +457,13 @@ mod tests {
 
     #[test]
     fn samples_are_differences_from_the_first() {
-        let Record::Samples(found) = Record::parse(&logged()).unwrap() else { panic!() };
-        assert_eq!(found.references, [9, 7, 12]);
-        assert_eq!(found.timestamps, [1000, 1015, 993]);
-        assert!(found.values[0] == 1.5 && found.values[1].is_nan() && found.values[2] == 0.0);
+        let record = logged();
+        let Record::Samples(mut rows) = Record::parse(&record).unwrap() else { panic!() };
+        assert_eq!(rows.next().unwrap(), Some((9, 1000, 1.5)));
+        let (reference, timestamp, value) = rows.next().unwrap().unwrap();
+        assert!(reference == 7 && timestamp == 1015 && value.is_nan());
+        assert_eq!(rows.next().unwrap(), Some((12, 993, 0.0)));
+        assert_eq!(rows.next().unwrap(), None);
     }
 
     #[test]
@@ -464,7 +498,10 @@ mod tests {
                         put_u64(&mut record, 0);
                     }
                 }
-                assert_eq!(Record::parse(&record).unwrap(), Record::Histograms(vec![5, 6, 7]), "{kind} {schema}");
+                let Record::Histograms(mut rows) = Record::parse(&record).unwrap() else { panic!() };
+                for expected in [Some(5), Some(6), Some(7), None] {
+                    assert_eq!(rows.next().unwrap(), expected, "{kind} {schema}");
+                }
             }
         }
     }
@@ -484,14 +521,26 @@ mod tests {
         let Record::Series(mut rows) = Record::parse(&series).unwrap() else { panic!() };
         assert_eq!(rows.next().unwrap(), Some((7, vec![("__name__", "up"), ("job", "x")])));
         assert_eq!(rows.next().unwrap(), None);
-        assert_eq!(Record::parse(&deleted).unwrap(), Record::Tombstones(vec![(7, -5, 5)]));
+        let Record::Tombstones(mut rows) = Record::parse(&deleted).unwrap() else { panic!() };
+        assert_eq!(rows.next().unwrap(), Some((7, -5, 5)));
+        assert_eq!(rows.next().unwrap(), None);
+        let mut labels = vec![1];
+        put_u64(&mut labels, 7);
+        put_varuint(&mut labels, MAX_LABELS + 1);
+        labels.resize(labels.len() + 2 * MAX_LABELS as usize + 2, 0);
+        let Record::Series(mut rows) = Record::parse(&labels).unwrap() else { panic!() };
+        assert!(rows.next().is_err());
         for record in [series, deleted, logged()] {
             for bit in 0..record.len() * 8 {
                 let mut damaged = record.clone();
                 damaged[bit / 8] ^= 1 << (bit % 8);
                 for record in [&damaged[..], &damaged[..bit / 8]] {
-                    if let Ok(Record::Series(mut rows)) = Record::parse(record) {
-                        while let Ok(Some(_)) = rows.next() {}
+                    match Record::parse(record) {
+                        Ok(Record::Series(mut rows)) => while let Ok(Some(_)) = rows.next() {},
+                        Ok(Record::Samples(mut rows)) => while let Ok(Some(_)) = rows.next() {},
+                        Ok(Record::Tombstones(mut rows)) => while let Ok(Some(_)) = rows.next() {},
+                        Ok(Record::Histograms(mut rows)) => while let Ok(Some(_)) = rows.next() {},
+                        Ok(Record::Other | Record::Unknown(_)) | Err(_) => {}
                     }
                 }
                 let _ = read(&segment(&[damaged], (bit % 32) as u8), 13);

@@ -4,7 +4,7 @@ use super::{Omitted, READ_BYTES, check_wanted};
 use crate::archive::inventory::LogFile;
 use crate::archive::plan::LeftOut;
 use crate::archive::prometheus::index::{self, Tombstone};
-use crate::archive::prometheus::log::{LogDirectory, LogSegment, LoggedSamples, Record, SegmentReader};
+use crate::archive::prometheus::log::{LogDirectory, LogSegment, Record, SampleRows, SegmentReader};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
@@ -15,6 +15,9 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// Tombstones that are held in memory, and names by which the log knows series.
 const MAX_HELD: usize = 4 << 20;
+
+/// Rows of a record after which others have their turn, and which go into the database together.
+const ROWS_PER_TURN: usize = 8_192;
 
 /// A log that was staged.
 pub(super) struct Log<'a> {
@@ -70,10 +73,13 @@ impl<'a> Log<'a> {
             for _ in 0..records {
                 let Some(record) = reading.next().await? else { break };
                 self.storage.context.spend(1 + record.len() as u64 / 64).await;
-                let Record::Samples(samples) = Record::parse(&record)? else { continue };
-                rows.take(&found, &deleted, self.begin, self.segments[at].0.directory, &samples);
-                self.storage.append_columns(&rows.handles, &rows.timestamps, &rows.values).await?;
-                self.storage.wait_for_room().await;
+                let Record::Samples(mut samples) = Record::parse(&record)? else { continue };
+                while rows.take(&found, &deleted, self.begin, self.segments[at].0.directory, &mut samples)? {
+                    self.storage.append_columns(&rows.handles, &rows.timestamps, &rows.values).await?;
+                    self.storage.wait_for_room().await;
+                    self.storage.context.spend(ROWS_PER_TURN as u64 / 16).await;
+                    check_wanted(self.is_given_up)?;
+                }
             }
         }
         found.tell(left_out);
@@ -104,7 +110,7 @@ impl<'a> Log<'a> {
                         Ok(None) => break None,
                         Ok(Some(record)) => {
                             self.storage.context.spend(1 + record.len() as u64 / 64).await;
-                            found.take(self.storage, &record)
+                            found.take(self.storage, self.is_given_up, &record).await
                         }
                         Err(error) => Err(error),
                     };
@@ -193,31 +199,56 @@ struct Found {
 }
 
 impl Found {
-    /// Takes down what a record says of series and of what was deleted.
+    /// Takes down what a record says of series and of what was deleted. Samples are looked through for damage alone.
     ///
     /// # Errors
     /// `Corrupt` for a record that is damaged; `Limit` for more than can be held.
-    fn take(&mut self, storage: &Storage, record: &[u8]) -> Result<()> {
-        match Record::parse(record)? {
-            Record::Series(mut rows) => {
-                while let Some((reference, labels)) = rows.next()? {
-                    self.take_series(storage, reference, &labels)?;
+    async fn take(&mut self, storage: &Storage, is_given_up: &Cell<bool>, record: &[u8]) -> Result<()> {
+        let mut record = Record::parse(record)?;
+        let mut has_more = true;
+        while has_more {
+            for _ in 0..ROWS_PER_TURN {
+                has_more = self.take_row(storage, &mut record)?;
+                if !has_more {
+                    break;
                 }
             }
-            Record::Tombstones(found) => self.tombstones.extend(found),
-            Record::Histograms(references) => {
-                self.histograms.histograms += references.len() as u64;
-                let handles = references.iter().filter_map(|reference| self.handles.get(reference).copied().flatten());
-                self.with_histograms.extend(handles);
+            if self.tombstones.len().max(self.handles.len()) > MAX_HELD {
+                let message = format!("the log of Prometheus tells of more than {MAX_HELD} series or deletions");
+                return Err(Error::new(ErrorKind::Limit, message));
             }
-            Record::Unknown(kind) => _ = self.unknown_kinds.insert(kind),
-            Record::Samples(_) | Record::Other => {}
-        }
-        if self.tombstones.len().max(self.handles.len()) > MAX_HELD {
-            let message = format!("the log of Prometheus tells of more than {MAX_HELD} series or deletions");
-            return Err(Error::new(ErrorKind::Limit, message));
+            if has_more {
+                storage.context.spend(ROWS_PER_TURN as u64 / 16).await;
+                check_wanted(is_given_up)?;
+            }
         }
         Ok(())
+    }
+
+    /// The next row of a record; whether there is one.
+    fn take_row(&mut self, storage: &Storage, record: &mut Record<'_>) -> Result<bool> {
+        match record {
+            Record::Series(rows) => {
+                let Some((reference, labels)) = rows.next()? else { return Ok(false) };
+                self.take_series(storage, reference, &labels)?;
+            }
+            Record::Tombstones(rows) => {
+                let Some(tombstone) = rows.next()? else { return Ok(false) };
+                self.tombstones.push(tombstone);
+            }
+            Record::Histograms(rows) => {
+                let Some(reference) = rows.next()? else { return Ok(false) };
+                self.histograms.histograms += 1;
+                self.with_histograms.extend(self.handles.get(&reference).copied().flatten());
+            }
+            Record::Samples(rows) => return Ok(rows.next()?.is_some()),
+            Record::Unknown(kind) => {
+                self.unknown_kinds.insert(*kind);
+                return Ok(false);
+            }
+            Record::Other => return Ok(false),
+        }
+        Ok(true)
     }
 
     fn take_series(&mut self, storage: &Storage, reference: u64, labels: &[(&str, &str)]) -> Result<()> {
@@ -274,26 +305,29 @@ struct Rows {
 }
 
 impl Rows {
-    /// Takes those of a record that a server would take when it starts: of each series what is later than what came before, unless
-    /// it stands among those that came out of order.
+    /// Takes some of a record's that a server would take when it starts: of each series what is later than what came before, unless
+    /// it stands among those that came out of order. Whether there may be more of them.
+    ///
+    /// # Errors
+    /// `Corrupt` when the record ends before its time.
     fn take(
         &mut self,
         found: &Found,
         deleted: &[Tombstone],
         begin: TimestampMs,
         directory: LogDirectory,
-        samples: &LoggedSamples,
-    ) {
+        samples: &mut SampleRows<'_>,
+    ) -> Result<bool> {
         self.handles.clear();
         self.timestamps.clear();
         self.values.clear();
         let is_in_order = directory != LogDirectory::OutOfOrder;
-        for (row, reference) in samples.references.iter().enumerate() {
-            let (timestamp, value) = (samples.timestamps[row], samples.values[row]);
+        for _ in 0..ROWS_PER_TURN {
+            let Some((reference, timestamp, value)) = samples.next()? else { return Ok(!self.handles.is_empty()) };
             if is_in_order && timestamp < begin {
                 continue;
             }
-            let handle = match found.handles.get(reference) {
+            let handle = match found.handles.get(&reference) {
                 Some(Some(handle)) => *handle,
                 Some(None) => continue,
                 None => {
@@ -315,5 +349,6 @@ impl Rows {
             self.timestamps.push(timestamp);
             self.values.push(value);
         }
+        Ok(true)
     }
 }
