@@ -16,6 +16,7 @@ use crate::fs::memory::MemoryFileSystem;
 use crate::fs::opfs::{OpfsFileSystem, Readers};
 use crate::fs::opfs_reader::OpfsReader;
 use crate::metric::date_numbers;
+use crate::runtime::MemoryShare;
 use crate::time::TimestampMs;
 use js_sys::{Array, Float64Array, Function, Reflect, Uint8Array};
 use std::cell::RefCell;
@@ -81,7 +82,7 @@ pub struct EnginePort {
     staged_series: Vec<u32>,
     timestamps: Vec<TimestampMs>,
     /// Answers to `select` that are being taken out in pieces.
-    selected: HashMap<Ticket, std::vec::IntoIter<SeriesData>>,
+    selected: HashMap<Ticket, (std::vec::IntoIter<SeriesData>, MemoryShare)>,
     last_error: Option<Error>,
     spent: u64,
     waits_for_storage: bool,
@@ -359,14 +360,14 @@ impl EnginePort {
     /// The answer to a ticket, once; throws when it is an error. `undefined` for `Done`.
     pub fn take(&mut self, ticket: u32) -> std::result::Result<JsValue, JsValue> {
         let ticket = Ticket(ticket);
-        match self.engine.take(ticket) {
+        match self.engine.take_held(ticket) {
             None => Ok(JsValue::UNDEFINED),
-            Some(Ok(Answer::Series(series))) => {
+            Some((Ok(Answer::Series(series)), memory)) => {
                 let count = series.len();
-                self.selected.insert(ticket, series.into_iter());
+                self.selected.insert(ticket, (series.into_iter(), memory));
                 Ok(JsValue::from(count))
             }
-            Some(answer) => answer.and_then(answer::into_js).map_err(thrown),
+            Some((answer, _)) => answer.and_then(answer::into_js).map_err(thrown),
         }
     }
 
@@ -375,7 +376,7 @@ impl EnginePort {
     #[wasm_bindgen(js_name = takeSeries)]
     pub fn take_series(&mut self, ticket: u32, samples: usize) -> std::result::Result<Option<Array>, JsValue> {
         let ticket = Ticket(ticket);
-        let Some(rest) = self.selected.get_mut(&ticket) else { return Ok(None) };
+        let Some((rest, _)) = self.selected.get_mut(&ticket) else { return Ok(None) };
         let mut labels = Vec::new();
         let columns = Array::new();
         columns.push(&JsValue::UNDEFINED);

@@ -4,13 +4,14 @@ use crate::block::BlockHeader;
 use crate::block::inspect::BlockDetails;
 use crate::encoding::marshal::Course;
 use crate::executor::envelope::EnvelopeRow;
-use crate::executor::{QueryResult, RawSeries};
+use crate::executor::{QueryData, QueryResult, RawSeries};
 use crate::fs::FilePath;
 use crate::http::HttpResponse;
 use crate::mergeset::ItemsBlock;
 use crate::mergeset::block_header::{self, MarshalType};
 use crate::metric::name::MetricName;
 use crate::metric::tsid::Tsid;
+use crate::query::series::row::Row;
 use crate::storage::Storage;
 use crate::storage::restore::Contents;
 use crate::storage::text::TextIngested;
@@ -314,19 +315,43 @@ pub enum Answer {
 }
 
 impl Answer {
-    /// Bytes of memory that its samples and texts take, roughly.
+    /// Bytes of memory that its samples and texts take, roughly. Records of a fixed size, or of an inspection, count for nothing.
     pub(super) fn memory_bytes(&self) -> u64 {
         let of_labels = |labels: &Labels| labels.iter().map(|(key, value)| key.len() + value.len() + 48).sum::<usize>();
+        let of_samples =
+            |series: &RawSeries| size_of::<RawSeries>() + 16 * series.timestamps.len() + series.labels.memory_bytes();
         let bytes: usize = match self {
             Self::Series(series) => {
                 series.iter().map(|series| 16 * series.timestamps.len() + of_labels(&series.labels)).sum()
             }
             Self::LabelSets(sets) => sets.iter().map(of_labels).sum(),
             Self::Strings(strings) => strings.iter().map(|text| text.len() + 24).sum(),
+            Self::Query(result) => match &result.data {
+                QueryData::Rows { rows, .. } => rows.iter().map(Row::memory_bytes).sum::<u64>() as usize,
+                QueryData::Matrix(series) => series.iter().map(of_samples).sum(),
+                QueryData::Scalar(_) | QueryData::Text(_) => 0,
+            },
+            Self::Latest(series) => series.iter().map(of_samples).sum(),
+            Self::Envelope(rows) => rows
+                .iter()
+                .map(|row| size_of::<EnvelopeRow>() + 4 * size_of_val(&row.min[..]) + row.labels.memory_bytes())
+                .sum(),
             Self::Chunk(chunk) => chunk.as_ref().map_or(0, Vec::len),
             Self::PushPiece(piece) => piece.as_ref().map_or(0, |piece| piece.body.len()),
+            Self::Times(times) => size_of_val(&times[..]),
             Self::Bytes(bytes) => bytes.len(),
-            _ => 0,
+            Self::Http(reply) | Self::HttpBegun(reply, _) => reply.body.len(),
+            Self::Done
+            | Self::Ingested(_)
+            | Self::Cursor(_)
+            | Self::Late(_)
+            | Self::Snapshot(_)
+            | Self::Files(_)
+            | Self::Restored(_)
+            | Self::Count(_)
+            | Self::Part(_)
+            | Self::Block(..)
+            | Self::IndexBlock(_) => 0,
         };
         bytes as u64
     }

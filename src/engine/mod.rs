@@ -52,7 +52,7 @@ use crate::executor::{StandingStill, Stopwatch, Surroundings};
 use crate::fs::FileSystem;
 use crate::query::call::{TimeZones, UtcOnly};
 use crate::query::dialect::Dialect;
-use crate::runtime::{Context, Lane, Pumped, Scheduler, Signal, TaskId, Units};
+use crate::runtime::{Context, Lane, MemoryShare, Pumped, Scheduler, Signal, TaskId, Units};
 use crate::storage::ingest::Appended;
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
@@ -404,6 +404,11 @@ impl Engine {
 
     /// Takes the answer to a ticket, once.
     pub fn take(&mut self, ticket: Ticket) -> Option<Result<Answer>> {
+        self.shared.tickets.take(ticket).map(|(answer, _)| answer)
+    }
+
+    /// As [`Engine::take`], with the memory that counts as taken for as long as the answer is held.
+    pub fn take_held(&mut self, ticket: Ticket) -> Option<(Result<Answer>, MemoryShare)> {
         self.shared.tickets.take(ticket)
     }
 

@@ -62,14 +62,14 @@ impl Tickets {
         self.unanswered.take()
     }
 
-    /// Takes the answer to a ticket, once.
-    pub(super) fn take(&self, ticket: Ticket) -> Option<Result<Answer>> {
-        self.answers.borrow_mut().remove(&ticket).map(|(result, _)| result)
+    /// Takes the answer to a ticket, once, with the memory that it takes.
+    pub(super) fn take(&self, ticket: Ticket) -> Option<(Result<Answer>, MemoryShare)> {
+        self.answers.borrow_mut().remove(&ticket)
     }
 
     /// Takes the answer to a ticket that nobody is to be told of.
     pub(super) fn take_untold(&self, ticket: Ticket) -> Option<Result<Answer>> {
-        let answer = self.take(ticket)?;
+        let (answer, _) = self.take(ticket)?;
         self.completed.borrow_mut().retain(|completed| *completed != ticket);
         Some(answer)
     }

@@ -42,9 +42,10 @@ impl Run {
             Some(Node::Aggregate { operator, grouping, limit, .. }) => {
                 let folder = Aggregate::by_name(&operator, self.dialect)
                     .and_then(|aggregate| aggregate.folder(grouping, limit, grid.points));
-                Sink::Fold(folder.ok_or_else(|| Error::internal(format!("{operator} takes no rows one by one")))?)
+                let folder = folder.ok_or_else(|| Error::internal(format!("{operator} takes no rows one by one")))?;
+                Sink::folding(folder, self)
             }
-            _ => Sink::Rows(Vec::new(), self.limits),
+            _ => Sink::of_rows(self),
         };
         let mut scan = Scan::new(self, &series, range);
         let mut rolled = 0;

@@ -13,6 +13,7 @@ use crate::query::rollup::{FoundRows, Label, Parameter, RollupCall, RowsOf, Scra
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::Row;
+use crate::runtime::MemoryShare;
 
 /// Instants that are computed before others get their turn.
 const STEPS_PER_SLICE: usize = 2_048;
@@ -100,7 +101,7 @@ impl Rolling {
             RowsOf::Found => {
                 let mut found = FoundRows::default();
                 for slice in slices {
-                    call.find_rows(points, slice, &self.scratch, &mut found);
+                    call.find_rows(points, slice, &self.scratch, run.limits.values, &mut found)?;
                     context.spend((timestamps.len() + points) as u64 / 4 + 1).await;
                 }
                 for (label, column) in found.into_rows(call) {
@@ -136,32 +137,59 @@ impl Rolling {
     }
 }
 
-/// Where rows go.
-pub(super) enum Sink {
-    Rows(Vec<Row>, Limits),
+/// Where rows go, as far as there is room for them.
+pub(super) struct Sink {
+    kept: Kept,
+    limits: Limits,
+    memory: MemoryShare,
+}
+
+/// What becomes of rows.
+enum Kept {
+    Rows(Vec<Row>),
     Fold(Folder),
 }
 
 impl Sink {
+    /// Keeps rows as they are.
+    pub(super) fn of_rows(run: &Run) -> Self {
+        Self { kept: Kept::Rows(Vec::new()), limits: run.limits, memory: run.storage.context().memory().share() }
+    }
+
+    /// Keeps what they add up to.
+    pub(super) fn folding(folder: Folder, run: &Run) -> Self {
+        Self { kept: Kept::Fold(folder), ..Self::of_rows(run) }
+    }
+
     /// Takes a row in; its column comes back if it is not needed any more.
+    ///
+    /// # Errors
+    /// `Limit` for more values than may be held, or more memory than there is.
     pub(super) fn take(&mut self, row: Row) -> Result<Option<Vec<f64>>> {
-        match self {
-            Self::Rows(rows, limits) => {
-                limits.check_values(rows.len() + 1, row.values.len())?;
+        let points = row.values.len();
+        match &mut self.kept {
+            Kept::Rows(rows) => {
+                self.limits.check_values(rows.len() + 1, points)?;
+                self.memory.grow(row.memory_bytes())?;
                 rows.push(row);
                 Ok(None)
             }
-            Self::Fold(folder) => {
+            Kept::Fold(folder) => {
+                let before = folder.len();
                 folder.push_row(&row);
+                if folder.len() > before {
+                    self.limits.check_values(folder.len(), points)?;
+                    self.memory.grow(folder.memory_bytes().saturating_sub(self.memory.bytes()))?;
+                }
                 Ok(Some(row.values))
             }
         }
     }
 
     pub(super) fn finish(self) -> Vec<Row> {
-        match self {
-            Self::Rows(rows, _) => rows,
-            Self::Fold(folder) => folder.finish(),
+        match self.kept {
+            Kept::Rows(rows) => rows,
+            Kept::Fold(folder) => folder.finish(),
         }
     }
 }

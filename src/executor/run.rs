@@ -21,6 +21,7 @@ use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::{Presence, Row};
 use crate::query::transform::{Transform, labels_of_absent};
+use crate::runtime::MemoryShare;
 use crate::storage::Storage;
 use crate::storage::search::{Reading, View};
 use crate::time::TimeRange;
@@ -195,13 +196,13 @@ impl Run {
     }
 
     async fn carry_out(&mut self, plan: &Plan) -> Result<Value> {
-        let mut slots: Vec<Option<Value>> = vec![None; plan.steps.len()];
+        let mut slots = Slots::new(plan.steps.len());
         let mut traced = TracedNodes::default();
         for (at, step) in plan.steps.iter().enumerate() {
             let beginning = traced.begin(&self.tracer, plan, at);
             let value = match &step.work {
                 Work::None => continue,
-                Work::Same(of) => spread(taken(&mut slots, *of)?, step.grid.points),
+                Work::Same(of) => spread(slots.take(*of)?, step.grid.points),
                 Work::Leaf(leaf) => {
                     let (mut numbers, texts) = parameters(&leaf.windowed.parameters, &mut slots)?;
                     let grid = self.window_ends(&leaf.windowed, leaf.grid, step.grid, &mut numbers);
@@ -215,7 +216,7 @@ impl Run {
                 Work::Resample(resample) => {
                     let (mut numbers, texts) = parameters(&resample.windowed.parameters, &mut slots)?;
                     let grid = self.window_ends(&resample.windowed, resample.grid, step.grid, &mut numbers);
-                    let inner = rows_of(taken(&mut slots, resample.of)?)?;
+                    let inner = rows_of(slots.take(resample.of)?)?;
                     let inner_grid = plan.steps[resample.of.0 as usize].grid;
                     let mut rows = self.resample(&resample.windowed, grid, inner, inner_grid, (numbers, texts)).await?;
                     if resample.windowed.rollup == ABSENT {
@@ -229,8 +230,10 @@ impl Run {
                 }
                 Work::Node => self.node(plan, ExprId(at as u32), step.grid, &mut slots).await?,
             };
+            let mut memory = self.storage.context().memory().share();
             if let Value::Rows(rows) = &value {
                 self.limits.check_values(rows.len(), step.grid.points)?;
+                memory.grow(rows.iter().map(Row::memory_bytes).sum())?;
                 self.storage.context().spend((rows.len() * step.grid.points / 8) as u64 + 1).await;
             }
             self.check_deadline()?;
@@ -238,20 +241,20 @@ impl Run {
                 let figures = figures_of(&value, step.grid);
                 self.tracer.end(beginning, TraceKind::Expression, || traced.text(plan, at), figures);
             }
-            slots[at] = Some(value);
+            slots.put(at, value, memory);
         }
-        taken(&mut slots, plan.expression.root())
+        slots.take(plan.expression.root())
     }
 
     /// The rows of a node that works on what its children have left.
-    async fn node(&self, plan: &Plan, id: ExprId, grid: Grid, slots: &mut [Option<Value>]) -> Result<Value> {
+    async fn node(&self, plan: &Plan, id: ExprId, grid: Grid, slots: &mut Slots) -> Result<Value> {
         let context = self.context(grid);
         let rows = match plan.expression.node(id) {
             Node::Number(number) => vec![context.number(*number)],
             Node::Duration(duration) => vec![context.number(duration.in_milliseconds(grid.step_ms) as f64 / 1e3)],
             Node::Text(text) => return Ok(Value::Text(text.clone())),
             Node::Negative(of) => {
-                let mut rows = rows_of(taken(slots, *of)?)?;
+                let mut rows = rows_of(slots.take(*of)?)?;
                 let negated = match self.dialect {
                     // The server subtracts from 0, which is never -0.
                     Dialect::MetricsQl => |value: f64| 0.0 - value,
@@ -267,7 +270,7 @@ impl Run {
                 rows
             }
             Node::List(items) if items.iter().all(|id| matches!(plan.expression.node(*id), Node::Text(_))) => {
-                let texts = items.iter().map(|id| match taken(slots, *id)? {
+                let texts = items.iter().map(|id| match slots.take(*id)? {
                     Value::Text(text) => Ok(text),
                     _ => Err(Error::internal("a string has become something else")),
                 });
@@ -303,7 +306,7 @@ impl Run {
                     join: join.clone(),
                     keep_metric_names: *keep_metric_names,
                 };
-                let (left_value, right_value) = (taken(slots, *left)?, taken(slots, *right)?);
+                let (left_value, right_value) = (slots.take(*left)?, slots.take(*right)?);
                 if let (BinaryOperator::Add, Value::Text(left), Value::Text(right)) =
                     (operator, &left_value, &right_value)
                 {
@@ -362,7 +365,7 @@ impl Run {
     ) -> Result<Vec<Row>> {
         let (numbers, texts) = parameters;
         let mut rolling = Rolling::new(windowed, grid, self.dialect, self.lookback_ms, numbers, &texts)?;
-        let mut sink = Sink::Rows(Vec::new(), self.limits);
+        let mut sink = Sink::of_rows(self);
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         for row in inner {
             samples_of(&row, &inner_grid, &mut timestamps, &mut values);
@@ -378,9 +381,9 @@ impl Run {
         finish(rows, self.dialect, order)
     }
 
-    fn arguments(&self, ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<Vec<Argument>> {
+    fn arguments(&self, ids: &[ExprId], slots: &mut Slots) -> Result<Vec<Argument>> {
         let mut argument = |id: &ExprId| {
-            taken(slots, *id).and_then(|value| match value {
+            slots.take(*id).and_then(|value| match value {
                 Value::Text(text) => Ok(Argument::Text(text)),
                 value => rows_of(value).map(Argument::Rows),
             })
@@ -459,9 +462,31 @@ fn figures_of(value: &Value, grid: Grid) -> TraceFigures {
     TraceFigures { rows: Some(rows.len() as u64), points: Some(grid.points as u64), ..TraceFigures::default() }
 }
 
-/// What a step has left; each is used once, since an expression is a tree.
-fn taken(slots: &mut [Option<Value>], id: ExprId) -> Result<Value> {
-    slots[id.0 as usize].take().ok_or_else(|| Error::internal("a step was carried out before those it needs"))
+/// What steps have left for those behind them, with the memory that it takes.
+struct Slots {
+    values: Vec<Option<(Value, MemoryShare)>>,
+    /// The memory of what the step at work has taken out.
+    in_work: Vec<MemoryShare>,
+}
+
+impl Slots {
+    fn new(steps: usize) -> Self {
+        Self { values: (0..steps).map(|_| None).collect(), in_work: Vec::new() }
+    }
+
+    /// What a step has left; each is used once, since an expression is a tree.
+    fn take(&mut self, id: ExprId) -> Result<Value> {
+        let slot = self.values[id.0 as usize].take();
+        let (value, memory) = slot.ok_or_else(|| Error::internal("a step was carried out before those it needs"))?;
+        self.in_work.push(memory);
+        Ok(value)
+    }
+
+    /// Keeps what a step has made of what it has taken out.
+    fn put(&mut self, at: usize, value: Value, memory: MemoryShare) {
+        self.values[at] = Some((value, memory));
+        self.in_work.clear();
+    }
 }
 
 fn rows_of(value: Value) -> Result<Vec<Row>> {
@@ -496,10 +521,10 @@ fn spread_row(mut row: Row, points: usize) -> Row {
 }
 
 /// The arguments of a rollup beside its samples: numbers and texts.
-fn parameters(ids: &[ExprId], slots: &mut [Option<Value>]) -> Result<(Vec<Parameter>, Vec<String>)> {
+fn parameters(ids: &[ExprId], slots: &mut Slots) -> Result<(Vec<Parameter>, Vec<String>)> {
     let (mut numbers, mut all_texts) = (Vec::new(), Vec::new());
     for id in ids {
-        match taken(slots, *id)? {
+        match slots.take(*id)? {
             Value::Text(text) => all_texts.push(text),
             Value::Texts(texts) => all_texts.extend(texts),
             Value::Rows(rows) => match <[Row; 1]>::try_from(rows) {

@@ -4,7 +4,7 @@
 //! Their syntax is that of the `regex-lite` crate, which is RE2's without Unicode classes such as `\pL`; `.` does not match
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
-use super::regex_cost;
+use super::regex_cost::{self, MAX_MATCH_STEPS};
 use crate::error::{Error, ErrorKind, Result};
 use regex_lite::{Regex, RegexBuilder};
 
@@ -12,8 +12,6 @@ use regex_lite::{Regex, RegexBuilder};
 const MAX_SELECTOR_LEN: usize = 1 << 20;
 /// The most memory a compiled regular expression may take.
 const MAX_REGEX_BYTES: usize = 1 << 20;
-/// A single match may take so many steps of the expression's machine, some tens of milliseconds, since it can't be interrupted.
-const MAX_MATCH_STEPS: u64 = 1 << 19;
 
 /// One condition on one label.
 #[derive(Clone, Debug)]

@@ -4,7 +4,7 @@ pub mod counter;
 pub mod date_numbers;
 pub mod filter;
 pub mod name;
-mod regex_cost;
+pub mod regex_cost;
 pub mod row;
 pub mod row_sort;
 pub mod samples;

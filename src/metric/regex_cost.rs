@@ -3,6 +3,9 @@
 //! The engine keeps a thread for each state that may be reached and moves all of them on at each character. Counted repetitions
 //! multiply: `(a?){30}` has thirty states, and `((a?){30}){30}` nine hundred.
 
+/// A single match may take so many steps of the expression's machine, some tens of milliseconds, since it can't be interrupted.
+pub const MAX_MATCH_STEPS: u64 = 1 << 19;
+
 /// States of the machine, roughly; never fewer than one. The text must be an expression that was compiled.
 pub fn states(pattern: &str) -> u64 {
     // States of each open group so far, and of the last thing in it, which a repetition takes anew.

@@ -127,7 +127,17 @@ impl<'a> Arguments<'a> {
             };
             return Err(Error::invalid(format!("{name}: unexpected number of args; got {found}; want {wanted}")));
         }
-        Ok(Self { name, items: arguments.into_iter(), taken: 0 })
+        Ok(Self::of(name, arguments))
+    }
+
+    /// Arguments whose number was checked.
+    pub fn of(name: &'a str, arguments: Vec<Argument>) -> Self {
+        Self { name, items: arguments.into_iter(), taken: 0 }
+    }
+
+    /// All that are left.
+    pub fn all(&mut self) -> Vec<Argument> {
+        self.items.by_ref().collect()
     }
 
     /// How many are left.

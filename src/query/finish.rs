@@ -7,6 +7,7 @@ use super::series::row::{Presence, Row};
 use crate::error::{Error, Result};
 use std::cmp::Ordering;
 use std::collections::HashMap;
+use std::rc::Rc;
 
 /// In which order the rows of an answer come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,10 +70,10 @@ pub fn check(rows: &[Row]) -> Result<()> {
 }
 
 fn by_name_first(a: &Labels, b: &Labels) -> Ordering {
-    let tags = |labels: &Labels| -> Vec<_> {
-        labels.iter().filter(|(name, _)| &***name != NAME).map(|(name, value)| (name.clone(), value.clone())).collect()
-    };
-    a.get(NAME).cmp(b.get(NAME)).then_with(|| tags(a).cmp(&tags(b)))
+    fn tags(labels: &Labels) -> impl Iterator<Item = (&Rc<str>, &Rc<str>)> {
+        labels.iter().filter(|(name, _)| &***name != NAME)
+    }
+    a.get(NAME).cmp(b.get(NAME)).then_with(|| tags(a).cmp(tags(b)))
 }
 
 /// Adds elements to a row of the same labels.

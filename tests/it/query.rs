@@ -1,11 +1,12 @@
 //! Whole queries over stored samples, in both languages, by commands and by requests.
 
 use super::support::{EngineExt, START, config, get, got, open, query_of};
-use sandglass::engine::{Answer, Command, Engine};
+use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::query::dialect::Dialect;
+use sandglass::runtime::Units;
 
 /// Ten minutes of a scrape every 10 s: two counters that grow by 5 and by 20, and a gauge that goes up by 1.
 fn filled() -> Engine {
@@ -174,20 +175,61 @@ fn an_instant_behind_at_may_be_computed_from_samples() {
 #[test]
 fn limits_name_their_figures() {
     let mut engine = filled();
-    let mut limited = |limits: Limits| {
-        let query = Query { limits, ..query_of("requests_total", Dialect::PromQl, RANGE) };
-        engine.query(query).map(|_| ()).unwrap_err()
+    let mut limited = |text: &str, dialect: Dialect, limits: Limits| {
+        engine.query(Query { limits, ..query_of(text, dialect, RANGE) }).map(|_| ()).unwrap_err()
     };
+    // Groups, and rows that are found in samples, are counted while they grow, and not when all of them are there.
+    let few = Limits { values: 5, ..Limits::default() };
+    for (text, words) in [
+        ("sum by (host) (requests_total)", "2 rows of 3 instants are 6 values, more than the 5"),
+        (
+            "count_values_over_time(\"v\", temperature[5m])",
+            "finds 2 rows or more in one series, which at 3 instants are more than the 5",
+        ),
+        ("histogram_over_time(temperature[5m])", "histogram_over_time finds 2 rows or more in one series"),
+    ] {
+        let error = limited(text, Dialect::MetricsQl, few);
+        assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
+        assert!(error.message().contains(words), "{error}");
+    }
     for (limits, words) in [
         (Limits { series: 1, ..Limits::default() }, "2 series match, which is more than the 1"),
         (Limits { samples: 10, ..Limits::default() }, "more samples match than the 10 that one search may read"),
         (Limits { points: 2, ..Limits::default() }, "the range has 3 instants, more than the 2"),
         (Limits { values: 4, ..Limits::default() }, "2 rows of 3 instants are 6 values, more than the 4"),
     ] {
-        let error = limited(limits);
+        let error = limited("requests_total", Dialect::PromQl, limits);
         assert_eq!(error.kind(), ErrorKind::Limit, "{error}");
         assert!(error.message().contains(words), "{error}");
     }
+}
+
+#[test]
+fn rows_that_an_expression_holds_draw_from_the_budget_of_memory() {
+    let mut engine = open(MemoryFileSystem::default(), Config { memory_bytes: 2 << 20, ..config() }).unwrap();
+    let timestamps: Vec<i64> = (0..60).map(|i| START - 600_000 + i * 10_000).collect();
+    for number in 0..200 {
+        engine.put(&[("__name__", "m"), ("number", &number.to_string())], &timestamps, &[1.0; 60]).unwrap();
+    }
+    engine.flush().unwrap();
+    // 200 rows of 600 instants are 1 MB; the least budget is 16 MiB.
+    let range = Times::Range { start_ms: START - 600_000, end_ms: START - 1_000, step_ms: 1_000 };
+    assert!(ask(&mut engine, "m + m", Dialect::MetricsQl, range).is_ok());
+    let nested = format!("{}m{}", "m + (".repeat(20), ")".repeat(20));
+    let error = ask(&mut engine, &nested, Dialect::MetricsQl, range).map(|_| ()).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Limit);
+    assert!(error.message().contains("more bytes of memory are needed"), "{error}");
+    // All of it goes back, also what an answer has taken.
+    let ticket = engine.send(Command::Query(query_of("m", Dialect::MetricsQl, range)));
+    let (answer, memory) = loop {
+        engine.pump(engine.now(), Units::MAX);
+        if let Some(held) = engine.take_held(ticket) {
+            break held;
+        }
+    };
+    assert!(memory.bytes() > 900_000, "{}", memory.bytes());
+    drop((answer, memory));
+    assert!(ask(&mut engine, "m + m", Dialect::MetricsQl, range).is_ok());
 }
 
 #[test]

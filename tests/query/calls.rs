@@ -118,6 +118,64 @@ fn too_many_values_are_a_limit() {
 }
 
 #[test]
+fn what_takes_too_long_or_too_much_is_a_limit() {
+    let refused = |text: &str, rows: &[Row], max_values: usize| {
+        let context = Context { max_values, ..Context::new(GRID, Dialect::MetricsQl) };
+        let error = small::evaluate(text, rows, context).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Limit, "{text}: {error}");
+    };
+    refused(r#"histogram_quantiles("phi", 0.1, 0.5, 0.9, k_bucket)"#, &given(), 2 * GRID.points);
+    let buckets: Vec<Row> =
+        (0..16_000).map(|le| read_row(&format!(r#"b{{le="{le}"}} 1 1 1 1 1 1 1 1 1 1 1 1"#))).collect();
+    refused("buckets_limit(3, b)", &buckets, usize::MAX);
+    let long = "a".repeat(16_000);
+    let row = [read_row(&format!(r#"m{{v="{long}"}} 1 1 1 1 1 1 1 1 1 1 1 1"#))];
+    for text in [
+        r#"label_replace(m, "v", "x", "v", "(a?){60}")"#,
+        r#"label_match(m, "v", "(a?){60}b")"#,
+        // Each search for a match looks at all that is left.
+        r#"label_transform(m, "v", "a.*b|a", "c")"#,
+        r#"label_transform(m, "v", "(.+)", "$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1$1")"#,
+    ] {
+        refused(text, &row, usize::MAX);
+    }
+}
+
+#[test]
+fn calls_in_pieces_give_what_one_call_gives() {
+    let rows: Vec<Row> = (0..5_000)
+        .map(|at| read_row(&format!(r#"m{{i="{at}" j="{}"}} {at} 2 NaN 4 _ 6 7 _ 9 3 {} 12"#, at % 7, at % 5)))
+        .collect();
+    for (text, dialect) in [
+        (r#"label_set(m, "a", "b")"#, Dialect::MetricsQl),
+        (r#"labels_equal(m, "i", "j")"#, Dialect::MetricsQl),
+        (r#"label_match(m, "i", "1.*")"#, Dialect::MetricsQl),
+        (r#"label_transform(m, "i", "1(.)", "<$1>")"#, Dialect::MetricsQl),
+        (r#"label_replace(m, "k", "$1", "i", "(.).*")"#, Dialect::PromQl),
+        ("range_quantile(0.7, m)", Dialect::MetricsQl),
+        ("range_trim_spikes(0.2, m)", Dialect::MetricsQl),
+        ("smooth_exponential(m, 0.3)", Dialect::MetricsQl),
+        ("clamp(m, 2, time())", Dialect::MetricsQl),
+        ("clamp(m, 2, 5)", Dialect::PromQl),
+        ("running_sum(m)", Dialect::MetricsQl),
+        ("hour(m)", Dialect::PromQl),
+    ] {
+        let evaluated = |rows: &[Row]| small::evaluate(text, rows, Context::new(GRID, dialect)).unwrap();
+        // Answers are sorted by labels.
+        let sorted = |rows: Vec<Row>| {
+            let mut texts: Vec<String> = rows.iter().map(|row| format!("{row:?}")).collect();
+            texts.sort();
+            texts
+        };
+        let singly = rows.iter().flat_map(|row| evaluated(std::slice::from_ref(row))).collect();
+        assert!(sorted(evaluated(&rows)) == sorted(singly), "{text}");
+    }
+    // What must be one number stays one that is asked for.
+    let error = small::evaluate("clamp_min(2, m)", &rows, Context::new(GRID, Dialect::MetricsQl)).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+}
+
+#[test]
 fn zones_come_from_the_edge() {
     struct Summer;
     impl TimeZones for Summer {

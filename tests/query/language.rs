@@ -224,6 +224,10 @@ fn hostile_texts_end_in_an_error_at_once() {
     assert!(ends(&(functions + ") f59(1)")).is_err());
     let names: String = (0..5_000).map(|at| format!("a{at}=1,")).collect();
     assert!(ends(&format!("with ({names}) a1")).unwrap_err().contains("more than 1000 templates"));
+    // Lists of conditions that multiply.
+    let conditions = |times: usize, between: &str| vec!["a=\"\""; times].join(between);
+    let multiplied = format!("with (x={{{}}}) x{{{}}}", conditions(5_000, ","), conditions(4_000, " or "));
+    assert!(ends(&multiplied).unwrap_err().contains("more than 50000 nodes"));
     let patterns: String = (0..2_000).map(|at| format!("{{a=~\"(x{{900}}){{{}}}\"}} or ", at + 9)).collect();
     let _ = ends(&(patterns + "m"));
     assert!(ends("m + ".repeat(10_000).trim_end_matches(" + ")).is_ok());

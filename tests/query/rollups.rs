@@ -170,7 +170,7 @@ fn some_rollups_make_several_rows() {
     let histogram = call(Rollup::by_name("histogram_over_time", Dialect::MetricsQl).unwrap(), Some(3_000), &[]);
     let mut found = FoundRows::default();
     histogram.prepare(&times, &mut values.to_vec(), &grid, &mut scratch);
-    histogram.find_rows(1, 0..1, &scratch, &mut found);
+    histogram.find_rows(1, 0..1, &scratch, 1 << 20, &mut found).unwrap();
     let ranges: Vec<_> = found.into_rows(&histogram).map(|(label, _)| label.value.to_string()).collect();
     assert_eq!(ranges, ["2.783e+00...3.162e+00", "4.642e+00...5.275e+00", "8.799e-01...1.000e+00"]);
 }

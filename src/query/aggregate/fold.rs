@@ -73,6 +73,17 @@ impl Folder {
         self.accumulators.is_empty()
     }
 
+    /// Bytes of memory that the groups take, roughly.
+    pub fn memory_bytes(&self) -> u64 {
+        let of_group = |group: &Accumulator| {
+            let columns =
+                size_of_val(&group.values[..]) + size_of_val(&group.second[..]) + size_of_val(&group.counts[..]);
+            columns + size_of::<Accumulator>() + group.labels.memory_bytes()
+        };
+        // All groups have columns of the same length.
+        self.accumulators.first().map_or(0, of_group) as u64 * self.accumulators.len() as u64
+    }
+
     /// Takes in a row whose gaps are its NaNs. Values beyond the grid are not looked at.
     pub fn push(&mut self, labels: &Labels, values: &[f64]) {
         self.take(labels, false, values, None);

@@ -99,14 +99,16 @@ impl Templates {
 }
 
 /// What copying a node costs: long texts count as several nodes.
+fn cost_of_lists(lists: &[Vec<Matcher>]) -> usize {
+    let of_matcher = |matcher: &Matcher| 1 + (matcher.label.len() + matcher.value.len()) / 64;
+    lists.iter().flatten().map(of_matcher).sum::<usize>() + lists.len()
+}
+
 fn cost(node: &Node) -> usize {
     let of_labels = |labels: &[String]| labels.iter().map(|label| 1 + label.len() / 64).sum::<usize>();
     let texts = match node {
         Node::Text(text) => text.len() / 64,
-        Node::Selector(lists) => {
-            let of_matcher = |matcher: &Matcher| 1 + (matcher.label.len() + matcher.value.len()) / 64;
-            lists.iter().flatten().map(of_matcher).sum::<usize>() + lists.len()
-        }
+        Node::Selector(lists) => cost_of_lists(lists),
         Node::Aggregate { arguments, grouping, .. } => {
             arguments.len() + grouping.as_ref().map_or(0, |grouping| of_labels(&grouping.labels))
         }
@@ -266,14 +268,16 @@ impl Parser<'_> {
             ParseError::wrong(parser.text, span, what)
         };
         let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
+        // What is made is paid for before: a short text can ask for a list of millions.
+        let nodes = cost_of_lists(lists) * more.len() + cost_of_lists(&more) * lists.len();
+        self.charge(nodes, span.start)?;
+        let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
         let combined: Vec<Vec<Matcher>> = match (&lists[..], &more[..]) {
             ([list], _) => more.iter().map(|more| [list.clone(), more.clone()].concat()).collect(),
             (_, [more]) => lists.iter().map(|list| [list.clone(), more.clone()].concat()).collect(),
             _ => return Err(wrong(self)),
         };
-        let node = Node::Selector(combined);
-        self.charge(cost(&node), span.start)?;
-        self.made.nodes[selector.0 as usize] = node;
+        self.made.nodes[selector.0 as usize] = Node::Selector(combined);
         Ok(made)
     }
 

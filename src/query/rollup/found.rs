@@ -2,6 +2,7 @@
 
 use super::call::{Label, RollupCall, Scratch};
 use super::table::Kernel;
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::number::{printed, with_exponent};
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
@@ -15,6 +16,8 @@ pub struct FoundRows {
     places: HashMap<Key, u32, RandomState>,
     /// Empty for those that no window has a value of.
     rows: Vec<Vec<f64>>,
+    /// How many are not empty.
+    begun: usize,
     /// The places of the rows of the samples that are looked at.
     of_samples: Vec<u32>,
 }
@@ -101,7 +104,17 @@ fn short(value: f64) -> String {
 
 impl RollupCall {
     /// Adds what some instants of the prepared series have to the rows that are found; `points` is how many instants the grid has.
-    pub fn find_rows(&self, points: usize, steps: Range<usize>, scratch: &Scratch, found: &mut FoundRows) {
+    ///
+    /// # Errors
+    /// `Limit` for rows of more than `max_values` values.
+    pub fn find_rows(
+        &self,
+        points: usize,
+        steps: Range<usize>,
+        scratch: &Scratch,
+        max_values: usize,
+        found: &mut FoundRows,
+    ) -> Result<()> {
         let is_histogram = matches!(self.rollup.entry.kernel, Kernel::Histogram);
         let (firsts, ends) = (&scratch.bounds.first[steps.clone()], &scratch.bounds.end[steps.clone()]);
         // Windows overlap, so the row of a sample is looked up once and not for each of them.
@@ -116,11 +129,26 @@ impl RollupCall {
             for &place in &found.of_samples[first as usize - from..end as usize - from] {
                 let Some(row) = found.rows.get_mut(place as usize) else { continue };
                 if row.is_empty() {
+                    found.begun += 1;
+                    if found.begun.saturating_mul(points) > max_values {
+                        return Err(self.too_many_rows(found.begun, points, max_values));
+                    }
                     row.resize(points, f64::NAN);
                 }
                 let count = &mut row[position];
                 *count = if count.is_nan() { 1.0 } else { *count + 1.0 };
             }
         }
+        Ok(())
+    }
+
+    #[cold]
+    fn too_many_rows(&self, rows: usize, points: usize, max_values: usize) -> Error {
+        let name = self.rollup.name();
+        let message = format!(
+            "{name} finds {rows} rows or more in one series, which at {points} instants are more than the {max_values} values that are held at \
+             once; round the values first, or take a longer step"
+        );
+        Error::new(ErrorKind::Limit, message)
     }
 }

@@ -24,6 +24,11 @@ impl Labels {
         self.0.iter().map(|(name, value)| (name, value))
     }
 
+    /// Bytes of memory that they take, roughly: the texts of selected series are shared by all rows that are made of them.
+    pub fn memory_bytes(&self) -> usize {
+        self.0.len() * size_of::<(Rc<str>, Rc<str>)>()
+    }
+
     /// How many there are.
     pub fn len(&self) -> usize {
         self.0.len()

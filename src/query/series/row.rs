@@ -56,6 +56,12 @@ impl Row {
         }
     }
 
+    /// Bytes of memory that it takes, roughly.
+    pub fn memory_bytes(&self) -> u64 {
+        let bits = self.present.as_ref().map_or(0, |Presence(bits)| bits.len());
+        (size_of::<Self>() + size_of_val(&self.values[..]) + bits + self.labels.memory_bytes()) as u64
+    }
+
     /// Whether there is a value anywhere.
     pub fn has_values(&self) -> bool {
         (0..self.values.len()).any(|position| self.is_present(position))

@@ -5,21 +5,23 @@ use crate::error::{Error, Result};
 use crate::query::series::row::Row;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("minute", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.second_of_day / 60 % 60)),
-    Function::rows("hour", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.second_of_day / 3600)),
-    Function::rows("day_of_month", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.day)),
-    Function::rows("day_of_week", Known::Both, (0, 1), Names::Drop, |call| {
+    Function::row_by_row("minute", Known::Both, (0, 1), Names::Drop, |call| {
+        each(call, |date| date.second_of_day / 60 % 60)
+    }),
+    Function::row_by_row("hour", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.second_of_day / 3600)),
+    Function::row_by_row("day_of_month", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.day)),
+    Function::row_by_row("day_of_week", Known::Both, (0, 1), Names::Drop, |call| {
         each(call, |date| (date.days + 4).rem_euclid(7))
     }),
-    Function::rows("day_of_year", Known::Both, (0, 1), Names::Drop, |call| {
+    Function::row_by_row("day_of_year", Known::Both, (0, 1), Names::Drop, |call| {
         each(call, |date| date.days - days_before(date.year, 1) + 1)
     }),
-    Function::rows("days_in_month", Known::Both, (0, 1), Names::Drop, |call| {
+    Function::row_by_row("days_in_month", Known::Both, (0, 1), Names::Drop, |call| {
         each(call, |date| days_before(date.year, date.month + 1) - days_before(date.year, date.month))
     }),
-    Function::rows("month", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.month)),
-    Function::rows("year", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.year)),
-    Function::rows("timestamp", Known::PromQl, (1, 1), Names::Drop, timestamp),
+    Function::row_by_row("month", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.month)),
+    Function::row_by_row("year", Known::Both, (0, 1), Names::Drop, |call| each(call, |date| date.year)),
+    Function::row_by_row("timestamp", Known::PromQl, (1, 1), Names::Drop, timestamp),
     Function::rows("timezone_offset", Known::MetricsQl, (1, 1), Names::Drop, timezone_offset),
 ];
 

@@ -5,15 +5,15 @@ use crate::error::Result;
 use crate::query::series::row::Row;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("keep_last_value", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("keep_last_value", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         each(call, |values| carry(values.iter_mut()))
     }),
-    Function::rows("keep_next_value", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("keep_next_value", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         each(call, |values| carry(values.iter_mut().rev()))
     }),
-    Function::rows("interpolate", Known::MetricsQl, (1, 1), Names::Keep, |call| each(call, interpolate)),
-    Function::rows("remove_resets", Known::MetricsQl, (1, 1), Names::Keep, |call| each(call, remove_resets)),
-    Function::rows("smooth_exponential", Known::MetricsQl, (2, 2), Names::Keep, smooth_exponential),
+    Function::row_by_row("interpolate", Known::MetricsQl, (1, 1), Names::Keep, |call| each(call, interpolate)),
+    Function::row_by_row("remove_resets", Known::MetricsQl, (1, 1), Names::Keep, |call| each(call, remove_resets)),
+    Function::row_by_row("smooth_exponential", Known::MetricsQl, (2, 2), Names::Keep, smooth_exponential),
 ];
 
 /// Runs over the values of each row.

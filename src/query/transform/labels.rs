@@ -2,6 +2,7 @@
 
 use super::{Call, Function, Known, Names};
 use crate::error::{Error, ErrorKind, Result};
+use crate::metric::regex_cost::{self, MAX_MATCH_STEPS};
 use crate::query::dialect::Dialect;
 use crate::query::finish;
 use crate::query::number;
@@ -17,28 +18,34 @@ const MAX_REGEX_BYTES: usize = 1 << 20;
 const MAX_VALUE_BYTES: usize = 1 << 20;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("label_set", Known::MetricsQl, (1, ANY), Names::Keep, label_set),
-    Function::rows("alias", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::row_by_row("label_set", Known::MetricsQl, (1, ANY), Names::Keep, label_set),
+    Function::row_by_row("alias", Known::MetricsQl, (2, 2), Names::Keep, |call| {
         let mut rows = call.arguments.rows()?;
         let name = call.arguments.text()?;
         rows.iter_mut().for_each(|row| row.labels.set(NAME, name.as_str()));
         Ok(rows)
     }),
-    Function::rows("label_del", Known::MetricsQl, (1, ANY), Names::Keep, |call| retain(call, false)),
-    Function::rows("label_keep", Known::MetricsQl, (1, ANY), Names::Keep, |call| retain(call, true)),
-    Function::rows("label_copy", Known::MetricsQl, (1, ANY), Names::Keep, |call| copy(call, false)),
-    Function::rows("label_move", Known::MetricsQl, (1, ANY), Names::Keep, |call| copy(call, true)),
-    Function::rows("label_map", Known::MetricsQl, (2, ANY), Names::Keep, label_map),
-    Function::rows("label_lowercase", Known::MetricsQl, (2, ANY), Names::Keep, |call| respell(call, str::to_lowercase)),
-    Function::rows("label_uppercase", Known::MetricsQl, (2, ANY), Names::Keep, |call| respell(call, str::to_uppercase)),
+    Function::row_by_row("label_del", Known::MetricsQl, (1, ANY), Names::Keep, |call| retain(call, false)),
+    Function::row_by_row("label_keep", Known::MetricsQl, (1, ANY), Names::Keep, |call| retain(call, true)),
+    Function::row_by_row("label_copy", Known::MetricsQl, (1, ANY), Names::Keep, |call| copy(call, false)),
+    Function::row_by_row("label_move", Known::MetricsQl, (1, ANY), Names::Keep, |call| copy(call, true)),
+    Function::row_by_row("label_map", Known::MetricsQl, (2, ANY), Names::Keep, label_map),
+    Function::row_by_row("label_lowercase", Known::MetricsQl, (2, ANY), Names::Keep, |call| {
+        respell(call, str::to_lowercase)
+    }),
+    Function::row_by_row("label_uppercase", Known::MetricsQl, (2, ANY), Names::Keep, |call| {
+        respell(call, str::to_uppercase)
+    }),
     Function::rows("label_join", Known::Both, (3, ANY), Names::Keep, label_join),
-    Function::rows("label_replace", Known::Both, (5, 5), Names::Keep, label_replace),
-    Function::rows("label_transform", Known::MetricsQl, (4, 4), Names::Keep, label_transform),
-    Function::rows("label_value", Known::MetricsQl, (2, 2), Names::Keep, label_value),
-    Function::rows("label_match", Known::MetricsQl, (3, 3), Names::Keep, |call| choose(call, true)),
-    Function::rows("label_mismatch", Known::MetricsQl, (3, 3), Names::Keep, |call| choose(call, false)),
-    Function::rows("labels_equal", Known::MetricsQl, (3, ANY), Names::Keep, labels_equal),
-    Function::rows("label_graphite_group", Known::MetricsQl, (2, ANY), Names::Keep, label_graphite_group),
+    Function::in_turns("label_replace", Known::Both, (5, 5), Names::Keep, |call| Box::pin(label_replace(call))),
+    Function::in_turns("label_transform", Known::MetricsQl, (4, 4), Names::Keep, |call| {
+        Box::pin(label_transform(call))
+    }),
+    Function::row_by_row("label_value", Known::MetricsQl, (2, 2), Names::Keep, label_value),
+    Function::in_turns("label_match", Known::MetricsQl, (3, 3), Names::Keep, |call| Box::pin(choose(call, true))),
+    Function::in_turns("label_mismatch", Known::MetricsQl, (3, 3), Names::Keep, |call| Box::pin(choose(call, false))),
+    Function::row_by_row("labels_equal", Known::MetricsQl, (3, ANY), Names::Keep, labels_equal),
+    Function::row_by_row("label_graphite_group", Known::MetricsQl, (2, ANY), Names::Keep, label_graphite_group),
     Function::rows("drop_common_labels", Known::MetricsQl, (1, ANY), Names::Keep, drop_common_labels),
 ];
 
@@ -109,72 +116,84 @@ fn respell(call: &mut Call, spell: fn(&str) -> String) -> Result<Vec<Row>> {
 }
 
 fn label_join(call: &mut Call) -> Result<Vec<Row>> {
-    let rows = call.arguments.rows()?;
+    let mut rows = call.arguments.rows()?;
     let (target, separator) = (call.arguments.text()?, call.arguments.text()?);
     let sources = call.arguments.texts()?;
     check_target(call, &target)?;
-    let mut is_too_long = false;
-    let made = set_target(rows, &target, |labels| {
-        let length: usize = sources.iter().map(|source| labels.get(source).len() + separator.len()).sum();
-        is_too_long |= length > MAX_VALUE_BYTES;
-        if is_too_long {
-            return None;
+    for row in &mut rows {
+        let length: usize = sources.iter().map(|source| row.labels.get(source).len() + separator.len()).sum();
+        if length > MAX_VALUE_BYTES {
+            return Err(too_long(call));
         }
-        Some(sources.iter().map(|source| labels.get(source)).collect::<Vec<_>>().join(&separator))
-    });
-    if is_too_long { Err(too_long(call)) } else { judge(call, made) }
+        let values: Vec<&str> = sources.iter().map(|source| row.labels.get(source)).collect();
+        let made = values.join(&separator);
+        set_target(row, &target, made);
+    }
+    judge(call, rows)
 }
 
-fn label_replace(call: &mut Call) -> Result<Vec<Row>> {
+async fn label_replace(call: &mut Call<'_>) -> Result<Vec<Row>> {
     let rows = call.arguments.rows()?;
     let (target, replacement) = (call.arguments.text()?, call.arguments.text()?);
     let (source, pattern) = (call.arguments.text()?, call.arguments.text()?);
-    let regex = anchored(call, &pattern)?;
+    let expression = anchored(call, &pattern)?;
     check_target(call, &target)?;
-    replace(call, rows, &source, &regex, &target, &replacement)
+    replace(call, rows, &source, &expression, &target, &replacement).await
 }
 
-fn label_transform(call: &mut Call) -> Result<Vec<Row>> {
+async fn label_transform(call: &mut Call<'_>) -> Result<Vec<Row>> {
     let rows = call.arguments.rows()?;
     let (label, pattern, replacement) = (call.arguments.text()?, call.arguments.text()?, call.arguments.text()?);
-    let regex = compile(call, &pattern, &pattern)?;
-    replace(call, rows, &label, &regex, &label, &replacement)
+    let expression = compile(call, &pattern, &pattern)?;
+    replace(call, rows, &label, &expression, &label, &replacement).await
 }
 
-fn replace(
-    call: &Call,
-    rows: Vec<Row>,
+async fn replace(
+    call: &Call<'_>,
+    mut rows: Vec<Row>,
     source: &str,
-    regex: &Regex,
+    expression: &Expression,
     target: &str,
     replacement: &str,
 ) -> Result<Vec<Row>> {
-    let mut is_too_long = false;
-    let made = set_target(rows, target, |labels| {
-        let value = labels.get(source);
-        if !regex.is_match(value) {
-            return None;
-        }
-        // Each match may insert the whole value as often as the replacement names a group.
-        let matches = regex.find_iter(value).count().max(1);
-        let most = (replacement.matches('$').count() * value.len() + replacement.len()).saturating_mul(matches);
-        is_too_long |= most > MAX_VALUE_BYTES.max(4 * (value.len() + replacement.len()));
-        if is_too_long { None } else { Some(regex.replace_all(value, replacement).into_owned()) }
-    });
-    if is_too_long { Err(too_long(call)) } else { judge(call, made) }
-}
-
-/// Sets a label to what each row's labels give. A name that is set is no more dropped.
-fn set_target(mut rows: Vec<Row>, target: &str, mut value: impl FnMut(&Labels) -> Option<String>) -> Vec<Row> {
     for row in &mut rows {
-        if let Some(value) = value(&row.labels) {
-            row.labels.set(target, value);
-            if target == NAME {
-                row.drop_name = false;
-            }
+        let value = row.labels.get(source);
+        call.context.spend(expression.cost(call, value)?).await;
+        if let Some(made) = replaced(call, value, expression, replacement)? {
+            set_target(row, target, made);
         }
     }
-    rows
+    judge(call, rows)
+}
+
+/// The value with all matches replaced; nothing where there is none.
+fn replaced(call: &Call, value: &str, expression: &Expression, replacement: &str) -> Result<Option<String>> {
+    let most = MAX_VALUE_BYTES.max(4 * (value.len() + replacement.len()));
+    let groups = replacement.matches('$').count();
+    let mut made = None::<String>;
+    let mut rest = 0;
+    for (number, found) in expression.regex.captures_iter(value).enumerate() {
+        let Some(whole) = found.get(0) else { break };
+        let made = made.get_or_insert_default();
+        made.push_str(&value[rest..whole.start()]);
+        // A search for the next match may look at all that is left of the value. Each group lies in the match.
+        if number > expression.most_matches(value)
+            || made.len().saturating_add(groups * whole.len() + replacement.len()) > most
+        {
+            return Err(too_long(call));
+        }
+        found.expand(replacement, made);
+        rest = whole.end();
+    }
+    Ok(made.map(|made| made + &value[rest..]))
+}
+
+/// Sets a label. A name that is set is no more dropped.
+fn set_target(row: &mut Row, target: &str, value: String) {
+    row.labels.set(target, value);
+    if target == NAME {
+        row.drop_name = false;
+    }
 }
 
 fn check_target(call: &Call, target: &str) -> Result<()> {
@@ -188,7 +207,7 @@ fn too_long(call: &Call) -> Error {
     Error::new(
         ErrorKind::Limit,
         format!(
-            "{}: a label value would become longer than {MAX_VALUE_BYTES} bytes; use a shorter replacement",
+            "{}: a label value would become longer than {MAX_VALUE_BYTES} bytes, or has too many matches; use a shorter replacement",
             call.name
         ),
     )
@@ -202,18 +221,47 @@ fn judge(call: &Call, rows: Vec<Row>) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn anchored(call: &Call, pattern: &str) -> Result<Regex> {
+/// A regular expression, with what a match of it costs.
+struct Expression {
+    regex: Regex,
+    states: u64,
+}
+
+impl Expression {
+    /// Work that it takes to look through a value, as a search for matches.
+    fn cost(&self, call: &Call, value: &str) -> Result<usize> {
+        let steps = self.states.saturating_mul(value.len() as u64 + 1);
+        if steps <= MAX_MATCH_STEPS {
+            return Ok(10 + 2 * steps as usize);
+        }
+        let message = format!(
+            "{}: a regular expression of some {} states takes too long for the {} bytes of a value; repeat less in it",
+            call.name,
+            self.states,
+            value.len()
+        );
+        Err(Error::new(ErrorKind::Limit, message))
+    }
+
+    /// How many matches are looked for in a value: none of the searches can be interrupted.
+    fn most_matches(&self, value: &str) -> usize {
+        (16 * MAX_MATCH_STEPS / self.states.saturating_mul(value.len() as u64 + 1).max(1)) as usize
+    }
+}
+
+fn anchored(call: &Call, pattern: &str) -> Result<Expression> {
     let flags = if call.context.dialect == Dialect::PromQl { "s" } else { "" };
     compile(call, pattern, &format!("^(?{flags}:{pattern})$"))
 }
 
-fn compile(call: &Call, pattern: &str, whole: &str) -> Result<Regex> {
-    RegexBuilder::new(whole).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
+fn compile(call: &Call, pattern: &str, whole: &str) -> Result<Expression> {
+    let regex = RegexBuilder::new(whole).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
         Error::invalid(format!(
             "{}: cannot compile regex {pattern:?}: {error}; Unicode classes such as \\pL are not supported",
             call.name
         ))
-    })
+    })?;
+    Ok(Expression { regex, states: regex_cost::states(pattern) })
 }
 
 /// The label's value as number. Rows without one stay, with gaps alone, so that `default` can fill them.
@@ -228,12 +276,19 @@ fn label_value(call: &mut Call) -> Result<Vec<Row>> {
     Ok(rows)
 }
 
-fn choose(call: &mut Call, keeps_matching: bool) -> Result<Vec<Row>> {
-    let mut rows = call.arguments.rows()?;
+async fn choose(call: &mut Call<'_>, keeps_matching: bool) -> Result<Vec<Row>> {
+    let rows = call.arguments.rows()?;
     let (label, pattern) = (call.arguments.text()?, call.arguments.text()?);
-    let regex = anchored(call, &pattern)?;
-    rows.retain(|row| regex.is_match(row.labels.get(&label)) == keeps_matching);
-    Ok(rows)
+    let expression = anchored(call, &pattern)?;
+    let mut chosen = Vec::new();
+    for row in rows {
+        let value = row.labels.get(&label);
+        call.context.spend(expression.cost(call, value)?).await;
+        if expression.regex.is_match(value) == keeps_matching {
+            chosen.push(row);
+        }
+    }
+    Ok(chosen)
 }
 
 fn labels_equal(call: &mut Call) -> Result<Vec<Row>> {

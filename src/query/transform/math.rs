@@ -33,21 +33,21 @@ pub(super) const FUNCTIONS: &[Function] = &[
     Function::element("rad", Known::Both, Names::Drop, |v| v * PI / 180.0),
     Function::element("sgn", Known::MetricsQl, Names::Drop, sign_of_number),
     Function::element("sgn", Known::PromQl, Names::Drop, sign),
-    Function::rows("round", Known::MetricsQl, (1, 2), Names::Keep, round_decimal),
-    Function::rows("round", Known::PromQl, (1, 2), Names::Drop, round_half_up),
-    Function::rows("clamp", Known::MetricsQl, (3, 3), Names::Keep, clamp_number),
-    Function::rows("clamp", Known::PromQl, (3, 3), Names::Drop, clamp),
-    Function::rows("clamp_min", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::row_by_row("round", Known::MetricsQl, (1, 2), Names::Keep, round_decimal),
+    Function::row_by_row("round", Known::PromQl, (1, 2), Names::Drop, round_half_up),
+    Function::row_by_row("clamp", Known::MetricsQl, (3, 3), Names::Keep, clamp_number),
+    Function::row_by_row("clamp", Known::PromQl, (3, 3), Names::Drop, clamp),
+    Function::row_by_row("clamp_min", Known::MetricsQl, (2, 2), Names::Keep, |call| {
         bound(call, |value, least| if value < least { least } else { value })
     }),
-    Function::rows("clamp_min", Known::PromQl, (2, 2), Names::Drop, |call| bound(call, greater)),
-    Function::rows("clamp_max", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::row_by_row("clamp_min", Known::PromQl, (2, 2), Names::Drop, |call| bound(call, greater)),
+    Function::row_by_row("clamp_max", Known::MetricsQl, (2, 2), Names::Keep, |call| {
         bound(call, |value, most| if value > most { most } else { value })
     }),
-    Function::rows("clamp_max", Known::PromQl, (2, 2), Names::Drop, |call| bound(call, less)),
-    Function::rows("bitmap_and", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a & b)),
-    Function::rows("bitmap_or", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a | b)),
-    Function::rows("bitmap_xor", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a ^ b)),
+    Function::row_by_row("clamp_max", Known::PromQl, (2, 2), Names::Drop, |call| bound(call, less)),
+    Function::row_by_row("bitmap_and", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a & b)),
+    Function::row_by_row("bitmap_or", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a | b)),
+    Function::row_by_row("bitmap_xor", Known::MetricsQl, (2, 2), Names::Drop, |call| bits(call, |a, b| a ^ b)),
 ];
 
 fn sign(value: f64) -> f64 {

@@ -59,9 +59,13 @@ enum Body {
     Element(fn(f64) -> f64),
     /// What takes its time.
     InTurns(InTurns),
+    /// Each row of the argument at this place for itself.
+    RowByRow(usize, OfRows),
     /// Everything else.
-    Rows(fn(&mut Call) -> Result<Vec<Row>>),
+    Rows(OfRows),
 }
+
+type OfRows = fn(&mut Call) -> Result<Vec<Row>>;
 
 type InTurns = for<'a> fn(&'a mut Call<'_>) -> Pin<Box<dyn Future<Output = Result<Vec<Row>>> + 'a>>;
 
@@ -72,6 +76,10 @@ struct Call<'a> {
     context: &'a Context<'a>,
     drops_names: bool,
 }
+
+/// So many values, and rows, of a call are computed before others have their turn.
+const VALUES_OF_PIECE: usize = 1 << 15;
+const ROWS_OF_PIECE: usize = 1 << 10;
 
 const TABLES: &[&[Function]] = &[
     calendar::FUNCTIONS,
@@ -143,6 +151,7 @@ impl Transform {
                 Ok(rows)
             }
             Body::InTurns(of) => of(&mut call).await,
+            Body::RowByRow(place, of) => call.in_pieces(place, of).await,
             Body::Rows(of) => of(&mut call),
         }
     }
@@ -153,13 +162,17 @@ impl Function {
         Self { name, known, least: 1, most: 1, names, body: Body::Element(of) }
     }
 
-    const fn rows(
-        name: &'static str,
-        known: Known,
-        counts: (usize, usize),
-        names: Names,
-        of: fn(&mut Call) -> Result<Vec<Row>>,
-    ) -> Self {
+    /// A function that looks at one row after the other. They are its first argument.
+    const fn row_by_row(name: &'static str, known: Known, counts: (usize, usize), names: Names, of: OfRows) -> Self {
+        Self { name, known, least: counts.0, most: counts.1, names, body: Body::RowByRow(0, of) }
+    }
+
+    /// As [`Function::row_by_row`], with a number before the rows.
+    const fn behind_number(name: &'static str, known: Known, names: Names, of: OfRows) -> Self {
+        Self { name, known, least: 2, most: 2, names, body: Body::RowByRow(1, of) }
+    }
+
+    const fn rows(name: &'static str, known: Known, counts: (usize, usize), names: Names, of: OfRows) -> Self {
         Self { name, known, least: counts.0, most: counts.1, names, body: Body::Rows(of) }
     }
 
@@ -176,6 +189,35 @@ impl Function {
 }
 
 impl Call<'_> {
+    /// Calls a function on some of its rows after the other, so that others have their turn in between.
+    async fn in_pieces(&mut self, place: usize, of: OfRows) -> Result<Vec<Row>> {
+        let points = self.context.grid.points.max(1);
+        let rows_of_piece = (VALUES_OF_PIECE / points).clamp(1, ROWS_OF_PIECE);
+        let mut arguments = self.arguments.all();
+        let rows = match arguments.get_mut(place) {
+            Some(Argument::Rows(rows)) if rows.len() > rows_of_piece => std::mem::take(rows),
+            _ => {
+                self.arguments = Arguments::of(self.name, arguments);
+                return of(self);
+            }
+        };
+        let mut made = Vec::with_capacity(rows.len());
+        let mut rows = rows.into_iter();
+        loop {
+            let piece: Vec<Row> = rows.by_ref().take(rows_of_piece).collect();
+            if piece.is_empty() {
+                return Ok(made);
+            }
+            let values = piece.len() * points;
+            // What stands beside the rows is small: numbers and texts.
+            let mut arguments = arguments.clone();
+            arguments[place] = Argument::Rows(piece);
+            self.arguments = Arguments::of(self.name, arguments);
+            made.extend(of(self)?);
+            self.context.spend_sorting(values).await;
+        }
+    }
+
     /// Takes rows and computes each of their values for itself.
     fn map_rows(&mut self, mut of: impl FnMut(usize, f64) -> f64) -> Result<Vec<Row>> {
         let mut rows = self.arguments.rows()?;

@@ -7,34 +7,34 @@ use crate::query::quantile;
 use crate::query::series::row::Row;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("range_quantile", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::behind_number("range_quantile", Known::MetricsQl, Names::Keep, |call| {
         let quantile = call.arguments.number()?;
         range_quantile(call, quantile)
     }),
-    Function::rows("range_median", Known::MetricsQl, (1, 1), Names::Keep, |call| range_quantile(call, 0.5)),
-    Function::rows("range_stddev", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("range_median", Known::MetricsQl, (1, 1), Names::Keep, |call| range_quantile(call, 0.5)),
+    Function::row_by_row("range_stddev", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         level(call, |values, _| moments(values).1.sqrt())
     }),
-    Function::rows("range_stdvar", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("range_stdvar", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         level(call, |values, _| moments(values).1)
     }),
-    Function::rows("range_mad", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("range_mad", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         level(call, |values, scratch| quantile::median_deviation(values.iter().copied(), scratch))
     }),
-    Function::rows("range_zscore", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("range_zscore", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         fill::each(call, |values| {
             let (mean, variance) = moments(values);
             values.iter_mut().for_each(|value| *value = (*value - mean) / variance.sqrt());
         })
     }),
-    Function::rows("range_trim_zscore", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::behind_number("range_trim_zscore", Known::MetricsQl, Names::Keep, |call| {
         let most = call.arguments.number()?.abs();
         fill::each(call, |values| {
             let (mean, variance) = moments(values);
             trim(values, |value| (value - mean).abs() / variance.sqrt() > most);
         })
     }),
-    Function::rows("range_trim_outliers", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::behind_number("range_trim_outliers", Known::MetricsQl, Names::Keep, |call| {
         let factor = call.arguments.number()?;
         let mut scratch = Vec::new();
         fill::each(call, |values| {
@@ -43,7 +43,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
             trim(values, |value| (value - median).abs() > most);
         })
     }),
-    Function::rows("range_trim_spikes", Known::MetricsQl, (2, 2), Names::Keep, |call| {
+    Function::behind_number("range_trim_spikes", Known::MetricsQl, Names::Keep, |call| {
         let share = call.arguments.number()? / 2.0;
         let mut scratch = Vec::new();
         fill::each(call, |values| {
@@ -54,7 +54,7 @@ pub(super) const FUNCTIONS: &[Function] = &[
         })
     }),
     Function::rows("range_normalize", Known::MetricsQl, (1, usize::MAX), Names::Keep, range_normalize),
-    Function::rows("range_linear_regression", Known::MetricsQl, (1, 1), Names::Keep, range_linear_regression),
+    Function::row_by_row("range_linear_regression", Known::MetricsQl, (1, 1), Names::Keep, range_linear_regression),
 ];
 
 /// Mean and variance of the values that are there.

@@ -10,16 +10,16 @@ use crate::query::series::row::Row;
 type Step = fn(f64, f64, usize) -> f64;
 
 pub(super) const FUNCTIONS: &[Function] = &[
-    Function::rows("running_sum", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, SUM)),
-    Function::rows("running_avg", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, AVG)),
-    Function::rows("running_min", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, MIN)),
-    Function::rows("running_max", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, MAX)),
-    Function::rows("range_sum", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, SUM)),
-    Function::rows("range_avg", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, AVG)),
-    Function::rows("range_min", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, MIN)),
-    Function::rows("range_max", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, MAX)),
-    Function::rows("range_last", Known::MetricsQl, (1, 1), Names::Keep, |call| fill::each(call, spread_last)),
-    Function::rows("range_first", Known::MetricsQl, (1, 1), Names::Keep, |call| {
+    Function::row_by_row("running_sum", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, SUM)),
+    Function::row_by_row("running_avg", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, AVG)),
+    Function::row_by_row("running_min", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, MIN)),
+    Function::row_by_row("running_max", Known::MetricsQl, (1, 1), Names::Drop, |call| running(call, MAX)),
+    Function::row_by_row("range_sum", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, SUM)),
+    Function::row_by_row("range_avg", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, AVG)),
+    Function::row_by_row("range_min", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, MIN)),
+    Function::row_by_row("range_max", Known::MetricsQl, (1, 1), Names::Drop, |call| whole(call, MAX)),
+    Function::row_by_row("range_last", Known::MetricsQl, (1, 1), Names::Keep, |call| fill::each(call, spread_last)),
+    Function::row_by_row("range_first", Known::MetricsQl, (1, 1), Names::Keep, |call| {
         fill::each(call, |values| {
             if let Some(first) = values.iter().copied().find(|value| !value.is_nan()) {
                 values.iter_mut().filter(|value| !value.is_nan()).for_each(|value| *value = first);

@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::buckets::{self, BOUND};
-use crate::error::Result;
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::number;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
@@ -16,6 +16,9 @@ struct Bucket {
 
 /// The first and the last bucket are kept, for the sake of the least and the greatest value.
 const LEAST_BUCKETS: usize = 3;
+
+/// Pairs of buckets that are compared in one histogram before it is refused: a second, or somewhat less.
+const MOST_COMPARISONS: usize = 200_000_000;
 
 /// Takes away the buckets with the fewest hits until so many are left in each histogram.
 pub fn buckets_limit(call: &mut Call) -> Result<Vec<Row>> {
@@ -36,7 +39,16 @@ pub fn buckets_limit(call: &mut Call) -> Result<Vec<Row>> {
         }
         groups[number].push(Bucket { bound, hits: 0.0, row });
     }
-    let limited = groups.into_iter().flat_map(|group| thin_out(group, limit.max(LEAST_BUCKETS)));
+    let limit = limit.max(LEAST_BUCKETS);
+    if let Some(group) = groups.iter().find(|group| group.len() * group.len().saturating_sub(limit) > MOST_COMPARISONS)
+    {
+        let message = format!(
+            "buckets_limit: a histogram of {} buckets takes too long; merge some of them first, by a rounded \"le\" say",
+            group.len()
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    let limited = groups.into_iter().flat_map(|group| thin_out(group, limit));
     Ok(limited.map(|bucket| bucket.row).collect())
 }
 

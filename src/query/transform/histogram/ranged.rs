@@ -2,7 +2,7 @@
 
 use super::Call;
 use super::buckets::{self, Histogram};
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::query::number;
 use crate::query::series::row::Row;
 
@@ -31,7 +31,7 @@ fn histograms(rows: Vec<Row>) -> Vec<Histogram> {
 
 /// A row for each histogram, and one for each bound if a label for them is named.
 fn estimate(
-    histograms: Vec<Histogram>,
+    histograms: &[Histogram],
     bounds_label: Option<&str>,
     of: impl Fn(usize, &[f64], &[f64]) -> Estimate,
 ) -> Vec<Row> {
@@ -143,7 +143,7 @@ pub fn histogram_quantile(call: &mut Call) -> Result<Vec<Row>> {
     let quantiles = call.arguments.numbers()?;
     let rows = call.arguments.rows()?;
     let label = bounds_label(call)?;
-    Ok(estimate(histograms(rows), label.as_deref(), |position, bounds, counts| {
+    Ok(estimate(&histograms(rows), label.as_deref(), |position, bounds, counts| {
         quantile_of(quantiles[position], bounds, counts)
     }))
 }
@@ -152,11 +152,21 @@ pub fn histogram_quantiles(call: &mut Call) -> Result<Vec<Row>> {
     let label = call.arguments.text()?;
     let columns = (1..call.arguments.left()).map(|_| call.arguments.numbers()).collect::<Result<Vec<_>>>()?;
     let rows = call.arguments.rows()?;
+    let histograms = histograms(rows);
+    let (quantiles, points) = (columns.len(), call.context.grid.points);
+    if (quantiles * histograms.len()).saturating_mul(points) > call.context.max_values {
+        let most = call.context.max_values;
+        let message = format!(
+            "histogram_quantiles: {quantiles} quantiles of {} histograms at {points} instants are more than the {most} values that are \
+             held at once; ask for fewer quantiles, or take a longer step",
+            histograms.len()
+        );
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
     let mut made = Vec::new();
     for quantiles in columns {
-        let mut rows = estimate(histograms(rows.clone()), None, |position, bounds, counts| {
-            quantile_of(quantiles[position], bounds, counts)
-        });
+        let mut rows =
+            estimate(&histograms, None, |position, bounds, counts| quantile_of(quantiles[position], bounds, counts));
         let text = number::short(quantiles.first().copied().unwrap_or(f64::NAN));
         rows.iter_mut().for_each(|row| row.labels.set(&label, text.as_str()));
         made.extend(rows);
@@ -168,7 +178,7 @@ pub fn histogram_share(call: &mut Call) -> Result<Vec<Row>> {
     let wanted = call.arguments.numbers()?;
     let rows = call.arguments.rows()?;
     let label = bounds_label(call)?;
-    Ok(estimate(histograms(rows), label.as_deref(), |position, bounds, counts| {
+    Ok(estimate(&histograms(rows), label.as_deref(), |position, bounds, counts| {
         share_of(wanted[position], bounds, counts)
     }))
 }
@@ -182,7 +192,7 @@ pub fn histogram_fraction(call: &mut Call) -> Result<Vec<Row>> {
             "histogram_fraction: lower le cannot be greater than upper le; got lower le: {lower}, upper le: {upper}"
         )));
     }
-    Ok(estimate(histograms(call.arguments.rows()?), None, |position, bounds, counts| {
+    Ok(estimate(&histograms(call.arguments.rows()?), None, |position, bounds, counts| {
         let share = |wanted: f64| share_of(wanted, bounds, counts).value;
         Estimate::exactly(share(uppers[position]) - share(lowers[position]))
     }))
