@@ -3,7 +3,7 @@
 use super::Shared;
 use super::metrics::metrics;
 use super::query_log;
-use super::selection::selected;
+use super::selection::{extra_filters, matched, matched_or_all};
 use super::served_trace::served;
 use crate::engine::answer::text_labels;
 use crate::error::Result;
@@ -13,6 +13,7 @@ use crate::http::arguments::Arguments;
 use crate::http::prometheus::{self as api, ApiRoute, Numbers, Remarks};
 use crate::http::status::Cardinality;
 use crate::http::{HttpRequest, HttpResponse, JSON, TEXT};
+use crate::metric::filter::TagFilter;
 use crate::metric::name::MetricName;
 use crate::query::dialect::Dialect;
 use crate::query::language;
@@ -33,6 +34,8 @@ const DEFAULT_RANGE_MS: i64 = 300_000;
 const DEFAULT_TOP_QUERIES: usize = 20;
 const DEFAULT_TOP_LABELS: usize = 10;
 const DEFAULT_MAX_LIFETIME_MS: i64 = 600_000;
+/// Values are rounded to fewer places than so many.
+const MOST_ROUND_DIGITS: i32 = 100;
 /// Work that it takes to count the labels of a series.
 const COUNT_UNITS: u64 = 60;
 /// Work of printing a value with its instant.
@@ -129,9 +132,11 @@ impl ApiRequest<'_> {
             None => self.arguments.duration_ms("max_lookback")?,
             given => given,
         };
+        let extra_filters = extra_filters(self.arguments).map_err(|error| error.to_string())?;
         Ok(Query {
             text: text.to_owned(),
             dialect,
+            extra_filters,
             times,
             lookback_ms,
             is_fresh: false,
@@ -144,7 +149,11 @@ impl ApiRequest<'_> {
 
     async fn query(&self) -> std::result::Result<HttpResponse, Refusal> {
         let time_ms = self.arguments.time_ms("time", self.now_ms())?.unwrap_or_else(|| self.now_ms());
-        let step_ms = self.arguments.duration_ms("step")?;
+        let mut step_ms = self.arguments.duration_ms("step")?;
+        // Of an instant the server takes it for how far a window reaches that has no length of its own.
+        if step_ms.is_none() && self.dialect()? == Dialect::MetricsQl {
+            step_ms = self.arguments.duration_ms("max_lookback")?;
+        }
         let query = self.asked(Times::Instant { time_ms, step_ms })?;
         self.answered(&query).await
     }
@@ -177,7 +186,7 @@ impl ApiRequest<'_> {
         if step_ms <= 0 {
             return Err("invalid parameter \"step\": zero or negative query resolution step widths are not accepted. Try a positive integer".into());
         }
-        if (end_ms - start_ms) / step_ms > MAX_POINTS as i64 {
+        if end_ms.saturating_sub(start_ms) / step_ms > MAX_POINTS as i64 {
             return Err("exceeded maximum resolution of 11,000 points per timeseries. Try decreasing the query resolution (?step=XX)".into());
         }
         let mut query = self.asked(Times::Range { start_ms, end_ms, step_ms })?;
@@ -261,13 +270,24 @@ impl ApiRequest<'_> {
         memory.grow(COPIES_OF_REPLY * (out.len() - counted) as u64)
     }
 
+    /// The places behind the point to which values are rounded, as the server has it.
+    fn round_digits(&self) -> std::result::Result<Option<i32>, Refusal> {
+        let Some(text) = self.arguments.get("round_digits") else { return Ok(None) };
+        let digits: i32 =
+            text.parse().map_err(|_| format!("invalid parameter \"round_digits\": {text:?} is no whole number"))?;
+        Ok(Some(digits).filter(|digits| digits.abs() < MOST_ROUND_DIGITS && self.arguments.text("dialect") != "promql"))
+    }
+
     /// Carries a query out, and writes what it has found, of which no more than the argument `limit` says is shown.
     async fn answered(&self, query: &Query) -> std::result::Result<HttpResponse, Refusal> {
-        let (limit, numbers) = (self.limit()?, self.numbers()?);
+        let (limit, numbers, digits) = (self.limit()?, self.numbers()?, self.round_digits()?);
         let stopwatch = self.shared.surroundings.borrow().stopwatch.clone();
         let began_ms = stopwatch.milliseconds();
         Ok(match query_log::query(self.storage, self.shared, query).await {
             Ok(mut result) => {
+                if let Some(digits) = digits {
+                    round(&mut result.data, digits);
+                }
                 let mut remarks = match &mut result.data {
                     QueryData::Rows { rows, .. } => truncated(rows, limit),
                     QueryData::Matrix(series) => truncated(series, limit),
@@ -319,7 +339,7 @@ impl ApiRequest<'_> {
             0 => TimeRange::ALL,
             _ => TimeRange { min: day * DAY_MS, max: (day + 1) * DAY_MS - 1 },
         };
-        let filters = Some(self.filters()?).filter(|filters| !filters.is_empty()).unwrap_or_else(|| vec![Vec::new()]);
+        let filters = self.filters_or_all()?;
         let counted = async {
             let series = self.storage.find_series(&filters, range, MAX_SERIES).await?;
             let mut memory = self.storage.context().memory().share();
@@ -336,12 +356,14 @@ impl ApiRequest<'_> {
     /// The newest sample of each series, as another Prometheus scrapes it.
     async fn federate(&self) -> std::result::Result<HttpResponse, Refusal> {
         let filters = self.filters()?;
-        if filters.is_empty() {
-            return Err("no match[] parameter provided".into());
-        }
         let within_ms = self.arguments.duration_ms("max_lookback")?.unwrap_or(DEFAULT_RANGE_MS);
+        let max = self.arguments.time_ms("end", self.now_ms())?.unwrap_or(i64::MAX);
+        let min = self
+            .arguments
+            .time_ms("start", self.now_ms())?
+            .unwrap_or_else(|| max.min(self.now_ms()).saturating_sub(within_ms));
         let mut body = Vec::new();
-        match executor::latest::latest(self.storage, &filters, within_ms).await {
+        match executor::latest::latest(self.storage, &filters, TimeRange { min, max }).await {
             Err(error) => return Ok(api::failed(&error)),
             Ok(found) => {
                 for series in found {
@@ -376,28 +398,38 @@ impl ApiRequest<'_> {
         Ok(self.arguments.count("limit")?.filter(|limit| *limit > 0).unwrap_or(usize::MAX))
     }
 
-    /// The filters of all selectors; an empty list where there is none.
-    fn filters(&self) -> std::result::Result<Vec<Vec<crate::metric::filter::TagFilter>>, Refusal> {
-        let mut filters = Vec::new();
-        for selector in self.arguments.all("match[]") {
-            filters.extend(selected(selector).map_err(|error| format!("invalid parameter \"match[]\": {error}"))?);
-        }
-        Ok(filters)
+    /// The filters of all selectors, of which there must be one.
+    fn filters(&self) -> std::result::Result<Vec<Vec<TagFilter>>, Refusal> {
+        let filters = matched(self.arguments, self.dialect()?);
+        let filters = filters.map_err(|error| format!("invalid parameter \"match[]\": {error}"))?;
+        filters.ok_or_else(|| "no match[] parameter provided".into())
+    }
+
+    /// The same; of all series where there is no selector.
+    fn filters_or_all(&self) -> std::result::Result<Vec<Vec<TagFilter>>, Refusal> {
+        let filters = matched_or_all(self.arguments, self.dialect()?);
+        filters.map_err(|error| format!("invalid parameter \"match[]\": {error}"))
     }
 
     async fn series(&self) -> std::result::Result<HttpResponse, Refusal> {
         let (filters, range, limit) = (self.filters()?, self.range()?, self.limit()?);
-        if filters.is_empty() {
-            return Err("no match[] parameter provided".into());
-        }
         Ok(match self.storage.find_series(&filters, range, MAX_SERIES).await {
             Err(error) => api::failed(&error),
             Ok(mut series) => {
                 let remarks = truncated(&mut series, limit);
                 let mut data = String::from("[");
+                let mut memory = self.storage.context().memory().share();
+                let mut counted = 0;
                 for (position, found) in series.iter().enumerate() {
                     if position > 0 {
                         data.push(',');
+                    }
+                    self.storage.context().spend(COUNT_UNITS).await;
+                    if data.len() - counted > COUNTED_BYTES {
+                        if let Err(error) = memory.grow(COPIES_OF_REPLY * (data.len() - counted) as u64) {
+                            return Ok(api::failed(&error));
+                        }
+                        counted = data.len();
                     }
                     let labels = text_labels(&found.name).into_iter();
                     api::put_labels(&mut data, &Labels::new(labels.map(|(name, value)| (name.into(), value.into()))));
@@ -408,9 +440,8 @@ impl ApiRequest<'_> {
     }
 
     async fn labels(&self) -> std::result::Result<HttpResponse, Refusal> {
-        let (filters, range, limit) = (self.filters()?, self.range()?, self.limit()?);
+        let (lists, range, limit) = (self.filters_or_all()?, self.range()?, self.limit()?);
         let mut names = BTreeSet::new();
-        let lists = if filters.is_empty() { vec![Vec::new()] } else { filters };
         for list in &lists {
             match self.storage.label_names(list, range).await {
                 Ok(found) => names.extend(found),
@@ -421,9 +452,8 @@ impl ApiRequest<'_> {
     }
 
     async fn label_values(&self, name: &str) -> std::result::Result<HttpResponse, Refusal> {
-        let (filters, range, limit) = (self.filters()?, self.range()?, self.limit()?);
+        let (lists, range, limit) = (self.filters_or_all()?, self.range()?, self.limit()?);
         let mut values = BTreeSet::new();
-        let lists = if filters.is_empty() { vec![Vec::new()] } else { filters };
         for list in &lists {
             match self.storage.label_values(name, list, range).await {
                 Ok(found) => values.extend(found),
@@ -442,13 +472,32 @@ impl ApiRequest<'_> {
 
     async fn delete_series(&self) -> std::result::Result<HttpResponse, Refusal> {
         let filters = self.filters()?;
-        if filters.is_empty() {
-            return Err("no match[] parameter provided".into());
+        if self.arguments.get("start").or(self.arguments.get("end")).is_some() {
+            return Err(
+                "start and end are not supported: series are deleted with all their samples; leave both out to do that"
+                    .into(),
+            );
         }
         Ok(match self.storage.delete_series(&filters).await {
             Ok(_) => HttpResponse::new(204, JSON, ""),
             Err(error) => api::failed(&error),
         })
+    }
+}
+
+/// Rounds all values to so many places behind the point, or before it.
+fn round(data: &mut QueryData, digits: i32) {
+    let Ok(unit) = format!("1e{digits}").parse::<f64>() else { return };
+    let round = |value: &mut f64| *value = (*value * unit).round() / unit;
+    match data {
+        QueryData::Rows { rows, .. } => rows.iter_mut().flat_map(|row| &mut row.values).for_each(round),
+        QueryData::Matrix(series) => {
+            let values = series.iter_mut().flat_map(|series| &mut series.values);
+            // The marker of an end is one among the NaNs.
+            values.filter(|value| !value.is_nan()).for_each(round);
+        }
+        QueryData::Scalar(value) => round(value),
+        QueryData::Text(_) => {}
     }
 }
 

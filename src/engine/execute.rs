@@ -128,7 +128,9 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(async move { Ok(Answer::Query(Box::new(query_log::query(&storage, &shared, &query).await?))) })
         }
         Command::Latest { selector, within_ms } => Box::pin(async move {
-            let found = executor::latest::latest(&storage, &selected(&selector)?, within_ms).await?;
+            let min = storage.context().now().saturating_sub(within_ms);
+            let range = TimeRange { min, max: i64::MAX };
+            let found = executor::latest::latest(&storage, &selected(&selector)?, range).await?;
             Ok(Answer::Latest(found))
         }),
         Command::Count { selector, range } => Box::pin(async move {

@@ -3,6 +3,7 @@
 use super::selection::selected;
 use crate::error::{Error, Result};
 use crate::formats::export::ExportFormat;
+use crate::metric::filter::TagFilter;
 use crate::metric::name::MetricName;
 use crate::storage::Storage;
 use crate::storage::search::{FoundSeries, MAX_SERIES, Reading, View};
@@ -57,7 +58,17 @@ impl ExportCursor {
             let lists = selectors.iter().map(|selector| selected(selector)).collect::<Result<Vec<_>>>()?;
             lists.into_iter().flatten().collect()
         };
-        let mut series = storage.find_series(&filters, range, MAX_SERIES).await?;
+        Self::of_filters(storage, format, &filters, range).await
+    }
+
+    /// An export of the series that pass all filters of one of the lists.
+    pub(super) async fn of_filters(
+        storage: &Storage,
+        format: ExportFormat,
+        filters: &[Vec<TagFilter>],
+        range: TimeRange,
+    ) -> Result<Self> {
+        let mut series = storage.find_series(filters, range, MAX_SERIES).await?;
         storage.tell_labels_not_utf8(&series);
         series.reverse();
         let series = series.into_iter().map(|series| (series, range)).collect();

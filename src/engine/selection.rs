@@ -1,9 +1,11 @@
-//! Selectors as commands carry them: texts become filters.
+//! Selectors as commands and requests carry them: texts become filters.
 
-use crate::error::Result;
+use crate::error::{Error, Result};
+use crate::http::arguments::Arguments;
 use crate::metric::filter::TagFilter;
 use crate::query::dialect::Dialect;
 use crate::query::language;
+use crate::query::language::ast::{MatchOperator, Matcher};
 
 /// The filters of a selector.
 pub(super) fn selected(selector: &str) -> Result<Vec<Vec<TagFilter>>> {
@@ -13,4 +15,51 @@ pub(super) fn selected(selector: &str) -> Result<Vec<Vec<TagFilter>>> {
 /// The same; without a selector those of all series.
 pub(super) fn selected_or_all(selector: Option<&str>) -> Result<Vec<Vec<TagFilter>>> {
     selector.map_or_else(|| Ok(vec![Vec::new()]), selected)
+}
+
+/// What holds for all series that a request asks for, whatever its selectors say, as the server has it: proxies keep tenants apart with it.
+/// All of `extra_label=<name>=<value>`, and one of `extra_filters[]=<selector>`.
+pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> {
+    let mut labels = Vec::new();
+    for argument in arguments.all("extra_label") {
+        let Some((name, value)) = argument.split_once('=') else {
+            return Err(Error::invalid(format!("the argument extra_label is <name>=<value>, found {argument:?}")));
+        };
+        labels.push(Matcher { label: name.into(), operator: MatchOperator::Equal, value: value.into() });
+    }
+    let mut lists = Vec::new();
+    for argument in arguments.all("extra_filters[]").chain(arguments.all("extra_filters")) {
+        lists.extend(language::parse_selector(argument)?);
+    }
+    match (labels.is_empty(), lists.is_empty()) {
+        (true, _) => Ok(lists),
+        (false, true) => Ok(vec![labels]),
+        (false, false) => language::both(&[labels], &lists),
+    }
+}
+
+/// The filters of a request's selectors; nothing for a request that has none.
+pub(super) fn matched(arguments: &Arguments, dialect: Dialect) -> Result<Option<Vec<Vec<TagFilter>>>> {
+    let mut lists = Vec::new();
+    for argument in arguments.all("match[]").chain(arguments.all("match")) {
+        lists.extend(language::parse_selector(argument)?);
+    }
+    if lists.is_empty() {
+        return Ok(None);
+    }
+    if dialect == Dialect::PromQl {
+        let filters = language::tag_filters(&lists, dialect)?;
+        if filters.iter().any(|list| list.iter().all(TagFilter::matches_empty)) {
+            return Err(Error::invalid("match[] must contain at least one non-empty matcher"));
+        }
+    }
+    language::tag_filters(&language::both(&lists, &extra_filters(arguments)?)?, dialect).map(Some)
+}
+
+/// The same; without selectors all series that the extra filters let through.
+pub(super) fn matched_or_all(arguments: &Arguments, dialect: Dialect) -> Result<Vec<Vec<TagFilter>>> {
+    match matched(arguments, dialect)? {
+        Some(filters) => Ok(filters),
+        None => language::tag_filters(&language::both(&[Vec::new()], &extra_filters(arguments)?)?, dialect),
+    }
 }

@@ -1,6 +1,7 @@
 //! Bodies on their way in and exports on their way out, piece by piece, and the requests that bring or want them whole.
 
 use super::export::ExportCursor;
+use super::selection::matched;
 use super::{Answer, Shared};
 use crate::error::{Error, ErrorKind, Result};
 use crate::formats::body::{Body, Format, Records, TOO_LONG};
@@ -9,10 +10,10 @@ use crate::formats::csv::{CsvColumns, CsvFormat};
 use crate::formats::export::ExportFormat;
 use crate::formats::influx;
 use crate::formats::native::Layout;
-use crate::formats::time_layout::{RFC3339, TimeLayout};
-use crate::http::arguments::Arguments;
+use crate::http::arguments::{Arguments, parse_time_ms};
 use crate::http::transfer::{Export, Import, exported, imported, transfer_failed};
 use crate::http::{HttpRequest, HttpResponse};
+use crate::query::dialect::Dialect;
 use crate::storage::Storage;
 use crate::storage::text::{Piece, TextIngested};
 use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
@@ -244,24 +245,17 @@ pub(super) async fn respond_to_export(
             Export::Csv => ExportFormat::Csv(CsvColumns::parse(arguments.text("format"))?),
             Export::Native => ExportFormat::Native(layout_of(arguments.text("layout"))?),
         };
-        let selectors: Vec<_> = arguments.all("match[]").chain(arguments.all("match")).collect();
-        if selectors.is_empty() {
-            return Err(Error::invalid("missing `match[]` arg; such as match[]={__name__!=\"\"} for all series"));
-        }
+        let filters = matched(arguments, Dialect::MetricsQl)?
+            .ok_or_else(|| Error::invalid("missing `match[]` arg; such as match[]={__name__!=\"\"} for all series"))?;
         let now = storage.context().now();
         let range = TimeRange {
-            min: instant_of("start", arguments.text("start"), 0)?,
-            max: instant_of("end", arguments.text("end"), now)?,
+            min: instant_of("start", arguments.text("start"), now)?.unwrap_or(0),
+            max: instant_of("end", arguments.text("end"), now)?.unwrap_or(now),
         };
-        let max_samples_per_line = match arguments.text("max_rows_per_line") {
-            "" => usize::MAX,
-            given => given.parse().ok().filter(|rows| *rows > 0).ok_or_else(|| {
-                Error::invalid(format!(
-                    "the argument max_rows_per_line is a number of samples from 1 on, found {given:?}"
-                ))
-            })?,
-        };
-        let mut cursor = ExportCursor::open(storage, format, &selectors, range).await?;
+        // The server takes what is no such number for none.
+        let max_samples_per_line = arguments.text("max_rows_per_line").parse().ok().filter(|rows| *rows > 0);
+        let max_samples_per_line = max_samples_per_line.unwrap_or(usize::MAX);
+        let mut cursor = ExportCursor::of_filters(storage, format, &filters, range).await?;
         cursor.cut_lines(max_samples_per_line);
         let first = cursor.next(storage).await?;
         Ok((cursor, first))
@@ -294,16 +288,17 @@ fn layout_of(argument: &str) -> Result<Layout> {
     }
 }
 
-/// The instant of an argument: seconds, milliseconds when the number is large, or RFC 3339.
-fn instant_of(name: &str, argument: &str, default: TimestampMs) -> Result<TimestampMs> {
+/// The instant of an argument, as [`parse_time_ms`] reads it, or milliseconds when the number is large.
+fn instant_of(name: &str, argument: &str, now_ms: TimestampMs) -> Result<Option<TimestampMs>> {
     if argument.is_empty() {
-        return Ok(default);
+        return Ok(None);
     }
-    let number = argument.parse::<f64>().ok().filter(|number| number.is_finite());
-    let milliseconds = number.map(|number| if number.abs() < SECONDS_BELOW { number * 1000.0 } else { number } as i64);
-    let instant = milliseconds.or_else(|| TimeLayout::new(RFC3339).parse(argument.as_bytes()));
+    let number = argument.parse::<f64>().ok().filter(|number| number.is_finite() && number.abs() >= SECONDS_BELOW);
+    let instant = number.map(|milliseconds| milliseconds as i64).or_else(|| parse_time_ms(argument, now_ms));
     let instant = instant.ok_or_else(|| {
-        Error::invalid(format!("the argument {name} is an instant in seconds or as RFC 3339, found {argument:?}"))
+        Error::invalid(format!(
+            "the argument {name} is an instant in seconds, as RFC 3339, or a time before now such as 1h, found {argument:?}"
+        ))
     })?;
-    Ok(instant.clamp(0, MAX_TIMESTAMP_MS))
+    Ok(Some(instant.clamp(0, MAX_TIMESTAMP_MS)))
 }

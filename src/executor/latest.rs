@@ -6,17 +6,17 @@ use crate::error::Result;
 use crate::metric::filter::TagFilter;
 use crate::storage::Storage;
 use crate::storage::search::{MAX_SAMPLES, MAX_SERIES, Reading};
+use crate::time::TimeRange;
 
 /// Series that are read at a time.
 const BATCH_SERIES: usize = 64;
 
-/// The newest sample of each matching series, not older than `within_ms`. A series whose newest sample says that it has ended has none.
+/// The newest sample of each matching series in a range. A series whose newest sample says that it has ended has none.
 ///
 /// # Errors
 /// `Limit` where too much matches; what storage says.
-pub async fn latest(storage: &Storage, filters: &[Vec<TagFilter>], within_ms: i64) -> Result<Vec<RawSeries>> {
-    let now_ms = storage.context().now();
-    let range = stored_range(now_ms.saturating_sub(within_ms), i64::MAX);
+pub async fn latest(storage: &Storage, filters: &[Vec<TagFilter>], range: TimeRange) -> Result<Vec<RawSeries>> {
+    let range = stored_range(range.min, range.max);
     let series = storage.find_series(filters, range, MAX_SERIES).await?;
     let view = storage.view(range);
     let mut reading = Reading::with_budget(MAX_SAMPLES);

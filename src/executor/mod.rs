@@ -19,7 +19,7 @@ use crate::query::call::TimeZones;
 use crate::query::dialect::Dialect;
 use crate::query::finish::Order;
 use crate::query::language;
-use crate::query::language::ast::{Expression, Node};
+use crate::query::language::ast::{Expression, Matcher, Node};
 use crate::query::plan::are_scalars;
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::Labels;
@@ -44,6 +44,8 @@ pub struct Query {
     pub text: String,
     /// The language it is written in.
     pub dialect: Dialect,
+    /// Of which one must hold for all series, beside what their selectors say; nothing where it is empty.
+    pub extra_filters: Vec<Vec<Matcher>>,
     /// For which instants.
     pub times: Times,
     /// How old a selector's newest sample may be; without it the language's own rule holds.
@@ -214,7 +216,8 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
     let grid = query.times.grid(&query.limits)?;
     let mut tracer = Tracer::new(query.is_traced.then_some(surroundings.stopwatch));
     let whole = tracer.begin();
-    let expression = language::parse(&query.text, query.dialect)?;
+    let mut expression = language::parse(&query.text, query.dialect)?;
+    language::narrow(&mut expression, &query.extra_filters)?;
     tracer.end(whole, TraceKind::Parse, String::new, TraceFigures::default());
     // Of before all that is read: what comes meanwhile is evaluated once more by who asks again.
     let mark = storage.context().arrivals().mark();

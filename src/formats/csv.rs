@@ -290,6 +290,8 @@ impl CsvColumns {
                     Printed::Value if value.is_nan() => out.extend_from_slice(b"NaN"),
                     Printed::Value => put_float(value, out),
                     Printed::Timestamp(time) => time.print(timestamp, out),
+                    // A column without a name is empty, and no metric's name.
+                    Printed::Label(label) if label.is_empty() => {}
                     Printed::Label(label) => put_field(name.value(label.as_bytes()), out),
                 }
             }

@@ -3,6 +3,9 @@
 use super::HttpRequest;
 use crate::time::{DAY_MS, parse_duration_ms};
 
+/// The type of a body of arguments.
+const FORM: &str = "application/x-www-form-urlencoded";
+
 /// The arguments of a request, in order; those of a form come first, as in the server's HTTP library.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Arguments(Vec<(String, String)>);
@@ -10,7 +13,7 @@ pub struct Arguments(Vec<(String, String)>);
 impl Arguments {
     /// The arguments of a request.
     pub fn of(request: &HttpRequest) -> Self {
-        let is_form = request.content_type.starts_with("application/x-www-form-urlencoded");
+        let is_form = request.content_type.get(..FORM.len()).is_some_and(|kind| kind.eq_ignore_ascii_case(FORM));
         let mut arguments = if is_form { Self::parse(&request.body) } else { Self::default() };
         arguments.0.extend(Self::of_query(request).0);
         arguments
@@ -83,8 +86,8 @@ impl Arguments {
     }
 }
 
-/// Reads unix seconds, an RFC 3339 time or a part of one from the left (`2024`, `2024-03`, `2024-03-01T12`), or a time before now (`-1h`,
-/// `now-1h`). Nothing for anything else and for times beyond all that storage knows.
+/// Reads unix seconds, an RFC 3339 time or a part of one from the left (`2024`, `2024-03`, `2024-03-01T12`), or a time before now (`1h`,
+/// `-1h`, `now-1h`). Nothing for anything else and for times beyond all that storage knows.
 pub fn parse_time_ms(text: &str, now_ms: i64) -> Option<i64> {
     let text = text.trim();
     if let Some(behind_now) = text.strip_prefix("now") {
@@ -95,7 +98,10 @@ pub fn parse_time_ms(text: &str, now_ms: i64) -> Option<i64> {
     if !is_year && let Ok(seconds) = text.parse::<f64>() {
         return (seconds.abs() < 1e13).then(|| (seconds * 1e3).round() as i64);
     }
-    if text.starts_with('-') { relative(text, now_ms) } else { rfc3339_ms(text) }
+    if text.starts_with('-') {
+        return relative(text, now_ms);
+    }
+    rfc3339_ms(text).or_else(|| now_ms.checked_sub(parse_duration_ms(text).ok()?))
 }
 
 fn relative(text: &str, now_ms: i64) -> Option<i64> {
@@ -184,6 +190,8 @@ mod tests {
             ("2024-03-09T16:00:00Z", Some(1_710_000_000_000)),
             ("2024-03-09T18:00:00.5+02:00", Some(1_710_000_000_500)),
             ("2024-03-09T12:00:00-04:00", Some(1_710_000_000_000)),
+            ("90m", Some(now_ms - 5_400_000)),
+            ("-1h30m", Some(now_ms - 5_400_000)),
             ("2024-03-09", Some(1_709_942_400_000)),
             ("2024-03", Some(1_709_251_200_000)),
             ("2024", Some(1_704_067_200_000)),

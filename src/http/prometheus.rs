@@ -152,6 +152,9 @@ pub enum Numbers {
     Exponents,
 }
 
+/// Below it whole numbers are printed with all their digits.
+const WHOLE_BELOW: f64 = 9_223_372_036_854_775_808.0;
+
 /// Writes a value as the servers print it.
 pub fn put_value(out: &mut String, value: f64, numbers: Numbers) {
     let magnitude = value.abs();
@@ -169,6 +172,10 @@ pub fn put_value(out: &mut String, value: f64, numbers: Numbers) {
                 Some(exponent) => write!(out, "{digits}e-{exponent:0>2}"),
                 None => write!(out, "{digits}e+{exponent:0>2}"),
             }
+        }
+        // VictoriaMetrics prints what is a whole number as one.
+        _ if numbers == Numbers::Plain && value.fract() == 0.0 && magnitude < WHOLE_BELOW => {
+            write!(out, "{}", value as i64)
         }
         _ => write!(out, "{value}"),
     };
@@ -352,7 +359,8 @@ mod tests {
         };
         for (value, plain, exponents) in [
             (0.1, "0.1", "0.1"),
-            (-0.0, "-0", "-0"),
+            (-0.0, "0", "-0"),
+            (4_611_686_018_427_387_904.0, "4611686018427387904", "4611686018427388000"),
             (1e21, "1000000000000000000000", "1e+21"),
             (1.5e-7, "0.00000015", "1.5e-07"),
             (1e-6, "0.000001", "0.000001"),

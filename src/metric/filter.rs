@@ -5,6 +5,7 @@
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
 use super::regex_cost::{self, MAX_MATCH_STEPS};
+use super::regex_syntax;
 use crate::error::{Error, ErrorKind, Result};
 use regex_lite::{Regex, RegexBuilder};
 
@@ -193,6 +194,8 @@ fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
         values.dedup();
         return Ok(Matcher::OneOf(values));
     }
+    let written = pattern;
+    let pattern = &*regex_syntax::of_servers(pattern);
     // Checked even where it is not needed for matching, so that a mistake is always told.
     let regex = RegexBuilder::new(&format!("^(?:{pattern})$"))
         .dot_matches_new_line(rule == RegexRule::Plain)
@@ -200,7 +203,7 @@ fn parse_regex(pattern: &[u8], rule: RegexRule) -> Result<Matcher> {
         .build()
         .map_err(|error| {
             Error::invalid(format!(
-                "cannot use the regular expression {pattern:?}: {error}; Unicode classes such as \\pL are not supported"
+                "cannot use the regular expression {written:?}: {error}; Unicode classes such as \\pL are not supported"
             ))
         })?;
     // What the pattern begins with, unless its last character is quantified or the pattern has alternatives.

@@ -5,6 +5,7 @@ pub mod date_numbers;
 pub mod filter;
 pub mod name;
 pub mod regex_cost;
+pub mod regex_syntax;
 pub mod row;
 pub mod row_sort;
 pub mod samples;

@@ -99,6 +99,7 @@ impl Asked {
         Ok(Query {
             text: self.expression,
             dialect,
+            extra_filters: Vec::new(),
             times,
             lookback_ms,
             is_fresh: self.fresh,

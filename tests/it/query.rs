@@ -1,10 +1,11 @@
 //! Whole queries over stored samples, in both languages, by commands and by requests.
 
-use super::support::{EngineExt, START, config, get, got, open, query_of};
+use super::support::{EngineExt, START, answered, config, get, got, open, query_of};
 use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::http::HttpRequest;
 use sandglass::query::dialect::Dialect;
 use sandglass::runtime::Units;
 
@@ -379,5 +380,88 @@ fn a_long_export_comes_in_pieces_and_its_lines_can_be_cut() {
     assert_eq!(lengths("/api/v1/export?match[]=long").iter().sum::<usize>(), 50_000);
     let cut = lengths("/api/v1/export?match[]=long&max_rows_per_line=7000");
     assert_eq!((cut.iter().sum::<usize>(), cut.iter().max()), (50_000, Some(&7_000)));
-    assert_eq!(got(&mut engine, "/api/v1/export?match[]=long&max_rows_per_line=0").status, 400);
+    // As on the server, what is no number of samples cuts nothing.
+    assert_eq!(lengths("/api/v1/export?match[]=long&max_rows_per_line=0"), lengths("/api/v1/export?match[]=long"));
+}
+
+/// The body of a reply to a request, which must be a good one.
+fn body_of(engine: &mut Engine, uri: &str) -> String {
+    let response = got(engine, uri);
+    let body = String::from_utf8(response.body).unwrap();
+    assert!(response.status < 300, "{uri}: {body}");
+    body
+}
+
+#[test]
+fn extra_filters_hold_for_all_that_a_request_asks_for() {
+    let mut engine = filled();
+    let time = (START - 60_000) / 1000;
+    let extra = "extra_label=host=a";
+    let found = body_of(&mut engine, &format!("/api/v1/query?query=sum(requests_total)by(host)&time={time}&{extra}"));
+    assert!(found.contains(r#""host":"a""#) && !found.contains(r#""host":"b""#), "{found}");
+    for (uri, expected) in [
+        ("/api/v1/label/host/values?", r#"["a"]"#),
+        ("/api/v1/label/host/values?match[]=requests_total&", r#"["a"]"#),
+        ("/api/v1/labels?match=requests_total&", r#"["__name__","host","job"]"#),
+        ("/api/v1/labels?", r#"["__name__","host","job"]"#),
+    ] {
+        let found = body_of(&mut engine, &format!("{uri}{extra}"));
+        assert!(found.contains(expected), "{uri}: {found}");
+    }
+    for uri in ["/api/v1/series?match[]={job=\"web\"}", "/api/v1/export?match[]={job=\"web\"}"] {
+        let found = body_of(&mut engine, &format!("{uri}&{extra}"));
+        assert!(found.contains(r#""host":"a""#) && !found.contains(r#""host":"b""#), "{found}");
+    }
+    // Any of these, and all of those.
+    let any = "extra_filters[]={host=\"b\"}&extra_filters[]={room=\"attic\"}";
+    let count = |engine: &mut Engine, more: &str| {
+        let uri = format!("/api/v1/query?query=count({{__name__!=\"\"}})&time={time}&{any}{more}");
+        body_of(engine, &uri).split("\"value\":").nth(1).unwrap_or("nothing").to_owned()
+    };
+    assert!(count(&mut engine, "").contains("\"2\""));
+    assert!(count(&mut engine, "&extra_label=job=web").contains("\"1\""));
+    assert_eq!(got(&mut engine, &format!("/api/v1/query?query=up&time={time}&extra_label=host")).status, 400);
+    let mut deleted = |arguments: &str| {
+        let uri = format!("/api/v1/admin/tsdb/delete_series?match={{job=\"web\"}}&{arguments}");
+        let Command::Http(request) = get(&uri) else { unreachable!() };
+        answered(&mut engine, HttpRequest { method: "POST".into(), ..request }).status
+    };
+    assert_eq!(deleted("start=0"), 400);
+    assert_eq!(deleted(extra), 204);
+    assert!(body_of(&mut engine, "/api/v1/label/host/values").contains(r#"["b"]"#));
+}
+
+#[test]
+fn arguments_mean_what_they_mean_for_the_server() {
+    let mut engine = filled();
+    let time = (START - 60_000) / 1000;
+    let mut value = |arguments: &str| {
+        let found = body_of(&mut engine, &format!("/api/v1/query?{arguments}"));
+        found
+            .split("\"value\":")
+            .nth(1)
+            .map_or("nothing".to_owned(), |value| value.split('"').nth(1).unwrap().to_owned())
+    };
+    assert_eq!(value(&format!("query=sum(requests_total)/7&time={time}&round_digits=1")), "192.9");
+    assert_eq!(value(&format!("query=sum(requests_total)/7&time={time}&round_digits=-1")), "190");
+    // An hour after the last sample only a window of more than an hour has one.
+    let later = time + 3_600;
+    assert_eq!(value(&format!("query=temperature&time={later}")), "nothing");
+    assert_eq!(value(&format!("query=temperature&time={later}&max_lookback=2h")), "59");
+    assert_eq!(value(&format!("query={{}}&time={time}")), "nothing");
+    assert_eq!(value(&format!("query=count({{}})&time={time}")), "nothing");
+    assert_eq!(value(&format!("query=017%2B0&time={time}")), "15");
+    assert_eq!(value(&format!("query=count(temperature{{room=~\"att{{x|attic\"}})&time={time}")), "1");
+    assert_eq!(got(&mut engine, "/api/v1/series?match[]={a=\"\"}&dialect=promql").status, 400);
+    for uri in
+        ["/api/v1/export?match[]=temperature&start=-2h", "/api/v1/export?match[]=temperature&start=now-2h&end=now"]
+    {
+        assert!(body_of(&mut engine, uri).contains("attic"), "{uri}");
+    }
+    let columns = body_of(&mut engine, "/api/v1/export/csv?match[]=temperature&format=room,,__value__");
+    assert!(columns.starts_with("attic,,"), "{columns}");
+    let newest = |range: &str| format!("/federate?match[]=temperature{range}");
+    let until = time - 120;
+    assert!(body_of(&mut engine, &newest("")).contains(" 59 "));
+    assert!(body_of(&mut engine, &newest(&format!("&start={}&end={until}", until - 60))).contains(" 42 "));
 }

@@ -90,6 +90,7 @@ pub fn query_of(text: &str, dialect: Dialect, times: Times) -> Query {
     Query {
         text: text.into(),
         dialect,
+        extra_filters: Vec::new(),
         times,
         lookback_ms: None,
         is_fresh: false,

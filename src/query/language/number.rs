@@ -36,6 +36,10 @@ pub(super) fn parse(text: &str) -> Option<f64> {
             return with_radix(&text[2..], radix);
         }
     }
+    // As in Go, a zero in front makes an octal number, if it can be one.
+    if text.len() > 1 && text.starts_with('0') && text.bytes().all(|byte| (b'0'..=b'7').contains(&byte)) {
+        return with_radix(text, 8);
+    }
     let digits_end = text.bytes().rposition(|byte| byte.is_ascii_digit() || byte == b'.')? + 1;
     let (number, suffix) = text.split_at(digits_end);
     let multiplier = match suffix {

@@ -1,18 +1,21 @@
 //! Selectors: `up{job="node",instance=~"a|b"}`, `{"name", "label"="value"}`, several lists of conditions with `or`.
 
-use super::ast::{ExprId, MatchOperator, Matcher, Node, Span};
+use super::ast::{ExprId, Expression, MatchOperator, Matcher, Node, Span};
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::quoted::unescape_name;
 use super::template::Found;
 use super::token::TokenKind;
-use crate::error::{Error, Result};
+use crate::error::{Error, ErrorKind, Result};
 use crate::metric::filter::{RegexRule, TagFilter};
 use crate::query::dialect::Dialect;
 use crate::query::series::labels::NAME;
 
 /// The longest selector that stands by itself: lists of alternatives grow long.
 const MAX_SELECTOR_LEN: usize = 1 << 20;
+
+/// Conditions that a selector has with what a request adds to it.
+const MAX_CONDITIONS: usize = 50_000;
 /// What a regular expression costs, in nodes, when it must be tried on the empty text.
 const REGEX_COST: usize = 2_000;
 
@@ -72,6 +75,42 @@ pub fn parse_selector(text: &str) -> std::result::Result<Vec<Vec<Matcher>>, Pars
         return Err(ParseError::wrong(text, start, what));
     }
     Ok(lists)
+}
+
+/// Conditions of which one of `lists` and one of `more` must hold; `lists` alone where there are no more.
+///
+/// # Errors
+/// `Limit` where they multiply to too many.
+pub fn both(lists: &[Vec<Matcher>], more: &[Vec<Matcher>]) -> Result<Vec<Vec<Matcher>>> {
+    if more.is_empty() {
+        return Ok(lists.to_vec());
+    }
+    let conditions = |lists: &[Vec<Matcher>]| lists.iter().map(Vec::len).sum::<usize>() + lists.len();
+    let combined = conditions(lists) * more.len() + conditions(more) * lists.len();
+    if combined > MAX_CONDITIONS {
+        let message =
+            format!("a selector with its extra filters has {combined} conditions, more than {MAX_CONDITIONS}");
+        return Err(Error::new(ErrorKind::Limit, message));
+    }
+    Ok(lists.iter().flat_map(|list| more.iter().map(|more| [&list[..], more].concat())).collect())
+}
+
+/// Lets all selectors of an expression find only what `more` lets through, too. A selector of nothing still finds nothing.
+///
+/// # Errors
+/// As [`both`].
+pub fn narrow(expression: &mut Expression, more: &[Vec<Matcher>]) -> Result<()> {
+    if more.is_empty() {
+        return Ok(());
+    }
+    for node in &mut expression.nodes {
+        if let Node::Selector(lists) = node
+            && !lists.iter().all(Vec::is_empty)
+        {
+            *lists = both(lists, more)?;
+        }
+    }
+    Ok(())
 }
 
 impl MatchOperator {

@@ -123,7 +123,8 @@ impl Lowering<'_> {
             Node::Selector(_) => self.by_itself(id, grid),
             Node::Modified { of, modifiers } => {
                 let has_window = modifiers.window.is_some() || modifiers.is_subquery;
-                if has_window || self.is_selector(of) {
+                // The server moves what is no selector as a subquery: its instants are multiples of the step.
+                if has_window || self.is_selector(of) || self.request.dialect == Dialect::MetricsQl {
                     return self.by_itself(id, grid);
                 }
                 let moved = self.moved(&modifiers, grid)?;

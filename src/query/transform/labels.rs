@@ -3,6 +3,7 @@
 use super::{Call, Function, Known, Names};
 use crate::error::{Error, ErrorKind, Result};
 use crate::metric::regex_cost::{self, MAX_MATCH_STEPS};
+use crate::metric::regex_syntax;
 use crate::query::dialect::Dialect;
 use crate::query::finish;
 use crate::query::number;
@@ -255,13 +256,14 @@ fn anchored(call: &Call, pattern: &str) -> Result<Expression> {
 }
 
 fn compile(call: &Call, pattern: &str, whole: &str) -> Result<Expression> {
-    let regex = RegexBuilder::new(whole).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
+    let whole = regex_syntax::of_servers(whole);
+    let regex = RegexBuilder::new(&whole).size_limit(MAX_REGEX_BYTES).build().map_err(|error| {
         Error::invalid(format!(
             "{}: cannot compile regex {pattern:?}: {error}; Unicode classes such as \\pL are not supported",
             call.name
         ))
     })?;
-    Ok(Expression { regex, states: regex_cost::states(pattern) })
+    Ok(Expression { regex, states: regex_cost::states(&whole) })
 }
 
 /// The label's value as number. Rows without one stay, with gaps alone, so that `default` can fill them.

@@ -17,16 +17,13 @@ export async function fetchFrom(port: Port, input: string | URL | Request, init:
 /** Answers a request; `uri` is the path, as the server counts it, and the query. */
 export async function respond(port: Port, request: Request, uri: string, signal: AbortSignal): Promise<Response> {
   const { method, headers } = request;
-  const body = new Uint8Array(
-    await abortable("fetch", signal, async () => {
-      try {
-        return await request.arrayBuffer();
-      } catch (cause) {
-        throw unreadable("the body of the request cannot be read", cause);
-      }
-    }),
-  );
-  const contentType = headers.get("content-type") ?? "";
+  const [contentType, body] = await abortable("fetch", signal, async () => {
+    try {
+      return await bodyOf(request);
+    } catch (cause) {
+      throw unreadable("the body of the request cannot be read", cause);
+    }
+  });
   const contentEncoding = headers.get("content-encoding") ?? "";
   const [status, headersOfReply, answer, rest] = await port.ask({ kind: "http", method, uri, contentType, contentEncoding, body }, signal);
   // An answer without content must have no body at all, and no type.
@@ -37,6 +34,14 @@ export async function respond(port: Port, request: Request, uri: string, signal:
   if (method !== "HEAD") return new Response(stream, init);
   await stream.cancel();
   return new Response(null, init);
+}
+
+/** The type of a body and its bytes. A form in parts becomes one that is encoded as URLs are, which the engine reads. */
+async function bodyOf(request: Request): Promise<[contentType: string, body: Uint8Array]> {
+  const contentType = request.headers.get("content-type") ?? "";
+  if (!/^multipart\/form-data/i.test(contentType)) return [contentType, new Uint8Array(await request.arrayBuffer())];
+  const fields = [...(await request.formData())].filter((field): field is [string, string] => typeof field[1] === "string");
+  return ["application/x-www-form-urlencoded", new TextEncoder().encode(new URLSearchParams(fields).toString())];
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

@@ -1,0 +1,135 @@
+//! Regular expressions as the servers write them. Their engine takes for itself some characters that mean something else here, or nothing.
+
+use std::borrow::Cow;
+
+/// The same expression in the syntax of the engine that is used here. What neither takes stays as it is, and is refused by that one.
+pub fn of_servers(pattern: &str) -> Cow<'_, str> {
+    if !pattern.contains(['{', '[', '\\']) {
+        return Cow::Borrowed(pattern);
+    }
+    let mut out = String::with_capacity(pattern.len() + 8);
+    let mut rest = pattern;
+    while let Some(first) = rest.chars().next() {
+        rest = match first {
+            '\\' => escape(rest, &mut out),
+            '[' => class(rest, &mut out),
+            // Route templates such as `/users/{id}` are labels, too.
+            '{' if !is_repetition(rest) => {
+                out.push_str("\\{");
+                &rest[1..]
+            }
+            _ => plain(rest, &mut out),
+        };
+    }
+    Cow::Owned(out)
+}
+
+fn plain<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    let length = rest.chars().next().map_or(0, char::len_utf8);
+    out.push_str(&rest[..length]);
+    &rest[length..]
+}
+
+/// `{2}`, `{2,}` or `{2,5}`.
+fn is_repetition(rest: &str) -> bool {
+    let Some((counts, _)) = rest[1..].split_once('}') else { return false };
+    let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    match counts.split_once(',') {
+        None => is_count(counts),
+        Some((least, most)) => is_count(least) && (most.is_empty() || is_count(most)),
+    }
+}
+
+/// An escaped character; a character by its octal number is one by its hexadecimal number.
+fn escape<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    let digits = rest[1..].bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
+    let is_octal = rest[1..].starts_with('0') || digits > 1;
+    if is_octal && let Ok(number) = u32::from_str_radix(&rest[1..=digits], 8) {
+        out.push_str(&format!("\\x{{{number:x}}}"));
+        return &rest[1 + digits..];
+    }
+    out.push('\\');
+    plain(&rest[1..], out)
+}
+
+/// A class of characters, in which brackets, `&` and `~` are characters.
+fn class<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    out.push('[');
+    let mut rest = &rest[1..];
+    if let Some(behind) = rest.strip_prefix('^') {
+        out.push('^');
+        rest = behind;
+    }
+    // A bracket that stands first is one of the characters.
+    if let Some(behind) = rest.strip_prefix(']') {
+        out.push_str("\\]");
+        rest = behind;
+    }
+    while let Some(first) = rest.chars().next() {
+        rest = match first {
+            ']' => {
+                out.push(']');
+                return &rest[1..];
+            }
+            '\\' => escape(rest, out),
+            '[' => match rest.strip_prefix("[:").and_then(|name| name.split_once(":]")) {
+                Some((name, behind)) if name.bytes().all(|byte| byte == b'^' || byte.is_ascii_lowercase()) => {
+                    out.push_str(&rest[..rest.len() - behind.len()]);
+                    behind
+                }
+                _ => {
+                    out.push_str("\\[");
+                    &rest[1..]
+                }
+            },
+            '&' | '~' => {
+                out.extend(['\\', first]);
+                &rest[1..]
+            }
+            _ => plain(rest, out),
+        };
+    }
+    rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use regex_lite::Regex;
+
+    #[test]
+    fn brackets_and_braces_are_characters_where_they_are_for_the_servers() {
+        for (pattern, fits, fits_not) in [
+            ("/users/{id}", "/users/{id}", "/users/id"),
+            ("/users/{.*", "/users/{id}/x", "/users/id"),
+            ("a{,2}", "a{,2}", "aa"),
+            ("a{2}", "aa", "a{2}"),
+            ("a{2,}b{1,2}", "aaabb", "abb"),
+            ("{", "{", ""),
+            ("{a", "{a", "a"),
+            ("[[a]]", "[]", "a"),
+            ("[a&&b]+", "a&b", "ab~"),
+            ("[~~x]", "~", "a"),
+            ("[]a]+", "]a]", "b"),
+            ("[^]a]", "b", "]"),
+            ("[[:alpha:]_]+", "ab_", "a1"),
+            ("[{}]+", "{}", "a"),
+            (r"\141\x62\0", "ab\0", "ab"),
+            (r"[\141-\143]+", "abc", "d"),
+            (r"\{\[\\", r"{[\", "{["),
+            ("ä{1}{ö}", "ä{ö}", "ä"),
+        ] {
+            let regex =
+                Regex::new(&format!("^(?:{})$", of_servers(pattern))).unwrap_or_else(|e| panic!("{pattern}: {e}"));
+            assert!(regex.is_match(fits), "{pattern} does not fit {fits}");
+            assert!(!regex.is_match(fits_not), "{pattern} fits {fits_not}");
+        }
+    }
+
+    #[test]
+    fn whatever_ends_early_stays_a_mistake() {
+        for pattern in ["[a", "[", "[^", "[]", "\\", "(", "\\8", "[[:nope:]]"] {
+            assert!(Regex::new(&of_servers(pattern)).is_err(), "{pattern}");
+        }
+    }
+}
