@@ -313,7 +313,7 @@ function useChapterZoom(player: Player): void {
     lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
     if (!largest) return;
-    const path = [largest.month, String(largest.id)];
+    const path = [largest.partition, String(largest.id)];
     void player.look.zoomTo(path).then(() => {
       // Blocks lie in the order of their TSIDs, so that the metric has to be looked for. The visitor may have gone elsewhere meanwhile.
       if (zoom === "part" || player.look.zoom.peek() !== path) return;
