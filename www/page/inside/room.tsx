@@ -8,6 +8,7 @@ import { HOME, type Place } from "../model/history";
 import { SITUATIONS } from "../replay/situations";
 import { CHAPTERS, type Chapter, chapterOf } from "./chapters";
 import { Counters, MergePanel } from "./counters";
+import { Embed } from "./embed";
 import { GlassView } from "./glass_view";
 import { HeapWalk } from "./heap_walk";
 import { IndexView } from "./index_view";
@@ -211,6 +212,7 @@ export function Room({ player }: { player: Player }) {
           Keys: press ?
         </button>
         <span class="note">Seed {player.history.value.seed}. The address holds the whole history: whoever opens it sees the same.</span>
+        <Embed player={player} />
       </p>
       {keysShown && <Keys lines={keyLines()} onClose={() => setKeysShown(false)} />}
     </div>

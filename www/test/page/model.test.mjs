@@ -29,6 +29,8 @@ const MODULES = [
   "model/estimate",
   "model/lineage",
   "inside/chapters",
+  "inside/embed",
+  "inside/explain",
   "inside/questions",
   "snapshot/cardinality",
   "snapshot/samples",
@@ -830,6 +832,33 @@ test("the lineage of parts leads from each one on disk to those that it was merg
   assert.equal(new Set(parts.filter(({ part: { id } }) => [1, 2, 3, 6].includes(id)).map(({ y }) => y)).size, 4);
   house.apply({ at: 80, what: { type: "crashed", lostRows: 0, state: inspected(80, []) } });
   assert.deepEqual(page.lineageOf(house, 90).merges, []);
+});
+
+test("the bits of a varint make the difference that was stored", () => {
+  const read = (...bytes) => {
+    const { bytes: parts, joined, unsigned, value } = page.varintBits(Uint8Array.from(bytes));
+    return [parts.map(({ more, bits }) => `${more ? 1 : 0} ${bits}`).join(", "), joined, unsigned, value];
+  };
+  assert.deepEqual(read(0x00), ["0 0000000", "0000000", 0n, 0n]);
+  assert.deepEqual(read(0x05), ["0 0000101", "0000101", 5n, -3n]);
+  assert.deepEqual(read(0x8a, 0x01), ["1 0001010, 0 0000001", "00000010001010", 138n, 69n]);
+  const longest = page.varintBits(Uint8Array.from([...new Array(9).fill(0xff), 0x01]));
+  assert.deepEqual([longest.unsigned, longest.value], [2n ** 64n - 1n, -(2n ** 63n)]);
+});
+
+test("an address is embedded, and the embedded one leads to the whole", () => {
+  assert.match(
+    page.frameOf('https://a.example/x"y/#inside?s=late&at=24'),
+    /^<iframe src="https:\/\/a.example\/x&quot;y\/#inside\?s=late&amp;at=24&amp;embed" /,
+  );
+  assert.match(page.frameOf("https://a.example/#inside"), /#inside\?embed"/);
+  for (const [hash, whole] of [
+    ["#inside?s=late&embed", "#inside?s=late"],
+    ["#inside?embed&s=late", "#inside?s=late"],
+    ["#chapters/why-merge?embed", "#chapters/why-merge"],
+    ["#inside?s=embed", "#inside?s=embed"],
+  ])
+    assert.equal(page.wholeOf(hash), whole);
 });
 
 test("numbers are found in whatever was pasted", () => {
