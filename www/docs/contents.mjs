@@ -32,6 +32,7 @@ export const CONTENTS = [
       "docs/PUSH.md",
       "docs/STORAGE.md",
       "docs/EXPLORE.md",
+      "docs/TEACHING.md",
       "docs/guides/limits.md",
       "docs/BENCHMARKS.md",
     ],

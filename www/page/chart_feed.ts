@@ -11,6 +11,7 @@ export interface Drawn {
   /** Changes when the set of lines does. */
   key: string;
   names: string[];
+  labels: Labels[];
   unit: Unit;
   rate: boolean;
   /** Time between two values of a rate. */
@@ -153,6 +154,7 @@ export class ChartFeed {
 const NO_LINES: Drawn = {
   key: "",
   names: [],
+  labels: [],
   unit: unitOf("", false),
   rate: false,
   stepMs: 0,
@@ -183,6 +185,7 @@ async function read(
   return {
     key: labels.map(exactly).join() + rate,
     names: distinguish(labels),
+    labels,
     unit: unitOf(labels[0]?.__name__ ?? "", rate),
     rate,
     stepMs,

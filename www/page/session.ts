@@ -3,6 +3,7 @@
 import { signal } from "@preact/signals";
 import { type Database, destroy, type EngineEvent, type EngineState, type Opened, open, type SeriesHandle } from "sandglass";
 import { EngineModel } from "./model/engine";
+import { Lingering } from "./model/lingering";
 import { type Trouble, troubleOf, troubleOfRemoving } from "./model/trouble";
 import { append, describe, type Keeper, type Line } from "./model/words";
 import { parseExposition } from "./replay/exposition";
@@ -68,6 +69,7 @@ export class Session {
   readonly looksOn = signal(false);
   readonly database = signal<Database | undefined>(undefined);
   readonly model = new EngineModel();
+  readonly lingering = new Lingering();
   readonly snapshots = new Snapshots();
   readonly retention = signal<string>(RETENTIONS.find(([value]) => value === remembered())?.[0] ?? "1y");
 
@@ -184,6 +186,7 @@ export class Session {
     this.phase.value = "opening";
     await database?.close().catch(() => {});
     this.model.forget();
+    this.lingering.forget();
     await this.start(this.storage.peek() === "memory" ? "memory" : undefined);
   }
 
@@ -286,10 +289,11 @@ export class Session {
   }
 
   #take(event: EngineEvent): void {
-    this.model.apply(event, performance.now());
+    const change = this.model.apply(event, performance.now());
+    this.lingering.take(change);
     this.snapshots.take(event);
     this.#wantDrawing();
-    const line = describe(event, this.model, this.#keeper);
+    const line = describe(event, change, this.#keeper);
     if (!line) return;
     append(this.#lines, line);
     if (this.#lines.length > 2 * LOG_LINES) this.#lines.splice(0, LOG_LINES);
@@ -307,7 +311,7 @@ export class Session {
     if (!database) return;
     try {
       const state = await database.inspect();
-      this.model.reconcile(state, performance.now());
+      for (const change of this.model.reconcile(state, performance.now())) this.lingering.take(change);
       this.state.value = state;
       this.#wantDrawing();
     } catch (error) {
@@ -329,9 +333,9 @@ export class Session {
     this.#drawing = false;
     const at = performance.now();
     this.#drawnAt = at;
-    this.model.sweep(at);
-    const lingers = this.model.lingers();
-    if (this.model.version !== this.#drawnVersion || lingers) {
+    const isSwept = this.lingering.sweep(at);
+    const lingers = !this.lingering.isEmpty;
+    if (this.model.version !== this.#drawnVersion || isSwept || lingers) {
       this.#drawnVersion = this.model.version;
       this.frame.value++;
     }

@@ -3,6 +3,7 @@
 import type { ComponentChildren } from "preact";
 import "uplot/dist/uPlot.min.css";
 import { useEffect, useRef, useState } from "preact/hooks";
+import type { Labels } from "sandglass";
 import uPlot from "uplot";
 import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
@@ -27,8 +28,24 @@ interface Reading {
   width: number;
 }
 
-/** `nothing` is what is said where there is nothing to draw. */
-export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed: ChartFeed; nothing?: ComponentChildren }) {
+/** A value of the chart that was chosen. */
+export interface Chosen {
+  labels: Labels;
+  /** Milliseconds. */
+  time: number;
+  value: number;
+  drawn: Drawn;
+}
+
+interface Props {
+  feed: ChartFeed;
+  /** What is said where there is nothing to draw. */
+  nothing?: ComponentChildren;
+  /** A value was chosen. */
+  onPick?: (chosen: Chosen) => void;
+}
+
+export function Chart({ feed, nothing = "Nothing to draw in this time", onPick }: Props) {
   const host = useRef<HTMLDivElement>(null);
   const plot = useRef<{ uplot: uPlot; key: string } | undefined>(undefined);
   const [reading, setReading] = useState<Reading | undefined>();
@@ -79,6 +96,15 @@ export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed
     });
   }, [drawn, colours, feed]);
 
+  /** Chooses the value next to the crosshair. */
+  const pick = () => {
+    const uplot = plot.current?.uplot;
+    const [nearest] = uplot ? valuesAt(uplot) : [];
+    const labels = nearest && drawn?.labels[nearest.line];
+    if (!nearest || !labels || !drawn) return;
+    onPick?.({ labels, time: Math.round((drawn.table.times[nearest.row] ?? 0) * 1000), value: nearest.value, drawn });
+  };
+
   const onKeyDown = (event: KeyboardEvent) => {
     const uplot = plot.current?.uplot;
     if (!uplot) return;
@@ -89,6 +115,17 @@ export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed
       const step = event.key === "ArrowRight" ? KEY_STEP : -KEY_STEP;
       isByKeys.current = true;
       uplot.setCursor({ left: left < 0 ? width - 1 : Math.min(width - 1, Math.max(0, left + step)), top: uplot.over.clientHeight / 2 });
+    } else if (onPick && (event.key === "ArrowUp" || event.key === "ArrowDown")) {
+      // From line to line, where the crosshair stands.
+      const { top = 0 } = uplot.cursor;
+      const there = valuesAt(uplot).sort((a, b) => a.y - b.y);
+      const next = event.key === "ArrowUp" ? there.findLast(({ y }) => y < top - 0.5) : there.find(({ y }) => y > top + 0.5);
+      event.preventDefault();
+      if (!next || !drawn) return;
+      uplot.setCursor({ left, top: next.y });
+      setTold(`${drawn.names[next.line]} ${withUnit(next.value, drawn.unit, drawn.rate)}`);
+    } else if (event.key === "Enter") {
+      pick();
     } else if (event.key === "Escape") {
       uplot.setCursor({ left: -10, top: -10 });
       feed.fixed.value = undefined;
@@ -112,8 +149,14 @@ export function Chart({ feed, nothing = "Nothing to draw in this time" }: { feed
         tabIndex={0}
         role="application"
         aria-roledescription="chart"
-        aria-label={drawn ? `Chart of ${drawn.names.join(", ")}. Arrow keys move the crosshair, Escape goes back to the present.` : "Chart"}
+        aria-label={
+          drawn
+            ? `Chart of ${drawn.names.join(", ")}. Arrow keys move the crosshair${onPick ? ", up and down to the next line; Enter chooses a value" : ""}, Escape goes back to the present.`
+            : "Chart"
+        }
         onKeyDown={onKeyDown}
+        // uPlot lets no click through that ends a drag.
+        onClick={pick}
         onDblClick={() => (feed.fixed.value = undefined)}
       >
         {drawn && shownReading && <Tooltip drawn={drawn} reading={shownReading} />}
@@ -197,20 +240,37 @@ function readingAt(uplot: uPlot): Reading | undefined {
   const times = uplot.data[0];
   return {
     time: times[idx] ?? 0,
-    values: uplot.data.slice(1).map((column) => before(column as (number | null | undefined)[], idx)),
+    values: uplot.data.slice(1).map((column) => before(column as Sparse, idx)),
     left,
     width: uplot.over.clientWidth,
   };
 }
 
-/** The value at a row, or the last one before it where the series has no sample of its own. */
-function before(column: readonly (number | null | undefined)[], row: number): number | null {
-  for (let i = row; i >= 0; i--) {
-    const value = column[i];
-    if (value !== undefined) return value;
-  }
-  return null;
+/** What each line has at the crosshair or had last before it, the nearest to it first. */
+function valuesAt(uplot: uPlot): { line: number; row: number; value: number; y: number }[] {
+  const { left = -1, top = 0, idx } = uplot.cursor;
+  if (left < 0 || idx == null) return [];
+  return uplot.data
+    .slice(1)
+    .flatMap((column, line) => {
+      const row = rowBefore(column as Sparse, idx);
+      const value = column[row];
+      return value == null ? [] : [{ line, row, value, y: uplot.valToPos(value, "y") }];
+    })
+    .sort((a, b) => Math.abs(a.y - top) - Math.abs(b.y - top));
 }
+
+/** A series has no sample of its own where it has nothing, not even a hole. */
+type Sparse = readonly (number | null | undefined)[];
+
+/** The row, or the last one before it where the series has a sample of its own or a hole; -1 when there is none. */
+function rowBefore(column: Sparse, row: number): number {
+  for (let i = row; i >= 0; i--) if (column[i] !== undefined) return i;
+  return -1;
+}
+
+/** The value at a row, or the last one before it where the series has no sample of its own. */
+const before = (column: Sparse, row: number): number | null => column[rowBefore(column, row)] ?? null;
 
 function lastOf(column: readonly (number | null)[] | undefined): number | null {
   return column ? before(column, column.length - 1) : null;

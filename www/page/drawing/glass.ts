@@ -1,7 +1,9 @@
 // Where everything stands in the picture: a glass for each month, raw rows and in-memory parts above its neck, parts on disk
 // below. Geometry alone; the same house makes the same picture.
 
-import type { House, HousePart } from "../model/house";
+import type { House } from "../model/house";
+import type { Part } from "../model/parts";
+import { rowsInShards } from "../model/rows";
 
 export interface Rect {
   x: number;
@@ -11,7 +13,7 @@ export interface Rect {
 }
 
 export interface Brick extends Rect {
-  part: HousePart;
+  part: Part;
 }
 
 export interface Glass {
@@ -58,21 +60,23 @@ export function halfAt(glass: Pick<Glass, "top" | "neck" | "bottom" | "half">, y
 
 export function layOut(house: House, width: number, height: number, focus: string | undefined): Scene {
   const margin = width >= CAPTIONS_FROM ? CAPTIONS : 0;
-  const names = [...house.months.keys()].sort();
-  let shown = focus !== undefined && house.months.has(focus) ? [focus] : names;
+  const { partitions } = house.engine;
+  const names = [...partitions.keys()].sort();
+  let shown = focus !== undefined && partitions.has(focus) ? [focus] : names;
   const fitting = Math.max(1, Math.floor((width - margin) / LEAST_GLASS));
   const hidden = focus === undefined ? Math.max(0, names.length - fitting) : 0;
   shown = shown.slice(-fitting);
   // A month with more in it gets more room, yet the smallest can still be seen.
   const weights = shown.map(
-    (name) => 1 + Math.log2(1 + [...(house.months.get(name)?.parts.values() ?? [])].reduce((sum, part) => sum + part.bytes, 0)) / 6,
+    (name) => 1 + Math.log2(1 + [...(partitions.get(name)?.parts.values() ?? [])].reduce((sum, part) => sum + part.bytes, 0)) / 6,
   );
   const sum = weights.reduce((total, weight) => total + weight, 0);
   const top = 46;
   const bottom = height - 22;
   let x = margin;
   const glasses = shown.map((name, i): Glass => {
-    const month = house.months.get(name);
+    const partition = partitions.get(name);
+    const waiting = partition ? rowsInShards(partition) : 0;
     const room = ((width - margin) * (weights[i] as number)) / sum;
     const glass: Glass = {
       month: name,
@@ -83,14 +87,14 @@ export function layOut(house: House, width: number, height: number, focus: strin
       half: Math.min(height * WIDEST_SHARE, room / 2 - 14),
       heap: { y: 0, half: 0, height: 0 },
       bricks: [],
-      waiting: month?.waiting ?? 0,
-      grains: month && month.waiting > 0 ? month.grains : [],
+      waiting,
+      grains: waiting > 0 ? house.grainsOf(name) : [],
     };
     x += room;
     const bulb = glass.neck - glass.top;
     const heapY = glass.top + bulb * 0.4;
     glass.heap = { y: heapY, half: halfAt(glass, heapY) * 0.5, height: bulb * 0.34 };
-    const parts = [...(month?.parts.values() ?? [])];
+    const parts = [...(partition?.parts.values() ?? [])];
     const above = parts.filter((part) => part.class === "inmemory").sort((a, b) => a.id - b.id);
     const below = parts.filter((part) => part.class !== "inmemory").sort((a, b) => b.bytes - a.bytes || a.id - b.id);
     glass.bricks = [
@@ -103,7 +107,7 @@ export function layOut(house: House, width: number, height: number, focus: strin
 }
 
 /** Rows of bricks from `from` upward, as large as they can be and end below `to`. */
-function pack(glass: Glass, parts: readonly HousePart[], from: number, to: number): Brick[] {
+function pack(glass: Glass, parts: readonly Part[], from: number, to: number): Brick[] {
   for (let scale = 4; ; scale *= 0.84) {
     const bricks = packed(glass, parts, from, scale);
     const highest = bricks.at(-1)?.y ?? from;
@@ -111,18 +115,18 @@ function pack(glass: Glass, parts: readonly HousePart[], from: number, to: numbe
   }
 }
 
-function packed(glass: Glass, parts: readonly HousePart[], from: number, scale: number): Brick[] {
+function packed(glass: Glass, parts: readonly Part[], from: number, scale: number): Brick[] {
   const bricks: Brick[] = [];
   let bottom = from;
   for (let next = 0; next < parts.length; ) {
-    const first = parts[next] as HousePart;
+    const first = parts[next] as Part;
     const height = Math.max(2.5, Math.min(34, (4 + 2.2 * Math.log2(1 + first.bytes / 200)) * scale));
     const y = bottom - height;
     const room = Math.max(10, 2 * Math.min(halfAt(glass, y), halfAt(glass, bottom)) - 14);
-    const row: [HousePart, number][] = [];
+    const row: [Part, number][] = [];
     let used = 0;
     for (; next < parts.length; next++) {
-      const part = parts[next] as HousePart;
+      const part = parts[next] as Part;
       const width = Math.min(room, Math.max(3, Math.sqrt(part.bytes) * 1.15 * scale));
       if (row.length > 0 && used + GAP + width > room) break;
       used += (row.length > 0 ? GAP : 0) + width;

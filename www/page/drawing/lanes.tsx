@@ -1,11 +1,12 @@
 // The partitions, a lane each: raw rows, parts in memory, small parts, big parts, and the merges between them.
 
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
-import { bigPartBytes, type Part, type Partition } from "../model/engine";
 import { bytes, compact, grouped, many, month, plural } from "../model/format";
+import { bigPartBytes, emptyPartition, type Part, type Partition } from "../model/parts";
+import { rowsInParts } from "../model/rows";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
-import { type Block, type Box, type Lane, layOut, ZONES, type ZoneName } from "./layout";
+import { type Block, type Box, type Lane, layOut, NOTHING, ZONES, type ZoneName } from "./layout";
 
 /** Below this width the zones stand one above the other. */
 const STACK_BELOW = 560;
@@ -44,7 +45,12 @@ export function Lanes(props: { session: Session; pointed: Part | undefined; onPo
       {!stacked && width > 0 && <Captions width={width} bigFrom={bigPartBytes(session.state.value?.config.memoryBytes ?? 0)} />}
       {width > 0 &&
         shown.map((partition) => (
-          <LaneView key={partition.name} partition={partition} lane={layOut(partition, width, stacked, at)} {...props} />
+          <LaneView
+            key={partition.name}
+            partition={partition}
+            lane={layOut(partition, session.lingering.of(partition.name), width, stacked, at)}
+            {...props}
+          />
         ))}
       {width > 0 && shown.length === 0 && <div class="lane-empty" />}
       {older.length > 0 && (
@@ -64,10 +70,8 @@ const px = (length: number): string => `${length}px`;
 
 const placed = (box: Box) => ({ left: px(box.x), top: px(box.y), width: px(box.width), height: px(box.height) });
 
-const NOTHING: Partition = { name: "", shards: [], parts: new Map(), merges: new Map(), converting: 0, waitingSince: 0 };
-
 function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
-  const { zones } = layOut(NOTHING, width, false, 0);
+  const { zones } = layOut(emptyPartition(""), NOTHING, width, false, 0);
   return (
     <div class="captions" aria-hidden="true">
       {zones.map((zone) => (
@@ -83,10 +87,8 @@ function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
 function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | undefined; onPoint: (part: Part | undefined) => void }) {
   const { partition, lane, pointed, onPoint } = props;
   const name = month(partition.name);
-  const alive = [...partition.parts.values()].filter((part) => !part.retired);
-  const rows = alive.reduce((sum, part) => sum + part.rows, 0);
-  const size = alive.reduce((sum, part) => sum + part.bytes, 0);
-  const merging = [...partition.merges.values()].some((merge) => merge.finishedAt === 0);
+  const rows = rowsInParts(partition.parts.values());
+  const size = [...partition.parts.values()].reduce((sum, part) => sum + part.bytes, 0);
 
   const onKeyDown = (event: KeyboardEvent) => {
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
@@ -97,7 +99,7 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
     blocks[(here + step + blocks.length) % blocks.length]?.focus();
   };
 
-  const first = lane.blocks.find((block) => !block.part.retired)?.part.id;
+  const first = lane.blocks.find((block) => block.part.retiredAt === undefined)?.part.id;
   const stops = lane.blocks.some((block) => block.part === pointed) ? pointed?.id : first;
   return (
     <section class="lane" aria-label={`Partition ${name.month} ${name.year}`}>
@@ -106,8 +108,8 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
           {name.month} <span>{name.year}</span>
         </h3>
         <p>
-          {plural(rows, "row")} in {plural(alive.length, "part")}, {bytes(size)}
-          {merging && <span class="merging-word"> · merging</span>}
+          {plural(rows, "row")} in {plural(partition.parts.size, "part")}, {bytes(size)}
+          {partition.merges.size > 0 && <span class="merging-word"> · merging</span>}
         </p>
       </header>
       <div class="stage" style={{ height: px(lane.height) }} onKeyDown={onKeyDown}>
@@ -149,10 +151,10 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
             key={`merge-${merge.id}`}
             class={`forming stage-${merge.outputClass}`}
             role="img"
-            aria-label={`Merging ${plural(merge.sources.length, "part")}, ${Math.round((100 * merge.rowsDone) / Math.max(1, merge.rowsTotal))} % done`}
+            aria-label={`Merging ${plural(merge.sources.length, "part")}, ${Math.round((100 * merge.rowsDone) / Math.max(1, merge.rows))} % done`}
             style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height) }}
           >
-            <div style={{ transform: `scaleY(${merge.rowsDone / Math.max(1, merge.rowsTotal)})` }} />
+            <div style={{ transform: `scaleY(${merge.rowsDone / Math.max(1, merge.rows)})` }} />
           </div>
         ))}
         {lane.blocks.map((block) => (
@@ -166,8 +168,8 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
 function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoint: (part: Part | undefined) => void }) {
   const { part, x, y, width, height, labelled, fromX, fromY, leaving } = props.block;
   const classes = ["block", `stage-${part.class}`];
-  if (part.bornAt > 0) classes.push("born");
-  if (part.mergedBy !== undefined) classes.push("merging");
+  if (!part.isFound) classes.push("born");
+  if (part.readBy !== undefined) classes.push("merging");
   if (leaving) classes.push("retired");
   if (props.pointed) classes.push("pointed");
   return (

@@ -1,6 +1,8 @@
 // Where everything in a partition's lane stands: from the model to rectangles and curves, with no DOM.
 
-import type { Merge, Part, PartClass, Partition } from "../model/engine";
+import type { PartClass } from "sandglass";
+import type { Over } from "../model/lingering";
+import type { Merge, Part, Partition } from "../model/parts";
 
 export type ZoneName = "raw" | PartClass;
 
@@ -80,7 +82,11 @@ export function blockHeight(bytes: number, most: number): number {
 /** A part that was merged away stands so long, in milliseconds, with a curve to where its rows went, before it follows them. */
 const STAND_MS = 600;
 
-export function layOut(partition: Partition, width: number, stacked: boolean, at: number): Lane {
+/** Of a partition of which nothing is over. */
+export const NOTHING: Over = { parts: [], merges: [] };
+
+/** `over` is what of the partition is over and still shown. */
+export function layOut(partition: Partition, over: Over, width: number, stacked: boolean, at: number): Lane {
   const zones = placeZones(width, stacked);
   const zone = (name: ZoneName) => zones.find((found) => found.name === name) as Zone;
   const raw = zone("raw");
@@ -102,12 +108,16 @@ export function layOut(partition: Partition, width: number, stacked: boolean, at
 
   const blocks: Block[] = [];
   const forming: Forming[] = [];
-  const standing = new Map<number, Box>();
+  const standing = new Map<Part, Box>();
+  const [parts, merges] = [
+    [...partition.parts.values(), ...over.parts],
+    [...partition.merges.values(), ...over.merges],
+  ];
   for (const name of ["inmemory", "small", "big"] as const) {
     const { x, y, width: zoneWidth, height } = zone(name);
-    const here = [...partition.parts.values()].filter((part) => part.class === name && !gone(part, at));
+    const here = parts.filter((part) => part.class === name && !gone(part, at));
     here.sort((a, b) => a.id - b.id);
-    const coming = [...partition.merges.values()].filter((merge) => merge.outputClass === name && merge.finishedAt === 0);
+    const coming = [...partition.merges.values()].filter((merge) => merge.outputClass === name);
     const count = here.length + coming.length;
     zone(name).empty = count === 0;
     const room = zoneWidth - 2 * PADDING;
@@ -120,7 +130,7 @@ export function layOut(partition: Partition, width: number, stacked: boolean, at
     };
     here.forEach((part, index) => {
       const box = place(index, part.bytes);
-      standing.set(part.id, box);
+      standing.set(part, box);
       blocks.push({ part, ...box, labelled: blockWidth >= LABEL_WIDTH, leaving: false, fromX: 0, fromY: 0 });
     });
     coming.forEach((merge, index) => forming.push({ merge, ...place(here.length + index, merge.bytes) }));
@@ -140,23 +150,23 @@ export function layOut(partition: Partition, width: number, stacked: boolean, at
   // What was merged away goes to where its rows are now.
   const destination = (merge: Merge | undefined): Box | undefined => {
     if (!merge) return undefined;
-    return (merge.output !== undefined ? standing.get(merge.output) : undefined) ?? forming.find((found) => found.merge === merge);
+    return (merge.output && standing.get(merge.output)) ?? forming.find((found) => found.merge === merge);
   };
-  for (const part of partition.parts.values()) {
+  for (const part of over.parts) {
     if (!gone(part, at)) continue;
-    const merge = part.mergedBy === undefined ? undefined : partition.merges.get(part.mergedBy);
-    const goal = destination(merge) ?? centre(zone(part.class));
+    const goal = destination(part.readBy) ?? centre(zone(part.class));
     blocks.push({ part, ...goal, labelled: false, leaving: true, fromX: 0, fromY: 0 });
   }
 
   const flows: Flow[] = [];
-  for (const merge of partition.merges.values()) {
+  for (const merge of merges) {
     const goal = destination(merge);
     if (!goal) continue;
-    for (const id of merge.sources) {
-      const source = standing.get(id);
+    for (const part of merge.sources) {
+      const source = standing.get(part);
       if (!source || source === goal) continue;
-      flows.push({ key: `${merge.id}-${id}`, path: curve(source, goal), running: merge.finishedAt === 0, into: merge.outputClass });
+      const running = merge.finishedAt === undefined;
+      flows.push({ key: `${merge.id}-${part.id}`, path: curve(source, goal), running, into: merge.outputClass });
     }
   }
 
@@ -164,7 +174,7 @@ export function layOut(partition: Partition, width: number, stacked: boolean, at
   return { width, height: stacked ? last.y + last.height : WIDE_HEIGHT, stacked, zones, shards, blocks, forming, flows };
 }
 
-const gone = (part: Part, at: number): boolean => part.retired && at - part.retiredAt > STAND_MS;
+const gone = ({ retiredAt }: Part, at: number): boolean => retiredAt !== undefined && at - retiredAt > STAND_MS;
 
 function placeZones(width: number, stacked: boolean): Zone[] {
   if (stacked) {

@@ -1,7 +1,8 @@
 // Draws the scene on a canvas, and lets what moves arrive. What is where is decided in glass.ts; here is only the way there.
 
-import type { House, HousePart } from "../model/house";
 import { bytes, compact, many, month as monthName } from "../model/format";
+import type { House } from "../model/house";
+import type { Part } from "../model/parts";
 import { type Brick, fallenTo, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
 import { partColour, type Palette, seriesColour } from "./palette";
 
@@ -15,7 +16,7 @@ export interface Drawn {
   /** Parts that the snapshot pointed at has linked. */
   linked: ReadonlySet<number>;
   /** A merge that is being shown, and how far it is. */
-  merging: { sources: readonly HousePart[]; progress: number } | undefined;
+  merging: { sources: readonly Part[]; progress: number } | undefined;
   compositions: ReadonlyMap<number, Composition>;
   capacity: number;
   /** Results of merges that are larger than this are big parts. */
@@ -26,7 +27,7 @@ export interface Drawn {
 }
 
 interface Moving {
-  part: HousePart;
+  part: Part;
   /** Where it is, where it goes. */
   now: Rect;
   goal: Rect;
@@ -86,13 +87,13 @@ export class Stage {
       );
     }
     const { merging: shown } = drawn;
-    const where = shown && glasses.find(({ month }) => month === shown.sources[0]?.month);
+    const where = shown && glasses.find(({ month }) => month === shown.sources[0]?.partition);
     if (shown && where) flows(context, this.#moving, shown, where, palette, at);
     return moves || falls || (drawn.merging !== undefined && drawn.merging.progress < 1);
   }
 
   /** What lies at a place. */
-  hit(x: number, y: number): { part?: HousePart; month?: string } {
+  hit(x: number, y: number): { part?: Part; month?: string } {
     for (const glass of this.#scene.glasses) {
       // Bricks can be thin: the nearest within a few pixels counts.
       let best: Brick | undefined;
@@ -413,7 +414,7 @@ function drawBrick(
 function flows(
   context: CanvasRenderingContext2D,
   moving: ReadonlyMap<number, Moving>,
-  merging: { sources: readonly HousePart[]; progress: number },
+  merging: { sources: readonly Part[]; progress: number },
   glass: Glass,
   palette: Palette,
   at: number,

@@ -48,9 +48,7 @@ export function Picked({ picked, source, database, onClose }: Props) {
         const isComputed = (error as { code?: unknown }).code === "invalid";
         setFound({
           at: 0,
-          problem: isComputed
-            ? "The query computed this value. Samples lie behind what a selector shows, such as Raw does."
-            : messageOf(error),
+          problem: isComputed ? "The query computed this value. Samples lie behind what a selector alone shows." : messageOf(error),
         });
       });
     return () => control.abort();

@@ -4,6 +4,7 @@ import { type ReadonlySignal, useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Database } from "sandglass";
+import { unitOf } from "../model/chart";
 import { bytes, many, plural } from "../model/format";
 import { kept, refreshKept } from "../kept";
 import { messageOf } from "../model/trouble";
@@ -28,7 +29,7 @@ import { Metrics } from "./metrics";
 import { Picked, type PickedValue } from "./picked";
 import { QueryBox } from "./query_box";
 import { RangePicker } from "./range_picker";
-import { InstantTables, RawTable } from "./tables";
+import { InstantTables, type InstantValue, RawTable } from "./tables";
 import { arrowsOf, csvOf } from "./take_along";
 import { durationOf, shortly, written } from "./times";
 import { Traces } from "./trace";
@@ -423,6 +424,19 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
     const time = Math.round((lines.times[at] ?? 0) * 1000);
     setPicked({ expression: answer.expression, labels: line.labels, time, value, unit: lines.unit, isSample: answer.raw !== undefined });
   };
+  const pickInstant = (query: number, { labels, time, value }: InstantValue) => {
+    const expression = answers[query]?.expression ?? "";
+    setPicked({ expression, labels, time, value, unit: unitOf(labels.__name__ ?? "", false), isSample: false });
+  };
+  const way = picked && (
+    <Picked
+      key={JSON.stringify(picked)}
+      picked={picked}
+      source={explorer.source}
+      database={explorer.database.value}
+      onClose={() => setPicked(undefined)}
+    />
+  );
   const hasAnswer = answers.some((answer) => answer && !answer.problem);
   const hasValues = answers.some((answer) => answer && !answer.problem && !isEmpty(answer));
   const isPicture = view.shape === "heatmap" ? answers.some((answer) => answer?.range && heatOf(answer.range)) : view.shape !== "table";
@@ -499,7 +513,16 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
           </p>
         )}
         {view.shape === "table" && (
-          <InstantTables answers={answers} at={shown?.end} order={view.order} onOrder={(order) => explorer.change({ order }, "replace")} />
+          <>
+            {way}
+            <InstantTables
+              answers={answers}
+              at={shown?.end}
+              order={view.order}
+              onOrder={(order) => explorer.change({ order }, "replace")}
+              onPick={pickInstant}
+            />
+          </>
         )}
         {view.shape === "heatmap" && <HeatMaps explorer={explorer} onBack={back} />}
         {(view.shape === "chart" || view.shape === "raw") && shown && lines.lines.length > 0 && (
@@ -515,15 +538,7 @@ function Result({ explorer, isFilling }: { explorer: Explorer; isFilling: boolea
               onBack={back}
               onPick={pick}
             />
-            {picked && (
-              <Picked
-                key={JSON.stringify(picked)}
-                picked={picked}
-                source={explorer.source}
-                database={explorer.database.value}
-                onClose={() => setPicked(undefined)}
-              />
-            )}
+            {way}
             <Legend explorer={explorer} lines={lines} lit={lit} cursor={cursor} />
           </>
         )}

@@ -11,6 +11,13 @@ import { letter, seriesText } from "./lines";
 import style from "./explore.module.css";
 
 const ROWS = 200;
+export interface InstantValue {
+  labels: Record<string, string>;
+  /** Milliseconds. */
+  time: number;
+  value: number;
+}
+
 const NATURAL = new Intl.Collator("en", { numeric: true });
 
 /** `at` is the instant that was asked for. */
@@ -19,17 +26,28 @@ export function InstantTables({
   at,
   order,
   onOrder,
+  onPick,
 }: {
   answers: readonly (Answer | undefined)[];
   at: number | undefined;
   order: string;
   onOrder: (order: string) => void;
+  /** A value of this query’s answer was chosen. */
+  onPick: (query: number, value: InstantValue) => void;
 }) {
   const shown = answers.flatMap((answer, query) => (answer?.instant ? [{ instant: answer.instant, query }] : []));
   return (
     <>
       {shown.map(({ instant, query }) => (
-        <InstantTable key={query} instant={instant} at={at} title={shown.length > 1 ? letter(query) : ""} order={order} onOrder={onOrder} />
+        <InstantTable
+          key={query}
+          instant={instant}
+          at={at}
+          title={shown.length > 1 ? letter(query) : ""}
+          order={order}
+          onOrder={onOrder}
+          onPick={(value) => onPick(query, value)}
+        />
       ))}
     </>
   );
@@ -41,12 +59,14 @@ function InstantTable({
   title,
   order,
   onOrder,
+  onPick,
 }: {
   instant: InstantResult;
   at: number | undefined;
   title: string;
   order: string;
   onOrder: (order: string) => void;
+  onPick: (value: InstantValue) => void;
 }) {
   const sort = { by: order.replace(/^-/, ""), isDescending: order.startsWith("-") };
   const [most, setMost] = useState(ROWS);
@@ -118,11 +138,13 @@ function InstantTable({
           </tr>
         </thead>
         <tbody>
-          {rows.slice(0, most).map(({ labels, value }) => (
+          {rows.slice(0, most).map(({ labels, value, timestamp }) => (
             <tr key={JSON.stringify(labels)}>
               {firstName !== undefined && cell(firstName, labels)}
               <td class={style.number} title={String(value)}>
-                {readable(value)}
+                <button type="button" class={style.link} onClick={() => onPick({ labels, value, time: timestamp })}>
+                  {readable(value)}
+                </button>
               </td>
               {otherNames.map((name) => cell(name, labels))}
             </tr>

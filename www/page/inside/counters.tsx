@@ -3,7 +3,8 @@
 import { useRef } from "preact/hooks";
 import type { EngineState } from "sandglass/inline";
 import { bytes, grouped, many, perSample, plural, significant } from "../model/format";
-import type { House } from "../model/house";
+import type { Merge } from "../model/parts";
+import { waitingRows } from "../model/rows";
 import type { Player } from "./player";
 
 /** What can be counted beside the picture. */
@@ -44,8 +45,9 @@ function sumsOf(state: EngineState): Sums {
     merges: 0,
     idleLooks: 0,
   };
-  for (const { shards, pendingConversionRows, parts, merged } of state.partitions) {
-    sums.waiting += pendingConversionRows + shards.reduce((rows, shard) => rows + shard.rows, 0);
+  for (const partition of state.partitions) {
+    const { parts, merged } = partition;
+    sums.waiting += waitingRows(partition);
     for (const part of parts) {
       sums[part.class]++;
       if (part.class === "inmemory") continue;
@@ -168,7 +170,7 @@ const REASONS = {
   flush: "",
 };
 
-function Choice({ merge }: { merge: NonNullable<House["lastMerge"]> }) {
+function Choice({ merge }: { merge: Merge }) {
   const { choice, sources } = merge;
   const taken = new Set(sources.map(({ id }) => id));
   const considered: (readonly [number, number])[] = choice

@@ -117,3 +117,24 @@ export function varintEnds(bytes: Uint8Array): number[] {
   bytes.forEach((byte, i) => byte < 128 && ends.push(i + 1));
   return ends;
 }
+
+export interface VarintBits {
+  /** Of each byte: whether another one follows, and its seven bits. */
+  bytes: readonly { more: boolean; bits: string }[];
+  /** The seven bits of all bytes as one number, the last byte’s first. */
+  joined: string;
+  unsigned: bigint;
+  /** Zig-zag: even numbers stand for 0, 1, 2, odd ones for -1, -2, -3. */
+  value: bigint;
+}
+
+/** How the bits of a varint’s bytes make its number. */
+export function varintBits(run: Uint8Array): VarintBits {
+  const bytes = [...run].map((byte) => ({ more: byte >= 128, bits: (byte & 127).toString(2).padStart(7, "0") }));
+  const joined = bytes
+    .map(({ bits }) => bits)
+    .reverse()
+    .join("");
+  const unsigned = BigInt(`0b${joined || "0"}`);
+  return { bytes, joined, unsigned, value: (unsigned >> 1n) ^ -(unsigned & 1n) };
+}

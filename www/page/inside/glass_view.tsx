@@ -5,8 +5,7 @@ import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { type Palette, readPalette } from "../drawing/palette";
 import { Stage } from "../drawing/stage";
 import { bytes, duration, grouped, month as monthName, plural, significant } from "../model/format";
-import { bigPartBytes } from "../model/engine";
-import type { HousePart } from "../model/house";
+import { bigPartBytes, type Part } from "../model/parts";
 import { CLASS_WORD } from "../model/words";
 import type { Player } from "./player";
 
@@ -18,7 +17,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
   const stage = useRef<Stage | undefined>(undefined);
   stage.current ??= new Stage();
   const palette = useRef<Palette | undefined>(undefined);
-  const [pointed, setPointed] = useState<{ part: HousePart; x: number; y: number } | undefined>();
+  const [pointed, setPointed] = useState<{ part: Part; x: number; y: number } | undefined>();
   /** What is told to listeners: the part that keys have chosen, not every one that a pointer comes by. */
   const [told, setTold] = useState("");
   const selected = useRef<number | undefined>(undefined);
@@ -114,20 +113,21 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
     if (!box) return {};
     return stage.current?.hit(event.clientX - box.left, event.clientY - box.top) ?? {};
   };
-  const show = (part: HousePart | undefined) => {
+  const show = (part: Part | undefined) => {
     selected.current = part?.id;
     const place = part && stage.current?.placeOf(part.id);
     setPointed(part && place ? { part, x: place.x + place.width / 2, y: place.y } : undefined);
     canvas.current?.dispatchEvent(new Event("redraw"));
   };
-  const open = ({ part, month }: { part?: HousePart; month?: string }) => {
+  const open = ({ part, month }: { part?: Part; month?: string }) => {
     const place = part && stage.current?.placeOf(part.id);
     const around = frame.current;
     if (place && around)
       player.look.zoomFrom = { x: (place.x + place.width / 2) / around.clientWidth, y: (place.y + place.height / 2) / around.clientHeight };
     show(undefined);
-    if (part) void player.look.zoomTo([part.month, String(part.id)]);
-    else if (month !== undefined && player.house.months.size > 1 && player.look.zoom.value.length === 0) void player.look.zoomTo([month]);
+    if (part) void player.look.zoomTo([part.partition, String(part.id)]);
+    else if (month !== undefined && player.house.engine.partitions.size > 1 && player.look.zoom.value.length === 0)
+      void player.look.zoomTo([month]);
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const bricks = stage.current?.scene.glasses.flatMap((glass) => glass.bricks) ?? [];
@@ -142,13 +142,13 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
       setTold(part ? `${CLASS_WORD[part.class]} ${part.id}, ${plural(part.rows, "row")}, ${bytes(part.bytes)}` : "");
     } else if (event.key === "Enter" && here >= 0) {
       event.preventDefault();
-      open(bricks[here] as { part: HousePart });
+      open(bricks[here] as { part: Part });
     }
   };
 
   player.beat.value;
   const parts = player.house.parts();
-  const spoken = `Picture of the engine: ${plural(player.house.months.size, "month")}, ${plural(parts.length, "part")}. Arrow keys choose a part, Enter looks into it.`;
+  const spoken = `Picture of the engine: ${plural(player.house.engine.partitions.size, "month")}, ${plural(parts.length, "part")}. Arrow keys choose a part, Enter looks into it.`;
   return (
     <div class="glass" ref={frame}>
       <canvas
@@ -187,8 +187,8 @@ function nextFlush(player: Player): { rawRows: number; disk: number } | undefine
 
 const NOTHING: ReadonlySet<number> = new Set();
 
-export function PartFacts({ part, now }: { part: HousePart; now: number }) {
-  const { month } = monthName(part.month);
+export function PartFacts({ part, now }: { part: Part; now: number }) {
+  const { month } = monthName(part.partition);
   return (
     <>
       <strong>

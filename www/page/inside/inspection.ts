@@ -2,7 +2,7 @@
 
 import type { BlockDetails, IndexBlockDetails, PartDetails } from "sandglass/inline";
 import type { Composition } from "../drawing/stage";
-import type { HousePart } from "../model/house";
+import type { Part } from "../model/parts";
 import type { Situation } from "../replay/situations";
 import { colourKey, seriesKeys, type World } from "../replay/world";
 import type { IndexPart } from "./index_view";
@@ -18,11 +18,11 @@ export class Inspection {
   #keys = new Map<string, number>();
   #looking = 0;
   readonly #world: () => World | undefined;
-  readonly #parts: () => readonly HousePart[];
+  readonly #parts: () => readonly Part[];
   readonly #changed: () => void;
 
   /** `changed` is called when more is known of the parts that are drawn. */
-  constructor(world: () => World | undefined, parts: () => readonly HousePart[], changed: () => void) {
+  constructor(world: () => World | undefined, parts: () => readonly Part[], changed: () => void) {
     this.#world = world;
     this.#parts = parts;
     this.#changed = changed;

@@ -73,7 +73,7 @@ function Tree({
           )}
           {parts.map(({ part, from: born, to, y: place, isAlive }) => (
             <line
-              key={`${part.month}.${part.id}`}
+              key={`${part.partition}.${part.id}`}
               class={isAlive ? `stage-${part.class} alive` : `stage-${part.class}`}
               x1={x(born)}
               x2={Math.max(x(born) + 2, isAlive ? x(to) : x(to) - 16)}

@@ -116,8 +116,8 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
       const merged =
         merge &&
         house.merges.some(({ reason, startedAt, finishedAt }) => reason === "forced" && startedAt >= merge.at && finishedAt !== undefined);
-      return merged && house.months.size > 1
-        ? `No: ${plural(house.months.size, "month")}, and each has ended with a part of its own. Partitions share nothing, which is why a month that is too old can go as a whole.`
+      return merged && house.engine.partitions.size > 1
+        ? `No: ${plural(house.engine.partitions.size, "month")}, and each has ended with a part of its own. Partitions share nothing, which is why a month that is too old can go as a whole.`
         : undefined;
     },
   },

@@ -1,7 +1,8 @@
 // What has happened up to the instant that is shown, folded into the house that is drawn; and the merge that is shown while time stands still.
 
 import { signal } from "@preact/signals";
-import { House, type HouseMerge } from "../model/house";
+import { House } from "../model/house";
+import type { Merge } from "../model/parts";
 import type { Happening } from "../replay/world";
 
 /** Time stands still for the engine while it merges; the page lets the eye follow. */
@@ -11,7 +12,7 @@ export class Reel {
   house = new House();
   /** Grows when the house has changed. */
   readonly version = signal(0);
-  readonly shown = signal<HouseMerge | undefined>(undefined);
+  readonly shown = signal<Merge | undefined>(undefined);
   readonly #onCrash: () => void;
   /** Happenings that the house has taken in. */
   #taken = 0;
@@ -76,7 +77,7 @@ export class Reel {
     this.shown.value = undefined;
   }
 
-  #show(merge: HouseMerge | undefined): void {
+  #show(merge: Merge | undefined): void {
     this.shown.value = merge;
     this.#shownFrom = performance.now();
   }

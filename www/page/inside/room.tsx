@@ -8,6 +8,7 @@ import { HOME, type Place } from "../model/history";
 import { SITUATIONS } from "../replay/situations";
 import { CHAPTERS, type Chapter, chapterOf } from "./chapters";
 import { Counters, MergePanel } from "./counters";
+import { Embed } from "./embed";
 import { GlassView } from "./glass_view";
 import { HeapWalk } from "./heap_walk";
 import { IndexView } from "./index_view";
@@ -211,6 +212,7 @@ export function Room({ player }: { player: Player }) {
           Keys: press ?
         </button>
         <span class="note">Seed {player.history.value.seed}. The address holds the whole history: whoever opens it sees the same.</span>
+        <Embed player={player} />
       </p>
       {keysShown && <Keys lines={keyLines()} onClose={() => setKeysShown(false)} />}
     </div>
@@ -313,7 +315,7 @@ function useChapterZoom(player: Player): void {
     lookedInto = id;
     const largest = player.house.parts().toSorted((a, b) => b.rows - a.rows)[0];
     if (!largest) return;
-    const path = [largest.month, String(largest.id)];
+    const path = [largest.partition, String(largest.id)];
     void player.look.zoomTo(path).then(() => {
       // Blocks lie in the order of their TSIDs, so that the metric has to be looked for. The visitor may have gone elsewhere meanwhile.
       if (zoom === "part" || player.look.zoom.peek() !== path) return;

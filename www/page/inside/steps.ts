@@ -1,7 +1,7 @@
 // The call path from a request down to a block's bytes: each step by the name that readers of VictoriaMetrics know, with the
 // file that holds it here.
 
-import type { StepName } from "../model/house";
+import type { StepName } from "../model/steps";
 
 export interface Step {
   name: StepName;

@@ -3,6 +3,7 @@
 import type { EngineState } from "sandglass/inline";
 import { plural } from "../model/format";
 import type { Crash } from "../model/house";
+import { rowsInParts } from "../model/rows";
 import { holderAfter } from "../replay/world";
 import type { Player } from "./player";
 
@@ -59,7 +60,4 @@ export function TakenOver({ crash, crashes }: { crash: Crash; crashes: number })
 }
 
 const inMemoryRows = (state: EngineState | undefined): number =>
-  (state?.partitions ?? []).reduce(
-    (sum, { parts }) => sum + parts.reduce((rows, part) => rows + (part.class === "inmemory" ? part.rows : 0), 0),
-    0,
-  );
+  rowsInParts((state?.partitions ?? []).flatMap(({ parts }) => parts.filter((part) => part.class === "inmemory")));

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import type { BlockDetails, BlockHeader } from "sandglass/inline";
 import { bytes, clock, grouped, plural } from "../model/format";
-import type { HousePart } from "../model/house";
+import type { Part } from "../model/parts";
 import { type Span, type Walked, walked, within } from "../model/walk";
 import { CLASS_WORD } from "../model/words";
 import type { Lesson } from "./lesson";
@@ -23,7 +23,7 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
   const [chosen, setChosen] = useState("");
   const [window, setWindow] = useState<Span | undefined>();
   const [decoded, setDecoded] = useState<{ key: string; blocks: BlockDetails[] } | undefined>();
-  const headersOf = (part: HousePart) => player.inspection.headersOf(part.id);
+  const headersOf = (part: Part) => player.inspection.headersOf(part.id);
   const series = seriesOf(parts, headersOf);
   const tsid = series.some(([id]) => id === chosen) ? chosen : (series.toSorted((a, b) => b[1].bytes - a[1].bytes)[0]?.[0] ?? "");
   const start = Math.min(...parts.map((part) => part.minTimestamp));
@@ -107,8 +107,8 @@ const at = (start: number, end: number, share: number): number => Math.round((st
 
 /** The series of these parts in the order of their TSIDs, with the bytes that their values take. */
 function seriesOf(
-  parts: readonly HousePart[],
-  headersOf: (part: HousePart) => readonly BlockHeader[],
+  parts: readonly Part[],
+  headersOf: (part: Part) => readonly BlockHeader[],
 ): [string, { labels: BlockHeader["labels"]; bytes: number }][] {
   const found = new Map<string, { labels: BlockHeader["labels"]; bytes: number }>();
   for (const part of parts) {
@@ -118,7 +118,7 @@ function seriesOf(
   return [...found].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function Funnel(props: { walk: Walked<HousePart>; series: number; tsid: string; read: number; samples: number | undefined }) {
+function Funnel(props: { walk: Walked<Part>; series: number; tsid: string; read: number; samples: number | undefined }) {
   const { walk, series, tsid, read, samples } = props;
   const meets = walk.parts.filter((part) => part.meets).length;
   const all = walk.parts.reduce((sum, { blocks }) => sum + blocks, 0);
@@ -147,7 +147,7 @@ function Funnel(props: { walk: Walked<HousePart>; series: number; tsid: string; 
   );
 }
 
-function Lines(props: { walk: Walked<HousePart>; span: Span; start: number; end: number; colour: number }) {
+function Lines(props: { walk: Walked<Part>; span: Span; start: number; end: number; colour: number }) {
   const { walk, span, start, end, colour } = props;
   const x = (time: number) => (WIDE * (time - start)) / Math.max(1, end - start);
   const height = walk.parts.length * LINE + 4;

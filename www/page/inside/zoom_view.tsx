@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { BlockDetails, BlockHeader, ColumnDetails, PartDetails } from "sandglass/inline";
 import { bytes, grouped, month as monthName, plural, significant } from "../model/format";
 import { CLASS_WORD } from "../model/words";
+import { Bits } from "./bits";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
 import type { PartZoom } from "./part_zoom";
 import type { Player } from "./player";
@@ -329,7 +330,9 @@ function Hex({ block, row }: { block: BlockDetails; row: number | undefined }) {
         </p>
       )}
       <Bytes column={block.timestamps} row={row} />
+      <Bits key={`times ${row}`} column={block.timestamps} row={row} />
       <Bytes column={block.mantissas} row={row} />
+      <Bits key={`values ${row}`} column={block.mantissas} row={row} />
     </section>
   );
 }

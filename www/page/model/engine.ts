@@ -1,69 +1,27 @@
-// What the page knows of the engine: partitions with their raw rows, parts and merges, kept by the engine's events and put
-// right by its inspections. Things that are over stay for a moment, so that the eye can follow where they went.
+// The one model of the engine: partitions with their raw rows, their parts and the merges that run, kept by the engine's events and
+// put right by what it says of itself. Knows no browser and no clock, so the same events make the same model. What comes and what
+// is over is handed out; a room that shows more than what is there keeps it by itself (`lingering.ts`, `house.ts`).
 
-import type { EngineEvent, EngineState } from "sandglass";
+import type { EngineEvent, EngineState, PartitionState, PartState } from "sandglass";
+import {
+  begin,
+  beginAll,
+  emptyPartition,
+  firstGeneration,
+  type Merge,
+  namesOf,
+  newPart,
+  type Part,
+  type Partition,
+  type Shard,
+} from "./parts";
+import { waitingRows } from "./rows";
 
-/** From which size on the result of a merge is a big part: a fifteenth of the memory that caches leave, 10 MB at least. */
-export const bigPartBytes = (memoryBytes: number): number => Math.max(1e7, Math.floor((Math.floor(memoryBytes / 100) * 40) / 15));
-
-export type PartClass = "inmemory" | "small" | "big";
-
-export interface Part {
-  id: number;
-  partition: string;
-  class: PartClass;
-  /** Its directory; empty for parts in memory. */
-  name: string;
-  rows: number;
-  blocks: number;
-  bytes: number;
-  minTimestamp: number;
-  maxTimestamp: number;
-  /** The merge that made it. */
-  madeBy?: number;
-  /** The merge that reads it now, or that it went into. */
-  mergedBy?: number;
-  retired: boolean;
-  /** Page time at which it came and went; 0 for parts that were there before the page looked. */
-  bornAt: number;
-  retiredAt: number;
-  /** Acceptance time of its first row, as far as the page saw it; parts in memory are lost by a crash. */
-  acceptedSince: number;
-}
-
-export interface Merge {
-  id: number;
-  partition: string;
-  reason: string;
-  sources: number[];
-  rows: number;
-  bytes: number;
-  outputClass: PartClass;
-  rowsDone: number;
-  rowsTotal: number;
-  output?: number;
-  /** Page time; 0 while it runs. */
-  finishedAt: number;
-}
-
-export interface Shard {
-  rows: number;
-  capacity: number;
-}
-
-export interface Partition {
-  name: string;
-  shards: Shard[];
-  parts: Map<number, Part>;
-  merges: Map<number, Merge>;
-  /** Rows that have left the shards and are not in parts yet. */
-  converting: number;
-  /** Engine time at which the first of the rows now waiting in the shards was accepted; 0 when none waits. */
-  waitingSince: number;
-}
-
-/** How long a retired part and a finished merge are still shown, in milliseconds of page time. */
-export const LINGER_MS = 1400;
+/** What an event or an inspection has done to a part or a merge. */
+export type Change =
+  | { type: "born"; part: Part; by: Merge | undefined }
+  | { type: "retired"; part: Part }
+  | { type: "started" | "finished" | "aborted"; merge: Merge };
 
 export class EngineModel {
   readonly partitions = new Map<string, Partition>();
@@ -71,247 +29,209 @@ export class EngineModel {
   version = 0;
   /** Engine time of the last inspection. Events may come after it that happened before. */
   #inspectedAt = Number.NEGATIVE_INFINITY;
+  /** Merges that the last inspection did not name, though no event has told of their end. */
+  #missed = new Set<Merge>();
+
+  parts(): Part[] {
+    return [...this.partitions.values()].flatMap(({ parts }) => [...parts.values()]);
+  }
 
   /** Nothing is known any more: another engine numbers its parts anew. */
   forget(): void {
     this.partitions.clear();
+    this.#missed.clear();
     this.#inspectedAt = Number.NEGATIVE_INFINITY;
     this.version++;
   }
 
-  /** Takes in one event; twice the same changes nothing. `at` is page time. */
-  apply(event: EngineEvent, at: number): void {
+  /** Takes in one event; twice the same changes nothing. `at` is an instant of whoever keeps the model. */
+  apply(event: EngineEvent, at: number): Change | undefined {
     this.version++;
     switch (event.type) {
       case "partitionCreated":
         this.#partition(event.partition);
-        break;
+        return undefined;
       case "partitionDropped":
         this.partitions.delete(event.partition);
-        break;
-      case "rowsAdded": {
-        if (event.time <= this.#inspectedAt) break;
-        const partition = this.#partition(event.partition);
-        const shard = (partition.shards[event.shard] ??= { rows: 0, capacity: 0 });
-        // A shard that holds less than it should was emptied in between.
-        partition.converting += Math.max(0, shard.rows + event.rows - event.pendingRows);
-        shard.rows = event.pendingRows;
-        if (partition.waitingSince === 0) partition.waitingSince = event.time;
-        break;
-      }
-      case "rawRowsFlushed": {
-        const partition = this.#partition(event.partition);
-        for (const id of event.parts) {
-          const part = partition.parts.get(id);
-          if (part) part.acceptedSince = partition.waitingSince || event.time;
-        }
-        if (event.time <= this.#inspectedAt) break;
-        let rows = event.rows - Math.min(partition.converting, event.rows);
-        partition.converting -= event.rows - rows;
-        for (const shard of partition.shards) {
-          const left = Math.min(shard?.rows ?? 0, rows);
-          if (shard) shard.rows -= left;
-          rows -= left;
-        }
-        partition.waitingSince = waiting(partition) === 0 ? 0 : event.time;
-        break;
-      }
-      case "partCreated": {
-        const partition = this.#partition(event.partition);
-        if (partition.parts.has(event.part)) break;
-        const merge = event.merge == null ? undefined : partition.merges.get(event.merge);
-        if (merge) merge.output = event.part;
-        partition.parts.set(event.part, {
-          id: event.part,
-          partition: event.partition,
-          class: event.class,
-          name: event.name,
-          rows: event.rows,
-          blocks: event.blocks,
-          bytes: event.bytes,
-          minTimestamp: event.minTimestamp,
-          maxTimestamp: event.maxTimestamp,
-          ...(event.merge == null ? {} : { madeBy: event.merge }),
-          retired: false,
-          bornAt: at,
-          retiredAt: 0,
-          acceptedSince: partition.waitingSince || event.time,
-        });
-        break;
+        return undefined;
+      case "rowsAdded":
+        this.#added(event);
+        return undefined;
+      case "rawRowsFlushed":
+        this.#flushed(event);
+        return undefined;
+      case "partCreated":
+        return this.#created(event, at);
+      case "partRetired": {
+        const part = this.partitions.get(event.partition)?.parts.get(event.part);
+        return part && this.#retire(part, at);
       }
       case "mergeStarted": {
         const partition = this.#partition(event.partition);
-        if (partition.merges.has(event.merge)) break;
-        partition.merges.set(event.merge, {
-          id: event.merge,
-          partition: event.partition,
-          reason: event.reason,
-          sources: [...event.sources],
-          rows: event.rows,
-          bytes: event.bytes,
-          outputClass: event.outputClass,
-          rowsDone: 0,
-          rowsTotal: event.rows,
-          finishedAt: 0,
-        });
-        for (const id of event.sources) {
-          const part = partition.parts.get(id);
-          if (part) part.mergedBy = event.merge;
-        }
-        break;
+        if (partition.merges.has(event.merge)) return undefined;
+        return { type: "started", merge: begin(partition, { ...event, id: event.merge, rowsDone: 0 }, at) };
       }
       case "mergeProgressed": {
-        const merge = this.partitions.get(event.partition)?.merges.get(event.merge);
-        if (merge) {
-          merge.rowsDone = event.rowsDone;
-          merge.rowsTotal = event.rowsTotal;
-        }
-        break;
+        const merge = this.#running(event);
+        if (merge) merge.rowsDone = event.rowsDone;
+        return undefined;
       }
       case "mergeFinished": {
-        const merge = this.partitions.get(event.partition)?.merges.get(event.merge);
-        if (merge) {
-          merge.rowsDone = merge.rowsTotal;
-          merge.finishedAt = at;
-          if (event.output != null) merge.output = event.output;
-        }
-        break;
+        const merge = this.#running(event);
+        if (!merge) return undefined;
+        merge.rowsDone = merge.rows;
+        if (event.output !== null) merge.output ??= this.#partition(event.partition).parts.get(event.output);
+        return this.#end(merge, "finished", at);
       }
       case "mergeAborted": {
-        const partition = this.partitions.get(event.partition);
-        const merge = partition?.merges.get(event.merge);
-        if (!partition || !merge) break;
-        partition.merges.delete(event.merge);
-        for (const id of merge.sources) delete partition.parts.get(id)?.mergedBy;
-        break;
-      }
-      case "partRetired": {
-        const part = this.partitions.get(event.partition)?.parts.get(event.part);
-        if (part && !part.retired) {
-          part.retired = true;
-          part.retiredAt = at;
-        }
-        break;
+        const merge = this.#running(event);
+        return merge && this.#end(merge, "aborted", at);
       }
       default:
-        break;
+        return undefined;
     }
   }
 
-  /** Puts the picture right by what the engine says of itself. */
-  reconcile(state: EngineState, at: number): void {
+  /**
+   * Puts the model right by what the engine says of itself. Parts on disk that another engine has numbered anew are known by their
+   * names.
+   */
+  reconcile(state: EngineState, at: number): Change[] {
     this.version++;
     this.#inspectedAt = state.now;
-    const seen = new Set<string>();
+    const changes: Change[] = [];
+    const missed = new Set<Merge>();
     for (const found of state.partitions) {
-      seen.add(found.name);
       const partition = this.#partition(found.name);
-      partition.shards = found.shards.map((shard) => ({ rows: shard.rows, capacity: shard.capacity }));
-      partition.converting = found.pendingConversionRows;
-      if (waiting(partition) === 0) partition.waitingSince = 0;
-      else if (partition.waitingSince === 0) partition.waitingSince = state.now;
-      const alive = new Set<number>();
-      for (const part of found.parts) {
-        alive.add(part.id);
-        const known = partition.parts.get(part.id);
-        // The engine of another tab that took over numbers them anew.
-        if (known !== undefined && !known.retired && known.name === part.name && known.rows === part.rows) continue;
-        partition.parts.set(part.id, {
-          id: part.id,
-          partition: found.name,
-          class: part.class,
-          name: part.name,
-          rows: part.rows,
-          blocks: part.blocks,
-          bytes: part.bytes,
-          minTimestamp: part.minTimestamp,
-          maxTimestamp: part.maxTimestamp,
-          retired: false,
-          bornAt: 0,
-          retiredAt: 0,
-          acceptedSince: state.now,
-        });
-      }
-      for (const part of partition.parts.values()) {
-        if (alive.has(part.id) || part.retired) continue;
-        part.retired = true;
-        part.retiredAt = at;
-      }
-    }
-    for (const name of this.partitions.keys()) if (!seen.has(name)) this.partitions.delete(name);
-  }
-
-  /** Forgets what has been over for long enough. True when something went. */
-  sweep(at: number): boolean {
-    let changed = false;
-    for (const partition of this.partitions.values()) {
-      for (const part of partition.parts.values()) {
-        if (part.retired && at - part.retiredAt > LINGER_MS) {
-          partition.parts.delete(part.id);
-          changed = true;
-        }
-      }
+      changes.push(...this.#take(found, namesOf(partition.parts.values()), state.now, at));
+      // The end of a merge that is not named may be told by an event that is still on its way; that of one whose engine is no more is
+      // never told.
+      const named = new Set(found.merges.map(({ id }) => id));
       for (const merge of partition.merges.values()) {
-        if (merge.finishedAt !== 0 && at - merge.finishedAt > LINGER_MS) {
-          partition.merges.delete(merge.id);
-          changed = true;
-        }
+        if (named.has(merge.id)) continue;
+        if (this.#missed.has(merge)) changes.push(this.#end(merge, "aborted", at));
+        else missed.add(merge);
       }
     }
-    if (changed) this.version++;
-    return changed;
+    this.#missed = missed;
+    const names = new Set(state.partitions.map(({ name }) => name));
+    for (const name of this.partitions.keys()) if (!names.has(name)) this.partitions.delete(name);
+    return changes;
   }
 
-  /** True while something that is over is still shown. */
-  lingers(): boolean {
-    for (const { parts, merges } of this.partitions.values()) {
-      for (const part of parts.values()) if (part.retired) return true;
-      for (const merge of merges.values()) if (merge.finishedAt !== 0) return true;
-    }
-    return false;
+  /** Another engine has opened the same files after a crash, and tells from here on: what was in memory is gone, parts have new numbers. */
+  reopened(state: EngineState, at: number): void {
+    const before = new Map([...this.partitions].map(([name, { parts }]) => [name, namesOf(parts.values())]));
+    this.forget();
+    for (const found of state.partitions) this.#take(found, before.get(found.name) ?? new Map(), state.now, at);
   }
 
-  /** Sums over all that is stored. `hasLog`: rows are durable when they have left the shards. */
-  totals(hasLog = false): Totals {
-    const totals: Totals = { rows: 0, waitingRows: 0, partRows: 0, partBytes: 0, parts: 0, unsafeSince: 0 };
-    const unsafe = (since: number) => {
-      if (totals.unsafeSince === 0 || since < totals.unsafeSince) totals.unsafeSince = since;
-    };
-    for (const partition of this.partitions.values()) {
-      totals.waitingRows += waiting(partition);
-      if (partition.waitingSince !== 0) unsafe(partition.waitingSince);
-      for (const part of partition.parts.values()) {
-        if (part.retired) continue;
-        totals.parts++;
-        totals.partRows += part.rows;
-        totals.partBytes += part.bytes;
-        if (part.class === "inmemory" && !hasLog) unsafe(part.acceptedSince);
-      }
+  #added(event: EngineEvent & { type: "rowsAdded" }): void {
+    if (event.time <= this.#inspectedAt) return;
+    const partition = this.#partition(event.partition);
+    while (partition.shards.length <= event.shard) partition.shards.push({ rows: 0, capacity: 0 });
+    const shard = partition.shards[event.shard] as Shard;
+    // A shard that holds less than it should was emptied in between.
+    partition.pendingConversionRows += Math.max(0, shard.rows + event.rows - event.pendingRows);
+    shard.rows = event.pendingRows;
+    if (partition.waitingSince === 0) partition.waitingSince = event.time;
+  }
+
+  #flushed(event: EngineEvent & { type: "rawRowsFlushed" }): void {
+    const partition = this.#partition(event.partition);
+    for (const id of event.parts) {
+      const part = partition.parts.get(id);
+      if (part) part.acceptedSince = partition.waitingSince || event.time;
     }
-    totals.rows = totals.partRows + totals.waitingRows;
-    return totals;
+    if (event.time <= this.#inspectedAt) return;
+    let rows = event.rows - Math.min(partition.pendingConversionRows, event.rows);
+    partition.pendingConversionRows -= event.rows - rows;
+    for (const shard of partition.shards) {
+      const left = Math.min(shard.rows, rows);
+      shard.rows -= left;
+      rows -= left;
+    }
+    partition.waitingSince = waitingRows(partition) === 0 ? 0 : event.time;
+  }
+
+  #created(event: EngineEvent & { type: "partCreated" }, at: number): Change | undefined {
+    const partition = this.#partition(event.partition);
+    const merge = event.merge === null ? undefined : partition.merges.get(event.merge);
+    const known = partition.parts.get(event.part);
+    if (known) {
+      // An inspection has found it before the event came that tells who made it.
+      known.madeBy ??= event.merge ?? undefined;
+      if (merge) merge.output ??= known;
+      return undefined;
+    }
+    const part = newPart(event.part, event.partition, event, {
+      generation: merge ? 1 + Math.max(0, ...merge.sources.map(({ generation }) => generation)) : firstGeneration(event.class),
+      madeBy: event.merge ?? undefined,
+      isFound: false,
+      bornAt: at,
+      acceptedSince: partition.waitingSince || event.time,
+    });
+    partition.parts.set(part.id, part);
+    if (merge) merge.output = part;
+    return { type: "born", part, by: merge };
+  }
+
+  #retire(part: Part, at: number): Change {
+    part.retiredAt = at;
+    this.partitions.get(part.partition)?.parts.delete(part.id);
+    return { type: "retired", part };
+  }
+
+  #running({ partition, merge }: { partition: string; merge: number }): Merge | undefined {
+    return this.partitions.get(partition)?.merges.get(merge);
+  }
+
+  #end(merge: Merge, type: "finished" | "aborted", at: number): Change {
+    merge.finishedAt = at;
+    this.partitions.get(merge.partition)?.merges.delete(merge.id);
+    if (type === "aborted") for (const part of merge.sources) part.readBy = undefined;
+    return { type, merge };
+  }
+
+  /** What an inspection says of a partition. `known` are its parts by their names. */
+  #take(found: PartitionState, known: ReadonlyMap<string, Part>, now: number, at: number): Change[] {
+    const partition = this.#partition(found.name);
+    partition.shards = found.shards.map(({ rows, capacity }) => ({ rows, capacity }));
+    partition.pendingConversionRows = found.pendingConversionRows;
+    if (waitingRows(partition) === 0) partition.waitingSince = 0;
+    else if (partition.waitingSince === 0) partition.waitingSince = now;
+    const changes = this.#dropMissing(partition, found.parts, at);
+    for (const part of found.parts) {
+      const same = partition.parts.get(part.id);
+      // Another tab's engine that took over numbers them anew.
+      if (same && same.name === part.name && same.rows === part.rows) continue;
+      const generation = known.get(part.name)?.generation ?? firstGeneration(part.class);
+      const origin = { generation, madeBy: undefined, isFound: true, bornAt: at, acceptedSince: now };
+      partition.parts.set(part.id, newPart(part.id, found.name, part, origin));
+    }
+    beginAll(partition, found.merges, at);
+    return changes;
+  }
+
+  #dropMissing({ parts }: Partition, found: readonly PartState[], at: number): Change[] {
+    const ids = new Set(found.map(({ id }) => id));
+    const names = new Set(found.map(({ name }) => name));
+    const changes: Change[] = [];
+    for (const part of [...parts.values()]) {
+      if (ids.has(part.id)) continue;
+      // What has another number now is still there.
+      if (part.name !== "" && names.has(part.name)) parts.delete(part.id);
+      else changes.push(this.#retire(part, at));
+    }
+    return changes;
   }
 
   #partition(name: string): Partition {
     let partition = this.partitions.get(name);
     if (!partition) {
-      partition = { name, shards: [], parts: new Map(), merges: new Map(), converting: 0, waitingSince: 0 };
+      partition = emptyPartition(name);
       this.partitions.set(name, partition);
     }
     return partition;
   }
-}
-
-/** Rows that are not in parts yet. */
-const waiting = (partition: Partition): number => partition.shards.reduce((sum, shard) => sum + (shard?.rows ?? 0), partition.converting);
-
-export interface Totals {
-  /** Samples stored, those that wait in the shards included. */
-  rows: number;
-  waitingRows: number;
-  partRows: number;
-  partBytes: number;
-  parts: number;
-  /** Engine time since which accepted rows are not yet durable; 0 when all are. */
-  unsafeSince: number;
 }

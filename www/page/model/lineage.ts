@@ -1,9 +1,10 @@
 // Which part came from which: the parts on disk with the merges that made them, as a tree that grows to the right with time.
 
-import type { House, HouseMerge, HousePart } from "./house";
+import type { House } from "./house";
+import type { Merge, Part } from "./parts";
 
 export interface LineagePart {
-  part: HousePart;
+  part: Part;
   /** Milliseconds since the history began: when it came, and when it was merged away or, while it is there, now. */
   from: number;
   to: number;
@@ -13,7 +14,7 @@ export interface LineagePart {
 }
 
 export interface LineageMerge {
-  merge: HouseMerge;
+  merge: Merge;
   at: number;
   y: number;
   /** Places of its sources. */
@@ -41,7 +42,7 @@ export function lineageOf(house: House, now: number): Lineage {
     .sort((a, b) => firstOf(a, makers) - firstOf(b, makers) || a.id - b.id);
   const found: Lineage = { parts: [], merges: [], from: now };
   let leaves = 0;
-  const place = (part: HousePart, to: number, isAlive: boolean): number => {
+  const place = (part: Part, to: number, isAlive: boolean): number => {
     const merge = makers.get(part);
     let y: number;
     if (merge === undefined) y = leaves++;
@@ -66,7 +67,7 @@ export function lineageOf(house: House, now: number): Lineage {
   return found;
 }
 
-function firstOf(part: HousePart, makers: ReadonlyMap<HousePart | undefined, HouseMerge>): number {
+function firstOf(part: Part, makers: ReadonlyMap<Part | undefined, Merge>): number {
   const merge = makers.get(part);
   return merge === undefined ? part.bornAt : Math.min(...merge.sources.map((source) => firstOf(source, makers)));
 }

@@ -1,7 +1,7 @@
 // The engine's events in words. One line for each step that a reader can follow; the rest stays in the drawing.
 
-import type { EngineEvent } from "sandglass";
-import type { EngineModel, PartClass } from "./engine";
+import type { EngineEvent, PartClass } from "sandglass";
+import type { Change } from "./engine";
 import { bytes, many, month, plural, significant } from "./format";
 
 /** What a line is about, for its colour. */
@@ -33,8 +33,8 @@ export type Keeper = "log" | "parts" | "nothing";
 
 const KEPT: Record<Keeper, string> = { log: "; the log need not keep these rows any more", parts: "; now durable", nothing: "" };
 
-/** Words for an event that the model has already taken in; nothing for those that only the drawing shows. */
-export function describe(event: EngineEvent, model: EngineModel, keeper: Keeper): Line | undefined {
+/** Words for an event and what it has done to the model; nothing for those that only the drawing shows. */
+export function describe(event: EngineEvent, change: Change | undefined, keeper: Keeper): Line | undefined {
   const line = (stage: Stage, text: string): Line => ({ sequence: event.sequence, time: event.time, stage, text });
   switch (event.type) {
     case "rawRowsFlushed": {
@@ -42,15 +42,14 @@ export function describe(event: EngineEvent, model: EngineModel, keeper: Keeper)
       return { ...line("inmemory", flushWords(flushed)), flushed };
     }
     case "mergeFinished": {
-      const partition = model.partitions.get(event.partition);
-      const merge = partition?.merges.get(event.merge);
-      if (!merge) return undefined;
-      const output = event.output == null ? undefined : partition?.parts.get(event.output);
+      if (change?.type !== "finished") return undefined;
+      const { merge } = change;
+      const { output } = merge;
       const lost = [
         event.rowsDeleted > 0 ? `${many(event.rowsDeleted, "row")} dropped` : "",
         event.rowsDeduplicated > 0 ? `${many(event.rowsDeduplicated, "duplicate")} dropped` : "",
       ].filter(Boolean);
-      const from = merge.reason === "flush" ? plural(merge.sources.length, "in-memory part") : plural(merge.sources.length, "part");
+      const from = plural(merge.sourceIds.length, merge.reason === "flush" ? "in-memory part" : "part");
       const verb = REASON[merge.reason] ?? "Merged";
       const into = output
         ? `into one ${CLASS_WORD[output.class]}: ${many(output.rows, "row")} in ${bytes(output.bytes)}, ${significant(output.bytes / Math.max(1, output.rows))} bytes a sample`

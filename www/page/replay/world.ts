@@ -3,6 +3,7 @@
 
 import { type Checkpoint, type Database, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass/inline";
 import type { Action, History } from "../model/history";
+import { rowsInParts, waitingRows } from "../model/rows";
 import { type Random, seeded } from "./random";
 import { type Situation, situationOf } from "./situations";
 
@@ -337,14 +338,7 @@ function script(situation: Situation, history: History): Action[] {
 }
 
 const rowsOf = (partitions: EngineState["partitions"]): number =>
-  partitions.reduce(
-    (sum, { shards, parts, pendingConversionRows }) =>
-      sum +
-      pendingConversionRows +
-      shards.reduce((rows, shard) => rows + shard.rows, 0) +
-      parts.reduce((rows, part) => rows + part.rows, 0),
-    0,
-  );
+  partitions.reduce((sum, partition) => sum + waitingRows(partition) + rowsInParts(partition.parts), 0);
 
 /** Two tabs take turns: the one that was killed is loaded again, and works through the other. Which of them, 0 or 1, holds the engine. */
 export const holderAfter = (crashes: number): number => crashes % 2;

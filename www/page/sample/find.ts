@@ -1,7 +1,8 @@
 // In which parts and blocks of a database a sample lies. Every part of its month that spans its time is looked through by the headers of its
 // blocks; those of its series that span its time are decoded.
 
-import type { BlockDetails, BlockHeader, Database, EngineState, PartitionState, PartState } from "sandglass";
+import type { BlockDetails, BlockHeader, Database, EngineState, PartState } from "sandglass";
+import { waitingRows } from "../model/rows";
 import type { SamplePlace } from "./address";
 
 /** A place that holds the sample. */
@@ -56,7 +57,7 @@ async function searchOnce(
       if (row >= 0) lying.push({ partition: month?.name ?? "", part, block, row });
     }
   }
-  return { lying, waiting: month ? waitingIn(month) : 0, state };
+  return { lying, waiting: month ? waitingRows(month) : 0, state };
 }
 
 /** The places of the blocks whose headers are wanted. */
@@ -79,9 +80,6 @@ function isOf({ labels: of }: BlockHeader, labels: SamplePlace["labels"]): boole
   const names = Object.keys(of);
   return names.length === Object.keys(labels).length && names.every((name) => of[name] === labels[name]);
 }
-
-const waitingIn = ({ shards, pendingConversionRows }: PartitionState): number =>
-  shards.reduce((sum, { rows }) => sum + rows, pendingConversionRows);
 
 /** How an address calls the part; one that is in memory alone has no name yet. */
 export const IN_MEMORY = "memory";

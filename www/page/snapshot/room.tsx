@@ -3,8 +3,9 @@
 import "../inside/style.css";
 import "./style.css";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Chart } from "../drawing/chart";
+import { Chart, type Chosen } from "../drawing/chart";
 import { EMPTY, hashOf } from "../explore/address";
+import { Picked, type PickedValue } from "../explore/picked";
 import { ZoomView } from "../inside/zoom_view";
 import { bytes, day, grouped, month as monthName, perSample, plural } from "../model/format";
 import { exactly } from "../model/selector";
@@ -183,6 +184,11 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
       here = false;
     };
   }, [selector, snapshot]);
+  const [picked, setPicked] = useState<PickedValue | undefined>();
+  // What is shown is something else by then.
+  useEffect(() => setPicked(undefined), [selector, feed.rate.value, feed.fixed.value, snapshot]);
+  const pick = ({ labels, time, value, drawn: { unit, rate } }: Chosen) =>
+    setPicked({ expression: rate ? `rate(${selector})` : selector, labels, time, value, unit, isSample: !rate });
   const exportLines = async () => {
     const database = snapshot.database.value;
     if (!database) return;
@@ -210,7 +216,10 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
       <div class="card-head">
         <div>
           <h2 id="look-title">What it says</h2>
-          <p class="hint">Write a selector: its own names and values are offered. Drag over the chart to zoom in.</p>
+          <p class="hint">
+            Write a selector: its own names and values are offered. Drag over the chart to zoom in, click a value for the part, the block
+            and the bytes that hold it.
+          </p>
         </div>
         <div class="controls">
           <button type="button" onClick={() => (feed.fixed.value = snapshot.whole())}>
@@ -230,7 +239,16 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
           onChoose={(mode) => (feed.rate.value = mode === "rate")}
         />
       </div>
-      <Chart feed={feed} />
+      <Chart feed={feed} onPick={pick} />
+      {picked && (
+        <Picked
+          key={JSON.stringify(picked)}
+          picked={picked}
+          source={snapshot.source}
+          database={snapshot.database.value}
+          onClose={() => setPicked(undefined)}
+        />
+      )}
       <div class="chart-foot">
         <ReadingLine feed={feed} />
         <div class="controls">

@@ -1,7 +1,7 @@
 import { useState } from "preact/hooks";
 import { Lanes } from "../drawing/lanes";
-import type { Part } from "../model/engine";
 import { bytes, clock, grouped, moment, plural, significant } from "../model/format";
+import type { Part } from "../model/parts";
 import { CLASS_WORD } from "../model/words";
 import { PACES } from "../replay/scraper";
 import type { Session } from "../session";
@@ -82,7 +82,7 @@ function Details({ session, part }: { session: Session; part: Part | undefined }
           </p>
           <code>
             {part.name || "in memory, so without a directory"}
-            {part.retired && " (merged into another part since)"}
+            {part.retiredAt !== undefined && " (merged into another part since)"}
           </code>
         </>
       ) : (

@@ -1,4 +1,5 @@
 import { bytes, clock, duration, grouped, perSample, plural } from "../model/format";
+import { totalsOf } from "../model/totals";
 import { hasLog, type Session } from "../session";
 
 /** Rows that were accepted less than this ago count as on their way; older ones are named. With a log, and without one. */
@@ -12,7 +13,7 @@ export function Figures({ session }: { session: Session }) {
   session.frame.value;
   const state = session.state.value;
   const isLogged = hasLog(state);
-  const totals = session.model.totals(isLogged);
+  const totals = totalsOf(session.model, isLogged);
   const filling = session.filling.value;
   const storage = session.storage.value;
   const inMemory = storage === "memory";

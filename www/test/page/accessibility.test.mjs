@@ -161,11 +161,19 @@ const VIEWS = {
     await inside.open("#inside?s=steady&at=47.3");
     await inside.rest();
   },
+  "inside, what embeds it": async () => {
+    await page.getByRole("button", { name: "Embed this" }).click();
+    await page.getByRole("textbox", { name: "To be put into a page" }).waitFor();
+  },
   "inside, the index": async () => {
     await page.locator(".index-card summary").click();
     await page.waitForSelector(".walk-steps .item");
   },
   "inside, its keys": async () => page.keyboard.press("?"),
+  "inside, embedded": async () => {
+    await inside.open("#inside?s=late&at=24&embed");
+    await inside.rest();
+  },
   "inside, a snapshot on its shelf": async () => {
     await inside.open("#inside?s=snapshot&at=40");
     await page.waitForSelector(".shelf button");

@@ -386,6 +386,40 @@ test("a table is sorted by any column, and saved with what a spreadsheet must no
   quiet();
 });
 
+test("a value of the table leads to the sample behind it, and what was computed lies nowhere", async () => {
+  const link = page.getByRole("link", { name: "Open in Inside" });
+  const value = (text) => page.locator("[data-shape=table] tbody tr").filter({ hasText: text }).getByRole("button");
+  // Between two samples: the value is that of the one before.
+  await goTo([
+    ["q", "requests_total"],
+    ["from", iso(end - 1_500_000)],
+    ["to", iso(end - 2000)],
+    ["as", "table"],
+  ]);
+  await value("404").focus(PATIENCE);
+  await page.keyboard.press("Enter");
+  await link.waitFor(PATIENCE);
+  assert.match(await page.locator("[data-shape=table] [role=status]").textContent(), /^1.79 k at .*Its sample is of /);
+  const to = new URLSearchParams((await link.getAttribute("href")).split("?")[1]);
+  assert.deepEqual(JSON.parse(to.get("series")), { __name__: "requests_total", code: "404", path: "/" });
+  assert.equal(Date.parse(to.get("at")), end - 5000);
+  // Another one takes its place, and it is let go of.
+  await value("500").click();
+  await page.waitForFunction(() => document.querySelector("a[href*=sample]")?.href.includes("500"), null, PATIENCE);
+  assert.equal(await link.count(), 1);
+  await page.getByRole("button", { name: "Let go of the value" }).click();
+  assert.equal(await link.count(), 0);
+  await value("404").click();
+  await link.click(PATIENCE);
+  await page.getByText(/^It is row [\d,]+ of /).waitFor(PATIENCE);
+  assert.match(await page.textContent("main"), /^Where a sample lies1790 /);
+  await goTo(fixed("sum(requests_total)", [["as", "table"]]));
+  await value("").click(PATIENCE);
+  await page.getByText(/The query computed this value/).waitFor(PATIENCE);
+  assert.equal(await link.count(), 0);
+  quiet();
+});
+
 test("a chart is saved as a table without its holes, and as a picture", async () => {
   await goTo(fixed("with_a_hole", [["step", "1m"]]));
   await shows(["with_a_hole"]);

@@ -220,6 +220,23 @@ test("from the picture down to the bytes, by keys", async () => {
   assert.deepEqual(complaints(), []);
 });
 
+test("a varint is shown down to its bits", async () => {
+  await open("#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5");
+  const own = page.getByRole("region", { name: "Numbers of your own" });
+  const bits = (file) => own.getByRole("group", { name: `A varint of ${file}, down to its bits` });
+  await own.getByRole("textbox").fill("100 150 151");
+  await bits("values.bin").getByText("varint 1 of 2:").waitFor();
+  assert.match(await bits("values.bin").textContent(), /: 01100100 the first bit says .* the rest is 100, even, so half of it: 50$/);
+  await bits("values.bin").getByRole("button", { name: "One varint on" }).click();
+  assert.match(await bits("values.bin").textContent(), /varint 2 of 2: 01100001 .* 97, odd, so below zero: -49$/);
+  // They are a second apart, which one varint of two bytes holds.
+  assert.match(
+    await bits("timestamps.bin").textContent(),
+    /1 of 1: 11010000 00001111 .* is 11111010000 = 2000, even, so half of it: 1000$/,
+  );
+  assert.deepEqual(complaints(), []);
+});
+
 test("the index is shown with its items, and how a selector finds a series in it", async () => {
   await open("#inside?s=steady&at=12");
   await atRest(12_000);
@@ -250,6 +267,29 @@ test("stands within another page, small and without the rooms' doors", async () 
   await frame.locator(".glass canvas").waitFor();
   assert.equal(await frame.locator(".top").count(), 0);
   assert.equal(await frame.locator("h1").textContent(), "Late samples");
+  // From there to the whole page, at the same instant.
+  await frame.getByRole("button", { name: "Pause" }).click();
+  const whole = frame.getByRole("link", { name: "Open all of it in Sandglass" });
+  const [opened] = await Promise.all([page.context().waitForEvent("page"), whole.click()]);
+  await opened.locator(".transport").waitFor();
+  const shown = new URL(opened.url());
+  assert.match(shown.hash, /^#inside\?s=late/);
+  assert.doesNotMatch(shown.hash, /embed/);
+  assert.equal(await opened.locator(".top").count(), 1);
+  await opened.close();
+  assert.deepEqual(complaints(), []);
+});
+
+test("tells what has to be written into another page for what it shows", async () => {
+  await open("#inside?s=late&at=24");
+  const { print } = await rest();
+  await page.getByRole("button", { name: "Embed this" }).click();
+  const code = await page.getByRole("textbox", { name: "To be put into a page" }).inputValue();
+  await page.goto(`${visit.url}/blank.html`);
+  await page.evaluate((code) => (document.body.innerHTML = code), code);
+  const frame = page.frameLocator("iframe");
+  await frame.locator(`.time[data-print="${print}"]`).waitFor();
+  assert.equal(await frame.locator(".top").count(), 0);
   assert.deepEqual(complaints(), []);
 });
 

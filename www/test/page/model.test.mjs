@@ -12,6 +12,10 @@ import { open } from "../../dist/inline.js";
 const PAGE = fileURLToPath(new URL("../../page/", import.meta.url));
 const MODULES = [
   "model/engine",
+  "model/house",
+  "model/lingering",
+  "model/parts",
+  "model/totals",
   "model/chart",
   "model/selector",
   "model/words",
@@ -25,6 +29,8 @@ const MODULES = [
   "model/estimate",
   "model/lineage",
   "inside/chapters",
+  "inside/embed",
+  "inside/explain",
   "inside/questions",
   "snapshot/cardinality",
   "snapshot/samples",
@@ -37,7 +43,7 @@ let page;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandglass-model-"));
   const entry = join(folder, "entry.ts");
-  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};export * as walk from ${JSON.stringify(join(PAGE, "model/walk"))};export * as houses from ${JSON.stringify(join(PAGE, "model/house"))};`;
+  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};export * as walk from ${JSON.stringify(join(PAGE, "model/walk"))};`;
   await writeFile(entry, [...MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`), named].join("\n"));
   await build({
     configFile: false,
@@ -74,125 +80,316 @@ const created = (part, more = {}) => ({
   ...more,
 });
 
-function mergedModel() {
-  const model = new page.EngineModel();
-  model.apply(created(1), 10);
-  model.apply(created(2), 20);
-  model.apply(
-    {
-      type: "mergeStarted",
-      sequence: 3,
-      time: 2000,
-      merge: 7,
-      partition: "2026_11",
-      reason: "flush",
-      sources: [1, 2],
-      rows: 200,
-      bytes: 180,
-      outputClass: "small",
-    },
-    30,
-  );
-  model.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 40);
-  model.apply(
-    {
-      type: "mergeFinished",
-      sequence: 5,
-      time: 2001,
-      merge: 7,
-      partition: "2026_11",
-      output: 3,
-      rowsMerged: 200,
-      rowsDeleted: 0,
-      rowsDeduplicated: 0,
-    },
-    41,
-  );
-  model.apply({ type: "partRetired", sequence: 6, time: 2001, part: 1, partition: "2026_11" }, 42);
-  model.apply({ type: "partRetired", sequence: 7, time: 2001, part: 2, partition: "2026_11" }, 42);
-  return model;
+const started = (merge, sources, more = {}) => ({
+  type: "mergeStarted",
+  sequence: 3,
+  time: 2000,
+  merge,
+  partition: "2026_11",
+  reason: "flush",
+  sources,
+  rows: 100 * sources.length,
+  bytes: 90 * sources.length,
+  outputClass: "small",
+  choice: null,
+  ...more,
+});
+
+const finished = (merge, output, more = {}) => ({
+  type: "mergeFinished",
+  sequence: 5,
+  time: 2001,
+  merge,
+  partition: "2026_11",
+  output,
+  rowsMerged: 200,
+  rowsDeleted: 0,
+  rowsDeduplicated: 0,
+  ...more,
+});
+
+const retired = (part, time = 2001) => ({ type: "partRetired", sequence: 6, time, part, partition: "2026_11" });
+
+const inspected = (now, partitions) => ({
+  now,
+  partitions: partitions.map((partition) => ({ shards: [], pendingConversionRows: 0, parts: [], merges: [], ...partition })),
+});
+
+/** A model, what of it lingers, and all that has changed. */
+function watched() {
+  const [model, lingering, changes] = [new page.EngineModel(), new page.Lingering(), []];
+  const take = (change) => {
+    lingering.take(change);
+    if (change) changes.push(change);
+  };
+  return {
+    model,
+    lingering,
+    changes,
+    apply: (event, at) => take(model.apply(event, at)),
+    reconcile: (state, at) => model.reconcile(state, at).forEach(take),
+    alive: () => model.parts().map(({ id }) => id),
+  };
+}
+
+function merged() {
+  const room = watched();
+  room.apply(created(1), 10);
+  room.apply(created(2), 20);
+  room.apply(started(7, [1, 2]), 30);
+  room.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 40);
+  room.apply(finished(7, 3), 41);
+  room.apply(retired(1), 42);
+  room.apply(retired(2), 42);
+  return room;
 }
 
 test("a merge replaces its sources, which linger and then go", () => {
-  const model = mergedModel();
-  assert.equal(model.totals().rows, 200);
-  assert.equal(model.totals().parts, 1);
-  assert.equal(model.partitions.get("2026_11").parts.size, 3);
-  assert.ok(model.lingers());
-  assert.ok(model.sweep(42 + page.LINGER_MS + 1));
-  assert.deepEqual([...model.partitions.get("2026_11").parts.keys()], [3]);
-  assert.ok(!model.lingers());
+  const { model, lingering } = merged();
+  assert.equal(page.totalsOf(model).rows, 200);
+  assert.equal(page.totalsOf(model).parts, 1);
+  const shown = () => [...model.parts(), ...lingering.of("2026_11").parts].map(({ id }) => id).sort();
+  assert.deepEqual(shown(), [1, 2, 3]);
+  assert.deepEqual(
+    lingering.of("2026_11").merges.map(({ id }) => id),
+    [7],
+  );
+  assert.deepEqual(lingering.of("2026_10"), { parts: [], merges: [] });
+  assert.ok(!lingering.isEmpty);
+  assert.ok(!lingering.sweep(41 + page.LINGER_MS));
+  assert.ok(lingering.sweep(42 + page.LINGER_MS + 1));
+  assert.deepEqual(shown(), [3]);
+  assert.ok(lingering.isEmpty);
 });
 
 test("events that come twice change nothing", () => {
-  const once = mergedModel();
-  const twice = mergedModel();
+  const once = merged();
+  const twice = merged();
   twice.apply(created(3, { class: "small", name: "d", rows: 200, bytes: 120, merge: 7 }), 50);
-  twice.apply({ type: "partRetired", sequence: 6, time: 2001, part: 1, partition: "2026_11" }, 99);
-  assert.deepEqual(twice.totals(), once.totals());
+  twice.apply(retired(1), 99);
+  twice.apply(finished(7, 3), 99);
+  assert.deepEqual(page.totalsOf(twice.model), page.totalsOf(once.model));
+  assert.equal(twice.changes.length, once.changes.length);
+});
+
+test("what an event has done to parts and merges is handed out", () => {
+  const { changes } = merged();
+  assert.deepEqual(
+    changes.map(({ type, part, merge, by }) => [type, (part ?? merge).id, by?.id].filter((of) => of !== undefined)),
+    [
+      ["born", 1],
+      ["born", 2],
+      ["started", 7],
+      ["born", 3, 7],
+      ["finished", 7],
+      ["retired", 1],
+      ["retired", 2],
+    ],
+  );
+  const [one, , { merge }, three] = changes;
+  assert.deepEqual([one.part.bornAt, one.part.retiredAt, one.part.readBy], [10, 42, merge]);
+  assert.deepEqual([merge.sources[0], merge.output, merge.startedAt, merge.finishedAt], [one.part, three.part, 30, 41]);
+  assert.deepEqual([three.part.madeBy, three.part.generation, three.part.retiredAt], [7, 1, undefined]);
+});
+
+test("a merge that is given up leaves its sources as they were", () => {
+  const { model, apply, lingering, alive, changes } = watched();
+  apply(created(1, { class: "small", name: "a" }), 1);
+  apply(created(2, { class: "small", name: "b" }), 1);
+  apply(started(7, [1, 2], { reason: "background" }), 2);
+  apply({ type: "mergeProgressed", sequence: 3, time: 2000, merge: 7, partition: "2026_11", rowsDone: 50, rowsTotal: 200 }, 3);
+  const { merge } = changes.at(-1);
+  assert.equal(merge.rowsDone, 50);
+  assert.ok(model.parts().every(({ readBy }) => readBy === merge));
+  apply({ type: "mergeAborted", sequence: 4, time: 2001, merge: 7, partition: "2026_11", message: "no room" }, 4);
+  assert.deepEqual(alive(), [1, 2]);
+  assert.ok(model.parts().every(({ readBy }) => readBy === undefined));
+  assert.deepEqual([merge.finishedAt, merge.output, model.partitions.get("2026_11").merges.size], [4, undefined, 0]);
+  // It has put nothing in anything's place, so there is nothing to follow.
+  assert.ok(lingering.isEmpty);
+});
+
+test("a month that is dropped goes as a whole, and what is told of it later does not bring it back", () => {
+  const { model, apply, alive } = watched();
+  apply(created(1, { partition: "2026_10" }), 1);
+  apply(created(2), 1);
+  apply(started(7, [1], { partition: "2026_10" }), 2);
+  apply({ type: "partitionDropped", sequence: 3, time: 3, partition: "2026_10" }, 3);
+  apply({ ...retired(1), partition: "2026_10" }, 3);
+  apply({ ...finished(7, null), partition: "2026_10" }, 3);
+  assert.deepEqual([...model.partitions.keys()], ["2026_11"]);
+  assert.deepEqual(alive(), [2]);
+});
+
+test("a part is a generation older than the oldest that it was merged of", () => {
+  const { model, apply } = watched();
+  const generations = () => Object.fromEntries(model.parts().map(({ id, generation }) => [id, generation]));
+  apply(created(1), 1);
+  apply(started(1, [1]), 2);
+  apply(created(2, { class: "small", name: "a", merge: 1 }), 2);
+  // It was there when the engine opened its files: it was written once at least.
+  apply(created(3, { class: "small", name: "b" }), 2);
+  assert.deepEqual(generations(), { 1: 0, 2: 1, 3: 1 });
+  apply(started(2, [2, 3], { reason: "background" }), 3);
+  apply(created(4, { class: "small", name: "c", merge: 2 }), 3);
+  apply(started(3, [3, 4], { reason: "forced" }), 4);
+  apply(created(5, { class: "big", name: "d", merge: 3 }), 4);
+  assert.deepEqual([generations()[4], generations()[5]], [2, 3]);
 });
 
 test("rows are counted from their shard until their part, and are safe from the disk on", () => {
   const model = new page.EngineModel();
+  const figures = () => [page.totalsOf(model).rows, page.totalsOf(model).unsafeSince];
   model.apply({ type: "rowsAdded", sequence: 0, time: 500, partition: "2026_11", shard: 0, rows: 60, pendingRows: 60 }, 1);
   model.apply({ type: "rowsAdded", sequence: 1, time: 900, partition: "2026_11", shard: 0, rows: 40, pendingRows: 100 }, 2);
-  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [100, 500]);
+  assert.deepEqual(figures(), [100, 500]);
   // The shard ran over and was emptied before these came.
   model.apply({ type: "rowsAdded", sequence: 2, time: 950, partition: "2026_11", shard: 0, rows: 5, pendingRows: 5 }, 3);
-  assert.equal(model.totals().rows, 105);
+  assert.equal(page.totalsOf(model).rows, 105);
   model.apply(created(1, { rows: 105 }), 4);
   model.apply({ type: "rawRowsFlushed", sequence: 4, time: 1000, partition: "2026_11", rows: 105, parts: [1] }, 4);
-  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 500]);
-  model.apply(
-    {
-      type: "mergeStarted",
-      sequence: 5,
-      time: 5000,
-      merge: 1,
-      partition: "2026_11",
-      reason: "flush",
-      sources: [1],
-      rows: 105,
-      bytes: 90,
-      outputClass: "small",
-    },
-    5,
-  );
+  assert.deepEqual(figures(), [105, 500]);
+  model.apply(started(1, [1], { sequence: 5, time: 5000, rows: 105, bytes: 90 }), 5);
   model.apply(created(2, { class: "small", rows: 105, merge: 1 }), 6);
-  model.apply({ type: "partRetired", sequence: 7, time: 5001, part: 1, partition: "2026_11" }, 6);
-  assert.deepEqual([model.totals().rows, model.totals().unsafeSince], [105, 0]);
+  model.apply(retired(1, 5001), 6);
+  assert.deepEqual(figures(), [105, 0]);
 });
 
 test("an inspection puts right what events did not tell", () => {
-  const model = mergedModel();
-  model.reconcile(
-    { now: 9, partitions: [{ name: "2026_12", shards: [{ rows: 3, capacity: 10 }], pendingConversionRows: 2, parts: [], merges: [] }] },
-    100,
-  );
+  const { model, reconcile, lingering } = merged();
+  reconcile(inspected(9, [{ name: "2026_12", shards: [{ rows: 3, capacity: 10 }], pendingConversionRows: 2 }]), 100);
   assert.deepEqual([...model.partitions.keys()], ["2026_12"]);
-  assert.equal(model.totals().rows, 5);
+  assert.equal(page.totalsOf(model).rows, 5);
+  assert.deepEqual(lingering.of("2026_12"), { parts: [], merges: [] });
+});
+
+test("an inspection that is ahead of the events is caught up with", () => {
+  const { model, apply, reconcile, lingering, alive } = watched();
+  apply(created(1), 10);
+  apply(created(2), 20);
+  reconcile(inspected(2500, [{ name: "2026_11", parts: [{ ...created(3, { class: "small", name: "d", rows: 200 }), id: 3 }] }]), 30);
+  assert.deepEqual(alive(), [3]);
+  assert.ok(model.parts()[0].isFound);
+  // Now the events come that tell how this came about.
+  apply(started(7, [1, 2]), 40);
+  apply(created(3, { class: "small", name: "d", rows: 200, merge: 7 }), 41);
+  apply(retired(1), 42);
+  apply(retired(2), 42);
+  apply(finished(7, 3), 43);
+  assert.deepEqual(alive(), [3]);
+  const [merge] = lingering.of("2026_11").merges;
+  assert.deepEqual(
+    merge.sources.map(({ id, readBy }) => [id, readBy === merge]),
+    [
+      [1, true],
+      [2, true],
+    ],
+  );
+  assert.deepEqual([merge.output, model.parts()[0].madeBy], [model.parts()[0], 7]);
+  // What is added is counted once: the inspection has counted it.
+  apply({ type: "rowsAdded", sequence: 9, time: 2400, partition: "2026_11", shard: 0, rows: 60, pendingRows: 60 }, 44);
+  assert.equal(page.totalsOf(model).rows, 200);
+});
+
+test("a merge that was under way before anybody looked is known by an inspection", () => {
+  const { model, apply, reconcile, changes } = watched();
+  const parts = [1, 2].map((id) => ({ ...created(id, { class: "small", name: `p${id}` }), id }));
+  const running = { id: 7, reason: "background", sources: [1, 2], outputClass: "small", rowsDone: 20, rowsTotal: 200, bytesTotal: 180 };
+  reconcile(inspected(9, [{ name: "2026_11", parts, merges: [running] }]), 1);
+  const merge = model.partitions.get("2026_11").merges.get(7);
+  assert.deepEqual([merge.rowsDone, merge.rows, merge.bytes, merge.sources.length], [20, 200, 180, 2]);
+  apply(created(3, { class: "small", name: "d", merge: 7 }), 2);
+  apply(finished(7, 3), 2);
+  assert.deepEqual([changes.at(-1).type, merge.output.id], ["finished", 3]);
+});
+
+test("parts that the engine of another tab has numbered anew are the same by their names, and its merges are over", () => {
+  const { model, apply, reconcile, lingering } = watched();
+  apply(created(1), 1);
+  apply(started(1, [1]), 1);
+  apply(created(4, { class: "small", name: "a", merge: 1 }), 1);
+  apply(started(2, [4], { reason: "background" }), 2);
+  apply(created(5, { class: "small", name: "b", merge: 2 }), 2);
+  apply(finished(2, 5), 2);
+  apply(retired(4), 2);
+  apply(created(6, { class: "small", name: "c" }), 2);
+  apply(finished(1, 4), 2);
+  apply(retired(1), 2);
+  // Under way when its tab was killed.
+  apply(started(9, [5, 6], { reason: "background" }), 3);
+  lingering.forget();
+  const state = inspected(99, [
+    {
+      name: "2026_11",
+      parts: [
+        { ...created(1, { class: "small", name: "b" }), id: 1 },
+        { ...created(5, { class: "small", name: "c" }), id: 5 },
+        { ...created(6, { rows: 7 }), id: 6 },
+      ],
+    },
+  ]);
+  reconcile(state, 4);
+  assert.deepEqual(
+    model.parts().map(({ id, name, rows, generation, readBy }) => [id, name, rows, generation, readBy]),
+    [
+      [5, "c", 100, 1, undefined],
+      [6, "", 7, 0, undefined],
+      [1, "b", 100, 2, undefined],
+    ],
+  );
+  assert.ok(lingering.isEmpty, "what has another number has gone nowhere");
+  // The end of the merge may still be told: it is waited for until the next look.
+  assert.equal(model.partitions.get("2026_11").merges.size, 1);
+  reconcile(state, 5);
+  assert.equal(model.partitions.get("2026_11").merges.size, 0);
+});
+
+test("after a crash parts have other numbers, those on disk are as old as they were, and the rest is gone", () => {
+  const { model, apply, alive } = watched();
+  apply(created(1), 1);
+  apply(started(1, [1]), 1);
+  apply(created(2, { class: "small", name: "a", merge: 1 }), 1);
+  apply(finished(1, 2), 1);
+  apply(retired(1), 1);
+  apply(started(2, [2], { reason: "forced" }), 2);
+  apply(created(3, { class: "small", name: "b", merge: 2 }), 2);
+  apply(finished(2, 3), 2);
+  apply(retired(2), 2);
+  apply(created(4), 3);
+  apply(created(5, { partition: "2026_12" }), 3);
+  apply({ type: "rowsAdded", sequence: 9, time: 2400, partition: "2026_11", shard: 0, rows: 60, pendingRows: 60 }, 3);
+  apply(started(3, [3], { reason: "forced" }), 4);
+  const before = model.partitions.get("2026_11").parts.get(3);
+  model.reopened(inspected(2500, [{ name: "2026_11", parts: [{ ...created(1, { class: "small", name: "b" }), id: 1 }] }]), 5);
+  assert.deepEqual([alive(), [...model.partitions.keys()]], [[1], ["2026_11"]]);
+  const [part] = model.parts();
+  assert.deepEqual([part.generation, part.bornAt, part.readBy], [2, 5, undefined]);
+  assert.notEqual(part, before, "a part with another number");
+  assert.deepEqual([page.totalsOf(model).waitingRows, model.partitions.get("2026_11").merges.size], [0, 0]);
+  // What is sent again at this very instant is heard of.
+  apply({ type: "rowsAdded", sequence: 0, time: 2500, partition: "2026_11", shard: 0, rows: 6, pendingRows: 6 }, 5);
+  assert.equal(page.totalsOf(model).waitingRows, 6);
+});
+
+test("the same events make the same model", () => {
+  const plain = ({ model }) =>
+    [...model.partitions.values()].map((partition) => ({
+      ...partition,
+      parts: [...partition.parts.values()].map((part) => ({ ...part, readBy: part.readBy?.id })),
+      merges: [...partition.merges.keys()],
+    }));
+  assert.deepEqual(plain(merged()), plain(merged()));
 });
 
 test("flushes of one second are told in one line, a merge in another", () => {
-  const model = mergedModel();
   const lines = [];
   const flushed = (sequence, time) => ({ type: "rawRowsFlushed", sequence, time, partition: "2026_11", rows: 1000, parts: [sequence] });
-  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, model, "log"));
+  for (const event of [flushed(1, 1000), flushed(2, 1400), flushed(3, 2100)]) page.append(lines, page.describe(event, undefined, "log"));
   assert.deepEqual(
     lines.map(({ text }) => text),
     ["Flushed 2,000 raw rows into 2 in-memory parts; now searchable", "Flushed 1,000 raw rows into 1 in-memory part; now searchable"],
   );
-  const finished = {
-    type: "mergeFinished",
-    sequence: 5,
-    time: 2001,
-    merge: 7,
-    partition: "2026_11",
-    output: 3,
-    rowsMerged: 200,
-    rowsDeleted: 0,
-    rowsDeduplicated: 0,
-  };
+  const change = merged().changes.find(({ type }) => type === "finished");
   const wrote = "Wrote 2 in-memory parts into one small part: 200 rows in 120 B, 0.6 bytes a sample";
   // What is in the log was durable before; what is in memory alone never is.
   for (const [keeper, words] of [
@@ -200,7 +397,8 @@ test("flushes of one second are told in one line, a merge in another", () => {
     ["parts", "; now durable"],
     ["nothing", ""],
   ])
-    assert.equal(page.describe(finished, model, keeper).text, wrote + words);
+    assert.equal(page.describe(finished(7, 3), change, keeper).text, wrote + words);
+  assert.equal(page.describe(finished(8, 4), undefined, "log"), undefined, "of a merge that nobody saw nothing is told");
 });
 
 // ---- the drawing ----
@@ -209,7 +407,7 @@ test("blocks stay inside of their zones, however many there are", () => {
   for (const stacked of [false, true]) {
     const model = new page.EngineModel();
     for (let id = 0; id < 300; id++) model.apply(created(id, { class: ["inmemory", "small", "big"][id % 3], bytes: 10 ** (id % 10) }), 1);
-    const lane = page.layOut(model.partitions.get("2026_11"), stacked ? 330 : 900, stacked, 5);
+    const lane = page.layOut(model.partitions.get("2026_11"), page.NOTHING, stacked ? 330 : 900, stacked, 5);
     assert.equal(lane.blocks.length, 300);
     for (const { part, x, y, width, height } of lane.blocks) {
       const zone = lane.zones.find(({ name }) => name === part.class);
@@ -223,11 +421,12 @@ test("blocks stay inside of their zones, however many there are", () => {
 });
 
 test("sources stand for a moment with curves to the output, then fly into it", () => {
-  const partition = mergedModel().partitions.get("2026_11");
-  const standing = page.layOut(partition, 900, false, 50);
+  const { model, lingering } = merged();
+  const [partition, over] = [model.partitions.get("2026_11"), lingering.of("2026_11")];
+  const standing = page.layOut(partition, over, 900, false, 50);
   assert.equal(standing.flows.length, 2);
   assert.equal(standing.blocks.filter(({ leaving }) => leaving).length, 0);
-  const flying = page.layOut(partition, 900, false, 42 + 700);
+  const flying = page.layOut(partition, over, 900, false, 42 + 700);
   const output = flying.blocks.find(({ part }) => part.id === 3);
   const sources = flying.blocks.filter(({ leaving }) => leaving);
   assert.equal(sources.length, 2);
@@ -524,8 +723,44 @@ test("what a browser estimates is believed only where it can be", () => {
   assert.ok(page.isPlausible(2 ** 32 - 5e6, quota, 4.2e9));
 });
 
+test("a house tells of what is over in its engine, too: merges, steps, and the rows that wait one by one", () => {
+  const house = new page.House();
+  const told = (at, what) => house.apply({ at, what });
+  const steps = () => Object.fromEntries([...house.steps].map(([step, { times }]) => [step, times]));
+  told(1, { type: "sent", partition: "2026_11", rows: 3, series: [4, 5, 6] });
+  told(1, { type: "rowsAdded", sequence: 0, time: 1, partition: "2026_11", shard: 0, rows: 3, pendingRows: 3 });
+  assert.deepEqual(house.grainsOf("2026_11"), [4, 5, 6]);
+  told(2, created(1, { rows: 3 }));
+  told(2, { type: "rawRowsFlushed", sequence: 2, time: 2, partition: "2026_11", rows: 3, parts: [1] });
+  assert.deepEqual(house.grainsOf("2026_11"), []);
+  told(3, started(1, [1]));
+  told(3, created(2, { class: "small", name: "a", merge: 1, blocks: 2 }));
+  told(3, retired(1));
+  told(3, finished(1, 2));
+  told(4, started(2, [2], { reason: "background" }));
+  assert.deepEqual([house.lastMerge.id, house.lastMerge.finishedAt], [2, undefined]);
+  told(5, { type: "mergeAborted", sequence: 9, time: 5, merge: 2, partition: "2026_11", message: "no room" });
+  assert.deepEqual(
+    house.merges.map(({ id, sources, output, startedAt, finishedAt }) => [
+      id,
+      sources.map((part) => part.id),
+      output?.id,
+      startedAt,
+      finishedAt,
+    ]),
+    [
+      [1, [1], 2, 3, 3],
+      [2, [2], undefined, 4, 5],
+    ],
+  );
+  assert.deepEqual(steps(), { call: 1, shard: 1, block: 3, inmemory: 1, flush: 1, disk: 1, swap: 1, streams: 1, choose: 1 });
+  told(6, { type: "refused", what: "merge", message: "no room" });
+  told(6, { type: "crashed", lostRows: 2, loggedRows: 0, sentAgain: 0, state: inspected(6, []) });
+  assert.deepEqual([house.parts(), house.crashes.length, house.troubles.length, house.merges.length], [[], 1, 1, 2]);
+});
+
 test("a snapshot links the same parts after a crash, though they have other numbers then", () => {
-  const house = new page.houses.House();
+  const house = new page.House();
   const month = "2024_03";
   const part = (id, name) => house.apply({ at: 1, what: created(id, { class: "small", partition: month, name }) });
   part(1, "stays");
@@ -540,7 +775,7 @@ test("a snapshot links the same parts after a crash, though they have other numb
   // Twice: what a crash has numbered anew is numbered anew by the next one.
   for (const id of [2, 7]) {
     const found = { ...created(id, { class: "small", partition: month, name: "stays" }), id };
-    house.apply({ at: 4, what: { type: "crashed", lostRows: 0, state: { partitions: [{ name: month, parts: [found] }] } } });
+    house.apply({ at: 4, what: { type: "crashed", lostRows: 0, state: inspected(4, [{ name: month, parts: [found] }]) } });
     assert.deepEqual(alone(), ["goes"]);
     assert.deepEqual(
       house.snapshots[0].linked.map(({ id }) => id),
@@ -550,7 +785,7 @@ test("a snapshot links the same parts after a crash, though they have other numb
 });
 
 test("the lineage of parts leads from each one on disk to those that it was merged of", () => {
-  const house = new page.houses.House();
+  const house = new page.House();
   const part = (id, at, merge = null, partClass = "small") =>
     house.apply({ at, what: created(id, { class: partClass, merge, partition: "2024_03", name: `p${id}` }) });
   const merge = (id, sources, output, at) => {
@@ -595,8 +830,35 @@ test("the lineage of parts leads from each one on disk to those that it was merg
   ]);
   // Leaves stand apart, and a merge stands amid its sources.
   assert.equal(new Set(parts.filter(({ part: { id } }) => [1, 2, 3, 6].includes(id)).map(({ y }) => y)).size, 4);
-  house.apply({ at: 80, what: { type: "crashed", lostRows: 0, state: { partitions: [] } } });
+  house.apply({ at: 80, what: { type: "crashed", lostRows: 0, state: inspected(80, []) } });
   assert.deepEqual(page.lineageOf(house, 90).merges, []);
+});
+
+test("the bits of a varint make the difference that was stored", () => {
+  const read = (...bytes) => {
+    const { bytes: parts, joined, unsigned, value } = page.varintBits(Uint8Array.from(bytes));
+    return [parts.map(({ more, bits }) => `${more ? 1 : 0} ${bits}`).join(", "), joined, unsigned, value];
+  };
+  assert.deepEqual(read(0x00), ["0 0000000", "0000000", 0n, 0n]);
+  assert.deepEqual(read(0x05), ["0 0000101", "0000101", 5n, -3n]);
+  assert.deepEqual(read(0x8a, 0x01), ["1 0001010, 0 0000001", "00000010001010", 138n, 69n]);
+  const longest = page.varintBits(Uint8Array.from([...new Array(9).fill(0xff), 0x01]));
+  assert.deepEqual([longest.unsigned, longest.value], [2n ** 64n - 1n, -(2n ** 63n)]);
+});
+
+test("an address is embedded, and the embedded one leads to the whole", () => {
+  assert.match(
+    page.frameOf('https://a.example/x"y/#inside?s=late&at=24'),
+    /^<iframe src="https:\/\/a.example\/x&quot;y\/#inside\?s=late&amp;at=24&amp;embed" /,
+  );
+  assert.match(page.frameOf("https://a.example/#inside"), /#inside\?embed"/);
+  for (const [hash, whole] of [
+    ["#inside?s=late&embed", "#inside?s=late"],
+    ["#inside?embed&s=late", "#inside?s=late"],
+    ["#chapters/why-merge?embed", "#chapters/why-merge"],
+    ["#inside?s=embed", "#inside?s=embed"],
+  ])
+    assert.equal(page.wholeOf(hash), whole);
 });
 
 test("numbers are found in whatever was pasted", () => {

@@ -83,6 +83,39 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
   assert.deepEqual(visit.errors, []);
 });
 
+test("a value of the chart leads to the part, the block and the row that hold it, and a rate lies nowhere", async () => {
+  await open("tiny.tar.gz", await readFile(`${GOLDEN}tiny.tar.gz`));
+  await page.waitForFunction(() => /samples? read/.test(document.querySelector(".reading").textContent));
+  const chart = page.getByRole("application", { name: /Enter chooses a value/ });
+  const link = page.getByRole("link", { name: "Open in Inside" });
+  const look = async (shown) => {
+    await link.waitFor({ timeout: 20_000 });
+    const to = new URLSearchParams((await link.getAttribute("href")).split("?")[1]);
+    assert.deepEqual([to.get("of"), Date.parse(to.get("at"))], ["snapshot", 1_710_000_090_000]);
+    await link.click();
+    await page.getByText(/^It is row 4 of 4 of /).waitFor({ timeout: 20_000 });
+    assert.match(await page.textContent("main"), shown);
+    await page.getByRole("link", { name: "All its months and parts" }).click();
+    await page.waitForFunction(() => /samples? read/.test(document.querySelector(".reading")?.textContent));
+  };
+  // The pointer, and the keys from the newest sample on.
+  await chart.scrollIntoViewIfNeeded();
+  const box = await chart.locator(".u-over").boundingBox();
+  await page.mouse.move(box.x + box.width - 4, box.y + box.height / 2);
+  await page.mouse.click(box.x + box.width - 4, box.y + box.height / 2);
+  await look(/^Where a sample lies9007199254740991 requests_total\{code="200"/);
+  await chart.focus();
+  for (const key of ["ArrowLeft", "ArrowUp", "ArrowDown", "Enter"]) await page.keyboard.press(key);
+  await look(/^Where a sample lies\d+ requests_total\{/);
+  await page.getByRole("button", { name: "Per second" }).click();
+  await page.waitForFunction(() => /increase per second/.test(document.querySelector(".reading").textContent));
+  await chart.focus();
+  for (const key of ["ArrowLeft", "Enter"]) await page.keyboard.press(key);
+  await page.getByText(/The query computed this value/).waitFor({ timeout: 20_000 });
+  assert.equal(await link.count(), 0);
+  assert.deepEqual(visit.errors, []);
+});
+
 test("tells what is heavy, and leads to series by their labels", async () => {
   const close = page.getByRole("button", { name: "Close it" });
   if (await close.count()) await close.click();
