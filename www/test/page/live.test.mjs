@@ -29,7 +29,7 @@ test("never says of samples that they are of no series, nor counts one as many",
   await page.addInitScript(() => {
     globalThis.seen = new Set();
     setInterval(() => {
-      const figure = (i) => document.querySelectorAll('[aria-label="State of the database"] dd')[i]?.textContent;
+      const figure = (i) => document.querySelectorAll('[aria-label="State of the database"] dt + dd')[i]?.textContent;
       globalThis.seen.add(`${figure(0) === "0" ? "no samples" : "samples"} of ${figure(1)} series`);
       globalThis.seen.add(document.querySelector(".reading")?.textContent ?? "");
       globalThis.seen.add(document.querySelector('[aria-label="State of the database"]')?.textContent ?? "");
