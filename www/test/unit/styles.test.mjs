@@ -139,7 +139,11 @@ test("sizes of text, radii and colours are the one sheet's, by their names", () 
       literal.push(`${name}: ${found}`);
   assert.deepEqual(literal, []);
   // Some are set where they are known: the place that is zoomed into, how much is done.
-  const inline = new Set(names.filter((name) => name.endsWith(".tsx")).flatMap((name) => read(name).match(/(?<=")--[\w-]+(?=")/g) ?? []));
+  const inline = new Set(
+    names
+      .filter((name) => name.endsWith(".tsx"))
+      .flatMap((name) => read(name).match(/(?<=setProperty\(")--[\w-]+|(?<=")--[\w-]+(?=":)/g) ?? []),
+  );
   assert.deepEqual(
     [...used].filter(([name]) => !tokens.has(name) && !inline.has(name)),
     [],
