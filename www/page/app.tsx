@@ -13,6 +13,8 @@ import type { Session } from "./session";
 import { Header, titleOf } from "./views/header";
 import { LiveRoom } from "./views/live_room";
 import { OpenRoom } from "./views/open_room";
+import style from "./app.module.css";
+import trouble from "./views/trouble_card.module.css";
 
 /** The rooms with the picture are fetched when somebody wants to go there. */
 const inside = signal<{ Room: ComponentType<{ player: Player }>; enter: (place: Place) => Player; leave: () => void } | undefined>(
@@ -73,7 +75,7 @@ export function App({ session, charts }: { session: Session; charts: Charts }) {
   return (
     <>
       {!embedded && <Header room={room} onLeave={closeOpened} />}
-      {hovering.value && <div class="drop-hint">Drop a snapshot, as a tar or its folder, or samples as text</div>}
+      {hovering.value && <div class={style.dropHint}>Drop a snapshot, as a tar or its folder, or samples as text</div>}
       <main id="content">
         <Opening />
         {missing.value ? (
@@ -123,10 +125,10 @@ function showsEngine(): boolean {
 /** The network went, or another version of the page was put in the place of this one. */
 function Missing({ detail }: { detail: string }) {
   return (
-    <section class="card trouble" role="alert">
+    <section class={`card ${trouble.trouble}`} role="alert">
       <h1>This room could not be loaded</h1>
       <p>Its code is fetched when somebody wants to go there, and it did not come. The other rooms that were open go on working.</p>
-      <p class="detail">{detail}</p>
+      <p class={trouble.detail}>{detail}</p>
       <div class="actions">
         <button type="button" class="primary" onClick={() => location.reload()}>
           Try again
@@ -141,11 +143,14 @@ function Opening() {
   const state = opening.value;
   if (!state) return null;
   return (
-    <section class={state.problem ? "card opening trouble" : "card opening"} role={state.problem ? "alert" : "status"}>
+    <section
+      class={state.problem ? `card ${style.opening} ${trouble.trouble}` : `card ${style.opening}`}
+      role={state.problem ? "alert" : "status"}
+    >
       <h2>{state.problem ? `“${state.name}” cannot be opened` : `Opening “${state.name}”…`}</h2>
       {state.problem && (
         <>
-          <p class="detail">{state.problem}</p>
+          <p class={trouble.detail}>{state.problem}</p>
           <div class="actions">
             <button type="button" onClick={() => (opening.value = undefined)}>
               All right

@@ -1,9 +1,9 @@
+import "./style.css";
 import { render } from "preact";
 import { App } from "./app";
 import { Charts } from "./charts";
 import { listen } from "./opening";
 import { Session } from "./session";
-import "./style.css";
 
 const session = new Session();
 const charts = new Charts();

@@ -37,10 +37,10 @@ export interface Named {
 
 /** The chart's canvas with its legend below, as the page shows it. */
 export function pngOf(figure: HTMLElement, title: string): Promise<Blob | null> {
-  const plot = figure.querySelector<HTMLCanvasElement>(".plot canvas");
+  const plot = figure.querySelector<HTMLCanvasElement>("canvas");
   if (!plot) return Promise.resolve(null);
-  const names = [...figure.querySelectorAll(".legend li")].map((item, i) => ({
-    name: item.querySelector(".name")?.textContent ?? "",
+  const names = [...figure.querySelectorAll("figcaption li")].map((item, i) => ({
+    name: item.querySelector("[data-name]")?.textContent ?? "",
     colour: `--line-${i + 1}`,
   }));
   return pictureOf(plot, title, names);

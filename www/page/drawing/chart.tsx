@@ -9,6 +9,7 @@ import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
 import { bytes, compact, day, moment, significant, TIME_STEPS, timeScale } from "../model/format";
 import { filled } from "./palette";
+import style from "./chart.module.css";
 
 /** Room for the labels of the values: the longest of each unit. */
 const AXIS_WIDTH: Record<Unit, number> = { plain: 52, seconds: 60, share: 56, bytes: 78 };
@@ -142,9 +143,9 @@ export function Chart({ feed, nothing = "Nothing to draw in this time", onPick }
 
   const shownReading = drawn && reading && reading.values.length === drawn.names.length ? reading : undefined;
   return (
-    <figure class="chart">
+    <figure>
       <div
-        class="plot"
+        class={style.plot}
         ref={host}
         tabIndex={0}
         role="application"
@@ -166,14 +167,16 @@ export function Chart({ feed, nothing = "Nothing to draw in this time", onPick }
         {told}
       </p>
       <figcaption>
-        <ul class="legend">
+        <ul class={style.legend}>
           {drawn?.names.map((name, index) => {
             const value = shownReading ? shownReading.values[index] : lastOf(drawn.table.columns[index]);
             return (
               <li key={name + index}>
-                <span class="swatch" style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
-                <span class="name">{name}</span>
-                <span class="value">{value == null ? "–" : withUnit(value, drawn.unit, drawn.rate)}</span>
+                <span class={style.swatch} style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
+                <span class={style.name} data-name="">
+                  {name}
+                </span>
+                <span class={style.value}>{value == null ? "–" : withUnit(value, drawn.unit, drawn.rate)}</span>
               </li>
             );
           })}
@@ -203,7 +206,8 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
   const rightHalf = reading.left > reading.width / 2;
   return (
     <div
-      class="tooltip"
+      class={style.tooltip}
+      data-tooltip=""
       style={
         rightHalf
           ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` }
@@ -215,9 +219,9 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
       <ul>
         {drawn.names.map((name, index) => (
           <li key={name + index}>
-            <span class="swatch" style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
-            <span class="name">{name}</span>
-            <span class="value">
+            <span class={style.swatch} style={{ background: `var(--line-${index + 1})` }} aria-hidden="true" />
+            <span class={style.name}>{name}</span>
+            <span class={style.value}>
               {reading.values[index] == null ? "–" : withUnit(reading.values[index] as number, drawn.unit, drawn.rate)}
             </span>
           </li>
@@ -288,9 +292,9 @@ function withUnit(value: number, unit: Unit, rate: boolean): string {
 }
 
 function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, end: number) => void): uPlot.Options {
-  const style = getComputedStyle(element);
-  const colour = (name: string) => style.getPropertyValue(name).trim();
-  const font = `12px ${style.fontFamily}`;
+  const computed = getComputedStyle(element);
+  const colour = (name: string) => computed.getPropertyValue(name).trim();
+  const font = `12px ${computed.fontFamily}`;
   const axis = { stroke: colour("--muted"), font, grid: { stroke: colour("--grid"), width: 1 }, ticks: { show: false } };
   const single = drawn.names.length === 1;
   return {

@@ -6,6 +6,7 @@ import { bigPartBytes, emptyPartition, type Part, type Partition } from "../mode
 import { rowsInParts } from "../model/rows";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
+import style from "./lanes.module.css";
 import { type Block, type Box, type Lane, layOut, NOTHING, ZONES, type ZoneName } from "./layout";
 
 /** Below this width the zones stand one above the other. */
@@ -41,7 +42,7 @@ export function Lanes(props: { session: Session; pointed: Part | undefined; onPo
   const shown = partitions.slice(0, MOST_LANES);
   const older = partitions.slice(MOST_LANES);
   return (
-    <div class={stacked ? "lanes stacked" : "lanes"} ref={frame}>
+    <div class={style.lanes} ref={frame}>
       {!stacked && width > 0 && <Captions width={width} bigFrom={bigPartBytes(session.state.value?.config.memoryBytes ?? 0)} />}
       {width > 0 &&
         shown.map((partition) => (
@@ -52,9 +53,9 @@ export function Lanes(props: { session: Session; pointed: Part | undefined; onPo
             {...props}
           />
         ))}
-      {width > 0 && shown.length === 0 && <div class="lane-empty" />}
+      {width > 0 && shown.length === 0 && <div class={style.laneEmpty} />}
       {older.length > 0 && (
-        <p class="older">
+        <p class="hint">
           and {plural(older.length, "older month")} with{" "}
           {plural(
             older.reduce((sum, { parts }) => sum + parts.size, 0),
@@ -73,9 +74,15 @@ const placed = (box: Box) => ({ left: px(box.x), top: px(box.y), width: px(box.w
 function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
   const { zones } = layOut(emptyPartition(""), NOTHING, width, false, 0);
   return (
-    <div class="captions" aria-hidden="true">
+    <div class={style.captions} aria-hidden="true">
       {zones.map((zone) => (
-        <div key={zone.name} class={`caption stage-${zone.name}`} style={{ left: px(zone.x), width: px(zone.width) }}>
+        <div
+          key={zone.name}
+          class={style.caption}
+          data-stage={zone.name}
+          data-caption=""
+          style={{ left: px(zone.x), width: px(zone.width) }}
+        >
           <strong>{CAPTION[zone.name].title}</strong>
           {width >= CAPTION_TEXTS_FROM && <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>}
         </div>
@@ -94,7 +101,7 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
     const step = event.key === "ArrowRight" ? 1 : event.key === "ArrowLeft" ? -1 : 0;
     if (step === 0) return;
     event.preventDefault();
-    const blocks = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>(".block:not(.retired)")];
+    const blocks = [...(event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("button:not([aria-hidden=true])")];
     const here = blocks.indexOf(document.activeElement as HTMLElement);
     blocks[(here + step + blocks.length) % blocks.length]?.focus();
   };
@@ -102,25 +109,25 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
   const first = lane.blocks.find((block) => block.part.retiredAt === undefined)?.part.id;
   const stops = lane.blocks.some((block) => block.part === pointed) ? pointed?.id : first;
   return (
-    <section class="lane" aria-label={`Partition ${name.month} ${name.year}`}>
+    <section class={style.lane} aria-label={`Partition ${name.month} ${name.year}`}>
       <header>
         <h3>
           {name.month} <span>{name.year}</span>
         </h3>
         <p>
           {plural(rows, "row")} in {plural(partition.parts.size, "part")}, {bytes(size)}
-          {partition.merges.size > 0 && <span class="merging-word"> · merging</span>}
+          {partition.merges.size > 0 && <span class={style.mergingWord}> · merging</span>}
         </p>
       </header>
-      <div class="stage" style={{ height: px(lane.height) }} onKeyDown={onKeyDown}>
+      <div class={style.stage} style={{ height: px(lane.height) }} onKeyDown={onKeyDown}>
         {lane.zones.map((zone) => (
-          <div key={zone.name} class={`zone stage-${zone.name}`} style={placed(zone)}>
+          <div key={zone.name} class={style.zone} data-stage={zone.name} style={placed(zone)}>
             {lane.stacked && (
-              <p class="zone-caption">
+              <p class={style.zoneCaption}>
                 <strong>{CAPTION[zone.name].title}</strong>
               </p>
             )}
-            {zone.name === "big" && zone.empty && <p class="zone-empty">none yet</p>}
+            {zone.name === "big" && zone.empty && <p class={style.zoneEmpty}>none yet</p>}
           </div>
         ))}
         {!lane.stacked && <Arrows lane={lane} />}
@@ -130,26 +137,27 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
             <div
               // A shard is its place.
               key={index}
-              class="shard"
+              class={style.shard}
               role="img"
               aria-label={`Raw rows, shard ${index + 1}: ${grouped(shard.rows)} of ${grouped(shard.capacity)}`}
               style={placed(shard)}
             >
-              <div class="sand" style={{ transform: `scaleY(${shard.rows > 0 ? Math.max(0.03, share) : 0})` }} />
-              <span class="count">{shard.rows > 0 ? compact(shard.rows) : ""}</span>
-              <span class="capacity">of {compact(shard.capacity)}</span>
+              <div class={style.sand} style={{ transform: `scaleY(${shard.rows > 0 ? Math.max(0.03, share) : 0})` }} />
+              <span class={style.count}>{shard.rows > 0 ? compact(shard.rows) : ""}</span>
+              <span class={style.capacity}>of {compact(shard.capacity)}</span>
             </div>
           );
         })}
-        <svg class="flows" width={lane.width} height={lane.height} aria-hidden="true">
+        <svg class={style.flows} width={lane.width} height={lane.height} aria-hidden="true">
           {lane.flows.map((flow) => (
-            <path key={flow.key} d={flow.path} class={flow.running ? `running stage-${flow.into}` : `stage-${flow.into}`} />
+            <path key={flow.key} d={flow.path} data-stage={flow.into} />
           ))}
         </svg>
         {lane.forming.map(({ merge, x, y, width, height }) => (
           <div
             key={`merge-${merge.id}`}
-            class={`forming stage-${merge.outputClass}`}
+            class={style.forming}
+            data-stage={merge.outputClass}
             role="img"
             aria-label={`Merging ${plural(merge.sources.length, "part")}, ${Math.round((100 * merge.rowsDone) / Math.max(1, merge.rows))} % done`}
             style={{ translate: `${x}px ${y}px`, width: px(width), height: px(height) }}
@@ -167,15 +175,16 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
 
 function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoint: (part: Part | undefined) => void }) {
   const { part, x, y, width, height, labelled, fromX, fromY, leaving } = props.block;
-  const classes = ["block", `stage-${part.class}`];
-  if (!part.isFound) classes.push("born");
-  if (part.readBy !== undefined) classes.push("merging");
-  if (leaving) classes.push("retired");
-  if (props.pointed) classes.push("pointed");
+  const classes = [style.block];
+  if (!part.isFound) classes.push(style.born);
+  if (part.readBy !== undefined) classes.push(style.merging);
+  if (leaving) classes.push(style.retired);
+  if (props.pointed) classes.push(style.pointed);
   return (
     <button
       type="button"
       class={classes.join(" ")}
+      data-stage={part.class}
       tabIndex={props.stop && !leaving ? 0 : -1}
       aria-label={`${many(part.rows, "row")}: ${CLASS_WORD[part.class]}, ${bytes(part.bytes)}`}
       aria-hidden={leaving}
@@ -184,7 +193,7 @@ function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoi
       onFocus={() => props.onPoint(part)}
       onClick={() => props.onPoint(part)}
     >
-      {labelled && <span class="rows">{compact(part.rows)}</span>}
+      {labelled && <span class={style.rows}>{compact(part.rows)}</span>}
     </button>
   );
 }
@@ -192,7 +201,7 @@ function BlockView(props: { block: Block; pointed: boolean; stop: boolean; onPoi
 /** The way rows take, in the gaps between the zones. */
 function Arrows({ lane }: { lane: Lane }) {
   return (
-    <svg class="arrows" width={lane.width} height={lane.height} aria-hidden="true">
+    <svg class={style.arrows} width={lane.width} height={lane.height} aria-hidden="true">
       {ZONES.slice(1).map((name, index) => {
         const before = lane.zones[index];
         const after = lane.zones[index + 1];

@@ -9,6 +9,7 @@ import { TIME_STEPS } from "../model/format";
 import { axisTime, axisValues, colourOf, dashOf, instantText, valueText } from "./figures";
 import type { Line, Lines } from "./lines";
 import style from "./explore.module.css";
+import tooltip from "../drawing/chart.module.css";
 
 export interface Cursor {
   /** Place on the axis of time. */
@@ -173,7 +174,8 @@ function Tip({
   const room = `${isRight ? AXIS_WIDTH + at.left - 14 : at.width - at.left + PADDING_RIGHT - 12}px`;
   return (
     <div
-      class={`tooltip ${style.tip}`}
+      class={`${tooltip.tooltip} ${style.tip}`}
+      data-tooltip=""
       aria-hidden="true"
       style={{
         maxWidth: `min(30rem, ${room})`,
@@ -185,8 +187,8 @@ function Tip({
         {told.map(({ line, value }) => (
           <li key={line.key} class={line === there[0]?.line ? style.nearest : undefined}>
             <Swatch place={line.place} />
-            <span class="name">{line.name}</span>
-            <span class="value">{valueText(value, lines.unit)}</span>
+            <span class={tooltip.name}>{line.name}</span>
+            <span class={tooltip.value}>{valueText(value, lines.unit)}</span>
           </li>
         ))}
       </ul>

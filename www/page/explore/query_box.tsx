@@ -28,7 +28,13 @@ const CHECK_MS = 700;
 const recheck = StateEffect.define<null>();
 
 const theme = EditorView.theme({
-  "&": { fontSize: "13px", backgroundColor: "var(--sunk)", color: "var(--ink)", borderRadius: "9px", border: "1px solid transparent" },
+  "&": {
+    fontSize: "var(--text-2)",
+    backgroundColor: "var(--sunk)",
+    color: "var(--ink)",
+    borderRadius: "var(--radius-3)",
+    border: "1px solid transparent",
+  },
   "&:hover": { borderColor: "var(--edge)" },
   "&.cm-focused": {
     outline: "2px solid color-mix(in srgb, var(--accent) 30%, transparent)",
@@ -50,27 +56,27 @@ const theme = EditorView.theme({
     background: "var(--card)",
     color: "var(--ink)",
     border: "1px solid var(--edge)",
-    borderRadius: "10px",
-    boxShadow: "0 12px 32px -10px rgb(0 0 0 / 28%)",
+    borderRadius: "var(--radius-3)",
+    boxShadow: "var(--shadow-over)",
   },
   ".cm-tooltip.cm-tooltip-autocomplete > ul": {
     fontFamily: "var(--mono)",
-    fontSize: "12.5px",
+    fontSize: "var(--text-2)",
     maxHeight: "17em",
     padding: "4px",
     maxWidth: "min(560px, 92vw)",
   },
   ".cm-tooltip.cm-tooltip-autocomplete > ul > li": {
     padding: "4px 8px",
-    borderRadius: "6px",
+    borderRadius: "var(--radius-2)",
     overflow: "hidden",
     textOverflow: "ellipsis",
   },
   ".cm-tooltip-autocomplete ul li[aria-selected]": { background: "var(--accent-soft)", color: "var(--ink)" },
   ".cm-completionMatchedText": { textDecoration: "none", fontWeight: "700", color: "var(--accent)" },
   ".cm-completionDetail": { fontStyle: "normal", color: "var(--muted)", marginLeft: "2px" },
-  ".cm-tooltip.cm-completionInfo": { padding: "8px 11px", fontSize: "13px", maxWidth: "280px" },
-  ".cm-diagnostic": { padding: "7px 11px", borderLeft: "3px solid var(--danger)", fontSize: "13px", fontFamily: "var(--mono)" },
+  ".cm-tooltip.cm-completionInfo": { padding: "8px 11px", fontSize: "var(--text-2)", maxWidth: "280px" },
+  ".cm-diagnostic": { padding: "7px 11px", borderLeft: "3px solid var(--danger)", fontSize: "var(--text-2)", fontFamily: "var(--mono)" },
 });
 
 export function QueryBox({ explorer, at }: { explorer: Explorer; at: number }) {

@@ -4,6 +4,7 @@ import { useState } from "preact/hooks";
 import type { ColumnDetails } from "sandglass/inline";
 import { grouped } from "../model/format";
 import { varintBits, varintEnds } from "./explain";
+import style from "./zoom_view.module.css";
 
 /** `row` is the one whose varint is shown first. */
 export function Bits({ column, row }: { column: ColumnDetails; row: number | undefined }) {
@@ -19,7 +20,7 @@ export function Bits({ column, row }: { column: ColumnDetails; row: number | und
     </button>
   );
   return (
-    <div class="field" role="group" aria-label={`A varint of ${column.file}, down to its bits`}>
+    <div class={style.field} role="group" aria-label={`A varint of ${column.file}, down to its bits`}>
       {step(-1, "One varint back", "‹")} {step(1, "One varint on", "›")}{" "}
       <span class="note">
         varint {grouped(at + 1)} of {grouped(ends.length)}:

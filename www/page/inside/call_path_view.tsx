@@ -2,15 +2,16 @@
 
 import groups from "./call_path.json";
 import { SOURCES } from "./steps";
+import style from "./call_path_view.module.css";
 
 export function CallPath() {
   return (
-    <details class="call-path">
+    <details class={style.callPath}>
       <summary>Every call of a snapshot, as VictoriaMetrics v1.72 makes it, and its place here</summary>
       {groups.map(({ title, rows }) => (
         <section key={title}>
           <h3>{title}</h3>
-          <div class="wide">
+          <div class={style.wide}>
             <table>
               <thead>
                 <tr>

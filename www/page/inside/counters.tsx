@@ -6,6 +6,8 @@ import { bytes, grouped, many, perSample, plural, significant } from "../model/f
 import type { Merge } from "../model/parts";
 import { waitingRows } from "../model/rows";
 import type { Player } from "./player";
+import style from "./counters.module.css";
+import panel from "./panel.module.css";
 
 /** What can be counted beside the picture. */
 export type CounterName = "samples" | "waiting" | "parts" | "bytes" | "written" | "read" | "merges" | "slice";
@@ -106,12 +108,12 @@ export function Counters({ player, only }: { player: Player; only?: readonly Cou
   const counters = state && countersOf(state);
   const names = only ?? (counters ? (Object.keys(counters) as CounterName[]) : []);
   return (
-    <dl class={only ? "counters few" : "counters"}>
+    <dl class={only ? `${style.counters} ${style.few}` : style.counters} data-counters="">
       {counters &&
         names.map((name) => (
           <div key={name}>
             <dt>{counters[name].title}</dt>
-            {only ? <Moved value={counters[name].value} /> : <dd class="value">{counters[name].value}</dd>}
+            {only ? <Moved value={counters[name].value} /> : <dd class={style.value}>{counters[name].value}</dd>}
             <dd class="note">{counters[name].note}</dd>
           </div>
         ))}
@@ -126,7 +128,7 @@ function Moved({ value }: { value: string }) {
   const { times } = known.current;
   // Another element begins the animation anew.
   return (
-    <dd key={times} class={times > 0 ? "value lit" : "value"}>
+    <dd key={times} class={style.value} data-lit={times > 0 ? "" : undefined}>
       {value}
     </dd>
   );
@@ -141,7 +143,7 @@ export function MergePanel({ player, chosen }: { player: Player; chosen: number 
     player.state.value?.partitions.flatMap(({ looks }) => looks.filter((look) => look.class === "small" && look.freeParts > 0)) ?? [];
   const look = looks.at(-1);
   return (
-    <section class="panel" aria-labelledby="merge-title">
+    <section class={panel.panel} aria-labelledby="merge-title">
       <h2 id="merge-title">{merge ? "Why merge these?" : "When is it merged?"}</h2>
       {merge ? (
         <Choice merge={merge} />
@@ -185,14 +187,14 @@ function Choice({ merge }: { merge: Merge }) {
         {merge.output && `, became ${bytes(merge.output.bytes)}`}
       </p>
       <div
-        class={considered.length > 60 ? "candidates dense" : "candidates"}
+        class={considered.length > 60 ? `${style.candidates} ${style.dense}` : style.candidates}
         role="img"
         aria-label={`${considered.length} parts by size; ${taken.size} of them were taken`}
       >
         {considered.map(([id, size]) => (
           <span
             key={id}
-            class={taken.has(id) ? "taken" : ""}
+            class={taken.has(id) ? style.taken : ""}
             style={{ height: `${Math.max(6, 100 * (Math.log2(1 + size) / Math.log2(1 + largest)))}%` }}
           />
         ))}

@@ -8,6 +8,7 @@ import { bytes, duration, grouped, month as monthName, plural, significant } fro
 import { bigPartBytes, type Part } from "../model/parts";
 import { CLASS_WORD } from "../model/words";
 import type { Player } from "./player";
+import style from "./glass_view.module.css";
 
 const reduced = matchMedia("(prefers-reduced-motion: reduce)");
 
@@ -150,7 +151,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
   const parts = player.house.parts();
   const spoken = `Picture of the engine: ${plural(player.house.engine.partitions.size, "month")}, ${plural(parts.length, "part")}. Arrow keys choose a part, Enter looks into it.`;
   return (
-    <div class="glass" ref={frame}>
+    <div class={style.glass} ref={frame}>
       <canvas
         ref={canvas}
         tabIndex={0}
@@ -166,7 +167,7 @@ export function GlassView({ player, pointedSnapshot }: { player: Player; pointed
         {told}
       </p>
       {pointed && (
-        <div class="bubble" aria-hidden="true" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
+        <div class={style.bubble} data-bubble="" aria-hidden="true" style={{ left: `${pointed.x}px`, top: `${pointed.y}px` }}>
           <PartFacts part={pointed.part} now={player.at.peek()} />
         </div>
       )}

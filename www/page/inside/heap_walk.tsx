@@ -5,6 +5,8 @@ import type { PartDetails } from "sandglass/inline";
 import { readPalette, seriesColour } from "../drawing/palette";
 import { plural } from "../model/format";
 import type { Player } from "./player";
+import style from "./heap_walk.module.css";
+import panel from "./panel.module.css";
 
 interface Head {
   source: number;
@@ -107,10 +109,10 @@ export function HeapWalk({ player }: { player: Player }) {
   }, [known, player.reel.shown.value]);
   if (!merge || known?.id !== merge.id) return null;
   return (
-    <section class="panel" aria-labelledby="walk-title">
+    <section class={panel.panel} aria-labelledby="walk-title">
       <h2 id="walk-title">How it runs</h2>
       <canvas
-        class="walk"
+        class={style.walk}
         ref={canvas}
         role="img"
         aria-label={`${plural(known.heads.length, "block")} of ${plural(known.sources, "source")}, merged in order of series and time`}

@@ -6,6 +6,7 @@ import type { IndexBlockDetails } from "sandglass/inline";
 import { bytes, grouped, plural } from "../model/format";
 import { itemOf, KINDS, type Walk, walkOf } from "../model/index_items";
 import type { Player } from "./player";
+import style from "./index_view.module.css";
 
 /** Items of a block that are listed. */
 const MOST_LISTED = 60;
@@ -53,8 +54,8 @@ export function IndexView({ player }: { player: Player }) {
     return undefined;
   };
   return (
-    <div class="index-view">
-      <p class="lead">
+    <div class={style.indexView}>
+      <p class={style.lead}>
         {parts.length === 0
           ? pending > 0
             ? `${plural(pending, "item")} wait for the next flush; the index has no part yet.`
@@ -62,10 +63,10 @@ export function IndexView({ player }: { player: Player }) {
           : `${grouped(parts.reduce((sum, one) => sum + one.items, 0))} items in ${plural(parts.length, "part")}${pending > 0 ? `, ${grouped(pending)} more wait` : ""}. An item is a byte string whose first byte tells its kind; a part holds its items sorted, in blocks of up to 64 KiB.`}
       </p>
       {parts.length > 0 && (
-        <div class="index-parts" role="group" aria-label="Parts of the index and their blocks">
+        <div class={style.indexParts} role="group" aria-label="Parts of the index and their blocks">
           {parts.map((one, i) => (
-            <div key={`${one.table}.${one.name}.${i}`} class="index-part" style={{ flexGrow: Math.max(0.15, one.bytes / largest) }}>
-              <div class="index-blocks">
+            <div key={`${one.table}.${one.name}.${i}`} class={style.indexPart} style={{ flexGrow: Math.max(0.15, one.bytes / largest) }}>
+              <div class={style.indexBlocks}>
                 {one.blocks.map((details, n) => (
                   <button
                     key={n}
@@ -76,7 +77,7 @@ export function IndexView({ player }: { player: Player }) {
                     onClick={() => setChosen([i, n])}
                   >
                     {shares(details).map(([of, share]) => (
-                      <span key={of} class={`kind-${of}`} style={{ flexGrow: share }} />
+                      <span key={of} data-kind={of} style={{ flexGrow: share }} />
                     ))}
                   </button>
                 ))}
@@ -90,7 +91,7 @@ export function IndexView({ player }: { player: Player }) {
       )}
       {block && (
         <>
-          <div class="kinds" role="group" aria-label="Kinds of items">
+          <div class={style.kinds} role="group" aria-label="Kinds of items">
             {[...new Set(block.items.map((item) => Number.parseInt(item.slice(0, 2), 16)))].map((of) => (
               <button
                 key={of}
@@ -100,11 +101,11 @@ export function IndexView({ player }: { player: Player }) {
                 title={KINDS[of]?.says}
                 onClick={() => setKind(kind === of ? undefined : of)}
               >
-                <span class={`dot kind-${of}`} aria-hidden="true" /> {KINDS[of]?.name ?? of}
+                <span class={style.dot} data-kind={of} aria-hidden="true" /> {KINDS[of]?.name ?? of}
               </button>
             ))}
           </div>
-          <ol class="items" aria-label="Items of the block" tabIndex={0}>
+          <ol class={style.items} aria-label="Items of the block" tabIndex={0}>
             {listed.slice(0, MOST_LISTED).map((item) => (
               <Item key={item.hex} hex={item.hex} />
             ))}
@@ -119,7 +120,7 @@ export function IndexView({ player }: { player: Player }) {
         </>
       )}
       {known?.walk && (
-        <section class="walk-steps" aria-labelledby="index-walk">
+        <section class={style.walkSteps} aria-labelledby="index-walk">
           <h3 id="index-walk">
             How <code>{known.walk.selector}</code> finds its series
           </h3>
@@ -136,7 +137,7 @@ export function IndexView({ player }: { player: Player }) {
                       </button>
                     )}
                   </p>
-                  <ul class="items">
+                  <ul class={style.items}>
                     <Item hex={item} sought={wanted.length} />
                   </ul>
                 </li>
@@ -168,11 +169,11 @@ function Item({ hex, sought = 0 }: { hex: string; sought?: number }) {
   const item = itemOf(hex);
   let digits = 0;
   return (
-    <li class={`item kind-edge-${item.kind}`}>
+    <li class={style.item}>
       {item.fields.map((field, i) => {
         digits += field.hex.length;
         return (
-          <span key={i} class={digits <= sought ? "bytes sought" : "bytes"}>
+          <span key={i} class={digits <= sought ? `${style.bytes} ${style.sought}` : style.bytes}>
             <code>{field.hex.length > 48 ? `${spaced(field.hex.slice(0, 40))} …` : spaced(field.hex)}</code>
             <span class="note">
               {field.name}

@@ -1,4 +1,5 @@
 import { useEffect, useRef } from "preact/hooks";
+import style from "./keys.module.css";
 
 export type KeyLine = readonly [key: string, does: string];
 
@@ -9,7 +10,7 @@ export function Keys({ lines, onClose }: { lines: readonly KeyLine[]; onClose: (
     dialog.current?.showModal();
   }, []);
   return (
-    <dialog class="keys" ref={dialog} aria-labelledby="keys-title" onClose={onClose}>
+    <dialog class={style.keys} ref={dialog} aria-labelledby="keys-title" onClose={onClose}>
       <h2 id="keys-title">Keys</h2>
       <dl>
         {lines.map(([key, does]) => (

@@ -5,6 +5,7 @@ import { CHAPTERS, type Chapter, sourceOf, WORDS } from "./chapters";
 import type { Lesson } from "./lesson";
 import type { Player } from "./player";
 import { questionOf } from "./questions";
+import style from "./lesson_panel.module.css";
 
 export function LessonPanel(props: {
   player: Player;
@@ -25,10 +26,10 @@ export function LessonPanel(props: {
     if (told.current && told.current.getBoundingClientRect().top < 0) told.current.scrollIntoView();
   }, [chapter.id]);
   return (
-    <div class="lesson">
-      <article class="chapter" aria-labelledby="chapter-title">
-        <div class="told" ref={told}>
-          <p class="chapter-number">
+    <div class={style.lesson}>
+      <article class={style.chapter} aria-labelledby="chapter-title">
+        <div class={style.told} ref={told}>
+          <p class={style.chapterNumber}>
             {at + 1} of {CHAPTERS.length}
           </p>
           <h1 id="chapter-title">{chapter.title}</h1>
@@ -36,9 +37,11 @@ export function LessonPanel(props: {
             <p key={paragraph}>{marked(paragraph)}</p>
           ))}
         </div>
-        <p class="look">{marked(chapter.look)}</p>
+        <p class={style.look} data-look="">
+          {marked(chapter.look)}
+        </p>
         <Asked key={chapter.id} player={player} lesson={lesson} chapter={chapter} />
-        <div class="turn">
+        <div class={style.turn} data-turn="">
           <button type="button" disabled={at === 0} onClick={() => onTurn(-1)}>
             Back
           </button>
@@ -50,12 +53,12 @@ export function LessonPanel(props: {
           </button>
         </div>
       </article>
-      <nav class="contents" aria-label="Chapters">
-        <details class="aside-note">
+      <nav class={style.contents} aria-label="Chapters">
+        <details class={style.asideNote}>
           <summary>What this leaves out, and which server it follows</summary>
           <p>{chapter.leavesOut}</p>
         </details>
-        <details class="aside-note">
+        <details class={style.asideNote}>
           <summary>Words so far</summary>
           <dl>
             {WORDS.filter(([word]) => chapterOfWord(word) <= at).map(([word, says]) => (
@@ -66,20 +69,20 @@ export function LessonPanel(props: {
             ))}
           </dl>
         </details>
-        <p class="note files">
+        <p class={`note ${style.files}`}>
           {chapter.files.map((file) => (
             <a key={file} href={sourceOf(file)}>
               <code>{file.replace("src/", "")}</code>
             </a>
           ))}
         </p>
-        <ol class="chapters">
+        <ol class={style.chapters}>
           {CHAPTERS.map((other) => (
             <li key={other.id}>
               <a href={`#chapters/${other.id}`} aria-current={other === chapter ? "page" : undefined}>
                 {other.title}
                 {answered.has(other.id) && (
-                  <span class="done" role="img" aria-label="its question is answered">
+                  <span class={style.done} role="img" aria-label="its question is answered">
                     ✓
                   </span>
                 )}
@@ -109,11 +112,11 @@ function Asked({ player, lesson, chapter }: { player: Player; lesson: Lesson; ch
   useEffect(() => lesson.look(player, chapter), [lesson, player, chapter, ...seen]);
   if (!question) return null;
   return (
-    <section class={shown ? "question is-answered" : "question"} aria-label="Your turn">
+    <section class={style.question} aria-label="Your turn" data-answered={shown ? "" : undefined}>
       <p>
         <strong>{shown ? "Done." : "Your turn."}</strong> {question.asks}
       </p>
-      <p role="status" class="answer">
+      <p role="status" class={style.answer}>
         {shown}
       </p>
       {!shown && (

@@ -6,6 +6,8 @@ import { type Lineage, lineageOf } from "../model/lineage";
 import { CLASS_WORD } from "../model/words";
 import type { Player } from "./player";
 import { clockOf } from "./transport";
+import style from "./lineage_view.module.css";
+import panel from "./panel.module.css";
 
 const WIDE = 1000;
 const LEAST_HIGH = 90;
@@ -53,9 +55,9 @@ function Tree({
   const x = (time: number) => (WIDE * (time - from)) / long;
   const y = (share: number) => EDGE + share * (height - 2 * EDGE);
   return (
-    <section class="panel lineage" aria-labelledby="lineage-title">
+    <section class={`${panel.panel} ${style.lineage}`} aria-labelledby="lineage-title">
       <h2 id="lineage-title">Which part came from which</h2>
-      <div class="lineage-picture" style={{ height: `${height}px` }}>
+      <div class={style.lineagePicture} style={{ height: `${height}px` }}>
         <svg
           viewBox={`0 0 ${WIDE} ${height}`}
           preserveAspectRatio="none"
@@ -66,7 +68,7 @@ function Tree({
             sources.map((source, i) => (
               <path
                 key={`${merge.id}.${i}`}
-                class={merge.id === chosen ? "join chosen" : "join"}
+                class={merge.id === chosen ? `${style.join} ${style.chosen}` : style.join}
                 d={`M${x(at) - 16} ${y(source)}C${x(at) - 6} ${y(source)} ${x(at) - 10} ${y(to)} ${x(at)} ${y(to)}`}
               />
             )),
@@ -74,7 +76,8 @@ function Tree({
           {parts.map(({ part, from: born, to, y: place, isAlive }) => (
             <line
               key={`${part.partition}.${part.id}`}
-              class={isAlive ? `stage-${part.class} alive` : `stage-${part.class}`}
+              class={isAlive ? style.alive : undefined}
+              data-stage={part.class}
               x1={x(born)}
               x2={Math.max(x(born) + 2, isAlive ? x(to) : x(to) - 16)}
               y1={y(place)}
@@ -90,7 +93,7 @@ function Tree({
           <button
             key={merge.id}
             type="button"
-            class="merge-dot"
+            class={style.mergeDot}
             aria-pressed={merge.id === chosen}
             aria-label={`Merge of ${plural(merge.sources.length, "part")} at ${clockOf(at)}: ${bytes(merge.bytes)} became ${bytes(merge.output?.bytes ?? 0)}`}
             title={`${plural(merge.sources.length, "part")}, ${bytes(merge.bytes)} became ${bytes(merge.output?.bytes ?? 0)}`}

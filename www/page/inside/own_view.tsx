@@ -6,6 +6,7 @@ import { grouped } from "../model/format";
 import { numbersIn } from "../model/numbers";
 import { messageOf } from "../model/trouble";
 import { BlockView } from "./zoom_view";
+import style from "./own_view.module.css";
 
 const START = Date.UTC(2024, 2, 10, 12);
 /** What a block holds at most. */
@@ -48,10 +49,10 @@ export function OwnView({ seriesNumber }: { seriesNumber: (labels: Record<string
     };
   }, [text]);
   return (
-    <section class="card own" aria-labelledby="own-title">
+    <section class={`card ${style.own}`} aria-labelledby="own-title">
       <h2 id="own-title">Numbers of your own</h2>
       <p class="hint">Paste a column of them, or draw a curve: one sample a second, encoded by the engine as a part of its own.</p>
-      <div class="own-input">
+      <div class={style.ownInput}>
         <label>
           <span class="hidden">Numbers, with anything but digits between them</span>
           <textarea rows={4} spellcheck={false} value={text} onInput={(event) => setText(event.currentTarget.value)} />
@@ -123,7 +124,7 @@ function Sketch({ numbers, onDraw }: { numbers: readonly number[]; onDraw: (numb
   };
   return (
     <svg
-      class="sketch"
+      class={style.sketch}
       viewBox="0 0 300 80"
       preserveAspectRatio="none"
       role="img"

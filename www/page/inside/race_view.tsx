@@ -5,6 +5,8 @@ import { bytes, grouped, plural, significant } from "../model/format";
 import { messageOf } from "../model/trouble";
 import { Race, type Runner } from "../replay/race";
 import type { Lesson } from "./lesson";
+import style from "./race_view.module.css";
+import stage from "./lesson_stage.module.css";
 
 /** Both have so long in each turn, and so many turns make a race. */
 const TURN_MS = 50;
@@ -51,8 +53,8 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
   const most = Math.max(1, known?.race.small.selects ?? 0, known?.race.merged.selects ?? 0);
   const moved = known ? known.race.moved.read + known.race.moved.written : 0;
   return (
-    <section class="lesson-stage race" aria-labelledby="race-title">
-      <div class="stage-title">
+    <section class={stage.lessonStage} aria-labelledby="race-title">
+      <div class={stage.stageTitle}>
         <h2 id="race-title">The same select, raced</h2>
         <button type="button" class="primary" disabled={running} onClick={() => void run()}>
           {running ? "Racing…" : known ? "Race on" : "Race"}
@@ -61,13 +63,13 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
       <Lane name="Forty small parts" runner={known?.race.small} most={most} />
       <Lane name="The same, merged" runner={known?.race.merged} most={most} />
       {known ? (
-        <div class="paid">
+        <div>
           <p>
             The merge has read {bytes(known.race.moved.read)} and written {bytes(known.race.moved.written)}, fifteen parts at a time. Each
             select saves {bytes(known.race.small.read.bytes - known.race.merged.read.bytes)} of data, headers not counted:{" "}
             <strong>{bytes(known.race.saved)}</strong> of {bytes(moved)} {known.race.saved >= moved ? "are won back." : "so far."}
           </p>
-          <div class="bar" aria-hidden="true">
+          <div class={style.bar} aria-hidden="true">
             <span style={{ width: `${Math.min(100, (100 * known.race.saved) / moved)}%` }} />
           </div>
         </div>
@@ -86,17 +88,17 @@ export function RaceView({ lesson }: { lesson: Lesson }) {
 function Lane({ name, runner, most }: { name: string; runner: Runner | undefined; most: number }) {
   const bricks = runner?.parts ?? (name.startsWith("Forty") ? 40 : 1);
   return (
-    <div class="race-lane">
+    <div class={style.raceLane} data-race-lane="">
       <strong>{name}</strong>
-      <div class="race-bricks" aria-hidden="true">
+      <div class={style.raceBricks} aria-hidden="true">
         {Array.from({ length: bricks }, (_, i) => (
-          <span key={i} class={bricks === 1 ? "one" : ""} />
+          <span key={i} class={bricks === 1 ? style.one : ""} />
         ))}
       </div>
-      <div class="race-track" aria-hidden="true">
-        <span class={bricks === 1 ? "one" : ""} style={{ width: `${(100 * (runner?.selects ?? 0)) / most}%` }} />
+      <div class={style.raceTrack} aria-hidden="true">
+        <span class={bricks === 1 ? style.one : ""} style={{ width: `${(100 * (runner?.selects ?? 0)) / most}%` }} />
       </div>
-      <p class="race-count">
+      <p class={style.raceCount}>
         <strong>{grouped(runner?.selects ?? 0)}</strong> selects
       </p>
       <p class="note">

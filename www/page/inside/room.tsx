@@ -1,6 +1,5 @@
 // The rooms Inside and Chapters: the picture with its controls, and what stands beside it.
 
-import "./style.css";
 import { signal } from "@preact/signals";
 import { useEffect, useState } from "preact/hooks";
 import { bytes, clock, grouped, plural } from "../model/format";
@@ -25,6 +24,7 @@ import { TabsView, TakenOver } from "./tabs_view";
 import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
 import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
+import style from "./room.module.css";
 
 /** One for the whole visit: both rooms look at the same engine. */
 let only: Player | undefined;
@@ -100,7 +100,7 @@ function begin(player: Player, situation: string): void {
   const history = { ...HOME.history, seed: player.history.value.seed, situation };
   void player.go({ history, at: 0, zoom: [] }).then((arrived) => arrived && start(player));
   // On a phone the list lies far below what it changes.
-  const picture = document.querySelector(".picture");
+  const picture = document.querySelector("[data-picture]");
   if (picture && picture.getBoundingClientRect().bottom < 0) picture.scrollIntoView();
 }
 
@@ -138,9 +138,9 @@ export function Room({ player }: { player: Player }) {
   const situation = player.situation.value;
   const { x, y } = player.look.zoomFrom;
   return (
-    <div class={inChapters ? "room with-chapter" : "room"}>
+    <div class={inChapters ? `${style.room} ${style.withChapter}` : style.room}>
       {!inChapters && !player.embedded && (
-        <div class="inside-intro">
+        <div class={style.insideIntro}>
           <h1>Inside</h1>
           <p class="note">
             You look into a storage engine at work: rows fall in at the top, become parts, and go to disk through the neck. Try a button
@@ -149,8 +149,8 @@ export function Room({ player }: { player: Player }) {
         </div>
       )}
       {chapter && <LessonPanel player={player} lesson={lesson} chapter={chapter} onAgain={() => show(player, chapter)} onTurn={turn} />}
-      <section class="card scene" aria-labelledby="scene-title">
-        <header class="scene-head">
+      <section class={`card ${style.scene}`} aria-labelledby="scene-title">
+        <header class={style.sceneHead}>
           {inChapters ? (
             <h2 id="scene-title" class="hidden">
               The engine at work
@@ -158,7 +158,7 @@ export function Room({ player }: { player: Player }) {
           ) : (
             <SceneTitle isAlone={player.embedded} name={situation.name} />
           )}
-          {!inChapters && <p class="watch">{situation.watch}</p>}
+          {!inChapters && <p class={style.watch}>{situation.watch}</p>}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>
@@ -166,18 +166,20 @@ export function Room({ player }: { player: Player }) {
         {chapter?.panel === "race" && <RaceView lesson={lesson} />}
         {chapter?.panel === "walk" && <WalkView player={player} lesson={lesson} />}
         <div
-          class={`picture${zoomed ? " zoomed" : ""}${chapter?.panel === "race" || chapter?.panel === "walk" ? " below-stage" : ""}`}
+          class={chapter?.panel === "race" || chapter?.panel === "walk" ? `${style.picture} ${style.belowStage}` : style.picture}
+          data-picture=""
+          data-zoomed={zoomed ? "" : undefined}
           style={{ "--zoom-x": `${x * 100}%`, "--zoom-y": `${y * 100}%` }}
         >
           <GlassView player={player} pointedSnapshot={snapshot} />
           <ZoomView look={player.look} />
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
         </div>
-        <ul class="zones" aria-label="From above: what the colours stand for">
-          <li class="stage-raw">raw rows, a colour for each series</li>
-          <li class="stage-inmemory">in-memory parts</li>
-          <li class="stage-small">small parts, on disk</li>
-          <li class="stage-big">often merged, and big parts</li>
+        <ul class={style.zones} aria-label="From above: what the colours stand for">
+          <li data-stage="raw">raw rows, a colour for each series</li>
+          <li data-stage="inmemory">in-memory parts</li>
+          <li data-stage="small">small parts, on disk</li>
+          <li data-stage="big">often merged, and big parts</li>
         </ul>
         {player.trouble.value && (
           <p class="reading problem" role="alert">
@@ -195,7 +197,7 @@ export function Room({ player }: { player: Player }) {
         <Troubles player={player} />
       </section>
       {(!chapter || chapter.merges) && (
-        <aside class="card side" aria-label={inChapters ? "Merges" : "Counters"}>
+        <aside class={`card ${style.side}`} aria-label={inChapters ? "Merges" : "Counters"}>
           {!inChapters && <Counters player={player} />}
           {chapter?.merges === "time line" && <LineageView player={player} chosen={merge} onChoose={setMerge} />}
           <MergePanel player={player} chosen={merge} />
@@ -207,7 +209,7 @@ export function Room({ player }: { player: Player }) {
       {!inChapters && <Situations player={player} />}
       {(!player.embedded || showsIndex) && <Index player={player} open={showsIndex} />}
       {!player.embedded && <Pipeline player={player} />}
-      <p class="keys-hint">
+      <p class={style.keysHint}>
         <button type="button" class="link" onClick={() => setKeysShown(true)} aria-keyshortcuts="?">
           Keys: press ?
         </button>
@@ -333,7 +335,7 @@ function Shelf({ player, pointed, onPoint }: { player: Player; pointed: string |
   if (snapshots.length === 0) return null;
   const present = new Set(player.house.parts().map(({ id }) => id));
   return (
-    <ul class="shelf" aria-label="Snapshots">
+    <ul class={style.shelf} aria-label="Snapshots">
       {snapshots.map(({ name, linked, bytes: size, at }) => {
         const gone = linked.filter(({ id }) => !present.has(id)).length;
         return (
@@ -365,7 +367,7 @@ function Troubles({ player }: { player: Player }) {
   const crash = crashes.at(-1);
   const trouble = troubles.at(-1);
   return (
-    <div class="troubles" role="status">
+    <div class={style.troubles} role="status" data-troubles="">
       {crash && player.situation.value.hasTabs && <TakenOver crash={crash} crashes={crashes.length} />}
       {crash && !player.situation.value.hasTabs && (
         <p>
@@ -386,9 +388,9 @@ function Troubles({ player }: { player: Player }) {
 function Situations({ player }: { player: Player }) {
   const chosen = player.situation.value.id;
   return (
-    <section class="card situations" aria-labelledby="situations-title">
+    <section class={`card ${style.situations}`} aria-labelledby="situations-title">
       <h2 id="situations-title">Situations</h2>
-      <div class="situation-list">
+      <div class={style.situationList}>
         {SITUATIONS.map(({ id, key, name }) => (
           <button key={id} type="button" aria-pressed={id === chosen} aria-keyshortcuts={key} onClick={() => begin(player, id)}>
             <kbd>{key}</kbd>
@@ -396,7 +398,7 @@ function Situations({ player }: { player: Player }) {
           </button>
         ))}
       </div>
-      <p class="note own-samples">
+      <p class={`note ${style.ownSamples}`}>
         The samples that you explore can be looked into, too: in <a href="#explore">Explore</a>, choose one in the chart or in the list of
         raw samples, and open it here.
       </p>
@@ -409,7 +411,7 @@ function Timeline(props: { player: Player; chosen: number | undefined; onChoose:
   props.player.beat.value;
   if (props.player.house.lastMerge === undefined) return null;
   return (
-    <div class="card timeline">
+    <div class={`card ${style.timeline}`}>
       <LineageView {...props} />
     </div>
   );
@@ -420,7 +422,7 @@ function Index({ player, open }: { player: Player; open: boolean }) {
   const [shown, setShown] = useState(open);
   useEffect(() => setShown(open), [open]);
   return (
-    <details class="card index-card" open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
+    <details class={`card ${style.indexCard}`} open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
       <summary>
         <h2>The index</h2> <span class="hint">How labels lead to series: items, blocks and parts, down to their bytes</span>
       </summary>

@@ -6,6 +6,8 @@ import type { Crash } from "../model/house";
 import { rowsInParts } from "../model/rows";
 import { holderAfter } from "../replay/world";
 import type { Player } from "./player";
+import style from "./tabs_view.module.css";
+import panel from "./lesson_panel.module.css";
 
 const NAMES = ["A", "B"] as const;
 
@@ -14,10 +16,10 @@ export function TabsView({ player }: { player: Player }) {
   const holder = holderAfter(player.house.crashes.length);
   const logged = inMemoryRows(player.state.value);
   return (
-    <section class="tabs" aria-label="The two tabs">
+    <section class={style.tabs} aria-label="The two tabs">
       <ul>
         {NAMES.map((name, tab) => (
-          <li key={name} class={tab === holder ? "tab holder" : "tab"}>
+          <li key={name} class={tab === holder ? `${style.tab} ${style.holder}` : style.tab}>
             <strong>Tab {name}</strong>
             <span>{tab === holder ? "holds the engine and the lock" : `asks and writes through tab ${NAMES[holder]}`}</span>
             <span class="note">
@@ -27,7 +29,7 @@ export function TabsView({ player }: { player: Player }) {
         ))}
       </ul>
       <p class="note">{plural(logged, "row")} in in-memory parts. On disk the log alone has them.</p>
-      <details class="aside-note">
+      <details class={panel.asideNote}>
         <summary>What this leaves out</summary>
         <p>
           Both tabs are played by this one page. The engine, its log, and what it finds when it is opened again are real, over files in

@@ -3,6 +3,7 @@
 import type { ActionKind } from "../model/history";
 import { SPEEDS } from "./playback";
 import { AFTER_DEED_MS, type Player } from "./player";
+import style from "./transport.module.css";
 
 const MARKS: Partial<Record<string, string>> = {
   late: "late samples",
@@ -28,11 +29,12 @@ export function Transport({ player }: { player: Player }) {
   player.ready.value;
   const end = player.end;
   return (
-    <div class="transport">
-      <div class="transport-buttons">
+    <div class={style.transport} data-transport="">
+      <div class={style.transportButtons}>
         <button
           type="button"
-          class="primary play"
+          class={`primary ${style.play}`}
+          data-play=""
           aria-label={playing ? "Pause" : "Play"}
           onClick={() => (playing ? void player.pause() : player.play())}
         >
@@ -46,7 +48,7 @@ export function Transport({ player }: { player: Player }) {
         <button type="button" onClick={() => void player.step(1000)} aria-keyshortcuts="ArrowRight">
           1 s
         </button>
-        <label class="speed">
+        <label>
           <span class="hidden">Speed</span>
           <select
             value={String(player.playback.speed.value)}
@@ -60,7 +62,7 @@ export function Transport({ player }: { player: Player }) {
           </select>
         </label>
       </div>
-      <div class="line">
+      <div class={style.line}>
         <input
           type="range"
           min={0}
@@ -72,11 +74,11 @@ export function Transport({ player }: { player: Player }) {
           style={{ "--done": `${(at / end) * 100}%` }}
           onInput={(event) => void player.seek(Number((event.target as HTMLInputElement).value))}
         />
-        <div class="marks" aria-hidden="true">
+        <div class={style.marks} aria-hidden="true">
           {player.script.map((action, i) => (
             <span
               key={i}
-              class={action.kind === "crash" ? "mark crash" : "mark"}
+              class={action.kind === "crash" ? `${style.mark} ${style.crash}` : style.mark}
               style={{ left: `${(action.at / end) * 100}%` }}
               title={`${MARKS[action.kind]} at ${clockOf(action.at)}`}
             />
@@ -84,7 +86,7 @@ export function Transport({ player }: { player: Player }) {
         </div>
       </div>
       <output
-        class="time"
+        class={style.time}
         data-at={Math.round(at)}
         data-print={player.print.value}
         title="The fingerprint of the engine's whole state: the same history has the same one on any machine"
@@ -117,8 +119,8 @@ export const DEED_KEYS = DEEDS.map(({ key, name }) => [key, name] as const);
 
 export function Deeds({ player }: { player: Player }) {
   return (
-    <div class="deeds" role="group" aria-label="Do this now">
-      <span class="deeds-name">Do now</span>
+    <div class={style.deeds} role="group" aria-label="Do this now">
+      <span class={style.deedsName}>Do now</span>
       {DEEDS.map(({ kind, name, key, does }) => (
         <button
           key={kind}

@@ -9,6 +9,8 @@ import { CLASS_WORD } from "../model/words";
 import type { Lesson } from "./lesson";
 import type { Player } from "./player";
 import { seriesName } from "./zoom_view";
+import style from "./walk_view.module.css";
+import stage from "./lesson_stage.module.css";
 
 /** Pixels of a part's line, and of the whole width, in the picture's own measure. */
 const LINE = 13;
@@ -67,10 +69,10 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
     setWindow({ from: Math.min(moved.from, moved.to), to: Math.max(moved.from, moved.to) });
   };
   return (
-    <section class="lesson-stage walk-stage" aria-labelledby="query-walk-title">
-      <div class="stage-title">
+    <section class={stage.lessonStage} aria-labelledby="query-walk-title">
+      <div class={stage.stageTitle}>
         <h2 id="query-walk-title">What is read for the answer</h2>
-        <label class="chosen-series">
+        <label>
           <span class="hidden">Series</span>
           <select value={tsid} onChange={(event) => setChosen(event.currentTarget.value)}>
             {series.map(([id, { labels: of }]) => (
@@ -83,7 +85,7 @@ export function WalkView({ player, lesson }: { player: Player; lesson: Lesson })
       </div>
       <Funnel walk={walk} series={series.length} tsid={tsid} read={read} samples={answer?.length} />
       <Lines walk={walk} span={span} start={start} end={end} colour={player.seriesNumber(labels?.labels ?? null)} />
-      <div class="window-edges">
+      <div class={style.windowEdges}>
         {(["from", "to"] as const).map((edge) => (
           <label key={edge}>
             {edge === "from" ? "From" : "To"} <strong>{clock(span[edge])}</strong>
@@ -135,7 +137,7 @@ function Funnel(props: { walk: Walked<Part>; series: number; tsid: string; read:
     ],
   ] as const;
   return (
-    <ol class="funnel">
+    <ol class={style.funnel}>
       {steps.map(([name, count, says]) => (
         <li key={name}>
           <span class="note">{name}</span>
@@ -153,21 +155,22 @@ function Lines(props: { walk: Walked<Part>; span: Span; start: number; end: numb
   const height = walk.parts.length * LINE + 4;
   return (
     <svg
-      class="walk-lines"
+      class={style.walkLines}
       viewBox={`0 0 ${WIDE} ${height}`}
       preserveAspectRatio="none"
       style={{ height: `${Math.min(200, height)}px` }}
       role="img"
       aria-label={`${walk.parts.length} parts over time; ${walk.parts.filter((part) => part.wanted.length > 0).length} of them are read`}
     >
-      <rect class="window" x={x(span.from)} y={0} width={Math.max(2, x(span.to) - x(span.from))} height={height} />
+      <rect class={style.window} x={x(span.from)} y={0} width={Math.max(2, x(span.to) - x(span.from))} height={height} />
       {walk.parts.map(({ part, meets, wanted }, i) => (
-        <g key={part.id} class={meets ? "meets" : "passed"}>
+        <g key={part.id} class={meets ? undefined : style.passed}>
           <title>
             {CLASS_WORD[part.class]} {part.id}: {plural(wanted.length, "block")} of it read
           </title>
           <rect
-            class={`of-part stage-${part.class}`}
+            class={style.ofPart}
+            data-stage={part.class}
             x={x(part.minTimestamp)}
             y={i * LINE + 3}
             width={Math.max(3, x(part.maxTimestamp) - x(part.minTimestamp))}
@@ -176,7 +179,8 @@ function Lines(props: { walk: Walked<Part>; span: Span; start: number; end: numb
           {wanted.map(({ at: place, header }) => (
             <rect
               key={place}
-              class="of-block"
+              class={style.ofBlock}
+              data-read=""
               style={{ fill: `var(--series-${(((colour % 12) + 12) % 12) + 1})` }}
               x={x(header.minTimestamp)}
               y={i * LINE + 5}

@@ -8,6 +8,7 @@ import { Bits } from "./bits";
 import { deltasOf, FIELD_WORD, fieldValue, TYPE_WORD, typeWord, varintEnds, whyType, whyZstd } from "./explain";
 import type { PartZoom } from "./part_zoom";
 import type { Player } from "./player";
+import style from "./zoom_view.module.css";
 
 /** A sample that is marked where it lies. */
 export interface Marked {
@@ -35,7 +36,7 @@ export function ZoomPath({ player }: { player: Player }) {
 /** The way to what is shown, each step of it a place to go back to. */
 export function Path({ steps, look }: { steps: readonly (readonly [text: string, path: readonly string[]])[]; look: PartZoom }) {
   return (
-    <nav class="path" aria-label="Where the picture looks into">
+    <nav class={style.path} aria-label="Where the picture looks into">
       {steps.map(([text, path], i) => (
         <span key={text}>
           {i > 0 && <span aria-hidden="true"> › </span>}
@@ -60,7 +61,7 @@ export function ZoomView({ look, marked }: { look: PartZoom; marked?: Marked }) 
   const { x, y } = look.zoomFrom;
   const here = marked?.part === partId ? marked : undefined;
   return (
-    <div class="zoom" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
+    <div class={style.zoom} data-zoom="" key={`${partId}.${blockId ?? ""}`} style={{ transformOrigin: `${x * 100}% ${y * 100}%` }}>
       {blockId === undefined
         ? part && <PartView look={look} part={part} id={Number(partId)} marked={here?.block} />
         : block && <BlockView block={block} look={look} row={here?.block === block.block ? here.row : undefined} />}
@@ -91,7 +92,7 @@ function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetail
   const rows = part.headers.reduce((sum, header) => sum + header.rows, 0);
   const few = part.headers.length <= 30;
   const open = (block: number, event: Event) => {
-    const around = (event.currentTarget as HTMLElement).closest(".zoom")?.getBoundingClientRect();
+    const around = (event.currentTarget as HTMLElement).closest("[data-zoom]")?.getBoundingClientRect();
     const box = (event.currentTarget as HTMLElement).getBoundingClientRect();
     if (around)
       look.zoomFrom = { x: (box.x + box.width / 2 - around.x) / around.width, y: (box.y + box.height / 2 - around.y) / around.height };
@@ -106,32 +107,38 @@ function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetail
     cells[(cells.indexOf(document.activeElement as HTMLElement) + step + cells.length) % cells.length]?.focus();
   };
   return (
-    <div class="part-view">
+    <div class={style.partView}>
       <h2 class="hidden">Blocks of part {id}</h2>
-      <p class="lead">
+      <p class={style.lead}>
         {plural(part.blocks, "block")} in {plural(part.indexBlocks, "index block")}: {grouped(rows)} rows in {bytes(size)},{" "}
         {significant(size / Math.max(1, rows))} bytes a sample. A block holds up to 8,192 samples of one series; blocks are sorted by TSID,
         then by time.
       </p>
-      <div class="files" role="img" aria-label={part.fileBytes.map((length, i) => `${FILES[i]} ${bytes(length)}`).join(", ")}>
+      <div class={style.files} role="img" aria-label={part.fileBytes.map((length, i) => `${FILES[i]} ${bytes(length)}`).join(", ")}>
         {part.fileBytes.map((length, i) => (
           <div
             key={FILES[i]}
             style={{ flexGrow: Math.max(length, size * 0.02) }}
-            class={`file file-${i}`}
+            class={style.file}
+            data-file={i}
             title={`${FILES[i]}: ${FILE_SAYS[i]}`}
           />
         ))}
       </div>
-      <ul class="file-names">
+      <ul class={style.fileNames}>
         {part.fileBytes.map((length, i) => (
           <li key={FILES[i]}>
-            <span class={`dot file-${i}`} aria-hidden="true" />
+            <span class={style.dot} data-file={i} aria-hidden="true" />
             <code>{FILES[i]}</code> {bytes(length)} <span class="note">{FILE_SAYS[i]}</span>
           </li>
         ))}
       </ul>
-      <div class={few ? "blocks few" : "blocks"} role="group" aria-label={`Blocks of part ${id}`} onKeyDown={onKeyDown}>
+      <div
+        class={few ? `${style.blocks} ${style.few}` : style.blocks}
+        role="group"
+        aria-label={`Blocks of part ${id}`}
+        onKeyDown={onKeyDown}
+      >
         {part.headers.map((header, at) => (
           <button
             key={at}
@@ -144,7 +151,7 @@ function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetail
             title={few ? "" : `${header.labels ? seriesName(header.labels) : header.tsid}: ${plural(header.rows, "row")}`}
             onClick={(event) => open(at, event)}
           >
-            <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
+            <span class={style.chipColour} style={swatch(look.seriesNumber(header.labels))} />
             {few && <BlockFacts header={header} />}
           </button>
         ))}
@@ -156,7 +163,7 @@ function PartView({ look, part, id, marked }: { look: PartZoom; part: PartDetail
 function BlockFacts({ header }: { header: BlockHeader }) {
   const stored = header.timestampsBytes + header.valuesBytes;
   return (
-    <span class="block-facts">
+    <span class={style.blockFacts}>
       <strong>{header.labels ? seriesName(header.labels) : header.tsid}</strong>
       <span>
         {plural(header.rows, "row")} · {bytes(stored)} · {significant(stored / header.rows)} B a sample
@@ -177,18 +184,18 @@ export function BlockView(props: { block: BlockDetails; look: Pick<PartZoom, "se
   const stored = block.timestamps.sizes.stored + block.mantissas.sizes.stored;
   const raw = header.rows * 16;
   return (
-    <div class="block-view">
+    <div class={style.blockView}>
       <h2 class="hidden">A block{header.labels && ` of ${seriesName(header.labels)}`}</h2>
-      <div class="block-head">
-        <span class="chip-colour" style={swatch(look.seriesNumber(header.labels))} />
-        <p class="lead">
+      <div class={style.blockHead}>
+        <span class={style.chipColour} style={swatch(look.seriesNumber(header.labels))} />
+        <p class={style.lead}>
           <strong>{grouped(header.rows)} samples</strong>, {bytes(raw)} as numbers, are stored in <strong>{bytes(stored)}</strong> and a
           header of 81: {significant(stored / header.rows)} bytes a sample,{" "}
           {stored > 0 ? `${significant(raw / stored)} times less` : "nothing but the header"}.
         </p>
       </div>
       <Spark block={block} row={row} />
-      <div class="columns">
+      <div class={style.columns}>
         <Column title="Timestamps" column={block.timestamps} rows={header.rows} decimal={undefined} block={block} />
         <Column title="Values" column={block.mantissas} rows={header.rows} decimal={header.scale} block={block} />
       </div>
@@ -216,7 +223,7 @@ function Spark({ block, row }: { block: BlockDetails; row: number | undefined })
     if (Number.isFinite(value)) points.push(`${x(i)},${(44 - ((value - low) / (high - low || 1)) * 40).toFixed(1)}`);
   }
   return (
-    <svg class="spark" viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
+    <svg class={style.spark} viewBox="0 0 600 48" preserveAspectRatio="none" role="img" aria-label={`Values from ${low} to ${high}`}>
       {row !== undefined && <line x1={x(row)} x2={x(row)} y1="0" y2="48" />}
       <polyline points={points.join(" ")} />
     </svg>
@@ -267,24 +274,24 @@ function Column(props: { title: string; column: ColumnDetails; rows: number; dec
     says: whyZstd(column),
   });
   return (
-    <section class="column" aria-label={`${title}: stages of the encoding`}>
+    <section class={style.column} aria-label={`${title}: stages of the encoding`}>
       <h3>
         {title} <code>{TYPE_WORD[column.marshalType]}</code>
       </h3>
       <ol>
         {stages.map((stage, i) => (
           <li key={stage.name}>
-            <div class="stage-head">
+            <div class={style.stageHead}>
               <strong>{stage.name}</strong>
               <span>{i < stages.length - 2 ? (i === 0 ? bytes(stage.size) : "") : bytes(stage.size)}</span>
             </div>
-            <div class="bar" aria-hidden="true">
+            <div class={style.bar} aria-hidden="true">
               <span
                 style={{ width: `${Math.max(stage.size > 0 ? 0.6 : 0, (100 * stage.size) / numbers)}%` }}
-                class={i < stages.length - 2 ? "thought" : ""}
+                class={i < stages.length - 2 ? style.thought : ""}
               />
             </div>
-            <code class="sample">{stage.sample}</code>
+            <code class={style.sample}>{stage.sample}</code>
             <p class="note">{stage.says}</p>
           </li>
         ))}
@@ -301,16 +308,17 @@ const SHOWN_BYTES = 256;
 function Hex({ block, row }: { block: BlockDetails; row: number | undefined }) {
   const [field, setField] = useState(block.headerFields[4]);
   return (
-    <section class="hex" aria-label="The bytes">
+    <section class={style.hex} aria-label="The bytes">
       <h3>
         Header <span class="note">81 bytes, behind ZSTD in index.bin</span>
       </h3>
-      <div class="dump">
+      <div class={style.dump}>
         {block.headerFields.map((other, i) => (
           <button
             key={other.name}
             type="button"
-            class={`run run-${i % 4}${other === field ? " chosen" : ""}`}
+            class={other === field ? `${style.run} ${style.chosen}` : style.run}
+            data-run={i % 4}
             aria-label={`${hexOf(block.headerBytes.subarray(other.offset, other.offset + other.length))}: ${FIELD_WORD[other.name]}, ${fieldValue(block, other)}`}
             onPointerEnter={() => setField(other)}
             onFocus={() => setField(other)}
@@ -321,7 +329,7 @@ function Hex({ block, row }: { block: BlockDetails; row: number | undefined }) {
         ))}
       </div>
       {field && (
-        <p class="field">
+        <p class={style.field}>
           <span class="note">
             byte {field.offset}
             {field.length > 1 && `–${field.offset + field.length - 1}`}
@@ -364,9 +372,9 @@ function Bytes({ column, row }: { column: ColumnDetails; row: number | undefined
         </span>
       </h3>
       {data.length > 0 && (
-        <div class="dump small">
+        <div class={style.dump} data-dump="">
           {runs.map((run, i) => (
-            <span key={i} class={`run run-${i % 2}${plain && row !== undefined && i === row - 1 ? " chosen" : ""}`}>
+            <span key={i} class={plain && row !== undefined && i === row - 1 ? `${style.run} ${style.chosen}` : style.run} data-run={i % 2}>
               {hexOf(run)}
             </span>
           ))}

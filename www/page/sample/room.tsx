@@ -1,6 +1,5 @@
 // A sample of a database, where it lies: its part, its block, its row, and the bytes that stand for it.
 
-import "../inside/style.css";
 import type { ReadonlySignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
@@ -22,6 +21,7 @@ import { IN_MEMORY, type Lying, nameOf } from "./find";
 import { SampleLook } from "./look";
 import { storedRow } from "./row";
 import style from "./sample.module.css";
+import zoom from "../inside/zoom_view.module.css";
 
 export function OwnSample({ place, session }: { place: SamplePlace; session: Session }) {
   return (
@@ -132,7 +132,7 @@ function Sample({ place, database, children }: SampleProps) {
               {look.parts.gone.value}
             </p>
           )}
-          <div class="opened-part">
+          <div class={zoom.openedPart}>
             <ZoomView look={look.parts} {...(marked && { marked })} />
           </div>
         </section>

@@ -5,6 +5,7 @@ import { bytes, compact, grouped, plural } from "../model/format";
 import { exactly, PLAIN_NAME } from "../model/selector";
 import { type Labels, type LabelWeight, labelWeights, type MetricWeight, narrowed, valueWeights } from "./cardinality";
 import type { OpenedSnapshot } from "./opened";
+import style from "./heavy.module.css";
 
 const MOST_HEAVY = 12;
 const MOST_VALUES = 200;
@@ -24,7 +25,7 @@ export function Heavy({ snapshot }: { snapshot: OpenedSnapshot }) {
           ? `Weighed by ${grouped(weighed.done)} of ${plural(weighed.total, "block")}, as their headers tell.`
           : `Weighed by the headers of ${plural(weighed.total, "block")}. A label with many values makes many series, and many series make a large index.`}
       </p>
-      <div class="heavy">
+      <div class={style.heavy}>
         <table>
           <caption>
             Metrics <span class="note">{plural(metrics.length, "name")}</span>
@@ -106,7 +107,7 @@ function More({ count, columns }: { count: number; columns: number }) {
   if (count <= 0) return null;
   return (
     <tr>
-      <td class="note more" colSpan={columns}>
+      <td class={`note ${style.more}`} colSpan={columns}>
         and {grouped(count)} more
       </td>
     </tr>
@@ -120,7 +121,7 @@ function spelt({ __name__: name = "", ...labels }: Labels): string {
 }
 
 const Weight = ({ share }: { share: number }) => (
-  <span class="weight" aria-hidden="true">
+  <span class={style.weight} aria-hidden="true">
     <span style={{ width: `${Math.max(1, 100 * share)}%` }} />
   </span>
 );
@@ -138,7 +139,7 @@ export function Browser({ snapshot }: { snapshot: OpenedSnapshot }) {
   const name = labels.some((label) => label.name === wanted) ? wanted : (labels.find(({ values }) => values > 1) ?? labels[0])?.name;
   const values = useMemo(() => (name === undefined ? [] : valueWeights(left, name)), [left, name]);
   return (
-    <section class="card browser" aria-labelledby="browser-title">
+    <section class={`card ${style.browser}`} aria-labelledby="browser-title">
       <div class="card-head">
         <div>
           <h2 id="browser-title">Its series</h2>
@@ -163,7 +164,7 @@ export function Browser({ snapshot }: { snapshot: OpenedSnapshot }) {
           ))}
         </div>
       </div>
-      <div class="facets">
+      <div class={style.facets}>
         <ul aria-label="Labels">
           {labels.map((label) => (
             <li key={label.name}>
@@ -186,7 +187,7 @@ export function Browser({ snapshot }: { snapshot: OpenedSnapshot }) {
             ))}
           {values.length > MOST_VALUES && <li class="note">and {grouped(values.length - MOST_VALUES)} more</li>}
         </ul>
-        <ul aria-label="Series" class="sets">
+        <ul aria-label="Series" class={style.sets}>
           {left.slice(0, MOST_LISTED).map((labels) => {
             const selector = exactly(labels);
             return (

@@ -5,6 +5,7 @@ import { bytes, plural } from "../model/format";
 import { messageOf } from "../model/trouble";
 import { keepAs } from "../kept";
 import type { OpenedSnapshot } from "./opened";
+import style from "./keep.module.css";
 
 const WHERE = {
   opfs: "in the origin private file system",
@@ -44,7 +45,7 @@ export function Keep({ snapshot, fill }: { snapshot: OpenedSnapshot; fill: NonNu
             void keep();
           }}
         >
-          <label class="keep-name">
+          <label class={style.keepName}>
             Name <input type="text" required value={name} onInput={(event) => setName(event.currentTarget.value)} />
           </label>
           <button type="submit" class="primary" disabled={state.doing !== ""}>

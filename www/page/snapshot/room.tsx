@@ -1,7 +1,5 @@
 // A snapshot that was dropped into the page: what is in it, down to its bytes, and what is wrong with it.
 
-import "../inside/style.css";
-import "./style.css";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Chart, type Chosen } from "../drawing/chart";
 import { EMPTY, hashOf } from "../explore/address";
@@ -17,6 +15,12 @@ import { SelectorInput } from "../views/selector_input";
 import { Browser, Heavy } from "./heavy";
 import { Keep } from "./keep";
 import type { BadPart, OpenedSnapshot, Whereabouts } from "./opened";
+import style from "./room.module.css";
+import intro from "../views/intro.module.css";
+import figures from "../views/figures.module.css";
+import chart from "../views/chart_card.module.css";
+import trouble from "../views/trouble_card.module.css";
+import zoom from "../inside/zoom_view.module.css";
 
 export { OpenedSnapshot } from "./opened";
 
@@ -38,7 +42,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
   const [isBroken] = useState(snapshot.bad.peek().length > 0);
   return (
     <>
-      <section class="intro opened-intro" aria-labelledby="opened-title">
+      <section class={`${intro.intro} ${style.openedIntro}`} aria-labelledby="opened-title">
         <div>
           <h1 id="opened-title">{snapshot.name}</h1>
           <p>
@@ -56,7 +60,7 @@ export function SnapshotRoom({ snapshot, onClose }: { snapshot: OpenedSnapshot; 
           </button>
         </div>
       </section>
-      <dl class="figures" aria-label="What is in it">
+      <dl class={figures.figures} aria-label="What is in it">
         <Figure name="samples" value={grouped(rows)} note={parts.length > 0 ? daysOf(start, end) : "no part holds any"} />
         <Figure
           name="series"
@@ -89,9 +93,9 @@ const daysOf = (start: number, end: number): string => (dayOf(start) === dayOf(e
 
 function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
-    <div class="figure">
+    <div class={figures.figure}>
       <dt>{name}</dt>
-      <dd class="value">{value}</dd>
+      <dd class={figures.value}>{value}</dd>
       <dd class="note">{note}</dd>
     </div>
   );
@@ -101,10 +105,10 @@ function Figure({ name, value, note }: { name: string; value: string; note: stri
 function Refused({ snapshot: { refused } }: { snapshot: OpenedSnapshot }) {
   if (refused.count === 0) return null;
   return (
-    <section class="card trouble health" aria-labelledby="refused-title">
+    <section class={`card ${trouble.trouble}`} aria-labelledby="refused-title">
       <h2 id="refused-title">{plural(refused.count, "line or sample", "lines or samples")} could not be taken</h2>
       <p class="hint">All others were. The text itself stays as it is.</p>
-      <ul class="bad-parts">
+      <ul class={style.badParts}>
         {refused.lines.map(({ line, message }, i) => (
           <li key={i}>
             {line !== undefined && <code>line {grouped(line)}</code>}
@@ -124,7 +128,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
   const checking = snapshot.checking.value;
   const checked = snapshot.checked.value;
   return (
-    <section class={bad.length > 0 ? "card trouble health" : "card health"} aria-labelledby="health-title">
+    <section class={bad.length > 0 ? `card ${trouble.trouble}` : "card"} aria-labelledby="health-title">
       <div class="card-head">
         <div>
           <h2 id="health-title">{bad.length > 0 ? brokenWords(bad) : "Can it be read?"}</h2>
@@ -145,7 +149,7 @@ function Health({ snapshot }: { snapshot: OpenedSnapshot }) {
         </div>
       </div>
       {bad.length > 0 && (
-        <ul class="bad-parts">
+        <ul class={style.badParts}>
           {bad.map(({ path, message }) => (
             <li key={path}>
               {path !== "" && <code>{path}</code>}
@@ -227,7 +231,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
           </button>
         </div>
       </div>
-      <div class="query">
+      <div class={chart.query}>
         <SelectorInput feed={feed} database={snapshot.database} />
         <Segmented
           label="What to draw of each series"
@@ -249,7 +253,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
           onClose={() => setPicked(undefined)}
         />
       )}
-      <div class="chart-foot">
+      <div class={chart.chartFoot}>
         <ReadingLine feed={feed} />
         <div class="controls">
           <TakeAlong feed={feed} card={card} />
@@ -269,7 +273,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
         </p>
       )}
       {found && (
-        <details class="found">
+        <details class={style.found}>
           <summary>
             {plural(found.all, "series", "series")} match{found.all === 1 ? "es" : ""}
           </summary>
@@ -300,7 +304,7 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
       <p class="hint">
         Each bar is a part, and its length shows its bytes. Choose a part to see its blocks, then a block to see its bytes.
       </p>
-      <ul class="months">
+      <ul class={style.months}>
         {partitions.map(({ name, parts }) => (
           <li key={name}>
             <strong>
@@ -313,18 +317,19 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
               )}
               , {bytes(parts.reduce((sum, { bytes: size }) => sum + size, 0))}
             </span>
-            <div class="month-parts">
+            <div class={style.monthParts}>
               {parts.map((one) => (
                 <button
                   key={one.id}
                   type="button"
-                  class={`part-bar stage-${one.class}`}
+                  class={style.partBar}
+                  data-stage={one.class}
                   aria-pressed={String(one.id) === chosen}
                   title={`${one.name}: ${plural(one.rows, "sample")} in ${plural(one.blocks, "block")}, ${bytes(one.bytes)}`}
                   aria-label={`${one.class} part, ${plural(one.rows, "sample")}, ${bytes(one.bytes)}: ${one.name}`}
                   onClick={() => void snapshot.look.zoomTo([name, String(one.id)])}
                 >
-                  <span class="part-length" style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
+                  <span class={style.partLength} style={{ width: `${Math.max(2, (100 * one.bytes) / largest)}%` }} />
                   <span class="note">
                     {one.class} part, {plural(one.rows, "sample")}, {bytes(one.bytes)}
                   </span>
@@ -340,8 +345,8 @@ function Parts({ snapshot }: { snapshot: OpenedSnapshot }) {
         </p>
       )}
       {part && (
-        <div class="opened-part">
-          <p class="part-name">
+        <div class={zoom.openedPart}>
+          <p class={style.partName}>
             {block === undefined ? (
               <code>{part.name}</code>
             ) : (

@@ -1,10 +1,11 @@
 import { useRef } from "preact/hooks";
 import type { Session } from "../session";
+import style from "./about.module.css";
 
 export function About({ session }: { session: Session }) {
   const dialog = useRef<HTMLDialogElement>(null);
   return (
-    <footer class="about">
+    <footer class={style.about}>
       <section id="data" aria-labelledby="data-title">
         <h2 id="data-title">Where the data comes from</h2>
         <p>

@@ -8,6 +8,7 @@ import { csvOf, pngOf, save } from "../save";
 import type { Session } from "../session";
 import { Segmented } from "./segmented";
 import { SelectorInput } from "./selector_input";
+import style from "./chart_card.module.css";
 
 export function ChartCard({ session, charts, feed, index }: { session: Session; charts: Charts; feed: ChartFeed; index: number }) {
   const card = useRef<HTMLElement>(null);
@@ -36,13 +37,13 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
               feed.rangeMs.value = ms;
             }}
           />
-          <button type="button" class="live" aria-pressed={!fixed} onClick={() => (feed.fixed.value = undefined)}>
-            <span class="dot" aria-hidden="true" />
+          <button type="button" class={style.live} aria-pressed={!fixed} onClick={() => (feed.fixed.value = undefined)}>
+            <span class={style.dot} aria-hidden="true" />
             Live
           </button>
         </div>
       </div>
-      <div class="query">
+      <div class={style.query}>
         <SelectorInput feed={feed} database={session.database} />
         <Segmented
           label="What to draw of each series"
@@ -54,7 +55,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           onChoose={(mode) => (feed.rate.value = mode === "rate")}
         />
       </div>
-      <div class="presets" role="group" aria-label="Ready-made selections">
+      <div class={style.presets} role="group" aria-label="Ready-made selections">
         {PRESETS.map((preset) => (
           <button
             key={preset.name}
@@ -68,7 +69,7 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
         ))}
       </div>
       <Chart feed={feed} nothing={session.filling.value && "The past is being written…"} />
-      <div class="chart-foot">
+      <div class={style.chartFoot}>
         <ReadingLine feed={feed} />
         <div class="controls">
           <TakeAlong feed={feed} card={card} />

@@ -6,6 +6,7 @@ import { CLASS_WORD } from "../model/words";
 import { PACES } from "../replay/scraper";
 import type { Session } from "../session";
 import { Segmented } from "./segmented";
+import style from "./engine_card.module.css";
 
 export function EngineCard({ session }: { session: Session }) {
   const [pointed, setPointed] = useState<Part | undefined>();
@@ -47,13 +48,13 @@ export function EngineCard({ session }: { session: Session }) {
             isOff={looksOn}
             onChoose={(pace) => session.setPace(pace)}
           />
-          <button type="button" class="pause" disabled={looksOn} aria-pressed={paused} onClick={() => session.setPaused(!paused)}>
+          <button type="button" class={style.pause} disabled={looksOn} aria-pressed={paused} onClick={() => session.setPaused(!paused)}>
             {paused ? "Go on" : "Pause"}
           </button>
         </div>
       </div>
-      <div class="engine">
-        <div class="engine-drawing">
+      <div class={style.engine}>
+        <div class={style.engineDrawing}>
           <Lanes session={session} pointed={pointed} onPoint={setPointed} />
           <Details session={session} part={pointed} />
         </div>
@@ -67,11 +68,11 @@ function Details({ session, part }: { session: Session; part: Part | undefined }
   // It may be merged away while it is looked at.
   session.frame.value;
   return (
-    <div class="details">
+    <div class={style.details}>
       {part ? (
         <>
           <p>
-            <strong class={`stage-${part.class}`}>{CLASS_WORD[part.class].replace(/^./, (first) => first.toUpperCase())}</strong>
+            <strong data-stage={part.class}>{CLASS_WORD[part.class].replace(/^./, (first) => first.toUpperCase())}</strong>
             <span>{plural(part.rows, "row")}</span>
             <span>{plural(part.blocks, "block")}</span>
             <span>{bytes(part.bytes)}</span>
@@ -86,7 +87,7 @@ function Details({ session, part }: { session: Session; part: Part | undefined }
           </code>
         </>
       ) : (
-        <p class="none">Choose a part to see what is in it.</p>
+        <p class="hint">Choose a part to see what is in it.</p>
       )}
     </div>
   );
@@ -95,11 +96,11 @@ function Details({ session, part }: { session: Session; part: Part | undefined }
 function Log({ session }: { session: Session }) {
   const lines = session.lines.value;
   return (
-    <div class="log">
+    <div class={style.log}>
       <h3 id="log-title">What the engine just did</h3>
       <ol aria-labelledby="log-title" tabIndex={0}>
         {lines.map((line) => (
-          <li key={line.sequence} class={`stage-${line.stage}`}>
+          <li key={line.sequence} data-stage={line.stage}>
             <time dateTime={new Date(line.time).toISOString()}>{clock(line.time)}</time>
             <span>
               {line.text}
@@ -107,7 +108,7 @@ function Log({ session }: { session: Session }) {
             </span>
           </li>
         ))}
-        {lines.length === 0 && <li class="none">Nothing yet</li>}
+        {lines.length === 0 && <li class="hint">Nothing yet</li>}
       </ol>
     </div>
   );

@@ -1,6 +1,7 @@
 import { bytes, clock, duration, grouped, perSample, plural } from "../model/format";
 import { totalsOf } from "../model/totals";
 import { hasLog, type Session } from "../session";
+import style from "./figures.module.css";
 
 /** Rows that were accepted less than this ago count as on their way; older ones are named. With a log, and without one. */
 const USUAL_MS = { logged: 2_000, unlogged: 11_000 };
@@ -25,7 +26,7 @@ export function Figures({ session }: { session: Session }) {
   const safe = totals.unsafeSince === 0 ? now : totals.unsafeSince;
   const usual = isLogged ? USUAL_MS.logged : USUAL_MS.unlogged;
   return (
-    <dl class="figures" aria-label="State of the database">
+    <dl class={style.figures} aria-label="State of the database">
       <Figure
         name="samples"
         value={state ? grouped(totals.rows) : "–"}
@@ -57,9 +58,9 @@ export function Figures({ session }: { session: Session }) {
 
 function Figure({ name, value, note }: { name: string; value: string; note: string }) {
   return (
-    <div class="figure">
+    <div class={style.figure}>
       <dt>{name}</dt>
-      <dd class="value">{value}</dd>
+      <dd class={style.value}>{value}</dd>
       <dd class="note">{note}</dd>
     </div>
   );

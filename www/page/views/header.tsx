@@ -1,14 +1,15 @@
 import type { RoomName } from "../model/history";
+import style from "./header.module.css";
 
 /** The sign: sand that becomes stone. */
 export function Logo() {
   return (
-    <svg class="logo" viewBox="0 0 32 32" aria-hidden="true">
-      <path class="logo-frame" d="M6 3.5h20M6 28.5h20" />
-      <path class="logo-glass" d="M9 4v4.2c0 3.6 5 5.2 5 7.8s-5 4.2-5 7.8V28h14v-4.2c0-3.6-5-5.2-5-7.8s5-4.2 5-7.8V4Z" />
-      <path class="logo-sand" d="M11.4 9h9.2c-.7 2.4-3.5 3.9-4.3 5.6h-.6c-.8-1.7-3.6-3.2-4.3-5.6Z" />
-      <path class="logo-part" d="M11 23.5h10V26H11ZM13 20.4h6v2.1h-6Z" />
-      <path class="logo-grain" d="M16 15v4" />
+    <svg class={style.logo} viewBox="0 0 32 32" aria-hidden="true">
+      <path class={style.logoFrame} d="M6 3.5h20M6 28.5h20" />
+      <path d="M9 4v4.2c0 3.6 5 5.2 5 7.8s-5 4.2-5 7.8V28h14v-4.2c0-3.6-5-5.2-5-7.8s5-4.2 5-7.8V4Z" />
+      <path class={style.logoSand} d="M11.4 9h9.2c-.7 2.4-3.5 3.9-4.3 5.6h-.6c-.8-1.7-3.6-3.2-4.3-5.6Z" />
+      <path class={style.logoPart} d="M11 23.5h10V26H11ZM13 20.4h6v2.1h-6Z" />
+      <path class={style.logoGrain} d="M16 15v4" />
     </svg>
   );
 }
@@ -29,9 +30,9 @@ export const titleOf = (room: RoomName, opened: string | undefined): string => {
 
 export function Header({ room, onLeave }: { room: RoomName; onLeave: () => void }) {
   return (
-    <header class="top">
+    <header class={style.top}>
       <a
-        class="skip"
+        class={style.skip}
         href="#content"
         onClick={(event) => {
           // What stands behind the # is the room.
@@ -43,12 +44,12 @@ export function Header({ room, onLeave }: { room: RoomName; onLeave: () => void 
       >
         Skip to the content
       </a>
-      <div class="brand">
+      <div class={style.brand}>
         <Logo />
         <span>Sandglass</span>
       </div>
-      <p class="tagline">time series, in the browser</p>
-      <nav class="rooms" aria-label="Rooms">
+      <p class={style.tagline}>time series, in the browser</p>
+      <nav class={style.rooms} aria-label="Rooms">
         {ROOMS.map(([name, text]) => (
           <a key={name} href={`#${name}`} aria-current={name === room ? "page" : undefined} onClick={onLeave}>
             {text}

@@ -7,6 +7,7 @@ import { Figures } from "./figures";
 import { SnapshotCard } from "./snapshot_card";
 import { StorageCard } from "./storage_card";
 import { TroubleCard } from "./trouble_card";
+import intro from "./intro.module.css";
 
 /** The room Live: a machine that is scraped now, and a database that stays. */
 export function LiveRoom({ session, charts }: { session: Session; charts: Charts }) {
@@ -14,7 +15,7 @@ export function LiveRoom({ session, charts }: { session: Session; charts: Charts
   const opened = session.trouble.value === undefined || session.state.value !== undefined;
   return (
     <>
-      <section class="intro" aria-labelledby="headline">
+      <section class={intro.intro} aria-labelledby="headline">
         <h1 id="headline">VictoriaMetrics’ storage engine, rebuilt to run in this tab.</h1>
         <p>
           Sandglass takes in samples, packs them into parts and merges the parts on its own clock, with the files and the transactions of

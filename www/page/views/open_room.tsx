@@ -3,12 +3,14 @@ import { kept, refreshKept, removeKept } from "../kept";
 import { messageOf } from "../model/trouble";
 import { EXAMPLE_ADDRESS, keptAddress, openFiles, openPasted } from "../opening";
 import { ChooseFile, ChooseFolder } from "./choose_files";
+import style from "./open_room.module.css";
+import intro from "./intro.module.css";
 
 /** The room Open while nothing is: the ways in. */
 export function OpenRoom() {
   return (
     <>
-      <section class="intro" aria-labelledby="open-title">
+      <section class={intro.intro} aria-labelledby="open-title">
         <h1 id="open-title">Open a server’s snapshot, or samples of your own</h1>
         <p>
           See its months, parts, blocks and series, down to the bytes, and ask queries of it. This tab alone reads it, and nothing is sent
@@ -23,7 +25,7 @@ export function OpenRoom() {
           <strong>Samples</strong> as text, plain or gzip: Prometheus text, JSON lines, InfluxDB line protocol, Graphite’s plaintext,
           OpenTelemetry metrics as JSON, or a table with a row of names (CSV). What cannot be read is left out, and named.
         </p>
-        <div class="bring controls">
+        <div class={`${style.bring} controls`}>
           <ChooseFile onChoose={openFiles} />
           <ChooseFolder onChoose={openFiles} />
           <a class="button" href={EXAMPLE_ADDRESS}>
@@ -44,7 +46,7 @@ temperature{room="attic"} 19.75 1768478410000`;
 function Paste() {
   const [text, setText] = useState("");
   return (
-    <section class="card paste" aria-labelledby="paste-title">
+    <section class={`card ${style.paste}`} aria-labelledby="paste-title">
       <h2 id="paste-title">Or paste samples</h2>
       <form
         onSubmit={(event) => {
@@ -80,7 +82,7 @@ function Kept() {
     void removeKept(name).catch((error) => setProblem(messageOf(error)));
   };
   return (
-    <section class="card kept" aria-labelledby="kept-title">
+    <section class={`card ${style.kept}`} aria-labelledby="kept-title">
       <h2 id="kept-title">Kept in this browser</h2>
       {kept.value.length === 0 && <p class="hint">None yet. “Keep it” makes what is open a database of this browser, to come back to.</p>}
       <ul>

@@ -1,3 +1,5 @@
+import style from "./segmented.module.css";
+
 interface Choice<T> {
   value: T;
   name: string;
@@ -13,7 +15,7 @@ export function Segmented<T extends string | number>(props: {
   onChoose: (value: T) => void;
 }) {
   return (
-    <div class="segmented" role="group" aria-label={props.label}>
+    <div class={style.segmented} role="group" aria-label={props.label}>
       {props.choices.map(({ value, name, spoken }) => (
         <button
           key={value}

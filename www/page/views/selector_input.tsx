@@ -3,6 +3,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Database } from "sandglass";
 import type { ChartFeed } from "../chart_feed";
 import { complete, matching, type Place, placeOf } from "../model/selector";
+import style from "./selector_input.module.css";
 
 const MOST_SUGGESTIONS = 9;
 
@@ -80,7 +81,7 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
   };
 
   return (
-    <div class="selector">
+    <div class={style.selector}>
       <label class="hidden" for={`selector-${feed.id}`}>
         Selector of the series to draw
       </label>
@@ -88,7 +89,7 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
         id={`selector-${feed.id}`}
         ref={input}
         type="text"
-        class={isDraft ? "draft" : ""}
+        class={isDraft ? style.draft : ""}
         role="combobox"
         aria-expanded={suggestions.length > 0}
         aria-controls={`selector-${feed.id}-suggestions`}
@@ -112,7 +113,7 @@ export function SelectorInput({ feed, database }: { feed: ChartFeed; database: R
       {isDraft && (
         <button
           type="button"
-          class="draw-draft"
+          class={style.drawDraft}
           title="What stands here is not drawn yet; Escape goes back to what is"
           onClick={() => accept(text)}
         >

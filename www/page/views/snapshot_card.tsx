@@ -3,6 +3,7 @@ import { bytes, moment, plural } from "../model/format";
 import { save } from "../save";
 import type { Session } from "../session";
 import type { SnapshotFacts } from "../snapshots";
+import style from "./snapshot_card.module.css";
 
 /** Where a single-node server listens. */
 const SERVER = "http://localhost:8428";
@@ -30,23 +31,17 @@ export function SnapshotCard({ session }: { session: Session }) {
           </button>
         </div>
       </div>
-      <div class="snapshots">
+      <div class={style.snapshots}>
         {snapshots.length === 0 ? (
-          <p class="none">No snapshot yet.</p>
+          <p class={`hint ${style.none}`}>No snapshot yet.</p>
         ) : (
           <ul>
             {snapshots.map((snapshot) => (
-              <SnapshotRow
-                key={snapshot.name}
-                session={session}
-                snapshot={snapshot}
-                chosen={snapshot.name === name && snapshots.length > 1}
-                onChoose={() => setChosen(snapshot.name)}
-              />
+              <SnapshotRow key={snapshot.name} session={session} snapshot={snapshot} onChoose={() => setChosen(snapshot.name)} />
             ))}
           </ul>
         )}
-        <ol class="steps">
+        <ol class={style.steps}>
           <li>
             <span>Unpack it and start VictoriaMetrics on it:</span>
             <Copyable
@@ -60,7 +55,7 @@ export function SnapshotCard({ session }: { session: Session }) {
           </li>
         </ol>
       </div>
-      <p class="other-way">
+      <p class={style.otherWay}>
         <strong>And the other way:</strong> drop a server’s snapshot anywhere on this page, or choose one in the room{" "}
         <a href="#open">Open</a>.
       </p>
@@ -68,7 +63,7 @@ export function SnapshotCard({ session }: { session: Session }) {
   );
 }
 
-function SnapshotRow(props: { session: Session; snapshot: SnapshotFacts; chosen: boolean; onChoose: () => void }) {
+function SnapshotRow(props: { session: Session; snapshot: SnapshotFacts; onChoose: () => void }) {
   const { session, snapshot } = props;
   const [progress, setProgress] = useState<string | undefined>();
   const [problem, setProblem] = useState("");
@@ -101,8 +96,8 @@ function SnapshotRow(props: { session: Session; snapshot: SnapshotFacts; chosen:
     snapshot.bytes !== undefined ? bytes(snapshot.bytes) : "",
   ].filter(Boolean);
   return (
-    <li class={props.chosen ? "snapshot chosen" : "snapshot"}>
-      <div class="snapshot-name">
+    <li class={style.snapshot}>
+      <div class={style.snapshotName}>
         <code>{snapshot.name}</code>
         <span class="note">{problem || facts.join(" · ")}</span>
       </div>
@@ -131,7 +126,7 @@ function Copyable({ text, what }: { text: string; what: string }) {
     setTimeout(() => setCopied(false), 1600);
   };
   return (
-    <div class="copyable">
+    <div class={style.copyable}>
       <code tabIndex={0}>{text}</code>
       <button type="button" aria-label={`${copied ? "Copied" : "Copy"} ${what}`} onClick={() => void copy().catch(() => {})}>
         {copied ? "Copied" : "Copy"}

@@ -2,6 +2,7 @@ import { useEffect, useState } from "preact/hooks";
 import { bytes, grouped, plural } from "../model/format";
 import { isPlausible } from "../model/estimate";
 import { RETENTIONS, type Session } from "../session";
+import style from "./storage_card.module.css";
 
 /** What the database takes of this browser, how long it keeps samples, and whether the browser may throw it away. */
 export function StorageCard({ session }: { session: Session }) {
@@ -44,7 +45,7 @@ export function StorageCard({ session }: { session: Session }) {
       ]
     : [];
   return (
-    <section class="card storage" aria-labelledby="storage-title">
+    <section class={`card ${style.storage}`} aria-labelledby="storage-title">
       <div class="card-head">
         <div>
           <h2 id="storage-title">What it takes</h2>
@@ -54,7 +55,7 @@ export function StorageCard({ session }: { session: Session }) {
           </p>
         </div>
         <div class="controls">
-          <label class="retention">
+          <label class={style.retention}>
             Keep{" "}
             <select
               value={session.retention.value}
@@ -75,11 +76,11 @@ export function StorageCard({ session }: { session: Session }) {
           )}
         </div>
       </div>
-      <dl class="storage-list">
+      <dl class={style.storageList}>
         {items.map(([name, value, note]) => (
           <div key={name}>
             <dt>{name}</dt>
-            <dd class="value">{value}</dd>
+            <dd class={style.value}>{value}</dd>
             <dd class="note">{note}</dd>
           </div>
         ))}

@@ -1,16 +1,17 @@
 import type { Session } from "../session";
+import style from "./trouble_card.module.css";
 
 /** What went wrong, in plain words, and the way out. */
 export function TroubleCard({ session }: { session: Session }) {
   const trouble = session.trouble.value;
   if (!trouble) return null;
   return (
-    <section class="card trouble" role="alert" aria-labelledby="trouble-title">
+    <section class={`card ${style.trouble}`} role="alert" aria-labelledby="trouble-title">
       <h2 id="trouble-title">{trouble.title}</h2>
       <p>{trouble.text}</p>
-      <p class="detail">{trouble.detail}</p>
+      <p class={style.detail}>{trouble.detail}</p>
       <div class="actions">
-        {trouble.remedy === "waits" && <span class="waiting">Waiting for the other tab…</span>}
+        {trouble.remedy === "waits" && <span class={style.waiting}>Waiting for the other tab…</span>}
         {trouble.remedy === "memory" && (
           <button type="button" class="primary" onClick={() => void session.start("memory")}>
             Go on in memory

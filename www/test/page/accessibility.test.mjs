@@ -54,10 +54,10 @@ async function findings() {
 
 const lookInto = async () => {
   await inside.rest();
-  await page.focus(".glass canvas");
+  await page.focus("[data-picture] canvas");
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
-  await page.waitForSelector(".blocks button");
+  await page.waitForSelector('[aria-label^="Blocks of part"] button');
 };
 
 /** What is looked at, and the way there. */
@@ -65,19 +65,22 @@ const VIEWS = {
   live: async () => {
     await inside.goTo("#live");
     await page.waitForFunction(
-      () => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelector(".block"),
+      () =>
+        !/writing/.test(document.querySelector('[aria-label="State of the database"]').textContent) &&
+        document.querySelector("[aria-label^=Partition] button"),
       null,
       { timeout: 90_000 },
     );
-    await page.waitForSelector(".legend .value");
+    await page.waitForSelector("figcaption li");
   },
   "live, its dialog": async () => page.getByRole("button", { name: "Start over…" }).click(),
   "live, a snapshot and a second chart": async () => {
     await page.getByRole("button", { name: "Keep it" }).click();
-    if ((await page.locator(".snapshot").count()) === 0) await page.getByRole("button", { name: "Take a snapshot" }).click();
-    await page.waitForSelector(".snapshot");
+    if ((await page.locator("[aria-labelledby=snapshot-title] ul li").count()) === 0)
+      await page.getByRole("button", { name: "Take a snapshot" }).click();
+    await page.waitForSelector("[aria-labelledby=snapshot-title] ul li");
     await page.getByRole("button", { name: "Add a chart" }).click();
-    await page.waitForFunction(() => document.querySelectorAll(".legend")[1]?.children.length > 0);
+    await page.waitForFunction(() => document.querySelectorAll("figcaption ul")[1]?.children.length > 0);
     await page.getByRole("combobox").first().fill("node_lo");
     await page.waitForSelector('[role="option"]');
   },
@@ -121,7 +124,7 @@ const VIEWS = {
   },
   "inside, a sample of the page's own database": async () => {
     await page.locator("[aria-label=Samples] td a").first().click();
-    await page.waitForSelector(".block-view", { timeout: 20_000 });
+    await page.waitForSelector('[aria-label="The bytes"]', { timeout: 20_000 });
   },
   "explore, a value that was chosen": async () => {
     await inside.goTo("#explore?q=node_load1&from=now-15m&to=now");
@@ -142,20 +145,20 @@ const VIEWS = {
   },
   "open, and nothing is": async () => {
     await inside.goTo("#open");
-    await page.waitForSelector(".bring");
+    await page.waitForSelector("[aria-labelledby=bring-title]");
   },
   "an opened snapshot": async () => {
     await inside.goTo("#open");
-    await page.setInputFiles(".bring input >> nth=0", SNAPSHOT);
+    await page.setInputFiles("[aria-labelledby=bring-title] input >> nth=0", SNAPSHOT);
     await page.waitForSelector("#opened-title", { timeout: 20_000 });
     await page.waitForFunction(() => /samples read/.test(document.querySelector(".reading").textContent));
-    await page.locator(".part-bar").first().click();
-    await page.waitForSelector(".blocks button");
-    await page.locator(".found summary").click();
+    await page.locator("[aria-labelledby=parts-title] li button").first().click();
+    await page.waitForSelector('[aria-label^="Blocks of part"] button');
+    await page.locator("[aria-labelledby=look-title] details summary").click();
   },
   "an opened snapshot, a block": async () => {
-    await page.locator(".blocks button").first().click();
-    await page.waitForSelector(".hex");
+    await page.locator('[aria-label^="Blocks of part"] button').first().click();
+    await page.waitForSelector('[aria-label="The bytes"]');
   },
   inside: async () => {
     await inside.open("#inside?s=steady&at=47.3");
@@ -166,8 +169,8 @@ const VIEWS = {
     await page.getByRole("textbox", { name: "To be put into a page" }).waitFor();
   },
   "inside, the index": async () => {
-    await page.locator(".index-card summary").click();
-    await page.waitForSelector(".walk-steps .item");
+    await page.locator("summary", { hasText: "The index" }).click();
+    await page.waitForSelector("[aria-labelledby=index-walk] ul > li");
   },
   "inside, its keys": async () => page.keyboard.press("?"),
   "inside, embedded": async () => {
@@ -176,11 +179,11 @@ const VIEWS = {
   },
   "inside, a snapshot on its shelf": async () => {
     await inside.open("#inside?s=snapshot&at=40");
-    await page.waitForSelector(".shelf button");
+    await page.waitForSelector("[aria-label=Snapshots] button");
   },
   "inside, refusals": async () => {
     await inside.open("#inside?s=full&at=58");
-    await page.waitForSelector(".troubles p");
+    await page.waitForSelector("[data-troubles] p");
   },
   "inside, a thousand series": async () => {
     await inside.open("#inside?s=many&at=3");
@@ -191,12 +194,12 @@ const VIEWS = {
     await lookInto();
   },
   "inside, a block": async () => {
-    await page.locator(".blocks button").first().click();
-    await page.waitForSelector(".column");
+    await page.locator('[aria-label^="Blocks of part"] button').first().click();
+    await page.waitForSelector('[aria-label$="stages of the encoding"]');
   },
   "inside, a part that is gone": async () => {
     await inside.open("#inside?s=steady&at=20&zoom=2024_03.9999");
-    await page.waitForSelector(".scene .reading");
+    await page.waitForSelector("[aria-labelledby=scene-title] .reading");
   },
   chapters: async () => {
     await inside.open("#chapters/why-merge?s=steady&at=75");
@@ -205,25 +208,25 @@ const VIEWS = {
   "chapters, the race": async () => {
     await inside.open("#chapters/what-a-merge-saves?s=steady&at=75");
     await inside.rest();
-    await page.locator(".aside-note summary").first().click();
-    await page.locator(".aside-note summary").last().click();
+    await page.locator("[aria-label=Chapters] summary").first().click();
+    await page.locator("[aria-label=Chapters] summary").last().click();
     await page.getByRole("button", { name: "Race", exact: true }).click();
     await page.getByRole("button", { name: "Race on" }).waitFor();
   },
   "chapters, a query's walk": async () => {
     await inside.open("#chapters/a-querys-walk?s=steady&at=98");
     await inside.rest();
-    await page.locator(".question summary").click();
-    await page.waitForSelector(".walk-lines .of-block");
+    await page.locator('[aria-label="Your turn"] summary').click();
+    await page.waitForSelector("[aria-labelledby=query-walk-title] [data-read]");
   },
   "chapters, numbers of one's own": async () => {
     await inside.open("#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5");
     await inside.rest();
-    await page.waitForSelector(".own .hex");
+    await page.waitForSelector('[aria-labelledby=own-title] [aria-label="The bytes"]');
   },
   "chapters, the index": async () => {
     await inside.open("#chapters/finding-a-series?s=churn&do=26.5~ask&at=27.5");
-    await page.waitForSelector(".walk-steps .item");
+    await page.waitForSelector("[aria-labelledby=index-walk] ul > li");
   },
 };
 
@@ -291,7 +294,9 @@ function contrast(one, other) {
 test("a pointer over the chart and over the picture tells listeners nothing, keys do", async () => {
   await inside.goTo("#live");
   await page.getByRole("button", { name: "Load", exact: true }).first().click();
-  await page.waitForFunction(() => document.querySelector(".legend").children.length === 3 && !document.querySelector(".reading.problem"));
+  await page.waitForFunction(
+    () => document.querySelector("figcaption ul").children.length === 3 && !document.querySelector(".reading.problem"),
+  );
   // What is told is counted by changes of what stands in live regions.
   const watch = () =>
     page.evaluate(() => {
@@ -311,23 +316,23 @@ test("a pointer over the chart and over the picture tells listeners nothing, key
     await page.waitForTimeout(700);
   };
   await watch();
-  await sweep(".plot >> nth=0");
-  await page.waitForSelector(".tooltip");
+  await sweep("[aria-roledescription=chart] >> nth=0");
+  await page.waitForSelector("[data-tooltip]");
   assert.deepEqual(await told(), []);
-  await page.focus(".plot");
+  await page.focus("[aria-roledescription=chart]");
   for (let i = 0; i < 6; i++) await page.keyboard.press("ArrowLeft");
   await page.waitForTimeout(1000);
   const spoken = await told();
   assert.equal(spoken.length, 1);
   assert.match(spoken[0], /^\d+ [A-Z][a-z]{2} \d\d:\d\d:\d\d: node_load1 [\d.]+, /);
-  assert.equal(await page.getAttribute(".plot", "role"), "application");
+  assert.equal(await page.getAttribute("[aria-roledescription=chart]", "role"), "application");
 
   await inside.open("#inside?s=steady&at=30");
   await inside.rest();
   await watch();
-  await sweep(".glass canvas");
+  await sweep("[data-picture] canvas");
   assert.deepEqual(await told(), []);
-  await page.focus(".glass canvas");
+  await page.focus("[data-picture] canvas");
   await page.keyboard.press("ArrowRight");
   await page.waitForTimeout(300);
   assert.match((await told()).join(), /part \d+, /);
@@ -343,15 +348,15 @@ test("nothing moves by itself for who wants it so", async () => {
     await inside.open(hash);
     assert.ok(await inside.atRest(start));
     await page.waitForTimeout(1200);
-    assert.equal(await page.getAttribute(".play", "aria-label"), "Play");
+    assert.equal(await page.getAttribute("[data-play]", "aria-label"), "Play");
     assert.equal((await inside.rest()).at, String(start));
   }
   await page.getByRole("button", { name: "Next" }).click();
   await page.waitForFunction(() => /Five seconds/.test(document.querySelector("#chapter-title").textContent));
   assert.ok(await inside.atRest(3500));
   // Whoever asks for it gets it, to the chapter's end.
-  await page.selectOption(".speed select", "30");
-  await page.click(".play");
+  await page.selectOption("[data-transport] select", "30");
+  await page.click("[data-play]");
   assert.ok(await inside.atRest(15_500));
   await page.emulateMedia({ reducedMotion: "no-preference" });
   assert.deepEqual(inside.complaints(), []);

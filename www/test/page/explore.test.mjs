@@ -113,7 +113,7 @@ test("the room's code is fetched when somebody goes there, and not before", asyn
   const scripts = () => page.evaluate(() => performance.getEntriesByType("resource").filter(({ name }) => /\.js$/.test(name)).length);
   const isThere = () => page.evaluate(() => document.querySelector("[data-query]") !== null);
   await page.goto(`${visit.url}/page/index.html#live`);
-  await page.waitForSelector(".legend .value", PATIENCE);
+  await page.waitForSelector("figcaption li", PATIENCE);
   const before = await scripts();
   assert.equal(await isThere(), false);
   await page.getByRole("link", { name: "Explore" }).click();
@@ -123,7 +123,7 @@ test("the room's code is fetched when somebody goes there, and not before", asyn
   await goTo(fixed("node_load1"));
   await shows(['node_load1{instance="node-a:9100",job="node"}']);
   await page.getByRole("link", { name: "Live" }).click();
-  await page.waitForSelector(".figures", PATIENCE);
+  await page.waitForSelector('[aria-label="State of the database"]', PATIENCE);
   await page.getByRole("link", { name: "Explore" }).click();
   await shows(['node_load1{instance="node-a:9100",job="node"}']);
   assert.equal((await address()).q, "node_load1");
@@ -298,8 +298,8 @@ test("a drag zooms, the pointer and the keys read values, and back is one step",
   const plot = await page.locator("[data-plot] .u-over").boundingBox();
   const x = (share) => plot.x + plot.width * share;
   await page.mouse.move(x(0.5), plot.y + 40);
-  await page.locator(".tooltip").waitFor(PATIENCE);
-  assert.match(await page.textContent(".tooltip"), /\{code="200"\}10/);
+  await page.locator("[data-tooltip]").waitFor(PATIENCE);
+  assert.match(await page.textContent("[data-tooltip]"), /\{code="200"\}10/);
   await page.mouse.move(x(0.25), plot.y + 40);
   await page.mouse.down();
   await page.mouse.move(x(0.75), plot.y + 60, { steps: 4 });
@@ -691,7 +691,7 @@ test("the same over a snapshot of a server, and back to its parts", async () => 
   await page.goBack();
   await page.locator("#opened-title").waitFor(PATIENCE);
   await page.getByRole("link", { name: "Inside", exact: true }).click();
-  await page.waitForSelector(".transport", PATIENCE);
+  await page.waitForSelector("[data-transport]", PATIENCE);
   quiet();
 });
 

@@ -20,18 +20,18 @@ try {
   ]) {
     await page.goto(`${url}/blank.html`);
     await page.goto(`${url}/page/index.html${hash}`);
-    await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, { timeout: 60_000 });
+    await page.waitForFunction(() => document.querySelector("[data-at]")?.dataset.print, null, { timeout: 60_000 });
     await page.waitForTimeout(1500);
     const parts = await page.evaluate(
       () =>
         document
-          .querySelector(".glass canvas")
+          .querySelector("[data-picture] canvas")
           .getAttribute("aria-label")
           .match(/([\d,]+) parts?/)?.[1],
     );
     if (speed) {
-      await page.selectOption(".speed select", speed);
-      await page.click(".play");
+      await page.selectOption("[data-transport] select", speed);
+      await page.click("[data-play]");
     }
     const events = [];
     client.on("Tracing.dataCollected", ({ value }) => events.push(...value));

@@ -20,9 +20,9 @@ const complaints = () => visit.complaints();
 const counter = (name) =>
   page.evaluate(
     (name) =>
-      [...document.querySelectorAll(".counters > div")]
+      [...document.querySelectorAll("[data-counters] > div")]
         .find((item) => item.querySelector("dt").textContent === name)
-        ?.querySelector(".value").textContent,
+        ?.querySelector("dd").textContent,
     name,
   );
 
@@ -30,20 +30,21 @@ describe("situations", async () => {
   for (const id of await ids("replay/situations.ts")) {
     test(`${id} plays to its end`, async () => {
       await open(`#inside?s=${id}`);
-      await page.selectOption(".speed select", "1000");
+      await page.selectOption("[data-transport] select", "1000");
       await rest();
       const { at } = await rest();
-      assert.equal(at, await page.getAttribute(".line input", "max"));
+      assert.equal(at, await page.getAttribute("[data-transport] input", "max"));
       assert.equal(await page.locator(".reading.problem").count(), 0);
       if (id === "late")
         assert.equal(
-          await page.evaluate(() => document.querySelector(".glass canvas").getAttribute("aria-label").includes("2 months")),
+          await page.evaluate(() => document.querySelector("[data-picture] canvas").getAttribute("aria-label").includes("2 months")),
           true,
         );
-      if (id === "crash") assert.match(await page.textContent(".troubles"), /rows that were in memory are gone/);
-      if (id === "full") assert.match(await page.textContent(".troubles"), /needs \d+ bytes, and the storage has \d+ left/);
-      if (id === "snapshot") assert.equal(await page.locator(".shelf button").count(), 2);
-      if (id === "retention") assert.match(await page.textContent(".pipeline"), /drop a month.*src\/storage\/retention\.rs1/);
+      if (id === "crash") assert.match(await page.textContent("[data-troubles]"), /rows that were in memory are gone/);
+      if (id === "full") assert.match(await page.textContent("[data-troubles]"), /needs \d+ bytes, and the storage has \d+ left/);
+      if (id === "snapshot") assert.equal(await page.locator("[aria-label=Snapshots] button").count(), 2);
+      if (id === "retention")
+        assert.match(await page.textContent("[aria-labelledby=pipeline-title]"), /drop a month.*src\/storage\/retention\.rs1/);
       if (id === "flood") assert.ok(Number(await counter("merges")) >= 1);
       assert.deepEqual(complaints(), []);
     });
@@ -53,11 +54,11 @@ describe("situations", async () => {
 test("a tab that is killed costs its own rows of the last second at most, and the other goes on", async () => {
   await open("#inside?s=tabs&at=41.2");
   await rest();
-  const tabs = () => page.locator(".tab").allTextContents();
+  const tabs = () => page.locator('[aria-label="The two tabs"] > ul > li').allTextContents();
   const before = await tabs();
   assert.match(before[0], /^Tab Aholds the engine/);
   assert.match(before[1], /through tab A/);
-  const rows = async () => Number((await page.textContent(".tabs > p")).match(/^[\d,]+/)[0].replaceAll(",", ""));
+  const rows = async () => Number((await page.textContent('[aria-label="The two tabs"] > p')).match(/^[\d,]+/)[0].replaceAll(",", ""));
   assert.ok((await rows()) > 0);
   // The script's own, and then one by the button, which ends the other tab.
   await open("#inside?s=tabs&at=42.5");
@@ -65,7 +66,7 @@ test("a tab that is killed costs its own rows of the last second at most, and th
   const after = await tabs();
   assert.match(after[0], /through tab B/);
   assert.match(after[1], /^Tab Bholds the engine/);
-  const told = await page.textContent(".troubles");
+  const told = await page.textContent("[data-troubles]");
   assert.match(told, /Tab A was killed at 41\.3 s, and tab B took over\./);
   assert.match(
     told,
@@ -73,7 +74,7 @@ test("a tab that is killed costs its own rows of the last second at most, and th
   );
   assert.match(told, /Tab B had kept its 6 rows of that moment, and sent them again/);
   await page.getByRole("button", { name: "Crash", exact: true }).click();
-  await page.waitForFunction(() => /Tab B was killed/.test(document.querySelector(".troubles").textContent));
+  await page.waitForFunction(() => /Tab B was killed/.test(document.querySelector("[data-troubles]").textContent));
   assert.deepEqual(complaints(), []);
 });
 
@@ -83,11 +84,11 @@ describe("chapters", async () => {
   for (const id of chapters) {
     test(`${id} plays to its end`, async () => {
       await open(`#chapters/${id}`);
-      await page.waitForSelector('.play[aria-label="Pause"]');
-      await page.selectOption(".speed select", "30");
-      await page.waitForSelector('.play[aria-label="Play"]', { timeout: 60_000 });
-      if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
-      if (id === "how-numbers-shrink") await page.waitForSelector(".column");
+      await page.waitForSelector('[data-play][aria-label="Pause"]');
+      await page.selectOption("[data-transport] select", "30");
+      await page.waitForSelector('[data-play][aria-label="Play"]', { timeout: 60_000 });
+      if (id === "what-a-block-is") await page.waitForSelector('[aria-label^="Blocks of part"] button');
+      if (id === "how-numbers-shrink") await page.waitForSelector('[aria-label$="stages of the encoding"]');
       assert.deepEqual(complaints(), []);
     });
   }
@@ -95,16 +96,17 @@ describe("chapters", async () => {
   test("read in their order by Next, each plays to its end and complains of nothing", async () => {
     await open("#chapters");
     for (const [i, id] of chapters.entries()) {
-      await page.waitForSelector(`.chapters [aria-current][href="#chapters/${id}"]`);
-      await page.selectOption(".speed select", "30");
+      await page.waitForSelector(`[aria-label=Chapters] [aria-current][href="#chapters/${id}"]`);
+      await page.selectOption("[data-transport] select", "30");
       await page.waitForFunction(
-        () => document.querySelector(".play").getAttribute("aria-label") === "Play" && document.querySelector(".time").dataset.print,
+        () =>
+          document.querySelector("[data-play]").getAttribute("aria-label") === "Play" && document.querySelector("[data-at]").dataset.print,
         null,
         { timeout: 60_000 },
       );
-      if (id === "what-a-block-is") await page.waitForSelector(".blocks button");
-      if (id === "how-numbers-shrink") await page.waitForSelector(".column");
-      assert.equal(await page.locator(".scene .reading").count(), 0, id);
+      if (id === "what-a-block-is") await page.waitForSelector('[aria-label^="Blocks of part"] button');
+      if (id === "how-numbers-shrink") await page.waitForSelector('[aria-label$="stages of the encoding"]');
+      assert.equal(await page.locator("[aria-labelledby=scene-title] .reading").count(), 0, id);
       if (i + 1 < chapters.length) await page.getByRole("button", { name: "Next" }).click();
     }
     assert.deepEqual(complaints(), []);
@@ -173,7 +175,7 @@ describe("time", () => {
     await open("#inside?s=steady&at=6.5");
     await atRest(6_500);
     await page.keyboard.press(".");
-    await page.waitForFunction(() => Number(document.querySelector(".time").dataset.at) > 6_500);
+    await page.waitForFunction(() => Number(document.querySelector("[data-at]").dataset.at) > 6_500);
     await seek(8_000);
     await atRest(8_000);
     await page.keyboard.press("ArrowRight");
@@ -183,9 +185,9 @@ describe("time", () => {
     await page.waitForFunction(() => location.hash.includes("at=8"));
     await page.keyboard.press("s");
     await page.waitForFunction(() => location.hash.includes("do=8~snapshot"));
-    await page.waitForSelector(".shelf button");
+    await page.waitForSelector("[aria-label=Snapshots] button");
     await page.goBack();
-    await page.waitForFunction(() => document.querySelector(".shelf") === null);
+    await page.waitForFunction(() => document.querySelector("[aria-label=Snapshots]") === null);
     assert.deepEqual(complaints(), []);
   });
 });
@@ -193,17 +195,17 @@ describe("time", () => {
 test("from the picture down to the bytes, by keys", async () => {
   await open("#inside?s=steady&at=30");
   await atRest(30_000);
-  await page.focus(".glass canvas");
+  await page.focus("[data-picture] canvas");
   await page.keyboard.press("ArrowRight");
-  assert.match(await page.textContent(".bubble"), /part \d+/);
+  assert.match(await page.textContent("[data-bubble]"), /part \d+/);
   await page.keyboard.press("Enter");
-  await page.locator(".blocks button").first().focus();
+  await page.locator('[aria-label^="Blocks of part"] button').first().focus();
   await page.keyboard.press("ArrowRight");
   await page.keyboard.press("Enter");
-  await page.waitForSelector(".hex");
+  await page.waitForSelector('[aria-label="The bytes"]');
   const header = await page.evaluate(
     () =>
-      [...document.querySelectorAll(".hex .dump")[0].querySelectorAll("button")]
+      [...document.querySelectorAll('[aria-label="The bytes"] button[data-run]')]
         .map((run) => run.textContent)
         .join(" ")
         .split(" ").length,
@@ -213,7 +215,7 @@ test("from the picture down to the bytes, by keys", async () => {
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
   await page.keyboard.press("Escape");
-  await page.waitForFunction(() => document.querySelector(".zoom") === null);
+  await page.waitForFunction(() => document.querySelector("[data-zoom]") === null);
   await page.keyboard.press("?");
   await page.getByRole("dialog").waitFor();
   await page.keyboard.press("Escape");
@@ -240,9 +242,9 @@ test("a varint is shown down to its bits", async () => {
 test("the index is shown with its items, and how a selector finds a series in it", async () => {
   await open("#inside?s=steady&at=12");
   await atRest(12_000);
-  await page.locator(".index-card summary").click();
-  await page.waitForSelector(".walk-steps .item");
-  const walk = await page.locator(".walk-steps .item").allTextContents();
+  await page.locator("summary", { hasText: "The index" }).click();
+  await page.waitForSelector("[aria-labelledby=index-walk] ul > li");
+  const walk = await page.locator("[aria-labelledby=index-walk] ul > li").allTextContents();
   assert.deepEqual(
     walk.map((item) => item.slice(0, 2)),
     ["06", "02", "03"],
@@ -251,7 +253,7 @@ test("the index is shown with its items, and how a selector finds a series in it
   const id = /metric id …([0-9a-f]{6})/.exec(row)[1];
   assert.ok(tsid.includes(id) && name.includes(id));
   await page.getByRole("button", { name: "metric id → name", exact: true }).click();
-  const names = await page.locator(".items").first().locator(".item").allTextContents();
+  const names = await page.locator('[aria-label="Items of the block"]').locator("> li").allTextContents();
   assert.equal(names.length, 12);
   assert.ok(names.every((item) => item.startsWith("03")));
   assert.deepEqual(complaints(), []);
@@ -264,18 +266,18 @@ test("stands within another page, small and without the rooms' doors", async () 
     document.body.append(frame);
   }, `${visit.url}/page/index.html#inside?s=late&embed`);
   const frame = page.frameLocator("iframe");
-  await frame.locator(".glass canvas").waitFor();
-  assert.equal(await frame.locator(".top").count(), 0);
+  await frame.locator("[data-picture] canvas").waitFor();
+  assert.equal(await frame.locator("[aria-label=Rooms]").count(), 0);
   assert.equal(await frame.locator("h1").textContent(), "Late samples");
   // From there to the whole page, at the same instant.
   await frame.getByRole("button", { name: "Pause" }).click();
   const whole = frame.getByRole("link", { name: "Open all of it in Sandglass" });
   const [opened] = await Promise.all([page.context().waitForEvent("page"), whole.click()]);
-  await opened.locator(".transport").waitFor();
+  await opened.locator("[data-transport]").waitFor();
   const shown = new URL(opened.url());
   assert.match(shown.hash, /^#inside\?s=late/);
   assert.doesNotMatch(shown.hash, /embed/);
-  assert.equal(await opened.locator(".top").count(), 1);
+  assert.equal(await opened.getByRole("banner").count(), 1);
   await opened.close();
   assert.deepEqual(complaints(), []);
 });
@@ -288,8 +290,8 @@ test("tells what has to be written into another page for what it shows", async (
   await page.goto(`${visit.url}/blank.html`);
   await page.evaluate((code) => (document.body.innerHTML = code), code);
   const frame = page.frameLocator("iframe");
-  await frame.locator(`.time[data-print="${print}"]`).waitFor();
-  assert.equal(await frame.locator(".top").count(), 0);
+  await frame.locator(`[data-print="${print}"]`).waitFor();
+  assert.equal(await frame.getByRole("banner").count(), 0);
   assert.deepEqual(complaints(), []);
 });
 

@@ -14,7 +14,7 @@ const PATIENCE = { timeout: 60_000 };
 export async function visitInside() {
   const visit = await openPage({ mounts: { page: BUILT } });
   const { page } = visit;
-  const dataset = () => page.evaluate(() => ({ ...document.querySelector(".time").dataset }));
+  const dataset = () => page.evaluate(() => ({ ...document.querySelector("[data-at]").dataset }));
   /** A fresh visit; an address that differs behind the # alone would be followed without one. */
   const goTo = async (hash) => {
     await page.goto(`${visit.url}/blank.html`);
@@ -25,16 +25,16 @@ export async function visitInside() {
     goTo,
     async open(hash) {
       await goTo(hash);
-      await page.waitForSelector(".transport");
+      await page.waitForSelector("[data-transport]");
     },
     /** Where it came to rest, and the fingerprint of that. */
     async rest() {
-      await page.waitForFunction(() => document.querySelector(".time")?.dataset.print, null, PATIENCE);
+      await page.waitForFunction(() => document.querySelector("[data-at]")?.dataset.print, null, PATIENCE);
       return dataset();
     },
     async atRest(ms) {
       await page.waitForFunction(
-        (ms) => document.querySelector(".time")?.dataset.at === String(ms) && document.querySelector(".time").dataset.print,
+        (ms) => document.querySelector("[data-at]")?.dataset.at === String(ms) && document.querySelector("[data-at]").dataset.print,
         ms,
         PATIENCE,
       );
@@ -42,27 +42,27 @@ export async function visitInside() {
     },
     seek: (ms) =>
       page.evaluate((ms) => {
-        const line = document.querySelector(".line input");
+        const line = document.querySelector("[data-transport] input");
         line.step = "1";
         line.value = String(ms);
         line.dispatchEvent(new Event("input", { bubbles: true }));
       }, ms),
     /** Until it plays and stands at `ms` or later. */
-    played: (ms) => page.waitForFunction((ms) => Number(document.querySelector(".time")?.dataset.at) >= ms, ms, PATIENCE),
+    played: (ms) => page.waitForFunction((ms) => Number(document.querySelector("[data-at]")?.dataset.at) >= ms, ms, PATIENCE),
     /** Plays on from where it stands until after `ms`, and stops there. */
     async playPast(ms, speed) {
-      await page.selectOption(".speed select", speed);
+      await page.selectOption("[data-transport] select", speed);
       await page.waitForFunction(
         (ms) => {
-          const play = document.querySelector(".play");
-          const isPast = Number(document.querySelector(".time").dataset.at) >= ms;
+          const play = document.querySelector("[data-play]");
+          const isPast = Number(document.querySelector("[data-at]").dataset.at) >= ms;
           if (isPast === (play.getAttribute("aria-label") === "Pause")) play.click();
           return isPast;
         },
         ms,
         PATIENCE,
       );
-      await page.waitForSelector('.play[aria-label="Play"]');
+      await page.waitForSelector('[data-play][aria-label="Play"]');
       return this.rest();
     },
     press: (key) => page.keyboard.press(key),

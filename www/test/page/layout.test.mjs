@@ -22,15 +22,15 @@ for (const [width, height] of [
     await page.setViewportSize({ width, height });
     await inside.open("#chapters/why-merge?s=steady&at=75");
     await inside.rest();
-    for (const selector of ["h1", ".chapter .look", ".counters .value", ".picture"]) {
+    for (const selector of ["h1", "[data-look]", "[data-counters] dd", "[data-picture]"]) {
       const top = await topOf(selector);
       assert.ok(top < height, `${selector} at ${top}`);
     }
     // The way on is in the window; on a phone it comes after the question, and both after the picture.
-    if (width > 640) assert.ok((await topOf(".chapter .turn")) < height);
-    else assert.ok((await topOf(".question")) < (await topOf(".chapter .turn")));
-    assert.ok((await topOf("h1")) <= (await topOf(".scene")) + 40);
-    assert.equal(await page.locator(".counters > div").count(), 3);
+    if (width > 640) assert.ok((await topOf("[data-turn]")) < height);
+    else assert.ok((await topOf('[aria-label="Your turn"]')) < (await topOf("[data-turn]")));
+    assert.ok((await topOf("h1")) <= (await topOf("[aria-labelledby=scene-title]")) + 40);
+    assert.equal(await page.locator("[data-counters] > div").count(), 3);
     // What the question asks to be done can be done.
     assert.ok(await page.getByRole("button", { name: "Merge all" }).isVisible());
     const [content, window] = await page.evaluate(() => [document.documentElement.scrollWidth, document.documentElement.clientWidth]);
@@ -49,7 +49,7 @@ test("a chapter begins at its heading, with its picture and its controls in the 
   await page.waitForFunction(() => document.querySelector("h1").textContent === "What a merge saves");
   await page.waitForFunction(() => document.querySelector("h1").getBoundingClientRect().top >= 0);
   const boxes = await page.evaluate(() =>
-    ["h1", ".play"].map((selector) => document.querySelector(selector).getBoundingClientRect().bottom),
+    ["h1", "[data-play]"].map((selector) => document.querySelector(selector).getBoundingClientRect().bottom),
   );
   assert.ok(
     boxes.every((bottom) => bottom <= 800),
@@ -76,7 +76,7 @@ for (const [room, title] of [
     await page.waitForSelector("main h1");
     const [content, door] = await page.evaluate(() => [
       document.documentElement.scrollWidth,
-      document.querySelector(".rooms a:last-child").getBoundingClientRect().right,
+      document.querySelector("[aria-label=Rooms] a:last-child").getBoundingClientRect().right,
     ]);
     assert.equal(content, 320);
     assert.ok(door <= 320, `Docs ends at ${door}`);
@@ -85,12 +85,12 @@ for (const [room, title] of [
 
 test("captions of the lanes do not run into one another", async () => {
   await inside.goTo("#live");
-  await page.waitForSelector(".block", { timeout: 90_000 });
+  await page.waitForSelector("[aria-label^=Partition] button", { timeout: 90_000 });
   for (const width of [1440, 1250, 1100, 1024, 800, 700]) {
     await page.setViewportSize({ width, height: 900 });
     await page.waitForTimeout(300);
     const ends = await page.evaluate(() =>
-      [...document.querySelectorAll(".caption")].map((caption) => {
+      [...document.querySelectorAll("[data-caption]")].map((caption) => {
         const range = document.createRange();
         range.selectNodeContents(caption);
         const { left, right, height } = range.getBoundingClientRect();
@@ -109,14 +109,14 @@ test("the ring of the picture's focus is seen on all sides", async () => {
   await page.setViewportSize({ width: 1280, height: 900 });
   await inside.open("#inside?s=steady&at=20");
   await inside.rest();
-  await page.focus(".play");
+  await page.focus("[data-play]");
   await page.keyboard.press("Shift+Tab");
   const [ring, around] = await page.evaluate(() => {
     const canvas = document.activeElement;
     const { outlineOffset, outlineWidth, outlineStyle } = getComputedStyle(canvas);
     const out = outlineStyle === "none" ? Number.NaN : Number.parseFloat(outlineOffset) + Number.parseFloat(outlineWidth);
     const of = ({ left, top, right, bottom }, by) => [left - by, top - by, -right - by, -bottom - by];
-    return [of(canvas.getBoundingClientRect(), out), of(document.querySelector(".picture").getBoundingClientRect(), 0)];
+    return [of(canvas.getBoundingClientRect(), out), of(document.querySelector("[data-picture]").getBoundingClientRect(), 0)];
   });
   ring.forEach((side, i) => assert.ok(side >= around[i], `side ${i}: ${side} of ${around[i]}`));
 });
@@ -131,7 +131,7 @@ test("days on the axis of time have their month's name", async () => {
     };
   });
   await inside.goTo("#live");
-  await page.waitForSelector(".legend .value");
+  await page.waitForSelector("figcaption li");
   await page.getByRole("button", { name: "30 d" }).click();
   await page.waitForFunction(() => [...globalThis.written].some((text) => /^\d{1,2} [A-Z][a-z]{2}$/.test(text)));
   assert.deepEqual(

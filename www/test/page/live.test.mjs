@@ -17,9 +17,9 @@ after(() => visit?.close());
 const filled = (page) =>
   page.waitForFunction(
     () =>
-      document.querySelector(".figures") &&
-      !/writing/.test(document.querySelector(".figures").textContent) &&
-      document.querySelector(".block"),
+      document.querySelector('[aria-label="State of the database"]') &&
+      !/writing/.test(document.querySelector('[aria-label="State of the database"]').textContent) &&
+      document.querySelector("[aria-label^=Partition] button"),
     null,
     { timeout: 90_000 },
   );
@@ -29,10 +29,10 @@ test("never says of samples that they are of no series, nor counts one as many",
   await page.addInitScript(() => {
     globalThis.seen = new Set();
     setInterval(() => {
-      const figure = (i) => document.querySelectorAll(".figure .value")[i]?.textContent;
+      const figure = (i) => document.querySelectorAll('[aria-label="State of the database"] dt + dd')[i]?.textContent;
       globalThis.seen.add(`${figure(0) === "0" ? "no samples" : "samples"} of ${figure(1)} series`);
       globalThis.seen.add(document.querySelector(".reading")?.textContent ?? "");
-      globalThis.seen.add(document.querySelector(".figures")?.textContent ?? "");
+      globalThis.seen.add(document.querySelector('[aria-label="State of the database"]')?.textContent ?? "");
     }, 10);
   });
   await page.goto(`${visit.url}/page/index.html#live`);
@@ -45,22 +45,22 @@ test("never says of samples that they are of no series, nor counts one as many",
 });
 
 test("text that was typed and left is not drawn, saved or remembered", async () => {
-  await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 3);
+  await page.waitForFunction(() => document.querySelectorAll("figcaption li").length === 3);
   const drawn = await selector().inputValue();
   await selector().fill("node_nothing_of_this_name");
   await page.locator("#chart-title-1").click();
   await page.waitForTimeout(1500);
-  assert.equal(await page.locator(".legend li").count(), 3);
+  assert.equal(await page.locator("figcaption li").count(), 3);
   const [table] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "CSV" }).click()]);
   assert.ok((await readFile(await table.path(), "utf8")).trim().split("\n").length > 1000);
   await page.reload();
-  await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 3);
+  await page.waitForFunction(() => document.querySelectorAll("figcaption li").length === 3);
   assert.equal(await selector().inputValue(), drawn);
   // What was left can be drawn, or left alone, without typing it again.
   await selector().fill("node_load1");
   await page.locator("#chart-title-1").click();
   await page.getByRole("button", { name: "Draw", exact: true }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll("figcaption li").length === 1);
   await selector().fill("node_load5");
   await page.locator("#chart-title-1").click();
   await selector().press("Escape");
@@ -92,7 +92,9 @@ test("asks for no frame while nothing happens", async () => {
   await page.reload();
   await filled(page);
   await page.getByRole("button", { name: "Pause" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".block.stage-inmemory").length === 0, null, { timeout: 60_000 });
+  await page.waitForFunction(() => document.querySelectorAll("[aria-label^=Partition] button[data-stage=inmemory]").length === 0, null, {
+    timeout: 60_000,
+  });
   await page.waitForTimeout(4000);
   const asked = async () => {
     const before = await page.evaluate(() => globalThis.asked);
@@ -103,7 +105,7 @@ test("asks for no frame while nothing happens", async () => {
   assert.ok((await asked()) <= 24, "the room Live at rest");
   await page.goto(`${visit.url}/blank.html`);
   await page.goto(`${visit.url}/page/index.html#inside?s=snapshot&at=40`);
-  await page.waitForFunction(() => document.querySelector(".time")?.dataset.print);
+  await page.waitForFunction(() => document.querySelector("[data-at]")?.dataset.print);
   await page.waitForTimeout(1500);
   assert.equal(await asked(), 0, "the room Inside at rest");
   assert.deepEqual(visit.errors, []);
@@ -131,14 +133,14 @@ test("keeps samples for as long as it is told, without a place to remember it", 
     return other.evaluate(() => Number(/, ([\d.]+) k samples read/.exec(document.querySelector(".reading").textContent)?.[1]) * 1000);
   };
   const before = await read();
-  await other.selectOption(".retention select", "7d");
+  await other.selectOption("[aria-labelledby=storage-title] select", "7d");
   // 23 of 30 days had a sample an hour.
   await other.waitForFunction(
     (least) => Number(/, ([\d.]+) k samples read/.exec(document.querySelector(".reading").textContent)?.[1]) * 1000 < least,
     before - 400,
     { timeout: 30_000 },
   );
-  assert.equal(await other.inputValue(".retention select"), "7d");
+  assert.equal(await other.inputValue("[aria-labelledby=storage-title] select"), "7d");
   assert.deepEqual(errors, []);
   await context.close();
 });
@@ -150,10 +152,10 @@ test("says that the code of a room did not come, and goes there when it does", a
   await page.getByRole("link", { name: "Chapters" }).click();
   await page.getByRole("alert").filter({ hasText: "could not be loaded" }).waitFor();
   await page.getByRole("link", { name: "Live" }).click();
-  await page.waitForSelector(".figures");
+  await page.waitForSelector('[aria-label="State of the database"]');
   await page.getByRole("link", { name: "Chapters" }).click();
   await page.getByRole("alert").filter({ hasText: "could not be loaded" }).waitFor();
   await page.unroute(/assets\/room-[^/]+\.js/);
   await page.getByRole("button", { name: "Try again" }).click();
-  await page.waitForSelector(".chapter");
+  await page.waitForSelector("article");
 });

@@ -27,11 +27,11 @@ try {
     if (frames.length === 0) await page.goto(`${url}/page/index.html${hash}`);
     else await page.evaluate((hash) => (location.hash = hash), hash);
     const told = `0:${(at / 1000).toFixed(1).padStart(4, "0")}`;
-    await page.waitForFunction((told) => document.querySelector(".time")?.textContent.includes(told), told);
+    await page.waitForFunction((told) => document.querySelector("[data-at]")?.textContent.includes(told), told);
     // What the instant looks like is drawn in the frame after it was told.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
     const path = join(folder, `${String(frames.length).padStart(3, "0")}.png`);
-    await (await page.$(".glass")).screenshot({ path });
+    await (await page.$("[data-picture]")).screenshot({ path });
     frames.push(path);
   }
   const args = frames.flatMap((path, at) => [

@@ -98,13 +98,17 @@ after(async () => {
 /** The number under a figure's name, such as "samples". */
 const figure = (page, name) =>
   page.evaluate((wanted) => {
-    const found = [...document.querySelectorAll(".figure")].find((element) => element.querySelector("dt").textContent === wanted);
-    return Number(found?.querySelector(".value").textContent.replaceAll(",", ""));
+    const found = [...document.querySelectorAll('[aria-label="State of the database"] > div')].find(
+      (element) => element.querySelector("dt").textContent === wanted,
+    );
+    return Number(found?.querySelector("dd").textContent.replaceAll(",", ""));
   }, name);
 
 const filled = (page) =>
   page.waitForFunction(
-    () => !/writing/.test(document.querySelector(".figures").textContent) && document.querySelectorAll(".block").length > 0,
+    () =>
+      !/writing/.test(document.querySelector('[aria-label="State of the database"]').textContent) &&
+      document.querySelectorAll("[aria-label^=Partition] button").length > 0,
     null,
     { timeout: 90_000 },
   );
@@ -116,8 +120,8 @@ async function settle(page) {
   await page.waitForTimeout(2000);
   await page.waitForFunction(
     () =>
-      document.querySelectorAll(".block.stage-inmemory").length === 0 &&
-      [...document.querySelectorAll(".shard .count")].every((count) => count.textContent === ""),
+      document.querySelectorAll("[aria-label^=Partition] button[data-stage=inmemory]").length === 0 &&
+      [...document.querySelectorAll('[aria-label^="Raw rows, shard"]')].every((shard) => /: 0 of /.test(shard.getAttribute("aria-label"))),
     null,
     { timeout: 60_000 },
   );
@@ -128,13 +132,13 @@ let page;
 test("comes up with a chart and parts within seconds", async () => {
   page = context.pages()[0] ?? (await context.newPage());
   await page.goto(address);
-  await page.waitForSelector(".legend .value", { timeout: 15_000 });
-  await page.waitForSelector(".block", { timeout: 15_000 });
+  await page.waitForSelector("figcaption li", { timeout: 15_000 });
+  await page.waitForSelector("[aria-label^=Partition] button", { timeout: 15_000 });
   assert.match(await page.textContent("h1"), /VictoriaMetrics’ storage engine/);
   // Ink on the canvas: the lines are really there.
   await page.waitForFunction(
     () => {
-      const canvas = document.querySelector(".plot canvas");
+      const canvas = document.querySelector("figure canvas");
       if (!canvas) return false;
       const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
       let inked = 0;
@@ -153,7 +157,7 @@ test("writes a month of history once, and scrapes on", async () => {
   assert.equal(await figure(page, "series"), SERIES);
   assert.ok((await figure(page, "bytes a sample")) < 2);
   await page.waitForFunction(
-    (least) => Number(document.querySelector(".figure .value").textContent.replaceAll(",", "")) > least,
+    (least) => Number(document.querySelector('[aria-label="State of the database"] dd').textContent.replaceAll(",", "")) > least,
     samples + SERIES,
     { timeout: 10_000 },
   );
@@ -161,16 +165,16 @@ test("writes a month of history once, and scrapes on", async () => {
 
 test("draws what is asked for, with names from the index to choose from", async () => {
   await page.getByRole("button", { name: "Processor" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 6);
+  await page.waitForFunction(() => document.querySelectorAll("figcaption li").length === 6);
   const input = page.getByRole("combobox", { name: "Selector" });
   await input.fill("node_memory_MemAv");
   await page.getByRole("option", { name: "node_memory_MemAvailable_bytes" }).click();
-  await page.waitForFunction(() => /MemAvailable/.test(document.querySelector(".legend").textContent));
+  await page.waitForFunction(() => /MemAvailable/.test(document.querySelector("figcaption ul").textContent));
   await input.fill("node_load1{");
   await input.press("Enter");
   await page.waitForSelector(".reading.problem");
   await page.getByRole("button", { name: "Load", exact: true }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".legend li").length === 3);
+  await page.waitForFunction(() => document.querySelectorAll("figcaption li").length === 3);
 });
 
 test("hands out what a chart shows, as a table and as a picture", async () => {
@@ -188,32 +192,35 @@ test("hands out what a chart shows, as a table and as a picture", async () => {
 test("draws several charts, and remembers them", async () => {
   await page.getByRole("button", { name: "Add a chart" }).click();
   await page.waitForFunction(
-    () => document.querySelectorAll(".chart").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6,
+    () => document.querySelectorAll("figure").length === 2 && document.querySelectorAll("figcaption ul")[1].children.length === 6,
   );
   await page.reload();
   await page.waitForFunction(
-    () => document.querySelectorAll(".legend").length === 2 && document.querySelectorAll(".legend")[1].children.length === 6,
+    () => document.querySelectorAll("figcaption ul").length === 2 && document.querySelectorAll("figcaption ul")[1].children.length === 6,
     null,
     { timeout: 30_000 },
   );
   await page.getByRole("button", { name: "Remove this chart" }).click();
-  await page.waitForFunction(() => document.querySelectorAll(".chart").length === 1);
+  await page.waitForFunction(() => document.querySelectorAll("figure").length === 1);
 });
 
 test("keeps samples for as long as it is told, at once and over a reload", async () => {
   const isKept = () =>
     page.waitForFunction(
       (least) => {
-        const select = document.querySelector(".retention select");
-        const samples = Number(document.querySelector(".figure .value")?.textContent.replaceAll(",", ""));
+        const select = document.querySelector("[aria-labelledby=storage-title] select");
+        const samples = Number(document.querySelector('[aria-label="State of the database"] dd')?.textContent.replaceAll(",", ""));
         return (
-          select?.value === "90d" && !select.disabled && document.querySelectorAll(".storage-list .value").length === 4 && samples >= least
+          select?.value === "90d" &&
+          !select.disabled &&
+          document.querySelectorAll("[aria-labelledby=storage-title] dt").length === 4 &&
+          samples >= least
         );
       },
       HISTORY_SAMPLES_AT_LEAST,
       { timeout: 30_000 },
     );
-  await page.selectOption(".retention select", "90d");
+  await page.selectOption("[aria-labelledby=storage-title] select", "90d");
   await isKept();
   await page.reload();
   await isKept();
@@ -223,7 +230,10 @@ test("merges every month to one part when asked", async () => {
   await settle(page);
   await page.getByRole("button", { name: "Merge all" }).click();
   await page.waitForFunction(
-    () => [...document.querySelectorAll(".lane")].every((lane) => lane.querySelectorAll(".block:not(.retired)").length === 1),
+    () =>
+      [...document.querySelectorAll("[aria-label^=Partition]")].every(
+        (lane) => lane.querySelectorAll("button:not([aria-hidden=true])").length === 1,
+      ),
     null,
     { timeout: 60_000 },
   );
@@ -231,11 +241,11 @@ test("merges every month to one part when asked", async () => {
 
 test("hands out a snapshot as a tar that a server could unpack", async () => {
   await page.getByRole("button", { name: "Take a snapshot" }).click();
-  await page.waitForSelector(".snapshot");
+  await page.waitForSelector("[aria-labelledby=snapshot-title] ul li");
   const waiting = page.waitForEvent("download");
   await page.getByRole("button", { name: "Download" }).click();
   const download = await waiting;
-  const name = await page.textContent(".snapshot code");
+  const name = await page.textContent("[aria-labelledby=snapshot-title] ul code");
   assert.equal(download.suggestedFilename(), `${name}.tar`);
   const file = join(profile, "snapshot.tar");
   await download.saveAs(file);
@@ -247,7 +257,7 @@ test("hands out a snapshot as a tar that a server could unpack", async () => {
       `${wanted} is not among\n${listed.join("\n")}`,
     );
   }
-  assert.match(await page.textContent(".copyable code"), new RegExp(`tar -xf ${name}\\.tar`));
+  assert.match(await page.textContent("[aria-labelledby=snapshot-title] ol code"), new RegExp(`tar -xf ${name}\\.tar`));
 });
 
 test("a real server opens that snapshot and exports every sample as the page's database does", async () => {
@@ -277,37 +287,36 @@ test("a real server opens that snapshot and exports every sample as the page's d
 
 test("keeps everything over a reload, and fills nothing a second time", async () => {
   await page.goto(address);
-  await page.waitForSelector(".block", { timeout: 15_000 });
+  await page.waitForSelector("[aria-label^=Partition] button", { timeout: 15_000 });
   await settle(page);
   // The figure may be a second behind.
   await page.waitForTimeout(1500);
   const samples = await figure(page, "samples");
   await page.reload();
-  await page.waitForSelector(".block", { timeout: 15_000 });
-  await page.waitForFunction(() => document.querySelectorAll(".snapshot").length === 1);
+  await page.waitForSelector("[aria-label^=Partition] button", { timeout: 15_000 });
+  await page.waitForFunction(() => document.querySelectorAll("[aria-labelledby=snapshot-title] ul li").length === 1);
   const kept = await figure(page, "samples");
   assert.ok(kept >= samples, `${samples} samples before, ${kept} after`);
   assert.ok(kept - samples < SERIES * 120, `${kept - samples} samples came from nowhere`);
-  assert.doesNotMatch(await page.textContent(".figures"), /writing/);
+  assert.doesNotMatch(await page.textContent('[aria-label="State of the database"]'), /writing/);
 });
 
 test("a second tab looks on, asks and flushes, and goes on with the scrape when the first is closed", async () => {
   const second = await context.newPage();
   await second.goto(address);
-  await second.waitForSelector(".block", { timeout: 20_000 });
+  await second.waitForSelector("[aria-label^=Partition] button", { timeout: 20_000 });
   await second.getByText("this one looks on").waitFor({ timeout: 20_000 });
   assert.equal(await second.getByRole("button", { name: "Pause" }).isDisabled(), true);
   await second.getByRole("button", { name: "Flush" }).click();
-  await second.locator(".log li", { hasText: "flush" }).first().waitFor({ timeout: 20_000 });
+  await second.locator("[aria-labelledby=log-title] li", { hasText: "flush" }).first().waitFor({ timeout: 20_000 });
   assert.ok((await figure(second, "samples")) >= (await figure(page, "samples")) - SERIES * 10);
   await page.close();
   await second.waitForFunction(() => !document.body.textContent.includes("this one looks on"), null, { timeout: 20_000 });
   const before = await figure(second, "samples");
   const has = ({ before }) =>
-    [...document.querySelectorAll(".figure")].some(
+    [...document.querySelectorAll('[aria-label="State of the database"] > div')].some(
       (shown) =>
-        shown.querySelector("dt").textContent === "samples" &&
-        Number(shown.querySelector(".value").textContent.replaceAll(",", "")) > before,
+        shown.querySelector("dt").textContent === "samples" && Number(shown.querySelector("dd").textContent.replaceAll(",", "")) > before,
     );
   await second.waitForFunction(has, { before }, { timeout: 20_000 });
   page = second;
@@ -327,10 +336,14 @@ test("removes the database when told to, after asking", async () => {
   await page.getByRole("button", { name: "Keep it" }).click();
   await page.getByRole("button", { name: "Start over…" }).click();
   await page.getByRole("button", { name: "Remove it" }).click();
-  await page.waitForFunction(() => /writing/.test(document.querySelector(".figures")?.textContent ?? ""), null, { timeout: 20_000 });
+  await page.waitForFunction(
+    () => /writing/.test(document.querySelector('[aria-label="State of the database"]')?.textContent ?? ""),
+    null,
+    { timeout: 20_000 },
+  );
   await filled(page);
   assert.ok((await figure(page, "samples")) > 0 && before > 0);
-  assert.equal(await page.locator(".snapshot").count(), 0);
+  assert.equal(await page.locator("[aria-labelledby=snapshot-title] ul li").count(), 0);
 });
 
 test("the browser had nothing to complain about", () => {

@@ -15,9 +15,9 @@ describe("of every chapter", async () => {
   for (const id of await ids("inside/chapters.ts")) {
     test(`${id}: played, by its address, and in the room Inside`, async () => {
       await inside.open(`#chapters/${id}`);
-      await page.waitForSelector('.play[aria-label="Pause"]');
-      await page.selectOption(".speed select", "30");
-      await page.waitForSelector('.play[aria-label="Play"]', { timeout: 60_000 });
+      await page.waitForSelector('[data-play][aria-label="Pause"]');
+      await page.selectOption("[data-transport] select", "30");
+      await page.waitForSelector('[data-play][aria-label="Play"]', { timeout: 60_000 });
       const { at, print } = await inside.rest();
       await page.waitForFunction((seconds) => new RegExp(`at=${seconds}(&|$)`).test(location.hash), Number(at) / 1000);
       const address = await page.evaluate(() => location.hash);
@@ -34,7 +34,7 @@ test("an address is followed to the same state after a chapter was played", asyn
   await inside.open("#inside?s=steady&at=60");
   const print = await inside.atRest(60_000);
   await inside.open("#chapters/why-merge");
-  await page.waitForSelector('.play[aria-label="Pause"]');
+  await page.waitForSelector('[data-play][aria-label="Pause"]');
   await inside.played(61_000);
   await page.evaluate(() => (location.hash = "#inside?s=steady&at=60"));
   assert.equal(await inside.atRest(60_000), print);
@@ -52,19 +52,19 @@ test("a crash by its button loses what the same crash by its address loses", asy
   for (const wait of [7000, 11_300, 13_900]) {
     await inside.open("#inside?s=steady&at=5");
     await inside.atRest(5000);
-    await page.selectOption(".speed select", "8");
-    await page.click(".play");
+    await page.selectOption("[data-transport] select", "8");
+    await page.click("[data-play]");
     await inside.played(wait);
     await page.getByRole("button", { name: "Crash", exact: true }).click();
-    await page.waitForSelector(".troubles p");
-    const told = await page.textContent(".troubles");
+    await page.waitForSelector("[data-troubles] p");
+    const told = await page.textContent("[data-troubles]");
     const { at, print } = await inside.playPast(wait + 3000, "4");
     await page.waitForFunction((seconds) => location.hash.endsWith(`at=${seconds}`), Number(at) / 1000);
     const address = await page.evaluate(() => location.hash);
     assert.match(address, /do=[\d.]+~crash/);
     await inside.open(address);
     assert.equal(await inside.atRest(Number(at)), print);
-    assert.equal(await page.textContent(".troubles"), told);
+    assert.equal(await page.textContent("[data-troubles]"), told);
   }
   assert.deepEqual(inside.complaints(), []);
 });
@@ -73,10 +73,10 @@ test("the way back leads to what an address said before something was done", asy
   await inside.open("#inside?s=steady&at=8");
   const print = await inside.atRest(8000);
   await inside.press("x");
-  await page.waitForSelector(".troubles p");
+  await page.waitForSelector("[data-troubles] p");
   await page.goBack();
   assert.equal(await inside.atRest(8000), print);
-  assert.equal(await page.locator(".troubles p").count(), 0);
+  assert.equal(await page.locator("[data-troubles] p").count(), 0);
   assert.deepEqual(inside.complaints(), []);
 });
 
@@ -89,11 +89,11 @@ test("time runs at the speed that is chosen", async () => {
   ]) {
     await inside.open("#inside?s=steady&at=2");
     await inside.atRest(2000);
-    await page.selectOption(".speed select", speed);
+    await page.selectOption("[data-transport] select", speed);
     const tookMs = await page.evaluate(
       (ms) =>
         new Promise((resolve) => {
-          const time = document.querySelector(".time");
+          const time = document.querySelector("[data-at]");
           let began;
           const look = () => {
             const at = Number(time.dataset.at) - 2000;
@@ -101,7 +101,7 @@ test("time runs at the speed that is chosen", async () => {
             if (at >= ms) resolve(((performance.now() - began.now) * ms) / (at - began.at));
             else requestAnimationFrame(look);
           };
-          document.querySelector(".play").click();
+          document.querySelector("[data-play]").click();
           look();
         }),
       ms,

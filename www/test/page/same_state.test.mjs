@@ -30,7 +30,7 @@ describe("of every situation", async () => {
     test(`${id}: played, scrubbed, stepped and by its address`, async () => {
       const meet = MEET_MS[id] ?? 21_000;
       await inside.open(`#inside?s=${id}`);
-      await page.waitForSelector('.play[aria-label="Pause"]');
+      await page.waitForSelector('[data-play][aria-label="Pause"]');
       const { at, print } = await inside.playPast(meet, "30");
       assert.ok(Number.isInteger(Number(at)) && Number(at) >= meet, at);
       await page.waitForFunction((seconds) => location.hash.includes(`at=${seconds}`), Number(at) / 1000);

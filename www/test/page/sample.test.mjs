@@ -67,7 +67,7 @@ describe("in a browser", () => {
       pattern.source,
       PATIENCE,
     );
-  const isShown = () => page.locator(".block-view").waitFor(PATIENCE);
+  const isShown = () => page.locator('[aria-label="The bytes"]').waitFor(PATIENCE);
   const quiet = () => assert.deepEqual(visit.errors.splice(0), []);
 
   /** What the engine itself has at the place that the address names. */
@@ -112,10 +112,10 @@ describe("in a browser", () => {
     assert.equal(await page.textContent("main"), shown);
     // All blocks of the part, which is another place in it; the sample's is marked.
     await page.getByRole("button", { name: /^all of the/ }).click();
-    await page.locator(".part-view").waitFor(PATIENCE);
+    await page.locator('[aria-label^="Blocks of part"]').waitFor(PATIENCE);
     assert.equal((await address()).block, undefined);
     await goTo(await page.evaluate(() => location.hash));
-    await page.locator(".part-view [aria-current=location]").click();
+    await page.locator('[aria-label^="Blocks of part"] [aria-current=location]').click();
     await isShown();
     assert.equal(await page.evaluate(() => location.hash), hash);
     // Another block of it, by hand, and back.
@@ -233,7 +233,7 @@ describe("in a browser", () => {
     }
     // And back to the room's own engine.
     await page.getByRole("link", { name: "Inside", exact: true }).click();
-    await page.locator(".transport").waitFor(PATIENCE);
+    await page.locator("[data-transport]").waitFor(PATIENCE);
     quiet();
   });
 

@@ -9,23 +9,23 @@ const built = fileURLToPath(new URL("../../../dist/page", import.meta.url));
 
 /** What is looked at, by its address, and when it is ready. */
 const VIEWS = {
-  inside: ["#inside?s=steady&at=47.3", ".time span:not(:empty)"],
-  late: ["#inside?s=late&at=24.4", ".time span:not(:empty)"],
-  flood: ["#inside?s=flood&at=6.2", ".time span:not(:empty)"],
-  snapshot: ["#inside?s=snapshot&at=40", ".shelf"],
-  import: ["#inside?s=import&at=16", ".time span:not(:empty)"],
-  tabs: ["#inside?s=tabs&at=43", ".tabs"],
-  full: ["#inside?s=full&at=58", ".troubles p"],
-  many: ["#inside?s=many&at=38.5", ".time span:not(:empty)"],
-  part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".blocks button", "part"],
-  block: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", ".column", "block"],
-  chapter: ["#chapters/why-merge", ".candidates", "wait"],
-  race: ["#chapters/what-a-merge-saves?s=steady&at=75", ".race", "race"],
-  walk: ["#chapters/a-querys-walk?s=steady&at=98", ".walk-lines .of-block"],
-  own: ["#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5", ".own .hex"],
-  open: ["#open", ".bring"],
-  opened: ["#open?example", ".browser", "opened"],
-  keys: ["#inside?s=steady&at=20", ".time span:not(:empty)", "keys"],
+  inside: ["#inside?s=steady&at=47.3", "[data-at] span:not(:empty)"],
+  late: ["#inside?s=late&at=24.4", "[data-at] span:not(:empty)"],
+  flood: ["#inside?s=flood&at=6.2", "[data-at] span:not(:empty)"],
+  snapshot: ["#inside?s=snapshot&at=40", "[aria-label=Snapshots]"],
+  import: ["#inside?s=import&at=16", "[data-at] span:not(:empty)"],
+  tabs: ["#inside?s=tabs&at=43", '[aria-label="The two tabs"]'],
+  full: ["#inside?s=full&at=58", "[data-troubles] p"],
+  many: ["#inside?s=many&at=38.5", "[data-at] span:not(:empty)"],
+  part: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", '[aria-label^="Blocks of part"] button', "part"],
+  block: ["#inside?s=kinds&do=30~merge&at=31.2&zoom=", '[aria-label$="stages of the encoding"]', "block"],
+  chapter: ["#chapters/why-merge", '[aria-label$="of them were taken"]', "wait"],
+  race: ["#chapters/what-a-merge-saves?s=steady&at=75", "[aria-labelledby=race-title]", "race"],
+  walk: ["#chapters/a-querys-walk?s=steady&at=98", "[aria-labelledby=query-walk-title] [data-read]"],
+  own: ["#chapters/how-numbers-shrink?s=kinds&do=50.3~merge&at=51.5", '[aria-labelledby=own-title] [aria-label="The bytes"]'],
+  open: ["#open", "[aria-labelledby=bring-title]"],
+  opened: ["#open?example", "[aria-labelledby=browser-title]", "opened"],
+  keys: ["#inside?s=steady&at=20", "[data-at] span:not(:empty)", "keys"],
   explore: ["#explore", "[data-plot] canvas", "wait"],
   counted: [
     "#explore?q=node_cpu_seconds_total&q=nope(1)&from=now-1h&to=now&sort=-last&browse=node&count=&focus=device",
@@ -35,7 +35,7 @@ const VIEWS = {
   heatmap: ["#explore?q=histogram_over_time(node_load1[1m])&from=now-15m&to=now&as=heatmap", "[data-heat] canvas", "wait"],
   table: ["#explore?q=node_cpu_seconds_total&as=table&order=-value&from=now-15m&to=now", "[data-shape=table] td", "wait"],
   sample: ["#explore?q=node_load1&as=raw&from=now-15m&to=now", "[aria-label=Samples] td a", "sample"],
-  live: ["#live", ".legend .value", "wait"],
+  live: ["#live", "figcaption li", "wait"],
 };
 const wanted = process.argv.slice(2);
 const [WIDTHS, THEMES] = [
@@ -55,12 +55,12 @@ try {
         await page.goto(`${url}/blank.html`);
         await page.goto(`${url}/page/index.html${hash.replace(/&zoom=$/, "")}`);
         if (then === "part" || then === "block") {
-          await page.waitForSelector(".time span:not(:empty)");
-          await page.focus(".glass canvas");
+          await page.waitForSelector("[data-at] span:not(:empty)");
+          await page.focus("[data-picture] canvas");
           await page.keyboard.press("ArrowRight");
           await page.keyboard.press("Enter");
-          await page.waitForSelector(".blocks button");
-          if (then === "block") await page.click(".blocks button >> nth=0");
+          await page.waitForSelector('[aria-label^="Blocks of part"] button');
+          if (then === "block") await page.click('[aria-label^="Blocks of part"] button >> nth=0');
         }
         await page.waitForSelector(ready, { timeout: 20_000 });
         if (then === "keys") await page.keyboard.press("?");
@@ -70,10 +70,10 @@ try {
         }
         if (then === "sample") {
           await page.locator("[aria-label=Samples] td a").nth(100).click();
-          await page.waitForSelector(".block-view", { timeout: 20_000 });
+          await page.waitForSelector('[aria-label="The bytes"]', { timeout: 20_000 });
         }
         if (then === "opened") {
-          await page.waitForSelector(".legend .value");
+          await page.waitForSelector("figcaption li");
         }
         await page.waitForTimeout(then === "wait" ? 9000 : 900);
         await page.screenshot({ path: `${folder}${name}-${theme}-${width}.png`, fullPage: name !== "keys" });

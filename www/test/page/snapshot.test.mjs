@@ -15,33 +15,39 @@ before(async () => {
   visit = await openPage({ mounts: { page: fileURLToPath(new URL("../../../dist/page", import.meta.url)) } });
   page = visit.page;
   await page.goto(`${visit.url}/page/index.html#open`);
-  await page.waitForSelector(".bring");
+  await page.waitForSelector("[aria-labelledby=bring-title]");
 });
 after(() => visit?.close());
 
-const choose = (name, buffer) => page.setInputFiles(".bring input >> nth=0", { name, mimeType: "application/x-tar", buffer });
+const choose = (name, buffer) =>
+  page.setInputFiles("[aria-labelledby=bring-title] input >> nth=0", { name, mimeType: "application/x-tar", buffer });
 /** Closes what is open, and opens another. */
 async function open(name, buffer) {
   const close = page.getByRole("button", { name: "Close it" });
   if (await close.count()) await close.click();
-  await page.waitForSelector(".bring");
+  await page.waitForSelector("[aria-labelledby=bring-title]");
   await choose(name, buffer);
   await page.waitForFunction((name) => document.querySelector("#opened-title")?.textContent === name, name, { timeout: 20_000 });
 }
 const figure = (name) =>
   page.evaluate(
     (name) =>
-      [...document.querySelectorAll(".figure")].find((one) => one.querySelector("dt").textContent === name).querySelector(".value")
-        .textContent,
+      [...document.querySelectorAll('[aria-label="What is in it"] > div')]
+        .find((one) => one.querySelector("dt").textContent === name)
+        .querySelector("dd").textContent,
     name,
   );
 async function check() {
   await page.getByRole("button", { name: "Read every block" }).click();
   await page.waitForFunction(
-    () => /(was|were) read/.test(document.querySelector(".health .hint").textContent) && document.querySelector(".health button").disabled,
+    () =>
+      /(was|were) read/.test(document.querySelector("[aria-labelledby=health-title] .hint").textContent) &&
+      document.querySelector("[aria-labelledby=health-title] button").disabled,
   );
-  await page.waitForFunction(() => /Every block/.test(document.querySelector(".health .hint").textContent), null, { timeout: 60_000 });
-  return page.textContent(".health");
+  await page.waitForFunction(() => /Every block/.test(document.querySelector("[aria-labelledby=health-title] .hint").textContent), null, {
+    timeout: 60_000,
+  });
+  return page.textContent("[aria-labelledby=health-title]");
 }
 
 for (const [name, layout, samples, series] of [
@@ -52,8 +58,8 @@ for (const [name, layout, samples, series] of [
 ]) {
   test(`opens ${name}, whole`, async () => {
     await open(`${name}.tar.gz`, await readFile(`${GOLDEN}${name}.tar.gz`));
-    assert.ok((await page.textContent(".opened-intro")).includes(layout));
-    assert.ok((await page.textContent(".opened-intro")).includes("unpacked into this tab’s memory"));
+    assert.ok((await page.textContent("[aria-labelledby=opened-title]")).includes(layout));
+    assert.ok((await page.textContent("[aria-labelledby=opened-title]")).includes("unpacked into this tab’s memory"));
     assert.deepEqual([await figure("samples"), await figure("series")], [samples, series]);
     assert.match(await check(), /Every block of every part was read and decoded/);
     assert.deepEqual(visit.errors, []);
@@ -66,7 +72,9 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
   const input = page.getByRole("combobox", { name: "Selector" });
   await input.fill('{__name__!=""}');
   await input.press("Enter");
-  await page.waitForFunction(() => /^3 series match/.test(document.querySelector(".found summary").textContent));
+  await page.waitForFunction(() =>
+    /^3 series match/.test(document.querySelector("[aria-labelledby=look-title] details summary").textContent),
+  );
   const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: "JSON lines" }).click()]);
   assert.equal(download.suggestedFilename(), "tiny.jsonl");
   const lines = (await readFile(await download.path(), "utf8"))
@@ -77,9 +85,9 @@ test("searches, draws, hands out, and goes down to the bytes", async () => {
     lines.reduce((sum, { timestamps }) => sum + timestamps.length, 0),
     12,
   );
-  await page.locator(".part-bar").first().click();
-  await page.locator(".blocks button").first().click();
-  await page.waitForSelector(".hex");
+  await page.locator("[aria-labelledby=parts-title] li button").first().click();
+  await page.locator('[aria-label^="Blocks of part"] button').first().click();
+  await page.waitForSelector('[aria-label="The bytes"]');
   assert.deepEqual(visit.errors, []);
 });
 
@@ -127,7 +135,7 @@ test("tells what is heavy, and leads to series by their labels", async () => {
   const rows = (nth) =>
     page.evaluate(
       (nth) =>
-        [...document.querySelectorAll(".heavy table")[nth].querySelectorAll("tbody tr")].map((row) =>
+        [...document.querySelectorAll("[aria-labelledby=heavy-title] table")[nth].querySelectorAll("tbody tr")].map((row) =>
           [...row.children].map((cell) => cell.textContent),
         ),
       nth,
@@ -145,15 +153,20 @@ test("tells what is heavy, and leads to series by their labels", async () => {
   const series = () => page.textContent("[aria-labelledby=browser-title] .hint");
   assert.match(await series(), /^104 series; by the metric’s name: \d+ values$/);
   // The heaviest metric has as many series as its row says.
-  await page.locator(".heavy tbody button").first().click();
+  await page.locator("[aria-labelledby=heavy-title] tbody button").first().click();
   await page.waitForFunction(
     (count) => document.querySelector("[aria-labelledby=browser-title] .hint").textContent.startsWith(`${count} series of 104`),
     metrics[0][1],
   );
-  await page.waitForFunction((count) => document.querySelector(".found summary")?.textContent.startsWith(`${count} series`), metrics[0][1]);
+  await page.waitForFunction(
+    (count) => document.querySelector("[aria-labelledby=look-title] details summary")?.textContent.startsWith(`${count} series`),
+    metrics[0][1],
+  );
   await page.getByRole("list", { name: "Series" }).getByRole("button").first().click();
-  await page.waitForFunction(() => /^1 series matches/.test(document.querySelector(".found summary").textContent));
-  await page.locator(".browser .chip").click();
+  await page.waitForFunction(() =>
+    /^1 series matches/.test(document.querySelector("[aria-labelledby=look-title] details summary").textContent),
+  );
+  await page.locator("[aria-labelledby=browser-title] .chip").click();
   assert.match(await series(), /^104 series;/);
   assert.deepEqual(visit.errors, []);
 });
@@ -173,11 +186,11 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
     .waitFor();
   await page.goto(`${visit.url}/blank.html`);
   await page.goto(`${visit.url}/page/index.html#open`);
-  await page.locator(".kept").getByRole("link", { name: "kept for later", exact: true }).click();
+  await page.locator("[aria-labelledby=kept-title]").getByRole("link", { name: "kept for later", exact: true }).click();
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "kept for later");
   assert.equal(await figure("series"), series);
   assert.equal(await figure("samples"), samples);
-  assert.match(await page.textContent(".opened-intro"), /Kept in this browser, .* The page only reads it\./);
+  assert.match(await page.textContent("[aria-labelledby=opened-title]"), /Kept in this browser, .* The page only reads it\./);
   assert.equal(await page.evaluate(() => location.hash), "#open?kept=kept%20for%20later");
   // What was asked of it is in an address that opens it again.
   await page.getByRole("link", { name: "Explore it" }).click();
@@ -196,7 +209,7 @@ test("keeps a snapshot as a database of its own, and opens that again after a re
   await page.getByRole("button", { name: "Close it" }).click();
   await page.getByRole("button", { name: "Remove kept for later", exact: true }).click();
   await page.getByRole("button", { name: "Remove kept for later for good?" }).click();
-  await page.locator(".kept").getByText("None yet.").waitFor();
+  await page.locator("[aria-labelledby=kept-title]").getByText("None yet.").waitFor();
   // What an address names is no reason to make a database.
   await page.goto(`${visit.url}/page/index.html#open?kept=never%20kept`);
   await page.getByRole("alert").filter({ hasText: "keeps no snapshot of this name" }).waitFor();
@@ -226,13 +239,13 @@ test("has a door and addresses: a reload and the way back lead to what was open,
   await title();
   assert.equal(await page.evaluate(() => location.hash), "#open?example");
   await doors.getByRole("link", { name: "Inside", exact: true }).click();
-  await page.waitForSelector(".glass");
+  await page.waitForSelector("[data-picture]");
   assert.equal(await page.locator("#opened-title").count(), 0);
   await page.goBack();
   await title();
   // What was dropped in any room is shown here, and a way back to where one was.
   await doors.getByRole("link", { name: "Chapters", exact: true }).click();
-  await page.waitForSelector(".glass");
+  await page.waitForSelector("[data-picture]");
   const dropped = await page.evaluateHandle(
     ([name, bytes]) => {
       const transfer = new DataTransfer();
@@ -245,26 +258,23 @@ test("has a door and addresses: a reload and the way back lead to what was open,
   await page.waitForFunction(() => document.querySelector("#opened-title")?.textContent === "tiny.tar.gz");
   assert.equal(await page.evaluate(() => location.hash), "#open");
   await page.goBack();
-  await page.waitForSelector(".glass");
+  await page.waitForSelector("[data-picture]");
   await page.goForward();
-  await page.waitForSelector(".bring");
+  await page.waitForSelector("[aria-labelledby=bring-title]");
   assert.deepEqual(visit.errors, []);
 });
 
 test("tells what a snapshot that was cut off lacks before what it has", async () => {
   const whole = gunzipSync(await readFile(`${GOLDEN}upgraded_1.79.5_to_v1.150.0.tar.gz`));
   await open("cut.tar", whole.subarray(0, Math.floor(whole.length * 0.6)));
-  assert.match(await page.textContent(".opened-intro"), /where it lies/);
-  const told = await page.locator(".bad-parts .note").allTextContents();
+  assert.match(await page.textContent("[aria-labelledby=opened-title]"), /where it lies/);
+  const told = await page.locator("[aria-labelledby=health-title] ul .note").allTextContents();
   assert.ok(
     told.some((words) => /ends without the mark at its end, behind \d+ entries: it was cut off/.test(words)),
     told.join("\n"),
   );
-  assert.equal(
-    await page.evaluate(() => document.querySelector("main .card").id || document.querySelector("main .card").className),
-    "card trouble health",
-  );
-  const named = await page.locator(".bad-parts code").count();
+  assert.equal(await page.locator("main .card").first().getAttribute("aria-labelledby"), "health-title");
+  const named = await page.locator("[aria-labelledby=health-title] ul code").count();
   assert.equal(
     await page.textContent("#health-title"),
     named === 0 ? "It is not whole" : `${named} part${named === 1 ? "" : "s"} cannot be read`,
@@ -274,9 +284,9 @@ test("tells what a snapshot that was cut off lacks before what it has", async ()
 test("a second snapshot that is dropped into the first one's room shows its own chart", async () => {
   const [first, second] = ["tiny.tar.gz", "upgraded_1.79.5_to_v1.150.0.tar.gz"];
   await open(first, await readFile(`${GOLDEN}${first}`));
-  const legend = () => page.locator(".legend .name").allTextContents();
+  const legend = () => page.locator("figcaption [data-name]").allTextContents();
   const selector = () => page.getByRole("combobox", { name: "Selector" }).inputValue();
-  await page.waitForFunction(() => document.querySelector(".legend .name") !== null);
+  await page.waitForFunction(() => document.querySelector("figcaption [data-name]") !== null);
   const before = [await legend(), await selector()];
   const dropped = await page.evaluateHandle(
     ([name, bytes]) => {
@@ -290,8 +300,8 @@ test("a second snapshot that is dropped into the first one's room shows its own 
   await page.waitForFunction((name) => document.querySelector("#opened-title")?.textContent === name, second, { timeout: 20_000 });
   await page.waitForFunction(
     (names) =>
-      document.querySelector(".legend .name") &&
-      [...document.querySelectorAll(".legend .name")].map((name) => name.textContent).join() !== names,
+      document.querySelector("figcaption [data-name]") &&
+      [...document.querySelectorAll("figcaption [data-name]")].map((name) => name.textContent).join() !== names,
     before[0].join(),
   );
   assert.notEqual(await selector(), before[1]);
@@ -329,7 +339,7 @@ test("names the parts that are bad, and shows the rest", async () => {
     entries.map(({ header: { name }, data }) => ({ header: { name, size: data.length, type: "file" }, body: data })),
   );
   await open("broken.tar", Buffer.from(tar));
-  const bad = () => page.locator(".bad-parts code").allTextContents();
+  const bad = () => page.locator("[aria-labelledby=health-title] ul code").allTextContents();
   const [unopened, undecoded] = [/^data\/small\/2024_02\/8974_85_/, /^data\/small\/2024_03\/3440_76_/];
   assert.equal((await bad()).length, 1);
   assert.match((await bad())[0], unopened);
@@ -337,7 +347,7 @@ test("names the parts that are bad, and shows the rest", async () => {
   await check();
   assert.equal((await bad()).length, 2);
   assert.match((await bad())[1], undecoded);
-  assert.equal(await page.locator(".part-bar").count(), 3);
+  assert.equal(await page.locator("[aria-labelledby=parts-title] li button").count(), 3);
 });
 
 test("samples as text are opened like a snapshot, told of what is wrong in them, and kept", async () => {
@@ -348,10 +358,10 @@ test("samples as text are opened like a snapshot, told of what is wrong in them,
   // 107 bytes are what was given, whatever its database takes.
   const read =
     "Read as a table (CSV) in which “time” is the time, “place” is a label, and “frost” is a metric, 107 B. Its samples were read into";
-  assert.ok((await page.textContent(".opened-intro")).includes(read));
+  assert.ok((await page.textContent("[aria-labelledby=opened-title]")).includes(read));
   assert.deepEqual([await figure("samples"), await figure("series")], ["2", "2"]);
   assert.match(await page.textContent("#refused-title"), /^1 line or sample could not be taken/);
-  assert.match(await page.textContent(".bad-parts"), /line 3/);
+  assert.match(await page.textContent("[aria-labelledby=refused-title] ul"), /line 3/);
   // Whether blocks can be read is another matter.
   assert.equal(await page.locator("[aria-labelledby=refused-title] button").count(), 0);
   assert.equal(await page.textContent("#health-title"), "Can it be read?");
@@ -394,6 +404,6 @@ test("says of what is no snapshot why it cannot be opened", async () => {
   await choose("other.tar", Buffer.from(await packTar([{ header: { name: "notes/a.txt", size: 1, type: "file" }, body: "a" }])));
   await page.getByRole("alert").filter({ hasText: "no data/small or data/big in it, but “notes/a.txt”" }).waitFor();
   await page.getByRole("button", { name: "All right" }).click();
-  assert.equal(await page.locator(".card.trouble").count(), 0);
+  assert.equal(await page.getByRole("alert").count(), 0);
   assert.deepEqual(visit.errors, []);
 });
