@@ -41,6 +41,9 @@ use month::Month;
 use removal::Remover;
 use std::rc::Rc;
 
+/// What a row takes while it waits: four bytes of series, eight of timestamp, eight of value.
+pub const RAW_ROW_BYTES: u64 = 20;
+
 /// One month: its rows that wait, its parts, and the jobs that look after them.
 pub struct Partition {
     month: Rc<Month>,
@@ -123,8 +126,6 @@ impl Partition {
 
     /// Bytes that the above take.
     pub fn bytes_in_memory(&self) -> u64 {
-        /// Four bytes of series, eight of timestamp, eight of value.
-        const RAW_ROW_BYTES: u64 = 20;
         /// What a part takes beside its content.
         const PART_BYTES: u64 = 1 << 10;
         let parts = self.parts.in_memory();

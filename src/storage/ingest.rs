@@ -5,7 +5,8 @@
 //! days and partitions are known, which is nearly always. Else the caller hands the rows to the other half, a job's, which
 //! looks things up, writes index entries, opens partitions, and then tries again.
 
-use super::{FUTURE_LIMIT_MS, IngestCounters, Storage, series::UNRESOLVED};
+use super::series::{UNRESOLVED, registered_mark};
+use super::{FUTURE_LIMIT_MS, IngestCounters, Storage};
 use crate::encoding::decimal::is_stale_nan;
 use crate::error::{Error, Result};
 use crate::metric::name::MetricName;
@@ -206,7 +207,7 @@ impl Storage {
             return Ok(Appended::NeedsPreparation);
         }
         let date = date_of(timestamp);
-        let registered = u32::try_from(date + 1).unwrap_or(u32::MAX);
+        let registered = registered_mark(date);
         let mut row_series = Vec::with_capacity(handles.len());
         let is_first_of_day;
         {
@@ -275,6 +276,24 @@ impl Storage {
             }
             let _wait = self.let_wait(handles, &[timestamp], values);
             self.prepare(handles, &[timestamp], self.gate().range).await?;
+            self.register_day_of_all(handles, timestamp).await;
+        }
+    }
+
+    /// Writes the day of many series here, where it can be cut into slices, so that the attempt behind it finds nothing left to write.
+    async fn register_day_of_all(&self, handles: &[u32], timestamp: TimestampMs) {
+        let date = date_of(timestamp);
+        for &handle in handles {
+            // While others had their turn, what was prepared may have been forgotten.
+            let is_prepared = !self.is_generation_stale() && {
+                let series = self.series.borrow();
+                series.knows_day(date) && series.row_series(handle) != UNRESOLVED
+            };
+            if !is_prepared {
+                return;
+            }
+            self.register_day(handle, date, registered_mark(date));
+            self.context.spend(DAY_UNITS).await;
         }
     }
 
@@ -376,7 +395,7 @@ impl Storage {
         }
         let (first_date, last_date) = (date_of(span.min), date_of(span.max));
         if first_date == last_date {
-            let registered = u32::try_from(first_date + 1).unwrap_or(u32::MAX);
+            let registered = registered_mark(first_date);
             {
                 let series = self.series.borrow();
                 let (numbers, dates) = series.hot_columns();
@@ -399,7 +418,7 @@ impl Storage {
             }
         }
         for date in dates {
-            self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+            self.register_day(handle, date, registered_mark(date));
         }
         true
     }
@@ -451,14 +470,6 @@ impl Storage {
             if !self.series.borrow().knows_day(date) {
                 let metric_ids = self.index.metric_ids_of_date(date).await?;
                 self.series.borrow_mut().remember_day(date, metric_ids);
-            }
-        }
-        // Written here, where it can be cut into slices, so that the `try_` half finds nothing left to write. Days of one series are
-        // left to it: its samples need not touch all days that lie between the first and the last.
-        if handles.len() > 1 {
-            for (&handle, &date) in handles.iter().flat_map(|handle| dates.iter().map(move |date| (handle, date))) {
-                self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
-                self.context.spend(DAY_UNITS).await;
             }
         }
         for month in distinct(accepted().map(PartitionName::of)) {

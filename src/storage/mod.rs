@@ -23,7 +23,7 @@ mod waiting;
 use crate::error::{Error, Result};
 use crate::index::Index;
 use crate::log::RowLog;
-use crate::partition::{IdSource, Partition};
+use crate::partition::{IdSource, Partition, RAW_ROW_BYTES};
 use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
@@ -145,9 +145,6 @@ pub struct Storage {
     /// Bytes that may be accepted before it has to be looked again how many wait, while the storage takes nothing.
     backlog_room: Cell<u64>,
 }
-
-/// What a row takes while it waits: four bytes of series, eight of timestamp, eight of value.
-pub const RAW_ROW_BYTES: u64 = 20;
 
 /// What ingestion has counted since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize)]

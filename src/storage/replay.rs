@@ -1,6 +1,7 @@
 //! The log that an earlier process has left, or that the writer goes on with, becomes in-memory parts again. Nothing is written.
 
 use super::Storage;
+use super::series::registered_mark;
 use crate::error::{Error, Result};
 use crate::log::{LogRecord, LoggedNames, Replay, ReplayedRows, UNKNOWN_METRIC_ID};
 use crate::metric::row::Rows;
@@ -60,7 +61,7 @@ impl Storage {
         };
         for (&handle, &timestamp) in handles.iter().zip(&rows.timestamps) {
             let date = date_of(timestamp);
-            self.register_day(handle, date, u32::try_from(date + 1).unwrap_or(u32::MAX));
+            self.register_day(handle, date, registered_mark(date));
         }
         let series = {
             let known = self.series.borrow();

@@ -27,6 +27,11 @@ const COPIES_OF_LABELS: u64 = 3;
 /// Days whose series are remembered; beyond that the least recently used ones are forgotten.
 const REMEMBERED_DAYS: usize = 128;
 
+/// How the last day is written down on which a series was registered; 0 is none.
+pub(super) fn registered_mark(date: u64) -> u32 {
+    u32::try_from(date + 1).unwrap_or(u32::MAX)
+}
+
 /// What is known of one series. Kept small: the hot path reads `row_series` and `registered_date` of each sample's series.
 struct Entry {
     name: Rc<MetricName>,
@@ -319,7 +324,7 @@ impl SeriesRegistry {
         };
         self.uses += 1;
         *used = self.uses;
-        self.registered_date[handle as usize] = u32::try_from(date + 1).unwrap_or(0);
+        self.registered_date[handle as usize] = registered_mark(date);
         metric_ids.insert(tsid.metric_id)
     }
 

@@ -6,7 +6,7 @@ use sandglass::error::{Error, ErrorKind, Result};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, MemoryReader, OpId, Request};
-use sandglass::time::{DAY_MS, MINUTE_MS};
+use sandglass::time::{DAY_MS, MINUTE_MS, TimeRange};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
 use std::rc::Rc;
@@ -487,6 +487,23 @@ fn a_series_that_a_crash_gave_another_id_is_deleted_under_both() {
         let mut again = open(crash(&files), logged()).unwrap();
         assert_eq!(again.all("gone").unwrap(), []);
         assert_eq!(again.all("stays").unwrap()[0].values, [2.0]);
+    }
+}
+
+#[test]
+fn what_the_log_brings_back_is_found_on_its_own_days_alone() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    for (series, day) in [("today", START), ("yesterday", START - DAY_MS)] {
+        engine.put(&[("__name__", "m"), ("series", series)], &[day], &[1.0]).unwrap();
+    }
+    engine.advance(1_000).unwrap();
+    let left = files.0.borrow().after_crash();
+    let mut engine = open(left, logged()).unwrap();
+    for (day, expected) in [(START, 1), (START - DAY_MS, 1), (START - 2 * DAY_MS, 0)] {
+        let range = TimeRange { min: day, max: day };
+        let found = engine.ask(Command::Count { selector: Some("m".into()), range }).unwrap();
+        assert!(matches!(found, Answer::Count(count) if count == expected), "{found:?}, {expected}");
     }
 }
 

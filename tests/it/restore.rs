@@ -640,8 +640,8 @@ fn block_with_one_chunk(chunks: u64, apart: i64) -> Vec<u8> {
     let begin = segment.len();
     segment.push(1);
     segment.extend(chunk);
-    let checksum = crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(&segment[begin..]);
-    segment.extend(checksum.to_be_bytes());
+    let checksum = |bytes: &[u8]| crc::Crc::<u32>::new(&crc::CRC_32_ISCSI).checksum(bytes).to_be_bytes();
+    segment.extend(checksum(&segment[begin..]));
 
     let mut series = vec![1, 0, 1];
     put_varuint(&mut series, chunks);
@@ -657,8 +657,8 @@ fn block_with_one_chunk(chunks: u64, apart: i64) -> Vec<u8> {
     index.resize(index.len().next_multiple_of(16), 0);
     let start = index.len() as u64;
     put_varuint(&mut index, series.len() as u64);
-    index.extend(series);
-    index.extend([0; 4]);
+    index.extend(&series);
+    index.extend(checksum(&series));
     [5, start, 0, 0, 0, 0].iter().for_each(|offset: &u64| index.extend(offset.to_be_bytes()));
     index.extend([0; 4]);
     let files = [("index", index), ("chunks/000001", segment), ("meta.json", b"{}".to_vec())];

@@ -100,6 +100,9 @@ impl Symbols {
     }
 }
 
+/// The longest series that is taken: that of a million chunks, where a month of samples each second has 22,000.
+const MAX_SERIES_BYTES: u64 = 8 << 20;
+
 /// Where a chunk lies, and the time that it covers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ChunkPlace {
@@ -159,9 +162,16 @@ impl SeriesReader {
         let padding = (start - at) as usize;
         let Some(entry) = self.waiting.get(self.taken + padding..) else { return Ok(None) };
         let Ok((length, rest)) = take_varuint(entry) else { return Ok(None) };
-        let Some(body) = usize::try_from(length).ok().and_then(|length| rest.get(..length)) else { return Ok(None) };
-        // A checksum follows.
-        let Some(behind) = rest.get(body.len() + 4..) else { return Ok(None) };
+        if length > MAX_SERIES_BYTES {
+            return Err(Error::corrupt(format!(
+                "a series of the index is {length} bytes long, more than the {MAX_SERIES_BYTES} that are taken"
+            )));
+        }
+        let Some((body, rest)) = rest.split_at_checked(length as usize) else { return Ok(None) };
+        let Some((checksum, behind)) = rest.split_first_chunk::<4>() else { return Ok(None) };
+        if !super::is_intact(body, *checksum) {
+            return Err(Error::corrupt("a series of the index differs from its checksum"));
+        }
         let taken = self.waiting.len() - behind.len();
         let series = read_series(start / 16, body)?;
         self.taken = taken;

@@ -3,9 +3,7 @@
 
 use crate::query::dialect::Dialect;
 use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
-
-/// How old a selector's sample may be in PromQL unless the query says otherwise.
-const PROMQL_LOOKBACK_MS: i64 = 300_000;
+use crate::query::rollup::call::PROMQL_LOOKBACK_MS;
 
 /// Rollups of MetricsQL that look at nothing but the samples in their window, which is as wide as it is written or as a step.
 const WITHIN_THEIR_WINDOW: &[&str] = &[

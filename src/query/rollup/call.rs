@@ -17,7 +17,7 @@ use crate::query::series::row::Presence;
 use std::rc::Rc;
 
 /// How old a selector's sample may be in PromQL unless the call says otherwise.
-const PROMQL_LOOKBACK_MS: i64 = 300_000;
+pub const PROMQL_LOOKBACK_MS: i64 = 300_000;
 /// How far before its windows the server reads.
 pub(super) const READ_BEFORE_MS: i64 = 300_000;
 

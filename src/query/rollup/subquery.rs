@@ -1,11 +1,9 @@
 //! Subqueries: rows over an inner grid become samples.
 
+use super::call::READ_BEFORE_MS;
 use crate::query::dialect::Dialect;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Row;
-
-/// How far before its windows the server evaluates.
-const READ_BEFORE_MS: i64 = 300_000;
 
 /// The grid that the inner expression of `expression[window:step]` is evaluated on: multiples of its step, one of them at least, though it
 /// may lie in no window. `None` when there are more than `most_points`.
