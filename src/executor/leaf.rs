@@ -43,16 +43,16 @@ impl Run {
                 let folder = Aggregate::by_name(&operator, self.dialect)
                     .and_then(|aggregate| aggregate.folder(grouping, limit, grid.points));
                 let folder = folder.ok_or_else(|| Error::internal(format!("{operator} takes no rows one by one")))?;
-                Sink::folding(folder, self)
+                Sink::folding(folder, self.surround())
             }
-            _ => Sink::of_rows(self),
+            _ => Sink::of_rows(self.surround()),
         };
         let mut scan = Scan::new(self, &series, range);
         let mut rolled = 0;
         while let Some(batch) = scan.next(self).await? {
             for (found, Samples { timestamps, mut values }) in batch {
                 rolled += 1;
-                rolling.roll(self, &labels_of(found), &timestamps, &mut values, &mut sink).await?;
+                rolling.roll(self.surround(), &labels_of(found), &timestamps, &mut values, &mut sink).await?;
             }
         }
         if let Some(gaps) = &self.gaps {

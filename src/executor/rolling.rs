@@ -1,7 +1,7 @@
 //! From one series' samples to its rows, as many instants at a time as a turn allows.
 
+use super::held::GapWatch;
 use super::limits::Limits;
-use super::run::Run;
 use crate::error::{Error, Result};
 use crate::query::aggregate::fold::Folder;
 use crate::query::dialect::Dialect;
@@ -13,10 +13,20 @@ use crate::query::rollup::{FoundRows, Label, Parameter, RollupCall, RowsOf, Scra
 use crate::query::series::grid::Grid;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::row::Row;
-use crate::runtime::MemoryShare;
+use crate::runtime::{Context, MemoryShare};
 
 /// Instants that are computed before others get their turn.
 const STEPS_PER_SLICE: usize = 2_048;
+
+/// What stands round a rollup: who gives it turns and memory, and who looks at what it does.
+#[derive(Clone, Copy)]
+pub(super) struct Surround<'a> {
+    pub(super) context: &'a Context,
+    pub(super) limits: Limits,
+    /// Where the query is followed.
+    pub(super) gaps: Option<&'a GapWatch>,
+    pub(super) remarks: &'a Remarks,
+}
 
 /// A rollup that series are put through, one after the other.
 pub(super) struct Rolling {
@@ -66,16 +76,16 @@ impl Rolling {
     /// Hands the rows of one series on. The values are taken as [`RollupCall::prepare`] does.
     pub(super) async fn roll(
         &mut self,
-        run: &Run,
+        surround: Surround<'_>,
         labels: &Labels,
         timestamps: &[i64],
         values: &mut Vec<f64>,
         sink: &mut Sink,
     ) -> Result<()> {
-        let context = run.storage.context();
+        let Surround { context, limits, gaps, remarks } = surround;
         let (call, grid, points) = (&self.call, &self.grid, self.grid.points);
         call.prepare(timestamps, values, grid, &mut self.scratch);
-        if let Some(gaps) = &run.gaps {
+        if let Some(gaps) = gaps {
             gaps.see(call, grid, &self.scratch);
             context.spend((timestamps.len() + points) as u64 / 8).await;
         }
@@ -93,7 +103,7 @@ impl Rolling {
                     }
                     let present = call.presence(&self.scratch, &column);
                     let mut row = Row { labels: labels.clone(), drop_name: false, values: column, present };
-                    self.remark(&run.remarks, labels, &row);
+                    self.remark(remarks, labels, &row);
                     self.name(&mut row, label.as_ref());
                     self.spare = sink.take(row)?.unwrap_or_default();
                 }
@@ -101,7 +111,7 @@ impl Rolling {
             RowsOf::Found => {
                 let mut found = FoundRows::default();
                 for slice in slices {
-                    call.find_rows(points, slice, &self.scratch, run.limits.values, &mut found)?;
+                    call.find_rows(points, slice, &self.scratch, limits.values, &mut found)?;
                     context.spend((timestamps.len() + points) as u64 / 4 + 1).await;
                 }
                 for (label, column) in found.into_rows(call) {
@@ -152,13 +162,14 @@ enum Kept {
 
 impl Sink {
     /// Keeps rows as they are.
-    pub(super) fn of_rows(run: &Run) -> Self {
-        Self { kept: Kept::Rows(Vec::new()), limits: run.limits, memory: run.storage.context().memory().share() }
+    pub(super) fn of_rows(surround: Surround<'_>) -> Self {
+        let memory = surround.context.memory().share();
+        Self { kept: Kept::Rows(Vec::new()), limits: surround.limits, memory }
     }
 
     /// Keeps what they add up to.
-    pub(super) fn folding(folder: Folder, run: &Run) -> Self {
-        Self { kept: Kept::Fold(folder), ..Self::of_rows(run) }
+    pub(super) fn folding(folder: Folder, surround: Surround<'_>) -> Self {
+        Self { kept: Kept::Fold(folder), ..Self::of_rows(surround) }
     }
 
     /// Takes a row in; its column comes back if it is not needed any more.

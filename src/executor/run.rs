@@ -2,7 +2,7 @@
 
 use super::held::{GapWatch, Standing};
 use super::limits::Limits;
-use super::rolling::{Rolling, Sink, forget_name};
+use super::rolling::{Rolling, Sink, Surround, forget_name};
 use super::trace::{Beginning, Trace, TraceFigures, TraceKind, Tracer};
 use super::{DEFAULT_SUBQUERY_STEP_MS, Query, QueryData, QueryResult, QueryStats, RawSeries};
 use crate::error::{Error, Result};
@@ -93,6 +93,16 @@ impl Run {
             now_ms,
             zones,
             storage,
+        }
+    }
+
+    /// What rollups see of the query.
+    pub(super) fn surround(&self) -> Surround<'_> {
+        Surround {
+            context: self.storage.context(),
+            limits: self.limits,
+            gaps: self.gaps.as_ref(),
+            remarks: &self.remarks,
         }
     }
 
@@ -365,12 +375,12 @@ impl Run {
     ) -> Result<Vec<Row>> {
         let (numbers, texts) = parameters;
         let mut rolling = Rolling::new(windowed, grid, self.dialect, self.lookback_ms, numbers, &texts)?;
-        let mut sink = Sink::of_rows(self);
+        let mut sink = Sink::of_rows(self.surround());
         let (mut timestamps, mut values) = (Vec::new(), Vec::new());
         for row in inner {
             samples_of(&row, &inner_grid, &mut timestamps, &mut values);
             if !timestamps.is_empty() {
-                rolling.roll(self, &row.shown_labels(), &timestamps, &mut values, &mut sink).await?;
+                rolling.roll(self.surround(), &row.shown_labels(), &timestamps, &mut values, &mut sink).await?;
             }
         }
         Ok(sink.finish())

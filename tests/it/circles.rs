@@ -10,7 +10,6 @@ use std::path::{Path, PathBuf};
 
 /// Imports inside a room that close a circle between siblings. No others may come.
 const PIECES: &[(&str, &str)] = &[
-    ("executor/rolling.rs", "executor/run.rs"),
     ("query/language/parser.rs", "query/language/template.rs"),
     ("query/language/selector.rs", "query/language/parser.rs"),
     ("query/language/selector.rs", "query/language/template.rs"),
