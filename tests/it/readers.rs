@@ -260,6 +260,48 @@ fn an_export_goes_on_in_the_midst_of_a_series_whose_files_go() {
 }
 
 #[test]
+fn a_request_whose_files_go_is_carried_out_again() {
+    let year = format!("start=0&end={}", START + DAY_MS);
+    let mut interrupted = 0;
+    for (uri, expected) in [
+        ("/api/v1/query?query=count(count_over_time(m[60d]))".to_owned(), ",\"50\"]"),
+        (format!("/api/v1/series?match[]=m&{year}"), "{\"__name__\":\"m\",\"series\":\"49\"}"),
+        (format!("/api/v1/label/series/values?{year}"), "\"49\""),
+        (format!("/api/v1/export?match[]=m&{year}"), "\"series\":\"0\""),
+    ] {
+        for pumps in 1..200 {
+            let mut pair = Pair::new(small());
+            for series in 0..50 {
+                pair.put(series, START - 300_000, 300);
+                pair.put(series, START - 40 * DAY_MS, 300);
+            }
+            pair.writer.ask(Command::Sync).unwrap();
+            pair.reader.all("m").unwrap();
+            pair.put(7, START - 1, 1);
+            pair.writer.ask(Command::Sync).unwrap();
+            let ticket = pair.reader.send(get(&uri));
+            for _ in 0..pumps {
+                pair.reader.pump(START, 1);
+            }
+            if pair.reader.completed().contains(&ticket) {
+                break;
+            }
+            interrupted += 1;
+            pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+            pair.writer.advance(60_000).unwrap();
+            let response = match pair.reader.run(ticket).unwrap() {
+                Answer::Http(response) | Answer::HttpBegun(response, _) => response,
+                other => panic!("{other:?}"),
+            };
+            let body = String::from_utf8_lossy(&response.body).into_owned();
+            assert_eq!(response.status, 200, "{uri} after {pumps} pumps: {body}");
+            assert!(body.contains(expected), "{uri} after {pumps} pumps: {body}");
+        }
+    }
+    assert!(interrupted > 4, "only {interrupted} requests were interrupted");
+}
+
+#[test]
 fn a_reader_is_refused_what_would_change_something() {
     let mut pair = Pair::new(config());
     pair.put(1, START, 3);
