@@ -106,7 +106,7 @@ pub(super) fn ingest_open(
 ) -> u32 {
     let id = shared.cursors.next_number();
     let ingest = Ingest::new(id, format, compression, timestamp, extra_labels);
-    shared.cursors.put_ingest(id, ingest);
+    shared.cursors.begin_ingest(id, ingest);
     id
 }
 
@@ -117,24 +117,24 @@ fn may_pass(error: &Error) -> bool {
 
 /// Takes in the next piece of a body.
 pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: &[u8]) -> Result<()> {
-    let mut ingest = shared.cursors.take_ingest(id)?;
+    let (mut ingest, place) = shared.cursors.take_ingest(id)?;
     ingest.body.feed(bytes);
     let result = ingest.run(storage).await;
     if !ingest.is_broken && result.as_ref().map_or_else(may_pass, |()| true) {
-        shared.cursors.put_ingest(id, ingest);
+        place.put_back(ingest);
     }
     result
 }
 
 /// Takes in the rest of a body, and says what became of all of it.
 pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> Result<TextIngested> {
-    let mut ingest = shared.cursors.take_ingest(id)?;
+    let (mut ingest, place) = shared.cursors.take_ingest(id)?;
     ingest.body.finish();
     match ingest.run(storage).await {
         Ok(()) => Ok(ingest.ingested),
         Err(error) => {
             if !ingest.is_broken && may_pass(&error) {
-                shared.cursors.put_ingest(id, ingest);
+                place.put_back(ingest);
             }
             Err(error)
         }
@@ -155,16 +155,16 @@ pub(super) async fn export_open(
 /// Keeps an export for those who will ask for its pieces; returns its number.
 pub(super) fn keep_cursor(shared: &Shared, cursor: ExportCursor) -> u32 {
     let id = shared.cursors.next_number();
-    shared.cursors.put_export(id, cursor);
+    shared.cursors.begin_export(id, cursor);
     id
 }
 
 /// The next piece of an export; none at its end.
 pub(super) async fn export_next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<Vec<u8>>> {
-    let mut cursor = shared.cursors.take_export(id)?;
+    let (mut cursor, place) = shared.cursors.take_export(id)?;
     let piece = cursor.next(storage).await;
     if !matches!(piece, Ok(None)) {
-        shared.cursors.put_export(id, cursor);
+        place.put_back(cursor);
     }
     piece
 }
@@ -269,8 +269,7 @@ pub(super) async fn respond_to_export(
     match begun.await {
         Ok((_, None)) => Answer::Http(exported(export, Vec::new())),
         Ok((cursor, Some(first))) => {
-            let id = shared.cursors.next_number();
-            shared.cursors.put_export(id, cursor);
+            let id = keep_cursor(shared, cursor);
             Answer::HttpBegun(exported(export, first), id)
         }
         Err(error) => Answer::Http(transfer_failed(request, &error)),

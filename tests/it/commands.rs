@@ -1,8 +1,7 @@
 //! Commands that their caller gives up.
 
-use super::support::SharedFiles;
-use super::support::{EngineExt, START, config, open};
-use sandglass::engine::{Answer, Command, Engine, ExportFormat};
+use super::support::{EngineExt, START, SharedFiles, config, open};
+use sandglass::engine::{Answer, BodyFormat, Command, Engine, ExportFormat};
 use sandglass::error::ErrorKind;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Change, FilePath, FileSystem, OpId, Request};
@@ -117,4 +116,32 @@ fn the_greatest_numbers_that_stored_names_can_have_do_no_harm() {
     let mut engine = open(files, config()).unwrap();
     assert!(engine.ask(Command::SnapshotCreate).is_ok());
     assert_eq!(engine.all("m").unwrap()[0].timestamps.len(), 3);
+}
+
+/// A body of Prometheus text on its way in.
+fn body_begun(engine: &mut Engine) -> u32 {
+    let open = Command::IngestOpen {
+        format: BodyFormat::Prometheus,
+        compression: Default::default(),
+        timestamp: START,
+        extra_labels: Vec::new(),
+    };
+    let Answer::Cursor(ingest) = engine.ask(open).unwrap() else { panic!("a body has a number") };
+    ingest
+}
+
+#[test]
+fn a_body_that_is_given_up_while_a_piece_is_taken_is_over() {
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let ingest = body_begun(&mut engine);
+    let lines: String = (0..50_000).map(|n| format!("m 1 {}\n", START - n)).collect();
+    let piece = engine.send(Command::IngestPiece { ingest, bytes: lines.into() });
+    for _ in 0..5 {
+        engine.pump(START, 1);
+    }
+    assert_eq!(engine.completed(), []);
+    engine.ask(Command::IngestClose { ingest }).unwrap();
+    engine.run(piece).unwrap();
+    let again = engine.ask(Command::IngestPiece { ingest, bytes: "m 2\n".into() });
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Invalid);
 }
