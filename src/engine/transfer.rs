@@ -29,7 +29,7 @@ pub(super) struct Ingest {
     body: Body,
     /// Records that could not be stored yet.
     pending: Option<Records>,
-    /// Some of them were.
+    /// Some of them were: they would be there twice if all were taken in once more.
     is_broken: bool,
     format: Format,
     timestamp: TimestampMs,
@@ -81,14 +81,12 @@ impl Ingest {
                 continue;
             }
             let piece = Piece { text: &records.bytes, first_line: records.first_line, body: self.number };
-            let rows_before = storage.ingest_counters().rows;
             match storage.ingest(&self.format, piece, self.timestamp, &self.extra_labels).await {
                 Ok(ingested) => self.ingested.add(ingested, MAX_REASONS),
-                Err(error) => {
-                    // Rows that were accepted would be there twice if these records were taken in once more.
-                    self.is_broken = storage.ingest_counters().rows != rows_before;
+                Err(halted) => {
+                    self.is_broken = halted.taken_rows > 0;
                     self.pending = Some(records);
-                    return Err(error);
+                    return Err(halted.error);
                 }
             }
             storage.wait_for_room().await;

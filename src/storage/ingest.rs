@@ -28,6 +28,21 @@ pub enum Appended {
     NeedsPreparation,
 }
 
+/// Why not all rows of a call were taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halted {
+    /// So many were taken before: they would be there twice if the call were repeated.
+    pub taken_rows: u64,
+    /// What has stopped it.
+    pub error: Error,
+}
+
+impl From<Halted> for Error {
+    fn from(halted: Halted) -> Self {
+        halted.error
+    }
+}
+
 /// What may pass at this instant.
 #[derive(Clone, Copy)]
 pub(super) struct Gate {
@@ -289,26 +304,33 @@ impl Storage {
     /// Appends rows of many series and instants, given as columns. Returns what was refused.
     ///
     /// # Errors
-    /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it, and
-    /// nothing was accepted.
-    pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<IngestCounters> {
-        self.check_backlog(handles.len())?;
+    /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it. How much
+    /// was taken before is told.
+    pub async fn append_columns(
+        &self,
+        handles: &[u32],
+        timestamps: &[i64],
+        values: &[f64],
+    ) -> std::result::Result<IngestCounters, Halted> {
+        self.check_backlog(handles.len()).map_err(|error| Halted { taken_rows: 0, error })?;
         let mut refused = IngestCounters::default();
         let mut from = 0;
         while from < handles.len() {
+            let taken_rows = from as u64 - refused.rejected();
+            let halted = |error| Halted { taken_rows, error };
             // Neighbours of one instant or of one series go together: scrapes and exports consist of little else.
             let rest = from + 1..handles.len();
             let same_instant = rest.clone().take_while(|row| timestamps[*row] == timestamps[from]).count();
             let same_series = rest.take_while(|row| handles[*row] == handles[from]).count();
             if same_instant >= same_series {
                 let to = from + 1 + same_instant;
-                let of_row = self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
-                refused.add_refused(of_row);
+                let of_row = self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await;
+                refused.add_refused(of_row.map_err(halted)?);
                 from = to;
             } else {
                 let to = from + 1 + same_series;
-                let of_run = self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
-                refused.add_refused(of_run);
+                let of_run = self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await;
+                refused.add_refused(of_run.map_err(halted)?);
                 from = to;
             }
         }
