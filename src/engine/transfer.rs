@@ -3,7 +3,7 @@
 use super::export::ExportCursor;
 use super::{Answer, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::body::{Body, Format, Records, TOO_LONG};
+use crate::formats::body::{Body, Format, Progress, Records, TOO_LONG};
 use crate::formats::compression::Compression;
 use crate::formats::csv::{CsvColumns, CsvFormat};
 use crate::formats::export::ExportFormat;
@@ -21,6 +21,8 @@ use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
 const MAX_REASONS: usize = 10;
 /// Numbers of bodies that come in pieces have this bit, so that they differ from those that come whole.
 const PIECEWISE: u32 = 1 << 31;
+/// So many bytes are unpacked with a unit of work.
+const UNPACKED_BYTES_PER_UNIT: u64 = 16;
 /// Below it, the number of an argument is seconds.
 const SECONDS_BELOW: f64 = 1e11;
 
@@ -67,8 +69,12 @@ impl Ingest {
             let records = match self.pending.take() {
                 Some(records) => records,
                 None => match self.body.next()? {
-                    Some(records) => records,
-                    None => return Ok(()),
+                    Progress::Records(records) => records,
+                    Progress::Unpacked(bytes) => {
+                        storage.context().spend(bytes as u64 / UNPACKED_BYTES_PER_UNIT).await;
+                        continue;
+                    }
+                    Progress::Over => return Ok(()),
                 },
             };
             if records.is_too_long {

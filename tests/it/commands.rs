@@ -145,3 +145,28 @@ fn a_body_that_is_given_up_while_a_piece_is_taken_is_over() {
     let again = engine.ask(Command::IngestPiece { ingest, bytes: "m 2\n".into() });
     assert_eq!(again.unwrap_err().kind(), ErrorKind::Invalid);
 }
+
+#[test]
+fn a_body_that_inflates_a_thousandfold_is_taken_in_many_turns() {
+    const INFLATED: usize = 66 << 20;
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let ingest = body_begun(&mut engine);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, &vec![b'x'; INFLATED]).unwrap();
+    let bytes = packed.finish().unwrap();
+    assert!(bytes.len() < INFLATED / 500);
+    let piece = engine.send(Command::IngestPiece { ingest, bytes: bytes.into() });
+    let mut turns = 0;
+    let taken = loop {
+        if let Some(answer) = engine.take(piece) {
+            break answer;
+        }
+        engine.pump(START, 1);
+        turns += 1;
+    };
+    taken.unwrap();
+    assert!(turns > INFLATED >> 22, "{turns} turns");
+    // One line that is too long is all that it was.
+    let Answer::Ingested(result) = engine.ask(Command::IngestEnd { ingest }).unwrap() else { panic!() };
+    assert_eq!((result.samples, result.rejected), (0, 1));
+}
