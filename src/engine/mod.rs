@@ -538,7 +538,7 @@ impl Engine {
     {
         let ticket = self.shared.tickets.give_out();
         let (context, shared) = (self.context.clone(), self.shared.clone());
-        shared.tickets.command_began();
+        shared.tickets.command_began(ticket);
         let job = self.context.spawn(Lane::Query, async move {
             let result = match shared.storage(&context).await {
                 Ok(storage) => command(storage, shared.clone()).await,
@@ -564,7 +564,7 @@ impl Engine {
             // New commands are refused from here on; those under way run to their end.
             shared.phase.replace(Phase::Closed);
             shared.phase_changed.raise();
-            shared.tickets.wait_for_others(&context, 0).await;
+            shared.tickets.wait_for_all(&context).await;
             shared.cursors.end_exports();
             let result = storage.close().await;
             shared.tickets.answer(ticket, result.map(|()| Answer::Done));
