@@ -76,8 +76,7 @@ impl Shared {
             Err(error) => Phase::Failed(error),
         };
         self.restoring.replace(Restoring::No);
-        self.phase.replace(phase);
-        self.phase_changed.raise();
+        self.enter(phase);
         answer
     }
 

@@ -1,11 +1,13 @@
 //! Commands that their caller gives up.
 
-use super::support::{EngineExt, START, SharedFiles, config, open};
+use super::support::{EngineExt, START, SharedFiles, SlowFiles, config, open};
 use sandglass::engine::{Answer, BodyFormat, Command, Engine, ExportFormat};
 use sandglass::error::ErrorKind;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Change, FilePath, FileSystem, OpId, Request};
 use sandglass::time::TimeRange;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A database with more samples than one turn reads.
 fn filled() -> Engine {
@@ -169,4 +171,23 @@ fn a_body_that_inflates_a_thousandfold_is_taken_in_many_turns() {
     // One line that is too long is all that it was.
     let Answer::Ingested(result) = engine.ask(Command::IngestEnd { ingest }).unwrap() else { panic!() };
     assert_eq!((result.samples, result.rejected), (0, 1));
+}
+
+#[test]
+fn who_closes_a_second_time_waits_for_the_first() {
+    let is_held = Rc::new(Cell::new(false));
+    let mut engine = open(SlowFiles::new(SharedFiles::default(), is_held.clone()), config()).unwrap();
+    engine.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
+    is_held.set(true);
+    let [first, second] = [(); 2].map(|()| engine.send(Command::Close));
+    for _ in 0..100 {
+        engine.pump(START, 1_000);
+    }
+    assert_eq!(engine.completed(), []);
+    assert_eq!(engine.ask(select()).unwrap_err().kind(), ErrorKind::Closed);
+    is_held.set(false);
+    engine.run(first).unwrap();
+    engine.run(second).unwrap();
+    engine.ask(Command::Close).unwrap();
+    assert!(engine.is_closed());
 }
