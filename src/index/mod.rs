@@ -106,7 +106,7 @@ pub struct IndexSnapshot {
     /// Parts that are linked.
     pub parts: u64,
     /// Keeps the files where they are until it is dropped; hold it until the changes are committed.
-    pub held: Vec<Rc<PartList>>,
+    pub held: Vec<PartList>,
 }
 
 /// The index. Methods that wait take no `&mut`: what they change is changed in one go.
