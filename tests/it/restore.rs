@@ -533,6 +533,39 @@ fn a_restore_begins_however_much_is_asked_meanwhile() {
 }
 
 #[test]
+fn several_files_may_be_linked_to_one_that_was_packed_before() {
+    let files = files_of(&read(&golden("tiny.tar.gz")));
+    let part = files.iter().find(|(path, _)| path.starts_with("data/small/") && path.ends_with("values.bin")).unwrap();
+    let part = part.0.strip_suffix("values.bin").unwrap();
+    let shared = |path: &str| path.replace("data/small/", "data/small/snapshots/20240101000000-17A3/");
+    let twin = format!("{}FFFF/", &part[..part.len() - 5]);
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        let path = if path.starts_with(part) { shared(path) } else { path.clone() };
+        builder.append_data(&mut header, path, &content[..]).unwrap();
+    }
+    for (path, _) in files.iter().filter(|(path, _)| path.starts_with(part)) {
+        for linked in [path.clone(), path.replace(part, &twin)] {
+            link(&mut builder, tar::EntryType::Link, &linked, &shared(path));
+        }
+    }
+    let archive = builder.into_inner().unwrap();
+    let (record, samples) = looked_at(&archive).unwrap();
+    let mut engine = empty();
+    let restored = restore(&mut engine, &archive, 3000).unwrap();
+    assert_eq!(restored, record);
+    assert_eq!(restored.left_out, []);
+    assert_eq!(all(&mut engine), samples);
+    let once: usize = exported(&read(&golden("tiny.export.jsonl.gz"))).values().map(Vec::len).sum();
+    assert!(restored.samples > once as u64, "{} samples", restored.samples);
+    // Each has files of its own: a merge removes them.
+    engine.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+    assert_eq!(all(&mut engine), samples);
+}
+
+#[test]
 fn broken_parts_are_left_out_and_named() {
     let mut files = files_of(&read(&golden("upgraded_1.79.5_to_v1.150.0.tar.gz")));
     let mut whole = empty();
