@@ -43,9 +43,9 @@ impl From<Halted> for Error {
     }
 }
 
-/// What may pass at this instant.
+/// The times whose samples are taken at this instant.
 #[derive(Clone, Copy)]
-pub(super) struct Gate {
+pub(super) struct AcceptedTimes {
     pub(super) range: TimeRange,
 }
 
@@ -65,7 +65,7 @@ fn days_of(timestamps: &[i64]) -> Vec<u64> {
 }
 
 /// The rows that may pass, and the count of those that may not.
-fn without_refused(gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
+fn without_refused(gate: AcceptedTimes, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
     let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
     let mut refused = IngestCounters::default();
     for (&timestamp, &value) in timestamps.iter().zip(values) {
@@ -82,7 +82,7 @@ fn without_refused(gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>,
 }
 
 impl IngestCounters {
-    fn count_out_of_range(&mut self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+    fn count_out_of_range(&mut self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
         if timestamp < gate.range.min {
             self.rejected_too_old += rows;
         } else {
@@ -369,9 +369,9 @@ impl Storage {
         self.gate().range
     }
 
-    pub(super) fn gate(&self) -> Gate {
+    pub(super) fn gate(&self) -> AcceptedTimes {
         let now = self.context.now();
-        Gate {
+        AcceptedTimes {
             range: TimeRange {
                 min: (now - self.options.retention_ms).max(0),
                 // Behind it there is no month that a sample could go to.
@@ -380,7 +380,7 @@ impl Storage {
         }
     }
 
-    fn count_out_of_range(&self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+    fn count_out_of_range(&self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
         let mut refused = IngestCounters::default();
         refused.count_out_of_range(gate, timestamp, rows);
         self.ingested.borrow_mut().add_refused(refused);
