@@ -2,7 +2,7 @@
 //! stand for no other.
 
 use sandglass_kernel::error::Result;
-use sandglass_kernel::formats::body::{self, Body, Format};
+use sandglass_kernel::formats::body::{self, Body, Format, Progress};
 use sandglass_kernel::formats::compression::Compression;
 use sandglass_kernel::formats::prometheus::{self, Sample, SampleSink};
 use sandglass_kernel::formats::{Labels, Refused, RowSink, jsonl};
@@ -110,8 +110,14 @@ fn read_pieces(format: &Format, compression: Compression, pieces: &[&[u8]]) -> R
         if number + 1 == pieces.len() {
             reader.finish();
         }
-        while let Some(records) = reader.next()? {
-            parse(format, &records.bytes, records.first_line, &mut refused, &mut sink);
+        loop {
+            match reader.next()? {
+                Progress::Records(records) => {
+                    parse(format, &records.bytes, records.first_line, &mut refused, &mut sink);
+                }
+                Progress::Unpacked(_) => {}
+                Progress::Over => break,
+            }
         }
     }
     Ok((sink.counted, refused))

@@ -5,7 +5,7 @@ use super::place::{Place, Role, TableId, Worth, look_at};
 use super::plan::suffix_of;
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, Result};
-use crate::part::PartHeader;
+use crate::part::{METADATA_FILE, MIN_DEDUP_INTERVAL_FILE, PartHeader};
 
 /// Which servers' layout.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -68,7 +68,7 @@ impl Rearrangement {
             return Ok(Target::Moved(path.into()));
         };
         let is_index = table.is_index();
-        if !is_index && matches!(file, "min_dedup_interval" | "metadata.json") {
+        if !is_index && matches!(file, MIN_DEDUP_INTERVAL_FILE | METADATA_FILE) {
             return Ok(Target::Absent);
         }
         let new_name = format!("{:016X}", suffix_of(name.rsplit('_').next().unwrap_or(name)));
@@ -77,7 +77,7 @@ impl Rearrangement {
             if !is_index {
                 let (header, _) = PartHeader::parse_dir_name(name).map_err(|error| error.at(path))?;
                 let header = PartHeader { min_dedup_interval_ms, ..header };
-                let described = format!("{}/{new_name}/metadata.json", table.dir());
+                let described = format!("{}/{new_name}/{METADATA_FILE}", table.dir());
                 self.made.push((described, header.metadata_json().into()));
             }
         }

@@ -5,7 +5,8 @@ use super::place::{Extent, Located, Worth, look_at, normal};
 use super::plan::Plan;
 use super::tar::{EntryKind, TarPiece, TarReader};
 use crate::error::{Error, ErrorKind, Result};
-use crate::time::format_go_duration;
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE, INDEX_DIR, generation_name};
+use crate::part::{METADATA_FILE, MIN_DEDUP_INTERVAL_FILE};
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -246,13 +247,13 @@ impl Scan {
         }
         for part in &plan.parts {
             for (name, extent) in by_dir.get(part.from.as_str()).into_iter().flatten() {
-                if !(part.puts_dedup_interval && *name == "metadata.json") {
+                if !(part.puts_dedup_interval && *name == METADATA_FILE) {
                     files.push((format!("{}/{name}", part.to), Content::Stored(*extent)));
                 }
             }
             if let (Some(header), true) = (&part.header, part.puts_dedup_interval) {
-                let text = format_go_duration(header.min_dedup_interval_ms);
-                files.push((format!("{}/min_dedup_interval", part.to), Content::Made(text.into())));
+                let text = header.min_dedup_interval_text();
+                files.push((format!("{}/{MIN_DEDUP_INTERVAL_FILE}", part.to), Content::Made(text.into())));
             }
         }
         for (dir, own) in &by_dir {
@@ -264,10 +265,11 @@ impl Scan {
             }
         }
         for generation in plan.generations {
-            files.push((format!("indexdb/{generation:016X}/converted-to-v1.28.0"), Content::Made(b"ok".to_vec())));
+            let file = format!("{INDEX_DIR}/{}/{CONVERTED_FILE}", generation_name(generation));
+            files.push((file, Content::Made(b"ok".to_vec())));
         }
         if let Some(bytes) = &plan.composite_timestamp {
-            files.push(("metadata/minTimestampForCompositeIndex".into(), Content::Made(bytes.clone())));
+            files.push((COMPOSITE_TIMESTAMP_FILE.into(), Content::Made(bytes.clone())));
         }
         files.sort_by(|a, b| a.0.cmp(&b.0));
         Ok((plan, files))

@@ -167,16 +167,38 @@ impl ExportCursor {
     }
 
     /// Appends the next piece of a series to `chunk`, or nothing where the next piece of time is empty; `false` at the end of all series.
-    /// After an error it can be tried again.
+    /// After an error it can be tried again. What there was when the series was begun may be gone by now, as a reader's files are when their
+    /// writer has merged them: then the rest is read of what there is at present.
     async fn put_piece(&mut self, storage: &Storage, chunk: &mut Vec<u8>) -> Result<bool> {
-        let Some((found, range)) = self.series.last() else { return Ok(false) };
+        let was_begun = self.begun.is_some();
+        match self.put_begun_piece(storage, chunk).await {
+            Err(_) if was_begun => self.put_begun_piece(storage, chunk).await,
+            result => result,
+        }
+    }
+
+    /// The same at the first attempt. After an error the series is to be begun anew, behind what was written of it.
+    async fn put_begun_piece(&mut self, storage: &Storage, chunk: &mut Vec<u8>) -> Result<bool> {
         if self.begun.is_none() {
+            let Some((found, range)) = self.series.last() else { return Ok(false) };
             let view = storage.view(*range);
             let mut pieces = storage.pieces(&view, found, *range, LINE_SAMPLES).await?;
             pieces.reverse();
             self.begun = Some((view, pieces));
         }
-        let Some((view, pieces)) = &mut self.begun else { return Ok(false) };
+        let (chunk_len, samples) = (chunk.len(), self.samples);
+        let written = self.write_piece(storage, chunk).await;
+        if written.is_err() {
+            chunk.truncate(chunk_len);
+            self.samples = samples;
+            self.begin_anew();
+        }
+        written.map(|()| true)
+    }
+
+    /// Appends the next piece of the series that was begun.
+    async fn write_piece(&mut self, storage: &Storage, chunk: &mut Vec<u8>) -> Result<()> {
+        let (Some((found, _)), Some((view, pieces))) = (self.series.last(), &mut self.begun) else { return Ok(()) };
         if let Some(piece) = pieces.last() {
             let mut reading = Reading::in_passing(u64::MAX);
             for samples in storage.read_in(view, &[found], *piece, &mut reading).await? {
@@ -197,7 +219,16 @@ impl ExportCursor {
             self.begun = None;
             self.series.pop();
         }
-        Ok(true)
+        Ok(())
+    }
+
+    /// Lets go of what there was when the series was begun; what is still to be read of it stays.
+    fn begin_anew(&mut self) {
+        if let Some((_, pieces)) = self.begun.take()
+            && let (Some(piece), Some((_, range))) = (pieces.last(), self.series.last_mut())
+        {
+            range.min = piece.min;
+        }
     }
 }
 

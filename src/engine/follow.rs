@@ -131,13 +131,13 @@ impl Shared {
         self.follow(&context, false).await?;
         self.replace_by_newest(&mut storage);
         for _ in 1..MAX_ATTEMPTS {
-            let error = match execute::execute(storage.clone(), self.clone(), command.clone()).await {
-                Err(error) if may_have_moved(&error) => error,
-                result => return result,
-            };
+            let result = execute::execute(storage.clone(), self.clone(), command.clone()).await;
+            if !failure_of(&result).is_some_and(may_have_moved) {
+                return result;
+            }
             self.follow(&context, true).await?;
             if !self.replace_by_newest(&mut storage) {
-                return Err(error);
+                return result;
             }
         }
         execute::execute(storage, self.clone(), command).await
@@ -152,6 +152,15 @@ impl Shared {
             }
             _ => false,
         }
+    }
+}
+
+/// Why a command came to nothing, a request included, whose answer is a reply that says so.
+fn failure_of(result: &Result<Answer>) -> Option<&Error> {
+    match result {
+        Ok(Answer::Http(response)) => response.failure.as_ref(),
+        Ok(_) => None,
+        Err(error) => Some(error),
     }
 }
 

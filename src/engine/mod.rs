@@ -73,7 +73,10 @@ const MOST_TRIED_AT_ONCE: usize = 16;
 enum Phase {
     Opening,
     Open(Rc<Storage>),
-    Closed,
+    /// New commands are refused, and those under way run to their end before all is flushed.
+    Closing,
+    /// All was flushed, or why not: whoever closes it gets this.
+    Closed(Result<()>),
     /// It could not be opened, or was taken away; every command gets this error.
     Failed(Error),
 }
@@ -103,8 +106,43 @@ impl Shared {
             match &*self.phase.borrow() {
                 Phase::Opening => {}
                 Phase::Open(storage) => return Ok(storage.clone()),
-                Phase::Closed => return Err(closed()),
+                Phase::Closing | Phase::Closed(_) => return Err(closed()),
                 Phase::Failed(error) => return Err(error.clone()),
+            }
+            context.changed(&self.phase_changed, seen).await;
+        }
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.phase.replace(phase);
+        self.phase_changed.raise();
+    }
+
+    /// Flushes all and stops. Whoever comes while somebody else does so waits for it.
+    async fn close(&self, context: &Context) -> Result<()> {
+        match self.storage(context).await {
+            Ok(storage) => self.close_storage(context, &storage).await,
+            Err(error) if error.kind() == ErrorKind::Closed => self.closing_ends(context).await,
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn close_storage(&self, context: &Context, storage: &Storage) -> Result<()> {
+        self.enter(Phase::Closing);
+        self.tickets.wait_for_all(context).await;
+        self.cursors.end_exports();
+        let result = storage.close().await;
+        self.enter(Phase::Closed(result.clone()));
+        result
+    }
+
+    async fn closing_ends(&self, context: &Context) -> Result<()> {
+        loop {
+            let seen = self.phase_changed.version();
+            match &*self.phase.borrow() {
+                Phase::Closed(result) => return result.clone(),
+                Phase::Failed(error) => return Err(error.clone()),
+                Phase::Opening | Phase::Open(_) | Phase::Closing => {}
             }
             context.changed(&self.phase_changed, seen).await;
         }
@@ -179,8 +217,7 @@ impl Engine {
                 Ok(storage) => (Phase::Open(storage), Ok(Answer::Done)),
                 Err(error) => (Phase::Failed(error.clone()), Err(error)),
             };
-            shared.phase.replace(phase);
-            shared.phase_changed.raise();
+            shared.enter(phase);
             shared.tickets.answer(ticket, answer);
         });
         Ok((engine, ticket))
@@ -447,8 +484,8 @@ impl Engine {
     /// Why nothing can be asked any more: the database was closed, could not be opened, or has lost its storage.
     pub fn stopped(&self) -> Option<Error> {
         match &*self.shared.phase.borrow() {
-            Phase::Opening | Phase::Open(_) => None,
-            Phase::Closed => Some(closed()),
+            Phase::Opening | Phase::Open(_) | Phase::Closing => None,
+            Phase::Closed(_) => Some(closed()),
             Phase::Failed(error) => Some(error.clone()),
         }
     }
@@ -502,7 +539,7 @@ impl Engine {
         match &*self.shared.phase.borrow() {
             Phase::Open(storage) => Ok(storage.clone()),
             Phase::Opening => Err(Error::invalid("the database is still being opened; wait for open() first")),
-            Phase::Closed => Err(closed()),
+            Phase::Closing | Phase::Closed(_) => Err(closed()),
             Phase::Failed(error) => Err(error.clone()),
         }
     }
@@ -543,7 +580,7 @@ impl Engine {
     {
         let ticket = self.shared.tickets.give_out();
         let (context, shared) = (self.context.clone(), self.shared.clone());
-        shared.tickets.command_began();
+        shared.tickets.command_began(ticket);
         let job = self.context.spawn(Lane::Query, async move {
             let result = match shared.storage(&context).await {
                 Ok(storage) => command(storage, shared.clone()).await,
@@ -558,21 +595,8 @@ impl Engine {
         let ticket = self.shared.tickets.give_out();
         let (context, shared) = (self.context.clone(), self.shared.clone());
         self.context.spawn(Lane::Query, async move {
-            let storage = match shared.storage(&context).await {
-                Ok(storage) => storage,
-                Err(error) => {
-                    return shared
-                        .tickets
-                        .answer(ticket, if error.kind() == ErrorKind::Closed { Ok(Answer::Done) } else { Err(error) });
-                }
-            };
-            // New commands are refused from here on; those under way run to their end.
-            shared.phase.replace(Phase::Closed);
-            shared.phase_changed.raise();
-            shared.tickets.wait_for_others(&context, 0).await;
-            shared.cursors.end_exports();
-            let result = storage.close().await;
-            shared.tickets.answer(ticket, result.map(|()| Answer::Done));
+            let closed = shared.close(&context).await;
+            shared.tickets.answer(ticket, closed.map(|()| Answer::Done));
         });
         // A tick that has not run yet would hold up nobody's close.
         for (tick, _) in std::mem::take(&mut self.ticks) {

@@ -34,13 +34,13 @@ pub(super) async fn open(
 
 /// The next body; none at the end of the window, which closes it.
 pub(super) async fn next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<PushPiece>> {
-    let mut cursor = shared.cursors.take_export(id)?;
+    let (mut cursor, place) = shared.cursors.take_export(id)?;
     let before = cursor.samples();
     let body = cursor.next(storage).await;
     let samples = cursor.samples() - before;
     let next = cursor.place().map_or_else(String::new, |place| place.to_string());
     if !matches!(body, Ok(None)) {
-        shared.cursors.put_export(id, cursor);
+        place.put_back(cursor);
     }
     Ok(body?.map(|body| PushPiece { body, samples, next }))
 }

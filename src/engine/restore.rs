@@ -37,8 +37,8 @@ impl Shared {
     }
 
     async fn begin(&self, storage: &Storage) -> Result<Restoration> {
-        // Whoever has begun to write before ends first.
-        self.tickets.wait_for_others(storage.context(), 1).await;
+        // Whoever has begun to write before ends first. Who begins from here on is refused. Reads do no harm: others may begin at any time.
+        self.tickets.wait_for_earlier_writers(storage.context()).await;
         storage.check_empty()?;
         Restoration::begin(storage.context()).await
     }
@@ -76,15 +76,22 @@ impl Shared {
             Err(error) => Phase::Failed(error),
         };
         self.restoring.replace(Restoring::No);
-        self.phase.replace(phase);
-        self.phase_changed.raise();
+        self.enter(phase);
         answer
     }
 
     /// Forgets what has come.
     pub(super) async fn restore_abort(&self, storage: &Storage) -> Result<Answer> {
-        if let Restoring::Busy = &*self.restoring.borrow() {
-            return Err(Error::invalid("a piece of the snapshot is still being taken; wait for it, then give up"));
+        // A piece that comes meanwhile, or another snapshot, would go among the files that are being removed.
+        match self.restoring.replace(Restoring::Busy) {
+            Restoring::Between(_) => {}
+            Restoring::Busy => {
+                return Err(Error::invalid("a piece of the snapshot is still being taken; wait for it, then give up"));
+            }
+            Restoring::No => {
+                self.restoring.replace(Restoring::No);
+                return Ok(Answer::Done);
+            }
         }
         let cleared = clear_staging(storage.context()).await;
         self.restoring.replace(Restoring::No);

@@ -5,7 +5,7 @@ use super::command::Ticket;
 use crate::error::Result;
 use crate::runtime::{Context, MemoryBudget, MemoryShare, Signal, TaskId};
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 /// The tickets that were given out.
 pub(super) struct Tickets {
@@ -18,7 +18,7 @@ pub(super) struct Tickets {
     /// Answered, and not told yet.
     completed: RefCell<Vec<Ticket>>,
     /// Commands that `Close` has to wait for.
-    under_way: Cell<usize>,
+    under_way: RefCell<HashSet<Ticket>>,
     changed: Signal,
     /// Jobs of commands that only read and are not answered yet.
     reads: RefCell<HashMap<Ticket, TaskId>>,
@@ -32,7 +32,7 @@ impl Tickets {
             answers: RefCell::default(),
             memory,
             completed: RefCell::default(),
-            under_way: Cell::new(0),
+            under_way: RefCell::default(),
             changed: Signal::default(),
             reads: RefCell::default(),
         }
@@ -82,21 +82,21 @@ impl Tickets {
     // ---- commands under way ---------------------------------------------------------------------
 
     pub(super) fn under_way(&self) -> usize {
-        self.under_way.get()
+        self.under_way.borrow().len()
     }
 
-    pub(super) fn command_began(&self) {
-        self.under_way.set(self.under_way.get() + 1);
+    pub(super) fn command_began(&self, ticket: Ticket) {
+        self.under_way.borrow_mut().insert(ticket);
     }
 
     pub(super) fn command_ended(&self, ticket: Ticket, result: Result<Answer>) {
         self.reads.borrow_mut().remove(&ticket);
         self.answer(ticket, result);
-        self.one_less();
+        self.no_longer_under_way(ticket);
     }
 
-    fn one_less(&self) {
-        self.under_way.set(self.under_way.get() - 1);
+    fn no_longer_under_way(&self, ticket: Ticket) {
+        self.under_way.borrow_mut().remove(&ticket);
         self.changed.raise();
     }
 
@@ -109,15 +109,27 @@ impl Tickets {
     pub(super) fn give_up_read(&self, ticket: Ticket) -> Option<TaskId> {
         let job = self.reads.borrow_mut().remove(&ticket)?;
         self.forget(ticket);
-        self.one_less();
+        self.no_longer_under_way(ticket);
         Some(job)
     }
 
-    /// Waits until no more commands than these are under way.
-    pub(super) async fn wait_for_others(&self, context: &Context, most: usize) {
+    /// Waits until no command is under way.
+    pub(super) async fn wait_for_all(&self, context: &Context) {
+        self.wait_until(context, || self.under_way.borrow().is_empty()).await;
+    }
+
+    /// Waits for the commands that are under way at this instant, but for the one that calls and for those that only read.
+    pub(super) async fn wait_for_earlier_writers(&self, context: &Context) {
+        let reads = self.reads.borrow().keys().copied().collect();
+        let writers: HashSet<Ticket> = self.under_way.borrow().difference(&reads).copied().collect();
+        // The one that calls stays among them.
+        self.wait_until(context, || self.under_way.borrow().intersection(&writers).count() <= 1).await;
+    }
+
+    async fn wait_until(&self, context: &Context, is_over: impl Fn() -> bool) {
         loop {
             let seen = self.changed.version();
-            if self.under_way.get() <= most {
+            if is_over() {
                 return;
             }
             context.changed(&self.changed, seen).await;

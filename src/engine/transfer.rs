@@ -4,7 +4,7 @@ use super::export::ExportCursor;
 use super::selection::matched;
 use super::{Answer, Shared};
 use crate::error::{Error, ErrorKind, Result};
-use crate::formats::body::{Body, Format, Records, TOO_LONG};
+use crate::formats::body::{Body, Format, Progress, Records, TOO_LONG};
 use crate::formats::compression::Compression;
 use crate::formats::csv::{CsvColumns, CsvFormat};
 use crate::formats::export::ExportFormat;
@@ -22,6 +22,8 @@ use crate::time::{MAX_TIMESTAMP_MS, TimeRange, TimestampMs};
 const MAX_REASONS: usize = 10;
 /// Numbers of bodies that come in pieces have this bit, so that they differ from those that come whole.
 const PIECEWISE: u32 = 1 << 31;
+/// So many bytes are unpacked with a unit of work.
+const UNPACKED_BYTES_PER_UNIT: u64 = 16;
 /// Below it, the number of an argument is seconds.
 const SECONDS_BELOW: f64 = 1e11;
 
@@ -30,7 +32,7 @@ pub(super) struct Ingest {
     body: Body,
     /// Records that could not be stored yet.
     pending: Option<Records>,
-    /// Some of them were.
+    /// Some of them were: they would be there twice if all were taken in once more.
     is_broken: bool,
     format: Format,
     timestamp: TimestampMs,
@@ -68,8 +70,12 @@ impl Ingest {
             let records = match self.pending.take() {
                 Some(records) => records,
                 None => match self.body.next()? {
-                    Some(records) => records,
-                    None => return Ok(()),
+                    Progress::Records(records) => records,
+                    Progress::Unpacked(bytes) => {
+                        storage.context().spend(bytes as u64 / UNPACKED_BYTES_PER_UNIT).await;
+                        continue;
+                    }
+                    Progress::Over => return Ok(()),
                 },
             };
             if records.is_too_long {
@@ -82,14 +88,12 @@ impl Ingest {
                 continue;
             }
             let piece = Piece { text: &records.bytes, first_line: records.first_line, body: self.number };
-            let rows_before = storage.ingest_counters().rows;
             match storage.ingest(&self.format, piece, self.timestamp, &self.extra_labels).await {
                 Ok(ingested) => self.ingested.add(ingested, MAX_REASONS),
-                Err(error) => {
-                    // Rows that were accepted would be there twice if these records were taken in once more.
-                    self.is_broken = storage.ingest_counters().rows != rows_before;
+                Err(halted) => {
+                    self.is_broken = halted.taken_rows > 0;
                     self.pending = Some(records);
-                    return Err(error);
+                    return Err(halted.error);
                 }
             }
             storage.wait_for_room().await;
@@ -107,7 +111,7 @@ pub(super) fn ingest_open(
 ) -> u32 {
     let id = shared.cursors.next_number();
     let ingest = Ingest::new(id, format, compression, timestamp, extra_labels);
-    shared.cursors.put_ingest(id, ingest);
+    shared.cursors.begin_ingest(id, ingest);
     id
 }
 
@@ -118,24 +122,24 @@ fn may_pass(error: &Error) -> bool {
 
 /// Takes in the next piece of a body.
 pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: &[u8]) -> Result<()> {
-    let mut ingest = shared.cursors.take_ingest(id)?;
+    let (mut ingest, place) = shared.cursors.take_ingest(id)?;
     ingest.body.feed(bytes);
     let result = ingest.run(storage).await;
     if !ingest.is_broken && result.as_ref().map_or_else(may_pass, |()| true) {
-        shared.cursors.put_ingest(id, ingest);
+        place.put_back(ingest);
     }
     result
 }
 
 /// Takes in the rest of a body, and says what became of all of it.
 pub(super) async fn ingest_end(storage: &Storage, shared: &Shared, id: u32) -> Result<TextIngested> {
-    let mut ingest = shared.cursors.take_ingest(id)?;
+    let (mut ingest, place) = shared.cursors.take_ingest(id)?;
     ingest.body.finish();
     match ingest.run(storage).await {
         Ok(()) => Ok(ingest.ingested),
         Err(error) => {
             if !ingest.is_broken && may_pass(&error) {
-                shared.cursors.put_ingest(id, ingest);
+                place.put_back(ingest);
             }
             Err(error)
         }
@@ -156,16 +160,16 @@ pub(super) async fn export_open(
 /// Keeps an export for those who will ask for its pieces; returns its number.
 pub(super) fn keep_cursor(shared: &Shared, cursor: ExportCursor) -> u32 {
     let id = shared.cursors.next_number();
-    shared.cursors.put_export(id, cursor);
+    shared.cursors.begin_export(id, cursor);
     id
 }
 
 /// The next piece of an export; none at its end.
 pub(super) async fn export_next(storage: &Storage, shared: &Shared, id: u32) -> Result<Option<Vec<u8>>> {
-    let mut cursor = shared.cursors.take_export(id)?;
+    let (mut cursor, place) = shared.cursors.take_export(id)?;
     let piece = cursor.next(storage).await;
     if !matches!(piece, Ok(None)) {
-        shared.cursors.put_export(id, cursor);
+        place.put_back(cursor);
     }
     piece
 }
@@ -263,8 +267,7 @@ pub(super) async fn respond_to_export(
     match begun.await {
         Ok((_, None)) => Answer::Http(exported(export, Vec::new())),
         Ok((cursor, Some(first))) => {
-            let id = shared.cursors.next_number();
-            shared.cursors.put_export(id, cursor);
+            let id = keep_cursor(shared, cursor);
             Answer::HttpBegun(exported(export, first), id)
         }
         Err(error) => Answer::Http(transfer_failed(request, &error)),

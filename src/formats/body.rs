@@ -87,6 +87,18 @@ pub struct Records {
     pub is_too_long: bool,
 }
 
+/// How far a body has come.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// The next whole records.
+    Records(Records),
+    /// So many bytes were unpacked, and there is no record yet. It can go on at once: a few bytes may become millions, which nobody is to
+    /// be kept waiting for.
+    Unpacked(usize),
+    /// More bytes must arrive, or that was all.
+    Over,
+}
+
 /// How a body is cut.
 enum Cut {
     Lines,
@@ -148,11 +160,11 @@ impl Body {
         self.decompressor.finish();
     }
 
-    /// The next whole records; None when more bytes must arrive, or when that was all.
+    /// Goes on to the next whole records, or for about [`PIECE_BYTES`].
     ///
     /// # Errors
     /// `Corrupt` for a body that isn't compressed as is said, and `Limit` for a message that is too long. The body ends there.
-    pub fn next(&mut self) -> Result<Option<Records>> {
+    pub fn next(&mut self) -> Result<Progress> {
         let result = self.next_records();
         if result.is_err() {
             self.is_over = true;
@@ -162,36 +174,41 @@ impl Body {
         result
     }
 
-    fn next_records(&mut self) -> Result<Option<Records>> {
+    fn next_records(&mut self) -> Result<Progress> {
+        let mut unpacked = 0;
         while !self.is_over {
             if (self.has_ended || self.content.len() - self.taken >= PIECE_BYTES)
                 && let Some(records) = self.take_whole()?
             {
-                return Ok(Some(records));
+                return Ok(Progress::Records(records));
             }
             if self.has_ended {
                 self.is_over = true;
                 let mut rest = std::mem::take(&mut self.content);
                 rest.drain(..std::mem::take(&mut self.taken));
                 if self.is_skipping {
-                    return Ok(Some(self.end_of_long_line()));
+                    return Ok(Progress::Records(self.end_of_long_line()));
                 }
-                return Ok((!rest.is_empty()).then(|| self.records(rest)));
+                return Ok(if rest.is_empty() { Progress::Over } else { Progress::Records(self.records(rest)) });
+            }
+            if unpacked >= PIECE_BYTES {
+                return Ok(Progress::Unpacked(unpacked));
             }
             self.forget_taken();
             self.raw.clear();
             let step = self.decompressor.step(&mut self.raw)?;
+            unpacked += self.raw.len();
             match &mut self.text {
                 Some(text) => text.decode(&self.raw, step == Step::End, &mut self.content),
                 None => self.content.extend_from_slice(&self.raw),
             }
             match step {
                 Step::Content => {}
-                Step::Starving => return self.take_whole(),
+                Step::Starving => return Ok(self.take_whole()?.map_or(Progress::Over, Progress::Records)),
                 Step::End => self.has_ended = true,
             }
         }
-        Ok(None)
+        Ok(Progress::Over)
     }
 
     /// Gives up what was handed on, once that is no less than what has to move for it.
@@ -296,20 +313,31 @@ impl Body {
 mod tests {
     use super::*;
 
+    /// Goes on as far as the bytes reach that have come.
+    fn next(reader: &mut Body) -> Result<Option<Records>> {
+        loop {
+            match reader.next()? {
+                Progress::Records(records) => return Ok(Some(records)),
+                Progress::Unpacked(bytes) => assert!(bytes < PIECE_BYTES + (3 << 20), "{bytes} bytes at once"),
+                Progress::Over => return Ok(None),
+            }
+        }
+    }
+
     /// All pieces of a body that arrives in pieces of so many bytes.
     fn pieces(format: &Format, body: &[u8], piece: usize) -> Vec<Records> {
         let (mut reader, mut all) = (Body::new(format, Compression::Detected), Vec::new());
         for bytes in body.chunks(piece) {
             reader.feed(bytes);
-            while let Some(records) = reader.next().unwrap() {
+            while let Some(records) = next(&mut reader).unwrap() {
                 all.push(records);
             }
         }
         reader.finish();
-        while let Some(records) = reader.next().unwrap() {
+        while let Some(records) = next(&mut reader).unwrap() {
             all.push(records);
         }
-        assert_eq!(reader.next().unwrap(), None);
+        assert_eq!(next(&mut reader).unwrap(), None);
         all
     }
 
@@ -382,7 +410,7 @@ mod tests {
         reader.feed(&[&[7_u8; RANGE_LEN][..], &block.repeat(1 << 15)].concat());
         let mut places = Vec::new();
         for _ in 0..20 {
-            assert!(reader.next().unwrap().is_some());
+            assert!(next(&mut reader).unwrap().is_some());
             places.push((reader.content.as_ptr(), reader.content.len()));
         }
         places.dedup();
@@ -396,7 +424,7 @@ mod tests {
             let mut all = Vec::new();
             let mut feed = |reader: &mut Body, bytes: &[u8]| {
                 reader.feed(bytes);
-                while let Some(records) = reader.next().unwrap() {
+                while let Some(records) = next(reader).unwrap() {
                     all.push(records);
                 }
                 assert!(
@@ -427,12 +455,12 @@ mod tests {
         let error = loop {
             reader.feed(&vec![b'x'; 1 << 20]);
             fed += 1;
-            match reader.next() {
+            match next(&mut reader) {
                 Ok(records) => assert_eq!(records, None),
                 Err(error) => break error,
             }
         };
         assert_eq!((error.kind(), fed), (ErrorKind::Limit, 65));
-        assert_eq!(reader.next().unwrap(), None);
+        assert_eq!(next(&mut reader).unwrap(), None);
     }
 }

@@ -8,6 +8,7 @@ pub mod route;
 pub mod status;
 pub mod transfer;
 
+use crate::error::Error;
 use bytes::Bytes;
 
 /// The `content-type` of the server's JSON replies.
@@ -52,6 +53,8 @@ pub struct HttpResponse {
     pub headers: &'static [(&'static str, &'static str)],
     /// The body.
     pub body: Vec<u8>,
+    /// What went wrong, where it is this that the reply puts into words.
+    pub failure: Option<Error>,
 }
 
 impl HttpResponse {
@@ -62,6 +65,11 @@ impl HttpResponse {
 
     /// A reply with no header but the type of its body.
     pub fn new(status: u16, content_type: &'static str, body: impl Into<Vec<u8>>) -> Self {
-        Self { status, content_type, headers: &[], body: body.into() }
+        Self { status, content_type, headers: &[], body: body.into(), failure: None }
+    }
+
+    /// Remembers what the reply puts into words.
+    pub(crate) fn of_failure(self, error: &Error) -> Self {
+        Self { failure: Some(error.clone()), ..self }
     }
 }

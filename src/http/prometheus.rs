@@ -322,12 +322,13 @@ pub fn bad_data(message: &str) -> HttpResponse {
 
 /// A reply to a request that was understood and failed.
 pub fn failed(error: &Error) -> HttpResponse {
-    match error.kind() {
-        ErrorKind::Invalid | ErrorKind::Limit => failure(422, "execution", error.message()),
-        ErrorKind::Aborted => failure(499, "canceled", error.message()),
-        ErrorKind::NotFound => failure(404, "not_found", error.message()),
-        _ => failure(500, "internal", error.message()),
-    }
+    let (status, kind) = match error.kind() {
+        ErrorKind::Invalid | ErrorKind::Limit => (422, "execution"),
+        ErrorKind::Aborted => (499, "canceled"),
+        ErrorKind::NotFound => (404, "not_found"),
+        _ => (500, "internal"),
+    };
+    failure(status, kind, error.message()).of_failure(error)
 }
 
 /// A reply to a request that has taken too long.

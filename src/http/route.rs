@@ -154,7 +154,7 @@ pub fn failed(route: &Route, error: &Error) -> HttpResponse {
         Route::SnapshotDeleteAll => "cannot delete snapshots: ".to_owned(),
         Route::ForceFlush | Route::ForceMerge { .. } | Route::Import { .. } | Route::Export { .. } => String::new(),
     };
-    json(500, format!("{{\"status\":\"error\",\"msg\":{}}}", quote(&format!("{what}{error}"))))
+    json(500, format!("{{\"status\":\"error\",\"msg\":{}}}", quote(&format!("{what}{error}")))).of_failure(error)
 }
 
 fn json(status: u16, body: String) -> HttpResponse {

@@ -129,13 +129,14 @@ fn partial_success(rejected: u64, reason: &str) -> Vec<u8> {
 
 /// The reply to a request whose samples could not be taken or found.
 pub fn transfer_failed(request: &HttpRequest, error: &Error) -> HttpResponse {
-    match error.kind() {
+    let reply = match error.kind() {
         ErrorKind::Invalid | ErrorKind::Corrupt | ErrorKind::Unsupported | ErrorKind::Limit => {
             HttpResponse::bad_request(request, error.message())
         }
         // A sender tries again.
         _ => HttpResponse::new(503, TEXT, error.message()),
-    }
+    };
+    reply.of_failure(error)
 }
 
 /// The reply with an export.

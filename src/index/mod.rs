@@ -34,6 +34,9 @@ use std::rc::Rc;
 
 /// Directory of the index.
 pub const INDEX_DIR: &str = "indexdb";
+/// Eight bytes, below the data directory: from which instant on queries may use composite tag rows (data-dir-layout §1). Zero in a
+/// database that had them from its first day.
+pub const COMPOSITE_TIMESTAMP_FILE: &str = "metadata/minTimestampForCompositeIndex";
 /// Tells old servers that tag rows may hold several metric ids.
 pub const CONVERTED_FILE: &str = "converted-to-v1.28.0";
 
@@ -106,7 +109,7 @@ pub struct IndexSnapshot {
     /// Parts that are linked.
     pub parts: u64,
     /// Keeps the files where they are until it is dropped; hold it until the changes are committed.
-    pub held: Vec<Rc<PartList>>,
+    pub held: Vec<PartList>,
 }
 
 /// The index. Methods that wait take no `&mut`: what they change is changed in one go.

@@ -79,7 +79,8 @@ pub struct RowLog {
     live_bytes: Cell<u64>,
     /// Records whose rows are nowhere else and are not wanted any more.
     abandoned: RefCell<Vec<Rc<LogRecord>>>,
-    writing: Cell<u64>,
+    /// Numbers of the records for which the storage has not answered yet.
+    writing: RefCell<Vec<u64>>,
     /// Raised when the storage has answered.
     answered: Signal,
 }
@@ -101,7 +102,7 @@ impl RowLog {
             live: RefCell::new(found.record_counts().collect()),
             live_bytes: Cell::new(found.record_bytes()),
             abandoned: RefCell::default(),
-            writing: Cell::new(0),
+            writing: RefCell::default(),
             answered: Signal::default(),
         })
     }
@@ -215,13 +216,14 @@ impl RowLog {
         }
         self.next_number.set(next);
         self.count(generation, bytes);
-        self.writing.set(self.writing.get() + 1);
+        self.writing.borrow_mut().push(number);
         let record = Rc::new(LogRecord { path, generation, bytes, stage: Cell::new(Stage::Writing) });
         // Submitted here and now: a page that goes away may not come to another turn.
         let committed = self.context.commit(changes);
         let (log, written) = (self.clone(), record.clone());
         self.context.spawn(Lane::Flush, async move {
             let result = committed.await;
+            log.writing.borrow_mut().retain(|writing| *writing != number);
             log.settle(&written, &new_series, result);
         });
         Ok(Some(record))
@@ -261,7 +263,6 @@ impl RowLog {
     }
 
     fn settle(&self, record: &LogRecord, new_series: &[SeriesIndex], result: Result<()>) {
-        self.writing.set(self.writing.get() - 1);
         match result {
             Ok(()) => {
                 record.stage.set(Stage::Durable);
@@ -284,9 +285,11 @@ impl RowLog {
 
     /// Waits until the storage has answered for all records written so far.
     pub async fn settled(&self) {
+        let next = self.next_number.get();
         loop {
             let seen = self.answered.version();
-            if self.writing.get() == 0 {
+            // Those that are written meanwhile are nothing to wait for: there may always be one.
+            if self.writing.borrow().iter().all(|number| *number >= next) {
                 return;
             }
             self.context.changed(&self.answered, seen).await;

@@ -205,12 +205,12 @@ impl Table {
 
     /// Links all files of the table's parts into a directory of the same name below `snapshot_dir`. The parts must be held
     /// until the changes are committed.
-    pub fn snapshot_changes(&self, snapshot_dir: &FilePath) -> (Vec<Change>, Rc<PartList>) {
+    pub fn snapshot_changes(&self, snapshot_dir: &FilePath) -> (Vec<Change>, PartList) {
         let to = snapshot_dir.join(self.files.name());
-        let parts = self.parts();
-        let link = |part: &Rc<Part>| Change::Link { from: part.dir().clone(), to: to.join(part.dir().name()) };
         // What is in memory has come since the flush before the snapshot.
-        (parts.iter().filter(|part| !part.is_in_memory()).map(link).collect(), parts)
+        let parts: PartList = self.parts().iter().filter(|part| !part.is_in_memory()).cloned().collect();
+        let link = |part: &Rc<Part>| Change::Link { from: part.dir().clone(), to: to.join(part.dir().name()) };
+        (parts.iter().map(link).collect(), parts)
     }
 
     /// Takes the whole table out of service: its directory goes when nobody reads its parts any more, nor those that were

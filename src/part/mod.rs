@@ -50,5 +50,8 @@ impl PartFile {
     }
 }
 
+/// The file that describes a part of a server since v1.90 (part-format §8.2).
+pub const METADATA_FILE: &str = "metadata.json";
+
 /// The file that tells the de-duplication interval of a part (part-format §8.1).
 pub const MIN_DEDUP_INTERVAL_FILE: &str = "min_dedup_interval";

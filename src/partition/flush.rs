@@ -158,9 +158,38 @@ impl RowFlusher {
         raw_rows.rows_per_shard().map(|rows| ShardState { rows: rows as u64, capacity }).collect()
     }
 
-    /// Forgets the rows that wait in shards.
-    pub(super) fn forget_rows(&self) {
+    /// Forgets the rows that are in no part yet, and lets the log forget them. Nothing is on its way into a part afterwards; of what is
+    /// at present, a part is made.
+    pub(super) async fn forget_rows(&self) {
         drop(self.raw_rows.borrow_mut().take(None));
+        loop {
+            let seen = self.parts.changed().version();
+            // Again, as what could not be encoded goes back to the queue.
+            self.forget_queue();
+            if self.conversions.borrow().converter == Converter::Idle {
+                return;
+            }
+            self.month.context.changed(self.parts.changed(), seen).await;
+        }
+    }
+
+    fn forget_queue(&self) {
+        let mut conversions = self.conversions.borrow_mut();
+        let batches = std::mem::take(&mut conversions.queue);
+        if batches.is_empty() {
+            return;
+        }
+        let rows = |batch: &Batch| batch.chunks.iter().map(|chunk| chunk.len() as u64).sum::<u64>();
+        conversions.pending_rows -= batches.iter().map(rows).sum::<u64>();
+        // Whoever waits for these waits no longer.
+        conversions.converted += batches.len() as u64;
+        if let Some(log) = &self.month.options.log {
+            // What is in a part already goes with it.
+            let records =
+                batches.iter().filter(|batch| batch.parts.is_empty()).filter_map(|batch| batch.record.clone());
+            log.abandon(&records.collect::<Vec<_>>());
+        }
+        self.parts.changed().raise();
     }
 
     /// Lets the ticker see that it is to end.
@@ -339,6 +368,7 @@ impl RowFlusher {
             }
         }
         self.conversions.borrow_mut().converter = Converter::Idle;
+        self.parts.changed().raise();
     }
 
     fn add_part(&self, part: Part, record: Option<Rc<LogRecord>>) -> PartId {

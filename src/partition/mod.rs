@@ -199,18 +199,18 @@ impl Partition {
     /// # Errors
     /// When storage fails; the rows stay in memory then, and closing can be tried again.
     pub async fn shutdown(&self) -> Result<()> {
-        self.stop_jobs().await;
+        self.stop_jobs();
+        self.merges.wait_until_none().await;
         self.bring_to_disk().await?;
         self.remover.remove_all_unread().await
     }
 
-    /// Tells all jobs to end and waits for merges that are under way.
-    async fn stop_jobs(&self) {
+    /// Tells all jobs to end.
+    fn stop_jobs(&self) {
         self.month.stop();
         self.row_flusher.wake();
         self.remover.wake();
         self.parts.changed().raise();
-        self.merges.wait_until_none().await;
     }
 
     // ---- whoever watches -------------------------------------------------------------------------------------------

@@ -58,8 +58,10 @@ impl Partition {
     /// Takes the partition out of service: rows that wait are forgotten, parts retired. Its directories are removed when the
     /// last reader has let go, by a job that waits for that. The caller has taken it off its own list before.
     pub async fn drop_partition(&self) {
-        self.stop_jobs().await;
-        self.row_flusher.forget_rows();
+        self.stop_jobs();
+        self.row_flusher.forget_rows().await;
+        // Last, so that none begins before the parts are retired.
+        self.merges.wait_until_none().await;
         let parts: Vec<_> = self.parts().iter().cloned().collect();
         self.parts.retire(&parts);
         drop(parts);

@@ -29,7 +29,7 @@ impl Told {
     }
 }
 
-/// By which factor timestamps have to be multiplied to be such as are taken, as the units that are mistaken for milliseconds have it.
+/// What is to be done with timestamps like this one, when they are in a unit that is mistaken for milliseconds; nothing when they are in none.
 fn mistaken_unit(timestamp: TimestampMs, accepted: TimeRange) -> Option<&'static str> {
     let (seconds, nanos) = (timestamp.checked_mul(1_000), timestamp / 1_000_000);
     // What is just older than the retention in milliseconds was a plausible instant; a second of 1970 was not.

@@ -29,9 +29,24 @@ pub enum Appended {
     NeedsPreparation,
 }
 
-/// What may pass at this instant.
+/// Why not all rows of a call were taken.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Halted {
+    /// So many were taken before: they would be there twice if the call were repeated.
+    pub taken_rows: u64,
+    /// What has stopped it.
+    pub error: Error,
+}
+
+impl From<Halted> for Error {
+    fn from(halted: Halted) -> Self {
+        halted.error
+    }
+}
+
+/// The times whose samples are taken at this instant.
 #[derive(Clone, Copy)]
-pub(super) struct Gate {
+pub(super) struct AcceptedTimes {
     pub(super) range: TimeRange,
 }
 
@@ -51,7 +66,7 @@ fn days_of(timestamps: &[i64]) -> Vec<u64> {
 }
 
 /// The rows that may pass, and the count of those that may not.
-fn without_refused(gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
+fn without_refused(gate: AcceptedTimes, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
     let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
     let mut refused = IngestCounters::default();
     for (&timestamp, &value) in timestamps.iter().zip(values) {
@@ -68,7 +83,7 @@ fn without_refused(gate: Gate, timestamps: &[i64], values: &[f64]) -> (Vec<i64>,
 }
 
 impl IngestCounters {
-    fn count_out_of_range(&mut self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+    fn count_out_of_range(&mut self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
         if timestamp < gate.range.min {
             self.rejected_too_old += rows;
         } else {
@@ -129,7 +144,7 @@ impl Storage {
             return Ok(Appended::Accepted);
         }
         let (min, max, has_nan) = survey(timestamps, values);
-        let gate = self.gate();
+        let gate = self.accepted_times();
         if min < gate.range.min
             || max > gate.range.max
             || (has_nan && values.iter().any(|value| is_refused_nan(*value)))
@@ -197,7 +212,7 @@ impl Storage {
         if let Some(&greatest) = handles.iter().max() {
             self.check_handle(greatest)?;
         }
-        let gate = self.gate();
+        let gate = self.accepted_times();
         if !gate.range.contains(timestamp) {
             self.count_out_of_range(gate, timestamp, handles.len() as u64);
             return Ok(Appended::Accepted);
@@ -260,7 +275,7 @@ impl Storage {
                 return Ok(refused);
             }
             let _wait = self.let_wait(&[handle], timestamps, values);
-            self.prepare(&[handle], timestamps, self.gate().range).await?;
+            self.prepare(&[handle], timestamps, self.accepted_times().range).await?;
         }
     }
 
@@ -275,7 +290,7 @@ impl Storage {
                 return Ok(refused);
             }
             let _wait = self.let_wait(handles, &[timestamp], values);
-            self.prepare(handles, &[timestamp], self.gate().range).await?;
+            self.prepare(handles, &[timestamp], self.accepted_times().range).await?;
             self.register_day_of_all(handles, timestamp).await;
         }
     }
@@ -308,26 +323,33 @@ impl Storage {
     /// Appends rows of many series and instants, given as columns. Returns what was refused.
     ///
     /// # Errors
-    /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it, and
-    /// nothing was accepted.
-    pub async fn append_columns(&self, handles: &[u32], timestamps: &[i64], values: &[f64]) -> Result<IngestCounters> {
-        self.check_backlog(handles.len())?;
+    /// `Invalid` for an unknown handle; `Quota` or what else the storage says when it takes nothing and too much waits for it. How much
+    /// was taken before is told.
+    pub async fn append_columns(
+        &self,
+        handles: &[u32],
+        timestamps: &[i64],
+        values: &[f64],
+    ) -> std::result::Result<IngestCounters, Halted> {
+        self.check_backlog(handles.len()).map_err(|error| Halted { taken_rows: 0, error })?;
         let mut refused = IngestCounters::default();
         let mut from = 0;
         while from < handles.len() {
+            let taken_rows = from as u64 - refused.rejected();
+            let halted = |error| Halted { taken_rows, error };
             // Neighbours of one instant or of one series go together: scrapes and exports consist of little else.
             let rest = from + 1..handles.len();
             let same_instant = rest.clone().take_while(|row| timestamps[*row] == timestamps[from]).count();
             let same_series = rest.take_while(|row| handles[*row] == handles[from]).count();
             if same_instant >= same_series {
                 let to = from + 1 + same_instant;
-                let of_row = self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await?;
-                refused.add_refused(of_row);
+                let of_row = self.append_row(&handles[from..to], timestamps[from], &values[from..to]).await;
+                refused.add_refused(of_row.map_err(halted)?);
                 from = to;
             } else {
                 let to = from + 1 + same_series;
-                let of_run = self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await?;
-                refused.add_refused(of_run);
+                let of_run = self.append_run(handles[from], &timestamps[from..to], &values[from..to]).await;
+                refused.add_refused(of_run.map_err(halted)?);
                 from = to;
             }
         }
@@ -363,12 +385,12 @@ impl Storage {
 
     /// The instants whose samples are stored.
     pub(super) fn accepted_range(&self) -> TimeRange {
-        self.gate().range
+        self.accepted_times().range
     }
 
-    pub(super) fn gate(&self) -> Gate {
+    pub(super) fn accepted_times(&self) -> AcceptedTimes {
         let now = self.context.now();
-        Gate {
+        AcceptedTimes {
             range: TimeRange {
                 min: (now - self.options.retention_ms).max(0),
                 // Behind it there is no month that a sample could go to.
@@ -377,7 +399,7 @@ impl Storage {
         }
     }
 
-    fn count_out_of_range(&self, gate: Gate, timestamp: TimestampMs, rows: u64) {
+    fn count_out_of_range(&self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
         let mut refused = IngestCounters::default();
         refused.count_out_of_range(gate, timestamp, rows);
         self.ingested.borrow_mut().add_refused(refused);

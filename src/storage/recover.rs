@@ -8,7 +8,7 @@ use crate::block::dedup::Dedup;
 use crate::encoding::int::{put_i64, take_i64};
 use crate::error::{Error, Result};
 use crate::fs::{Change, EntryKind, FilePath};
-use crate::index::{Index, IndexOptions};
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, Index, IndexOptions};
 use crate::log::{self, NameOf, RowLog};
 use crate::metric::row::SeriesTable;
 use crate::partition::PartitionOptions;
@@ -19,10 +19,6 @@ use crate::time::{DAY_MS, PartitionName, TimestampMs};
 use bytes::Bytes;
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
-
-/// Eight bytes: from which instant on queries may use composite tag rows (data-dir-layout §1). Zero in a database that had
-/// them from its first day.
-pub(super) const METADATA_FILE: &str = "metadata/minTimestampForCompositeIndex";
 
 /// There while samples of a Prometheus are written: what a kill leaves then is a part of them, and goes.
 pub(super) const IMPORTING_FILE: &str = "metadata/importing";
@@ -71,7 +67,7 @@ impl Storage {
         }
         let (options, remembered) = settings::resolve(context, options).await?;
         let to_be_remembered = settings::to_be_written(&options, remembered);
-        let metadata = FilePath::root().join(METADATA_FILE);
+        let metadata = FilePath::root().join(COMPOSITE_TIMESTAMP_FILE);
         let stored = context.read_small_file(&metadata).await?;
         let min_timestamp_for_composite = match stored.as_deref().map(take_i64) {
             Some(Ok((timestamp, []))) => {
@@ -210,7 +206,8 @@ async fn months(context: &Context) -> Result<Vec<PartitionName>> {
     Ok(months)
 }
 
-/// What [`METADATA_FILE`] says: 0 for a new database, else two days from now, as older series may lack composite rows.
+/// What [`COMPOSITE_TIMESTAMP_FILE`] says: 0 for a new database, else two days from now, as older series may lack composite
+/// rows.
 fn first_composite_timestamp(is_new: bool, now: TimestampMs) -> TimestampMs {
     if is_new { 0 } else { (now / DAY_MS + 2) * DAY_MS }
 }

@@ -49,7 +49,7 @@ impl Storage {
         distinct.sort();
         distinct.dedup();
         // A clock that was set back does not undo what was accepted before.
-        let range = TimeRange { min: self.gate().range.min, max: MAX_TIMESTAMP_MS };
+        let range = TimeRange { min: self.accepted_times().range.min, max: MAX_TIMESTAMP_MS };
         self.prepare(&distinct, &rows.timestamps, range).await?;
         self.note_logged_ids(names, &by_number);
         let partition = rows.timestamps.first().and_then(|first| self.table.partition_of(*first));
@@ -88,7 +88,7 @@ impl Storage {
 
     /// The rows that are neither too old nor of deleted series, the handles of their series, and those by the log's numbers.
     fn wanted_rows(&self, mut rows: Rows, names: &LoggedNames) -> Result<(Rows, Vec<u32>, HashMap<u32, Option<u32>>)> {
-        let (deleted, oldest) = (self.index.deleted(), self.gate().range.min);
+        let (deleted, oldest) = (self.index.deleted(), self.accepted_times().range.min);
         let mut known: HashMap<u32, Option<u32>> = HashMap::new();
         let mut handles = Vec::with_capacity(rows.len());
         let mut kept = 0;

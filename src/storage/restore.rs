@@ -3,7 +3,6 @@
 
 use super::Storage;
 use super::prometheus::PrometheusData;
-use super::recover::METADATA_FILE;
 use super::search::MAX_SERIES;
 use crate::archive::inventory::MAX_SMALL_FILE_BYTES;
 use crate::archive::place::{Located, Worth, look_at, normal};
@@ -13,7 +12,7 @@ use crate::archive::{Inventory, Plan, TarPiece, TarReader};
 use crate::encoding::zstd::StreamDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
-use crate::index::{CONVERTED_FILE, INDEX_DIR, generation_name};
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE, INDEX_DIR, generation_name};
 use crate::log;
 use crate::mergeset;
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part};
@@ -90,6 +89,19 @@ struct Spare {
     size_bytes: u64,
     /// What a part says of itself in it.
     content: Vec<u8>,
+    /// It lies where a file of the database is staged that is linked to it.
+    is_taken: bool,
+}
+
+impl Spare {
+    /// A file of the database is one with it.
+    fn place_at(&mut self, to: FilePath) -> Change {
+        let from = std::mem::replace(&mut self.file, to.clone());
+        match std::mem::replace(&mut self.is_taken, true) {
+            false => Change::Publish { from, to },
+            true => Change::Link { from, to },
+        }
+    }
 }
 
 /// An archive that is being restored.
@@ -239,15 +251,7 @@ impl Restoration {
             Worth::Leftover => self.inventory.leftovers += 1,
             Worth::Wanted(located) => match entry.kind {
                 TarKind::File => self.begin_file(&located, entry.size_bytes)?,
-                TarKind::HardLink(target) => {
-                    if let Some(spare) = self.spare.remove(&normal(&target)) {
-                        if !Inventory::reads_content(&located.place) {
-                            let to = self.stage(&located)?;
-                            moves.push(Change::Publish { from: spare.file, to });
-                        }
-                        self.inventory.add(&located, spare.size_bytes, &spare.content)?;
-                    }
-                }
+                TarKind::HardLink(target) => self.link(&located, normal(&target), moves)?,
                 TarKind::SymbolicLink(_) | TarKind::Other => {}
             },
             Worth::Spare if entry.kind == TarKind::File => {
@@ -255,7 +259,8 @@ impl Restoration {
                 let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spares_begun));
                 self.spares_begun += 1;
                 let (path, size_bytes) = (entry.path, entry.size_bytes);
-                self.spare.insert(normal(&path), Spare { file: file.clone(), size_bytes, content: Vec::new() });
+                let spare = Spare { file: file.clone(), size_bytes, content: Vec::new(), is_taken: false };
+                self.spare.insert(normal(&path), spare);
                 let content = Inventory::holds_spare(&path, size_bytes).then(Vec::new);
                 self.coming = Some(Coming { path, size_bytes, file: Some(file), content });
             }
@@ -276,6 +281,17 @@ impl Restoration {
         }
         let file = if Inventory::reads_content(&located.place) { None } else { Some(self.stage(located)?) };
         self.coming = Some(Coming { path: format!("{}{}", located.root, located.path), size_bytes, file, content });
+        Ok(())
+    }
+
+    /// Takes a file that is linked to a spare one; others may be linked to that, too.
+    fn link(&mut self, located: &Located<'_>, target: String, moves: &mut Vec<Change>) -> Result<()> {
+        let Some(mut spare) = self.spare.remove(&target) else { return Ok(()) };
+        if !Inventory::reads_content(&located.place) {
+            moves.push(spare.place_at(self.stage(located)?));
+        }
+        self.inventory.add(located, spare.size_bytes, &spare.content)?;
+        self.spare.insert(target, spare);
         Ok(())
     }
 
@@ -389,7 +405,7 @@ impl Restoration {
             changes.push(Change::Put { file, bytes: Bytes::from_static(b"ok") });
         }
         if let Some(bytes) = &plan.composite_timestamp {
-            changes.push(Change::Put { file: root.join(METADATA_FILE), bytes: bytes.clone().into() });
+            changes.push(Change::Put { file: root.join(COMPOSITE_TIMESTAMP_FILE), bytes: bytes.clone().into() });
         }
         changes.push(Change::Remove { path: root.join(STAGING_DIR) });
         changes
@@ -454,7 +470,7 @@ impl Storage {
     /// What storage says.
     pub async fn removals(context: &Context) -> Result<Vec<Change>> {
         let root = FilePath::root();
-        let mut changes = vec![Change::Remove { path: root.join(METADATA_FILE) }];
+        let mut changes = vec![Change::Remove { path: root.join(COMPOSITE_TIMESTAMP_FILE) }];
         for dir in [INDEX_DIR, "data/small", "data/big"] {
             for entry in context.list(&root.join(dir)).await? {
                 if entry.kind == EntryKind::Directory && entry.name != "snapshots" {

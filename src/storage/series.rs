@@ -19,6 +19,8 @@ pub(super) const UNRESOLVED: SeriesIndex = SeriesIndex::MAX;
 
 /// Texts of lines are forgotten all at once when they take more than this; the next line of each is parsed again.
 const TEXT_CACHE_BYTES: usize = 32 << 20;
+/// What each of them takes beside its bytes: its place in the list and in the map, and the two counts of its pointer.
+const TEXT_ENTRY_BYTES: usize = size_of::<TextEntry>() + size_of::<(Rc<[u8]>, u32)>() + 2 * size_of::<usize>();
 
 /// What a series takes beside its labels, which are kept by name, by number, and in the index until they are written.
 const ENTRY_BYTES: u64 = 256;
@@ -100,11 +102,11 @@ impl TextCache {
     }
 
     fn insert(&mut self, text: &[u8], handle: u32) {
-        if self.bytes + text.len() > TEXT_CACHE_BYTES {
+        if self.bytes + TEXT_ENTRY_BYTES + text.len() > TEXT_CACHE_BYTES {
             *self = Self::default();
         }
         let text: Rc<[u8]> = text.into();
-        self.bytes += text.len();
+        self.bytes += TEXT_ENTRY_BYTES + text.len();
         let at = self.entries.len() as u32;
         self.entries.push(TextEntry { text: text.clone(), handle, next: at + 1 });
         self.by_text.insert(text, at);
@@ -129,7 +131,7 @@ pub struct SeriesState {
     pub resolved: u64,
     /// Texts of lines that are remembered.
     pub remembered_texts: u64,
-    /// Bytes of these texts.
+    /// Bytes that these take.
     pub remembered_text_bytes: u64,
     /// Days whose series are remembered.
     pub remembered_days: u64,
@@ -354,6 +356,25 @@ impl SeriesRegistry {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn short_texts_take_no_more_memory_than_long_ones() {
+        for len in [8, 1_000] {
+            let mut texts = TextCache::default();
+            let mut most = 0;
+            for number in 0..TEXT_CACHE_BYTES {
+                texts.insert(format!("{number:0len$}").as_bytes(), number as u32);
+                if texts.entries.len() < most {
+                    break;
+                }
+                most = texts.entries.len();
+            }
+            // A text, two pointers to it with what they point at, and two numbers each.
+            let bytes = most * (len + 2 * size_of::<Rc<[u8]>>() + 4 * size_of::<u32>() + 2 * size_of::<usize>());
+            assert!(most > 1_000 && bytes <= TEXT_CACHE_BYTES, "{most} texts of {len} bytes take {bytes}");
+            assert!(bytes > TEXT_CACHE_BYTES - 2_000, "{most} texts of {len} bytes take {bytes} alone");
+        }
+    }
 
     #[test]
     fn a_series_that_is_looked_up_anew_keeps_its_number() {

@@ -1,13 +1,12 @@
 //! Snapshots: an instant of the whole database, shared with it by hard links (engine-behaviour §6, data-dir-layout §4).
 
 use super::Storage;
-use super::recover::METADATA_FILE;
 use crate::archive::Layout;
 use crate::archive::layout::{Rearrangement, Target};
 use crate::archive::place::hex_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
-use crate::index::CONVERTED_FILE;
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE};
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, PartHeader};
 use crate::partition::snapshot_dirs;
 use crate::time::format_seconds;
@@ -90,10 +89,10 @@ impl Storage {
         let of_index = self.index.snapshot_changes(&name).await?;
         linked_bytes += of_index.bytes;
         changes.extend(of_index.changes);
-        let metadata = FilePath::root().join(METADATA_FILE);
+        let metadata = FilePath::root().join(COMPOSITE_TIMESTAMP_FILE);
         changes.push(Change::Link {
             from: metadata,
-            to: FilePath::root().join(&format!("snapshots/{name}/{METADATA_FILE}")),
+            to: FilePath::root().join(&format!("snapshots/{name}/{COMPOSITE_TIMESTAMP_FILE}")),
         });
         let links_before = self.context.file_system_stats().links;
         self.context.commit(changes).await.map_err(|error| error.at(format!("snapshot {name}")))?;

@@ -1,6 +1,7 @@
 //! Bodies on their way in: records to rows.
 
 use super::Storage;
+use super::ingest::Halted;
 use crate::error::Result;
 use crate::formats::body::{self, Format};
 use crate::formats::{Labels, Refused, RowSink, jsonl, prometheus};
@@ -63,14 +64,14 @@ impl Storage {
     /// Ingests records of any format.
     ///
     /// # Errors
-    /// What storage says. Malformed records are no errors: they are counted, and the first few are told.
+    /// What storage says, and how many rows were taken before. Malformed records are no errors: they are counted, and the first few are told.
     pub async fn ingest(
         &self,
         format: &Format,
         piece: Piece<'_>,
         timestamp: TimestampMs,
         extra_labels: &[Label],
-    ) -> Result<TextIngested> {
+    ) -> std::result::Result<TextIngested, Halted> {
         match format {
             Format::Prometheus => self.ingest_prometheus(piece, timestamp, extra_labels).await,
             Format::JsonLines => self.ingest_json_lines(piece, extra_labels).await,
@@ -94,7 +95,7 @@ impl Storage {
         piece: Piece<'_>,
         timestamp: TimestampMs,
         extra_labels: &[Label],
-    ) -> Result<TextIngested> {
+    ) -> std::result::Result<TextIngested, Halted> {
         let mut refused = Refused::default();
         let columns = Columns::default();
         self.adopt_extra_labels(extra_labels);
@@ -108,7 +109,11 @@ impl Storage {
     ///
     /// # Errors
     /// As [`Storage::ingest_prometheus`].
-    async fn ingest_json_lines(&self, piece: Piece<'_>, extra_labels: &[Label]) -> Result<TextIngested> {
+    async fn ingest_json_lines(
+        &self,
+        piece: Piece<'_>,
+        extra_labels: &[Label],
+    ) -> std::result::Result<TextIngested, Halted> {
         let mut refused = Refused::default();
         let mut columns = Columns::default();
         jsonl::parse(piece.text, piece.first_line, &mut refused, &mut |line| {
@@ -123,7 +128,12 @@ impl Storage {
         self.append_parsed(columns, refused, piece.body).await
     }
 
-    async fn append_parsed(&self, columns: Columns, refused: Refused, body: u32) -> Result<TextIngested> {
+    async fn append_parsed(
+        &self,
+        columns: Columns,
+        refused: Refused,
+        body: u32,
+    ) -> std::result::Result<TextIngested, Halted> {
         let Columns { handles, timestamps, values } = columns;
         self.context.spend(handles.len() as u64 * 4).await;
         let refused_rows = self.append_columns(&handles, &timestamps, &values).await?;

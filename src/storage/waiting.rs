@@ -55,7 +55,7 @@ impl Storage {
     pub fn log_waiting_rows(&self) {
         let Some(log) = &self.log else { return };
         self.hand_over();
-        let range = self.gate().range;
+        let range = self.accepted_times().range;
         let mut months = SortedMap::<PartitionName, Rows>::new();
         for waiting in self.waiting.rows.borrow().values() {
             let WaitingRows { series, timestamps, values } = waiting;

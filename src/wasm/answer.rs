@@ -63,7 +63,7 @@ pub(super) fn into_js(answer: Answer) -> Result<JsValue> {
     })
 }
 
-fn http(HttpResponse { status, content_type, headers, body }: &HttpResponse, rest: JsValue) -> JsValue {
+fn http(HttpResponse { status, content_type, headers, body, .. }: &HttpResponse, rest: JsValue) -> JsValue {
     let headers = [("content-type", *content_type)].into_iter().chain(headers.iter().copied());
     let headers = Array::from_iter(headers.map(|(name, value)| Array::of2(&name.into(), &value.into())));
     Array::of4(&(*status).into(), &headers, &Uint8Array::from(&body[..]).into(), &rest).into()

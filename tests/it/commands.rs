@@ -1,12 +1,13 @@
 //! Commands that their caller gives up.
 
-use super::support::SharedFiles;
-use super::support::{EngineExt, START, config, open};
-use sandglass::engine::{Answer, Command, Engine, ExportFormat};
+use super::support::{EngineExt, START, SharedFiles, SlowFiles, config, open};
+use sandglass::engine::{Answer, BodyFormat, Command, Engine, ExportFormat};
 use sandglass::error::ErrorKind;
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Change, FilePath, FileSystem, OpId, Request};
 use sandglass::time::TimeRange;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// A database with more samples than one turn reads.
 fn filled() -> Engine {
@@ -117,4 +118,76 @@ fn the_greatest_numbers_that_stored_names_can_have_do_no_harm() {
     let mut engine = open(files, config()).unwrap();
     assert!(engine.ask(Command::SnapshotCreate).is_ok());
     assert_eq!(engine.all("m").unwrap()[0].timestamps.len(), 3);
+}
+
+/// A body of Prometheus text on its way in.
+fn body_begun(engine: &mut Engine) -> u32 {
+    let open = Command::IngestOpen {
+        format: BodyFormat::Prometheus,
+        compression: Default::default(),
+        timestamp: START,
+        extra_labels: Vec::new(),
+    };
+    let Answer::Cursor(ingest) = engine.ask(open).unwrap() else { panic!("a body has a number") };
+    ingest
+}
+
+#[test]
+fn a_body_that_is_given_up_while_a_piece_is_taken_is_over() {
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let ingest = body_begun(&mut engine);
+    let lines: String = (0..50_000).map(|n| format!("m 1 {}\n", START - n)).collect();
+    let piece = engine.send(Command::IngestPiece { ingest, bytes: lines.into() });
+    for _ in 0..5 {
+        engine.pump(START, 1);
+    }
+    assert_eq!(engine.completed(), []);
+    engine.ask(Command::IngestClose { ingest }).unwrap();
+    engine.run(piece).unwrap();
+    let again = engine.ask(Command::IngestPiece { ingest, bytes: "m 2\n".into() });
+    assert_eq!(again.unwrap_err().kind(), ErrorKind::Invalid);
+}
+
+#[test]
+fn a_body_that_inflates_a_thousandfold_is_taken_in_many_turns() {
+    const INFLATED: usize = 66 << 20;
+    let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
+    let ingest = body_begun(&mut engine);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+    std::io::Write::write_all(&mut packed, &vec![b'x'; INFLATED]).unwrap();
+    let bytes = packed.finish().unwrap();
+    assert!(bytes.len() < INFLATED / 500);
+    let piece = engine.send(Command::IngestPiece { ingest, bytes: bytes.into() });
+    let mut turns = 0;
+    let taken = loop {
+        if let Some(answer) = engine.take(piece) {
+            break answer;
+        }
+        engine.pump(START, 1);
+        turns += 1;
+    };
+    taken.unwrap();
+    assert!(turns > INFLATED >> 22, "{turns} turns");
+    // One line that is too long is all that it was.
+    let Answer::Ingested(result) = engine.ask(Command::IngestEnd { ingest }).unwrap() else { panic!() };
+    assert_eq!((result.samples, result.rejected), (0, 1));
+}
+
+#[test]
+fn who_closes_a_second_time_waits_for_the_first() {
+    let is_held = Rc::new(Cell::new(false));
+    let mut engine = open(SlowFiles::new(SharedFiles::default(), is_held.clone()), config()).unwrap();
+    engine.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
+    is_held.set(true);
+    let [first, second] = [(); 2].map(|()| engine.send(Command::Close));
+    for _ in 0..100 {
+        engine.pump(START, 1_000);
+    }
+    assert_eq!(engine.completed(), []);
+    assert_eq!(engine.ask(select()).unwrap_err().kind(), ErrorKind::Closed);
+    is_held.set(false);
+    engine.run(first).unwrap();
+    engine.run(second).unwrap();
+    engine.ask(Command::Close).unwrap();
+    assert!(engine.is_closed());
 }

@@ -2,7 +2,7 @@
 
 use sandglass::encoding::zstd;
 use sandglass::error::Result;
-use sandglass::formats::body::{Body, Format, parse};
+use sandglass::formats::body::{Body, Format, Progress, parse};
 use sandglass::formats::compression::Compression;
 use sandglass::formats::export::ExportFormat;
 use sandglass::formats::native::Layout;
@@ -54,7 +54,7 @@ fn read_packed(format: &Format, compression: Compression, body: &[u8]) -> (Count
     reader.finish();
     loop {
         match reader.next() {
-            Ok(Some(records)) => {
+            Ok(Progress::Records(records)) => {
                 let (bytes, first_line) = (&records.bytes, records.first_line);
                 match format {
                     Format::Prometheus => {
@@ -73,7 +73,8 @@ fn read_packed(format: &Format, compression: Compression, body: &[u8]) -> (Count
                     _ => parse(format, bytes, first_line, 5, &mut refused, &mut counted),
                 }
             }
-            Ok(None) => return (counted, refused.count == 0),
+            Ok(Progress::Unpacked(_)) => {}
+            Ok(Progress::Over) => return (counted, refused.count == 0),
             Err(_) => return (counted, false),
         }
     }

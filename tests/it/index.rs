@@ -8,7 +8,7 @@ use std::rc::Rc;
 use sandglass::encoding::zstd::Effort;
 use sandglass::error::{ErrorKind, Result};
 use sandglass::fs::sim::SimFileSystem;
-use sandglass::fs::{Change, FilePath, MemoryFileSystem};
+use sandglass::fs::{Change, FilePath, FileSystem, MemoryFileSystem};
 use sandglass::index::tag_rows::pack_tag_rows;
 use sandglass::index::{Index, IndexOptions};
 use sandglass::mergeset::merge::{PartMerge, Source, Step};
@@ -616,6 +616,26 @@ fn what_a_search_reads_outlives_a_merge_and_the_end_of_its_generation() {
         assert_eq!(found.unwrap(), ["a", "b", "c", "d"]);
         assert!(machine.names("indexdb").unwrap().is_empty(), "files of a retired table are left");
     }
+}
+
+#[test]
+fn a_snapshot_counts_what_it_links_alone() {
+    let disk = SimFileSystem::new(1);
+    let mut machine = Machine::new(disk.clone(), NOW);
+    let (context, dir) = (machine.context.clone(), FilePath::new("indexdb/0000000000000001").unwrap());
+    let options = TableOptions { prepare: pack_tag_rows, first_suffix: 1 };
+    let opening = async move { Table::open(&context, dir, options, Rc::default()).await.unwrap() };
+    let table = machine.run(opening);
+    for (item, has_room) in [("a", true), ("b", false)] {
+        table.add_items(|add| add(item.as_bytes())).unwrap();
+        disk.set_quota_bytes((!has_room).then(|| disk.stats().stored_bytes));
+        let flushed = table.clone();
+        assert_eq!(machine.run(async move { flushed.flush().await }).is_ok(), has_room);
+    }
+    assert_eq!(table.parts().len(), 2, "what was refused is in memory");
+    let (changes, parts) = table.snapshot_changes(&FilePath::new("indexdb/snapshots/s").unwrap());
+    assert_eq!((changes.len(), parts.len()), (1, 1));
+    assert!(!parts[0].is_in_memory());
 }
 
 #[test]

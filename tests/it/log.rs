@@ -1,11 +1,15 @@
 //! The log: what was appended is durable within a second, whatever happens then, and is there once.
 
+use crate::machine::Machine;
 use crate::support::{EngineExt, Random, START, SharedFiles, config, open};
 use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind, Result};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, MemoryReader, OpId, Request};
+use sandglass::log::{NameOf, Replay, RowLog};
+use sandglass::metric::row::Rows;
+use sandglass::runtime::Lane;
 use sandglass::time::{DAY_MS, MINUTE_MS, TimeRange};
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeSet, VecDeque};
@@ -715,4 +719,63 @@ fn a_page_that_is_left_hands_over_all_months_before_one_of_them_waits() {
     drop(engine);
     let mut again = open(files, logged()).unwrap();
     assert_eq!(again.all("few").unwrap()[0].values, [1.0, 2.0]);
+}
+
+/// Files whose commits are carried out as often as the test says, one after the other.
+struct CommitsByTurns {
+    files: SharedFiles,
+    allowed: Rc<Cell<usize>>,
+    held: VecDeque<(OpId, Request)>,
+}
+
+impl FileSystem for CommitsByTurns {
+    fn submit(&mut self, op: OpId, request: Request) {
+        match request {
+            Request::Commit { .. } => self.held.push_back((op, request)),
+            request => self.files.submit(op, request),
+        }
+    }
+
+    fn poll(&mut self, now: i64, done: &mut Vec<Completion>) {
+        for (op, request) in self.held.drain(..self.allowed.take().min(self.held.len())) {
+            self.files.submit(op, request);
+        }
+        self.files.poll(now, done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn who_waits_for_the_log_waits_for_what_was_written_before_alone() {
+    let allowed = Rc::new(Cell::new(0));
+    let files = CommitsByTurns { files: SharedFiles::default(), allowed: allowed.clone(), held: VecDeque::new() };
+    let mut machine = Machine::new(files, START);
+    let name_of: NameOf = Rc::new(|_, _| Some(1));
+    let log = RowLog::new(&machine.context, Some(1_000), name_of, &Replay::default());
+    let write = || {
+        let rows = Rows { series: vec![0], timestamps: vec![START], values: vec![1.0] };
+        log.write(&rows).unwrap();
+    };
+    (0..2).for_each(|_| write());
+    let is_settled = Rc::new(Cell::new(false));
+    machine.context.spawn(Lane::Query, {
+        let (log, is_settled) = (log.clone(), is_settled.clone());
+        async move {
+            log.settled().await;
+            is_settled.set(true);
+        }
+    });
+    for answered in 0..2 {
+        machine.scheduler.pump(START, u64::MAX);
+        assert!(!is_settled.get(), "after {answered} of 2 records");
+        // There is always one on its way.
+        write();
+        allowed.set(1);
+        machine.scheduler.pump(START, u64::MAX);
+    }
+    machine.scheduler.pump(START, u64::MAX);
+    assert!(is_settled.get());
 }

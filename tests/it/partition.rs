@@ -9,6 +9,7 @@ use sandglass::collections::u64_set::U64Set;
 use sandglass::error::Result;
 use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::log::{NameOf, Replay, RowLog};
 use sandglass::merge::transaction::Transaction;
 use sandglass::metric::row::SeriesTable;
 use sandglass::metric::tsid::Tsid;
@@ -421,4 +422,49 @@ fn a_reader_keeps_its_parts() {
     drop(held);
     machine.tick(1_000);
     assert!(machine.names("data/small/2024_03").unwrap().is_empty());
+}
+
+#[test]
+fn a_month_that_was_dropped_gets_no_parts_any_more() {
+    for pumps in 0..40 {
+        let mut machine = Machine::new(MemoryFileSystem::new(), START);
+        machine.context.with_trace(|ring| ring.set_enabled(true));
+        machine.budget = 1;
+        let name_of: NameOf = Rc::new(|series, name| {
+            name.extend_from_slice(b"m");
+            Some(u64::from(series) + 1)
+        });
+        let log = RowLog::new(&machine.context, Some(1_000), name_of, &Replay::default());
+        let options = PartitionOptions { log: Some(log.clone()), ..options() };
+        let series = options.series.push(tsid(0));
+        let partition = open(&mut machine, options).unwrap();
+        partition.start_jobs();
+        let queue = |from: i64| {
+            let timestamps: Vec<i64> = (from..from + 2_000).map(|at| START + at).collect();
+            partition.add_run(series, &timestamps, &vec![1.5; timestamps.len()]);
+            partition.hand_over();
+        };
+        (0..4).for_each(|batch| queue(batch * 2_000));
+        for _ in 0..pumps {
+            machine.scheduler.pump(machine.now, 1);
+        }
+        let is_at_work = partition.pending_conversion_rows() > 0;
+        let dropped = partition.clone();
+        machine.run(async move { dropped.drop_partition().await });
+        machine.tick(MINUTE_MS);
+        assert!(partition.parts().is_empty(), "after {pumps} pumps");
+        assert_eq!(partition.pending_rows(), 0, "after {pumps} pumps");
+        let events: Vec<_> = machine.context.with_trace(|ring| ring.drain().map(|event| event.event).collect());
+        let dropped = events.iter().position(|event| matches!(event, Event::PartitionDropped { .. })).unwrap();
+        let is_late = |event: &Event| matches!(event, Event::PartCreated { .. } | Event::RawRowsFlushed { .. });
+        assert!(!events[dropped..].iter().any(is_late), "after {pumps} pumps");
+        // The records go with the next commit of another month.
+        log.forgotten(log.forget(Vec::new()));
+        assert_eq!((log.live_records(), log.live_bytes()), (0, 0), "after {pumps} pumps");
+        assert!(partition.is_gone());
+        if !is_at_work {
+            assert!(pumps > 4, "all was done after {pumps} pumps");
+            return;
+        }
+    }
 }

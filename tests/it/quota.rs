@@ -1,7 +1,7 @@
 //! A storage that is full: what is refused and how, what goes on, and what becomes of all that waits once there is room.
 
 use crate::support::{EngineExt, Random, START, config, open};
-use sandglass::engine::{Clock, Command, Config, Engine};
+use sandglass::engine::{Answer, Clock, Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind};
 use sandglass::fs::sim::SimFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, Notice, OpId, Request};
@@ -413,6 +413,52 @@ fn too_much_that_waits_is_refused_and_nothing_is_half_accepted() {
         life.sync().unwrap();
         assert!(life.after_a_kill() == life.accepted);
     }
+}
+
+#[test]
+fn a_body_of_which_nothing_was_taken_can_be_tried_again_whatever_others_write() {
+    let mut life = Life::begin(4, false, Config { cache_bytes: 0, ..config() });
+    life.put(1, START, 1).unwrap();
+    life.sync().unwrap();
+    life.leave(0);
+    for rows in [10_000, 1_000, 100] {
+        let mut at = START;
+        while life.put(1, at - 100 * DAY_MS, rows).is_ok() {
+            at += 10_000_000;
+            life.pass(1_000);
+            assert!(at < START + 1_000 * 10_000_000, "nothing is ever refused");
+        }
+    }
+    let other = life.engine.series(&[("__name__", "m"), ("series", "1")]).unwrap();
+    let open = Command::IngestOpen {
+        format: sandglass::engine::BodyFormat::Prometheus,
+        compression: Default::default(),
+        timestamp: START,
+        extra_labels: Vec::new(),
+    };
+    let Answer::Cursor(ingest) = life.engine.ask(open).unwrap() else { panic!() };
+    let lines: String = (0..5_000).map(|n| format!("body 1 {}\n", START + n)).collect();
+    let piece = life.engine.send(Command::IngestPiece { ingest, bytes: lines.into() });
+    let mut others = 0;
+    let refused = loop {
+        if let Some(answer) = life.engine.take(piece) {
+            break answer.unwrap_err();
+        }
+        life.engine.pump(START, 1);
+        if others < 20 {
+            life.engine.append(other, &[START + others], &[1.0]).unwrap();
+            others += 1;
+        }
+    };
+    assert_eq!(refused.kind(), ErrorKind::Quota);
+    assert!(others > 1);
+    life.files.set_quota_bytes(None);
+    life.pass(2 * MINUTE_MS);
+    life.engine.ask(Command::IngestPiece { ingest, bytes: Default::default() }).unwrap();
+    let Answer::Ingested(result) = life.engine.ask(Command::IngestEnd { ingest }).unwrap() else { panic!() };
+    assert_eq!((result.samples, result.rejected), (5_000, 0));
+    life.engine.flush().unwrap();
+    assert_eq!(life.engine.all("body").unwrap()[0].timestamps.len(), 5_000);
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //! follows what is committed, and changes nothing.
 
 use crate::crash::{Ledger, live, small};
-use crate::support::{EngineExt, Random, START, SharedFiles, config, open, watch};
+use crate::support::{EngineExt, Random, START, SharedFiles, config, get, open, watch};
 use bytes::Bytes;
 use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, ExportFormat, SeriesData};
 use sandglass::error::{Error, ErrorKind, Result};
@@ -211,6 +211,94 @@ fn an_export_goes_on_while_the_writer_merges() {
         pair.writer.advance(60_000).unwrap();
     }
     assert_eq!(lines, 50);
+}
+
+/// The timestamps of an export that is read to its end while the writer merges and removes what it was begun with.
+fn exported_while_merging(pair: &mut Pair, begin: Command) -> Vec<i64> {
+    let (mut text, cursor) = match pair.reader.ask(begin).unwrap() {
+        Answer::Cursor(cursor) => (Vec::new(), cursor),
+        Answer::HttpBegun(response, cursor) => (response.body, cursor),
+        other => panic!("{other:?}"),
+    };
+    let mut chunks = 0;
+    loop {
+        pair.put(99, START + chunks * 1000, 1);
+        pair.writer.ask(Command::Sync).unwrap();
+        pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+        pair.writer.advance(60_000).unwrap();
+        let Answer::Chunk(chunk) = pair.reader.ask(Command::ExportNext { cursor }).unwrap() else { panic!() };
+        let Some(chunk) = chunk else { break };
+        text.extend(chunk);
+        chunks += 1;
+    }
+    assert!(chunks > 2, "{chunks} chunks");
+    let text = String::from_utf8(text).unwrap();
+    let times = |line: &str| -> Vec<i64> {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["timestamps"].as_array().unwrap().iter().map(|time| time.as_i64().unwrap()).collect()
+    };
+    text.lines().filter(|line| line.contains("\"series\":\"1\"")).flat_map(times).collect()
+}
+
+#[test]
+fn an_export_goes_on_in_the_midst_of_a_series_whose_files_go() {
+    const SAMPLES: i64 = 100_000;
+    let open = Command::ExportOpen {
+        format: ExportFormat::JsonLines,
+        selector: Some("m{series=\"1\"}".into()),
+        range: TimeRange::ALL,
+    };
+    for begin in [open, get(&format!("/api/v1/export?match[]=m{{series=\"1\"}}&start=0&end={}", START + DAY_MS * 9))] {
+        let mut pair = Pair::new(small());
+        for half in 0..2 {
+            pair.put(1, START + half * SAMPLES / 2 * 1000, SAMPLES / 2);
+            pair.writer.ask(Command::Sync).unwrap();
+        }
+        let found = exported_while_merging(&mut pair, begin);
+        assert!(found == (0..SAMPLES).map(|at| START + at * 1000).collect::<Vec<_>>(), "{} samples", found.len());
+    }
+}
+
+#[test]
+fn a_request_whose_files_go_is_carried_out_again() {
+    let year = format!("start=0&end={}", START + DAY_MS);
+    let mut interrupted = 0;
+    for (uri, expected) in [
+        ("/api/v1/query?query=count(count_over_time(m[60d]))".to_owned(), ",\"50\"]"),
+        (format!("/api/v1/series?match[]=m&{year}"), "{\"__name__\":\"m\",\"series\":\"49\"}"),
+        (format!("/api/v1/label/series/values?{year}"), "\"49\""),
+        (format!("/api/v1/export?match[]=m&{year}"), "\"series\":\"0\""),
+    ] {
+        for pumps in 1..200 {
+            let mut pair = Pair::new(small());
+            for series in 0..50 {
+                pair.put(series, START - 300_000, 300);
+                pair.put(series, START - 40 * DAY_MS, 300);
+            }
+            pair.writer.ask(Command::Sync).unwrap();
+            pair.reader.all("m").unwrap();
+            pair.put(7, START - 1, 1);
+            pair.writer.ask(Command::Sync).unwrap();
+            let ticket = pair.reader.send(get(&uri));
+            for _ in 0..pumps {
+                pair.reader.pump(START, 1);
+            }
+            if pair.reader.completed().contains(&ticket) {
+                break;
+            }
+            interrupted += 1;
+            pair.writer.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+            pair.writer.advance(60_000).unwrap();
+            let response = match pair.reader.run(ticket).unwrap() {
+                Answer::Http(response) | Answer::HttpBegun(response, _) => response,
+                other => panic!("{other:?}"),
+            };
+            let body = String::from_utf8_lossy(&response.body).into_owned();
+            assert_eq!(response.status, 200, "{uri} after {pumps} pumps: {body}");
+            assert!(body.contains(expected), "{uri} after {pumps} pumps: {body}");
+        }
+    }
+    assert!(interrupted > 4, "only {interrupted} requests were interrupted");
 }
 
 #[test]

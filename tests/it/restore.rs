@@ -1,7 +1,7 @@
 //! Archives of real servers restored into empty databases: the samples are exactly those the server exports, and what comes out is
 //! an ordinary database.
 
-use super::support::{EngineExt, START, SharedFiles, config, open};
+use super::support::{EngineExt, START, SharedFiles, SlowFiles, config, get, open};
 use sandglass::archive::scan::Content;
 use sandglass::archive::{Layout, Scan};
 use sandglass::encoding::int::{put_varuint, zigzag};
@@ -14,7 +14,7 @@ use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::http::HttpRequest;
 use sandglass::time::DAY_MS;
 use serde_json::Value;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -484,6 +484,85 @@ fn snapshots_may_follow_data_that_is_linked_to_others() {
     let record = restore(&mut engine, &builder.into_inner().unwrap(), 512).unwrap();
     assert_eq!(record.left_out, []);
     assert_eq!(all(&mut engine), exported(&read(&golden("tiny.export.jsonl.gz"))));
+}
+
+#[test]
+fn a_piece_that_comes_while_it_is_given_up_is_refused() {
+    let is_held = Rc::new(Cell::new(false));
+    let files = SlowFiles::new(SharedFiles::default(), is_held.clone());
+    let mut engine = open(files, Config { start_time: LATE, ..config() }).unwrap();
+    engine.ask(Command::RestoreBegin).unwrap();
+    is_held.set(true);
+    let given_up = engine.send(Command::RestoreAbort);
+    for _ in 0..10 {
+        engine.pump(LATE, 1_000);
+    }
+    let piece = engine.send(Command::RestoreFeed { bytes: "a".into() });
+    for _ in 0..10 {
+        engine.pump(LATE, 1_000);
+    }
+    is_held.set(false);
+    assert_eq!(engine.run(piece).unwrap_err().kind(), ErrorKind::Invalid);
+    engine.run(given_up).unwrap();
+    engine.put(&[("__name__", "own")], &[START], &[1.0]).unwrap();
+    engine.flush().unwrap();
+    assert_eq!(all(&mut engine).len(), 1);
+    assert!(engine.ask(Command::RestoreBegin).unwrap_err().message().contains("empty"));
+    engine.put(&[("__name__", "own")], &[START + 1], &[1.0]).unwrap();
+}
+
+#[test]
+fn a_restore_begins_however_much_is_asked_meanwhile() {
+    let mut engine = empty();
+    // It takes several turns to write so many samples.
+    let query = || get("/api/v1/query_range?query=time()&start=0&end=10000&step=1");
+    let mut asked: Vec<_> = (0..3).map(|_| engine.send(query())).collect();
+    let begun = engine.send(Command::RestoreBegin);
+    for _ in 0..10_000 {
+        engine.pump(LATE, 1);
+        if let Some(answer) = engine.take(begun) {
+            answer.unwrap();
+            engine.ask(Command::RestoreAbort).unwrap();
+            return;
+        }
+        asked.retain(|ticket| engine.take(*ticket).is_none());
+        assert!(asked.len() > 1, "too little is asked");
+        asked.resize_with(3, || engine.send(query()));
+    }
+    panic!("it never begins");
+}
+
+#[test]
+fn several_files_may_be_linked_to_one_that_was_packed_before() {
+    let files = files_of(&read(&golden("tiny.tar.gz")));
+    let part = files.iter().find(|(path, _)| path.starts_with("data/small/") && path.ends_with("values.bin")).unwrap();
+    let part = part.0.strip_suffix("values.bin").unwrap();
+    let shared = |path: &str| path.replace("data/small/", "data/small/snapshots/20240101000000-17A3/");
+    let twin = format!("{}FFFF/", &part[..part.len() - 5]);
+    let mut builder = tar::Builder::new(Vec::new());
+    for (path, content) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        let path = if path.starts_with(part) { shared(path) } else { path.clone() };
+        builder.append_data(&mut header, path, &content[..]).unwrap();
+    }
+    for (path, _) in files.iter().filter(|(path, _)| path.starts_with(part)) {
+        for linked in [path.clone(), path.replace(part, &twin)] {
+            link(&mut builder, tar::EntryType::Link, &linked, &shared(path));
+        }
+    }
+    let archive = builder.into_inner().unwrap();
+    let (record, samples) = looked_at(&archive).unwrap();
+    let mut engine = empty();
+    let restored = restore(&mut engine, &archive, 3000).unwrap();
+    assert_eq!(restored, record);
+    assert_eq!(restored.left_out, []);
+    assert_eq!(all(&mut engine), samples);
+    let once: usize = exported(&read(&golden("tiny.export.jsonl.gz"))).values().map(Vec::len).sum();
+    assert!(restored.samples > once as u64, "{} samples", restored.samples);
+    // Each has files of its own: a merge removes them.
+    engine.ask(Command::ForceMerge { partition_prefix: String::new() }).unwrap();
+    assert_eq!(all(&mut engine), samples);
 }
 
 #[test]

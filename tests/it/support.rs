@@ -9,7 +9,7 @@ use sandglass::http::{HttpRequest, HttpResponse};
 use sandglass::query::dialect::Dialect;
 use sandglass::time::{TimeRange, TimestampMs};
 use sandglass::trace::lifecycle::Lifecycle;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 /// One file system for several engines, one after the other.
@@ -25,6 +25,34 @@ impl FileSystem for SharedFiles {
     }
     fn stats(&self) -> FileSystemStats {
         self.0.borrow().stats()
+    }
+}
+
+/// Files whose answers come when the test lets them.
+pub struct SlowFiles {
+    files: SharedFiles,
+    is_held: Rc<Cell<bool>>,
+    done: Vec<Completion>,
+}
+
+impl SlowFiles {
+    pub fn new(files: SharedFiles, is_held: Rc<Cell<bool>>) -> Self {
+        Self { files, is_held, done: Vec::new() }
+    }
+}
+
+impl FileSystem for SlowFiles {
+    fn submit(&mut self, op: OpId, request: Request) {
+        self.files.submit(op, request);
+    }
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.files.poll(now, &mut self.done);
+        if !self.is_held.get() {
+            done.append(&mut self.done);
+        }
+    }
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
     }
 }
 

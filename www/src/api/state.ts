@@ -240,7 +240,7 @@ export interface SeriesState {
   resolved: number;
   /** Texts of lines that are remembered. */
   rememberedTexts: number;
-  /** Bytes of these texts. */
+  /** Bytes that these take. */
   rememberedTextBytes: number;
   /** Days whose series are remembered. */
   rememberedDays: number;
