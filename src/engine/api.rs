@@ -272,10 +272,11 @@ impl ApiRequest<'_> {
 
     /// The places behind the point to which values are rounded, as the server has it.
     fn round_digits(&self) -> std::result::Result<Option<i32>, Refusal> {
+        let dialect = self.dialect()?;
         let Some(text) = self.arguments.get("round_digits") else { return Ok(None) };
         let digits: i32 =
             text.parse().map_err(|_| format!("invalid parameter \"round_digits\": {text:?} is no whole number"))?;
-        Ok(Some(digits).filter(|digits| digits.abs() < MOST_ROUND_DIGITS && self.arguments.text("dialect") != "promql"))
+        Ok(Some(digits).filter(|digits| digits.abs() < MOST_ROUND_DIGITS && dialect == Dialect::MetricsQl))
     }
 
     /// Carries a query out, and writes what it has found, of which no more than the argument `limit` says is shown.
@@ -400,15 +401,13 @@ impl ApiRequest<'_> {
 
     /// The filters of all selectors, of which there must be one.
     fn filters(&self) -> std::result::Result<Vec<Vec<TagFilter>>, Refusal> {
-        let filters = matched(self.arguments, self.dialect()?);
-        let filters = filters.map_err(|error| format!("invalid parameter \"match[]\": {error}"))?;
+        let filters = matched(self.arguments, self.dialect()?).map_err(|error| error.to_string())?;
         filters.ok_or_else(|| "no match[] parameter provided".into())
     }
 
     /// The same; of all series where there is no selector.
     fn filters_or_all(&self) -> std::result::Result<Vec<Vec<TagFilter>>, Refusal> {
-        let filters = matched_or_all(self.arguments, self.dialect()?);
-        filters.map_err(|error| format!("invalid parameter \"match[]\": {error}"))
+        matched_or_all(self.arguments, self.dialect()?).map_err(|error| error.to_string())
     }
 
     async fn series(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -464,7 +463,7 @@ impl ApiRequest<'_> {
     }
 
     async fn series_count(&self) -> std::result::Result<HttpResponse, Refusal> {
-        Ok(match self.storage.find_series(&[Vec::new()], TimeRange::ALL, MAX_SERIES).await {
+        Ok(match self.storage.find_series(&self.filters_or_all()?, TimeRange::ALL, MAX_SERIES).await {
             Ok(series) => api::success(&format!("[{}]", series.len())),
             Err(error) => api::failed(&error),
         })

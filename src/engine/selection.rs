@@ -23,13 +23,14 @@ pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> 
     let mut labels = Vec::new();
     for argument in arguments.all("extra_label") {
         let Some((name, value)) = argument.split_once('=') else {
-            return Err(Error::invalid(format!("the argument extra_label is <name>=<value>, found {argument:?}")));
+            let message = format!("invalid parameter \"extra_label\": <name>=<value> is expected, found {argument:?}");
+            return Err(Error::invalid(message));
         };
         labels.push(Matcher { label: name.into(), operator: MatchOperator::Equal, value: value.into() });
     }
     let mut lists = Vec::new();
     for argument in arguments.all("extra_filters[]").chain(arguments.all("extra_filters")) {
-        lists.extend(language::parse_selector(argument)?);
+        lists.extend(language::parse_selector(argument).map_err(Error::from).map_err(of_argument("extra_filters[]"))?);
     }
     match (labels.is_empty(), lists.is_empty()) {
         (true, _) => Ok(lists),
@@ -38,11 +39,16 @@ pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> 
     }
 }
 
+/// Says which argument an error is about.
+fn of_argument(name: &str) -> impl Fn(Error) -> Error + '_ {
+    move |error| Error::new(error.kind(), format!("invalid parameter {name:?}: {error}"))
+}
+
 /// The filters of a request's selectors; nothing for a request that has none.
 pub(super) fn matched(arguments: &Arguments, dialect: Dialect) -> Result<Option<Vec<Vec<TagFilter>>>> {
     let mut lists = Vec::new();
     for argument in arguments.all("match[]").chain(arguments.all("match")) {
-        lists.extend(language::parse_selector(argument)?);
+        lists.extend(language::parse_selector(argument).map_err(Error::from).map_err(of_argument("match[]"))?);
     }
     if lists.is_empty() {
         return Ok(None);

@@ -97,6 +97,8 @@ impl Run {
         if matchers.iter().all(Vec::is_empty) {
             return Ok(Vec::new());
         }
+        let matchers = &language::both(matchers, &self.extra_filters)?;
+        self.storage.context().spend(matchers.iter().map(Vec::len).sum::<usize>() as u64).await;
         let filters = language::tag_filters(matchers, self.dialect)?;
         let series = self.storage.find_series(&filters, range, self.limits.series).await?;
         self.series_found += series.len() as u64;

@@ -216,8 +216,7 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
     let grid = query.times.grid(&query.limits)?;
     let mut tracer = Tracer::new(query.is_traced.then_some(surroundings.stopwatch));
     let whole = tracer.begin();
-    let mut expression = language::parse(&query.text, query.dialect)?;
-    language::narrow(&mut expression, &query.extra_filters)?;
+    let expression = language::parse(&query.text, query.dialect)?;
     tracer.end(whole, TraceKind::Parse, String::new, TraceFigures::default());
     // Of before all that is read: what comes meanwhile is evaluated once more by who asks again.
     let mark = storage.context().arrivals().mark();

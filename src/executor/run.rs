@@ -11,7 +11,7 @@ use crate::query::binary::{Binary, Side};
 use crate::query::call::{Argument, Context, TimeZones};
 use crate::query::dialect::Dialect;
 use crate::query::finish::{Order, finish};
-use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Node};
+use crate::query::language::ast::{BinaryOperator, ExprId, Expression, Matcher, Node};
 use crate::query::language::print;
 use crate::query::plan::{Instants, Obstacle, Plan, Request, Windowed, Work, lower, window};
 use crate::query::remarks::{CallRemarks, Remarks};
@@ -52,6 +52,8 @@ pub(super) struct Run {
     pub(super) view: View,
     pub(super) dialect: Dialect,
     pub(super) lookback_ms: Option<i64>,
+    /// They hold for all selectors, but are no part of what is written in them.
+    pub(super) extra_filters: Vec<Vec<Matcher>>,
     pub(super) limits: Limits,
     pub(super) deadline_ms: i64,
     pub(super) reading: Reading,
@@ -81,6 +83,7 @@ impl Run {
             view: storage.view(TimeRange::ALL),
             dialect: query.dialect,
             lookback_ms: query.lookback_ms,
+            extra_filters: query.extra_filters.clone(),
             limits: query.limits,
             deadline_ms: now_ms.saturating_add(query.limits.timeout_ms),
             reading: Reading::with_budget(query.limits.samples),

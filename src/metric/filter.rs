@@ -1,7 +1,7 @@
 //! Selectors such as `up{job="node",instance=~"a|b"}` and what they mean, as the server understands them.
 //!
 //! A label that a series does not have is the same as one with the empty value. Regular expressions are anchored at both ends.
-//! Their syntax is that of the `regex-lite` crate, which is RE2's without Unicode classes such as `\pL`; `.` does not match
+//! Their syntax is RE2's without Unicode classes such as `\pL` (`regex_syntax` rewrites it for the `regex-lite` crate); `.` does not match
 //! a line feed, except in the forms `.*` and `.+` at the ends of a literal, which the server matches without its engine.
 
 use super::regex_cost::{self, MAX_MATCH_STEPS};

@@ -45,7 +45,10 @@ pub fn states(pattern: &str) -> u64 {
                 1
             }
             '\\' => {
-                characters.next();
+                // A character by its number: what stands in the braces repeats nothing.
+                if characters.next() == Some('x') && characters.next_if_eq(&'{').is_some() {
+                    characters.by_ref().take_while(|character| *character != '}').for_each(drop);
+                }
                 1
             }
             _ => 1,
@@ -71,5 +74,6 @@ mod tests {
         assert!(states("[a-z{9}]{3}") < 20);
         assert!(states(r"\{9\}") < 20);
         assert!(states("a{2,}b{,3}") < 20);
+        assert!(states(r"(\x{61}\x{62}){3}") < 20);
     }
 }

@@ -30,10 +30,13 @@ fn plain<'p>(rest: &'p str, out: &mut String) -> &'p str {
     &rest[length..]
 }
 
-/// `{2}`, `{2,}` or `{2,5}`.
+/// `{2}`, `{2,}` or `{2,5}`. Looks no further than at what can be one.
 fn is_repetition(rest: &str) -> bool {
-    let Some((counts, _)) = rest[1..].split_once('}') else { return false };
-    let is_count = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let counts_len = rest.bytes().skip(1).take_while(|byte| byte.is_ascii_digit() || *byte == b',').count();
+    let Some(counts) = rest.get(1..=counts_len).filter(|_| rest[1 + counts_len..].starts_with('}')) else {
+        return false;
+    };
+    let is_count = |text: &str| !text.is_empty() && !text.contains(',');
     match counts.split_once(',') {
         None => is_count(counts),
         Some((least, most)) => is_count(least) && (most.is_empty() || is_count(most)),
@@ -42,6 +45,12 @@ fn is_repetition(rest: &str) -> bool {
 
 /// An escaped character; a character by its octal number is one by its hexadecimal number.
 fn escape<'p>(rest: &'p str, out: &mut String) -> &'p str {
+    // `\x{e9}` is no repetition.
+    if rest.starts_with("\\x{") {
+        let number_len = rest.bytes().skip(3).take_while(u8::is_ascii_hexdigit).count();
+        out.push_str(&rest[..3 + number_len]);
+        return &rest[3 + number_len..];
+    }
     let digits = rest[1..].bytes().take(3).take_while(|byte| (b'0'..=b'7').contains(byte)).count();
     let is_octal = rest[1..].starts_with('0') || digits > 1;
     if is_octal && let Ok(number) = u32::from_str_radix(&rest[1..=digits], 8) {
@@ -72,24 +81,31 @@ fn class<'p>(rest: &'p str, out: &mut String) -> &'p str {
                 return &rest[1..];
             }
             '\\' => escape(rest, out),
-            '[' => match rest.strip_prefix("[:").and_then(|name| name.split_once(":]")) {
-                Some((name, behind)) if name.bytes().all(|byte| byte == b'^' || byte.is_ascii_lowercase()) => {
-                    out.push_str(&rest[..rest.len() - behind.len()]);
-                    behind
-                }
-                _ => {
-                    out.push_str("\\[");
-                    &rest[1..]
-                }
-            },
+            '[' => {
+                let name_len = named_class_len(rest);
+                out.push_str(if name_len > 0 { &rest[..name_len] } else { "\\[" });
+                &rest[name_len.max(1)..]
+            }
+            // Two of them would take something away from the class.
             '&' | '~' => {
                 out.extend(['\\', first]);
                 &rest[1..]
+            }
+            '-' if rest.starts_with("--") => {
+                out.push_str("-\\-");
+                &rest[2..]
             }
             _ => plain(rest, out),
         };
     }
     rest
+}
+
+/// How long `[:alpha:]` is, or `[:^alpha:]`; 0 for what is no such name.
+fn named_class_len(rest: &str) -> usize {
+    let Some(name) = rest.strip_prefix("[:") else { return 0 };
+    let name_len = name.bytes().take_while(|byte| *byte == b'^' || byte.is_ascii_lowercase()).count();
+    if name[name_len..].starts_with(":]") { name_len + 4 } else { 0 }
 }
 
 #[cfg(test)]
@@ -115,6 +131,10 @@ mod tests {
             ("[[:alpha:]_]+", "ab_", "a1"),
             ("[{}]+", "{}", "a"),
             (r"\141\x62\0", "ab\0", "ab"),
+            (r"caf\x{e9}{1}", "café", "cafe"),
+            (r"[\x{e9}-\x{ff}]+", "éê", "e"),
+            ("[+--]+", "+,-", "."),
+            ("[--/]+", "-./", "+"),
             (r"[\141-\143]+", "abc", "d"),
             (r"\{\[\\", r"{[\", "{["),
             ("ä{1}{ö}", "ä{ö}", "ä"),
@@ -123,6 +143,14 @@ mod tests {
                 Regex::new(&format!("^(?:{})$", of_servers(pattern))).unwrap_or_else(|e| panic!("{pattern}: {e}"));
             assert!(regex.is_match(fits), "{pattern} does not fit {fits}");
             assert!(!regex.is_match(fits_not), "{pattern} fits {fits_not}");
+        }
+    }
+
+    #[test]
+    fn a_million_braces_or_brackets_are_looked_at_once() {
+        for pattern in ["{", "[:", "{1", "[[:a", "\\x{"] {
+            let long = pattern.repeat(1_000_000 / pattern.len());
+            assert!(of_servers(&long).len() >= long.len());
         }
     }
 

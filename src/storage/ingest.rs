@@ -66,25 +66,29 @@ fn days_of(timestamps: &[i64]) -> Vec<u64> {
 }
 
 /// The rows that may pass, and the count of those that may not.
-fn without_refused(gate: AcceptedTimes, timestamps: &[i64], values: &[f64]) -> (Vec<i64>, Vec<f64>, IngestCounters) {
+fn without_refused(
+    accepted: AcceptedTimes,
+    timestamps: &[i64],
+    values: &[f64],
+) -> (Vec<i64>, Vec<f64>, IngestCounters) {
     let (mut kept_timestamps, mut kept_values) = (Vec::new(), Vec::new());
     let mut refused = IngestCounters::default();
     for (&timestamp, &value) in timestamps.iter().zip(values) {
         if is_refused_nan(value) {
             refused.rejected_nan += 1;
-        } else if gate.range.contains(timestamp) {
+        } else if accepted.range.contains(timestamp) {
             kept_timestamps.push(timestamp);
             kept_values.push(value);
         } else {
-            refused.count_out_of_range(gate, timestamp, 1);
+            refused.count_out_of_range(accepted, timestamp, 1);
         }
     }
     (kept_timestamps, kept_values, refused)
 }
 
 impl IngestCounters {
-    fn count_out_of_range(&mut self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
-        if timestamp < gate.range.min {
+    fn count_out_of_range(&mut self, accepted: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
+        if timestamp < accepted.range.min {
             self.rejected_too_old += rows;
         } else {
             self.rejected_too_new += rows;
@@ -144,12 +148,12 @@ impl Storage {
             return Ok(Appended::Accepted);
         }
         let (min, max, has_nan) = survey(timestamps, values);
-        let gate = self.accepted_times();
-        if min < gate.range.min
-            || max > gate.range.max
+        let accepted = self.accepted_times();
+        if min < accepted.range.min
+            || max > accepted.range.max
             || (has_nan && values.iter().any(|value| is_refused_nan(*value)))
         {
-            let (timestamps, values, refused) = without_refused(gate, timestamps, values);
+            let (timestamps, values, refused) = without_refused(accepted, timestamps, values);
             let (min, max, _) = survey(&timestamps, &values);
             let appended = match timestamps.is_empty() {
                 true => Appended::Accepted,
@@ -212,9 +216,9 @@ impl Storage {
         if let Some(&greatest) = handles.iter().max() {
             self.check_handle(greatest)?;
         }
-        let gate = self.accepted_times();
-        if !gate.range.contains(timestamp) {
-            self.count_out_of_range(gate, timestamp, handles.len() as u64);
+        let accepted = self.accepted_times();
+        if !accepted.range.contains(timestamp) {
+            self.count_out_of_range(accepted, timestamp, handles.len() as u64);
             return Ok(Appended::Accepted);
         }
         let Some((_, partition)) = self.table.partition_of(timestamp) else { return Ok(Appended::NeedsPreparation) };
@@ -399,9 +403,9 @@ impl Storage {
         }
     }
 
-    fn count_out_of_range(&self, gate: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
+    fn count_out_of_range(&self, accepted: AcceptedTimes, timestamp: TimestampMs, rows: u64) {
         let mut refused = IngestCounters::default();
-        refused.count_out_of_range(gate, timestamp, rows);
+        refused.count_out_of_range(accepted, timestamp, rows);
         self.ingested.borrow_mut().add_refused(refused);
     }
 

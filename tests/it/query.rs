@@ -420,6 +420,14 @@ fn extra_filters_hold_for_all_that_a_request_asks_for() {
     };
     assert!(count(&mut engine, "").contains("\"2\""));
     assert!(count(&mut engine, "&extra_label=job=web").contains("\"1\""));
+    assert!(body_of(&mut engine, &format!("/api/v1/series/count?{extra}")).contains("[1]"));
+    // What is absent has the labels that are written, and no others.
+    let absent = format!("/api/v1/query?query=absent(nope{{x=\"y\"}})&time={time}");
+    assert_eq!(body_of(&mut engine, &absent), body_of(&mut engine, &format!("{absent}&{any}&{extra}")));
+    // Conditions that multiply are refused before they are made.
+    let labels: String = (0..30_000).map(|_| "&extra_label=a=b").collect();
+    let many = format!("/api/v1/query?query=a%2Ba&time={time}&extra_filters[]=x&extra_filters[]=y{labels}");
+    assert_eq!(got(&mut engine, &many).status, 400);
     assert_eq!(got(&mut engine, &format!("/api/v1/query?query=up&time={time}&extra_label=host")).status, 400);
     let mut deleted = |arguments: &str| {
         let uri = format!("/api/v1/admin/tsdb/delete_series?match={{job=\"web\"}}&{arguments}");

@@ -117,6 +117,12 @@ pub struct Matcher {
     pub value: String,
 }
 
+/// What lists of conditions cost, in nodes of an expression: long texts count as several.
+pub fn cost_of_lists(lists: &[Vec<Matcher>]) -> usize {
+    let of_matcher = |matcher: &Matcher| 1 + (matcher.label.len() + matcher.value.len()) / 64;
+    lists.iter().flatten().map(of_matcher).sum::<usize>() + lists.len()
+}
+
 /// What stands behind an expression: a window, an offset, an instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Modifiers {

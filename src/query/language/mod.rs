@@ -19,7 +19,7 @@ mod types;
 pub use missing::{MISSING, Missing};
 pub use position::{ParseError, place};
 pub use printer::{print, print_matchers};
-pub use selector::{both, narrow, parse_selector, tag_filters};
+pub use selector::{both, parse_selector, tag_filters};
 
 use crate::query::dialect::Dialect;
 use ast::Expression;

@@ -1,6 +1,6 @@
 //! Selectors: `up{job="node",instance=~"a|b"}`, `{"name", "label"="value"}`, several lists of conditions with `or`.
 
-use super::ast::{ExprId, Expression, MatchOperator, Matcher, Node, Span};
+use super::ast::{ExprId, MatchOperator, Matcher, Node, Span, cost_of_lists};
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::quoted::unescape_name;
@@ -85,32 +85,14 @@ pub fn both(lists: &[Vec<Matcher>], more: &[Vec<Matcher>]) -> Result<Vec<Vec<Mat
     if more.is_empty() {
         return Ok(lists.to_vec());
     }
-    let conditions = |lists: &[Vec<Matcher>]| lists.iter().map(Vec::len).sum::<usize>() + lists.len();
-    let combined = conditions(lists) * more.len() + conditions(more) * lists.len();
+    let of_lists = cost_of_lists(lists).saturating_mul(more.len());
+    let combined = of_lists.saturating_add(cost_of_lists(more).saturating_mul(lists.len()));
     if combined > MAX_CONDITIONS {
         let message =
             format!("a selector with its extra filters has {combined} conditions, more than {MAX_CONDITIONS}");
         return Err(Error::new(ErrorKind::Limit, message));
     }
     Ok(lists.iter().flat_map(|list| more.iter().map(|more| [&list[..], more].concat())).collect())
-}
-
-/// Lets all selectors of an expression find only what `more` lets through, too. A selector of nothing still finds nothing.
-///
-/// # Errors
-/// As [`both`].
-pub fn narrow(expression: &mut Expression, more: &[Vec<Matcher>]) -> Result<()> {
-    if more.is_empty() {
-        return Ok(());
-    }
-    for node in &mut expression.nodes {
-        if let Node::Selector(lists) = node
-            && !lists.iter().all(Vec::is_empty)
-        {
-            *lists = both(lists, more)?;
-        }
-    }
-    Ok(())
 }
 
 impl MatchOperator {

@@ -3,7 +3,7 @@
 //! A template without parameters is parsed once and copied where its name stands. One with parameters is parsed again at each
 //! use, with copies of the arguments. It sees what stands before it alone, so none can use itself.
 
-use super::ast::{Duration, ExprId, Expression, Matcher, Node, Span};
+use super::ast::{Duration, ExprId, Expression, Matcher, Node, Span, cost_of_lists};
 use super::operator::LEAST_POWER;
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
@@ -99,11 +99,6 @@ impl Templates {
 }
 
 /// What copying a node costs: long texts count as several nodes.
-fn cost_of_lists(lists: &[Vec<Matcher>]) -> usize {
-    let of_matcher = |matcher: &Matcher| 1 + (matcher.label.len() + matcher.value.len()) / 64;
-    lists.iter().flatten().map(of_matcher).sum::<usize>() + lists.len()
-}
-
 fn cost(node: &Node) -> usize {
     let of_labels = |labels: &[String]| labels.iter().map(|label| 1 + label.len() / 64).sum::<usize>();
     let texts = match node {
@@ -269,7 +264,9 @@ impl Parser<'_> {
         };
         let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
         // What is made is paid for before: a short text can ask for a list of millions.
-        let nodes = cost_of_lists(lists) * more.len() + cost_of_lists(&more) * lists.len();
+        let nodes = cost_of_lists(lists)
+            .saturating_mul(more.len())
+            .saturating_add(cost_of_lists(&more).saturating_mul(lists.len()));
         self.charge(nodes, span.start)?;
         let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
         let combined: Vec<Vec<Matcher>> = match (&lists[..], &more[..]) {

@@ -177,10 +177,18 @@ fn replaced(call: &Call, value: &str, expression: &Expression, replacement: &str
         let Some(whole) = found.get(0) else { break };
         let made = made.get_or_insert_default();
         made.push_str(&value[rest..whole.start()]);
-        // A search for the next match may look at all that is left of the value. Each group lies in the match.
-        if number > expression.most_matches(value)
-            || made.len().saturating_add(groups * whole.len() + replacement.len()) > most
-        {
+        // A search for the next match may look at all that is left of the value.
+        if number > expression.most_matches(value) {
+            let message = format!(
+                "{}: a value of {} bytes has too many matches, of which each may be looked for in all of it; use an expression that takes \
+                 more at once",
+                call.name,
+                value.len()
+            );
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        // Each group lies in the match.
+        if made.len().saturating_add(groups * whole.len() + replacement.len()) > most {
             return Err(too_long(call));
         }
         found.expand(replacement, made);
@@ -208,7 +216,7 @@ fn too_long(call: &Call) -> Error {
     Error::new(
         ErrorKind::Limit,
         format!(
-            "{}: a label value would become longer than {MAX_VALUE_BYTES} bytes, or has too many matches; use a shorter replacement",
+            "{}: a label value would become longer than {MAX_VALUE_BYTES} bytes; use a shorter replacement",
             call.name
         ),
     )

@@ -209,7 +209,7 @@ impl Call<'_> {
                 return Ok(made);
             }
             let values = piece.len() * points;
-            // What stands beside the rows is small: numbers and texts.
+            // What stands beside the rows is numbers and texts; anything else is refused with the first piece.
             let mut arguments = arguments.clone();
             arguments[place] = Argument::Rows(piece);
             self.arguments = Arguments::of(self.name, arguments);

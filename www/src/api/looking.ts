@@ -14,7 +14,10 @@ export type SnapshotPlace = Blob | Uint8Array | ArrayBuffer | URL | string | Ite
 
 /** How a snapshot is opened to be looked at. */
 export interface OpenSnapshotOptions extends Abortable {
-  /** Upper bound in bytes for caches of what was read. Default 64 MiB. With 0 exactly what is needed is read, again and again. */
+  /**
+   * Upper bound in bytes for caches of what was read. Default 64 MiB. Of a file at a URL as much again is kept of what lies round that, but no more
+   * than 8 MiB. With 0 nothing is kept, and exactly what is needed is read.
+   */
   cacheBytes?: number;
   /** The engine's code, see {@link OpenOptions.wasm}. */
   wasm?: WasmSource;

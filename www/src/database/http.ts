@@ -36,12 +36,17 @@ export async function respond(port: Port, request: Request, uri: string, signal:
   return new Response(null, init);
 }
 
-/** The type of a body and its bytes. A form in parts becomes one that is encoded as URLs are, which the engine reads. */
+/** The type of a body and its bytes. A form of texts in parts becomes one that is encoded as URLs are, which the engine reads. */
 async function bodyOf(request: Request): Promise<[contentType: string, body: Uint8Array]> {
   const contentType = request.headers.get("content-type") ?? "";
-  if (!/^multipart\/form-data/i.test(contentType)) return [contentType, new Uint8Array(await request.arrayBuffer())];
-  const fields = [...(await request.formData())].filter((field): field is [string, string] => typeof field[1] === "string");
-  return ["application/x-www-form-urlencoded", new TextEncoder().encode(new URLSearchParams(fields).toString())];
+  const body = new Uint8Array(await request.arrayBuffer());
+  if (/^multipart\/form-data/i.test(contentType)) {
+    const form = await new Response(body, { headers: { "content-type": contentType } }).formData().catch(() => undefined);
+    const fields = [...(form ?? [])];
+    if (form !== undefined && fields.every((field): field is [string, string] => typeof field[1] === "string"))
+      return ["application/x-www-form-urlencoded", new TextEncoder().encode(new URLSearchParams(fields).toString())];
+  }
+  return [contentType, body];
 }
 
 function toRequest(input: string | URL | Request, init: RequestInit | undefined): Request {

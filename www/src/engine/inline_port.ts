@@ -24,8 +24,7 @@ import type { EngineState } from "../api/state.js";
 export type Storage =
   | { kind: "memory"; files?: (readonly [string, Uint8Array])[] | undefined }
   | { kind: "indexeddb" | "opfs"; name: string }
-  /** A snapshot that is looked at where it lies. */
-  /** Of files at URLs up to `cacheBytes` are kept by who reads them. */
+  /** A snapshot that is looked at where it lies. Who reads files at URLs keeps up to `cacheBytes` of them. */
   | { kind: "archive"; files: ArchiveFile[]; cacheBytes: number };
 
 /** Samples that are turned into typed arrays in one go. */

@@ -40,7 +40,8 @@ pub fn buckets_limit(call: &mut Call) -> Result<Vec<Row>> {
         groups[number].push(Bucket { bound, hits: 0.0, row });
     }
     let limit = limit.max(LEAST_BUCKETS);
-    if let Some(group) = groups.iter().find(|group| group.len() * group.len().saturating_sub(limit) > MOST_COMPARISONS)
+    if let Some(group) =
+        groups.iter().find(|group| group.len().saturating_mul(group.len().saturating_sub(limit)) > MOST_COMPARISONS)
     {
         let message = format!(
             "buckets_limit: a histogram of {} buckets takes too long; merge some of them first, by a rounded \"le\" say",
