@@ -74,7 +74,16 @@ fn class<'p>(rest: &'p str, out: &mut String) -> &'p str {
         out.push_str("\\]");
         rest = behind;
     }
+    // Whether a range may begin with the last character, and whether one ends with the next.
+    let (mut may_begin, mut ends) = (false, false);
     while let Some(first) = rest.chars().next() {
+        if first == '-' && may_begin && !rest[1..].starts_with(']') {
+            out.push('-');
+            rest = &rest[1..];
+            (may_begin, ends) = (false, true);
+            continue;
+        }
+        (may_begin, ends) = (!ends, false);
         rest = match first {
             ']' => {
                 out.push(']');
@@ -83,17 +92,14 @@ fn class<'p>(rest: &'p str, out: &mut String) -> &'p str {
             '\\' => escape(rest, out),
             '[' => {
                 let name_len = named_class_len(rest);
+                may_begin &= name_len == 0;
                 out.push_str(if name_len > 0 { &rest[..name_len] } else { "\\[" });
                 &rest[name_len.max(1)..]
             }
             // Two of them would take something away from the class.
-            '&' | '~' => {
+            '&' | '~' | '-' => {
                 out.extend(['\\', first]);
                 &rest[1..]
-            }
-            '-' if rest.starts_with("--") => {
-                out.push_str("-\\-");
-                &rest[2..]
             }
             _ => plain(rest, out),
         };
@@ -135,6 +141,11 @@ mod tests {
             (r"[\x{e9}-\x{ff}]+", "éê", "e"),
             ("[+--]+", "+,-", "."),
             ("[--/]+", "-./", "+"),
+            ("[a-c-e]+", "b-e", "d"),
+            ("[a-]+", "a-", "b"),
+            ("[-a]+", "a-", "b"),
+            (r"[\d-]+", "1-2", "a"),
+            ("[[:digit:]-z]+", "1-z", "a"),
             (r"[\141-\143]+", "abc", "d"),
             (r"\{\[\\", r"{[\", "{["),
             ("ä{1}{ö}", "ä{ö}", "ä"),
