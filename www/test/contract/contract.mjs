@@ -664,6 +664,17 @@ export const TESTS = {
     equal((await db.fetch("/internal/force_merge")).status, 400);
     equal((await db.fetch("/internal/force_merge?authKey=secret&partition_prefix=2024")).status, 200);
     equal((await db.fetch("/internal/force_merge", { method: "POST", body: new URLSearchParams({ authKey: "secret" }) })).status, 200);
+    // A form in parts says the same as one that is encoded as URLs are; what holds a file is a body of samples.
+    const form = new FormData();
+    form.set("query", "1 + 2");
+    equal((await json("/api/v1/query", { method: "POST", body: form })).data.result[0].value[1], "3");
+    const samples = new FormData();
+    samples.set("file", new Blob(["in_a_file 7\n"]));
+    equal((await db.fetch("/api/v1/import/prometheus", { method: "POST", body: samples })).status, 204);
+    equal(
+      (await db.select("in_a_file", { fresh: true })).map(({ values }) => [...values]),
+      [[7]],
+    );
     const unknown = await db.fetch("/no/such/path");
     equal(unknown.status, 400);
     ok((await unknown.text()).includes('unsupported path requested: "/no/such/path"'));
