@@ -197,7 +197,7 @@ impl ApiRequest<'_> {
     /// What a query has found, as `resultType` and `result`.
     async fn written(&self, data: &QueryData, times: Times, numbers: Numbers) -> Result<String> {
         let context = self.storage.context();
-        let mut memory = context.memory().share();
+        let mut memory = ReplyMemory::new(self.storage);
         let mut out;
         Ok(match (data, times) {
             (QueryData::Rows { rows, .. }, Times::Instant { time_ms, .. }) => {
@@ -251,9 +251,8 @@ impl ApiRequest<'_> {
         labels: &Labels,
         samples: impl Iterator<Item = (i64, f64)>,
         numbers: Numbers,
-        memory: &mut MemoryShare,
+        memory: &mut ReplyMemory,
     ) -> Result<()> {
-        let mut counted = out.len();
         api::begin_series(out, position, labels);
         for (number, (at_ms, value)) in samples.enumerate() {
             if number > 0 {
@@ -261,13 +260,10 @@ impl ApiRequest<'_> {
             }
             api::put_sample(out, at_ms, value, numbers);
             self.storage.context().spend(PRINTED_UNITS).await;
-            if out.len() - counted > COUNTED_BYTES {
-                memory.grow(COPIES_OF_REPLY * (out.len() - counted) as u64)?;
-                counted = out.len();
-            }
+            memory.count_some(out.len())?;
         }
         out.push_str(api::SERIES_END);
-        memory.grow(COPIES_OF_REPLY * (out.len() - counted) as u64)
+        memory.count(out.len())
     }
 
     /// The places behind the point to which values are rounded, as the server has it.
@@ -417,18 +413,14 @@ impl ApiRequest<'_> {
             Ok(mut series) => {
                 let remarks = truncated(&mut series, limit);
                 let mut data = String::from("[");
-                let mut memory = self.storage.context().memory().share();
-                let mut counted = 0;
+                let mut memory = ReplyMemory::new(self.storage);
                 for (position, found) in series.iter().enumerate() {
                     if position > 0 {
                         data.push(',');
                     }
                     self.storage.context().spend(COUNT_UNITS).await;
-                    if data.len() - counted > COUNTED_BYTES {
-                        if let Err(error) = memory.grow(COPIES_OF_REPLY * (data.len() - counted) as u64) {
-                            return Ok(api::failed(&error));
-                        }
-                        counted = data.len();
+                    if let Err(error) = memory.count_some(data.len()) {
+                        return Ok(api::failed(&error));
                     }
                     let labels = text_labels(&found.name).into_iter();
                     api::put_labels(&mut data, &Labels::new(labels.map(|(name, value)| (name.into(), value.into()))));
@@ -481,6 +473,30 @@ impl ApiRequest<'_> {
             Ok(_) => HttpResponse::new(204, JSON, ""),
             Err(error) => api::failed(&error),
         })
+    }
+}
+
+/// The memory of a reply that grows.
+struct ReplyMemory {
+    share: MemoryShare,
+    counted_bytes: usize,
+}
+
+impl ReplyMemory {
+    fn new(storage: &Storage) -> Self {
+        Self { share: storage.context().memory().share(), counted_bytes: 0 }
+    }
+
+    /// Counts a reply that is so long by now, once it has grown by as much as is worth it.
+    fn count_some(&mut self, bytes: usize) -> Result<()> {
+        if bytes - self.counted_bytes > COUNTED_BYTES { self.count(bytes) } else { Ok(()) }
+    }
+
+    /// Counts a reply that is so long by now.
+    fn count(&mut self, bytes: usize) -> Result<()> {
+        self.share.grow(COPIES_OF_REPLY * (bytes - self.counted_bytes) as u64)?;
+        self.counted_bytes = bytes;
+        Ok(())
     }
 }
 

@@ -28,10 +28,7 @@ pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> 
         };
         labels.push(Matcher { label: name.into(), operator: MatchOperator::Equal, value: value.into() });
     }
-    let mut lists = Vec::new();
-    for argument in arguments.all("extra_filters[]").chain(arguments.all("extra_filters")) {
-        lists.extend(language::parse_selector(argument).map_err(Error::from).map_err(of_argument("extra_filters[]"))?);
-    }
+    let lists = selectors(arguments, "extra_filters[]", "extra_filters")?;
     match (labels.is_empty(), lists.is_empty()) {
         (true, _) => Ok(lists),
         (false, true) => Ok(vec![labels]),
@@ -39,17 +36,21 @@ pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> 
     }
 }
 
-/// Says which argument an error is about.
-fn of_argument(name: &str) -> impl Fn(Error) -> Error + '_ {
-    move |error| Error::new(error.kind(), format!("invalid parameter {name:?}: {error}"))
+/// What all arguments of a name ask for, or of the same name without brackets.
+fn selectors(arguments: &Arguments, name: &str, short_name: &str) -> Result<Vec<Vec<Matcher>>> {
+    let mut lists = Vec::new();
+    for argument in arguments.all(name).chain(arguments.all(short_name)) {
+        lists.extend(language::parse_selector(argument).map_err(|error| {
+            let error = Error::from(error);
+            Error::new(error.kind(), format!("invalid parameter {name:?}: {error}"))
+        })?);
+    }
+    Ok(lists)
 }
 
 /// The filters of a request's selectors; nothing for a request that has none.
 pub(super) fn matched(arguments: &Arguments, dialect: Dialect) -> Result<Option<Vec<Vec<TagFilter>>>> {
-    let mut lists = Vec::new();
-    for argument in arguments.all("match[]").chain(arguments.all("match")) {
-        lists.extend(language::parse_selector(argument).map_err(Error::from).map_err(of_argument("match[]"))?);
-    }
+    let lists = selectors(arguments, "match[]", "match")?;
     if lists.is_empty() {
         return Ok(None);
     }

@@ -123,6 +123,17 @@ pub fn cost_of_lists(lists: &[Vec<Matcher>]) -> usize {
     lists.iter().flatten().map(of_matcher).sum::<usize>() + lists.len()
 }
 
+/// What [`crossed`] costs, to be paid before.
+pub fn cost_of_crossed(lists: &[Vec<Matcher>], more: &[Vec<Matcher>]) -> usize {
+    let of_lists = cost_of_lists(lists).saturating_mul(more.len());
+    of_lists.saturating_add(cost_of_lists(more).saturating_mul(lists.len()))
+}
+
+/// Each of the lists with each of the others behind it.
+pub fn crossed(lists: &[Vec<Matcher>], more: &[Vec<Matcher>]) -> Vec<Vec<Matcher>> {
+    lists.iter().flat_map(|list| more.iter().map(|more| [&list[..], more].concat())).collect()
+}
+
 /// What stands behind an expression: a window, an offset, an instant.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Modifiers {

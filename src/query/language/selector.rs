@@ -1,6 +1,6 @@
 //! Selectors: `up{job="node",instance=~"a|b"}`, `{"name", "label"="value"}`, several lists of conditions with `or`.
 
-use super::ast::{ExprId, MatchOperator, Matcher, Node, Span, cost_of_lists};
+use super::ast::{ExprId, MatchOperator, Matcher, Node, Span, cost_of_crossed, crossed};
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
 use super::quoted::unescape_name;
@@ -85,14 +85,13 @@ pub fn both(lists: &[Vec<Matcher>], more: &[Vec<Matcher>]) -> Result<Vec<Vec<Mat
     if more.is_empty() {
         return Ok(lists.to_vec());
     }
-    let of_lists = cost_of_lists(lists).saturating_mul(more.len());
-    let combined = of_lists.saturating_add(cost_of_lists(more).saturating_mul(lists.len()));
+    let combined = cost_of_crossed(lists, more);
     if combined > MAX_CONDITIONS {
         let message =
             format!("a selector with its extra filters has {combined} conditions, more than {MAX_CONDITIONS}");
         return Err(Error::new(ErrorKind::Limit, message));
     }
-    Ok(lists.iter().flat_map(|list| more.iter().map(|more| [&list[..], more].concat())).collect())
+    Ok(crossed(lists, more))
 }
 
 impl MatchOperator {

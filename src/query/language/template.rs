@@ -3,7 +3,7 @@
 //! A template without parameters is parsed once and copied where its name stands. One with parameters is parsed again at each
 //! use, with copies of the arguments. It sees what stands before it alone, so none can use itself.
 
-use super::ast::{Duration, ExprId, Expression, Matcher, Node, Span, cost_of_lists};
+use super::ast::{Duration, ExprId, Expression, Matcher, Node, Span, cost_of_crossed, cost_of_lists, crossed};
 use super::operator::LEAST_POWER;
 use super::parser::{Parsed, Parser};
 use super::position::ParseError;
@@ -264,17 +264,12 @@ impl Parser<'_> {
         };
         let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
         // What is made is paid for before: a short text can ask for a list of millions.
-        let nodes = cost_of_lists(lists)
-            .saturating_mul(more.len())
-            .saturating_add(cost_of_lists(&more).saturating_mul(lists.len()));
+        let (nodes, has_one) = (cost_of_crossed(lists, &more), lists.len() == 1 || more.len() == 1);
         self.charge(nodes, span.start)?;
-        let Node::Selector(lists) = self.made.node(selector) else { return Err(wrong(self)) };
-        let combined: Vec<Vec<Matcher>> = match (&lists[..], &more[..]) {
-            ([list], _) => more.iter().map(|more| [list.clone(), more.clone()].concat()).collect(),
-            (_, [more]) => lists.iter().map(|list| [list.clone(), more.clone()].concat()).collect(),
+        match &mut self.made.nodes[selector.0 as usize] {
+            Node::Selector(lists) if has_one => *lists = crossed(lists, &more),
             _ => return Err(wrong(self)),
-        };
-        self.made.nodes[selector.0 as usize] = Node::Selector(combined);
+        }
         Ok(made)
     }
 
