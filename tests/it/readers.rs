@@ -2,7 +2,7 @@
 //! follows what is committed, and changes nothing.
 
 use crate::crash::{Ledger, live, small};
-use crate::support::{EngineExt, Random, START, SharedFiles, config, get, open, watch};
+use crate::support::{EngineExt, Random, START, SharedFiles, SlowFiles, config, get, open, watch};
 use bytes::Bytes;
 use sandglass::engine::{Answer, BodyFormat, Command, Config, Engine, ExportFormat, SeriesData};
 use sandglass::error::{Error, ErrorKind, Result};
@@ -358,15 +358,14 @@ fn a_reader_is_refused_what_would_change_something() {
     assert!(stored(&pair.store) == before);
 }
 
-/// A reader's files whose answers come when the test lets them.
-struct SlowReader {
+/// A reader's files until they are lost.
+struct LostFiles {
     files: MemoryReader,
-    is_held: Rc<Cell<bool>>,
     is_lost: Rc<Cell<bool>>,
     done: Vec<Completion>,
 }
 
-impl FileSystem for SlowReader {
+impl FileSystem for LostFiles {
     fn submit(&mut self, op: OpId, request: Request) {
         if self.is_lost.get() {
             self.done.push(Completion { op, result: Err(Error::new(ErrorKind::Locked, "the files are gone")) });
@@ -376,10 +375,8 @@ impl FileSystem for SlowReader {
     }
 
     fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
-        self.files.poll(now, &mut self.done);
-        if !self.is_held.get() {
-            done.append(&mut self.done);
-        }
+        self.files.poll(now, done);
+        done.append(&mut self.done);
     }
 
     fn stats(&self) -> FileSystemStats {
@@ -392,13 +389,8 @@ fn what_a_search_that_was_given_up_has_looked_for_is_not_missed() {
     let files = SharedFiles::default();
     let mut writer = open(files.clone(), small()).unwrap();
     let (is_held, is_lost) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
-    let slow = SlowReader {
-        files: MemoryReader::open(files.0.clone()),
-        is_held: is_held.clone(),
-        is_lost: is_lost.clone(),
-        done: Vec::new(),
-    };
-    let mut reader = open(slow, Config { read_only: true, ..small() }).unwrap();
+    let read = LostFiles { files: MemoryReader::open(files.0.clone()), is_lost: is_lost.clone(), done: Vec::new() };
+    let mut reader = open(SlowFiles::new(read, is_held.clone()), Config { read_only: true, ..small() }).unwrap();
     assert_eq!(reader.all("m").unwrap(), []);
     writer.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
     writer.ask(Command::Sync).unwrap();

@@ -29,19 +29,19 @@ impl FileSystem for SharedFiles {
 }
 
 /// Files whose answers come when the test lets them.
-pub struct SlowFiles {
-    files: SharedFiles,
+pub struct SlowFiles<F> {
+    files: F,
     is_held: Rc<Cell<bool>>,
     done: Vec<Completion>,
 }
 
-impl SlowFiles {
-    pub fn new(files: SharedFiles, is_held: Rc<Cell<bool>>) -> Self {
+impl<F> SlowFiles<F> {
+    pub fn new(files: F, is_held: Rc<Cell<bool>>) -> Self {
         Self { files, is_held, done: Vec::new() }
     }
 }
 
-impl FileSystem for SlowFiles {
+impl<F: FileSystem> FileSystem for SlowFiles<F> {
     fn submit(&mut self, op: OpId, request: Request) {
         self.files.submit(op, request);
     }
