@@ -106,7 +106,7 @@ fn read_pieces(format: &Format, compression: Compression, pieces: &[&[u8]]) -> R
     let mut sink = Sink { is_expecting: pieces.len() > 1, ..Sink::default() };
     let mut refused = Refused::default();
     for (number, piece) in pieces.iter().enumerate() {
-        reader.feed(piece);
+        reader.feed(piece.to_vec());
         if number + 1 == pieces.len() {
             reader.finish();
         }

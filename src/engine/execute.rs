@@ -49,7 +49,7 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Box::pin(std::future::ready(Ok(Answer::Cursor(ingest))))
         }
         Command::IngestPiece { ingest, bytes } => {
-            done(async move { transfer::ingest_piece(&storage, &shared, ingest, &bytes).await })
+            done(async move { transfer::ingest_piece(&storage, &shared, ingest, bytes.into()).await })
         }
         Command::IngestEnd { ingest } => {
             Box::pin(async move { Ok(Answer::Ingested(transfer::ingest_end(&storage, &shared, ingest).await?.into())) })

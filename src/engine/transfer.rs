@@ -121,7 +121,7 @@ fn may_pass(error: &Error) -> bool {
 }
 
 /// Takes in the next piece of a body.
-pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: &[u8]) -> Result<()> {
+pub(super) async fn ingest_piece(storage: &Storage, shared: &Shared, id: u32, bytes: Vec<u8>) -> Result<()> {
     let (mut ingest, place) = shared.cursors.take_ingest(id)?;
     ingest.body.feed(bytes);
     let result = ingest.run(storage).await;
@@ -200,7 +200,7 @@ pub(super) async fn respond_to_import(
         }
         let compression = Compression::of_header(&request.content_encoding)?;
         let mut ingest = Ingest::new(shared.cursors.next_number(), format, compression, timestamp, extra_labels);
-        ingest.body.feed(&request.body);
+        ingest.body.feed(request.body.to_vec());
         ingest.body.finish();
         ingest.run(storage).await?;
         Ok(ingest.ingested)

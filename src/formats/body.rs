@@ -1,6 +1,6 @@
 //! Bodies of all formats as they arrive: decompressed, decoded, and cut into pieces of whole records, in memory that does not grow with them.
 
-use super::compression::{Compression, Decompressor, Step};
+use super::compression::{Compression, Decompressor, PLAIN_STEP, Step};
 use super::csv::{self, CsvFormat};
 use super::native::{self, RANGE_LEN};
 use super::rows::RowSink;
@@ -112,7 +112,6 @@ pub struct Body {
     decompressor: Decompressor,
     /// None for formats that are no text.
     text: Option<TextDecoder>,
-    raw: Vec<u8>,
     content: Vec<u8>,
     /// Bytes at its front that were handed on.
     taken: usize,
@@ -134,7 +133,6 @@ impl Body {
         Self {
             decompressor: Decompressor::new(compression, *format == Format::RemoteWrite),
             text: (format.has_lines() || *format == Format::Otlp).then(TextDecoder::default),
-            raw: Vec::new(),
             content: Vec::new(),
             taken: 0,
             searched: 0,
@@ -151,7 +149,7 @@ impl Body {
     }
 
     /// Takes bytes as they arrive. They are kept until [`Body::next`] has handed them on.
-    pub fn feed(&mut self, bytes: &[u8]) {
+    pub fn feed(&mut self, bytes: Vec<u8>) {
         self.decompressor.feed(bytes);
     }
 
@@ -195,17 +193,22 @@ impl Body {
                 return Ok(Progress::Unpacked(unpacked));
             }
             self.forget_taken();
-            self.raw.clear();
-            let step = self.decompressor.step(&mut self.raw)?;
-            unpacked += self.raw.len();
-            match &mut self.text {
-                Some(text) => text.decode(&self.raw, step == Step::End, &mut self.content),
-                None => self.content.extend_from_slice(&self.raw),
-            }
+            let step = self.decompressor.step(|bytes| {
+                unpacked += bytes.len();
+                match &mut self.text {
+                    Some(text) => text.decode(bytes, false, &mut self.content),
+                    None => self.content.extend_from_slice(bytes),
+                }
+            })?;
             match step {
                 Step::Content => {}
                 Step::Starving => return Ok(self.take_whole()?.map_or(Progress::Over, Progress::Records)),
-                Step::End => self.has_ended = true,
+                Step::End => {
+                    if let Some(text) = &mut self.text {
+                        text.decode(b"", true, &mut self.content);
+                    }
+                    self.has_ended = true;
+                }
             }
         }
         Ok(Progress::Over)
@@ -271,10 +274,14 @@ impl Body {
         }
         let rest = self.content.len() - end;
         let bytes = if self.taken == 0 && rest <= end {
-            // The shorter part is copied, as a record may be long.
-            let rest = self.content.split_off(end);
+            // The shorter part is copied, as a record may be long. The next records are likely to need as much memory.
+            let likely = if self.has_ended { rest } else { end.min(PIECE_BYTES) + PLAIN_STEP };
+            let next = Vec::with_capacity(rest.max(likely));
+            let mut bytes = std::mem::replace(&mut self.content, next);
+            self.content.extend_from_slice(&bytes[end..]);
+            bytes.truncate(end);
             self.searched -= end;
-            std::mem::replace(&mut self.content, rest)
+            bytes
         } else {
             let bytes = self.content[self.taken..end].to_vec();
             self.taken = end;
@@ -328,7 +335,7 @@ mod tests {
     fn pieces(format: &Format, body: &[u8], piece: usize) -> Vec<Records> {
         let (mut reader, mut all) = (Body::new(format, Compression::Detected), Vec::new());
         for bytes in body.chunks(piece) {
-            reader.feed(bytes);
+            reader.feed(bytes.to_vec());
             while let Some(records) = next(&mut reader).unwrap() {
                 all.push(records);
             }
@@ -407,7 +414,7 @@ mod tests {
     fn what_waits_does_not_move_for_each_piece_before_it() {
         let block = [&[0, 0, 0, 1, b'a', 0, 0, 0, 4][..], &[1; 4]].concat();
         let mut reader = Body::new(&Format::Native, Compression::Detected);
-        reader.feed(&[&[7_u8; RANGE_LEN][..], &block.repeat(1 << 15)].concat());
+        reader.feed([&[7_u8; RANGE_LEN][..], &block.repeat(1 << 15)].concat());
         let mut places = Vec::new();
         for _ in 0..20 {
             assert!(next(&mut reader).unwrap().is_some());
@@ -423,7 +430,7 @@ mod tests {
             let mut reader = Body::new(&Format::Graphite, Compression::Detected);
             let mut all = Vec::new();
             let mut feed = |reader: &mut Body, bytes: &[u8]| {
-                reader.feed(bytes);
+                reader.feed(bytes.to_vec());
                 while let Some(records) = next(reader).unwrap() {
                     all.push(records);
                 }
@@ -453,7 +460,7 @@ mod tests {
         let mut reader = Body::new(&Format::Otlp, Compression::Detected);
         let mut fed = 0;
         let error = loop {
-            reader.feed(&vec![b'x'; 1 << 20]);
+            reader.feed(vec![b'x'; 1 << 20]);
             fed += 1;
             match next(&mut reader) {
                 Ok(records) => assert_eq!(records, None),

@@ -49,7 +49,7 @@ const MAGIC_LEN: usize = 4;
 /// Bytes that are decompressed in one step; they may become a thousand times as many.
 const STEP: usize = 2048;
 /// Bytes of a body that is not compressed that are handed on in one step.
-const PLAIN_STEP: usize = 64 << 10;
+pub(super) const PLAIN_STEP: usize = 64 << 10;
 /// The most that a block of snappy may hold.
 const MAX_BLOCK: usize = 64 << 20;
 
@@ -70,6 +70,8 @@ pub struct Decompressor {
     input: Vec<u8>,
     /// Bytes of the input that are done with.
     consumed: usize,
+    /// What a step has unpacked, to be handed on.
+    unpacked: Vec<u8>,
     is_finished: bool,
     /// Whether what nothing says the compression of is a block of snappy.
     is_snappy_likely: bool,
@@ -98,16 +100,21 @@ impl Decompressor {
             state: State::Unknown(compression),
             input: Vec::new(),
             consumed: 0,
+            unpacked: Vec::new(),
             is_finished: false,
             is_snappy_likely: is_remote_write,
         }
     }
 
     /// Takes bytes as they arrive.
-    pub fn feed(&mut self, bytes: &[u8]) {
-        self.input.drain(..self.consumed);
+    pub fn feed(&mut self, bytes: Vec<u8>) {
+        if self.consumed == self.input.len() {
+            self.input = bytes;
+        } else {
+            self.input.drain(..self.consumed);
+            self.input.extend_from_slice(&bytes);
+        }
         self.consumed = 0;
-        self.input.extend_from_slice(bytes);
     }
 
     /// Says that no more bytes come.
@@ -115,11 +122,12 @@ impl Decompressor {
         self.is_finished = true;
     }
 
-    /// Appends the content of the next few bytes.
+    /// Hands on the content of the next few bytes, whose last part comes before the end is told. What is not compressed is handed on from
+    /// where it lies.
     ///
     /// # Errors
     /// `Corrupt` for what isn't compressed so, or ends too early; `Limit` for a block of snappy that is too large.
-    pub fn step(&mut self, out: &mut Vec<u8>) -> Result<Step> {
+    pub fn step(&mut self, mut take: impl FnMut(&[u8])) -> Result<Step> {
         let input = &self.input[self.consumed..];
         if let State::Unknown(compression) = self.state {
             if input.len() < MAGIC_LEN && !self.is_finished {
@@ -134,30 +142,35 @@ impl Decompressor {
         let is_over = match &mut self.state {
             State::Unknown(_) | State::Done => return Ok(Step::End),
             State::Plain => {
-                out.extend_from_slice(taken);
+                take(taken);
                 self.consumed += taken.len();
                 is_last
             }
             State::Gzip(decoder) => {
                 inflate(&mut **decoder, taken, is_last, "gzip", |decoder| decoder.try_finish())?;
-                out.append(decoder.get_mut());
+                take(decoder.get_ref());
+                decoder.get_mut().clear();
                 self.consumed += taken.len();
                 is_last
             }
             State::Zlib(decoder) => {
                 inflate(&mut **decoder, taken, is_last, "deflate", |decoder| decoder.try_finish())?;
-                out.append(decoder.get_mut());
+                take(decoder.get_ref());
+                decoder.get_mut().clear();
                 self.consumed += taken.len();
                 is_last
             }
             State::Deflate(decoder) => {
                 inflate(&mut **decoder, taken, is_last, "deflate", |decoder| decoder.try_finish())?;
-                out.append(decoder.get_mut());
+                take(decoder.get_ref());
+                decoder.get_mut().clear();
                 self.consumed += taken.len();
                 is_last
             }
             State::Zstd { stream, is_between_frames } => {
-                let progress = stream.read(input, self.is_finished, out)?;
+                self.unpacked.clear();
+                let progress = stream.read(input, self.is_finished, &mut self.unpacked)?;
+                take(&self.unpacked);
                 self.consumed += progress.consumed;
                 if progress.consumed > 0 {
                     *is_between_frames = progress.is_between_frames;
@@ -178,7 +191,9 @@ impl Decompressor {
                 if !self.is_finished {
                     return Ok(Step::Starving);
                 }
-                snappy::decompress(input, MAX_BLOCK, out)?;
+                self.unpacked.clear();
+                snappy::decompress(input, MAX_BLOCK, &mut self.unpacked)?;
+                take(&self.unpacked);
                 self.consumed = self.input.len();
                 true
             }
@@ -237,11 +252,11 @@ mod tests {
         let mut decompressor = Decompressor::new(compression, false);
         let (mut out, mut pieces) = (Vec::new(), body.chunks(piece));
         loop {
-            match decompressor.step(&mut out)? {
+            match decompressor.step(|content| out.extend_from_slice(content))? {
                 Step::Content => {}
                 Step::End => return Ok(out),
                 Step::Starving => match pieces.next() {
-                    Some(piece) => decompressor.feed(piece),
+                    Some(piece) => decompressor.feed(piece.to_vec()),
                     None => decompressor.finish(),
                 },
             }
@@ -320,14 +335,14 @@ mod tests {
         let mut gzip = GzEncoder::new(Vec::new(), flate2::Compression::best());
         (0..64).for_each(|_| gzip.write_all(&vec![b'\n'; 1 << 20]).unwrap());
         let mut decompressor = Decompressor::new(Compression::Detected, false);
-        decompressor.feed(&gzip.finish().unwrap());
+        decompressor.feed(gzip.finish().unwrap());
         decompressor.finish();
         let (mut total, mut most) = (0, 0);
         loop {
-            let mut out = Vec::new();
-            let step = decompressor.step(&mut out).unwrap();
-            total += out.len();
-            most = most.max(out.len());
+            let mut len = 0;
+            let step = decompressor.step(|content| len += content.len()).unwrap();
+            total += len;
+            most = most.max(len);
             if step == Step::End {
                 break;
             }

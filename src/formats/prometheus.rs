@@ -40,6 +40,8 @@ pub struct Sample<'a> {
     /// The text of `name{labels}` as it stands, trimmed: equal texts are equal series, so it can be the key of a cache. Only
     /// [`parse_series`] checks the labels.
     pub series: &'a [u8],
+    /// It is what the sink has expected.
+    pub is_expected: bool,
     /// Milliseconds; None when the line has no timestamp or 0.
     pub timestamp: Option<i64>,
     /// The value; any NaN is the plain one, so never the stale marker.
@@ -119,7 +121,8 @@ fn parse_line<'a>(line: &'a [u8], expected: Option<&[u8]>) -> std::result::Resul
         return Ok(None);
     }
     let unexpected = |expected, found| Err(Unexpected { expected, found });
-    let series_len = match expected_len(line, expected) {
+    let expected_len = expected_len(line, expected);
+    let series_len = match expected_len {
         Some(len) => len,
         None => {
             let name_len = name_len(line);
@@ -146,7 +149,7 @@ fn parse_line<'a>(line: &'a [u8], expected: Option<&[u8]>) -> std::result::Resul
         };
         (milliseconds != 0).then_some(milliseconds)
     };
-    Ok(Some(Sample { series: &line[..series_len], timestamp, value }))
+    Ok(Some(Sample { series: &line[..series_len], is_expected: expected_len.is_some(), timestamp, value }))
 }
 
 /// Bytes before the first blank or brace.

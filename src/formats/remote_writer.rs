@@ -84,9 +84,11 @@ mod tests {
         finish(&mut body);
         let mut decompressor =
             super::super::compression::Decompressor::new(super::super::compression::Compression::Snappy, true);
-        decompressor.feed(&body);
+        decompressor.feed(body);
         decompressor.finish();
-        while decompressor.step(&mut read).unwrap() != super::super::compression::Step::End {}
+        while decompressor.step(|content| read.extend_from_slice(content)).unwrap()
+            != super::super::compression::Step::End
+        {}
         assert_eq!(read, content);
     }
 }

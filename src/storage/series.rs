@@ -88,13 +88,21 @@ struct TextEntry {
 }
 
 impl TextCache {
+    /// The entry that is likely to come next.
+    fn next(&self) -> Option<&TextEntry> {
+        self.entries.get(self.entries.get(self.last)?.next as usize)
+    }
+
+    fn take_next(&mut self) -> Option<u32> {
+        let next = self.entries.get(self.last)?.next as usize;
+        let handle = self.entries.get(next)?.handle;
+        self.last = next;
+        Some(handle)
+    }
+
     fn look_up(&mut self, text: &[u8]) -> Option<u32> {
-        let expected = self.entries.get(self.last)?.next;
-        if let Some(entry) = self.entries.get(expected as usize)
-            && are_equal_bytes(&entry.text, text)
-        {
-            self.last = expected as usize;
-            return Some(entry.handle);
+        if self.next().is_some_and(|entry| are_equal_bytes(&entry.text, text)) {
+            return self.take_next();
         }
         let found = *self.by_text.get(text)?;
         self.follow(found);
@@ -215,8 +223,12 @@ impl SeriesRegistry {
 
     /// The text that followed the last one when that was met before.
     pub(super) fn expected_text(&self) -> Option<Rc<[u8]>> {
-        let next = self.texts.entries.get(self.texts.last)?.next;
-        self.texts.entries.get(next as usize).map(|entry| entry.text.clone())
+        self.texts.next().map(|entry| entry.text.clone())
+    }
+
+    /// The handle that [`expected_text`](Self::expected_text) stands for, once a line has begun with it.
+    pub(super) fn expected_handle(&mut self) -> Option<u32> {
+        self.texts.take_next()
     }
 
     /// The handle a line's text stood for before.

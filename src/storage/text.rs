@@ -191,7 +191,8 @@ struct PrometheusSink<'a> {
 impl prometheus::SampleSink for PrometheusSink<'_> {
     fn take(&mut self, sample: prometheus::Sample<'_>) -> Result<()> {
         let mut series = self.storage.series.borrow_mut();
-        let handle = match series.handle_of_text(sample.series) {
+        let known = if sample.is_expected { series.expected_handle() } else { series.handle_of_text(sample.series) };
+        let handle = match known {
             Some(handle) => handle,
             None => {
                 let labels = prometheus::parse_series(sample.series)?;

@@ -50,7 +50,7 @@ fn read(format: &Format, body: &[u8]) -> (Counted, bool) {
 fn read_packed(format: &Format, compression: Compression, body: &[u8]) -> (Counted, bool) {
     let mut reader = Body::new(format, compression);
     let (mut counted, mut refused) = (Counted::default(), Refused::default());
-    reader.feed(body);
+    reader.feed(body.to_vec());
     reader.finish();
     loop {
         match reader.next() {

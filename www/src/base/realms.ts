@@ -35,17 +35,34 @@ export function timestampColumn(column: unknown): Float64Array | BigInt64Array |
 
 /** The bytes of a buffer or of any view on one; nothing when it is neither. */
 export function bytesOf(value: unknown): Uint8Array | undefined {
-  if (value instanceof Uint8Array) return value;
-  if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
-  const kind = builtAs(value);
-  return kind === "ArrayBuffer" || kind === "SharedArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
+  try {
+    // Of the plain class: a Buffer of Node is a Uint8Array too, and its slice() is no copy.
+    if (ArrayBuffer.isView(value)) return new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+    const kind = builtAs(value);
+    return kind === "ArrayBuffer" || kind === "SharedArrayBuffer" ? new Uint8Array(value as ArrayBuffer) : undefined;
+  } catch (cause) {
+    throw new SandglassError("invalid", "the bytes are in a buffer that was given away (it is detached)", { cause });
+  }
+}
+
+/** The largest piece of bytes that go to the engine one after the other. */
+const PIECE_BYTES = 256 * 1024;
+
+/** Bytes that were copied, in pieces that can be given away one by one. */
+export class Pieces {
+  constructor(readonly pieces: readonly Uint8Array[]) {}
 }
 
 /** A copy of bytes, and anything else as it is: what is handed in may be written to, or given away, as soon as the call has returned. */
 export function copied<T>(body: T): T {
-  try {
-    return (bytesOf(body)?.slice() as T | undefined) ?? body;
-  } catch (cause) {
-    throw new SandglassError("invalid", "the bytes are in a buffer that was given away (it is detached)", { cause });
-  }
+  return (bytesOf(body)?.slice() as T | undefined) ?? body;
+}
+
+/** The same, in pieces. */
+export function copiedInPieces<T>(body: T): T | Pieces {
+  const bytes = bytesOf(body);
+  if (bytes === undefined) return body;
+  const pieces = [];
+  for (let from = 0; from < bytes.length; from += PIECE_BYTES) pieces.push(bytes.slice(from, from + PIECE_BYTES));
+  return new Pieces(pieces);
 }

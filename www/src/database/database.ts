@@ -6,7 +6,7 @@ import { SandglassError } from "../api/errors.js";
 import type { Body } from "../stream/body.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
-import { copied, numberColumn, timestampColumn } from "../base/realms.js";
+import { copied, copiedInPieces, numberColumn, timestampColumn } from "../base/realms.js";
 import type { AnswerTo, Kind, RequestOf } from "../port/requests.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
@@ -148,7 +148,7 @@ export class OpenDatabase implements Database {
   }
 
   async ingest(body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
-    const own = copied(body);
+    const own = copiedInPieces(body);
     // Those who append columns read no texts.
     const { ingest } = await onDemand(import("../stream/ingest.js"));
     return ingest(this.#port, own, options);

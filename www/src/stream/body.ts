@@ -1,14 +1,14 @@
 // What a body is read from, and how it comes.
 
-import { builtAs, bytesOf, invalid, offAbort, onAbort, SandglassError, unreadable } from "../base/shared.js";
+import { builtAs, bytesOf, copiedInPieces, invalid, offAbort, onAbort, Pieces, SandglassError, unreadable } from "../base/shared.js";
 
-/** A chunk of text or of bytes that are there as a whole. */
-const CHUNK_BYTES = 64 * 1024;
+/** A chunk of text in units, and of what a stream brings in bytes. */
+const CHUNK = 256 * 1024;
 
 export type Body = string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob;
 
-/** A body once it was looked at: bytes are views of this realm. */
-type Source = string | Uint8Array | ReadableStream<Uint8Array> | Blob;
+/** A body once it was looked at: bytes are copies, which are nobody else's. */
+type Source = string | Pieces | ReadableStream<Uint8Array> | Blob;
 
 /** A body as it comes, in chunks that nobody else writes to. The signal ends them, even when a stream brings no more. */
 export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
@@ -16,8 +16,8 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
     yield* textChunks(source);
     return;
   }
-  if (source instanceof Uint8Array) {
-    yield* byteChunks(source);
+  if (source instanceof Pieces) {
+    yield* source.pieces;
     return;
   }
   // Blobs of jsdom have no stream.
@@ -45,9 +45,9 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
 
 /** What a body is read from, of whichever realm it is; nothing when it is no body. */
 export function sourceOf(body: unknown): Source | undefined {
-  if (typeof body === "string") return body;
-  const bytes = bytesOf(body);
-  if (bytes !== undefined) return bytes;
+  if (typeof body === "string" || body instanceof Pieces) return body;
+  const own = copiedInPieces(body);
+  if (own instanceof Pieces) return own;
   const kind = builtAs(body);
   if (kind === "Blob" || kind === "File") return body as Blob;
   return typeof (body as Partial<ReadableStream> | null)?.getReader === "function" ? (body as ReadableStream<Uint8Array>) : undefined;
@@ -72,7 +72,7 @@ function* textChunks(text: string): Generator<Uint8Array> {
     throw new SandglassError("unsupported", "there is no TextEncoder here, which makes bytes of text; hand in bytes");
   const encoder = new TextEncoder();
   for (let from = 0; from < text.length; ) {
-    let to = Math.min(from + CHUNK_BYTES, text.length);
+    let to = Math.min(from + CHUNK, text.length);
     // A character of two units is not cut.
     if (to < text.length && (text.charCodeAt(to - 1) & 0xfc00) === 0xd800) to--;
     yield encoder.encode(text.slice(from, to));
@@ -82,7 +82,7 @@ function* textChunks(text: string): Generator<Uint8Array> {
 
 /** Copies, as whoever has handed the bytes in may write to them again. */
 function* byteChunks(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let from = 0; from < bytes.length; from += CHUNK_BYTES) yield bytes.slice(from, from + CHUNK_BYTES);
+  for (let from = 0; from < bytes.length; from += CHUNK) yield bytes.slice(from, from + CHUNK);
 }
 
 function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {

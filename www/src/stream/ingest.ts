@@ -1,7 +1,7 @@
 // A body goes in piece by piece; what became of the pieces is summed up.
 
 import { Ahead } from "./ahead.js";
-import { abortable, checkAborted, checkOptions, flatten, invalid } from "../base/shared.js";
+import { abortable, checkAborted, checkOptions, flatten, invalid, type Pieces } from "../base/shared.js";
 import { untilEnded } from "./until_ended.js";
 import { type Body, chunks, sourceOf } from "./body.js";
 import type { Port } from "../port/port.js";
@@ -18,7 +18,7 @@ const OPTIONS: Record<keyof (IngestOptions & Abortable), true> = {
   signal: true,
 };
 
-export async function ingest(port: Port, body: Body, options: IngestOptions & Abortable): Promise<IngestResult> {
+export async function ingest(port: Port, body: Body | Pieces, options: IngestOptions & Abortable): Promise<IngestResult> {
   checkOptions(options, OPTIONS, "ingest()");
   const { format, timestamp = port.now(), csvFormat, extraLabels = {}, signal } = options ?? {};
   if (!FORMATS.includes(format)) {

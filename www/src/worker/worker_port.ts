@@ -72,7 +72,7 @@ export class WorkerPort implements Port {
   /** By which other pages know it. */
   readonly name = randomName();
   role: Port["role"] = "writer";
-  readonly aheadBytes = 256 * 1024;
+  readonly aheadBytes = 1024 * 1024;
   readonly ended: Promise<SandglassError>;
   readonly #host: Host | undefined;
   #wire: Wire | undefined;

@@ -6,7 +6,7 @@ import { source } from "./source.mjs";
 const { chunks, sourceOf } = await source("stream/body");
 
 /** No chunk is longer, bytes of text aside. */
-const MOST_BYTES = 64 * 1024;
+const MOST_BYTES = 256 * 1024;
 
 async function collect(body, most = MOST_BYTES) {
   const found = [];
@@ -36,9 +36,9 @@ describe("chunks of a body", () => {
     "one line": "a 1",
     "a line feed": "\n",
     "many lines": Array.from({ length: 30_000 }, (_, i) => `metric_ä{i="${i}"} ${i} 🚀`).join("\n"),
-    "a very long line": `a\n${"x".repeat(300_000)}\nb`,
-    "characters of two units": "🚀".repeat(100_000),
-    "characters of two units, behind one": `x${"🚀".repeat(100_000)}`,
+    "a very long line": `a\n${"x".repeat(900_000)}\nb`,
+    "characters of two units": "🚀".repeat(300_000),
+    "characters of two units, behind one": `x${"🚀".repeat(300_000)}`,
   };
   for (const [name, text] of Object.entries(texts)) {
     it(`${name}: text, bytes, blobs and streams come whole`, async () => {
@@ -49,9 +49,25 @@ describe("chunks of a body", () => {
     });
   }
 
+  it("bytes are copied at once, those of a Buffer of Node too", async () => {
+    const text = "a 1\n".repeat(100_000);
+    const mine = {
+      bytes: new TextEncoder().encode(text),
+      buffer: Buffer.from(text),
+      view: new DataView(new TextEncoder().encode(text).buffer),
+    };
+    for (const [name, body] of Object.entries(mine)) {
+      const source = sourceOf(body);
+      new Uint8Array(body.buffer, body.byteOffset, body.byteLength).fill(0);
+      const found = [];
+      for await (const chunk of chunks(source)) found.push(chunk);
+      assert.equal(Buffer.concat(found).toString(), text, name);
+    }
+  });
+
   it("bytes that are no text come as they are", async () => {
     // What looks like the mark of UTF-16 is the length of a block of snappy.
-    const binary = Uint8Array.from({ length: 100_000 }, (_, at) => [0xff, 0xfe, 0x03][at] ?? at);
+    const binary = Uint8Array.from({ length: 400_000 }, (_, at) => [0xff, 0xfe, 0x03][at] ?? at);
     for (const body of [binary, new Blob([binary]), streamOf(binary, 1000)]) assert.deepEqual(await collect(body), binary);
   });
 

@@ -7,7 +7,7 @@ const { ingest } = await source("stream/ingest");
 const { copied } = await source("base/realms");
 
 const RESULT = { series: 1, samples: 1, rejected: 0, errors: [] };
-const LINES = "a 1\n".repeat(50_000);
+const LINES = "a 1\n".repeat(400_000);
 
 /** A port whose answers come in the order of the pieces, each after a moment. */
 function played({ aheadBytes = 0, asked = () => RESULT } = {}) {
@@ -37,7 +37,7 @@ describe("a body", () => {
   it("goes piece by piece, with as many ahead as the port takes", async () => {
     const near = played();
     assert.equal((await ingest(near, LINES, { format: "prometheus" })).samples, RESULT.samples);
-    const far = played({ aheadBytes: 256 * 1024 });
+    const far = played({ aheadBytes: 1024 * 1024 });
     await ingest(far, LINES, { format: "prometheus" });
     assert.deepEqual([near.most, far.most], [1, 4]);
     assert.equal(far.bodies.join(""), LINES);
