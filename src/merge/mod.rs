@@ -1,10 +1,11 @@
-//! What merges of data parts and merges of index parts have in common: how they read and write files, which parts they may have,
-//! how their result takes the place of their sources, and what becomes of these. The formats are no part of it.
+//! What merges of data parts and merges of index parts have in common: which parts they choose and
+//! which they may have, how they read and write files, how their result takes the place of their sources, and what becomes of these. The formats are no part of it.
 
 pub mod heap;
 pub mod index_blocks;
 pub mod lease;
 pub mod output;
+pub mod policy;
 pub mod put_off;
 pub mod retirement;
 pub mod transaction;

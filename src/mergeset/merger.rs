@@ -1,13 +1,13 @@
 //! Merges the parts of a table (engine-behaviour §4.1).
 
 use super::files::TableFiles;
-use super::live_parts::{LiveParts, PartList};
+use super::live_parts::LiveParts;
 use super::merge::{PartMerge, Source};
 use super::part::Part;
-use super::policy::{self, MAX_PART_SIZE};
 use crate::encoding::zstd::Effort;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::FilePath;
+use crate::merge::policy::{self, PartSize};
 use crate::merge::transaction::Transaction;
 use crate::merge::{Leasable, Lease, PutOff};
 use crate::runtime::Signal;
@@ -18,6 +18,10 @@ use std::rc::Rc;
 
 /// Bytes read at a time of each file of each source of a merge.
 pub(super) const READ_AHEAD: u64 = 128 << 10;
+/// The largest part that a merge makes, in bytes.
+const MAX_PART_SIZE: u64 = 400_000_000_000;
+/// A final merge is content with two parts.
+const MIN_PARTS_TO_MERGE_FINALLY: usize = 2;
 /// After so long without a merge fewer parts are merged.
 const FINAL_MERGE_DELAY_MS: i64 = 30 * SECOND_MS;
 /// From so many items on compression takes its time.
@@ -61,21 +65,25 @@ impl Merger {
     pub(super) async fn merge_best(&self, is_final: bool) -> Result<bool> {
         let parts = self.parts.list();
         let is_free =
-            |part: &Rc<Part>| part.standing().is_free() && !part.standing().is_suspect() && !part.is_in_memory();
-        let sizes: Vec<Option<u64>> = parts.iter().map(|part| is_free(part).then(|| part.size_bytes())).collect();
+            |part: &&Rc<Part>| part.standing().is_free() && !part.standing().is_suspect() && !part.is_in_memory();
+        let free: Vec<&Rc<Part>> = parts.iter().filter(is_free).collect();
+        let sizes: Vec<PartSize> =
+            free.iter().map(|part| PartSize { bytes: part.size_bytes(), min_timestamp: 0 }).collect();
         let spare = self.files.context.room().spare_for_merges();
-        let choice = policy::select(&sizes, MAX_PART_SIZE.min(spare), is_final);
-        if choice.is_empty() {
+        let chosen = |limit: u64| -> Vec<Rc<Part>> {
+            let choice = policy::select(&sizes, limit, is_final.then_some(MIN_PARTS_TO_MERGE_FINALLY));
+            choice.parts.into_iter().map(|at| free[at].clone()).collect()
+        };
+        let sources = chosen(MAX_PART_SIZE.min(spare));
+        if sources.is_empty() {
             // With more room there might be one.
-            if sizes.iter().flatten().sum::<u64>() > spare {
-                let wanted = policy::select(&sizes, MAX_PART_SIZE, is_final);
-                self.put_off(&wanted.into_iter().map(|at| parts[at].clone()).collect::<PartList>());
+            if sizes.iter().map(|size| size.bytes).sum::<u64>() > spare {
+                self.put_off(&chosen(MAX_PART_SIZE));
             }
             return Ok(false);
         }
         let merge = self.next_merge.replace(self.next_merge.get() + 1);
-        let chosen = choice.into_iter().map(|at| parts[at].clone()).collect();
-        let lease = Lease::new(merge, chosen, self.ended.clone());
+        let lease = Lease::new(merge, sources, self.ended.clone());
         drop(parts);
         let result = self.merge(&lease).await;
         match result.as_ref().err().map(Error::kind) {

@@ -13,7 +13,6 @@ pub mod merge;
 mod merger;
 pub mod metaindex;
 pub mod part;
-pub mod policy;
 pub mod raw_items;
 pub mod reader;
 mod removal;

@@ -1,10 +1,11 @@
 //! Merges in the background: of in-memory and small parts, and of big ones (engine-behaviour §4).
 
 use super::merge::Merges;
+use super::options::MIN_PARTS_TO_MERGE_FINALLY;
 use super::parts::{PartEntry, bytes_of};
-use super::policy::{self, Choice, PartSize};
 use super::state::MergeLook;
 use crate::error::{ErrorKind, Result};
+use crate::merge::policy::{self, Choice, PartSize};
 use crate::merge::{Leasable, PutOff};
 use crate::time::{MINUTE_MS, TimestampMs, back_off_ms};
 use crate::trace::event::{Event, MergeChoice, MergeReason, PartClass, PartId};
@@ -119,13 +120,14 @@ impl BackgroundMerger {
         let sizes: Vec<PartSize> = free.iter().map(|entry| entry.size()).collect();
         let (limit, spare) = (month.options.limits.max_output_bytes, month.context.room().spare_for_merges());
         let max_output_bytes = limit.min(spare);
-        let choice = policy::select(&sizes, max_output_bytes, is_final);
+        let fewest_finally = is_final.then_some(MIN_PARTS_TO_MERGE_FINALLY);
+        let choice = policy::select(&sizes, max_output_bytes, fewest_finally);
         self.note_look(free.len(), &choice);
         let chosen = |indices: &[usize]| indices.iter().map(|&at| free[at].clone()).collect::<Vec<_>>();
         if choice.parts.is_empty() {
             // With more room there might be one.
             if sizes.iter().map(|size| size.bytes).sum::<u64>() > spare {
-                let wanted = policy::select(&sizes, limit, is_final);
+                let wanted = policy::select(&sizes, limit, fewest_finally);
                 self.put_off(&chosen(&wanted.parts));
             }
             return Ok(false);
@@ -134,8 +136,7 @@ impl BackgroundMerger {
         let is_watched = month.context.with_trace(|trace| trace.is_enabled());
         let explained = is_watched.then(|| {
             // As the choice sees them.
-            let mut by_size: Vec<usize> = (0..free.len()).collect();
-            by_size.sort_by_key(|&i| (sizes[i].bytes, std::cmp::Reverse(sizes[i].min_timestamp)));
+            let by_size = policy::by_size(&sizes);
             MergeChoice {
                 considered: by_size.iter().map(|&i| free[i].id()).collect(),
                 considered_bytes: by_size.iter().map(|&i| sizes[i].bytes).collect(),

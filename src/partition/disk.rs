@@ -3,10 +3,11 @@
 use super::live_parts::LiveParts;
 use super::merge::Merges;
 use super::month::Month;
+use super::options::MIN_PARTS_TO_MERGE_FINALLY;
 use super::parts::{PartEntry, bytes_of};
-use super::policy::{self, MAX_PARTS_TO_MERGE};
 use crate::error::{Error, ErrorKind, Result};
 use crate::merge::Leasable;
+use crate::merge::policy::{self, MAX_PARTS_TO_MERGE};
 use crate::runtime::{Lane, beside};
 use crate::time::{SECOND_MS, TimestampMs, back_off_ms};
 use crate::trace::event::{MergeId, MergeReason, PartId};
@@ -133,7 +134,7 @@ impl DiskFlusher {
                 return;
             }
             let sizes: Vec<_> = free.iter().map(|entry| entry.size()).collect();
-            let choice = policy::select(&sizes, u64::MAX, true);
+            let choice = policy::select(&sizes, u64::MAX, Some(MIN_PARTS_TO_MERGE_FINALLY));
             let chosen: Vec<_> = choice.parts.iter().map(|&at| free[at].clone()).collect();
             if chosen.is_empty() || self.merge_in_memory(chosen).await.is_err() {
                 return;

@@ -3,8 +3,8 @@
 use super::Partition;
 use super::merge::Merges;
 use super::parts::{PartEntry, bytes_of};
-use super::policy::MAX_PARTS_TO_MERGE;
 use crate::error::Result;
+use crate::merge::policy::MAX_PARTS_TO_MERGE;
 use crate::runtime::Lane;
 use crate::trace::event::{MergeReason, PartClass};
 use std::rc::Rc;

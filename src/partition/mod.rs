@@ -12,7 +12,6 @@ mod merge;
 mod month;
 mod options;
 pub mod parts;
-pub mod policy;
 pub mod raw_rows;
 mod recover;
 mod removal;
@@ -21,7 +20,7 @@ mod search;
 mod snapshot;
 mod state;
 
-pub use options::{EnsureIndexDurable, PartitionOptions};
+pub use options::{EnsureIndexDurable, MergeLimits, PartitionOptions};
 pub use parts::{IdSource, PartEntry, PartList};
 pub use snapshot::{PartitionSnapshot, snapshot_dirs};
 pub use state::{MergeCounters, MergeLook, MergeState, PartState, PartitionState, ShardState};

@@ -1,17 +1,36 @@
 //! What all partitions of a database share.
 
 use super::parts::IdSource;
-use super::policy::MergeLimits;
 use crate::block::dedup::Dedup;
 use crate::collections::u64_set::U64Set;
 use crate::error::Result;
 use crate::log::RowLog;
 use crate::metric::row::SeriesTable;
+use crate::trace::event::PartClass;
 use std::pin::Pin;
 use std::rc::Rc;
 
 /// Resolves when all index entries of samples accepted so far are durable.
 pub type EnsureIndexDurable = Rc<dyn Fn() -> Pin<Box<dyn Future<Output = Result<()>>>>>;
+
+/// Fewer parts than this are not worth a final merge.
+pub(super) const MIN_PARTS_TO_MERGE_FINALLY: usize = 3;
+
+/// Limits on what a merge may produce.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MergeLimits {
+    /// A larger result is a big part.
+    pub max_small_part_bytes: u64,
+    /// The largest result of all.
+    pub max_output_bytes: u64,
+}
+
+impl MergeLimits {
+    /// The class of the part that parts of so many bytes together are merged into.
+    pub fn output_class(&self, input_bytes: u64) -> PartClass {
+        if input_bytes > self.max_small_part_bytes { PartClass::Big } else { PartClass::Small }
+    }
+}
 
 /// What all partitions of a database share.
 #[derive(Clone)]

@@ -1,8 +1,8 @@
 //! The parts of a partition as an immutable list.
 
-use super::policy::PartSize;
 use crate::fs::FilePath;
 use crate::log::LogRecord;
+use crate::merge::policy::PartSize;
 use crate::merge::{Leasable, Lease, Standing};
 use crate::part::{CachedFiles, Part};
 use crate::time::TimestampMs;

@@ -5,10 +5,10 @@ use wasm_bindgen_test::wasm_bindgen_test as test;
 
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::index::schema;
+use sandglass::merge::policy::{self, PartSize};
 use sandglass::mergeset::ItemsBlock;
 use sandglass::mergeset::block_header::{BlockHeader, MarshalType};
 use sandglass::mergeset::metaindex::MetaindexRow;
-use sandglass::mergeset::policy;
 use sandglass::metric::name::MetricName;
 use sandglass::metric::tsid::Tsid;
 use serde_json::Value;
@@ -110,13 +110,15 @@ fn mergeset_blocks() {
 fn mergeset_parts_to_merge() {
     for (number, case) in cases("mergeset_parts_to_merge").iter().enumerate() {
         let in_merge = |at: usize| case["in_merge"].get(at).is_some_and(|value| value == true);
-        let sizes = list(&case["sizes"]).iter().enumerate();
-        let sizes: Vec<Option<u64>> = sizes.map(|(at, size)| (!in_merge(at)).then(|| int(size))).collect();
+        let all = list(&case["sizes"]);
+        let free: Vec<usize> = (0..all.len()).filter(|&at| !in_merge(at)).collect();
+        let sizes: Vec<PartSize> = free.iter().map(|&at| PartSize { bytes: int(&all[at]), min_timestamp: 0 }).collect();
         let max_output = int(&case["max_out_bytes"]);
         let choice = match case.get("max_parts_to_merge") {
             Some(max_parts) => policy::pick(&sizes, int(max_parts), max_output),
-            None => policy::select(&sizes, max_output, case["is_final"] == true),
+            None => policy::select(&sizes, max_output, (case["is_final"] == true).then_some(2)),
         };
+        let choice: Vec<usize> = choice.parts.into_iter().map(|at| free[at]).collect();
         assert_eq!(choice, crate::golden::ints::<usize>(&case["selected"]), "case {number}: {case}");
     }
 }

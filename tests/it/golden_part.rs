@@ -13,6 +13,7 @@ use sandglass::collections::u64_set::U64Set;
 use sandglass::encoding::zstd::{self, Effort};
 use sandglass::fs::FilePath;
 use sandglass::fs::memory::MemoryFileSystem;
+use sandglass::merge::policy::{self, PartSize};
 use sandglass::metric::row::{Rows, SeriesTable};
 use sandglass::metric::tsid::Tsid;
 use sandglass::part::inmemory::{ConversionOptions, part_from_rows};
@@ -21,7 +22,6 @@ use sandglass::part::metaindex::MetaindexRow;
 use sandglass::part::reader::{EncodedBlock, PartSource, Pull};
 use sandglass::part::search::{Reading, Samples, find_blocks, read_blocks};
 use sandglass::part::{BlockStreamWriter, Part, PartFile, PartHeader, PartMerge, Step};
-use sandglass::partition::policy::{self, PartSize};
 use sandglass::time::TimeRange;
 use serde_json::Value;
 
@@ -262,7 +262,7 @@ fn the_same_parts_are_chosen() {
             let in_merge = list(&case["in_merge"]);
             let free: Vec<usize> = (0..all.len()).filter(|&i| in_merge[i] == false).collect();
             let sizes: Vec<PartSize> = free.iter().map(|&i| all[i]).collect();
-            let mut choice = policy::select(&sizes, max_output_bytes, case["is_final"] == true);
+            let mut choice = policy::select(&sizes, max_output_bytes, (case["is_final"] == true).then_some(3));
             choice.parts.iter_mut().for_each(|i| *i = free[*i]);
             choice
         };

@@ -123,7 +123,7 @@ export const CHAPTERS: readonly Chapter[] = [
     leavesOut:
       "This follows 1.72, with its limit of 15 parts and its factor of 7.5. On a server small and big parts have mergers of their own, each half as many as there are processors. Here merges take turns in one thread. The limit of a small part follows from the memory that caches leave.",
     counters: ["parts", "bytes", "written"],
-    files: ["src/partition/policy.rs"],
+    files: ["src/merge/policy.rs"],
     history: steady,
     from: 15_500,
     to: 75_000,

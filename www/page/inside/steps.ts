@@ -43,7 +43,7 @@ export const STEPS: readonly Step[] = [
     name: "choose",
     what: "get parts to merge",
     says: "the window of like-sized parts with the best gain",
-    file: "src/partition/policy.rs",
+    file: "src/merge/policy.rs",
   },
   { name: "streams", what: "merge block streams", says: "a heap walks all sources in order of TSID and time", file: "src/part/merge.rs" },
   {

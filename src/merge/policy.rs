@@ -1,12 +1,10 @@
-//! Which parts to merge (engine-behaviour §4, §4.1). Pure: sizes in, a choice out.
+//! Which parts to merge, of a partition or of an index table (engine-behaviour §4, §4.1). Pure: sizes in, a choice out.
 
 use crate::time::TimestampMs;
-use crate::trace::event::PartClass;
+use std::cmp::Reverse;
 
 /// Parts merged at once at the most.
 pub const MAX_PARTS_TO_MERGE: usize = 15;
-/// Fewer parts than this are not worth a final merge.
-const MIN_PARTS_TO_MERGE_FINALLY: usize = 3;
 /// An output must be so many times larger than its largest input, lest rows are written again and again for nothing.
 const MIN_GAIN: f64 = 1.7;
 
@@ -15,17 +13,8 @@ const MIN_GAIN: f64 = 1.7;
 pub struct PartSize {
     /// Sum of its files' sizes.
     pub bytes: u64,
-    /// Its first timestamp.
+    /// Its first timestamp; of parts of an index, which have none, any that is the same for all.
     pub min_timestamp: TimestampMs,
-}
-
-/// Limits on what a merge may produce.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MergeLimits {
-    /// A larger result is a big part.
-    pub max_small_part_bytes: u64,
-    /// The largest result of all.
-    pub max_output_bytes: u64,
 }
 
 /// What [`pick`] and [`select`] answer.
@@ -39,20 +28,14 @@ pub struct Choice {
     pub min_gain: f64,
 }
 
-impl MergeLimits {
-    /// The class of the part that parts of so many bytes together are merged into.
-    pub fn output_class(&self, input_bytes: u64) -> PartClass {
-        if input_bytes > self.max_small_part_bytes { PartClass::Big } else { PartClass::Small }
-    }
-}
-
-/// The parts to merge among those that are in no merge, in list order; a final merge is content with fewer of them.
-pub fn select(parts: &[PartSize], max_output_bytes: u64, is_final: bool) -> Choice {
-    if !is_final {
+/// The parts to merge among those that are in no merge, in list order. A final merge is content with fewer of them, as few as
+/// `fewest_finally`; `None` is no final merge.
+pub fn select(parts: &[PartSize], max_output_bytes: u64, fewest_finally: Option<usize>) -> Choice {
+    let Some(fewest) = fewest_finally else {
         return pick(parts, MAX_PARTS_TO_MERGE, max_output_bytes);
-    }
+    };
     let mut choice = Choice::default();
-    for max_parts in (MIN_PARTS_TO_MERGE_FINALLY..=MAX_PARTS_TO_MERGE).rev() {
+    for max_parts in (fewest..=MAX_PARTS_TO_MERGE).rev() {
         choice = pick(parts, max_parts, max_output_bytes);
         if !choice.parts.is_empty() {
             break;
@@ -61,18 +44,22 @@ pub fn select(parts: &[PartSize], max_output_bytes: u64, is_final: bool) -> Choi
     choice
 }
 
+/// Indices of the parts in the order in which they are looked at: small ones first, of equal ones the latest.
+pub fn by_size(parts: &[PartSize]) -> Vec<usize> {
+    let mut indices: Vec<usize> = (0..parts.len()).collect();
+    indices.sort_by_key(|&i| (parts[i].bytes, Reverse(parts[i].min_timestamp)));
+    indices
+}
+
 /// The best window of up to `max_parts` parts of similar size.
 pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choice {
     #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
     let min_gain = (max_parts as f64 / 2.0).max(MIN_GAIN);
-    if parts.len() < 2 {
-        return Choice { min_gain, ..Choice::default() };
-    }
     // The gain is computed in doubles as the server does, so that the same parts are chosen.
     #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
     let max_input_bytes = (max_output_bytes as f64 / MIN_GAIN) as u64;
-    let mut candidates: Vec<usize> = (0..parts.len()).filter(|&i| parts[i].bytes <= max_input_bytes).collect();
-    candidates.sort_by_key(|&i| (parts[i].bytes, std::cmp::Reverse(parts[i].min_timestamp)));
+    let mut candidates = by_size(parts);
+    candidates.retain(|&i| parts[i].bytes <= max_input_bytes);
     let most = max_parts.min(candidates.len());
     let fewest = most.div_ceil(2).max(2);
     let mut best: &[usize] = &[];
@@ -91,6 +78,7 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
             }
             #[expect(clippy::cast_precision_loss, reason = "the server computes in doubles")]
             let gain = output as f64 / largest as f64;
+            // Not `gain >= best_gain`: parts of no bytes at all make it NaN, which is to pass. Later windows win ties.
             if gain < best_gain {
                 continue;
             }
@@ -98,7 +86,7 @@ pub fn pick(parts: &[PartSize], max_parts: usize, max_output_bytes: u64) -> Choi
             best = window;
         }
     }
-    // Parts of no bytes at all have a gain of NaN, which is not below the threshold: they are merged.
+    // NaN is not below the threshold either: such parts are merged.
     if best_gain < min_gain {
         best = &[];
     }
