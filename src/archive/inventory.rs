@@ -20,7 +20,7 @@ const MAX_PARTS: usize = 1 << 16;
 const MAX_HELD_BYTES: u64 = 64 << 20;
 
 /// The longest small file that is read as a whole.
-pub const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
+pub(super) const MAX_SMALL_FILE_BYTES: u64 = 16 << 20;
 
 /// The longest description of a part that is kept for live data; those that servers write have some hundred bytes.
 const MAX_SPARE_BYTES: u64 = 4096;
@@ -149,7 +149,7 @@ pub struct Inventory {
 
 impl Inventory {
     /// Takes down that there is an entry, whatever it is worth.
-    pub fn count(&mut self, path: &str) {
+    pub(super) fn count(&mut self, path: &str) {
         self.entries += 1;
         if self.first.is_none() && !path.trim_matches(['.', '/']).is_empty() {
             self.first = Some(path.chars().take(200).collect());
@@ -157,7 +157,7 @@ impl Inventory {
     }
 
     /// Takes down a symbolic link, if it stands where a snapshot has its data.
-    pub fn note_link(&mut self, path: String, target: String) {
+    pub(super) fn note_link(&mut self, path: String, target: String) {
         let own = normal(&path);
         if ["data", "small", "big", "indexdb"].iter().any(|name| own.rsplit('/').next() == Some(name)) {
             self.symbolic_link.get_or_insert((path, target));
@@ -165,7 +165,7 @@ impl Inventory {
     }
 
     /// Whether a file's content is read here and not stored.
-    pub fn reads_content(place: &Place<'_>) -> bool {
+    pub(super) fn reads_content(place: &Place<'_>) -> bool {
         match place {
             Place::CompositeTimestamp | Place::UnfinishedRestore => true,
             Place::InLog(_) => false,
@@ -179,7 +179,7 @@ impl Inventory {
     }
 
     /// Whether a file's content is looked at here.
-    pub fn looks_at_content(place: &Place<'_>) -> bool {
+    pub(super) fn looks_at_content(place: &Place<'_>) -> bool {
         Self::reads_content(place) || matches!(place, Place::InTable(_, Role::OfPart(_, "metadata.json")))
     }
 
@@ -187,7 +187,7 @@ impl Inventory {
     ///
     /// # Errors
     /// `Corrupt` for a list of parts that can't be read, `Limit` for more of anything than any server has.
-    pub fn add(&mut self, located: &Located<'_>, size_bytes: u64, content: &[u8]) -> Result<()> {
+    pub(super) fn add(&mut self, located: &Located<'_>, size_bytes: u64, content: &[u8]) -> Result<()> {
         if self.roots.len() >= MAX_ROOTS && !self.roots.contains_key(&located.root) {
             let message = format!("the archive holds more than {MAX_ROOTS} data directories");
             return Err(Error::new(ErrorKind::Limit, message));
@@ -258,7 +258,7 @@ impl Inventory {
     }
 
     /// Whether the content of a file of a server's own snapshot is kept: live data that is linked to it says nothing itself.
-    pub fn holds_spare(path: &str, size_bytes: u64) -> bool {
+    pub(super) fn holds_spare(path: &str, size_bytes: u64) -> bool {
         path.ends_with("/metadata.json") && size_bytes <= MAX_SPARE_BYTES
     }
 
@@ -266,7 +266,7 @@ impl Inventory {
     ///
     /// # Errors
     /// `Limit` when it is more than any server has.
-    pub fn hold(&mut self, content: &[u8]) -> Result<()> {
+    pub(super) fn hold(&mut self, content: &[u8]) -> Result<()> {
         self.held_bytes += content.len() as u64;
         if self.held_bytes > MAX_HELD_BYTES {
             let most = MAX_HELD_BYTES >> 20;

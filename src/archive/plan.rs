@@ -5,7 +5,8 @@ use super::inventory::{DataDirectory, Described, Inventory, PartFiles, TableFile
 use super::place::{Extent, TableId, hex_name};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
-use crate::part::PartHeader;
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE, INDEX_DIR, generation_name};
+use crate::part::{MIN_DEDUP_INTERVAL_FILE, PartHeader};
 use crate::time::PartitionName;
 use std::collections::HashMap;
 use xxhash_rust::xxh64::xxh64;
@@ -77,6 +78,25 @@ impl Plan {
     /// Says something of the archive as a whole, or of a place in it.
     pub fn note(&mut self, path: String, message: &str) {
         self.left_out.push(LeftOut { path, message: message.into() });
+    }
+
+    /// Files of a database that no archive holds, by path, with their content.
+    pub fn made_files(&self) -> Vec<(String, Vec<u8>)> {
+        let mut files = Vec::new();
+        for part in self.parts.iter().filter(|part| part.puts_dedup_interval) {
+            if let Some(header) = &part.header {
+                let text = header.min_dedup_interval_text();
+                files.push((format!("{}/{MIN_DEDUP_INTERVAL_FILE}", part.to), text.into()));
+            }
+        }
+        for generation in self.generations {
+            let file = format!("{INDEX_DIR}/{}/{CONVERTED_FILE}", generation_name(generation));
+            files.push((file, b"ok".to_vec()));
+        }
+        if let Some(bytes) = &self.composite_timestamp {
+            files.push((COMPOSITE_TIMESTAMP_FILE.into(), bytes.clone()));
+        }
+        files
     }
 
     /// Leaves out the parts with a file that reaches behind the end of an archive that was cut off.

@@ -1,12 +1,11 @@
 //! Looks through an archive without reading what is in its parts: which files there are, and where each of them begins.
 
-use super::inventory::{Inventory, MAX_SMALL_FILE_BYTES};
-use super::place::{Extent, Located, Worth, look_at, normal};
+use super::place::Extent;
 use super::plan::Plan;
-use super::tar::{EntryKind, TarPiece, TarReader};
+use super::tar::{Entry, EntryKind, TarPiece, TarReader};
+use super::walk::{Begun, Walk, WalkedFile};
 use crate::error::{Error, ErrorKind, Result};
-use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE, INDEX_DIR, generation_name};
-use crate::part::{METADATA_FILE, MIN_DEDUP_INTERVAL_FILE};
+use crate::part::METADATA_FILE;
 use std::collections::HashMap;
 use std::ops::Range;
 
@@ -25,18 +24,18 @@ pub enum Content {
 /// Looks through an archive. Whoever drives it reads what it wants.
 #[derive(Default)]
 pub struct Scan {
-    inventory: Inventory,
+    walk: Walk,
     /// The files of data directories, by their whole paths.
     files: HashMap<String, Extent>,
-    /// Files of a server's own snapshots, to which the live data may be linked, and what a part says of itself in them.
-    spare: HashMap<String, (Extent, Vec<u8>)>,
+    /// Where the spare files of the walk lie, by their numbers.
+    spare: Vec<Extent>,
     input: Input,
 }
 
 enum Input {
     Tar(Box<TarScan>),
-    /// Small files that are to be read, the next one last.
-    Files(Vec<(String, Extent)>),
+    /// Small files that are to be read, with the numbers of their sources, the next one last.
+    Files(Vec<(u32, WalkedFile)>),
 }
 
 impl Default for Input {
@@ -50,7 +49,7 @@ struct TarScan {
     size_bytes: u64,
     /// Where the next bytes are wanted from.
     offset: u64,
-    coming: Option<(String, u64, Vec<u8>)>,
+    coming: Option<WalkedFile>,
     /// Why nothing behind some entry can be found.
     damage: Option<Error>,
 }
@@ -71,16 +70,10 @@ impl Scan {
         let mut small = Vec::new();
         for (source, (path, size_bytes)) in files.iter().enumerate() {
             let extent = Extent { source: source as u32, offset: 0, size_bytes: *size_bytes };
-            scan.inventory.count(path);
-            match look_at(path) {
-                Worth::Companion => scan.inventory.companions += 1,
-                Worth::Leftover => scan.inventory.leftovers += 1,
-                Worth::Wanted(located) => {
-                    if scan.take_file(&located, extent)? {
-                        small.push((normal(path), extent));
-                    }
-                }
-                Worth::Spare | Worth::Ignored => {}
+            let entry = Entry { path: path.clone(), kind: EntryKind::File, size_bytes: *size_bytes };
+            // There are no links in it that lead to spare files.
+            if let Begun::File(file) = scan.walk.begin(entry)? {
+                small.extend(scan.take_file(file, extent)?.map(|file| (extent.source, file)));
             }
         }
         small.reverse();
@@ -93,7 +86,7 @@ impl Scan {
         match &self.input {
             Input::Tar(tar) if tar.reader.has_ended() || tar.damage.is_some() || tar.offset >= tar.size_bytes => None,
             Input::Tar(tar) => Some((0, tar.offset..(tar.offset + WINDOW_BYTES).min(tar.size_bytes))),
-            Input::Files(small) => small.last().map(|(_, extent)| (extent.source, 0..extent.size_bytes)),
+            Input::Files(small) => small.last().map(|(source, file)| (*source, 0..file.size_bytes)),
         }
     }
 
@@ -104,11 +97,9 @@ impl Scan {
     pub fn feed(&mut self, bytes: &[u8]) -> Result<()> {
         match &mut self.input {
             Input::Files(small) => {
-                let Some((path, extent)) = small.pop() else { return Ok(()) };
-                if let Worth::Wanted(located) = look_at(&path) {
-                    self.inventory.add(&located, extent.size_bytes, bytes)?;
-                }
-                Ok(())
+                let Some((_, mut file)) = small.pop() else { return Ok(()) };
+                file.take(bytes);
+                self.walk.end(file)
             }
             Input::Tar(_) => self.feed_tar(bytes),
         }
@@ -130,9 +121,10 @@ impl Scan {
             match piece {
                 TarPiece::Entry(entry) => {
                     let extent = Extent { source: 0, offset: tar.offset, size_bytes: entry.size_bytes };
-                    let is_read = self.begin_entry(entry.path, entry.kind, extent)?;
+                    let coming = self.begin_entry(entry, extent)?;
                     let Input::Tar(tar) = &mut self.input else { return Ok(()) };
-                    if !is_read {
+                    tar.coming = coming;
+                    if tar.coming.is_none() {
                         let skipped = tar.reader.skippable_bytes();
                         tar.reader.skip();
                         tar.offset = tar.offset.saturating_add(skipped);
@@ -144,73 +136,43 @@ impl Scan {
                     }
                 }
                 TarPiece::Content(content) => {
-                    if let Some((_, _, own)) = &mut tar.coming {
-                        own.extend_from_slice(content);
+                    if let Some(file) = &mut tar.coming {
+                        file.take(content);
                     }
                 }
                 TarPiece::EndOfEntry => {
-                    let Some((path, size_bytes, content)) = tar.coming.take() else { continue };
-                    if let Worth::Wanted(located) = look_at(&path) {
-                        self.inventory.add(&located, size_bytes, &content)?;
-                    } else if let Some((_, spare)) = self.spare.get_mut(&path) {
-                        self.inventory.hold(&content)?;
-                        *spare = content;
+                    if let Some(file) = tar.coming.take() {
+                        self.walk.end(file)?;
                     }
                 }
             }
         }
     }
 
-    /// Whether the entry's content is to be read.
-    fn begin_entry(&mut self, path: String, kind: EntryKind, extent: Extent) -> Result<bool> {
-        self.inventory.count(&path);
-        match (look_at(&path), kind) {
-            (Worth::Companion, _) => self.inventory.companions += 1,
-            (Worth::Leftover, _) => self.inventory.leftovers += 1,
-            (Worth::Wanted(located), EntryKind::File) => {
-                let is_read = self.take_file(&located, extent)?;
-                if let (true, Input::Tar(tar)) = (is_read, &mut self.input) {
-                    tar.coming = Some((normal(&path), extent.size_bytes, Vec::new()));
-                }
-                return Ok(is_read);
+    /// Takes down an entry of a tar. The file, if its content is to be read.
+    fn begin_entry(&mut self, entry: Entry, extent: Extent) -> Result<Option<WalkedFile>> {
+        match self.walk.begin(entry)? {
+            Begun::Passed => Ok(None),
+            Begun::File(file) => self.take_file(file, extent),
+            Begun::Spare(file) => {
+                self.spare.push(extent);
+                Ok(Some(file).filter(WalkedFile::is_looked_at))
             }
-            (Worth::Wanted(located), EntryKind::HardLink(target)) => {
-                if let Some((extent, content)) = self.spare.get(&normal(&target)).cloned()
-                    && self.take_file(&located, extent)?
-                {
-                    self.inventory.add(&located, extent.size_bytes, &content)?;
-                }
+            Begun::Linked(file, number) => {
+                self.files.insert(file.whole_path(), self.spare[number]);
+                Ok(None)
             }
-            (Worth::Spare, EntryKind::File) => {
-                let path = normal(&path);
-                let is_read = Inventory::holds_spare(&path, extent.size_bytes);
-                self.spare.insert(path.clone(), (extent, Vec::new()));
-                if let (true, Input::Tar(tar)) = (is_read, &mut self.input) {
-                    tar.coming = Some((path, extent.size_bytes, Vec::new()));
-                }
-                return Ok(is_read);
-            }
-            (Worth::Spare | Worth::Ignored, EntryKind::SymbolicLink(target)) => {
-                self.inventory.note_link(path, target);
-            }
-            _ => {}
         }
-        Ok(false)
     }
 
-    /// Takes a file down; whether its content is to be read.
-    fn take_file(&mut self, located: &Located<'_>, extent: Extent) -> Result<bool> {
-        let path = format!("{}{}", located.root, located.path);
-        let is_read = Inventory::looks_at_content(&located.place);
-        if is_read && extent.size_bytes > MAX_SMALL_FILE_BYTES {
-            let message = format!("{path}: {} bytes are more than such a file has", extent.size_bytes);
-            return Err(Error::new(ErrorKind::Limit, message));
+    /// Takes down where a file lies. The file, if its content is to be read.
+    fn take_file(&mut self, file: WalkedFile, extent: Extent) -> Result<Option<WalkedFile>> {
+        self.files.insert(file.whole_path(), extent);
+        if file.is_looked_at() {
+            return Ok(Some(file));
         }
-        if !is_read {
-            self.inventory.add(located, extent.size_bytes, &[])?;
-        }
-        self.files.insert(path, extent);
-        Ok(is_read)
+        self.walk.end(file)?;
+        Ok(None)
     }
 
     /// All is known: what the database's files are, by path, and the plan that they come from. An archive that was cut off or is damaged
@@ -228,7 +190,7 @@ impl Scan {
             Input::Tar(tar) => tar.damage.clone().or_else(|| tar.reader.finish().err()),
             Input::Files(_) => None,
         };
-        let mut plan = self.inventory.plan(next_generation).map_err(|missing| match &ended {
+        let mut plan = self.walk.inventory().plan(next_generation).map_err(|missing| match &ended {
             Some(ended) => Error::new(ended.kind(), format!("{}. Until there, {}", ended.message(), missing.message())),
             None => missing,
         })?;
@@ -251,10 +213,6 @@ impl Scan {
                     files.push((format!("{}/{name}", part.to), Content::Stored(*extent)));
                 }
             }
-            if let (Some(header), true) = (&part.header, part.puts_dedup_interval) {
-                let text = header.min_dedup_interval_text();
-                files.push((format!("{}/{MIN_DEDUP_INTERVAL_FILE}", part.to), Content::Made(text.into())));
-            }
         }
         for (dir, own) in &by_dir {
             let is_kept = |kept: &String| {
@@ -264,13 +222,7 @@ impl Scan {
                 files.extend(own.iter().map(|(name, extent)| (format!("{dir}/{name}"), Content::Stored(*extent))));
             }
         }
-        for generation in plan.generations {
-            let file = format!("{INDEX_DIR}/{}/{CONVERTED_FILE}", generation_name(generation));
-            files.push((file, Content::Made(b"ok".to_vec())));
-        }
-        if let Some(bytes) = &plan.composite_timestamp {
-            files.push((COMPOSITE_TIMESTAMP_FILE.into(), Content::Made(bytes.clone())));
-        }
+        files.extend(plan.made_files().into_iter().map(|(path, bytes)| (path, Content::Made(bytes))));
         files.sort_by(|a, b| a.0.cmp(&b.0));
         Ok((plan, files))
     }

@@ -4,22 +4,21 @@
 use super::Storage;
 use super::prometheus::PrometheusData;
 use super::search::MAX_SERIES;
-use crate::archive::inventory::MAX_SMALL_FILE_BYTES;
-use crate::archive::place::{Located, Worth, look_at, normal};
 use crate::archive::plan::{Format, LeftOut, PlannedPart, not_empty};
-use crate::archive::tar::{Entry, EntryKind as TarKind};
-use crate::archive::{Inventory, Plan, TarPiece, TarReader};
+use crate::archive::tar::Entry;
+use crate::archive::walk::{Begun, WalkedFile};
+use crate::archive::{Plan, TarPiece, TarReader, Walk};
 use crate::encoding::zstd::StreamDecoder;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
-use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE, INDEX_DIR, generation_name};
+use crate::index::{COMPOSITE_TIMESTAMP_FILE, INDEX_DIR};
 use crate::log;
 use crate::mergeset;
-use crate::part::{MIN_DEDUP_INTERVAL_FILE, Part};
+use crate::part::Part;
 use crate::runtime::{Context, Purpose, join_all};
 use crate::time::{PartitionName, TimeRange, TimestampMs};
 use bytes::Bytes;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 /// Where an archive's files lie until they are published.
 const STAGING_DIR: &str = "tmp/restore";
@@ -75,20 +74,14 @@ enum Packing {
 
 /// The file that comes at present.
 struct Coming {
-    path: String,
-    size_bytes: u64,
+    walked: WalkedFile,
     /// Where it is written.
     file: Option<FilePath>,
-    /// Its content, when it is looked at.
-    content: Option<Vec<u8>>,
 }
 
-/// A file of a server's own snapshot.
+/// A spare file of the walk.
 struct Spare {
     file: FilePath,
-    size_bytes: u64,
-    /// What a part says of itself in it.
-    content: Vec<u8>,
     /// It lies where a file of the database is staged that is linked to it.
     is_taken: bool,
 }
@@ -109,17 +102,15 @@ pub struct Restoration {
     context: Context,
     packing: Packing,
     tar: TarReader,
-    inventory: Inventory,
+    walk: Walk,
     coming: Option<Coming>,
     /// What lies above the data directories in the archive; the files of each are staged by its number.
     roots: Vec<String>,
     staged: HashSet<FilePath>,
     /// Bytes that were staged.
     staged_bytes: u64,
-    /// Files of a server's own snapshots, to which the live data may be linked.
-    spare: HashMap<String, Spare>,
-    /// Spare files that were begun. Each has its own number, also when those before it were taken away.
-    spares_begun: usize,
+    /// By their numbers.
+    spare: Vec<Spare>,
 }
 
 impl Restoration {
@@ -133,13 +124,12 @@ impl Restoration {
             context: context.clone(),
             packing: Packing::Unknown(Vec::new()),
             tar: TarReader::default(),
-            inventory: Inventory::default(),
+            walk: Walk::default(),
             coming: None,
             roots: Vec::new(),
             staged: HashSet::new(),
             staged_bytes: 0,
-            spare: HashMap::new(),
-            spares_begun: 0,
+            spare: Vec::new(),
         })
     }
 
@@ -175,11 +165,11 @@ impl Restoration {
         }
         self.unpack(Bytes::new(), true).await?;
         self.tar.finish()?;
-        if let Some((root, directory)) = self.inventory.prometheus()? {
+        if let Some((root, directory)) = self.walk.inventory().prometheus()? {
             let number = self.roots.iter().position(|known| known == root).unwrap_or(0);
             return Ok(Prepared::Prometheus(PrometheusData::new(self.staging_of(number), directory.clone())));
         }
-        let mut plan = self.inventory.plan(storage.options.start_nanos())?;
+        let mut plan = self.walk.inventory().plan(storage.options.start_nanos())?;
         self.check_retention(&mut plan, storage.options.retention_ms)?;
         self.try_parts(&mut plan).await?;
         let changes = self.changes(&plan);
@@ -231,11 +221,13 @@ impl Restoration {
                         }
                         appends.push(self.context.append(file, bytes.slice_ref(content), Purpose::Data));
                     }
-                    if let Some(own) = &mut coming.content {
-                        own.extend_from_slice(content);
+                    coming.walked.take(content);
+                }
+                TarPiece::EndOfEntry => {
+                    if let Some(coming) = self.coming.take() {
+                        self.walk.end(coming.walked)?;
                     }
                 }
-                TarPiece::EndOfEntry => self.end_entry()?,
             }
         }
         for appended in join_all(appends).await {
@@ -245,89 +237,51 @@ impl Restoration {
     }
 
     fn begin_entry(&mut self, entry: Entry, moves: &mut Vec<Change>) -> Result<()> {
-        self.inventory.count(&entry.path);
-        match look_at(&entry.path) {
-            Worth::Companion => self.inventory.companions += 1,
-            Worth::Leftover => self.inventory.leftovers += 1,
-            Worth::Wanted(located) => match entry.kind {
-                TarKind::File => self.begin_file(&located, entry.size_bytes)?,
-                TarKind::HardLink(target) => self.link(&located, normal(&target), moves)?,
-                TarKind::SymbolicLink(_) | TarKind::Other => {}
-            },
-            Worth::Spare if entry.kind == TarKind::File => {
+        let (walked, file) = match self.walk.begin(entry)? {
+            Begun::Passed => return Ok(()),
+            Begun::File(walked) => {
+                let file = if walked.is_kept { Some(self.stage(&walked)?) } else { None };
+                (walked, file)
+            }
+            Begun::Spare(walked) => {
                 self.check_files()?;
-                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spares_begun));
-                self.spares_begun += 1;
-                let (path, size_bytes) = (entry.path, entry.size_bytes);
-                let spare = Spare { file: file.clone(), size_bytes, content: Vec::new(), is_taken: false };
-                self.spare.insert(normal(&path), spare);
-                let content = Inventory::holds_spare(&path, size_bytes).then(Vec::new);
-                self.coming = Some(Coming { path, size_bytes, file: Some(file), content });
+                let file = FilePath::root().join(&format!("{STAGING_DIR}/spare/{}", self.spare.len()));
+                self.spare.push(Spare { file: file.clone(), is_taken: false });
+                (walked, Some(file))
             }
-            Worth::Spare | Worth::Ignored => {
-                if let TarKind::SymbolicLink(target) = entry.kind {
-                    self.inventory.note_link(entry.path, target);
+            Begun::Linked(walked, number) => {
+                if walked.is_kept {
+                    let file = self.stage(&walked)?;
+                    moves.push(self.spare[number].place_at(file));
                 }
+                return Ok(());
             }
-        }
-        Ok(())
-    }
-
-    fn begin_file(&mut self, located: &Located<'_>, size_bytes: u64) -> Result<()> {
-        let content = Inventory::looks_at_content(&located.place).then(Vec::new);
-        if content.is_some() && size_bytes > MAX_SMALL_FILE_BYTES {
-            let message = format!("{}{}: {size_bytes} bytes are more than such a file has", located.root, located.path);
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
-        let file = if Inventory::reads_content(&located.place) { None } else { Some(self.stage(located)?) };
-        self.coming = Some(Coming { path: format!("{}{}", located.root, located.path), size_bytes, file, content });
-        Ok(())
-    }
-
-    /// Takes a file that is linked to a spare one; others may be linked to that, too.
-    fn link(&mut self, located: &Located<'_>, target: String, moves: &mut Vec<Change>) -> Result<()> {
-        let Some(mut spare) = self.spare.remove(&target) else { return Ok(()) };
-        if !Inventory::reads_content(&located.place) {
-            moves.push(spare.place_at(self.stage(located)?));
-        }
-        self.inventory.add(located, spare.size_bytes, &spare.content)?;
-        self.spare.insert(target, spare);
-        Ok(())
-    }
-
-    fn end_entry(&mut self) -> Result<()> {
-        let Some(coming) = self.coming.take() else { return Ok(()) };
-        let content = coming.content.unwrap_or_default();
-        if let Worth::Wanted(located) = look_at(&coming.path) {
-            self.inventory.add(&located, coming.size_bytes, &content)?;
-        } else if let Some(spare) = self.spare.get_mut(&normal(&coming.path)) {
-            self.inventory.hold(&content)?;
-            spare.content = content;
-        }
+        };
+        self.coming = Some(Coming { walked, file });
         Ok(())
     }
 
     /// Where a file is written.
-    fn stage(&mut self, located: &Located<'_>) -> Result<FilePath> {
+    fn stage(&mut self, walked: &WalkedFile) -> Result<FilePath> {
         self.check_files()?;
-        let root = match self.roots.iter().position(|root| *root == located.root) {
+        let root = match self.roots.iter().position(|root| *root == walked.root) {
             Some(at) => at,
             // The inventory counts them.
             None => {
-                self.roots.push(located.root.clone());
+                self.roots.push(walked.root.clone());
                 self.roots.len() - 1
             }
         };
-        let file = self.staging_of(root).join(&located.path);
+        let file = self.staging_of(root).join(&walked.path);
         if !self.staged.insert(file.clone()) {
-            let message = format!("{}{} is in the archive twice; pack it anew", located.root, located.path);
+            let message = format!("{} is in the archive twice; pack it anew", walked.whole_path());
             return Err(Error::corrupt(message));
         }
         Ok(file)
     }
 
     fn check_files(&self) -> Result<()> {
-        if self.staged.len() + self.spares_begun < MAX_FILES {
+        if self.staged.len() + self.spare.len() < MAX_FILES {
             return Ok(());
         }
         Err(Error::new(ErrorKind::Limit, format!("the archive holds more than {MAX_FILES} files, which no server has")))
@@ -392,21 +346,12 @@ impl Restoration {
         let mut changes = Vec::new();
         for part in &plan.parts {
             changes.push(Change::Publish { from: staging.join(&part.from), to: root.join(&part.to) });
-            if let (Some(header), true) = (&part.header, part.puts_dedup_interval) {
-                let file = root.join(&part.to).join(MIN_DEDUP_INTERVAL_FILE);
-                changes.push(Change::Put { file, bytes: header.min_dedup_interval_text().into() });
-            }
         }
         for dir in &plan.transaction_dirs {
             changes.push(Change::Publish { from: staging.join(dir), to: root.join(dir) });
         }
-        for generation in plan.generations {
-            let file = root.join(INDEX_DIR).join(&generation_name(generation)).join(CONVERTED_FILE);
-            changes.push(Change::Put { file, bytes: Bytes::from_static(b"ok") });
-        }
-        if let Some(bytes) = &plan.composite_timestamp {
-            changes.push(Change::Put { file: root.join(COMPOSITE_TIMESTAMP_FILE), bytes: bytes.clone().into() });
-        }
+        let made = plan.made_files().into_iter();
+        changes.extend(made.map(|(path, bytes)| Change::Put { file: root.join(&path), bytes: bytes.into() }));
         changes.push(Change::Remove { path: root.join(STAGING_DIR) });
         changes
     }
