@@ -276,49 +276,82 @@ pub enum Command {
     Close,
 }
 
+/// What a command does to the database. Who may submit it, when it waits and whether it can be given up follow from that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Effect {
+    /// Nothing is changed: it can be given up at any point.
+    Reads,
+    /// What is stored stays as it is. What is kept for somebody who reads changes, such as cursors and watches.
+    Notes,
+    /// Something is written, or prepared to be: a reader can't do that, and it is refused while a snapshot is being restored.
+    Writes,
+    /// A snapshot is restored, or what was begun is given up: a reader can't do that, and a restoration does not keep it from being done.
+    Restores,
+}
+
 impl Command {
-    /// Whether it writes, so that it is refused while a snapshot is being restored.
-    pub fn waits_for_restoration(&self) -> bool {
-        matches!(
-            self,
+    /// What it does to the database.
+    fn effect(&self) -> Effect {
+        match self {
+            Self::Select { .. }
+            | Self::Labels { .. }
+            | Self::LabelNames { .. }
+            | Self::LabelValues { .. }
+            | Self::Query(_)
+            | Self::Latest { .. }
+            | Self::Count { .. }
+            | Self::Envelope { .. }
+            | Self::ExportOpen { .. }
+            | Self::ExportNext { .. }
+            | Self::PushOpen { .. }
+            | Self::PushNext { .. }
+            | Self::PushWindows { .. }
+            | Self::SnapshotList
+            | Self::SnapshotFiles { .. }
+            | Self::SnapshotRead { .. }
+            | Self::Origin
+            | Self::InspectPart { .. }
+            | Self::InspectBlock { .. }
+            | Self::InspectIndexBlock { .. } => Effect::Reads,
+            Self::ExportClose { .. }
+            | Self::PushWatch { .. }
+            | Self::PushUnwatch { .. }
+            | Self::PushLate { .. }
+            // What a request wants is seen when it has been understood.
+            | Self::Http(_)
+            // It is carried out by the engine itself, for readers as well.
+            | Self::Close => Effect::Notes,
             Self::Flush
-                | Self::Sync
-                | Self::ForceMerge { .. }
-                | Self::Ingest { .. }
-                | Self::IngestOpen { .. }
-                | Self::IngestPiece { .. }
-                | Self::IngestEnd { .. }
-                | Self::SnapshotCreate
-                | Self::SnapshotDelete { .. }
-                | Self::SnapshotDeleteAll
-                | Self::DeleteSeries { .. }
-        )
+            | Self::Sync
+            | Self::ForceMerge { .. }
+            | Self::Ingest { .. }
+            | Self::IngestOpen { .. }
+            | Self::IngestPiece { .. }
+            | Self::IngestEnd { .. }
+            | Self::SnapshotCreate
+            | Self::SnapshotDelete { .. }
+            | Self::SnapshotDeleteAll
+            | Self::DeleteSeries { .. } => Effect::Writes,
+            Self::IngestClose { .. }
+            | Self::RestoreBegin
+            | Self::RestoreFeed { .. }
+            | Self::RestoreEnd
+            | Self::RestoreAbort => Effect::Restores,
+        }
     }
 
     /// Whether nothing is changed, so that the command can be given up at any point.
     pub fn only_reads(&self) -> bool {
-        matches!(
-            self,
-            Self::Select { .. }
-                | Self::Labels { .. }
-                | Self::LabelNames { .. }
-                | Self::LabelValues { .. }
-                | Self::Query(_)
-                | Self::Latest { .. }
-                | Self::Count { .. }
-                | Self::Envelope { .. }
-                | Self::ExportOpen { .. }
-                | Self::ExportNext { .. }
-                | Self::PushOpen { .. }
-                | Self::PushNext { .. }
-                | Self::PushWindows { .. }
-                | Self::SnapshotList
-                | Self::SnapshotFiles { .. }
-                | Self::SnapshotRead { .. }
-                | Self::Origin
-                | Self::InspectPart { .. }
-                | Self::InspectBlock { .. }
-                | Self::InspectIndexBlock { .. }
-        )
+        self.effect() == Effect::Reads
+    }
+
+    /// Whether what is stored may change, so that it is refused to readers.
+    pub fn changes_something(&self) -> bool {
+        matches!(self.effect(), Effect::Writes | Effect::Restores)
+    }
+
+    /// Whether it is refused while a snapshot is being restored.
+    pub fn waits_for_restoration(&self) -> bool {
+        self.effect() == Effect::Writes
     }
 }

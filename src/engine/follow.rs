@@ -46,55 +46,6 @@ pub(super) async fn open(context: &Context, following: &Following) -> Result<Rc<
     Storage::open(context, following.options.clone()).await
 }
 
-/// Whether a command changes something.
-fn changes_something(command: &Command) -> bool {
-    match command {
-        Command::Flush
-        | Command::Sync
-        | Command::ForceMerge { .. }
-        | Command::Ingest { .. }
-        | Command::IngestOpen { .. }
-        | Command::IngestPiece { .. }
-        | Command::IngestEnd { .. }
-        | Command::IngestClose { .. }
-        | Command::SnapshotCreate
-        | Command::SnapshotDelete { .. }
-        | Command::SnapshotDeleteAll
-        | Command::DeleteSeries { .. }
-        | Command::RestoreBegin
-        | Command::RestoreFeed { .. }
-        | Command::RestoreEnd
-        | Command::RestoreAbort => true,
-        Command::Select { .. }
-        | Command::Labels { .. }
-        | Command::LabelNames { .. }
-        | Command::LabelValues { .. }
-        | Command::Query(_)
-        | Command::Latest { .. }
-        | Command::Count { .. }
-        | Command::Envelope { .. }
-        | Command::ExportOpen { .. }
-        | Command::ExportNext { .. }
-        | Command::ExportClose { .. }
-        | Command::PushOpen { .. }
-        | Command::PushNext { .. }
-        | Command::PushWindows { .. }
-        | Command::PushWatch { .. }
-        | Command::PushUnwatch { .. }
-        | Command::PushLate { .. }
-        | Command::SnapshotList
-        | Command::SnapshotFiles { .. }
-        | Command::SnapshotRead { .. }
-        | Command::Origin
-        | Command::InspectPart { .. }
-        | Command::InspectBlock { .. }
-        | Command::InspectIndexBlock { .. }
-        // What a request wants is seen when it has been understood.
-        | Command::Http(_)
-        | Command::Close => false,
-    }
-}
-
 impl Shared {
     /// Whether it was looked for news so lately that it need not be done again. A manual clock tells nothing of that.
     fn has_just_looked(&self, now: TimestampMs) -> bool {
@@ -173,7 +124,7 @@ impl Engine {
     /// Submits a command to a database that is open for reading.
     pub(super) fn send_to_reader(&mut self, command: Command) -> (Ticket, TaskId) {
         self.spawn(move |storage, shared| async move {
-            if changes_something(&command) {
+            if command.changes_something() {
                 return Err(shared.config.read_only_error());
             }
             shared.read(storage, command).await
