@@ -57,7 +57,19 @@ pub struct Error(Box<Cause>);
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Cause {
     kind: ErrorKind,
+    case: Case,
     message: String,
+}
+
+/// Errors that servers answer in another way than the others of their kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Case {
+    /// None of these.
+    Any,
+    /// `Limit`: it has taken longer than it may.
+    Timeout,
+    /// `Invalid`: an expression has a value, but none of a type that can be used.
+    WrongType,
 }
 
 /// The result of everything in this crate that can fail.
@@ -67,7 +79,7 @@ impl Error {
     /// An error of any kind.
     #[cold]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
-        Self(Box::new(Cause { kind, message: message.into() }))
+        Self(Box::new(Cause { kind, case: Case::Any, message: message.into() }))
     }
 
     /// Bytes that break the format's rules.
@@ -88,9 +100,31 @@ impl Error {
         Self::new(ErrorKind::Internal, message)
     }
 
+    /// A request has taken longer than it may.
+    #[cold]
+    pub fn timeout(message: impl Into<String>) -> Self {
+        Self(Box::new(Cause { kind: ErrorKind::Limit, case: Case::Timeout, message: message.into() }))
+    }
+
+    /// An expression whose value is of a type that can't be used.
+    #[cold]
+    pub fn wrong_type(message: impl Into<String>) -> Self {
+        Self(Box::new(Cause { kind: ErrorKind::Invalid, case: Case::WrongType, message: message.into() }))
+    }
+
     /// What this error is about.
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
+    }
+
+    /// Whether a request has taken longer than it may.
+    pub fn is_timeout(&self) -> bool {
+        self.0.case == Case::Timeout
+    }
+
+    /// Whether an expression has a value of a type that can't be used.
+    pub fn is_wrong_type(&self) -> bool {
+        self.0.case == Case::WrongType
     }
 
     /// The message alone, without the kind.

@@ -302,8 +302,8 @@ impl ApiRequest<'_> {
                 }
                 api::success_with(&data, &remarks)
             }
-            Err(error) if executor::is_timeout(&error) => api::timed_out(&error),
-            Err(error) if executor::is_wrong_type(&error) => {
+            Err(error) if error.is_timeout() => api::timed_out(&error),
+            Err(error) if error.is_wrong_type() => {
                 api::bad_data(&format!("invalid parameter \"query\": {}", error.message()))
             }
             Err(error) => api::failed(&error),

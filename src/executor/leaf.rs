@@ -1,11 +1,10 @@
 //! From stored samples to rows: series are read a batch at a time, in the order in which they lie, rolled, and handed on.
 
-use super::limits::TIMED_OUT;
 use super::rolling::{Rolling, Sink};
 use super::run::Run;
 use super::trace::{TraceFigures, TraceKind};
 use super::{RawSeries, stored_range};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
 use crate::query::aggregate::Aggregate;
 use crate::query::language;
 use crate::query::language::ast::{Matcher, Node};
@@ -111,8 +110,7 @@ impl Run {
         if self.storage.context().now() <= self.deadline_ms {
             return Ok(());
         }
-        let message = format!("{TIMED_OUT} {} ms", self.limits.timeout_ms);
-        Err(Error::new(ErrorKind::Limit, message))
+        Err(Error::timeout(format!("the query has taken longer than its timeout of {} ms", self.limits.timeout_ms)))
     }
 }
 

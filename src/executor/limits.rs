@@ -2,14 +2,6 @@
 
 use crate::error::{Error, ErrorKind, Result};
 
-/// How the message of a query begins that has taken too long.
-pub(super) const TIMED_OUT: &str = "the query has taken longer than its timeout of";
-
-/// Whether a query was refused since it has taken longer than it may.
-pub fn is_timeout(error: &Error) -> bool {
-    error.kind() == ErrorKind::Limit && error.message().starts_with(TIMED_OUT)
-}
-
 /// The bounds of one query.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {

@@ -10,7 +10,7 @@ mod run;
 mod trace;
 
 pub use held::{Held, Standing, Steady};
-pub use limits::{Limits, is_timeout};
+pub use limits::Limits;
 pub use trace::{StandingStill, Stopwatch, Trace, TraceFigures, TraceKind};
 
 use crate::error::{Error, ErrorKind, Result};
@@ -186,17 +186,9 @@ impl Times {
     }
 }
 
-/// How the message of a range query begins whose expression has no value at an instant.
-const WRONG_TYPE: &str = "invalid expression type";
-
 /// What is said of an expression whose value can't be told for each instant of a range.
 fn not_for_ranges(kind: &str) -> Error {
-    Error::invalid(format!("{WRONG_TYPE} \"{kind}\" for range query, must be Scalar or instant Vector"))
-}
-
-/// Whether that was said.
-pub fn is_wrong_type(error: &Error) -> bool {
-    error.kind() == ErrorKind::Invalid && error.message().starts_with(WRONG_TYPE)
+    Error::wrong_type(format!("invalid expression type \"{kind}\" for range query, must be Scalar or instant Vector"))
 }
 
 /// What queries know beside what is stored.
