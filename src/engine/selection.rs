@@ -20,14 +20,10 @@ pub(super) fn selected_or_all(selector: Option<&str>) -> Result<Vec<Vec<TagFilte
 /// What holds for all series that a request asks for, whatever its selectors say, as the server has it: proxies keep tenants apart with it.
 /// All of `extra_label=<name>=<value>`, and one of `extra_filters[]=<selector>`.
 pub(super) fn extra_filters(arguments: &Arguments) -> Result<Vec<Vec<Matcher>>> {
-    let mut labels = Vec::new();
-    for argument in arguments.all("extra_label") {
-        let Some((name, value)) = argument.split_once('=') else {
-            let message = format!("invalid parameter \"extra_label\": <name>=<value> is expected, found {argument:?}");
-            return Err(Error::invalid(message));
-        };
-        labels.push(Matcher { label: name.into(), operator: MatchOperator::Equal, value: value.into() });
-    }
+    let labels = arguments.labels("extra_label").map_err(Error::invalid)?.into_iter();
+    let labels: Vec<Matcher> = labels
+        .map(|(name, value)| Matcher { label: name.into(), operator: MatchOperator::Equal, value: value.into() })
+        .collect();
     let lists = selectors(arguments, "extra_filters[]", "extra_filters")?;
     match (labels.is_empty(), lists.is_empty()) {
         (true, _) => Ok(lists),

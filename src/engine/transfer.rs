@@ -192,12 +192,8 @@ pub(super) async fn respond_to_import(
             })?,
         };
         let mut extra_labels = labels.to_vec();
-        for label in arguments.all("extra_label") {
-            let Some((name, value)) = label.split_once('=') else {
-                return Err(Error::invalid(format!("the argument extra_label is <name>=<value>, found {label:?}")));
-            };
-            extra_labels.push((name.to_owned(), value.to_owned()));
-        }
+        let more = arguments.labels("extra_label").map_err(Error::invalid)?;
+        extra_labels.extend(more.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())));
         let compression = Compression::of_header(&request.content_encoding)?;
         let mut ingest = Ingest::new(shared.cursors.next_number(), format, compression, timestamp, extra_labels);
         ingest.body.feed(request.body.to_vec());

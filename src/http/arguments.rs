@@ -45,6 +45,18 @@ impl Arguments {
         self.0.iter().filter(move |(found, _)| found == name).map(|(_, value)| value.as_str())
     }
 
+    /// Labels, of all arguments of a name: each is `<name>=<value>`.
+    ///
+    /// # Errors
+    /// A text that names the argument.
+    pub fn labels(&self, name: &str) -> Result<Vec<(&str, &str)>, String> {
+        let labels = self.all(name).map(|text| {
+            text.split_once('=')
+                .ok_or_else(|| format!("invalid parameter \"{name}\": <name>=<value> is expected, found {text:?}"))
+        });
+        labels.collect()
+    }
+
     /// An instant in milliseconds.
     ///
     /// # Errors
