@@ -3,6 +3,7 @@
 use super::selection::selected;
 use crate::error::{Error, Result};
 use crate::formats::export::ExportFormat;
+use crate::fs::overlay::may_have_moved;
 use crate::metric::filter::TagFilter;
 use crate::metric::name::MetricName;
 use crate::storage::Storage;
@@ -172,7 +173,7 @@ impl ExportCursor {
     async fn put_piece(&mut self, storage: &Storage, chunk: &mut Vec<u8>) -> Result<bool> {
         let was_begun = self.begun.is_some();
         match self.put_begun_piece(storage, chunk).await {
-            Err(_) if was_begun => self.put_begun_piece(storage, chunk).await,
+            Err(error) if was_begun && may_have_moved(&error) => self.put_begun_piece(storage, chunk).await,
             result => result,
         }
     }

@@ -5,7 +5,8 @@
 //! file that the writer has removed; it is carried out again from the start, in the storage of that instant.
 
 use super::{Answer, Clock, Command, Engine, Phase, Shared, Ticket, execute};
-use crate::error::{Error, ErrorKind, Result};
+use crate::error::{Error, Result};
+use crate::fs::overlay::may_have_moved;
 use crate::runtime::{Context, Lane, TaskId, Turnstile};
 use crate::storage::{Storage, StorageOptions};
 use crate::time::TimestampMs;
@@ -113,11 +114,6 @@ fn failure_of(result: &Result<Answer>) -> Option<&Error> {
         Ok(_) => None,
         Err(error) => Some(error),
     }
-}
-
-/// Whether this may come from a file that is not what it was.
-fn may_have_moved(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Storage)
 }
 
 impl Engine {

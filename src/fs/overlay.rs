@@ -122,6 +122,12 @@ impl FileSystem for MemoryReader {
     }
 }
 
+/// Whether this may come from a file that is not what it was: the writer has removed it, or is about to. Its range may hold other bytes
+/// by then, and a browser says in words of its own that a file is gone.
+pub fn may_have_moved(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::NotFound | ErrorKind::Corrupt | ErrorKind::Storage)
+}
+
 /// The writer has removed a file that the reader was still looking into.
 pub(super) fn gone(file: &FilePath) -> Error {
     Error::new(ErrorKind::NotFound, format!("{file}: the writer has removed it in the meantime"))
