@@ -109,12 +109,12 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             Ok(Answer::Late(push::late(&storage, &shared, &watch, format, selector.as_deref()).await?))
         }),
         Command::SnapshotCreate => Box::pin(async move { Ok(Answer::Snapshot(storage.create_snapshot().await?)) }),
-        Command::SnapshotList => Box::pin(async move { Ok(Answer::Strings(storage.list_snapshots().await?)) }),
-        Command::SnapshotDelete { name } => done(async move { storage.delete_snapshot(&name).await }),
-        Command::SnapshotDeleteAll => done(async move { storage.delete_all_snapshots().await }),
+        Command::SnapshotList => Box::pin(async move { Ok(Answer::Strings(storage.snapshots().list().await?)) }),
+        Command::SnapshotDelete { name } => done(async move { storage.snapshots().delete(&name).await }),
+        Command::SnapshotDeleteAll => done(async move { storage.snapshots().delete_all().await }),
         Command::SnapshotFiles { name, layout } => Box::pin(snapshot_files(storage, name, layout)),
         Command::SnapshotRead { source, offset, length } => {
-            Box::pin(async move { Ok(Answer::Bytes(storage.read_snapshot_file(&source, offset, length).await?)) })
+            Box::pin(async move { Ok(Answer::Bytes(storage.snapshots().read(&source, offset, length).await?)) })
         }
         Command::RestoreBegin => Box::pin(async move { shared.restore_begin(&storage).await }),
         Command::RestoreFeed { bytes } => Box::pin(async move { shared.restore_feed(&storage, bytes).await }),
@@ -192,7 +192,7 @@ async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Res
 }
 
 async fn snapshot_files(storage: Rc<Storage>, name: String, layout: Layout) -> Result<Answer> {
-    let files = storage.snapshot_files(&name, layout).await?.into_iter().map(|file| {
+    let files = storage.snapshots().files(&name, layout).await?.into_iter().map(|file| {
         // What is made for a layout is JSON.
         let (source, content) = match file.source {
             FileSource::Stored(source) => (source.as_str().into(), None),
@@ -264,9 +264,9 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         Route::SnapshotCreate | Route::PrometheusSnapshotCreate => {
             storage.create_snapshot().await.map(|name| route::snapshot_created(&route, &name))
         }
-        Route::SnapshotList => storage.list_snapshots().await.map(|names| route::snapshot_list(&names)),
-        Route::SnapshotDelete { name } => storage.delete_snapshot(name).await.map(|()| route::ok()),
-        Route::SnapshotDeleteAll => storage.delete_all_snapshots().await.map(|()| route::ok()),
+        Route::SnapshotList => storage.snapshots().list().await.map(|names| route::snapshot_list(&names)),
+        Route::SnapshotDelete { name } => storage.snapshots().delete(name).await.map(|()| route::ok()),
+        Route::SnapshotDeleteAll => storage.snapshots().delete_all().await.map(|()| route::ok()),
         Route::ForceFlush => storage.flush().await.map(|()| route::empty()),
         Route::ForceMerge { partition_prefix } => {
             // The server answers at once and merges in the background.

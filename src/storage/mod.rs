@@ -27,6 +27,7 @@ use crate::partition::{IdSource, Partition, RAW_ROW_BYTES};
 use crate::runtime::{Context, Turnstile};
 use crate::time::{MAX_RETENTION_MS, TimestampMs};
 use series::SeriesRegistry;
+use snapshot::Snapshots;
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
@@ -131,9 +132,7 @@ pub struct Storage {
     waiting: Waiting,
     /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
     preparing: Turnstile,
-    /// Held while a snapshot is made; there is one at a time.
-    snapshotting: Turnstile,
-    next_snapshot: Cell<u64>,
+    snapshots: Snapshots,
     ingested: RefCell<IngestCounters>,
     last_read: Cell<Option<ReadCounters>>,
     /// The labels that were added to the texts ingestion remembers.
@@ -201,6 +200,19 @@ impl Storage {
     /// The partitions.
     pub fn table(&self) -> &Table {
         &self.table
+    }
+
+    /// Its snapshots.
+    pub fn snapshots(&self) -> &Snapshots {
+        &self.snapshots
+    }
+
+    /// Makes a snapshot and returns its name.
+    ///
+    /// # Errors
+    /// As [`Snapshots::create`]'s.
+    pub async fn create_snapshot(&self) -> Result<String> {
+        self.snapshots.create(&self.table, &self.index).await
     }
 
     /// How it was opened.
@@ -322,12 +334,7 @@ impl Storage {
     /// What came of work on a partition; nothing when its month has fallen out of the retention meanwhile, since it has no
     /// rows then that could be merged or made durable.
     fn unless_dropped(&self, partition: &Rc<Partition>, result: Result<()>) -> Result<()> {
-        if self.is_present(partition) { result } else { Ok(()) }
-    }
-
-    /// Whether the partition is still on the table.
-    fn is_present(&self, partition: &Rc<Partition>) -> bool {
-        self.table.partitions().iter().any(|present| Rc::ptr_eq(present, partition))
+        if self.table.has(partition) { result } else { Ok(()) }
     }
 
     /// Every partition whose name starts with `partition_prefix` ends with one part.

@@ -1,6 +1,7 @@
 //! Opening: what lies in the file system becomes a storage again. Reads lists of parts and their metaindexes, not the data.
 
 use super::series::{NumberedNames, SeriesRegistry};
+use super::snapshot::Snapshots;
 use super::table::Table;
 use super::waiting::Waiting;
 use super::{Storage, StorageOptions, settings};
@@ -133,6 +134,7 @@ impl Storage {
             ids: options.ids.clone(),
             start_nanos: options.start_nanos(),
         });
+        let snapshots = Snapshots::open(context, options.start_nanos()).await?;
         let storage = Rc::new(Self {
             context: context.clone(),
             series: RefCell::new(SeriesRegistry::new(
@@ -147,8 +149,7 @@ impl Storage {
             log,
             waiting: Waiting::default(),
             preparing: Turnstile::default(),
-            snapshotting: Turnstile::default(),
-            next_snapshot: Cell::new(options.start_nanos()),
+            snapshots,
             ingested: RefCell::default(),
             last_read: std::cell::Cell::default(),
             last_extra_labels: RefCell::default(),
@@ -157,13 +158,6 @@ impl Storage {
             backlog_room: Cell::new(0),
             options,
         });
-        // No snapshot gets the name of one that is there, whatever the clock says.
-        for name in storage.list_snapshots().await? {
-            let counter = name.split_once('-').and_then(|(_, counter)| u64::from_str_radix(counter, 16).ok());
-            storage
-                .next_snapshot
-                .set(storage.next_snapshot.get().max(counter.map_or(0, |last| last.saturating_add(1))));
-        }
         let opening = months(context).await?.into_iter().map(|month| storage.table.open_partition(month));
         for opened in join_all(opening).await {
             opened?;

@@ -1,17 +1,20 @@
 //! Snapshots: an instant of the whole database, shared with it by hard links (engine-behaviour §6, data-dir-layout §4).
 
-use super::Storage;
+use super::table::Table;
 use crate::archive::Layout;
 use crate::archive::layout::{Rearrangement, Target};
 use crate::archive::place::hex_name;
 use crate::error::{Error, ErrorKind, Result};
 use crate::fs::{Change, EntryKind, FilePath};
+use crate::index::Index;
 use crate::index::{COMPOSITE_TIMESTAMP_FILE, CONVERTED_FILE};
 use crate::part::{MIN_DEDUP_INTERVAL_FILE, PartHeader};
 use crate::partition::snapshot_dirs;
+use crate::runtime::{Context, Turnstile};
 use crate::time::format_seconds;
 use crate::trace::event::Event;
 use bytes::Bytes;
+use std::cell::Cell;
 
 /// One file of a snapshot as a server wants it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,7 +51,29 @@ fn roots(name: &str) -> [(&'static str, FilePath); 4] {
     ]
 }
 
-impl Storage {
+/// The snapshots of a database: they are directories, of which nothing is kept in memory.
+pub struct Snapshots {
+    context: Context,
+    /// Held while one is made or deleted; there is one at a time.
+    changing: Turnstile,
+    /// The number of the next one.
+    next: Cell<u64>,
+}
+
+impl Snapshots {
+    /// Those that are stored. The next one is numbered from `first_number` on, and gets the name of none that is there, whatever the
+    /// clock says.
+    pub(super) async fn open(context: &Context, first_number: u64) -> Result<Self> {
+        let snapshots =
+            Self { context: context.clone(), changing: Turnstile::default(), next: Cell::new(first_number) };
+        for name in snapshots.list().await? {
+            let number = name.split_once('-').and_then(|(_, number)| u64::from_str_radix(number, 16).ok());
+            let behind = number.map_or(0, |last| last.saturating_add(1));
+            snapshots.next.set(snapshots.next.get().max(behind));
+        }
+        Ok(snapshots)
+    }
+
     /// Makes a snapshot and returns its name. One is made at a time; later calls wait.
     ///
     /// All rows that were accepted before the call are in it. The data is taken before the index, so that every series with
@@ -57,26 +82,26 @@ impl Storage {
     /// # Errors
     /// `Corrupt` when the number in a stored snapshot's name leaves none for this one; what storage says. Nothing of the snapshot
     /// remains then.
-    pub async fn create_snapshot(&self) -> Result<String> {
-        let _passage = self.snapshotting.enter(&self.context).await;
-        let counter = self.next_snapshot.get();
+    pub(super) async fn create(&self, table: &Table, index: &Index) -> Result<String> {
+        let _passage = self.changing.enter(&self.context).await;
+        let number = self.next.get();
         // The greatest number comes from the name of a stored snapshot.
-        let next = counter.checked_add(1).ok_or_else(|| {
+        let next = number.checked_add(1).ok_or_else(|| {
             Error::corrupt(
                 "a snapshot has the greatest of all numbers, so that no other can follow; delete it and open the database again",
             )
         })?;
-        self.next_snapshot.set(next);
-        let name = format!("{}-{counter:08X}", format_seconds(self.context.now()));
+        self.next.set(next);
+        let name = format!("{}-{number:08X}", format_seconds(self.context.now()));
         self.context.emit(|| Event::SnapshotStarted { name: name.clone() });
         // The table: its partitions by counted reference, so that data may go on changing.
         let mut changes = Vec::new();
         let mut parts_held = Vec::new();
         let (mut parts, mut linked_bytes) = (0, 0);
-        for partition in self.table.partitions() {
+        for partition in table.partitions() {
             let of_partition = match partition.snapshot(&name).await {
                 Ok(of_partition) => of_partition,
-                Err(error) if self.is_present(&partition) => return Err(error),
+                Err(error) if table.has(&partition) => return Err(error),
                 // The month has fallen out of the retention meanwhile.
                 Err(_) => continue,
             };
@@ -86,7 +111,7 @@ impl Storage {
             parts_held.push(of_partition.guard);
         }
         // Then the index, then the metadata, and all of it in one step.
-        let of_index = self.index.snapshot_changes(&name).await?;
+        let of_index = index.snapshot_changes(&name).await?;
         linked_bytes += of_index.bytes;
         changes.extend(of_index.changes);
         let metadata = FilePath::root().join(COMPOSITE_TIMESTAMP_FILE);
@@ -107,7 +132,7 @@ impl Storage {
     ///
     /// # Errors
     /// What storage says.
-    pub async fn list_snapshots(&self) -> Result<Vec<String>> {
+    pub async fn list(&self) -> Result<Vec<String>> {
         let entries = self.context.list(&FilePath::root().join("snapshots")).await?;
         Ok(entries.into_iter().map(|entry| entry.name).filter(|name| is_snapshot_name(name)).collect())
     }
@@ -116,9 +141,9 @@ impl Storage {
     ///
     /// # Errors
     /// `Invalid` for a name no snapshot can have; what storage says.
-    pub async fn delete_snapshot(&self, name: &str) -> Result<()> {
+    pub async fn delete(&self, name: &str) -> Result<()> {
         check_name(name)?;
-        let _passage = self.snapshotting.enter(&self.context).await;
+        let _passage = self.changing.enter(&self.context).await;
         let mut changes: Vec<Change> = roots(name).into_iter().map(|(_, path)| Change::Remove { path }).collect();
         changes.push(Change::Remove { path: FilePath::root().join(&format!("snapshots/{name}")) });
         self.context.commit(changes).await?;
@@ -130,9 +155,9 @@ impl Storage {
     ///
     /// # Errors
     /// What storage says; those deleted before stay deleted.
-    pub async fn delete_all_snapshots(&self) -> Result<()> {
-        for name in self.list_snapshots().await? {
-            self.delete_snapshot(&name).await?;
+    pub async fn delete_all(&self) -> Result<()> {
+        for name in self.list().await? {
+            self.delete(&name).await?;
         }
         Ok(())
     }
@@ -141,9 +166,9 @@ impl Storage {
     ///
     /// # Errors
     /// `Invalid` for a name no snapshot can have, `NotFound` for one that does not exist; what storage says.
-    pub async fn snapshot_files(&self, name: &str, layout: Layout) -> Result<Vec<SnapshotFile>> {
+    pub async fn files(&self, name: &str, layout: Layout) -> Result<Vec<SnapshotFile>> {
         check_name(name)?;
-        let files = self.own_snapshot_files(name).await?;
+        let files = self.own_files(name).await?;
         let mut files = match layout {
             Layout::V1_72 => {
                 let own =
@@ -186,7 +211,7 @@ impl Storage {
     }
 
     /// The files as they lie in this database, with the paths that a server has for them.
-    async fn own_snapshot_files(&self, name: &str) -> Result<Vec<OwnFile>> {
+    async fn own_files(&self, name: &str) -> Result<Vec<OwnFile>> {
         let mut files = Vec::new();
         for (root, source) in roots(name) {
             let mut directories = vec![(root.to_owned(), source)];
@@ -207,11 +232,11 @@ impl Storage {
         Ok(files)
     }
 
-    /// A range of a file that [`Storage::snapshot_files`] named.
+    /// A range of a file that [`Snapshots::files`] named.
     ///
     /// # Errors
     /// `Invalid` for a path outside of all snapshots; `Corrupt` for a range that reaches behind the end; what storage says.
-    pub async fn read_snapshot_file(&self, source: &str, offset: u64, length: u64) -> Result<Bytes> {
+    pub async fn read(&self, source: &str, offset: u64, length: u64) -> Result<Bytes> {
         let file = FilePath::new(source)?;
         if !source.split('/').any(|component| component == "snapshots") {
             return Err(Error::invalid(format!("{source} is no file of a snapshot")));

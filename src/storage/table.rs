@@ -43,6 +43,11 @@ impl Table {
         self.partitions.borrow().values().cloned().collect()
     }
 
+    /// Whether a partition is still on the table.
+    pub(super) fn has(&self, partition: &Rc<Partition>) -> bool {
+        self.partitions.borrow().values().any(|present| Rc::ptr_eq(present, partition))
+    }
+
     /// The partitions that share an instant with `range`, oldest first.
     pub fn partitions_in(&self, range: TimeRange) -> Vec<Rc<Partition>> {
         let overlapping = |partition: &&Rc<Partition>| partition.name().range().overlaps(&range);
