@@ -99,9 +99,9 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
                 async move { Ok(Answer::Times(push::windows(&storage, selector.as_deref(), range, window_ms).await?)) },
             )
         }
-        Command::PushWatch { watch, until } => done(async move { storage.watch_late(&watch, until) }),
+        Command::PushWatch { watch, until } => done(async move { storage.late().watch(&watch, until) }),
         Command::PushUnwatch { watch } => {
-            storage.unwatch_late(&watch);
+            storage.late().unwatch(&watch);
             done(std::future::ready(Ok(())))
         }
         Command::PushLate { watch, protocol, selector } => Box::pin(async move {

@@ -90,7 +90,7 @@ pub(super) async fn late(
     format: ExportFormat,
     selector: Option<&str>,
 ) -> Result<Option<(u32, TimeRange)>> {
-    let late = storage.take_late(watch);
+    let late = storage.late().take(watch);
     let Some(range) = late.range() else { return Ok(None) };
     let opened = async {
         // What was noted may still be raw rows, which no export has.
@@ -101,7 +101,7 @@ pub(super) async fn late(
     let mut cursor = match opened.await {
         Ok(cursor) => cursor.in_bodies(BODY_BYTES),
         Err(error) => {
-            storage.put_late_back(watch, late);
+            storage.late().put_back(watch, late);
             return Err(error);
         }
     };

@@ -15,7 +15,7 @@ const MAX_SERIES: usize = 65_536;
 
 /// What is late for those who follow.
 #[derive(Debug)]
-pub(super) struct Late {
+pub struct Late {
     watches: RefCell<Vec<Watch>>,
     /// The latest instant that any of them has read up to; only samples up to there can be late.
     until: Cell<TimestampMs>,
@@ -90,45 +90,34 @@ impl Late {
         }
     }
 
-    fn watch(&self, name: &str, until: TimestampMs) -> Result<()> {
-        let mut watches = self.watches.borrow_mut();
-        if let Some(watch) = watches.iter_mut().find(|watch| watch.name == name) {
-            watch.until = until;
-            return Ok(());
-        }
-        if watches.len() == MAX_WATCHES {
-            let message = format!("{MAX_WATCHES} pushes follow this database already; end one of them");
-            return Err(Error::new(ErrorKind::Limit, message));
-        }
-        watches.push(Watch { name: name.to_owned(), until, rows: LateRows::default() });
-        Ok(())
-    }
-
-    fn look_again(&self) {
-        self.until.set(self.watches.borrow().iter().map(|watch| watch.until).max().unwrap_or(TimestampMs::MIN));
-    }
-}
-
-impl Storage {
     /// From now on `name` wants to know of samples up to `until`, which it is about to read.
     ///
     /// # Errors
     /// `Limit` when too many follow.
-    pub fn watch_late(&self, name: &str, until: TimestampMs) -> Result<()> {
-        self.late.watch(name, until)?;
-        self.late.look_again();
+    pub fn watch(&self, name: &str, until: TimestampMs) -> Result<()> {
+        let mut watches = self.watches.borrow_mut();
+        if let Some(watch) = watches.iter_mut().find(|watch| watch.name == name) {
+            watch.until = until;
+        } else if watches.len() < MAX_WATCHES {
+            watches.push(Watch { name: name.to_owned(), until, rows: LateRows::default() });
+        } else {
+            let message = format!("{MAX_WATCHES} pushes follow this database already; end one of them");
+            return Err(Error::new(ErrorKind::Limit, message));
+        }
+        drop(watches);
+        self.look_again();
         Ok(())
     }
 
     /// `name` does not want to know any more.
-    pub fn unwatch_late(&self, name: &str) {
-        self.late.watches.borrow_mut().retain(|watch| watch.name != name);
-        self.late.look_again();
+    pub fn unwatch(&self, name: &str) {
+        self.watches.borrow_mut().retain(|watch| watch.name != name);
+        self.look_again();
     }
 
     /// What has come late since the last call.
-    pub fn take_late(&self, name: &str) -> LateRows {
-        let mut watches = self.late.watches.borrow_mut();
+    pub fn take(&self, name: &str) -> LateRows {
+        let mut watches = self.watches.borrow_mut();
         watches
             .iter_mut()
             .find(|watch| watch.name == name)
@@ -137,11 +126,22 @@ impl Storage {
     }
 
     /// What was taken, and could not be read.
-    pub fn put_late_back(&self, name: &str, late: LateRows) {
-        let mut watches = self.late.watches.borrow_mut();
+    pub fn put_back(&self, name: &str, late: LateRows) {
+        let mut watches = self.watches.borrow_mut();
         if let Some(watch) = watches.iter_mut().find(|watch| watch.name == name) {
             watch.rows.add(late);
         }
+    }
+
+    fn look_again(&self) {
+        self.until.set(self.watches.borrow().iter().map(|watch| watch.until).max().unwrap_or(TimestampMs::MIN));
+    }
+}
+
+impl Storage {
+    /// What comes late for those who follow.
+    pub fn late(&self) -> &Late {
+        &self.late
     }
 
     /// Rows of one series were accepted.
