@@ -194,6 +194,14 @@ mod tests {
     use super::*;
 
     #[test]
+    fn labels_are_pairs_cut_at_the_first_sign_of_equality() {
+        let arguments = Arguments::parse(b"extra_label=job=web&other=1&extra_label=a=b%3Dc&extra_label=empty=");
+        assert_eq!(arguments.labels("extra_label"), Ok(vec![("job", "web"), ("a", "b=c"), ("empty", "")]));
+        let refused = Arguments::parse(b"extra_label=job=web&extra_label=host").labels("extra_label").unwrap_err();
+        assert_eq!(refused, "invalid parameter \"extra_label\": <name>=<value> is expected, found \"host\"");
+    }
+
+    #[test]
     fn times_are_read_as_the_servers_read_them() {
         let now_ms = 1_710_000_000_000;
         for (text, expected) in [

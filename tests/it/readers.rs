@@ -413,3 +413,86 @@ fn what_a_search_that_was_given_up_has_looked_for_is_not_missed() {
     assert_eq!(reader.completed(), []);
     assert!(reader.take(given_up).is_none());
 }
+
+/// A reader's files, of which one range can't be read when that is wanted.
+struct FailingFiles {
+    files: MemoryReader,
+    /// Why not.
+    fails_with: Rc<Cell<Option<ErrorKind>>>,
+    done: Vec<Completion>,
+}
+
+impl FileSystem for FailingFiles {
+    fn submit(&mut self, op: OpId, request: Request) {
+        match (&request, self.fails_with.get()) {
+            (Request::Read { .. }, Some(kind)) => {
+                self.fails_with.set(None);
+                self.done.push(Completion { op, result: Err(Error::new(kind, "the range can't be read")) });
+            }
+            _ => self.files.submit(op, request),
+        }
+    }
+
+    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
+        self.files.poll(now, done);
+        done.append(&mut self.done);
+    }
+
+    fn stats(&self) -> FileSystemStats {
+        self.files.stats()
+    }
+}
+
+#[test]
+fn a_piece_of_an_export_is_read_again_when_its_files_may_be_gone_and_for_no_other_reason() {
+    const SAMPLES: usize = 100_000;
+    let mut random = Random::new(1);
+    let files = SharedFiles::default();
+    let mut writer = open(files.clone(), small()).unwrap();
+    let timestamps: Vec<i64> = (0..SAMPLES as i64).map(|at| START + at * 1000).collect();
+    let values: Vec<f64> = (0..SAMPLES).map(|_| random.below(1 << 40) as f64).collect();
+    writer.put(&[("__name__", "m")], &timestamps, &values).unwrap();
+    writer.ask(Command::Sync).unwrap();
+    for (kind, is_read_again) in [
+        (ErrorKind::NotFound, true),
+        (ErrorKind::Corrupt, true),
+        (ErrorKind::Storage, true),
+        (ErrorKind::Unsupported, false),
+        (ErrorKind::Invalid, false),
+    ] {
+        let fails_with = Rc::new(Cell::new(None));
+        let read = MemoryReader::open(files.0.clone());
+        let read = FailingFiles { files: read, fails_with: fails_with.clone(), done: Vec::new() };
+        let mut reader = open(read, Config { read_only: true, ..small() }).unwrap();
+        let open = Command::ExportOpen { format: ExportFormat::JsonLines, selector: None, range: TimeRange::ALL };
+        let Answer::Cursor(cursor) = reader.ask(open).unwrap() else { panic!() };
+        let (mut found, mut chunks, mut failures) = (0, 0, 0);
+        loop {
+            // The first chunk begins the series.
+            if chunks == 1 && failures == 0 {
+                fails_with.set(Some(kind));
+            }
+            let chunk = match reader.ask(Command::ExportNext { cursor }) {
+                Ok(Answer::Chunk(Some(chunk))) => String::from_utf8(chunk.to_vec()).unwrap(),
+                Ok(Answer::Chunk(None)) => break,
+                Err(error) => {
+                    assert_eq!(error.kind(), kind, "{error}");
+                    failures += 1;
+                    continue;
+                }
+                other => panic!("{other:?}"),
+            };
+            chunks += 1;
+            for line in chunk.lines() {
+                let line: serde_json::Value = serde_json::from_str(line).unwrap();
+                found += line["timestamps"].as_array().unwrap().len();
+            }
+        }
+        assert!(
+            fails_with.get().is_none() && chunks > 2,
+            "{kind:?}: nothing was read behind the first of {chunks} chunks"
+        );
+        assert_eq!(failures == 0, is_read_again, "{kind:?}: {failures} failures");
+        assert_eq!(found, SAMPLES, "{kind:?}");
+    }
+}
