@@ -550,13 +550,16 @@ impl Engine {
         if self.shared.config.read_only { Err(self.shared.config.read_only_error()) } else { Ok(storage) }
     }
 
+    /// One job waits for all: a page may have made a hundred thousand calls.
     fn wait_for_room(&mut self, storage: Rc<Storage>) -> Ticket {
-        let ticket = self.shared.tickets.give_out();
-        let shared = self.shared.clone();
-        self.context.spawn(Lane::Query, async move {
-            storage.wait_for_room().await;
-            shared.tickets.answer(ticket, Ok(Answer::Done));
-        });
+        let (ticket, is_first) = self.shared.tickets.give_out_for_room();
+        if is_first {
+            let shared = self.shared.clone();
+            self.context.spawn(Lane::Query, async move {
+                storage.wait_for_room().await;
+                shared.tickets.answer_all_for_room();
+            });
+        }
         ticket
     }
 

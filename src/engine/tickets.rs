@@ -5,13 +5,15 @@ use super::command::Ticket;
 use crate::error::Result;
 use crate::runtime::{Context, MemoryBudget, MemoryShare, Signal, TaskId};
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 /// The tickets that were given out.
 pub(super) struct Tickets {
     next: Cell<u32>,
     /// Tickets without an answer, in the order in which they were given out.
-    unanswered: RefCell<Vec<Ticket>>,
+    unanswered: RefCell<BTreeSet<Ticket>>,
+    /// Those of appends that wait for the flush to catch up, all of which are answered at once.
+    waiting_for_room: RefCell<Vec<Ticket>>,
     /// With the memory they take until somebody takes them.
     answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
     memory: MemoryBudget,
@@ -29,6 +31,7 @@ impl Tickets {
         Self {
             next: Cell::new(1),
             unanswered: RefCell::default(),
+            waiting_for_room: RefCell::default(),
             answers: RefCell::default(),
             memory,
             completed: RefCell::default(),
@@ -41,7 +44,7 @@ impl Tickets {
     pub(super) fn give_out(&self) -> Ticket {
         let ticket = Ticket(self.next.get());
         self.next.set(ticket.0.wrapping_add(1).max(1));
-        self.unanswered.borrow_mut().push(ticket);
+        self.unanswered.borrow_mut().insert(ticket);
         ticket
     }
 
@@ -52,13 +55,28 @@ impl Tickets {
         self.completed.borrow_mut().push(ticket);
     }
 
+    /// A ticket for an append that waits until the flush has caught up, and whether it is the first of those who do.
+    pub(super) fn give_out_for_room(&self) -> (Ticket, bool) {
+        let ticket = self.give_out();
+        let mut waiting = self.waiting_for_room.borrow_mut();
+        waiting.push(ticket);
+        (ticket, waiting.len() == 1)
+    }
+
+    /// The flush has caught up.
+    pub(super) fn answer_all_for_room(&self) {
+        for ticket in self.waiting_for_room.take() {
+            self.answer(ticket, Ok(Answer::Done));
+        }
+    }
+
     /// It will have no answer.
     fn forget(&self, ticket: Ticket) {
-        self.unanswered.borrow_mut().retain(|unanswered| *unanswered != ticket);
+        self.unanswered.borrow_mut().remove(&ticket);
     }
 
     /// All that have no answer; the caller gives them one.
-    pub(super) fn take_unanswered(&self) -> Vec<Ticket> {
+    pub(super) fn take_unanswered(&self) -> BTreeSet<Ticket> {
         self.unanswered.take()
     }
 

@@ -1,6 +1,7 @@
 //! What the scheduler and the context know of a job: its name, its lane, and what it waits for.
 
-use super::signal::Signal;
+use super::signal::{Signal, Woken};
+use super::task_id::TaskId;
 use crate::fs::OpId;
 use crate::time::TimestampMs;
 use serde::Serialize;
@@ -13,10 +14,6 @@ pub type Units = u64;
 
 /// A job: it owns all it touches.
 pub type Job = Pin<Box<dyn Future<Output = ()>>>;
-
-/// Names a job for the lifetime of the engine.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct TaskId(pub u64);
 
 /// Priorities, the most urgent first. A lane with a floor gets that share of the work even when others never rest.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
@@ -62,6 +59,8 @@ pub(super) struct Notes {
     pub(super) waits: RefCell<Vec<Wait>>,
     /// Units left in its turn.
     pub(super) turn_units_left: Cell<i64>,
+    /// Jobs for which a signal was raised.
+    pub(super) woken: Woken,
 }
 
 impl Notes {

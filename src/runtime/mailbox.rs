@@ -12,6 +12,8 @@ pub(super) struct Mailbox {
     next_op: Cell<u64>,
     in_flight: RefCell<HashSet<OpId>>,
     completed: RefCell<HashMap<OpId, Result<Reply>>>,
+    /// Those that were completed since the scheduler has last looked.
+    arrived: RefCell<Vec<OpId>>,
     /// Kept for its memory.
     scratch: RefCell<Vec<Completion>>,
     /// Why the storage will never carry out anything again.
@@ -25,6 +27,7 @@ impl Mailbox {
             next_op: Cell::new(0),
             in_flight: RefCell::default(),
             completed: RefCell::default(),
+            arrived: RefCell::default(),
             scratch: RefCell::default(),
             lost: RefCell::default(),
         }
@@ -62,10 +65,16 @@ impl Mailbox {
             // Nobody waits for the operations of a job that was cancelled.
             if in_flight.remove(&op) {
                 completed.insert(op, result);
+                self.arrived.borrow_mut().push(op);
             }
         }
         self.scratch.replace(scratch);
         notices
+    }
+
+    /// What was completed since the last call.
+    pub(super) fn take_arrived(&self) -> Vec<OpId> {
+        self.arrived.take()
     }
 
     pub(super) fn has(&self, op: OpId) -> bool {

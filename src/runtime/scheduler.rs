@@ -1,10 +1,13 @@
 //! Polls jobs, one at a time, in ordered lanes with a floor share each. Which job runs next depends on inputs alone.
 
 use super::context::Context;
-use super::job::{Job, Lane, TaskId, Units, Wait};
-use crate::collections::sorted_map::SortedMap;
+use super::job::{Job, Lane, Units, Wait};
+use super::task_id::TaskId;
+use crate::fs::OpId;
 use crate::time::TimestampMs;
 use serde::Serialize;
+use std::collections::{BTreeSet, HashMap};
+use std::ops::Bound;
 use std::task::{Poll, Waker};
 
 /// Work a job may do in one turn before others are looked at, and the least a pump can be cut into. At 10 to 100 ns a unit this is
@@ -47,10 +50,16 @@ pub struct LaneState {
     pub units: Units,
 }
 
-/// The jobs and their order.
+/// The jobs and their order. A turn costs the same whether ten jobs wait or a hundred thousand: who waits is found by what has come.
 pub struct Scheduler {
     context: Context,
-    tasks: SortedMap<TaskId, Task>,
+    tasks: HashMap<TaskId, Task>,
+    /// In each lane the jobs that can go on at once.
+    ready: [BTreeSet<TaskId>; 5],
+    /// The jobs that wait for an instant of the steady clock.
+    deadlines: BTreeSet<(TimestampMs, TaskId)>,
+    /// The jobs that wait for storage.
+    operations: HashMap<OpId, TaskId>,
     /// Where the last turn in each lane went, for a round robin within the lane.
     last_turn: [TaskId; 5],
     /// Work each lane is owed, in hundredths of units.
@@ -61,7 +70,16 @@ pub struct Scheduler {
 impl Scheduler {
     /// A scheduler over the context in which its jobs run.
     pub fn new(context: Context) -> Self {
-        Self { context, tasks: SortedMap::new(), last_turn: [TaskId(u64::MAX); 5], credit: [0; 5], units: [0; 5] }
+        Self {
+            context,
+            tasks: HashMap::new(),
+            ready: Default::default(),
+            deadlines: BTreeSet::new(),
+            operations: HashMap::new(),
+            last_turn: [TaskId(u64::MAX); 5],
+            credit: [0; 5],
+            units: [0; 5],
+        }
     }
 
     /// Polls jobs until none can go on or `budget` units are spent, whichever is first. `now` holds for the whole pump. A jump
@@ -70,6 +88,7 @@ impl Scheduler {
         self.context.0.clock.set(now);
         self.context.collect_completions();
         self.admit();
+        self.wake_all();
         let mut total_spent: Units = 0;
         let has_work = loop {
             let Some(id) = self.next_ready() else { break false };
@@ -79,6 +98,7 @@ impl Scheduler {
             total_spent += self.turn(id).max(1) as Units;
             self.admit();
             self.context.collect_completions();
+            self.wake();
         };
         Pumped { has_work, next_due: self.next_due(), waits_for_storage: self.waits_for_storage(), spent: total_spent }
     }
@@ -86,22 +106,22 @@ impl Scheduler {
     /// Drops all jobs where they are.
     pub fn clear(&mut self) {
         self.admit();
-        self.tasks = SortedMap::new();
+        self.ready = Default::default();
+        self.deadlines.clear();
+        self.operations.clear();
+        self.tasks = HashMap::new();
     }
 
     /// The earliest instant for which a job waits.
     pub fn next_due(&self) -> Option<TimestampMs> {
-        let deadlines = self.tasks.values().flat_map(|task| &task.waits).filter_map(|wait| match wait {
-            Wait::Until(deadline) => Some(*deadline),
-            _ => None,
-        });
-        deadlines.min().map(|deadline| self.context.0.clock.due(deadline))
+        self.deadlines.first().map(|(deadline, _)| self.context.0.clock.due(*deadline))
     }
 
     /// Whether a job could go on at once.
     pub fn has_work(&mut self) -> bool {
         self.context.collect_completions();
         self.admit();
+        self.wake_all();
         self.next_ready().is_some()
     }
 
@@ -122,16 +142,75 @@ impl Scheduler {
     }
 
     fn waits_for_storage(&self) -> bool {
-        self.tasks.values().flat_map(|task| &task.waits).any(|wait| matches!(wait, Wait::Op(_)))
+        !self.operations.is_empty()
     }
 
     /// Takes in spawned jobs and drops cancelled ones.
     fn admit(&mut self) {
         for (id, lane, job) in self.context.0.notes.spawned.take() {
-            self.tasks.insert(id, Task { lane, job, waits: vec![Wait::Turn], turn_units_left: TURN_UNITS, polls: 0 });
+            self.tasks.insert(id, Task { lane, job, waits: Vec::new(), turn_units_left: TURN_UNITS, polls: 0 });
+            self.suspend(id, vec![Wait::Turn]);
         }
         for id in self.context.0.notes.cancelled.take() {
+            self.resume(id);
             self.tasks.remove(&id);
+        }
+    }
+
+    /// Notes what a job waits for.
+    fn suspend(&mut self, id: TaskId, waits: Vec<Wait>) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        for wait in &waits {
+            match wait {
+                Wait::Op(op) => drop(self.operations.insert(*op, id)),
+                Wait::Until(deadline) => drop(self.deadlines.insert((*deadline, id))),
+                Wait::Signal(signal, _) => signal.wake_at_change(id, &self.context.0.notes.woken),
+                Wait::Turn => {}
+            }
+        }
+        task.waits = waits;
+        self.make_ready(id);
+    }
+
+    /// A job waits for nothing any more.
+    fn resume(&mut self, id: TaskId) {
+        let Some(task) = self.tasks.get_mut(&id) else { return };
+        self.ready[task.lane as usize].remove(&id);
+        for wait in task.waits.drain(..) {
+            match wait {
+                Wait::Op(op) => drop(self.operations.remove(&op)),
+                Wait::Until(deadline) => drop(self.deadlines.remove(&(deadline, id))),
+                Wait::Signal(signal, _) => signal.forget(id),
+                Wait::Turn => {}
+            }
+        }
+    }
+
+    /// Looks at the jobs for which something has come since the last look.
+    fn wake(&mut self) {
+        for op in self.context.0.mailbox.take_arrived() {
+            if let Some(&id) = self.operations.get(&op) {
+                self.make_ready(id);
+            }
+        }
+        for id in self.context.0.notes.woken.take() {
+            self.make_ready(id);
+        }
+    }
+
+    /// The same when the clock may have moved.
+    fn wake_all(&mut self) {
+        self.wake();
+        let has_come = |(deadline, _): &&(TimestampMs, TaskId)| self.context.0.clock.has_reached(*deadline);
+        let due: Vec<TaskId> = self.deadlines.iter().take_while(has_come).map(|(_, id)| *id).collect();
+        due.into_iter().for_each(|id| self.make_ready(id));
+    }
+
+    fn make_ready(&mut self, id: TaskId) {
+        if let Some(task) = self.tasks.get(&id)
+            && self.is_ready(task)
+        {
+            self.ready[task.lane as usize].insert(id);
         }
     }
 
@@ -141,19 +220,12 @@ impl Scheduler {
 
     /// The most urgent lane's next job, unless a lower lane is owed a turn.
     fn next_ready(&self) -> Option<TaskId> {
-        let mut ready: [Option<TaskId>; 5] = [None; 5];
-        for (&id, task) in &self.tasks {
-            let lane = task.lane as usize;
-            // The first ready job behind the one that had the last turn, else the first of all.
-            let after_last = |candidate: TaskId| candidate > self.last_turn[lane];
-            let better = match ready[lane] {
-                None => true,
-                Some(best) => after_last(id) && !after_last(best),
-            };
-            if better && self.is_ready(task) {
-                ready[lane] = Some(id);
-            }
-        }
+        // The first ready job behind the one that had the last turn, else the first of all.
+        let ready: [Option<TaskId>; 5] = std::array::from_fn(|lane| {
+            let ready = &self.ready[lane];
+            let behind = ready.range((Bound::Excluded(self.last_turn[lane]), Bound::Unbounded)).next();
+            behind.or_else(|| ready.first()).copied()
+        });
         let owed = (0..5)
             .filter(|&lane| ready[lane].is_some())
             .max_by_key(|&lane| (self.credit[lane], std::cmp::Reverse(lane)));
@@ -165,6 +237,7 @@ impl Scheduler {
 
     /// Polls one job once; returns the units it spent.
     fn turn(&mut self, id: TaskId) -> i64 {
+        self.resume(id);
         let Some(task) = self.tasks.get_mut(&id) else { return 0 };
         let notes = &self.context.0.notes;
         if task.turn_units_left <= 0 {
@@ -183,9 +256,9 @@ impl Scheduler {
                 self.tasks.remove(&id);
             }
             Poll::Pending => {
-                task.waits.clear();
-                task.waits.append(&mut notes.waits.borrow_mut());
-                debug_assert!(!task.waits.is_empty(), "a job waits for nothing and would sleep for ever");
+                let waits = notes.waits.take();
+                debug_assert!(!waits.is_empty(), "a job waits for nothing and would sleep for ever");
+                self.suspend(id, waits);
             }
         }
         self.last_turn[lane] = id;
@@ -312,6 +385,44 @@ mod tests {
         let days = 40 * 86_400_000;
         assert_eq!(scheduler.pump(days, 100).next_due, Some(days + 5_000));
         assert_eq!(*log.borrow(), ["tick", "tick"]);
+    }
+
+    #[test]
+    fn who_waits_is_looked_at_only_when_something_has_come_for_it() {
+        let (context, mut scheduler, log) = scheduler();
+        let (crowd, one) = (Signal::default(), Signal::default());
+        let looks = Rc::new(std::cell::Cell::new(0));
+        for _ in 0..1_000 {
+            let (context, crowd, looks) = (context.clone(), crowd.clone(), looks.clone());
+            context.clone().spawn(Lane::Query, async move {
+                loop {
+                    let seen = crowd.version();
+                    context.changed_or_until(&crowd, seen, 1_000).await;
+                    looks.set(looks.get() + 1);
+                    context.sleep_until(2_000).await;
+                }
+            });
+        }
+        for step in ["first", "second"] {
+            let (context, one, log) = (context.clone(), one.clone(), log.clone());
+            context.clone().spawn(Lane::Flush, async move {
+                context.changed(&one, 0).await;
+                log.borrow_mut().push(step);
+            });
+        }
+        assert!(!scheduler.pump(0, u64::MAX).has_work);
+        assert_eq!((looks.get(), scheduler.deadlines.len()), (0, 1_000));
+        one.raise();
+        scheduler.pump(0, u64::MAX);
+        assert_eq!((looks.get(), log.take()), (0, vec!["first", "second"]));
+        // Whichever comes first: those that it woke are not woken by the other any more.
+        crowd.raise();
+        scheduler.pump(0, u64::MAX);
+        assert_eq!(looks.get(), 1_000);
+        crowd.raise();
+        scheduler.pump(1_500, u64::MAX);
+        assert_eq!((looks.get(), scheduler.next_due()), (1_000, Some(2_000)));
+        assert_eq!(scheduler.ready, <[BTreeSet<TaskId>; 5]>::default());
     }
 
     #[test]

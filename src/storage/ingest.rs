@@ -367,6 +367,10 @@ impl Storage {
 
     /// Waits until the flush has caught up.
     pub async fn wait_for_room(&self) {
+        if !self.is_behind() {
+            return;
+        }
+        let _passage = self.waiting_for_room.enter(&self.context).await;
         while self.is_behind() {
             let Some(partition) =
                 self.table.partitions().into_iter().max_by_key(|partition| partition.pending_conversion_rows())

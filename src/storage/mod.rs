@@ -132,6 +132,8 @@ pub struct Storage {
     waiting: Waiting,
     /// Held by the ingestion that looks series up or creates partitions, so that no series is created twice.
     preparing: Turnstile,
+    /// Who appends and has to wait for the flush: one of them looks at each step of it, not all.
+    waiting_for_room: Turnstile,
     snapshots: Snapshots,
     ingested: RefCell<IngestCounters>,
     last_read: Cell<Option<ReadCounters>>,

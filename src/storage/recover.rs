@@ -149,6 +149,7 @@ impl Storage {
             log,
             waiting: Waiting::default(),
             preparing: Turnstile::default(),
+            waiting_for_room: Turnstile::default(),
             snapshots,
             ingested: RefCell::default(),
             last_read: std::cell::Cell::default(),
