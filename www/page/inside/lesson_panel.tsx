@@ -1,6 +1,7 @@
 // A chapter's text beside the picture: what is told, what is to be looked at, the question, and the way through the others.
 
 import { useEffect, useRef } from "preact/hooks";
+import { AsideNote, LeavesOut } from "./aside_note";
 import { CHAPTERS, type Chapter, sourceOf, WORDS } from "./chapters";
 import type { Lesson } from "./lesson";
 import type { Player } from "./player";
@@ -54,12 +55,8 @@ export function LessonPanel(props: {
         </div>
       </article>
       <nav class={style.contents} aria-label="Chapters">
-        <details class={style.asideNote}>
-          <summary>What this leaves out, and which server it follows</summary>
-          <p>{chapter.leavesOut}</p>
-        </details>
-        <details class={style.asideNote}>
-          <summary>Words so far</summary>
+        <LeavesOut says={chapter.leavesOut} />
+        <AsideNote title="Words so far">
           <dl>
             {WORDS.filter(([word]) => chapterOfWord(word) <= at).map(([word, says]) => (
               <div key={word}>
@@ -68,7 +65,7 @@ export function LessonPanel(props: {
               </div>
             ))}
           </dl>
-        </details>
+        </AsideNote>
         <p class={`note ${style.files}`}>
           {chapter.files.map((file) => (
             <a key={file} href={sourceOf(file)}>

@@ -5,6 +5,7 @@ import { useEffect, useState } from "preact/hooks";
 import { bytes, clock, grouped, plural } from "../model/format";
 import { HOME, type Place } from "../model/history";
 import { SITUATIONS } from "../replay/situations";
+import { LeavesOut } from "./aside_note";
 import { CHAPTERS, type Chapter, chapterOf } from "./chapters";
 import { Counters, MergePanel } from "./counters";
 import { Embed } from "./embed";
@@ -159,6 +160,7 @@ export function Room({ player }: { player: Player }) {
             <SceneTitle isAlone={player.embedded} name={situation.name} />
           )}
           {!inChapters && <p class={style.watch}>{situation.watch}</p>}
+          {!inChapters && <LeavesOut key={situation.id} says={situation.leavesOut} />}
           {chapter && <Counters key={chapter.id} player={player} only={chapter.counters} />}
           <ZoomPath player={player} />
         </header>

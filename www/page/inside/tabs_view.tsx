@@ -7,7 +7,6 @@ import { rowsInParts } from "../model/rows";
 import { holderAfter } from "../replay/world";
 import type { Player } from "./player";
 import style from "./tabs_view.module.css";
-import panel from "./lesson_panel.module.css";
 
 const NAMES = ["A", "B"] as const;
 
@@ -29,16 +28,6 @@ export function TabsView({ player }: { player: Player }) {
         ))}
       </ul>
       <p class="note">{plural(logged, "row")} in in-memory parts. On disk the log alone has them.</p>
-      <details class={panel.asideNote}>
-        <summary>What this leaves out</summary>
-        <p>
-          Both tabs are played by this one page. The engine, its log, and what it finds when it is opened again are real, over files in
-          memory. Messages between the tabs take no time here, and the lock goes over at once; a browser takes some milliseconds for both. A
-          tab of the package keeps what it has sent, up to 1 MiB, until the engine says that it is durable; here the page looks up what the
-          database does not have, and sends that. A tab that is closed or reloaded in order hands over what it has before it goes, and loses
-          nothing: this one is killed. A server has neither tabs nor a log.
-        </p>
-      </details>
     </section>
   );
 }

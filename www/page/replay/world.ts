@@ -449,7 +449,7 @@ class Writer {
     const partition = partitionOf(time);
     const sent = [{ partition, rows: series, series: some(series) }];
     if (writer === "replicas") {
-      // The other replica comes a moment later, with values of its own reading.
+      // The other replica comes a moment later, with the same values.
       await database.tick(0);
       await database.appendRow(this.#handles, time + 400, this.#values);
       sent.push({ partition, rows: series, series: some(series) });

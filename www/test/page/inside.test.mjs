@@ -51,6 +51,24 @@ describe("situations", async () => {
   }
 });
 
+test("each situation says what it leaves out, and is silent about it until it is asked", async () => {
+  await open("#inside?s=steady&at=1");
+  await atRest(1000);
+  const note = page.locator("[aria-labelledby=scene-title] details", { hasText: "What this leaves out" });
+  const told = new Set();
+  for (const id of await ids("replay/situations.ts")) {
+    await page.evaluate((id) => (location.hash = `#inside?s=${id}&at=1`), id);
+    await page.waitForFunction((id) => location.hash.includes(`s=${id}&`), id);
+    await page.waitForFunction(() => !document.querySelector("[aria-labelledby=scene-title] details").open);
+    await note.locator("summary").click();
+    const text = await note.locator("p").innerText();
+    assert.match(text, /1\.72/, id);
+    told.add(text);
+  }
+  assert.equal(told.size, (await ids("replay/situations.ts")).length, "each says its own");
+  assert.deepEqual(complaints(), []);
+});
+
 test("a tab that is killed costs its own rows of the last second at most, and the other goes on", async () => {
   await open("#inside?s=tabs&at=41.2");
   await rest();

@@ -32,6 +32,7 @@ const MODULES = [
   "inside/embed",
   "inside/explain",
   "inside/questions",
+  "replay/situations",
   "snapshot/cardinality",
   "snapshot/samples",
   "explore/language",
@@ -673,6 +674,13 @@ test("every chapter asks something, says what it leaves out, and which server it
     Object.keys(page.QUESTIONS),
     page.CHAPTERS.map(({ id }) => id),
   );
+});
+
+test("every situation says where to look, what it leaves out, and which server it follows", () => {
+  for (const { id, watch, leavesOut } of page.SITUATIONS) {
+    assert.ok(watch.length > 60, id);
+    assert.match(leavesOut, /1\.72/, id);
+  }
 });
 
 const header = (tsid, minTimestamp, maxTimestamp, rows) => ({

@@ -10,6 +10,7 @@ const built = fileURLToPath(new URL("../../../dist/page", import.meta.url));
 /** What is looked at, by its address, and when it is ready. */
 const VIEWS = {
   inside: ["#inside?s=steady&at=47.3", "[data-at] span:not(:empty)"],
+  aside: ["#inside?s=duplicates&at=31", "[data-at] span:not(:empty)", "aside"],
   late: ["#inside?s=late&at=24.4", "[data-at] span:not(:empty)"],
   flood: ["#inside?s=flood&at=6.2", "[data-at] span:not(:empty)"],
   snapshot: ["#inside?s=snapshot&at=40", "[aria-label=Snapshots]"],
@@ -63,6 +64,7 @@ try {
           if (then === "block") await page.click('[aria-label^="Blocks of part"] button >> nth=0');
         }
         await page.waitForSelector(ready, { timeout: 20_000 });
+        if (then === "aside") await page.click("[aria-labelledby=scene-title] summary");
         if (then === "keys") await page.keyboard.press("?");
         if (then === "race") {
           await page.getByRole("button", { name: "Race", exact: true }).click();
