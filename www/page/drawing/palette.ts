@@ -1,6 +1,7 @@
 // Colours as the style sheet has them, and one for each series.
 
 import type uPlot from "uplot";
+import { OWN_SERIES } from "../model/own";
 
 export interface Palette {
   ink: string;
@@ -20,6 +21,8 @@ export interface Palette {
   font: string;
   dark: boolean;
   series: string[];
+  /** Of the numbers that a visitor has handed in. */
+  own: string;
 }
 
 export function readPalette(element: Element): Palette {
@@ -42,6 +45,7 @@ export function readPalette(element: Element): Palette {
     font: style.fontFamily,
     dark: matchMedia("(prefers-color-scheme: dark)").matches,
     series: Array.from({ length: 12 }, (_, i) => colour(`series-${i + 1}`)),
+    own: colour("series-own"),
   };
 }
 
@@ -53,8 +57,13 @@ export const filled =
     return min <= 0 && max >= 0 ? `color-mix(in srgb, ${stroke} 12%, transparent)` : "transparent";
   };
 
-/** A dozen colours that people with any sight can tell apart; with more series they come again. */
-export const seriesColour = (palette: Palette, series: number): string => palette.series[((series % 12) + 12) % 12] as string;
+/** A dozen colours that people with any sight can tell apart; with more series they come again. A visitor's own series has another one. */
+const placeOf = (series: number): number => ((series % 12) + 12) % 12;
+export const seriesColour = (palette: Palette, series: number): string =>
+  series === OWN_SERIES ? palette.own : (palette.series[placeOf(series)] as string);
+
+/** The same colour for what is no canvas. */
+export const seriesVariable = (series: number): string => `var(--series-${series === OWN_SERIES ? "own" : placeOf(series) + 1})`;
 
 /** Sand that becomes stone: the oftener written, the darker. */
 export function partColour(palette: Palette, part: { class: "inmemory" | "small" | "big"; generation: number }): string {

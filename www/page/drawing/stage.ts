@@ -2,6 +2,7 @@
 
 import { bytes, compact, many, month as monthName } from "../model/format";
 import type { House } from "../model/house";
+import { OWN_SERIES } from "../model/own";
 import type { Part } from "../model/parts";
 import { type Brick, fallenTo, type Glass, halfAt, heapPlaces, layOut, type Rect, type Scene } from "./glass";
 import { partColour, type Palette, seriesColour } from "./palette";
@@ -197,7 +198,9 @@ export class Stage {
       context.fillStyle = seriesColour(palette, glass.grains[i] as number);
       context.globalAlpha = share === 0 ? 0 : 1;
       context.beginPath();
-      context.arc(px, y, radius, 0, 7);
+      // One's own are known by their shape, too.
+      if (glass.grains[i] === OWN_SERIES) context.rect(px - radius, y - radius, 2 * radius, 2 * radius);
+      else context.arc(px, y, radius, 0, 7);
       context.fill();
     });
     context.globalAlpha = 1;

@@ -2,6 +2,7 @@
 
 import type { BlockDetails, IndexBlockDetails, PartDetails } from "sandglass/inline";
 import type { Composition } from "../drawing/stage";
+import { isOwn, OWN_SERIES } from "../model/own";
 import type { Part } from "../model/parts";
 import type { Situation } from "../replay/situations";
 import { colourKey, seriesKeys, type World } from "../replay/world";
@@ -15,6 +16,8 @@ const MOST_INDEX_BLOCKS = 40;
 export class Inspection {
   readonly compositions = new Map<number, Composition>();
   readonly #headers = new Map<number, PartDetails["headers"]>();
+  /** Parts with a series that had no name yet, and when they were asked: the index tells of a new series a moment after its rows. */
+  readonly #unnamed = new Map<number, number>();
   #keys = new Map<string, number>();
   #looking = 0;
   readonly #world: () => World | undefined;
@@ -38,10 +41,12 @@ export class Inspection {
   forgetParts(): void {
     this.compositions.clear();
     this.#headers.clear();
+    this.#unnamed.clear();
   }
 
   /** The place of a series in the palette. */
   seriesNumber(labels: Record<string, string> | null): number {
+    if (isOwn(labels)) return OWN_SERIES;
     const key = colourKey(labels);
     let number = this.#keys.get(key);
     if (number === undefined) {
@@ -71,8 +76,10 @@ export class Inspection {
     if (!world) return;
     for (const part of this.#parts()) {
       if (this.#looking >= LOOKS_AT_ONCE) return;
-      if (this.compositions.has(part.id)) continue;
-      this.compositions.set(part.id, []);
+      const { at } = world;
+      if (this.compositions.has(part.id) && !((this.#unnamed.get(part.id) ?? at) < at)) continue;
+      if (!this.compositions.has(part.id)) this.compositions.set(part.id, []);
+      this.#unnamed.delete(part.id);
       this.#looking++;
       world
         .ask((database) => database.inspectPart(part.id, { count: 1200 }))
@@ -80,6 +87,7 @@ export class Inspection {
           if (world !== this.#world()) return;
           this.compositions.set(part.id, this.#compose(headers));
           this.#headers.set(part.id, headers);
+          if (headers.some(({ labels }) => labels === null)) this.#unnamed.set(part.id, at);
         })
         // Merged away meanwhile.
         .catch(() => {})

@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 import type { EngineState } from "sandglass/inline";
-import { type ActionKind, fingerprint, fork, type History, type Place } from "../model/history";
+import { type Doing, fingerprint, fork, type History, type Place } from "../model/history";
 import { messageOf } from "../model/trouble";
 import { type Situation, situationOf } from "../replay/situations";
 import { World } from "../replay/world";
@@ -211,7 +211,7 @@ export class Player {
    * Something the visitor does now: at the instant that is shown, or while time runs where the engine is, which is a frame further.
    * What came later is another future. Of time that stood still so much runs on as shows what has come of it.
    */
-  async act(kind: ActionKind): Promise<void> {
+  async act(doing: Doing): Promise<void> {
     const [world, run] = [this.#world, this.#run];
     if (world && !this.#rerunning) await world.standStill();
     if (run !== this.#run) return;
@@ -220,7 +220,7 @@ export class Player {
     const at = this.at.value;
     const end = at + AFTER_DEED_MS;
     this.before = this.state.value;
-    const history = fork(this.history.value, { at, kind });
+    const history = fork(this.history.value, { at, ...doing });
     this.history.value = history;
     this.print.value = "";
     this.address.write(true);

@@ -16,13 +16,14 @@ import { type KeyLine, Keys } from "./keys";
 import { Lesson } from "./lesson";
 import { LessonPanel } from "./lesson_panel";
 import { LineageView } from "./lineage_view";
+import { OwnRows } from "./own_rows";
 import { OwnView } from "./own_view";
 import { Pipeline } from "./pipeline";
 import { SPEEDS } from "./playback";
 import { Player } from "./player";
 import { RaceView } from "./race_view";
 import { TabsView, TakenOver } from "./tabs_view";
-import { DEED_KEYS, deedOfKey, Deeds, Transport } from "./transport";
+import { DEED_KEYS, deedOfKey, Deeds, OWN_KEY, Transport } from "./transport";
 import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
 import style from "./room.module.css";
@@ -107,6 +108,7 @@ function begin(player: Player, situation: string): void {
 
 export function Room({ player }: { player: Player }) {
   const [keysShown, setKeysShown] = useState(false);
+  const [ownShown, setOwnShown] = useState(false);
   const [snapshot, setSnapshot] = useState<string | undefined>();
   const [merge, setMerge] = useState<number | undefined>();
   const chapter = chapterId.value === "" ? undefined : chapterOf(chapterId.value);
@@ -118,6 +120,11 @@ export function Room({ player }: { player: Player }) {
       const target = event.target as HTMLElement;
       if (target.closest?.("input:not([type=range]),select,textarea,[contenteditable]")) return;
       if (keysShown && event.key !== "Escape" && event.key !== "?") return;
+      if (event.key === OWN_KEY && !inChapters) {
+        setOwnShown((shown) => !shown);
+        event.preventDefault();
+        return;
+      }
       if (
         !press(
           player,
@@ -133,7 +140,7 @@ export function Room({ player }: { player: Player }) {
     };
     addEventListener("keydown", onKey);
     return () => removeEventListener("keydown", onKey);
-  }, [player, keysShown]);
+  }, [player, keysShown, inChapters]);
   const showsIndex = chapter?.index === true;
   const zoomed = player.look.zoom.value.length > 1;
   const situation = player.situation.value;
@@ -194,7 +201,8 @@ export function Room({ player }: { player: Player }) {
           </p>
         )}
         <Transport player={player} />
-        <Deeds player={player} />
+        <Deeds player={player} own={inChapters ? undefined : { isOpen: ownShown, toggle: () => setOwnShown((shown) => !shown) }} />
+        {ownShown && !inChapters && <OwnRows player={player} />}
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
         <Troubles player={player} />
       </section>
@@ -277,7 +285,7 @@ function press(
   }
   const deed = deedOfKey(key);
   if (deed) {
-    void player.act(deed);
+    void player.act({ kind: deed });
     return true;
   }
   const situation = SITUATIONS.find((other) => other.key === key);
@@ -296,6 +304,7 @@ function keyLines(): KeyLine[] {
     ["Esc", "look from further away"],
     ["[ ]", "chapter before, after"],
     ...DEED_KEYS,
+    [OWN_KEY, "numbers of your own"],
     ...SITUATIONS.map(({ key, name }) => [key, name] as const),
     ["?", "this list"],
   ];
@@ -401,8 +410,8 @@ function Situations({ player }: { player: Player }) {
         ))}
       </div>
       <p class={`note ${style.ownSamples}`}>
-        The samples that you explore can be looked into, too: in <a href="#explore">Explore</a>, choose one in the chart or in the list of
-        raw samples, and open it here.
+        Numbers of your own fall through the picture, too: press “Own numbers” below it. And the samples that you explore can be looked
+        into: in <a href="#explore">Explore</a>, choose one in the chart or in the list of raw samples, and open it here.
       </p>
     </section>
   );

@@ -14,6 +14,7 @@ const MARKS: Partial<Record<string, string>> = {
   snapshot: "snapshot",
   ask: "select",
   import: "import",
+  own: "own numbers",
   crash: "crash",
 };
 
@@ -117,7 +118,11 @@ const DEEDS: readonly { kind: ActionKind; name: string; key: string; does: strin
 export const deedOfKey = (key: string): ActionKind | undefined => DEEDS.find((deed) => deed.key === key)?.kind;
 export const DEED_KEYS = DEEDS.map(({ key, name }) => [key, name] as const);
 
-export function Deeds({ player }: { player: Player }) {
+/** The key that opens and closes what numbers of one's own are handed in by. */
+export const OWN_KEY = "o";
+
+/** `own` tells whether that is open; where there is none of it, nothing opens it. */
+export function Deeds({ player, own }: { player: Player; own?: { isOpen: boolean; toggle: () => void } | undefined }) {
   return (
     <div class={style.deeds} role="group" aria-label="Do this now">
       <span class={style.deedsName}>Do now</span>
@@ -128,11 +133,22 @@ export function Deeds({ player }: { player: Player }) {
           class={kind === "crash" ? "danger" : ""}
           title={`${does} (key ${key})`}
           aria-keyshortcuts={key}
-          onClick={() => void player.act(kind)}
+          onClick={() => void player.act({ kind })}
         >
           {name}
         </button>
       ))}
+      {own && (
+        <button
+          type="button"
+          title={`Numbers that you paste or draw become rows of a series (key ${OWN_KEY})`}
+          aria-keyshortcuts={OWN_KEY}
+          aria-expanded={own.isOpen}
+          onClick={own.toggle}
+        >
+          Own numbers
+        </button>
+      )}
       <span class="note">While paused, each plays on for {AFTER_DEED_MS / 1000} s.</span>
     </div>
   );

@@ -2,6 +2,7 @@
 
 import { useEffect, useState } from "preact/hooks";
 import type { BlockDetails, BlockHeader } from "sandglass/inline";
+import { seriesVariable } from "../drawing/palette";
 import { bytes, clock, grouped, plural } from "../model/format";
 import type { Part } from "../model/parts";
 import { type Span, type Walked, walked, within } from "../model/walk";
@@ -181,7 +182,7 @@ function Lines(props: { walk: Walked<Part>; span: Span; start: number; end: numb
               key={place}
               class={style.ofBlock}
               data-read=""
-              style={{ fill: `var(--series-${(((colour % 12) + 12) % 12) + 1})` }}
+              style={{ fill: seriesVariable(colour) }}
               x={x(header.minTimestamp)}
               y={i * LINE + 5}
               width={Math.max(3, x(header.maxTimestamp) - x(header.minTimestamp))}

@@ -2,6 +2,7 @@
 
 import { useState } from "preact/hooks";
 import type { BlockDetails, BlockHeader, ColumnDetails, PartDetails } from "sandglass/inline";
+import { seriesVariable } from "../drawing/palette";
 import { bytes, grouped, month as monthName, plural, significant } from "../model/format";
 import { CLASS_WORD } from "../model/words";
 import { Bits } from "./bits";
@@ -75,7 +76,7 @@ export function seriesName(labels: Record<string, string>): string {
   return others.length > 0 ? `${__name__}{${others.join(",")}}` : __name__;
 }
 
-const swatch = (series: number) => ({ background: `var(--series-${(((series % 12) + 12) % 12) + 1})` });
+const swatch = (series: number) => ({ background: seriesVariable(series) });
 
 // ---- a part -----------------------------------------------------------------------------------------------------------
 

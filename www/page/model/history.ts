@@ -1,15 +1,22 @@
 // A history of the engine that the page keeps for showing: a situation, a seed, and what the visitor has done and when. The
 // same history gives the same engine on any machine, so an address that holds it is all there is to share.
 
+import { ownIn, ownText } from "./own";
+
 /** What a visitor can do to the engine. */
-export const ACTIONS = ["late", "burst", "flushes", "flush", "merge", "snapshot", "ask", "import", "crash"] as const;
+export const ACTIONS = ["late", "burst", "flushes", "flush", "merge", "snapshot", "ask", "import", "crash", "own"] as const;
 export type ActionKind = (typeof ACTIONS)[number];
 
 export interface Action {
   /** Milliseconds since the history began. */
   at: number;
   kind: ActionKind;
+  /** The visitor's, which become rows: of `own`, and of nothing else. */
+  numbers?: readonly number[];
 }
+
+/** What is done, whenever that is. */
+export type Doing = Omit<Action, "at">;
 
 export interface History {
   situation: string;
@@ -63,10 +70,10 @@ export function placeOf(hash: string): Place {
   const [room = "", chapter = ""] = path.split("/");
   const parameters = new URLSearchParams(query);
   const actions = (parameters.get("do") ?? "").split(",").flatMap((text): Action[] => {
-    const [seconds = "", kind = ""] = text.split("~");
+    const [seconds = "", what = ""] = text.split("~");
     const at = Math.round(Number(seconds) * 1000);
-    const known = ACTIONS.find((other) => other === kind);
-    return known && at >= 0 && at <= LONGEST_MS ? [{ at, kind: known }] : [];
+    const doing = doingIn(what);
+    return doing && at >= 0 && at <= LONGEST_MS ? [{ at, ...doing }] : [];
   });
   const at = Math.round(Number(parameters.get("at") ?? 0) * 1000);
   const seed = Number(parameters.get("seed") ?? SEED);
@@ -85,11 +92,22 @@ export function placeOf(hash: string): Place {
   };
 }
 
+function doingIn(text: string): Doing | undefined {
+  const [kind, ...texts] = text.split("_");
+  const known = ACTIONS.find((other) => other === kind);
+  if (known !== "own") return known && texts.length === 0 ? { kind: known } : undefined;
+  const numbers = ownIn(texts);
+  return numbers.length > 0 ? { kind: known, numbers } : undefined;
+}
+
+const doingText = ({ kind, numbers = [] }: Doing): string => `${kind}${ownText(numbers)}`;
+
 export function hashOf({ room, history, at, zoom, chapter, embedded }: Omit<Place, "isPlain">): string {
   if (room === "live") return "#live";
   const parameters: string[] = [`s=${encodeURIComponent(history.situation)}`];
   if (history.seed !== SEED) parameters.push(`seed=${history.seed}`);
-  if (history.actions.length > 0) parameters.push(`do=${history.actions.map((action) => `${action.at / 1000}~${action.kind}`).join(",")}`);
+  if (history.actions.length > 0)
+    parameters.push(`do=${history.actions.map((action) => `${action.at / 1000}~${doingText(action)}`).join(",")}`);
   if (at > 0) parameters.push(`at=${Math.round(at) / 1000}`);
   if (zoom.length > 0) parameters.push(`zoom=${zoom.join(".")}`);
   if (embedded) parameters.push("embed");

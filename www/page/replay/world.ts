@@ -3,6 +3,7 @@
 
 import { type Checkpoint, type Database, type EngineEvent, type EngineState, open, type SeriesHandle } from "sandglass/inline";
 import type { Action, History } from "../model/history";
+import { OWN_LABELS, OWN_SERIES } from "../model/own";
 import { rowsInParts, waitingRows } from "../model/rows";
 import { type Random, seeded } from "./random";
 import { type Situation, situationOf } from "./situations";
@@ -102,7 +103,7 @@ export class World {
     if (history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
     const other = script(this.situation, history);
     return (
-      this.script.slice(0, this.#done).every((action, i) => action.at === other[i]?.at && action.kind === other[i]?.kind) &&
+      pastOf(this.script, this.#done) === pastOf(other, this.#done) &&
       !(other.length > this.#done && (other[this.#done] as Action).at < this.at)
     );
   }
@@ -172,7 +173,7 @@ export class World {
     await this.standStill();
     if (this.#closed || history.situation !== this.#history.situation || history.seed !== this.#history.seed) return false;
     const future = script(this.situation, history);
-    const belongs = ({ at, past }: Kept) => past === pastOf(future, past) && at <= to && !((future[countOf(past)]?.at ?? at) < at);
+    const belongs = ({ at, past }: Kept) => past === pastOf(future, countOf(past)) && at <= to && !((future[countOf(past)]?.at ?? at) < at);
     const best = this.#kept.findLast(belongs);
     if (this.at <= to && this.canBecome(history) && !(best && best.at > this.at)) {
       this.become(history);
@@ -204,7 +205,7 @@ export class World {
       [this.calls, this.#scrapes] = [calls, scrapes];
       writer();
     };
-    this.#kept.push({ at, past: JSON.stringify(this.script.slice(0, this.#done)), engine, restore });
+    this.#kept.push({ at, past: pastOf(this.script, this.#done), engine, restore });
     this.#kept.sort((a, b) => a.at - b.at);
     while (this.#kept.length > 2 && this.#kept.reduce((sum, kept) => sum + kept.engine.bytes, 0) > KEPT_BYTES)
       this.#kept = this.#kept.filter((_, i) => i % 2 === 1);
@@ -253,13 +254,15 @@ export class World {
     }
   }
 
-  async #perform({ kind }: Action): Promise<void> {
+  async #perform({ kind, numbers = [] }: Action): Promise<void> {
     try {
       switch (kind) {
         case "late":
           return await this.#write(() => this.#writer.late(this.#database, this.#now()));
         case "burst":
           return await this.#write(() => this.#writer.burst(this.#database, this.#now()));
+        case "own":
+          return await this.#write(() => this.#writer.own(this.#database, this.#now(), numbers));
         case "import":
           return await this.#write(() => this.#writer.month(this.#database));
         case "flushes":
@@ -328,9 +331,9 @@ export class World {
   }
 }
 
-/** The past as text, and as much of another script as it is long. */
+/** So many actions as text, and how many a text has. */
+const pastOf = (actions: readonly Action[], count: number): string => JSON.stringify(actions.slice(0, count));
 const countOf = (past: string): number => (JSON.parse(past) as Action[]).length;
-const pastOf = (actions: readonly Action[], past: string): string => JSON.stringify(actions.slice(0, countOf(past)));
 
 /** What happens by the situation and by the visitor, in order of time. */
 function script(situation: Situation, history: History): Action[] {
@@ -506,6 +509,17 @@ class Writer {
       await database.tick(0);
     }
     return [{ partition: partitionOf(time), rows: each * this.#handles.length, series: some(this.#handles.length) }];
+  }
+
+  /** One sample a second, the last one now. */
+  async own(database: Database, time: number, numbers: readonly number[]): Promise<Sent[]> {
+    await database.append(
+      OWN_LABELS,
+      numbers.map((_, i) => time - (numbers.length - 1 - i) * 1000),
+      numbers,
+    );
+    const series = Array.from({ length: Math.min(GRAINS, numbers.length) }, () => OWN_SERIES);
+    return [{ partition: partitionOf(time), rows: numbers.length, series }];
   }
 
   /** A million and a half samples of February that nothing can compress. */

@@ -168,6 +168,12 @@ const VIEWS = {
     await page.getByRole("button", { name: "Embed this" }).click();
     await page.getByRole("textbox", { name: "To be put into a page" }).waitFor();
   },
+  "inside, numbers of one's own": async () => {
+    await inside.open("#inside?s=steady&do=20.5~own_1_5_2&at=29");
+    await inside.rest();
+    await page.keyboard.press("o");
+    await page.getByRole("button", { name: "Look at their bytes" }).waitFor();
+  },
   "inside, the index": async () => {
     await page.locator("summary", { hasText: "The index" }).click();
     await page.waitForSelector("[aria-labelledby=index-walk] ul > li");
@@ -255,6 +261,7 @@ for (const theme of THEMES) {
     const colours = await page.evaluate(() => {
       const names = ["card", "sunk", "on-stage", "ink", "muted", "accent", "danger", "raw", "inmemory", "small", "big", "index"];
       for (let i = 1; i <= 12; i++) names.push(`series-${i}`);
+      names.push("series-own");
       for (let i = 1; i <= 8; i++) names.push(`line-${i}`);
       const probe = document.body.appendChild(document.createElement("i"));
       const colourOf = (name) => {

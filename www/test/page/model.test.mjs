@@ -26,6 +26,7 @@ const MODULES = [
   "replay/history",
   "chart_feed",
   "model/numbers",
+  "model/own",
   "model/estimate",
   "model/lineage",
   "inside/chapters",
@@ -44,7 +45,7 @@ let page;
 before(async () => {
   folder = await mkdtemp(join(tmpdir(), "sandglass-model-"));
   const entry = join(folder, "entry.ts");
-  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};export * as walk from ${JSON.stringify(join(PAGE, "model/walk"))};`;
+  const named = `export * as glass from ${JSON.stringify(join(PAGE, "drawing/glass"))};export * as walk from ${JSON.stringify(join(PAGE, "model/walk"))};export * as lived from ${JSON.stringify(join(PAGE, "model/history"))};`;
   await writeFile(entry, [...MODULES.map((module) => `export * from ${JSON.stringify(join(PAGE, module))};`), named].join("\n"));
   await build({
     configFile: false,
@@ -869,10 +870,27 @@ test("an address is embedded, and the embedded one leads to the whole", () => {
     assert.equal(page.wholeOf(hash), whole);
 });
 
+test("numbers of one's own stand in the address as they are, and what is none is left out of it", () => {
+  const numbers = [0, -0.5, 1e21, 1e-7, 123456789.125, -1.5e300, 5e-324];
+  const place = page.lived.placeOf("#inside?s=late&do=3~flush,4.5~merge&at=9");
+  const history = page.lived.fork(place.history, { at: 5000, kind: "own", numbers });
+  const hash = page.lived.hashOf({ ...place, history });
+  assert.match(hash, /do=3~flush,4\.5~merge,5~own_0_-0\.5_1e21_1e-7_123456789\.125_-1\.5e300_5e-324&/);
+  assert.deepEqual(page.lived.placeOf(hash).history, history);
+  const actionsOf = (text) => page.lived.placeOf(`#inside?do=${text}`).history.actions;
+  assert.deepEqual(actionsOf("1~own_NaN_x__ _1e999_7_0x10"), [{ at: 1000, kind: "own", numbers: [7, 16] }]);
+  assert.deepEqual(actionsOf("1~own,2~own_,3~own_NaN,4~flush_1,5~_1,6~flush"), [{ at: 6000, kind: "flush" }]);
+  assert.equal(actionsOf(`1~own${"_1".repeat(9999)}`)[0].numbers.length, page.MOST_OWN);
+});
+
 test("numbers are found in whatever was pasted", () => {
-  assert.deepEqual(page.numbersIn('[1, 2.5,"-3e2"]\n4\t0x10;x NaN', 10), { numbers: [1, 2.5, -300, 4, 16], refused: ["x", "NaN"] });
-  assert.deepEqual(page.numbersIn("1 2 3", 2).numbers, [1, 2]);
-  assert.deepEqual(page.numbersIn("  ", 2), { numbers: [], refused: [] });
+  assert.deepEqual(page.numbersIn('[1, 2.5,"-3e2"]\n4\t0x10;x NaN', 10), {
+    numbers: [1, 2.5, -300, 4, 16],
+    found: 5,
+    refused: ["x", "NaN"],
+  });
+  assert.deepEqual(page.numbersIn("1 2 x 3", 2), { numbers: [1, 2], found: 3, refused: ["x"] });
+  assert.deepEqual(page.numbersIn("  ", 2), { numbers: [], found: 0, refused: [] });
 });
 
 // ---- what is heavy in a snapshot ----

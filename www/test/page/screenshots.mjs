@@ -10,6 +10,11 @@ const built = fileURLToPath(new URL("../../../dist/page", import.meta.url));
 /** What is looked at, by its address, and when it is ready. */
 const VIEWS = {
   inside: ["#inside?s=steady&at=47.3", "[data-at] span:not(:empty)"],
+  rows: [
+    `#inside?s=steady&do=41.2~own${Array.from({ length: 120 }, (_, i) => `_${20 + ((i * i) % 17)}`).join("")}&at=41.9`,
+    "[data-own]",
+    "rows",
+  ],
   aside: ["#inside?s=duplicates&at=31", "[data-at] span:not(:empty)", "aside"],
   late: ["#inside?s=late&at=24.4", "[data-at] span:not(:empty)"],
   flood: ["#inside?s=flood&at=6.2", "[data-at] span:not(:empty)"],
@@ -55,6 +60,10 @@ try {
         await page.emulateMedia({ colorScheme: theme });
         await page.goto(`${url}/blank.html`);
         await page.goto(`${url}/page/index.html${hash.replace(/&zoom=$/, "")}`);
+        if (then === "rows") {
+          await page.waitForSelector("[data-at] span:not(:empty)");
+          await page.keyboard.press("o");
+        }
         if (then === "part" || then === "block") {
           await page.waitForSelector("[data-at] span:not(:empty)");
           await page.focus("[data-picture] canvas");
