@@ -1,6 +1,7 @@
 // The rooms Inside and Chapters: the picture with its controls, and what stands beside it.
 
 import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { bytes, clock, grouped, plural } from "../model/format";
 import { HOME, type Place } from "../model/history";
@@ -22,6 +23,7 @@ import { Pipeline } from "./pipeline";
 import { SPEEDS } from "./playback";
 import { Player } from "./player";
 import { RaceView } from "./race_view";
+import { StateView } from "./state_view";
 import { TabsView, TakenOver } from "./tabs_view";
 import { DEED_KEYS, deedOfKey, Deeds, OWN_KEY, Transport } from "./transport";
 import { WalkView } from "./walk_view";
@@ -217,7 +219,16 @@ export function Room({ player }: { player: Player }) {
       {!chapter && <Timeline player={player} chosen={merge} onChoose={setMerge} />}
       {chapter?.panel === "own" && <OwnView seriesNumber={(labels) => player.seriesNumber(labels)} />}
       {!inChapters && <Situations player={player} />}
-      {(!player.embedded || showsIndex) && <Index player={player} open={showsIndex} />}
+      {(!player.embedded || showsIndex) && (
+        <Drawer title="The index" hint="How labels lead to series: items, blocks and parts, down to their bytes" open={showsIndex}>
+          {() => <IndexView player={player} />}
+        </Drawer>
+      )}
+      {!inChapters && !player.embedded && (
+        <Drawer title="The engine’s state" hint="All that db.inspect() says at this instant, as it is" open={false}>
+          {() => <StateView player={player} />}
+        </Drawer>
+      )}
       {!player.embedded && <Pipeline player={player} />}
       <p class={style.keysHint}>
         <button type="button" class="link" onClick={() => setKeysShown(true)} aria-keyshortcuts="?">
@@ -428,16 +439,17 @@ function Timeline(props: { player: Player; chosen: number | undefined; onChoose:
   );
 }
 
-/** Nothing of it is asked for before somebody wants to see it. */
-function Index({ player, open }: { player: Player; open: boolean }) {
+/** Closed at first: nothing of it is asked for before somebody wants to see it. */
+function Drawer(props: { title: string; hint: string; open: boolean; children: () => ComponentChildren }) {
+  const { title, hint, open, children } = props;
   const [shown, setShown] = useState(open);
   useEffect(() => setShown(open), [open]);
   return (
-    <details class={`card ${style.indexCard}`} open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
+    <details class={`card ${style.drawer}`} open={shown} onToggle={(event) => setShown(event.currentTarget.open)}>
       <summary>
-        <h2>The index</h2> <span class="hint">How labels lead to series: items, blocks and parts, down to their bytes</span>
+        <h2>{title}</h2> <span class="hint">{hint}</span>
       </summary>
-      {shown && <IndexView player={player} />}
+      {shown && children()}
     </details>
   );
 }

@@ -178,6 +178,10 @@ const VIEWS = {
     await page.locator("summary", { hasText: "The index" }).click();
     await page.waitForSelector("[aria-labelledby=index-walk] ul > li");
   },
+  "inside, the engine's state": async () => {
+    await page.locator("summary", { hasText: "The engine’s state" }).click();
+    await page.locator("summary", { hasText: /^partitions / }).click();
+  },
   "inside, its keys": async () => page.keyboard.press("?"),
   "inside, embedded": async () => {
     await inside.open("#inside?s=late&at=24&embed");

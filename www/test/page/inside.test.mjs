@@ -277,6 +277,57 @@ test("the index is shown with its items, and how a selector finds a series in it
   assert.deepEqual(complaints(), []);
 });
 
+test("what the engine says of itself is listed as it is, and copied as JSON", async () => {
+  await open("#inside?s=steady&at=47.3");
+  await atRest(47_300);
+  await page.locator("summary", { hasText: "The engine’s state" }).click();
+  const all = page.getByRole("list", { name: "What the engine says of itself" }).first();
+  const branch = (name) => all.locator("summary", { hasText: new RegExp(`^${name}( |$)`) }).first();
+  await all.getByText("1710072047300", { exact: true }).waitFor();
+  for (const name of ["partitions", "0", "parts", "ingested"]) await branch(name).click();
+  await all.getByText("id 35, class small").waitFor();
+  await page.context().grantPermissions(["clipboard-read", "clipboard-write"]);
+  await page.getByRole("button", { name: "Copy as JSON" }).click();
+  await page.getByText(/^Copied: .* of JSON/).waitFor();
+  const state = JSON.parse(await page.evaluate(() => navigator.clipboard.readText()));
+  assert.equal(state.now, 1710072047300);
+  assert.equal(String(state.ingested.rows), (await counter("samples in")).replaceAll(",", ""));
+  // What is open stays open while time goes on, and what is said goes on with it.
+  assert.equal(await page.locator("[aria-label$=', 0, parts'] > li").count(), state.partitions[0].parts.length);
+  await visit.playPast(53_000, "8");
+  const rows = () => page.locator("[aria-label$=', ingested'] > li").first().innerText();
+  assert.equal((await rows()).replace(/^rows /, ""), (await counter("samples in")).replaceAll(",", ""));
+  assert.ok((await page.locator("[aria-label$=', 0, parts'] > li").count()) > 0);
+  await page.evaluate(() => (navigator.clipboard.writeText = () => Promise.reject(new Error("no"))));
+  await page.getByRole("button", { name: "Copy as JSON" }).click();
+  const written = await page.getByRole("textbox", { name: "The state as JSON" }).inputValue();
+  assert.ok(JSON.parse(written).now >= 1710072053000);
+  assert.deepEqual(complaints(), []);
+});
+
+test("a long list of the state is shown in part, until all of it is asked for", async () => {
+  await page.setViewportSize({ width: 390, height: 844 });
+  await open("#inside?s=many&at=3");
+  await rest();
+  await page.locator("summary", { hasText: "The engine’s state" }).click();
+  await page.evaluate(() => (location.hash = "#inside?s=flood&do=5~flushes&at=5"));
+  await atRest(5000);
+  const all = page.getByRole("list", { name: "What the engine says of itself" }).first();
+  for (const name of ["partitions", "0", "parts"])
+    await all
+      .locator("summary", { hasText: new RegExp(`^${name} `) })
+      .first()
+      .click();
+  const parts = page.locator("[aria-label$=', 0, parts'] > li");
+  await parts.nth(50).waitFor();
+  assert.equal(await parts.count(), 51);
+  await page.getByRole("button", { name: /^Show all \d+$/ }).click();
+  await parts.nth(200).waitFor();
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth), 390, "nothing of it widens a phone");
+  await page.setViewportSize({ width: 1280, height: 720 });
+  assert.deepEqual(complaints(), []);
+});
+
 test("stands within another page, small and without the rooms' doors", async () => {
   await page.goto(`${visit.url}/blank.html`);
   await page.evaluate((src) => {

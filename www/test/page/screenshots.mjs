@@ -15,6 +15,7 @@ const VIEWS = {
     "[data-own]",
     "rows",
   ],
+  state: ["#inside?s=steady&at=47.3", "[data-at] span:not(:empty)", "state"],
   aside: ["#inside?s=duplicates&at=31", "[data-at] span:not(:empty)", "aside"],
   late: ["#inside?s=late&at=24.4", "[data-at] span:not(:empty)"],
   flood: ["#inside?s=flood&at=6.2", "[data-at] span:not(:empty)"],
@@ -74,6 +75,14 @@ try {
         }
         await page.waitForSelector(ready, { timeout: 20_000 });
         if (then === "aside") await page.click("[aria-labelledby=scene-title] summary");
+        if (then === "state") {
+          await page.getByText("The engine’s state").click();
+          for (const name of ["config", "partitions", "0", "parts"])
+            await page
+              .locator("summary", { hasText: new RegExp(`^${name} `) })
+              .last()
+              .click();
+        }
         if (then === "keys") await page.keyboard.press("?");
         if (then === "race") {
           await page.getByRole("button", { name: "Race", exact: true }).click();
