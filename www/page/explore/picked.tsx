@@ -9,7 +9,7 @@ import { linkToSample } from "../sample/address";
 import type { Source } from "./address";
 import { instantText, valueText } from "./figures";
 import { seriesText } from "./lines";
-import style from "./explore.module.css";
+import style from "./picked.module.css";
 
 export interface PickedValue {
   expression: string;
@@ -58,7 +58,7 @@ export function Picked({ picked, source, database, onClose }: Props) {
       <div role="status">
         <span>
           <strong>{valueText(value, unit)}</strong> at {instantText(time)}{" "}
-          <bdi class={style.pickedName}>{seriesText(labels, picked.expression)}</bdi>
+          <bdi class={style.name}>{seriesText(labels, picked.expression)}</bdi>
         </span>
         {found.at !== 0 && (
           <a class="button" href={linkToSample(source, labels, found.at)}>

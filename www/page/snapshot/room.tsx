@@ -1,13 +1,12 @@
 // A snapshot that was dropped into the page: what is in it, down to its bytes, and what is wrong with it.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { Chart, type Chosen } from "../drawing/chart";
 import { EMPTY, hashOf } from "../explore/address";
-import { Picked, type PickedValue } from "../explore/picked";
 import { ZoomView } from "../inside/zoom_view";
 import { bytes, day, grouped, month as monthName, perSample, plural } from "../model/format";
 import { exactly } from "../model/selector";
 import { messageOf } from "../model/trouble";
+import { PickableChart } from "../sample/pickable_chart";
 import { save } from "../save";
 import { ReadingLine, TakeAlong } from "../views/chart_card";
 import { Segmented } from "../views/segmented";
@@ -188,11 +187,6 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
       here = false;
     };
   }, [selector, snapshot]);
-  const [picked, setPicked] = useState<PickedValue | undefined>();
-  // What is shown is something else by then.
-  useEffect(() => setPicked(undefined), [selector, feed.rate.value, feed.fixed.value, snapshot]);
-  const pick = ({ labels, time, value, drawn: { unit, rate } }: Chosen) =>
-    setPicked({ expression: rate ? `rate(${selector})` : selector, labels, time, value, unit, isSample: !rate });
   const exportLines = async () => {
     const database = snapshot.database.value;
     if (!database) return;
@@ -243,16 +237,7 @@ function Look({ snapshot }: { snapshot: OpenedSnapshot }) {
           onChoose={(mode) => (feed.rate.value = mode === "rate")}
         />
       </div>
-      <Chart feed={feed} onPick={pick} />
-      {picked && (
-        <Picked
-          key={JSON.stringify(picked)}
-          picked={picked}
-          source={snapshot.source}
-          database={snapshot.database.value}
-          onClose={() => setPicked(undefined)}
-        />
-      )}
+      <PickableChart feed={feed} source={snapshot.source} database={snapshot.database} />
       <div class={chart.chartFoot}>
         <ReadingLine feed={feed} />
         <div class="controls">

@@ -1,10 +1,12 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { type ChartFeed, MOST_LINES, PRESETS, RANGES } from "../chart_feed";
 import { type Charts, MOST_CHARTS } from "../charts";
-import { Chart, isRefused } from "../drawing/chart";
+import { isRefused } from "../drawing/chart";
+import { EMPTY } from "../explore/address";
 import { duration, grouped, many, plural } from "../model/format";
 import { messageOf } from "../model/trouble";
 import { csvOf, pngOf, save } from "../save";
+import { PickableChart } from "../sample/pickable_chart";
 import type { Session } from "../session";
 import { Segmented } from "./segmented";
 import { SelectorInput } from "./selector_input";
@@ -23,7 +25,8 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           <h2 id={title}>{index === 0 ? "What it stores" : `And ${shortly(feed)}`}</h2>
           {index === 0 && (
             <p class="hint">
-              A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>
+              A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>. Click a value for the
+              part, the block and the bytes that hold it.
             </p>
           )}
         </div>
@@ -68,7 +71,12 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           </button>
         ))}
       </div>
-      <Chart feed={feed} nothing={session.filling.value && "The past is being written…"} />
+      <PickableChart
+        feed={feed}
+        source={EMPTY}
+        database={session.database}
+        nothing={session.filling.value && "The past is being written…"}
+      />
       <div class={style.chartFoot}>
         <ReadingLine feed={feed} />
         <div class="controls">

@@ -155,6 +155,34 @@ describe("in a browser", () => {
     quiet();
   });
 
+  test("a click in the chart of the room Live leads there, too, and a rate lies nowhere", async () => {
+    await goTo("#live");
+    const selector = page.getByRole("combobox").first();
+    await selector.fill("requests_total{code='200'}");
+    await selector.press("Enter");
+    await page.waitForFunction(() => /^1 series/.test(document.querySelector(".reading").textContent), null, PATIENCE);
+    const plot = page.locator("[aria-roledescription=chart] .u-over").first();
+    const { x, y, width, height } = await plot.boundingBox();
+    const click = () => page.mouse.click(x + width / 2, y + height / 2);
+    await page.mouse.move(x + width / 2, y + height / 2);
+    await click();
+    await page.getByRole("link", { name: "Open in Inside" }).click();
+    await isShown();
+    const { value, time, isSeries } = await stored();
+    const i = 359 - (end - time) / 5000;
+    assert.ok(Number.isInteger(i) && isSeries, `a sample that was written: ${time}`);
+    assert.equal(value, 20_000 + 3 * i * i);
+    await page.goBack();
+    await page.getByRole("button", { name: "Per second" }).first().click();
+    await page.waitForFunction(() => /increase per second/.test(document.querySelector(".reading").textContent));
+    await page.mouse.move(x + width / 3, y + height / 2);
+    await click();
+    await page.getByText("The query computed this value. Samples lie behind what a selector alone shows.").waitFor(PATIENCE);
+    await page.getByRole("button", { name: "Let go of the value" }).click();
+    assert.equal(await page.getByRole("button", { name: "Let go of the value" }).count(), 0);
+    quiet();
+  });
+
   test("keys choose a line's value; what a query has computed lies nowhere, and that is said", async () => {
     await goTo(explore("requests_total{code!=''}"));
     await page.locator("[data-plot] canvas").waitFor(PATIENCE);
