@@ -5,17 +5,11 @@ import type { MergeChoice, MergeReason, MergeState, PartClass, PartState } from 
 /** From which size on the result of a merge is a big part: a fifteenth of the memory that caches leave, 10 MB at least. */
 export const bigPartBytes = (memoryBytes: number): number => Math.max(1e7, Math.floor((Math.floor(memoryBytes / 100) * 40) / 15));
 
-export interface Part {
-  id: number;
+/** What the engine itself says of a part; the rest is what was seen of it. */
+type SaidOfPart = Pick<PartState, "id" | "class" | "name" | "rows" | "blocks" | "bytes" | "minTimestamp" | "maxTimestamp">;
+
+export interface Part extends SaidOfPart {
   partition: string;
-  class: PartClass;
-  /** Its directory; empty for parts in memory. */
-  name: string;
-  rows: number;
-  blocks: number;
-  bytes: number;
-  minTimestamp: number;
-  maxTimestamp: number;
   /**
    * How often its rows have been written: 0 in memory, 1 when they went to disk, one more with each merge. Of a part on disk that was
    * there before anybody looked it is 1, the least that it can be.
