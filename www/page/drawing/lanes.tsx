@@ -7,6 +7,7 @@ import { rowsInParts } from "../model/rows";
 import { CLASS_WORD } from "../model/words";
 import type { Session } from "../session";
 import style from "./lanes.module.css";
+import swatch from "./stage_swatch.module.css";
 import { type Block, type Box, type Lane, layOut, NOTHING, ZONES, type ZoneName } from "./layout";
 
 /** Below this width the zones stand one above the other. */
@@ -83,7 +84,7 @@ function Captions({ width, bigFrom }: { width: number; bigFrom: number }) {
           data-caption=""
           style={{ left: px(zone.x), width: px(zone.width) }}
         >
-          <strong>{CAPTION[zone.name].title}</strong>
+          <strong class={swatch.named}>{CAPTION[zone.name].title}</strong>
           {width >= CAPTION_TEXTS_FROM && <span>{zone.name === "big" ? `above ${bytes(bigFrom)}` : CAPTION[zone.name].text}</span>}
         </div>
       ))}
@@ -124,7 +125,7 @@ function LaneView(props: { partition: Partition; lane: Lane; pointed: Part | und
           <div key={zone.name} class={style.zone} data-stage={zone.name} style={placed(zone)}>
             {lane.stacked && (
               <p class={style.zoneCaption}>
-                <strong>{CAPTION[zone.name].title}</strong>
+                <strong class={swatch.named}>{CAPTION[zone.name].title}</strong>
               </p>
             )}
             {zone.name === "big" && zone.empty && <p class={style.zoneEmpty}>none yet</p>}

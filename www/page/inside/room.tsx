@@ -29,6 +29,7 @@ import { DEED_KEYS, deedOfKey, Deeds, OWN_KEY, Transport } from "./transport";
 import { WalkView } from "./walk_view";
 import { ZoomPath, ZoomView } from "./zoom_view";
 import style from "./room.module.css";
+import swatch from "../drawing/stage_swatch.module.css";
 
 /** One for the whole visit: both rooms look at the same engine. */
 let only: Player | undefined;
@@ -187,10 +188,18 @@ export function Room({ player }: { player: Player }) {
           {!player.ready.value && !player.trouble.value && <p class="nothing">Starting an engine…</p>}
         </div>
         <ul class={style.zones} aria-label="From above: what the colours stand for">
-          <li data-stage="raw">raw rows, a colour for each series</li>
-          <li data-stage="inmemory">in-memory parts</li>
-          <li data-stage="small">small parts, on disk</li>
-          <li data-stage="big">often merged, and big parts</li>
+          <li class={swatch.named} data-stage="raw">
+            raw rows, a colour for each series
+          </li>
+          <li class={swatch.named} data-stage="inmemory">
+            in-memory parts
+          </li>
+          <li class={swatch.named} data-stage="small">
+            small parts, on disk
+          </li>
+          <li class={swatch.named} data-stage="big">
+            often merged, and big parts
+          </li>
         </ul>
         {player.trouble.value && (
           <p class="reading problem" role="alert">

@@ -7,6 +7,7 @@ import { PACES } from "../replay/scraper";
 import type { Session } from "../session";
 import { Segmented } from "./segmented";
 import style from "./engine_card.module.css";
+import swatch from "../drawing/stage_swatch.module.css";
 
 export function EngineCard({ session }: { session: Session }) {
   const [pointed, setPointed] = useState<Part | undefined>();
@@ -72,7 +73,9 @@ function Details({ session, part }: { session: Session; part: Part | undefined }
       {part ? (
         <>
           <p>
-            <strong data-stage={part.class}>{CLASS_WORD[part.class].replace(/^./, (first) => first.toUpperCase())}</strong>
+            <strong class={swatch.named} data-stage={part.class}>
+              {CLASS_WORD[part.class].replace(/^./, (first) => first.toUpperCase())}
+            </strong>
             <span>{plural(part.rows, "row")}</span>
             <span>{plural(part.blocks, "block")}</span>
             <span>{bytes(part.bytes)}</span>
