@@ -191,3 +191,28 @@ fn who_closes_a_second_time_waits_for_the_first() {
     engine.ask(Command::Close).unwrap();
     assert!(engine.is_closed());
 }
+
+#[test]
+fn all_appends_that_are_ahead_of_the_flush_wait_as_one_job() {
+    let mut engine = filled();
+    let series = engine.series(&[("__name__", "a")]).unwrap();
+    let timestamps: Vec<i64> = (0..10_000).map(|i| START - i).collect();
+    let values = vec![0.5; timestamps.len()];
+    let jobs_before = jobs(&engine);
+    let mut waiting = Vec::new();
+    for _ in 0..1_000 {
+        waiting.extend(engine.append(series, &timestamps, &values).unwrap());
+        if waiting.len() >= 100 {
+            break;
+        }
+    }
+    for i in 0..5_000 {
+        waiting.push(engine.append(series, &[START - i], &[1.5]).unwrap().expect("the flush is far behind"));
+    }
+    engine.pump(START, 1);
+    assert!(jobs(&engine) <= jobs_before + 3, "{} jobs were {jobs_before}", jobs(&engine));
+    while engine.pump(START, u64::MAX).has_work {}
+    let mut answered = engine.completed();
+    answered.sort_unstable();
+    assert_eq!(answered, waiting);
+}

@@ -445,7 +445,7 @@ if (sets.has("cpu-only") && contestants.has("sandglass") && CALLS.some((task) =>
   }
   table("cpu-only in Chromium: the engine in its worker (`sandglass`) and in the page's thread (`sandglass/inline`), in memory", rows);
   console.log(`  A call to the worker may resolve when its samples are on their way, one to the inline engine when it has them: what the two
-  have done is the same from "until merged" on. One sample a call is of 50,000 samples and text of one hour, where the peers' ratios
+  have done is the same from "until merged" on. One sample a call is of 500,000 samples and text of one hour, where the peers' ratios
   are to their figures for the whole data set.`);
 }
 if (sets.has("cpu-only") && tasks.has("durable")) {
