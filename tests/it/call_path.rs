@@ -28,3 +28,17 @@ fn every_row_names_a_function_that_is_there_and_stands_in_the_map() {
     }
     assert_eq!(rows, 34, "the call path has as many rows");
 }
+
+#[test]
+fn every_step_of_the_picture_names_a_function_that_is_there() {
+    let steps = read("www/page/inside/steps.ts");
+    let texts_of = |key: &str| -> Vec<String> {
+        let begin = format!("{key}: \"");
+        steps.split(&begin).skip(1).map(|rest| rest.split('"').next().unwrap().to_owned()).collect()
+    };
+    let (files, functions) = (texts_of("file"), texts_of("fn"));
+    assert_eq!((files.len(), functions.len()), (17, 17));
+    for (file, function) in files.iter().zip(&functions) {
+        assert!(read(file).contains(&format!("fn {function}(")), "{function} in {file}");
+    }
+}

@@ -29,7 +29,7 @@ export function Pipeline({ player }: { player: Player }) {
           </tr>
         </thead>
         <tbody>
-          {STEPS.map(({ name, what, says, file }) => {
+          {STEPS.map(({ name, what, says, file, fn }) => {
             const count = player.house.steps.get(name);
             const isLit = count !== undefined && at - count.last <= lit;
             return (
@@ -38,7 +38,7 @@ export function Pipeline({ player }: { player: Player }) {
                 <td>{says}</td>
                 <td>
                   <a href={SOURCES + file}>
-                    <code>{file}</code>
+                    <code>{`${fn} in ${file}`}</code>
                   </a>
                 </td>
                 <td class={style.number}>{grouped(count?.times ?? 0)}</td>
