@@ -245,13 +245,13 @@ async fn respond(storage: &Rc<Storage>, shared: &Shared, request: &HttpRequest) 
         Ok(route) => route,
         Err(response) => return Answer::Http(response),
     };
-    if shared.config.read_only && !matches!(route, Route::SnapshotList | Route::Export { .. }) {
-        return Answer::Http(route::failed(&route, &shared.config.read_only_error()));
-    }
-    if !matches!(route, Route::SnapshotList)
-        && let Err(error) = shared.check_not_restoring()
-    {
-        return Answer::Http(route::failed(&route, &error));
+    if !route.only_reads() {
+        if shared.config.read_only {
+            return Answer::Http(route::failed(&route, &shared.config.read_only_error()));
+        }
+        if let Err(error) = shared.check_not_restoring() {
+            return Answer::Http(route::failed(&route, &error));
+        }
     }
     let outcome = match &route {
         Route::Import { import, labels, arguments } => {

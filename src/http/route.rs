@@ -59,6 +59,11 @@ pub struct RequiredKeys<'a> {
 }
 
 impl Route {
+    /// Whether a reader may ask for it, and whoever asks while a snapshot is being restored.
+    pub fn only_reads(&self) -> bool {
+        matches!(self, Self::SnapshotList | Self::Export { .. })
+    }
+
     /// Finds out what is asked for and whether the asker may.
     ///
     /// # Errors

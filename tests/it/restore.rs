@@ -623,15 +623,25 @@ fn nothing_else_is_written_meanwhile_and_handles_stay_good() {
     engine.ask(Command::RestoreFeed { bytes: archive[..1000].to_vec().into() }).unwrap();
     assert!(engine.append(handle, &[START], &[1.0]).unwrap_err().message().contains("is being restored"));
     assert!(engine.ask(Command::SnapshotCreate).unwrap_err().message().contains("is being restored"));
-    let delete = Command::Http(HttpRequest {
-        method: "POST".into(),
-        uri: "/api/v1/admin/tsdb/delete_series?match[]=up".into(),
-        content_type: String::new(),
-        content_encoding: String::new(),
-        body: bytes::Bytes::new(),
-    });
-    let Answer::Http(refused) = engine.ask(delete).unwrap() else { panic!("a request has no reply") };
-    assert!(String::from_utf8_lossy(&refused.body).contains("is being restored"));
+    let mut http = |method: &str, uri: &str| {
+        let command = Command::Http(HttpRequest {
+            method: method.into(),
+            uri: uri.into(),
+            content_type: String::new(),
+            content_encoding: String::new(),
+            body: bytes::Bytes::new(),
+        });
+        let Answer::Http(reply) = engine.ask(command).unwrap() else { panic!("a request has no reply") };
+        (reply.status, String::from_utf8_lossy(&reply.body).into_owned())
+    };
+    for writes in ["/api/v1/admin/tsdb/delete_series?match[]=up", "/api/v1/import/prometheus", "/snapshot/create"] {
+        let (_, refused) = http("POST", writes);
+        assert!(refused.contains("is being restored"), "{writes}: {refused}");
+    }
+    // What is there can be read.
+    for reads in ["/api/v1/export?match[]=up", "/api/v1/query?query=up", "/snapshot/list"] {
+        assert_eq!(http("GET", reads).0, 200, "{reads}");
+    }
     assert!(engine.ask(Command::RestoreBegin).is_err());
     engine.ask(Command::RestoreAbort).unwrap();
     assert!(engine.ask(Command::RestoreEnd).is_err());

@@ -54,8 +54,8 @@ describe("a page that gets out of sight", async () => {
           const took = Date.now() - began;
           await gone;
           const page = await browser.anotherPage().catch(async () => {
-            // What has become of the samples is decided: another browser tells as well.
-            await browser.kill();
+            // What has become of the samples is decided: another browser tells as well. This one may have ended by itself.
+            await browser.kill().catch(() => browser.close());
             browser = await visit(profile, server.url);
             return browser.page;
           });
