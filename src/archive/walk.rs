@@ -1,5 +1,5 @@
-//! The walk over the entries of an archive: which of them are files of a data directory, which of these are one with another, and
-//! whose content is looked at. Where files lie, or are written, is for those to know who walk.
+//! The walk over the entries of an archive: which of them are files of a data directory, which of these are hard links to another,
+//! and whose content is looked at. Where files lie, or are written, is for those to know who walk.
 
 use super::inventory::{Inventory, MAX_SMALL_FILE_BYTES};
 use super::place::{Located, Worth, look_at, normal};
@@ -46,11 +46,11 @@ impl WalkedFile {
 pub enum Begun {
     /// Nothing that has content which matters.
     Passed,
-    /// A file of a data directory. It is handed to [`Walk::end`] when its content has come, or is left where it lies.
+    /// A file of a data directory. Whoever walks hands it to [`Walk::end`]: at once, or when its content has come, if that is looked at.
     File(WalkedFile),
     /// A file of a server's own snapshot, to which the live data may be linked. These are numbered as they come, from 0 on.
     Spare(WalkedFile),
-    /// A file of a data directory that is one with the spare file of this number, and is taken down with that.
+    /// A file of a data directory that is a hard link to the spare file of this number, and is taken down with that.
     Linked(WalkedFile, usize),
 }
 

@@ -285,8 +285,8 @@ enum Effect {
     Notes,
     /// Something is written, or prepared to be: a reader can't do that, and it is refused while a snapshot is being restored.
     Writes,
-    /// A snapshot is restored, or what was begun is given up: a reader can't do that, and a restoration does not keep it from being done.
-    Restores,
+    /// Something is written as well, which a restoration does not keep from being done: it is the restoration's own, or gives up a body.
+    WritesMeanwhile,
 }
 
 impl Command {
@@ -336,7 +336,7 @@ impl Command {
             | Self::RestoreBegin
             | Self::RestoreFeed { .. }
             | Self::RestoreEnd
-            | Self::RestoreAbort => Effect::Restores,
+            | Self::RestoreAbort => Effect::WritesMeanwhile,
         }
     }
 
@@ -347,7 +347,7 @@ impl Command {
 
     /// Whether what is stored may change, so that it is refused to readers.
     pub fn changes_something(&self) -> bool {
-        matches!(self.effect(), Effect::Writes | Effect::Restores)
+        matches!(self.effect(), Effect::Writes | Effect::WritesMeanwhile)
     }
 
     /// Whether it is refused while a snapshot is being restored.

@@ -69,6 +69,9 @@ use tickets::Tickets;
 /// While more commands than these are under way, a new one is not given a turn before the next pump.
 const MOST_TRIED_AT_ONCE: usize = 16;
 
+/// Work that it takes to answer a ticket.
+const ANSWER_UNITS: u64 = 10;
+
 /// Where a database stands between `open` and `close`.
 enum Phase {
     Opening,
@@ -556,8 +559,14 @@ impl Engine {
         if is_first {
             let shared = self.shared.clone();
             self.context.spawn(Lane::Query, async move {
-                storage.wait_for_room().await;
-                shared.tickets.answer_all_for_room();
+                loop {
+                    storage.wait_for_room().await;
+                    let answered = shared.tickets.answer_some_for_room();
+                    if answered == 0 {
+                        return;
+                    }
+                    storage.context().spend(ANSWER_UNITS * answered as u64).await;
+                }
             });
         }
         ticket

@@ -5,15 +5,18 @@ use super::command::Ticket;
 use crate::error::Result;
 use crate::runtime::{Context, MemoryBudget, MemoryShare, Signal, TaskId};
 use std::cell::{Cell, RefCell};
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
+
+/// Answers that are given before others have their turn.
+const ANSWERED_AT_ONCE: usize = 500;
 
 /// The tickets that were given out.
 pub(super) struct Tickets {
     next: Cell<u32>,
     /// Tickets without an answer, in the order in which they were given out.
     unanswered: RefCell<BTreeSet<Ticket>>,
-    /// Those of appends that wait for the flush to catch up, all of which are answered at once.
-    waiting_for_room: RefCell<Vec<Ticket>>,
+    /// Those of appends that wait for the flush to catch up, which one job answers.
+    waiting_for_room: RefCell<VecDeque<Ticket>>,
     /// With the memory they take until somebody takes them.
     answers: RefCell<HashMap<Ticket, (Result<Answer>, MemoryShare)>>,
     memory: MemoryBudget,
@@ -59,15 +62,19 @@ impl Tickets {
     pub(super) fn give_out_for_room(&self) -> (Ticket, bool) {
         let ticket = self.give_out();
         let mut waiting = self.waiting_for_room.borrow_mut();
-        waiting.push(ticket);
+        waiting.push_back(ticket);
         (ticket, waiting.len() == 1)
     }
 
-    /// The flush has caught up.
-    pub(super) fn answer_all_for_room(&self) {
-        for ticket in self.waiting_for_room.take() {
-            self.answer(ticket, Ok(Answer::Done));
-        }
+    /// The flush has caught up: answers some of them, and says how many.
+    pub(super) fn answer_some_for_room(&self) -> usize {
+        let some: Vec<Ticket> = {
+            let mut waiting = self.waiting_for_room.borrow_mut();
+            let count = waiting.len().min(ANSWERED_AT_ONCE);
+            waiting.drain(..count).collect()
+        };
+        some.iter().for_each(|ticket| self.answer(*ticket, Ok(Answer::Done)));
+        some.len()
     }
 
     /// It will have no answer.
@@ -77,6 +84,7 @@ impl Tickets {
 
     /// All that have no answer; the caller gives them one.
     pub(super) fn take_unanswered(&self) -> BTreeSet<Ticket> {
+        self.waiting_for_room.borrow_mut().clear();
         self.unanswered.take()
     }
 

@@ -1,5 +1,6 @@
-//! What merges of data parts and merges of index parts have in common: which parts they choose and
-//! which they may have, how they read and write files, how their result takes the place of their sources, and what becomes of these. The formats are no part of it.
+//! What merges of data parts and merges of index parts have in common: which parts they choose among those that no other merge holds,
+//! how they read and write files, how their result takes the place of their sources, and what becomes of these. The formats are no
+//! part of it.
 
 pub mod heap;
 pub mod index_blocks;

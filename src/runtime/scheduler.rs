@@ -6,7 +6,7 @@ use super::task_id::TaskId;
 use crate::fs::OpId;
 use crate::time::TimestampMs;
 use serde::Serialize;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::Bound;
 use std::task::{Poll, Waker};
 
@@ -53,7 +53,7 @@ pub struct LaneState {
 /// The jobs and their order. A turn costs the same whether ten jobs wait or a hundred thousand: who waits is found by what has come.
 pub struct Scheduler {
     context: Context,
-    tasks: HashMap<TaskId, Task>,
+    tasks: BTreeMap<TaskId, Task>,
     /// In each lane the jobs that can go on at once.
     ready: [BTreeSet<TaskId>; 5],
     /// The jobs that wait for an instant of the steady clock.
@@ -72,7 +72,7 @@ impl Scheduler {
     pub fn new(context: Context) -> Self {
         Self {
             context,
-            tasks: HashMap::new(),
+            tasks: BTreeMap::new(),
             ready: Default::default(),
             deadlines: BTreeSet::new(),
             operations: HashMap::new(),
@@ -106,10 +106,9 @@ impl Scheduler {
     /// Drops all jobs where they are.
     pub fn clear(&mut self) {
         self.admit();
-        self.ready = Default::default();
-        self.deadlines.clear();
-        self.operations.clear();
-        self.tasks = HashMap::new();
+        let ids: Vec<TaskId> = self.tasks.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.resume(id));
+        self.tasks = BTreeMap::new();
     }
 
     /// The earliest instant for which a job waits.
@@ -198,7 +197,7 @@ impl Scheduler {
         }
     }
 
-    /// The same when the clock may have moved.
+    /// Looks at these, and at the jobs whose deadline has come: the clock may have moved.
     fn wake_all(&mut self) {
         self.wake();
         let has_come = |(deadline, _): &&(TimestampMs, TaskId)| self.context.0.clock.has_reached(*deadline);

@@ -57,6 +57,11 @@ export class Inspection {
   }
 
   /** The blocks of a part that was seen, though it may be merged away since. */
+  /** Whether the series of all parts are known, by name. */
+  get knowsAll(): boolean {
+    return this.#parts().every(({ id }) => this.#headers.has(id) && !this.#unnamed.has(id));
+  }
+
   headersOf(part: number): PartDetails["headers"] {
     return this.#headers.get(part) ?? [];
   }
@@ -77,7 +82,8 @@ export class Inspection {
     for (const part of this.#parts()) {
       if (this.#looking >= LOOKS_AT_ONCE) return;
       const { at } = world;
-      if (this.compositions.has(part.id) && !((this.#unnamed.get(part.id) ?? at) < at)) continue;
+      const mayHaveNames = (this.#unnamed.get(part.id) ?? at) < at;
+      if (this.compositions.has(part.id) && !mayHaveNames) continue;
       if (!this.compositions.has(part.id)) this.compositions.set(part.id, []);
       this.#unnamed.delete(part.id);
       this.#looking++;

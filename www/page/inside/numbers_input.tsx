@@ -33,7 +33,7 @@ export function NumbersInput({ text, onText, found, whyNoMore }: Props) {
     <>
       <div class={style.numbers}>
         <label>
-          <span class="hidden">Numbers, with anything but digits between them</span>
+          <span class="hidden">Numbers, with spaces, commas or line breaks between them</span>
           <textarea rows={4} spellcheck={false} value={text} onInput={(event) => onText(event.currentTarget.value)} />
         </label>
         <Sketch numbers={found.numbers} onDraw={(drawn) => onText(drawn.join(" "))} />
@@ -73,7 +73,8 @@ function Sketch({ numbers, onDraw }: { numbers: readonly number[]; onDraw: (numb
   const points = numbers
     .map(
       (value, i) =>
-        `${((300 * i) / Math.max(1, numbers.length - 1)).toFixed(1)},${(74 - (68 * (value - low)) / (high - low || 1)).toFixed(1)}`,
+        // Halves, as the distance of the greatest numbers is none.
+        `${((300 * i) / Math.max(1, numbers.length - 1)).toFixed(1)},${(74 - (68 * (value / 2 - low / 2)) / (high / 2 - low / 2 || 1)).toFixed(1)}`,
     )
     .join(" ");
   const onPointer = (event: PointerEvent & { currentTarget: SVGSVGElement }) => {

@@ -63,9 +63,8 @@ function Whereabouts({ player }: { player: Player }) {
     <>
       <p class={style.where} role="status" data-own="">
         {plural(fallen, "number")} of yours fell. {waits && "Rows of them wait in the shard. "}
-        {newest
-          ? `${rows === fallen ? "All" : grouped(rows)} of them ${rows === 1 ? "is" : "are"} in ${placesOf(blocks.map(({ part }) => part))}.`
-          : !waits && "No part has any of them."}
+        {newest && `${shareOf(rows, fallen)} in ${placesOf(blocks.map(({ part }) => part))}. `}
+        {!waits && rows < fallen && (player.inspection.knowsAll ? LOST : "They are on their way into a part.")}
       </p>
       {newest && (
         <button
@@ -80,6 +79,13 @@ function Whereabouts({ player }: { player: Player }) {
       )}
     </>
   );
+}
+
+const LOST = "What is missing is gone: as a duplicate, by the retention, in a crash, or since the storage was full.";
+
+function shareOf(rows: number, fallen: number): string {
+  if (fallen === 1) return "It is";
+  return rows === fallen ? "All of them are" : `${grouped(rows)} of them ${rows === 1 ? "is" : "are"}`;
 }
 
 interface OwnBlock {

@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 import type { EngineState } from "sandglass/inline";
-import { type Doing, fingerprint, fork, type History, type Place } from "../model/history";
+import { type Doing, fingerprint, fork, type History, type Place, tooLong } from "../model/history";
 import { messageOf } from "../model/trouble";
 import { type Situation, situationOf } from "../replay/situations";
 import { World } from "../replay/world";
@@ -219,8 +219,10 @@ export class Player {
     if (world && playback.playing.value && !this.reel.shown.value) this.#fold(world.at, false);
     const at = this.at.value;
     const end = at + AFTER_DEED_MS;
-    this.before = this.state.value;
     const history = fork(this.history.value, { at, ...doing });
+    this.trouble.value = tooLong(history);
+    if (this.trouble.value) return;
+    this.before = this.state.value;
     this.history.value = history;
     this.print.value = "";
     this.address.write(true);

@@ -246,7 +246,7 @@ export function Room({ player }: { player: Player }) {
         <span class="note">Seed {player.history.value.seed}. The address holds the whole history: whoever opens it sees the same.</span>
         <Embed player={player} />
       </p>
-      {keysShown && <Keys lines={keyLines()} onClose={() => setKeysShown(false)} />}
+      {keysShown && <Keys lines={keyLines(inChapters)} onClose={() => setKeysShown(false)} />}
     </div>
   );
 }
@@ -313,7 +313,7 @@ function press(
   return situation !== undefined;
 }
 
-function keyLines(): KeyLine[] {
+function keyLines(inChapters: boolean): KeyLine[] {
   return [
     ["space", "play, pause"],
     [".", "one event further"],
@@ -322,9 +322,9 @@ function keyLines(): KeyLine[] {
     ["+ −", "faster, slower"],
     ["Enter", "look into the chosen part"],
     ["Esc", "look from further away"],
-    ["[ ]", "chapter before, after"],
+    ...(inChapters ? ([["[ ]", "chapter before, after"]] as const) : []),
     ...DEED_KEYS,
-    [OWN_KEY, "numbers of your own"],
+    ...(inChapters ? [] : ([[OWN_KEY, "numbers of your own"]] as const)),
     ...SITUATIONS.map(({ key, name }) => [key, name] as const),
     ["?", "this list"],
   ];

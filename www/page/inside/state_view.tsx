@@ -92,7 +92,8 @@ const isBranch = (value: unknown): value is object => typeof value === "object" 
 function keyOf(name: string, value: object): string {
   const { id, lane } = value as { id?: unknown; lane?: unknown };
   const own = id ?? lane ?? (value as { name?: unknown }).name;
-  return typeof own === "string" || typeof own === "number" ? `${name.replace(/^\d+$/, "")}=${own}` : name;
+  // Parts in memory have no name.
+  return (typeof own === "string" && own !== "") || typeof own === "number" ? `${name.replace(/^\d+$/, "")}=${own}` : name;
 }
 
 const countOf = (value: object): string => (Array.isArray(value) ? plural(value.length, "entry", "entries") : "");

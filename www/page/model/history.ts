@@ -65,6 +65,12 @@ export function fork(history: History, action: Action): History {
 export const LONGEST_MS = 30 * 60_000;
 const MOST_ACTIONS = 64;
 
+/** Why an address cannot hold a history, or nothing when it can. */
+export const tooLong = ({ actions }: History): string =>
+  actions.length > MOST_ACTIONS || actions.some(({ at }) => at > LONGEST_MS)
+    ? `This is not done: an address holds ${MOST_ACTIONS} deeds of the first ${LONGEST_MS / 60_000} minutes. Go back in time, or begin the situation again.`
+    : "";
+
 export function placeOf(hash: string): Place {
   const [path = "", query = ""] = hash.replace(/^#\/?/, "").split("?");
   const [room = "", chapter = ""] = path.split("/");
@@ -82,7 +88,7 @@ export function placeOf(hash: string): Place {
     history: {
       situation: parameters.get("s") ?? HOME.history.situation,
       seed: Number.isSafeInteger(seed) && seed >= 0 ? seed : SEED,
-      actions: actions.slice(0, MOST_ACTIONS).sort((a, b) => a.at - b.at),
+      actions: actions.sort((a, b) => a.at - b.at).slice(0, MOST_ACTIONS),
     },
     at: at >= 0 ? Math.min(at, LONGEST_MS) : 0,
     zoom: (parameters.get("zoom") ?? "").split(".").filter(Boolean).slice(0, 3),

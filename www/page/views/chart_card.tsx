@@ -25,8 +25,8 @@ export function ChartCard({ session, charts, feed, index }: { session: Session; 
           <h2 id={title}>{index === 0 ? "What it stores" : `And ${shortly(feed)}`}</h2>
           {index === 0 && (
             <p class="hint">
-              A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>. Click a value for the
-              part, the block and the bytes that hold it.
+              A real scrape of a Linux machine, continued as a replay: <a href="#data">where the data comes from</a>.
+              {!rate && " Click a value for the part, the block and the bytes that hold it."}
             </p>
           )}
         </div>

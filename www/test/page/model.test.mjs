@@ -1077,3 +1077,17 @@ test("samples as text are read in memory, and what is refused is told", async ()
   ])
     assert.equal(await read("a.tar", tar), undefined);
 });
+
+test("an address holds 64 deeds of half an hour, in the order of their times", () => {
+  const history = (count, at = (i) => i) => ({
+    situation: "steady",
+    seed: 7,
+    actions: Array.from({ length: count }, (_, i) => ({ at: at(i), kind: "burst" })),
+  });
+  assert.equal(page.lived.tooLong(history(64)), "");
+  assert.match(page.lived.tooLong(history(65)), /64 deeds of the first 30 minutes/);
+  assert.match(page.lived.tooLong(history(1, () => 30 * 60_000 + 1)), /30 minutes/);
+  const late = Array.from({ length: 70 }, (_, i) => `${100 - i}~burst`).join(",");
+  const { actions } = page.lived.placeOf(`#inside?s=steady&do=${late}`).history;
+  assert.deepEqual([actions.length, actions[0].at, actions.at(-1).at], [64, 31_000, 94_000]);
+});
