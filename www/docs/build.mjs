@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { build } from "esbuild";
 import MiniSearch from "minisearch";
 import { CONTENTS } from "./contents.mjs";
-import { render } from "./markdown.mjs";
+import { ROOMS, render } from "./markdown.mjs";
 import { SEARCH } from "./search_options.mjs";
 import { placeOf, readPages, titleOf, TOP } from "./source.mjs";
 import { pageOf } from "./template.mjs";
@@ -35,6 +35,8 @@ function hrefFrom(path) {
       links.push({ path, page, anchor });
       return posix.relative(from, placeOf(page)) + (anchor ? `#${anchor}` : "");
     }
+    // The rooms lie beside the documentation.
+    if (bare === ROOMS) return `${posix.join(posix.relative(from, "."), "../index.html")}#${anchor}`;
     const real = join(TOP, file);
     if (!existsSync(real)) problems.push(`${path} links to ${to}, which is not there`);
     else if (/\.(png|svg|webp)$/.test(file)) {

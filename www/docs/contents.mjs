@@ -4,7 +4,7 @@
 export const CONTENTS = [
   {
     title: "Begin",
-    pages: ["docs/index.md", "docs/guides/start.md", "examples/README.md"],
+    pages: ["docs/index.md", "docs/guides/tour.md", "docs/guides/start.md", "examples/README.md"],
   },
   {
     title: "Guides",

@@ -6,6 +6,9 @@ import { createHighlighter } from "shiki";
 const LANGUAGES = ["js", "jsx", "ts", "tsx", "vue", "svelte", "html", "css", "sh", "rust", "json", "http", "text"];
 const highlighter = await createHighlighter({ themes: ["github-light-high-contrast", "github-dark-high-contrast"], langs: LANGUAGES });
 
+/** The page with the rooms, as links in the documentation name it. */
+export const ROOMS = "www/page/index.html";
+
 /** As GitHub names headings, so that a link leads to the same place there. */
 export function slug(text, taken) {
   const base = text
@@ -68,6 +71,8 @@ export function render(path, text, hrefOf) {
       if (!GENERIC.test(title)) sections.push({ title, anchor, text: "" });
     } else if (token.type === "inline") {
       for (const child of token.children) {
+        // Who reads what is to be done in a room keeps it before the eyes: the rooms have a tab of their own, the same for all links.
+        if (child.attrGet("href")?.includes(`${ROOMS}#`)) child.attrSet("target", "sandglass-rooms");
         for (const name of ["href", "src"]) if (child.attrGet(name)) child.attrSet(name, resolve(child.attrGet(name)));
       }
       sections.at(-1).text += ` ${plain(token.children)}`;

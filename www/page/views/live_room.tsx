@@ -21,6 +21,9 @@ export function LiveRoom({ session, charts }: { session: Session; charts: Charts
           Sandglass takes in samples, packs them into parts and merges the parts on its own clock, with the files and the transactions of
           VictoriaMetrics 1.72. No server is behind this page: take a snapshot, and a real one opens it, of that version or newer.
         </p>
+        <p>
+          New here? <a href="docs/guides/tour.html">A tour in twenty minutes</a> leads through the rooms.
+        </p>
       </section>
       <TroubleCard session={session} />
       {opened && (
