@@ -7,6 +7,7 @@ import type { Labels } from "sandglass";
 import uPlot from "uplot";
 import type { ChartFeed, Drawn } from "../chart_feed";
 import type { Unit } from "../model/chart";
+import { axisValues } from "../explore/figures";
 import { bytes, compact, day, moment, significant, TIME_STEPS, timeScale } from "../model/format";
 import { filled } from "./palette";
 import style from "./chart.module.css";
@@ -27,6 +28,8 @@ interface Reading {
   values: (number | null)[];
   left: number;
   width: number;
+  /** What the labels of the values take, to the left of it. */
+  axis: number;
 }
 
 /** A value of the chart that was chosen. */
@@ -209,9 +212,7 @@ function Tooltip({ drawn, reading }: { drawn: Drawn; reading: Reading }) {
       class={style.tooltip}
       data-tooltip=""
       style={
-        rightHalf
-          ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` }
-          : { left: `${AXIS_WIDTH[drawn.unit] + reading.left + 14}px` }
+        rightHalf ? { right: `${PADDING_RIGHT + reading.width - reading.left + 16}px` } : { left: `${reading.axis + reading.left + 14}px` }
       }
       aria-hidden="true"
     >
@@ -247,6 +248,7 @@ function readingAt(uplot: uPlot): Reading | undefined {
     values: uplot.data.slice(1).map((column) => before(column as Sparse, idx)),
     left,
     width: uplot.over.clientWidth,
+    axis: uplot.over.offsetLeft,
   };
 }
 
@@ -263,6 +265,20 @@ function valuesAt(uplot: uPlot): { line: number; row: number; value: number; y: 
     })
     .sort((a, b) => Math.abs(a.y - top) - Math.abs(b.y - top));
 }
+
+/** Labels of the axis of values, as short as they can be told apart. */
+function axisTexts(values: number[], step: number, { unit, rate }: Drawn): string[] {
+  const short = values.map((value) => withUnit(value, unit, rate));
+  if (unit === "share" || new Set(short).size === short.length) return short;
+  return axisValues(values, step, unit).map((text) => (rate && unit !== "seconds" ? `${text}/s` : text));
+}
+
+/** A digit is about this wide, in pixels, and so much stands beside a label. */
+const DIGIT = 7;
+const BESIDE = 12;
+
+const axisWidth = (unit: Unit, labels: readonly string[] | null): number =>
+  Math.max(AXIS_WIDTH[unit], ...(labels ?? []).map((label) => BESIDE + DIGIT * label.length));
 
 /** A series has no sample of its own where it has nothing, not even a hole. */
 type Sparse = readonly (number | null | undefined)[];
@@ -314,10 +330,10 @@ function optionsFor(drawn: Drawn, element: HTMLElement, onZoom: (start: number, 
       { ...axis, size: AXIS_HEIGHT, gap: 8, space: element.clientWidth < 500 ? 58 : 76, values: timeLabels },
       {
         ...axis,
-        size: AXIS_WIDTH[drawn.unit],
+        size: (_, labels) => axisWidth(drawn.unit, labels),
         space: 44,
         ...(drawn.unit === "seconds" && { incrs: TIME_STEPS }),
-        values: (_, splits) => splits.map((value) => withUnit(value, drawn.unit, drawn.rate)),
+        values: (_, splits, __, ___, step) => axisTexts(splits, step, drawn),
       },
     ],
     series: [

@@ -139,3 +139,34 @@ test("days on the axis of time have their month's name", async () => {
     [],
   );
 });
+
+test("values on an axis are told apart, and none of them is cut off", async () => {
+  await page.addInitScript(() => {
+    // What stands at the axis of values in the frame that is drawn, and in the one before it.
+    globalThis.frame = [];
+    const { clearRect, fillText } = CanvasRenderingContext2D.prototype;
+    CanvasRenderingContext2D.prototype.clearRect = function (...rest) {
+      globalThis.drawn = globalThis.frame;
+      globalThis.frame = [];
+      return clearRect.apply(this, rest);
+    };
+    CanvasRenderingContext2D.prototype.fillText = function (text, x, ...rest) {
+      if (this.textAlign === "right") globalThis.frame.push({ text, left: x - this.measureText(text).width });
+      return fillText.call(this, text, x, ...rest);
+    };
+  });
+  for (const width of [1280, 390]) {
+    await page.setViewportSize({ width, height: 900 });
+    await page.reload();
+    const selector = page.getByRole("combobox", { name: "Selector" });
+    await selector.fill('promhttp_metric_handler_requests_total{code="200"}');
+    await selector.press("Enter");
+    await page.getByRole("button", { name: "15 min" }).click();
+    const axis = await page.waitForFunction(
+      () => globalThis.drawn?.length > 2 && globalThis.drawn.every(({ text }) => / M$/.test(text)) && globalThis.drawn,
+    );
+    const labels = await axis.jsonValue();
+    assert.equal(new Set(labels.map(({ text }) => text)).size, labels.length, labels.map(({ text }) => text).join());
+    for (const { text, left } of labels) assert.ok(left >= 0, `${text} begins at ${left}`);
+  }
+});
