@@ -13,7 +13,8 @@ const WHERE = { opfs: "in OPFS", indexeddb: "in IndexedDB", memory: "in memory o
 export function Figures({ session }: { session: Session }) {
   session.frame.value;
   const state = session.state.value;
-  const isLogged = hasLog(state);
+  // Until the engine says how it was opened it is taken to be as most are.
+  const isLogged = state === undefined || hasLog(state);
   const totals = totalsOf(session.model, isLogged);
   const filling = session.filling.value;
   const storage = session.storage.value;

@@ -42,6 +42,11 @@ test("never says of samples that they are of no series, nor counts one as many",
     (text) => /^samples of 0 series/.test(text) || /\b1 (samples|parts)\b/.test(text.replaceAll(/[\d,.]+1 /g, "")),
   );
   assert.deepEqual(wrong, []);
+  // Nor, while it is being opened, that samples are safe later than they are.
+  assert.deepEqual(
+    (await page.evaluate(() => [...globalThis.seen])).filter((text) => /5 to 11/.test(text)),
+    [],
+  );
 });
 
 test("text that was typed and left is not drawn, saved or remembered", async () => {
