@@ -21,7 +21,7 @@ export function EngineCard({ session }: { session: Session }) {
         <div>
           <h2 id="engine-title">How it stores it</h2>
           <p class="hint">
-            Each block is a part; its height is the logarithm of its bytes.
+            Each filled box is a part; its height is the logarithm of its bytes.
             {looksOn && " Another tab of this page scrapes, and this one looks on; it goes on with the scrape when that tab is closed."}
           </p>
         </div>
