@@ -59,12 +59,16 @@ function Whereabouts({ player }: { player: Player }) {
   const newest = blocks.at(-1);
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0);
   const waits = [...player.house.engine.partitions.keys()].some((month) => player.house.grainsOf(month).includes(OWN_SERIES));
+  const sentences = [
+    `${plural(fallen, "number")} of yours fell.`,
+    waits && "Rows of them wait in the shard.",
+    newest && `${shareOf(rows, fallen)} in ${placesOf(blocks.map(({ part }) => part))}.`,
+    !waits && rows < fallen && (player.inspection.knowsAll ? LOST : "They are on their way into a part."),
+  ];
   return (
     <>
       <p class={style.where} role="status" data-own="">
-        {plural(fallen, "number")} of yours fell. {waits && "Rows of them wait in the shard. "}
-        {newest && `${shareOf(rows, fallen)} in ${placesOf(blocks.map(({ part }) => part))}. `}
-        {!waits && rows < fallen && (player.inspection.knowsAll ? LOST : "They are on their way into a part.")}
+        {sentences.filter(Boolean).join(" ")}
       </p>
       {newest && (
         <button

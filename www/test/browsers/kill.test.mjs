@@ -29,6 +29,9 @@ crashRounds({
     const gone = browser.page.waitForEvent("crash");
     assert.ok(browser.killRenderers() > 0);
     await gone;
-    return { ...browser, page: await browser.anotherPage() };
+    const page = await browser.anotherPage().catch(() => undefined);
+    if (page !== undefined) return { ...browser, page };
+    // On a busy machine it may give none any more. The tab is gone all the same, and another browser tells what is left.
+    await browser.close();
   },
 });

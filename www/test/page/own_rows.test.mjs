@@ -68,7 +68,7 @@ test("they are merged with other rows, and lost as other rows are", async () => 
   await page.waitForSelector('[data-play][aria-label="Pause"]');
   await page.getByRole("button", { name: "Crash", exact: true }).click();
   await settled();
-  await says(/^9 numbers of yours fell\. 7 of them are in 1 small part\.$/);
+  await says(/^9 numbers of yours fell\. 7 of them are in 1 small part\. What is missing is gone: /);
   await page.goBack();
   await inside.rest();
   await page.waitForFunction(() => !location.hash.includes("~crash"));
