@@ -20,7 +20,6 @@ struct Task {
     waits: Vec<Wait>,
     /// Units left of a turn that a pump's end interrupted, so that budgets don't change the order of events.
     turn_units_left: i64,
-    polls: u64,
 }
 
 /// What a pump leaves behind.
@@ -147,7 +146,7 @@ impl Scheduler {
     /// Takes in spawned jobs and drops cancelled ones.
     fn admit(&mut self) {
         for (id, lane, job) in self.context.0.notes.spawned.take() {
-            self.tasks.insert(id, Task { lane, job, waits: Vec::new(), turn_units_left: TURN_UNITS, polls: 0 });
+            self.tasks.insert(id, Task { lane, job, waits: Vec::new(), turn_units_left: TURN_UNITS });
             self.suspend(id, vec![Wait::Turn]);
         }
         for id in self.context.0.notes.cancelled.take() {
@@ -244,7 +243,6 @@ impl Scheduler {
         }
         notes.turn_units_left.set(task.turn_units_left);
         debug_assert!(notes.waits.borrow().is_empty(), "a leaf future was polled outside of a job");
-        task.polls += 1;
         let outcome = task.job.as_mut().poll(&mut std::task::Context::from_waker(Waker::noop()));
         let spent = task.turn_units_left - notes.turn_units_left.get();
         task.turn_units_left -= spent;

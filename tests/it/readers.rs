@@ -358,19 +358,25 @@ fn a_reader_is_refused_what_would_change_something() {
     assert!(stored(&pair.store) == before);
 }
 
-/// A reader's files until they are lost.
-struct LostFiles {
+/// A reader's files, of which some requests fail.
+struct FailingFiles<F> {
     files: MemoryReader,
-    is_lost: Rc<Cell<bool>>,
+    /// Why a request fails, if it does.
+    fails: F,
     done: Vec<Completion>,
 }
 
-impl FileSystem for LostFiles {
+impl<F: FnMut(&Request) -> Option<Error>> FailingFiles<F> {
+    fn new(files: &SharedFiles, fails: F) -> Self {
+        Self { files: MemoryReader::open(files.0.clone()), fails, done: Vec::new() }
+    }
+}
+
+impl<F: FnMut(&Request) -> Option<Error>> FileSystem for FailingFiles<F> {
     fn submit(&mut self, op: OpId, request: Request) {
-        if self.is_lost.get() {
-            self.done.push(Completion { op, result: Err(Error::new(ErrorKind::Locked, "the files are gone")) });
-        } else {
-            self.files.submit(op, request);
+        match (self.fails)(&request) {
+            Some(error) => self.done.push(Completion { op, result: Err(error) }),
+            None => self.files.submit(op, request),
         }
     }
 
@@ -389,7 +395,9 @@ fn what_a_search_that_was_given_up_has_looked_for_is_not_missed() {
     let files = SharedFiles::default();
     let mut writer = open(files.clone(), small()).unwrap();
     let (is_held, is_lost) = (Rc::new(Cell::new(false)), Rc::new(Cell::new(false)));
-    let read = LostFiles { files: MemoryReader::open(files.0.clone()), is_lost: is_lost.clone(), done: Vec::new() };
+    let lost = is_lost.clone();
+    let read =
+        FailingFiles::new(&files, move |_| lost.get().then(|| Error::new(ErrorKind::Locked, "the files are gone")));
     let mut reader = open(SlowFiles::new(read, is_held.clone()), Config { read_only: true, ..small() }).unwrap();
     assert_eq!(reader.all("m").unwrap(), []);
     writer.put(&[("__name__", "m")], &[START], &[1.0]).unwrap();
@@ -414,35 +422,6 @@ fn what_a_search_that_was_given_up_has_looked_for_is_not_missed() {
     assert!(reader.take(given_up).is_none());
 }
 
-/// A reader's files, of which one range can't be read when that is wanted.
-struct FailingFiles {
-    files: MemoryReader,
-    /// Why not.
-    fails_with: Rc<Cell<Option<ErrorKind>>>,
-    done: Vec<Completion>,
-}
-
-impl FileSystem for FailingFiles {
-    fn submit(&mut self, op: OpId, request: Request) {
-        match (&request, self.fails_with.get()) {
-            (Request::Read { .. }, Some(kind)) => {
-                self.fails_with.set(None);
-                self.done.push(Completion { op, result: Err(Error::new(kind, "the range can't be read")) });
-            }
-            _ => self.files.submit(op, request),
-        }
-    }
-
-    fn poll(&mut self, now: TimestampMs, done: &mut Vec<Completion>) {
-        self.files.poll(now, done);
-        done.append(&mut self.done);
-    }
-
-    fn stats(&self) -> FileSystemStats {
-        self.files.stats()
-    }
-}
-
 #[test]
 fn a_piece_of_an_export_is_read_again_when_its_files_may_be_gone_and_for_no_other_reason() {
     const SAMPLES: usize = 100_000;
@@ -460,9 +439,13 @@ fn a_piece_of_an_export_is_read_again_when_its_files_may_be_gone_and_for_no_othe
         (ErrorKind::Unsupported, false),
         (ErrorKind::Invalid, false),
     ] {
+        // The next range that is read fails, and no other one.
         let fails_with = Rc::new(Cell::new(None));
-        let read = MemoryReader::open(files.0.clone());
-        let read = FailingFiles { files: read, fails_with: fails_with.clone(), done: Vec::new() };
+        let next = fails_with.clone();
+        let read = FailingFiles::new(&files, move |request| match request {
+            Request::Read { .. } => next.take().map(|kind| Error::new(kind, "the range can't be read")),
+            _ => None,
+        });
         let mut reader = open(read, Config { read_only: true, ..small() }).unwrap();
         let open = Command::ExportOpen { format: ExportFormat::JsonLines, selector: None, range: TimeRange::ALL };
         let Answer::Cursor(cursor) = reader.ask(open).unwrap() else { panic!() };

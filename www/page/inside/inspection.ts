@@ -56,12 +56,12 @@ export class Inspection {
     return number;
   }
 
-  /** The blocks of a part that was seen, though it may be merged away since. */
   /** Whether the series of all parts are known, by name. */
   get knowsAll(): boolean {
     return this.#parts().every(({ id }) => this.#headers.has(id) && !this.#unnamed.has(id));
   }
 
+  /** The blocks of a part that was seen, though it may be merged away since. */
   headersOf(part: number): PartDetails["headers"] {
     return this.#headers.get(part) ?? [];
   }

@@ -45,8 +45,8 @@ export function bytesOf(value: unknown): Uint8Array | undefined {
   }
 }
 
-/** The largest piece of bytes that go to the engine one after the other. */
-const PIECE_BYTES = 256 * 1024;
+/** The largest piece of what goes to the engine one after the other: so many bytes, or units of a text. */
+export const PIECE_BYTES = 256 * 1024;
 
 /** Bytes that were copied, in pieces that can be given away one by one. */
 export class Pieces {
@@ -61,8 +61,10 @@ export function copied<T>(body: T): T {
 /** The same, in pieces. */
 export function copiedInPieces<T>(body: T): T | Pieces {
   const bytes = bytesOf(body);
-  if (bytes === undefined) return body;
-  const pieces = [];
-  for (let from = 0; from < bytes.length; from += PIECE_BYTES) pieces.push(bytes.slice(from, from + PIECE_BYTES));
-  return new Pieces(pieces);
+  return bytes === undefined ? body : new Pieces([...piecesOf(bytes)]);
+}
+
+/** Copies of the pieces of bytes, each made when it is asked for. */
+export function* piecesOf(bytes: Uint8Array): Generator<Uint8Array> {
+  for (let from = 0; from < bytes.length; from += PIECE_BYTES) yield bytes.slice(from, from + PIECE_BYTES);
 }

@@ -5,6 +5,6 @@ export { SandglassError } from "../api/errors.js";
 export { abortable, callAll, checkAborted, checkSignal, offAbort, onAbort } from "./abort.js";
 export { bounds, checkOptions, durationMs, flatten, invalid, onlyKnown, optionalText, record, text, unreadable } from "./arguments.js";
 export { randomName } from "./random_name.js";
-export { builtAs, bytesOf, copiedInPieces, Pieces } from "./realms.js";
+export { builtAs, bytesOf, copiedInPieces, PIECE_BYTES, Pieces, piecesOf } from "./realms.js";
 export { indexedDb } from "./indexed_db.js";
 export { timerMs } from "./timer.js";

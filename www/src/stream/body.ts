@@ -1,9 +1,18 @@
 // What a body is read from, and how it comes.
 
-import { builtAs, bytesOf, copiedInPieces, invalid, offAbort, onAbort, Pieces, SandglassError, unreadable } from "../base/shared.js";
-
-/** A chunk of text in units, and of what a stream brings in bytes. */
-const CHUNK = 256 * 1024;
+import {
+  builtAs,
+  bytesOf,
+  copiedInPieces,
+  invalid,
+  offAbort,
+  onAbort,
+  PIECE_BYTES,
+  Pieces,
+  piecesOf,
+  SandglassError,
+  unreadable,
+} from "../base/shared.js";
 
 export type Body = string | Uint8Array | ArrayBuffer | ReadableStream<Uint8Array> | Blob;
 
@@ -22,7 +31,7 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
   }
   // Blobs of jsdom have no stream.
   if (!("getReader" in source) && typeof source.stream !== "function") {
-    yield* byteChunks(new Uint8Array(await wholeOf(source)));
+    yield* piecesOf(new Uint8Array(await wholeOf(source)));
     return;
   }
   const reader = readerOf("getReader" in source ? source : (source.stream() as ReadableStream<Uint8Array>));
@@ -35,7 +44,7 @@ export async function* chunks(source: Source, signal?: AbortSignal): AsyncGenera
         throw unreadable("the body has failed behind what was ingested", cause);
       });
       if (done) break;
-      yield* byteChunks(chunkOf(value));
+      yield* piecesOf(chunkOf(value));
     }
   } finally {
     offAbort(signal, abort);
@@ -72,17 +81,12 @@ function* textChunks(text: string): Generator<Uint8Array> {
     throw new SandglassError("unsupported", "there is no TextEncoder here, which makes bytes of text; hand in bytes");
   const encoder = new TextEncoder();
   for (let from = 0; from < text.length; ) {
-    let to = Math.min(from + CHUNK, text.length);
+    let to = Math.min(from + PIECE_BYTES, text.length);
     // A character of two units is not cut.
     if (to < text.length && (text.charCodeAt(to - 1) & 0xfc00) === 0xd800) to--;
     yield encoder.encode(text.slice(from, to));
     from = to;
   }
-}
-
-/** Copies, as whoever has handed the bytes in may write to them again. */
-function* byteChunks(bytes: Uint8Array): Generator<Uint8Array> {
-  for (let from = 0; from < bytes.length; from += CHUNK) yield bytes.slice(from, from + CHUNK);
 }
 
 function readerOf(stream: ReadableStream<Uint8Array>): ReadableStreamDefaultReader<Uint8Array> {

@@ -11,9 +11,8 @@ const SNAPSHOT = fileURLToPath(new URL("../../../tests/golden/upgraded_1.79.5_to
 let inside;
 let page;
 before(async () => {
-  inside = await visitInside();
+  inside = await visitInside({ width: 1280, height: 900 });
   page = inside.page;
-  await page.setViewportSize({ width: 1280, height: 900 });
 });
 after(() => inside?.close());
 

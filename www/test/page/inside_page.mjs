@@ -11,9 +11,11 @@ export const ids = async (path) => [...(await source(path)).matchAll(/^ {4}id: "
 /** Until a busy machine has worked through what was asked for. */
 const PATIENCE = { timeout: 60_000 };
 
-export async function visitInside() {
+/** In a window of this size, or of the browser's own. */
+export async function visitInside(size) {
   const visit = await openPage({ mounts: { page: BUILT } });
   const { page } = visit;
+  if (size) await page.setViewportSize(size);
   const dataset = () => page.evaluate(() => ({ ...document.querySelector("[data-at]").dataset }));
   /** A fresh visit; an address that differs behind the # alone would be followed without one. */
   const goTo = async (hash) => {

@@ -6,9 +6,8 @@ import { ids, visitInside } from "./inside_page.mjs";
 let inside;
 let page;
 before(async () => {
-  inside = await visitInside();
+  inside = await visitInside({ width: 1280, height: 900 });
   page = inside.page;
-  await page.setViewportSize({ width: 1280, height: 900 });
 });
 after(() => inside?.close());
 
