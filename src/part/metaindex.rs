@@ -12,6 +12,9 @@ use crate::time::{TimeRange, TimestampMs};
 /// The longest compressed index block.
 pub const MAX_INDEX_BLOCK_SIZE: u32 = 131_072;
 
+/// A cluster's rows have the numbers of account and project in front (part-format §1).
+const CLUSTER_ROW_SIZE: usize = MetaindexRow::SIZE + 8;
+
 /// One index block as the metaindex describes it: 56 bytes.
 ///
 /// ```text
@@ -102,6 +105,11 @@ pub fn read_metaindex(frame: &[u8], index_size: u64) -> Result<Vec<MetaindexRow>
     let mut content = Vec::new();
     zstd::decompress(frame, max_rows.saturating_mul(MetaindexRow::SIZE), &mut content)?;
     if content.is_empty() || content.len() % MetaindexRow::SIZE != 0 {
+        if !content.is_empty() && content.len() % CLUSTER_ROW_SIZE == 0 {
+            return Err(Error::corrupt(format!(
+                "its metaindex has rows of {CLUSTER_ROW_SIZE} bytes, as vmstorage of a cluster writes; only a single server's parts are read, so export from the cluster by /api/v1/export/native"
+            )));
+        }
         return Err(Error::corrupt(format!(
             "a metaindex holds at least one row of {} bytes, found {} bytes",
             MetaindexRow::SIZE,
@@ -153,4 +161,20 @@ pub fn check_metaindex(rows: &[MetaindexRow], header: &PartHeader, index_size: u
         return Err(Error::corrupt(format!("{} rows can't lie in {blocks} blocks", header.rows)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clusters_part_is_told_by_the_length_of_its_rows() {
+        let message = |bytes: usize| {
+            let mut frame = Vec::new();
+            zstd::compress(&vec![1; bytes], Effort::Fast, &mut frame).unwrap();
+            read_metaindex(&frame, 10_000).unwrap_err().message().to_owned()
+        };
+        assert!(message(2 * CLUSTER_ROW_SIZE).contains("vmstorage"));
+        assert!(message(MetaindexRow::SIZE + 1).contains("found 57 bytes"));
+    }
 }

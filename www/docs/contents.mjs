@@ -33,6 +33,7 @@ export const CONTENTS = [
       "docs/STORAGE.md",
       "docs/EXPLORE.md",
       "docs/TEACHING.md",
+      "docs/guides/errors.md",
       "docs/guides/limits.md",
       "docs/BENCHMARKS.md",
     ],

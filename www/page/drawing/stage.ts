@@ -379,6 +379,10 @@ function drawBrick(
     const inset = Math.min(3, width * 0.08);
     const top = y + height - band - Math.min(3, height * 0.15);
     const long = width - 2 * inset;
+    // The stripe lies on the card's colour: from that every series' colour stands out, from a part's not each does.
+    const edge = height >= 14 ? 1 : 0;
+    context.fillStyle = palette.card;
+    context.fillRect(x + inset - edge, top - edge, long + 2 * edge, band + 2 * edge);
     if (composition.length >= FINE_FROM) {
       context.imageSmoothingEnabled = false;
       context.drawImage(fineStrip(composition, palette), x + inset, top, long, band);

@@ -86,7 +86,7 @@ export const FIELD_WORD: Record<BlockDetails["headerFields"][number]["name"], st
   scale: "Scale: the decimal exponent of all mantissas",
   timestampsMarshalType: "TimestampsMarshalType",
   valuesMarshalType: "ValuesMarshalType",
-  precisionBits: "PrecisionBits: 64 is lossless",
+  precisionBits: "PrecisionBits: 64 keeps all bits of the mantissas",
 };
 
 export function fieldValue({ header, headerBytes }: BlockDetails, { name, offset, length }: BlockDetails["headerFields"][number]): string {

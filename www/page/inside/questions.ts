@@ -109,7 +109,7 @@ export const QUESTIONS: Readonly<Record<string, Question>> = {
   },
   "how-a-merge-runs": {
     asks: "Can a merge join parts of two months? Try it.",
-    hint: "“Late samples” bring samples of February. When they have come to rest in a room of their own, have all merged.",
+    hint: "“Late samples” bring samples of February. When they lie in a partition of their own, have all merged.",
     answered: ({ house, deeds }) => {
       const late = deeds.find(({ kind }) => kind === "late");
       const merge = late && deeds.findLast(({ kind, at }) => kind === "merge" && at >= late.at);

@@ -112,7 +112,7 @@ export const SITUATIONS: readonly Situation[] = [
     watch:
       "Zoom into a part. The values of the constant take no byte, and all timestamps of a steady scrape take two. The counter has small second differences. The gauge and the noise pay for every bit that nobody can foresee.",
     leavesOut:
-      "The bytes are the same from 1.72 to 1.150. The four series are made up, and come four times a second so that blocks grow quickly. No value is infinite and none is a stale marker, which have mantissas of their own. A server that is started with -precisionBits below 64 drops further digits of values.",
+      "The format is the same from 1.72 to 1.150, though other versions may compress the same rows to other bytes. The four series are made up, and come four times a second so that blocks grow quickly. No value is infinite and none is a stale marker, which have mantissas of their own. A server that is started with -precisionBits below 64 drops further digits of values.",
     writer: "kinds",
     series: 4,
     everyMs: 250,
@@ -127,7 +127,7 @@ export const SITUATIONS: readonly Situation[] = [
     watch:
       "Two replicas write the same series. With an interval of 10 s only the last sample of each interval stays, as since v1.77. The others are dropped when rows become parts, again in merges, and at last when queries read.",
     leavesOut:
-      "This follows 1.72, but for its rule of which sample stays: that is the rule of newer servers. Of several samples at one instant the largest stays, as since 1.134. Both replicas are played by this page. They send the same values, 400 ms apart; real ones read at different instants, and get different values. When a month is over, it is merged once more to drop the duplicates that it still has. March is not over here.",
+      "This follows 1.72, but for its rule of which sample stays: that is the rule of newer servers. Of several samples at one instant the largest stays, as since 1.85, and a stale marker only where there is no other, as since 1.134. Both replicas are played by this page. They send the same values, 400 ms apart; real ones read at different instants, and get different values. When a month is over, it is merged once more to drop the duplicates that it still has. March is not over here.",
     options: { retention: "90d", dedupInterval: "10s" },
     writer: "replicas",
     lengthMs: 90_000,
@@ -141,7 +141,7 @@ export const SITUATIONS: readonly Situation[] = [
     watch:
       "Every four seconds all pods are replaced. Data grows as before, but each new series adds entries to the index: watch the index, not the glass.",
     leavesOut:
-      "This follows 1.72: one index for all months. Since 1.133 each month has its own. A server writes the entries of the next day ahead of time, during the last hour of a day. Here the first samples of a day write them. Pods that are gone stay in the index for at least the retention, which is longer than this lasts.",
+      "This follows 1.72: one index for all months. Since 1.133 each month has its own. A server writes the entries of the next day ahead of time: 1.72 during the whole day, 1.79.5 in its last hour. Here the first samples of a day write them. Pods that are gone stay in the index for at least the retention, which is longer than this lasts.",
     writer: "churn",
     series: 24,
     lengthMs: 60_000,

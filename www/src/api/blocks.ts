@@ -56,7 +56,7 @@ export interface BlockHeader {
   firstValue: string;
   /** The decimal exponent that all mantissas share: a value is its mantissa times ten to the power of this. */
   scale: number;
-  /** Significant bits that were kept; 64 is lossless. */
+  /** Significant bits that were kept; 64 keeps all bits of the mantissas. */
   precisionBits: number;
   /** The marshal types as they stand in the header, 0 to 6; see {@link MarshalType}. */
   timestampsType: number;

@@ -6,6 +6,7 @@ import type {
   EnvelopeOptions,
   EnvelopeResult,
   InstantResult,
+  LatestOptions,
   LatestSample,
   LiveOptions,
   QueryOptions,
@@ -241,7 +242,7 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
    */
   live(expression: string, options: LiveOptions, listener: (result: RangeResult) => void, onError?: (error: Error) => void): () => void;
   /** The newest sample of each matching series that is not older than `within` (default `"5m"`). A series that has ended has none. */
-  latest(selector: string, options?: { within?: number | string } & Abortable): Promise<LatestSample[]>;
+  latest(selector: string, options?: LatestOptions): Promise<LatestSample[]>;
   /** What a chart needs of raw samples: of equal pieces of a range the least, greatest, first and last value, with every spike kept. */
   envelope(selector: string, options: EnvelopeOptions): Promise<EnvelopeResult>;
   /** How many series match (all without a selector) and have samples on a day of the range. */

@@ -6,7 +6,7 @@
  * - `corrupt`: stored or imported bytes break the format's rules
  * - `unsupported`: this build or environment can't do it
  * - `invalid`: an argument that can't be used
- * - `closed`: the database was closed
+ * - `closed`: the object is of no more use: closed, its worker gone or silent, its page put away, or its storage taken away
  * - `storage`: the storage failed for a reason of its own
  * - `not_found`: a snapshot, an export or a file that does not exist
  * - `aborted`: the caller took the call back; the error's `name` is `"AbortError"`, and its `cause` is the signal's `reason`

@@ -29,10 +29,10 @@ export interface OpenOptions {
    */
   storage?: "memory" | "indexeddb" | "opfs";
   /**
-   * So long after it was accepted a sample is durable by itself: `"1s"` or milliseconds. Default `"1s"`.
+   * So long after it was accepted a sample is durable by itself: `"1s"` or milliseconds, up to `"5s"`. Default `"1s"`.
    *
    * Samples are written to a log as they come, and as parts every half a minute, or when they are many. From `"5s"` on there is no
-   * log: parts are written in a server's rhythm, five to eleven seconds after their samples came. Databases in memory and those
+   * log: parts are written in a server's rhythm, five to eleven seconds after their samples came, and larger values change nothing. Databases in memory and those
    * with a manual clock go by that, unless told otherwise.
    */
   durableWithin?: string | number;
@@ -45,7 +45,8 @@ export interface OpenOptions {
   retention?: string | number;
   /**
    * Of the samples of one series in one such interval only the last is kept, and of several of one instant the
-   * largest: `"15s"` or milliseconds. 0: exact duplicates alone are removed as the format's rules say. Remembered as {@link retention} is; a new database gets 0.
+   * largest: `"15s"` or milliseconds; 1 removes no more than several samples of one instant. 0 removes nothing, duplicates
+   * included, as a server without `-dedup.minScrapeInterval`. Remembered as {@link retention} is; a new database gets 0.
    */
   dedupInterval?: string | number;
   /** Which language `query`, `queryRange`, `live` and `fetch` speak unless a call says otherwise. Default `"metricsql"`. */

@@ -29,7 +29,7 @@ export interface PushOptions extends TimeRange, Abortable {
   onProgress?: (progress: PushProgress) => void;
   /** Keeps sending what is new until the signal fires, and resolves then. Default `false`. */
   live?: boolean;
-  /** Live: how often it is looked for what is new. Default `"5s"`. */
+  /** Live: how often it looks for new samples: a duration, or milliseconds. Default `"5s"`. */
   every?: number | string;
   /** Live: a sample is sent when it is so old, so that those which come a little out of order go in order. Default `"5s"`. */
   delay?: number | string;

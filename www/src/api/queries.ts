@@ -1,18 +1,16 @@
 // Queries and what they answer.
 
-import type { Abortable, Labels, SeriesData } from "./samples.js";
+import type { Abortable, Fresh, Labels, SeriesData } from "./samples.js";
 
 /** Which language an expression is written in. */
 export type Dialect = "metricsql" | "promql";
 
 /** What all queries may be told. Durations are texts such as `"5m"`, or milliseconds. */
-export interface QueryOptions extends Abortable {
+export interface QueryOptions extends Fresh, Abortable {
   /** Default: what the database was opened with. */
   dialect?: Dialect;
   /** How old a selector's newest sample may be. Default: `"5m"` in PromQL; in MetricsQL what follows from step and scrape interval. */
   lookback?: number | string;
-  /** What waits is made searchable first, as `flush()` does. Default `false`. */
-  fresh?: boolean;
   /** More series rejects the query with the code `limit`. Default 300,000. */
   maxSeries?: number;
   /** More samples rejects the query with the code `limit`. Default 1,000,000,000. */
@@ -128,7 +126,7 @@ export interface LiveOptions extends QueryOptions {
   range: number | string;
   /** A duration such as `"10s"`, or milliseconds. Instants are multiples of it. */
   step: number | string;
-  /** How often it is looked for news at most. Default: the step. */
+  /** The shortest time between two evaluations: a duration, or milliseconds. Default: the step. */
   every?: number | string;
 }
 
@@ -140,13 +138,19 @@ export interface EnvelopeResult {
 }
 
 /** The pieces of an envelope. */
-export interface EnvelopeOptions extends Abortable {
+export interface EnvelopeOptions extends Fresh, Abortable {
   /** Where the first piece begins, in milliseconds since the epoch. */
   start: number;
   /** Where the last piece ends, included. */
   end: number;
   /** How many there are: 1 to 100,000. */
   columns: number;
+}
+
+/** Which newest samples are wanted. */
+export interface LatestOptions extends Fresh, Abortable {
+  /** How old a series' newest sample may be: a duration, or milliseconds. Default `"5m"`. */
+  within?: number | string;
 }
 
 /** The newest sample of a series. */

@@ -30,7 +30,7 @@ export interface EngineState {
   series: SeriesState | null;
   /** What ingestion has counted since the database was opened. */
   ingested: IngestCounters;
-  /** What the last reading of samples has cost: by `select`, an export or the page of a chart; `null` before the first one. */
+  /** What the last reading of samples has cost: by `select`, an export, a query, `latest` or `envelope`; `null` before the first one. */
   lastRead: ReadCounters | null;
   scheduler: SchedulerState;
   /** What lies in the storage, and the traffic with it. */
@@ -57,7 +57,7 @@ export interface EngineConfig {
   dialect: "metricsql" | "promql";
   /** For which requests a key is asked; the keys are not shown. */
   auth: { snapshot: boolean; forceFlush: boolean; forceMerge: boolean };
-  /** So long after it was accepted a sample is durable at the latest; from 5,000 on parts go to disk in the server's rhythm. */
+  /** So long after it was accepted a sample is durable at the latest. From 5,000 on, whatever the value: after about eleven seconds, in the server's rhythm. */
   durableWithinMs: number;
   /** Another tab writes the database: nothing is changed here, and what it commits is followed. */
   readOnly: boolean;

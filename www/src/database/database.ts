@@ -7,7 +7,7 @@ import type { Body } from "../stream/body.js";
 import { onDemand } from "../base/on_demand.js";
 import type { Port } from "../port/port.js";
 import { copied, copiedInPieces, numberColumn, timestampColumn } from "../base/realms.js";
-import type { AnswerTo, Kind, RequestOf } from "../port/requests.js";
+import { askedFresh, wantsFresh } from "./fresh.js";
 import { readLabelSets } from "../port/series.js";
 import type { BlockDetails, BlockRange, IndexBlockDetails, PartDetails } from "../api/blocks.js";
 import type { Closed, Database } from "../api/database.js";
@@ -18,6 +18,7 @@ import type {
   EnvelopeOptions,
   EnvelopeResult,
   InstantResult,
+  LatestOptions,
   LatestSample,
   LiveOptions,
   QueryOptions,
@@ -180,20 +181,25 @@ export class OpenDatabase implements Database {
   // ---- reading ------------------------------------------------------------------------------------------------------------
 
   async select(selector: string, options?: ReadOptions): Promise<SeriesData[]> {
-    return this.#read({ kind: "select", selector: text(selector, "selector"), ...rangeOf(options, "select()") }, options);
+    return askedFresh(this.#port, { kind: "select", selector: text(selector, "selector"), ...rangeOf(options, "select()") }, options);
   }
 
   async labels(selector?: string, options?: ReadOptions): Promise<Labels[]> {
     const request = { kind: "labels", selector: optionalText(selector, "selector"), ...rangeOf(options, "labels()") } as const;
-    return readLabelSets(await this.#read(request, options));
+    return readLabelSets(await askedFresh(this.#port, request, options));
   }
 
   async labelNames(selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#read({ kind: "labelNames", selector: optionalText(selector, "selector"), ...rangeOf(options, "labelNames()") }, options);
+    return askedFresh(
+      this.#port,
+      { kind: "labelNames", selector: optionalText(selector, "selector"), ...rangeOf(options, "labelNames()") },
+      options,
+    );
   }
 
   async labelValues(name: string, selector?: string, options?: ReadOptions): Promise<string[]> {
-    return this.#read(
+    return askedFresh(
+      this.#port,
       {
         kind: "labelValues",
         name: text(name, "name"),
@@ -204,22 +210,9 @@ export class OpenDatabase implements Database {
     );
   }
 
-  /** The answer to a request that reads, of all that was accepted before when that is wanted. */
-  async #read<K extends Kind>(request: RequestOf<K>, options: ReadOptions | undefined): Promise<AnswerTo<K>> {
-    if (this.#wantsFresh(options)) await this.flush(options);
-    return this.#port.ask(request, options?.signal);
-  }
-
-  /** A reader has nothing of its own to flush. */
-  #wantsFresh(options: ReadOptions | undefined): boolean {
-    const fresh: unknown = options?.fresh ?? false;
-    if (typeof fresh !== "boolean") throw invalid(`fresh is ${String(fresh)}; true or false is expected`);
-    return fresh && this.#port.role === "writer";
-  }
-
   export(selector?: string, options?: ReadOptions): ReadableStream<Uint8Array> {
     const range = rangeOf(options, "export()");
-    const prepare = this.#wantsFresh(options) ? (signal: AbortSignal) => this.flush({ signal }) : undefined;
+    const prepare = wantsFresh(this.#port, options) ? (signal: AbortSignal) => this.flush({ signal }) : undefined;
     return exportStream(this.#port, optionalText(selector, "selector"), range, options?.signal, prepare);
   }
 
@@ -252,7 +245,7 @@ export class OpenDatabase implements Database {
     return () => stop();
   }
 
-  async latest(selector: string, options?: { within?: number | string } & Abortable): Promise<LatestSample[]> {
+  async latest(selector: string, options?: LatestOptions): Promise<LatestSample[]> {
     return (await queries()).latest(this.#port, selector, options);
   }
 
@@ -261,7 +254,7 @@ export class OpenDatabase implements Database {
   }
 
   async count(selector?: string, options?: ReadOptions): Promise<number> {
-    return this.#read({ kind: "count", selector: optionalText(selector, "selector"), ...rangeOf(options, "count()") }, options);
+    return askedFresh(this.#port, { kind: "count", selector: optionalText(selector, "selector"), ...rangeOf(options, "count()") }, options);
   }
 
   // ---- seeing inside --------------------------------------------------------------------------------------------------------

@@ -3,11 +3,12 @@
 import { checkOptions, durationMs, invalid, text } from "../base/shared.js";
 import type { Port } from "../port/port.js";
 import type { NamedNumbers, RequestOf } from "../port/requests.js";
-import type { Abortable, Labels } from "../api/samples.js";
+import type { Labels } from "../api/samples.js";
 import type {
   EnvelopeOptions,
   EnvelopeResult,
   InstantResult,
+  LatestOptions,
   LatestSample,
   LiveOptions,
   QueryOptions,
@@ -16,6 +17,7 @@ import type {
   RangeOptions,
   RangeResult,
 } from "../api/queries.js";
+import { askedFresh } from "./fresh.js";
 import { type HeldRange, joined } from "./held.js";
 
 interface Names {
@@ -47,8 +49,8 @@ const OPTIONS: Record<keyof QueryOptions, true> = {
 };
 const INSTANT_OPTIONS = { ...OPTIONS, time: true } as const;
 const RANGE_OPTIONS: Record<keyof RangeOptions, true> = { ...OPTIONS, start: true, end: true, step: true };
-const LATEST_OPTIONS = { within: true, signal: true } as const;
-const ENVELOPE_OPTIONS: Record<keyof EnvelopeOptions, true> = { start: true, end: true, columns: true, signal: true };
+const LATEST_OPTIONS: Record<keyof LatestOptions, true> = { within: true, fresh: true, signal: true };
+const ENVELOPE_OPTIONS: Record<keyof EnvelopeOptions, true> = { start: true, end: true, columns: true, fresh: true, signal: true };
 /** Those of queries that follow the clock. */
 export const LIVE_OPTIONS: Record<keyof LiveOptions, true> = { ...OPTIONS, range: true, step: true, every: true };
 
@@ -154,14 +156,11 @@ function commonOf({ warnings, stats, trace }: Names, began: number) {
   return { warnings, stats: { ...stats, milliseconds: performance.now() - began }, ...(trace && { trace }) };
 }
 
-export async function latest(
-  port: Port,
-  selector: string,
-  options: ({ within?: number | string } & Abortable) | undefined,
-): Promise<LatestSample[]> {
+export async function latest(port: Port, selector: string, options: LatestOptions | undefined): Promise<LatestSample[]> {
   checkOptions(options, LATEST_OPTIONS, "latest()");
   const within = options?.within === undefined ? DEFAULT_WITHIN_MS : durationMs(options.within, "within");
-  const answer = await port.ask({ kind: "latest", selector: text(selector, "selector"), within }, options?.signal);
+  const request = { kind: "latest", selector: text(selector, "selector"), within } as const;
+  const answer = await askedFresh(port, request, options);
   const [series, numbers] = [JSON.parse(answer[0]) as Names["series"], answer[1]];
   return series.map(({ labels }, at) => ({ labels, timestamp: numbers[2 * at]!, value: numbers[2 * at + 1]! }));
 }
@@ -171,7 +170,8 @@ export async function envelope(port: Port, selector: string, options: EnvelopeOp
   const [start, end] = [instant(options?.start, "start"), instant(options?.end, "end")];
   const { columns } = options;
   if (!Number.isInteger(columns) || columns < 1) throw invalid(`columns is ${String(columns)}; a whole number from 1 on is expected`);
-  const answer = await port.ask({ kind: "envelope", selector: text(selector, "selector"), start, end, columns }, options.signal);
+  const request = { kind: "envelope", selector: text(selector, "selector"), start, end, columns } as const;
+  const answer = await askedFresh(port, request, options);
   const [series, numbers] = [JSON.parse(answer[0]) as Names["series"], answer[1]];
   const column = (at: number) => numbers.subarray(at * columns, (at + 1) * columns);
   return {

@@ -19,7 +19,7 @@ import type { Port } from "../port/port.js";
 import type { AnswerTo } from "../port/requests.js";
 import type { PushOptions, PushResult } from "../api/push.js";
 import { type Reached, read, type Span, write } from "./checkpoint.js";
-import { pause, Sender } from "./sender.js";
+import { NoAnswer, pause, Sender } from "./sender.js";
 import { targetOf } from "./target.js";
 import { type Extent, extentsOf, rowsBetween, windows } from "./windows.js";
 
@@ -90,6 +90,8 @@ class Push {
   #watched: number | undefined;
   /** How native blocks are written, the likelier first; one when it is known. */
   #layouts: readonly string[];
+  /** Whether a server's silence may come of the layout, and was not taken for that yet. */
+  #mayBeSilent = true;
   /** Whether what is sent next may have been sent by the try before, which did not hear of it. */
   #mayBeThere = false;
   /** Where this try has begun. */
@@ -289,7 +291,7 @@ class Push {
     try {
       await this.#sendCursor(cursor, () => {});
     } catch (error) {
-      if (!isGone(error) && !this.#isOfOtherLayout(error)) throw error;
+      if (!isGone(error) && !this.#turnsToOtherLayout(error)) throw error;
       return this.#sendLateAgain({ start, end });
     }
     this.#lateIsSent();
@@ -347,16 +349,28 @@ class Push {
           from,
         );
       } catch (error) {
-        if (this.#isOfOtherLayout(error)) this.#layouts = this.#layouts.slice(1);
-        else if (!isGone(error) || failures >= MOST_FAILURES) throw error;
+        if (!this.#turnsToOtherLayout(error) && (!isGone(error) || failures >= MOST_FAILURES)) throw error;
         await this.#watch(this.#watched);
       }
     }
   }
 
-  /** Whether the server has refused the first body, which is in the layout that was tried first. */
-  #isOfOtherLayout(error: unknown): boolean {
-    return this.#layouts.length > 1 && (error as SandglassError).code === "refused" && (error as SandglassError).status === 400;
+  /**
+   * Turns to the other layout, if it may be for the layout that the server has not taken the first body. It says so by a 400; but one of
+   * v1.72 does not answer for minutes. It may be slow as well, so that the layout which was silent stays the second.
+   */
+  #turnsToOtherLayout(error: unknown): boolean {
+    const [first, second] = this.#layouts;
+    if (first === undefined || second === undefined) return false;
+    if (error instanceof NoAnswer) {
+      this.#mayBeSilent = false;
+      this.#layouts = [second, first];
+      return true;
+    }
+    const { code, status } = error as SandglassError;
+    const isRefused = code === "refused" && status === 400;
+    if (isRefused) this.#layouts = [second];
+    return isRefused;
   }
 
   /** Sends what is behind a cursor. `reach` is told before the first body where that is, and after each where it goes on. */
@@ -373,7 +387,7 @@ class Push {
           this.#report();
         }
         isFirst = false;
-        await this.#sender.send(body, this.#mayBeThere);
+        await this.#sender.send(body, this.#mayBeThere, this.#layouts.length > 1 && this.#mayBeSilent);
         this.#mayBeThere = false;
         this.#layouts = this.#layouts.slice(0, 1);
         this.#samples += samples;

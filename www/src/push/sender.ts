@@ -21,6 +21,17 @@ export interface SenderOptions {
   signal: AbortSignal;
 }
 
+/** Why a body was not taken: the status, if there is one, and whether the server let the time for an answer pass. */
+interface Failure {
+  status: number | undefined;
+  words: string;
+  retryAfterMs: number;
+  isSilent: boolean;
+}
+
+/** A trial of which the server said nothing. */
+export class NoAnswer extends Error {}
+
 export class Sender {
   readonly #target: URL;
   readonly #options: SenderOptions;
@@ -30,15 +41,19 @@ export class Sender {
     this.#options = options;
   }
 
-  /** Resolves when the server has taken the body. `mayBeThere`: an earlier attempt may have brought it. */
-  async send(body: Uint8Array, mayBeThere: boolean): Promise<void> {
+  /**
+   * Resolves when the server has taken the body. `mayBeThere`: an earlier attempt may have brought it. `isTrial`: rejects with
+   * {@link NoAnswer} when the server lets the time for an answer pass.
+   */
+  async send(body: Uint8Array, mayBeThere: boolean, isTrial = false): Promise<void> {
     const { retryForMs, refusesDuplicates, signal } = this.#options;
     let firstFailure: number | undefined;
     for (let attempt = 0; ; attempt++) {
       const outcome = await this.#attempt(body);
       signal.throwIfAborted();
       if (outcome === "taken") return;
-      const { status, words, retryAfterMs } = outcome;
+      const { status, words, retryAfterMs, isSilent } = outcome;
+      if (isTrial && isSilent) throw new NoAnswer(words);
       if (status !== undefined && !isPassing(status)) {
         if (status === 400 && refusesDuplicates && mayBeThere && THERE_ALREADY.test(words)) return;
         throw new SandglassError("refused", `${this.#place} has refused what was pushed with ${status}: ${words}`, { status });
@@ -62,7 +77,7 @@ export class Sender {
     return this.#target.origin + this.#target.pathname;
   }
 
-  async #attempt(body: Uint8Array): Promise<"taken" | { status: number | undefined; words: string; retryAfterMs: number }> {
+  async #attempt(body: Uint8Array): Promise<"taken" | Failure> {
     const { headers, timeoutMs, signal } = this.#options;
     const attempt = new AbortController();
     const giveUp = () => attempt.abort(signal.reason);
@@ -89,17 +104,18 @@ export class Sender {
       if (answer.type === "opaqueredirect" || (answer.status >= 300 && answer.status < 400)) {
         const location = answer.headers.get("location");
         const words = `it leads ${location === null ? "elsewhere" : `to ${location}`}; push to the address that takes samples itself`;
-        return { status: answer.status, words, retryAfterMs: 0 };
+        return { status: answer.status, words, retryAfterMs: 0, isSilent: false };
       }
       const words = await answer.text().catch(() => "");
       return {
         status: answer.status,
         words: quoted(words || answer.statusText),
         retryAfterMs: retryAfter(answer.headers.get("retry-after")),
+        isSilent: false,
       };
     } catch (error) {
       const words = isTooLate ? `no answer within ${timeoutMs} ms` : reasonOf(error);
-      return { status: undefined, words, retryAfterMs: 0 };
+      return { status: undefined, words, retryAfterMs: 0, isSilent: isTooLate };
     } finally {
       clearTimeout(deadline);
       signal.removeEventListener("abort", giveUp);

@@ -106,6 +106,16 @@ for (const [combination, { entry, options }] of Object.entries(COMBINATIONS)) {
         }
       }));
 
+    it("a log-out by the header Clear-Site-Data, beneath an open database", () =>
+      inBrowser(async ({ page }) => {
+        assert.equal(await run(page, BEGIN), undefined);
+        assert.equal(await run(page, "return (await fetch('/log-out')).text()"), "logged out");
+        assert.equal(await run(page, WRITE_ON), "closed");
+        assert.equal(await run(page, "return (await globalThis.db.closed).reason"), "lost");
+        const again = await run(page, `${BEGIN} ${READ}`);
+        assert.deepEqual(again, [["a", 1]]);
+      }));
+
     if (options.storage === "indexeddb")
       it("something else deletes the database", () =>
         inBrowser(async ({ page, other }) => {

@@ -275,6 +275,8 @@ export const EXPECTATIONS = {
       labelNames: async (options) => (await db.labelNames("up", options)).length / 2,
       labelValues: async (options) => (await db.labelValues("n", "up", options)).length,
       export: async (options) => (await text(db.export("up", options))).split("\n").length - 1,
+      latest: async ({ fresh }) => (await db.latest("up", { fresh })).length,
+      envelope: async ({ fresh }) => (await db.envelope("up", { start: START, end: START + 1, columns: 1, fresh })).series.length,
     };
     let n = 0;
     for (const [name, read] of Object.entries(reads)) {
@@ -284,6 +286,7 @@ export const EXPECTATIONS = {
       equal(await read({ start: START, end: START, fresh: true }), expected, name);
     }
     await fails("invalid", () => db.select("up", { fresh: "yes" }), /fresh/);
+    await fails("invalid", () => db.latest("up", { fresh: "yes" }), /fresh/);
   },
 
   async "series are deleted, and counted"({ open }) {

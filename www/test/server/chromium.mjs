@@ -31,7 +31,7 @@ const TYPES = {
 /**
  * Serves folders on the loopback interface: a request for `/MOUNT/path` answers the file `path` of `mounts[MOUNT]`. A PUT to
  * `/upload/NAME` writes the file NAME of `uploads`, so that a page can hand over what is too large for a message. A POST to
- * `/post/…` is handed to `received`, which may answer.
+ * `/post/…` is handed to `received`, which may answer. The answer of `/log-out` asks the browser to clear the site's storage.
  *
  * @param {Record<string, string>} mounts
  * @param {string} [uploads]
@@ -54,6 +54,10 @@ export async function serve(mounts, uploads, head = "", received) {
       }
       if (mount === "" || mount === "blank.html") {
         response.writeHead(200, { "content-type": TYPES[".html"] }).end(`<!doctype html><title>test</title>${head}`);
+        return;
+      }
+      if (mount === "log-out") {
+        response.writeHead(200, { "clear-site-data": '"storage"' }).end("logged out");
         return;
       }
       if (mount === "favicon.ico") {

@@ -180,6 +180,25 @@ describe("push to VictoriaMetrics", () => {
     assert.match(error.message, /no answer within 100 ms/);
   });
 
+  test("a first body without an answer is tried in the other layout, and then the first one again", async (t) => {
+    const db = await filled(t, "silent", { series: 1, hours: 1 });
+    const proxy = await proxied(t, victoria.url);
+    // A server of 1.72 is silent on the newer layout; this one takes the older.
+    proxy.plan = ["hang"];
+    await db.push(proxy.url, { timeout: 200 });
+    const fates = proxy.seen.map(({ fate }) => fate);
+    assert.deepEqual([fates[0], new Set(fates.slice(1))], ["hang", new Set(["pass"])]);
+    await assertEqualIn(victoria, db, "silent");
+    // One that was only slow refuses the older, and is sent the newer again.
+    proxy.seen.length = 0;
+    proxy.plan = ["hang", 400, "cut", 401];
+    const error = await rejection(db.push(proxy.url, { timeout: 200 }));
+    assert.deepEqual([error.code, error.status], ["refused", 401]);
+    const [newer, older, ...again] = proxy.seen.map(({ bytes }) => bytes);
+    assert.notEqual(newer, older);
+    assert.deepEqual(again, [newer, newer]);
+  });
+
   test("a refusal is told in the server's words, once", async (t) => {
     const db = await filled(t, "refused", { series: 2, hours: 1 });
     const proxy = await proxied(t, victoria.url);
