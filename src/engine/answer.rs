@@ -318,8 +318,7 @@ impl Answer {
     /// Bytes of memory that its samples and texts take, roughly. Records of a fixed size, or of an inspection, count for nothing.
     pub(super) fn memory_bytes(&self) -> u64 {
         let of_labels = |labels: &Labels| labels.iter().map(|(key, value)| key.len() + value.len() + 48).sum::<usize>();
-        let of_samples =
-            |series: &RawSeries| size_of::<RawSeries>() + 16 * series.timestamps.len() + series.labels.memory_bytes();
+        let of_samples = |series: &[RawSeries]| series.iter().map(RawSeries::memory_bytes).sum::<u64>() as usize;
         let bytes: usize = match self {
             Self::Series(series) => {
                 series.iter().map(|series| 16 * series.timestamps.len() + of_labels(&series.labels)).sum()
@@ -328,14 +327,11 @@ impl Answer {
             Self::Strings(strings) => strings.iter().map(|text| text.len() + 24).sum(),
             Self::Query(result) => match &result.data {
                 QueryData::Rows { rows, .. } => rows.iter().map(Row::memory_bytes).sum::<u64>() as usize,
-                QueryData::Matrix(series) => series.iter().map(of_samples).sum(),
+                QueryData::Matrix(series) => of_samples(series),
                 QueryData::Scalar(_) | QueryData::Text(_) => 0,
             },
-            Self::Latest(series) => series.iter().map(of_samples).sum(),
-            Self::Envelope(rows) => rows
-                .iter()
-                .map(|row| size_of::<EnvelopeRow>() + 4 * size_of_val(&row.min[..]) + row.labels.memory_bytes())
-                .sum(),
+            Self::Latest(series) => of_samples(series),
+            Self::Envelope(rows) => rows.iter().map(EnvelopeRow::memory_bytes).sum::<u64>() as usize,
             Self::Chunk(chunk) => chunk.as_ref().map_or(0, Vec::len),
             Self::PushPiece(piece) => piece.as_ref().map_or(0, |piece| piece.body.len()),
             Self::Times(times) => size_of_val(&times[..]),

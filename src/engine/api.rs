@@ -22,7 +22,6 @@ use crate::runtime::MemoryShare;
 use crate::storage::Storage;
 use crate::storage::search::MAX_SERIES;
 use crate::time::{DAY_MS, TimeRange, format_rfc3339};
-use std::collections::BTreeSet;
 use std::rc::Rc;
 
 /// The most instants a range of this API has, as in Prometheus.
@@ -363,8 +362,12 @@ impl ApiRequest<'_> {
         match executor::latest::latest(self.storage, &filters, TimeRange { min, max }).await {
             Err(error) => return Ok(api::failed(&error)),
             Ok(found) => {
+                let mut memory = ReplyMemory::new(self.storage);
                 for series in found {
                     self.storage.context().spend(COUNT_UNITS).await;
+                    if let Err(error) = memory.count_some(body.len()) {
+                        return Ok(api::failed(&error));
+                    }
                     let labels = series.labels.iter().map(|(name, value)| (&**name, &**value));
                     let name = MetricName::from_labels(labels);
                     let written = ExportFormat::Prometheus.write(&name, &series.timestamps, &series.values, &mut body);
@@ -432,26 +435,14 @@ impl ApiRequest<'_> {
 
     async fn labels(&self) -> std::result::Result<HttpResponse, Refusal> {
         let (lists, range, limit) = (self.filters_or_all()?, self.range()?, self.limit()?);
-        let mut names = BTreeSet::new();
-        for list in &lists {
-            match self.storage.label_names(list, range).await {
-                Ok(found) => names.extend(found),
-                Err(error) => return Ok(api::failed(&error)),
-            }
-        }
-        Ok(texts(names, limit))
+        let names = self.storage.label_names(&lists, range).await;
+        Ok(names.map_or_else(|error| api::failed(&error), |names| texts(names, limit)))
     }
 
     async fn label_values(&self, name: &str) -> std::result::Result<HttpResponse, Refusal> {
         let (lists, range, limit) = (self.filters_or_all()?, self.range()?, self.limit()?);
-        let mut values = BTreeSet::new();
-        for list in &lists {
-            match self.storage.label_values(name, list, range).await {
-                Ok(found) => values.extend(found),
-                Err(error) => return Ok(api::failed(&error)),
-            }
-        }
-        Ok(texts(values, limit))
+        let values = self.storage.label_values(name, &lists, range).await;
+        Ok(values.map_or_else(|error| api::failed(&error), |values| texts(values, limit)))
     }
 
     async fn series_count(&self) -> std::result::Result<HttpResponse, Refusal> {
@@ -524,8 +515,7 @@ fn truncated<T>(items: &mut Vec<T>, limit: usize) -> Remarks {
 }
 
 /// The reply with names or values.
-fn texts(found: BTreeSet<String>, limit: usize) -> HttpResponse {
-    let mut found: Vec<String> = found.into_iter().collect();
+fn texts(mut found: Vec<String>, limit: usize) -> HttpResponse {
     let remarks = truncated(&mut found, limit);
     api::success_with(&api::list(&found), &remarks)
 }

@@ -15,7 +15,6 @@ use crate::storage::search::MAX_SERIES;
 use crate::storage::snapshot::FileSource;
 use crate::storage::text::Piece;
 use crate::time::TimeRange;
-use std::collections::BTreeSet;
 use std::pin::Pin;
 use std::rc::Rc;
 
@@ -68,14 +67,14 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
             }
             Ok(Answer::LabelSets(sets))
         }),
-        Command::LabelNames { selector, range } => {
-            Box::pin(async move { Ok(Answer::Strings(label_names(&storage, selector.as_deref(), range).await?)) })
-        }
-        Command::LabelValues { name, selector, range } => {
-            Box::pin(
-                async move { Ok(Answer::Strings(label_values(&storage, &name, selector.as_deref(), range).await?)) },
-            )
-        }
+        Command::LabelNames { selector, range } => Box::pin(async move {
+            let filter_lists = selected_or_all(selector.as_deref())?;
+            Ok(Answer::Strings(storage.label_names(&filter_lists, range).await?))
+        }),
+        Command::LabelValues { name, selector, range } => Box::pin(async move {
+            let filter_lists = selected_or_all(selector.as_deref())?;
+            Ok(Answer::Strings(storage.label_values(&name, &filter_lists, range).await?))
+        }),
         Command::ExportOpen { format, selector, range } => Box::pin(async move {
             let selectors: Vec<_> = selector.iter().map(String::as_str).collect();
             Ok(Answer::Cursor(transfer::export_open(&storage, &shared, format, &selectors, range).await?))
@@ -156,22 +155,6 @@ pub(super) fn execute(storage: Rc<Storage>, shared: Rc<Shared>, command: Command
 /// For commands that are answered with nothing but their end.
 fn done(work: impl Future<Output = Result<()>> + 'static) -> Execution {
     Box::pin(async move { work.await.map(|()| Answer::Done) })
-}
-
-async fn label_names(storage: &Storage, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-    let mut names = BTreeSet::new();
-    for filters in selected_or_all(selector)? {
-        names.extend(storage.label_names(&filters, range).await?);
-    }
-    Ok(names.into_iter().collect())
-}
-
-async fn label_values(storage: &Storage, label: &str, selector: Option<&str>, range: TimeRange) -> Result<Vec<String>> {
-    let mut values = BTreeSet::new();
-    for filters in selected_or_all(selector)? {
-        values.extend(storage.label_values(label, &filters, range).await?);
-    }
-    Ok(values.into_iter().collect())
 }
 
 async fn select(storage: Rc<Storage>, selector: String, range: TimeRange) -> Result<Answer> {

@@ -541,6 +541,9 @@ impl Engine {
     fn open_storage(&self) -> Result<Rc<Storage>> {
         match &*self.shared.phase.borrow() {
             Phase::Open(storage) => Ok(storage.clone()),
+            Phase::Opening if self.shared.check_not_restoring().is_err() => Err(Error::invalid(
+                "what was restored is taking the place of the database; wait until restore() has ended",
+            )),
             Phase::Opening => Err(Error::invalid("the database is still being opened; wait for open() first")),
             Phase::Closing | Phase::Closed(_) => Err(closed()),
             Phase::Failed(error) => Err(error.clone()),

@@ -56,6 +56,7 @@ pub async fn envelope(
     }
     let view = storage.view(range);
     let mut reading = Reading::with_budget(MAX_SAMPLES);
+    let mut memory = storage.context().memory().share();
     let mut rows = Vec::new();
     for batch in series.chunks(BATCH_SERIES) {
         let wanted: Vec<_> = batch.iter().collect();
@@ -64,6 +65,7 @@ pub async fn envelope(
             row.add(&samples.timestamps, &samples.values, start_ms, end_ms);
             storage.context().spend(samples.len() as u64 / 8).await;
             if row.first.iter().any(|value| !value.is_nan()) {
+                memory.grow(row.memory_bytes())?;
                 rows.push(row);
             }
         }
@@ -73,6 +75,11 @@ pub async fn envelope(
 }
 
 impl EnvelopeRow {
+    /// What it takes of the memory.
+    pub fn memory_bytes(&self) -> u64 {
+        (size_of::<Self>() + 4 * size_of_val(&self.min[..]) + self.labels.memory_bytes()) as u64
+    }
+
     fn empty(labels: Labels, columns: usize) -> Self {
         let nothing = vec![f64::NAN; columns];
         Self { labels, min: nothing.clone(), max: nothing.clone(), first: nothing.clone(), last: nothing }

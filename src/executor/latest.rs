@@ -20,6 +20,7 @@ pub async fn latest(storage: &Storage, filters: &[Vec<TagFilter>], range: TimeRa
     let series = storage.find_series(filters, range, MAX_SERIES).await?;
     let view = storage.view(range);
     let mut reading = Reading::with_budget(MAX_SAMPLES);
+    let mut memory = storage.context().memory().share();
     let mut found = Vec::with_capacity(series.len());
     for batch in series.chunks(BATCH_SERIES) {
         let wanted: Vec<_> = batch.iter().collect();
@@ -28,7 +29,9 @@ pub async fn latest(storage: &Storage, filters: &[Vec<TagFilter>], range: TimeRa
                 && !is_stale_nan(value)
             {
                 let labels = super::leaf::labels_of(series);
-                found.push(RawSeries { labels, timestamps: vec![timestamp], values: vec![value] });
+                let series = RawSeries { labels, timestamps: vec![timestamp], values: vec![value] };
+                memory.grow(series.memory_bytes())?;
+                found.push(series);
             }
         }
     }

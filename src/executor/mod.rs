@@ -131,6 +131,13 @@ pub struct RawSeries {
     pub values: Vec<f64>,
 }
 
+impl RawSeries {
+    /// What it takes of the memory.
+    pub fn memory_bytes(&self) -> u64 {
+        (size_of::<Self>() + 16 * self.timestamps.len() + self.labels.memory_bytes()) as u64
+    }
+}
+
 /// What answering took.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]

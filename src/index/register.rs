@@ -16,8 +16,8 @@ pub const MAX_NAME_LEN: usize = 65_536 - 64;
 #[derive(Debug, Default)]
 pub(super) struct PendingNames {
     tsids: HashMap<Vec<u8>, (Tsid, u64)>,
-    /// Those of the generation before. Their items are on their way into what is the previous table now, so that these series
-    /// have still to be taken over into the current one.
+    /// Those of the generation before that could not be found when it ended. Their items are on their way into what is the previous
+    /// table now, so that these series have still to be taken over into the current one.
     of_previous: HashMap<Vec<u8>, (Tsid, u64)>,
     /// At this size those that can be found by now are taken out.
     sweep_at: usize,
@@ -26,14 +26,19 @@ pub(super) struct PendingNames {
 impl PendingNames {
     fn insert(&mut self, marshaled_name: Vec<u8>, tsid: Tsid, table: &Table) {
         if self.tsids.len() >= self.sweep_at {
-            self.tsids.retain(|_, (_, flush_number)| !table.is_searchable(*flush_number));
+            self.sweep(table);
             self.sweep_at = 2 * self.tsids.len() + 1024;
         }
         self.tsids.insert(marshaled_name, (tsid, table.flush_number()));
     }
 
-    /// Another generation has become current.
-    pub(super) fn rotate(&mut self) {
+    fn sweep(&mut self, table: &Table) {
+        self.tsids.retain(|_, (_, flush_number)| !table.is_searchable(*flush_number));
+    }
+
+    /// Another generation has become current, and `previous` the one before.
+    pub(super) fn rotate(&mut self, previous: &Table) {
+        self.sweep(previous);
         self.of_previous = std::mem::take(&mut self.tsids);
         self.sweep_at = 0;
     }

@@ -115,7 +115,7 @@ impl Index {
     fn apply_rotation(&self, table: Rc<Table>) -> (Rc<Table>, Rc<Table>, Rc<Table>) {
         let previous = self.current.replace(table.clone());
         let dropped = self.previous.replace(previous.clone());
-        self.pending_names.borrow_mut().rotate();
+        self.pending_names.borrow_mut().rotate(&previous);
         self.change_generation();
         (table, previous, dropped)
     }

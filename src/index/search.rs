@@ -13,7 +13,7 @@ use crate::mergeset::{Table, TableSearch};
 use crate::metric::filter::TagFilter;
 use crate::metric::name::{MetricName, NAME_LABEL, TAG_SEPARATOR, unescape};
 use crate::metric::tsid::Tsid;
-use crate::runtime::sorted_by;
+use crate::runtime::{Context, MemoryShare, sorted_by};
 use crate::time::{TimeRange, date_of};
 use std::collections::BTreeSet;
 use std::rc::Rc;
@@ -26,6 +26,33 @@ const IDS_WORTH_A_SEEK: usize = 32;
 const ROWS_PER_NAME: u64 = 20;
 /// Work that is collected before it is accounted for.
 const SPEND_STEP: u64 = 512;
+
+/// What a text of a set takes beside its bytes, roughly.
+const TEXT_BYTES: u64 = 48;
+
+/// Texts that were found, each once, within the memory that there is. The empty one is none.
+struct TextSet {
+    texts: BTreeSet<Vec<u8>>,
+    memory: MemoryShare,
+}
+
+impl TextSet {
+    fn new(context: &Context) -> Self {
+        Self { texts: BTreeSet::new(), memory: context.memory().share() }
+    }
+
+    fn add(&mut self, text: &[u8]) -> Result<()> {
+        if !text.is_empty() && !self.texts.contains(text) {
+            self.memory.grow(text.len() as u64 + TEXT_BYTES)?;
+            self.texts.insert(text.to_vec());
+        }
+        Ok(())
+    }
+
+    fn into_sorted(self) -> Vec<Vec<u8>> {
+        self.texts.into_iter().collect()
+    }
+}
 
 impl Index {
     /// The series that pass all filters and may have samples in `range`, sorted by TSID. Deleted ones are left out.
@@ -121,61 +148,56 @@ impl Index {
         Ok(ids)
     }
 
-    /// Names of labels, `__name__` among them, of the series that pass all filters and may have samples in `range`; sorted.
+    /// Names of labels, `__name__` among them, of the series that pass all filters of one of the lists and may have samples in
+    /// `range`; sorted.
     ///
     /// # Errors
-    /// `Limit` when more than `limit` series pass the filters.
-    pub async fn label_names(&self, filters: &[TagFilter], range: TimeRange, limit: usize) -> Result<Vec<Vec<u8>>> {
-        let mut keys = BTreeSet::new();
-        if filters.is_empty() {
-            self.scan_tags(None, range, |key, _| {
-                let key = if key.is_empty() { NAME_LABEL } else { key };
-                keys.insert(key.to_vec());
-            })
-            .await?;
-        } else {
+    /// `Limit` when more than `limit` series pass the filters of a list, or the names take more memory than there is.
+    pub async fn label_names(
+        &self,
+        filter_lists: &[Vec<TagFilter>],
+        range: TimeRange,
+        limit: usize,
+    ) -> Result<Vec<Vec<u8>>> {
+        let mut keys = TextSet::new(&self.context);
+        for filters in filter_lists {
+            if filters.is_empty() {
+                let add = |key: &[u8], _: &[u8]| keys.add(if key.is_empty() { NAME_LABEL } else { key });
+                self.scan_tags(None, range, add).await?;
+                continue;
+            }
             for name in self.search_names(filters, range, limit).await? {
                 self.context.spend(50).await;
-                for (key, _) in name.labels() {
-                    if !keys.contains(key) {
-                        keys.insert(key.to_vec());
-                    }
-                }
+                name.labels().try_for_each(|(key, _)| keys.add(key))?;
             }
         }
-        Ok(keys.into_iter().collect())
+        Ok(keys.into_sorted())
     }
 
-    /// Values of a label of the series that pass all filters and may have samples in `range`; sorted.
+    /// Values of a label of the series that pass all filters of one of the lists and may have samples in `range`; sorted.
     ///
     /// # Errors
-    /// `Limit` when more than `limit` series pass the filters.
+    /// As [`Index::label_names`].
     pub async fn label_values(
         &self,
         key: &[u8],
-        filters: &[TagFilter],
+        filter_lists: &[Vec<TagFilter>],
         range: TimeRange,
         limit: usize,
     ) -> Result<Vec<Vec<u8>>> {
         let key = if key == NAME_LABEL { b"" } else { key };
-        let mut values = BTreeSet::new();
-        if filters.is_empty() {
-            self.scan_tags(Some(key), range, |_, value| {
-                if !value.is_empty() {
-                    values.insert(value.to_vec());
-                }
-            })
-            .await?;
-        } else {
+        let mut values = TextSet::new(&self.context);
+        for filters in filter_lists {
+            if filters.is_empty() {
+                self.scan_tags(Some(key), range, |_, value| values.add(value)).await?;
+                continue;
+            }
             for name in self.search_names(filters, range, limit).await? {
                 self.context.spend(20).await;
-                let value = name.value(key);
-                if !value.is_empty() && !values.contains(value) {
-                    values.insert(value.to_vec());
-                }
+                values.add(name.value(key))?;
             }
         }
-        Ok(values.into_iter().collect())
+        Ok(values.into_sorted())
     }
 
     async fn search_names(&self, filters: &[TagFilter], range: TimeRange, limit: usize) -> Result<Vec<Rc<MetricName>>> {
@@ -185,7 +207,12 @@ impl Index {
     }
 
     /// Hands over every key, or every value of one key, that a series has which was not deleted; some more than once.
-    async fn scan_tags(&self, key: Option<&[u8]>, range: TimeRange, mut found: impl FnMut(&[u8], &[u8])) -> Result<()> {
+    async fn scan_tags(
+        &self,
+        key: Option<&[u8]>,
+        range: TimeRange,
+        mut found: impl FnMut(&[u8], &[u8]) -> Result<()>,
+    ) -> Result<()> {
         let deleted = self.deleted();
         for table in self.tables() {
             for date in days(&table, range).await? {
@@ -218,7 +245,7 @@ impl Index {
                         search.next().await?;
                         continue;
                     }
-                    found(&unescaped(row.escaped_key)?, &unescaped(row.escaped_value)?);
+                    found(&unescaped(row.escaped_key)?, &unescaped(row.escaped_value)?)?;
                     to_next_sibling(&mut past);
                     search.seek(&past).await?;
                 }

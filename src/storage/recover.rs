@@ -1,5 +1,6 @@
 //! Opening: what lies in the file system becomes a storage again. Reads lists of parts and their metaindexes, not the data.
 
+use super::restore::clear_staging;
 use super::series::{NumberedNames, SeriesRegistry};
 use super::snapshot::Snapshots;
 use super::table::Table;
@@ -64,6 +65,7 @@ impl Storage {
     pub async fn open(context: &Context, options: StorageOptions) -> Result<Rc<Self>> {
         if !options.read_only {
             Self::remove_part_of_import(context).await?;
+            clear_staging(context).await?;
         }
         let (options, remembered) = settings::resolve(context, options).await?;
         let to_be_remembered = settings::to_be_written(&options, remembered);

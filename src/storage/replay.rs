@@ -79,8 +79,8 @@ impl Storage {
         for (number, handle) in by_number {
             let Some(tsid) = handle.and_then(|handle| known.tsid(handle)) else { continue };
             let Some((_, logged_id)) = names.get(number) else { continue };
-            // Rows that waited for their series have none in the log.
-            if *logged_id != tsid.metric_id && *logged_id != UNKNOWN_METRIC_ID {
+            // Rows that waited for their series have the unknown one in the log.
+            if *logged_id != tsid.metric_id {
                 logged_ids.entry(tsid.metric_id).or_default().insert(*logged_id);
             }
         }

@@ -221,23 +221,28 @@ impl Storage {
         }));
     }
 
-    /// Label names of the series that pass all filters (of all series without any), sorted.
+    /// Label names of the series that pass all filters of one of the lists (of all series where a list has none), sorted.
     ///
     /// # Errors
-    /// `Limit` when more than [`MAX_SERIES`] series pass the filters; what storage says.
-    pub async fn label_names(&self, filters: &[TagFilter], range: TimeRange) -> Result<Vec<String>> {
-        let names = self.index.label_names(filters, self.searchable(range), MAX_SERIES).await?;
-        Ok(names.into_iter().map(into_text).collect())
+    /// `Limit` when more than [`MAX_SERIES`] series pass the filters of a list, or the names take too much memory; what storage says.
+    pub async fn label_names(&self, filter_lists: &[Vec<TagFilter>], range: TimeRange) -> Result<Vec<String>> {
+        let names = self.index.label_names(filter_lists, self.searchable(range), MAX_SERIES).await?;
+        Ok(into_texts(names))
     }
 
-    /// Values of one label over the series that pass all filters (over all series without any), sorted.
+    /// Values of one label over the series that pass all filters of one of the lists, sorted.
     ///
     /// # Errors
     /// As [`Storage::label_names`].
-    pub async fn label_values(&self, label: &str, filters: &[TagFilter], range: TimeRange) -> Result<Vec<String>> {
+    pub async fn label_values(
+        &self,
+        label: &str,
+        filter_lists: &[Vec<TagFilter>],
+        range: TimeRange,
+    ) -> Result<Vec<String>> {
         let range = self.searchable(range);
-        let values = self.index.label_values(label.as_bytes(), filters, range, MAX_SERIES).await?;
-        Ok(values.into_iter().map(into_text).collect())
+        let values = self.index.label_values(label.as_bytes(), filter_lists, range, MAX_SERIES).await?;
+        Ok(into_texts(values))
     }
 
     /// The oldest samples that the retention has left.
@@ -257,7 +262,10 @@ impl Storage {
     }
 }
 
-/// Bytes that are no UTF-8 appear as U+FFFD.
-fn into_text(bytes: Vec<u8>) -> String {
-    String::from_utf8_lossy(&bytes).into_owned()
+/// Bytes that are no UTF-8 appear as U+FFFD, which may make two texts one.
+fn into_texts(sorted: Vec<Vec<u8>>) -> Vec<String> {
+    let mut texts: Vec<String> = sorted.iter().map(|bytes| String::from_utf8_lossy(bytes).into_owned()).collect();
+    texts.sort_unstable();
+    texts.dedup();
+    texts
 }

@@ -128,7 +128,7 @@ fn snapshots_of_servers_are_read() {
                 assert_eq!(index.metric_name(tsid.metric_id).await.unwrap().as_ref(), Some(name));
                 assert_eq!(name.tsid(tsid.metric_id), tsid);
             }
-            let names = index.label_names(&[], TimeRange::ALL, ALL).await.unwrap();
+            let names = index.label_names(&[Vec::new()], TimeRange::ALL, ALL).await.unwrap();
             assert_eq!(names.into_iter().collect::<BTreeSet<_>>(), labels);
         });
     }
@@ -153,7 +153,7 @@ fn any_flipped_bit_of_a_snapshot_is_an_error_or_harmless() {
                 for range in [TimeRange::ALL, TimeRange { min: NOW - DAY_MS, max: NOW }] {
                     index.search_tsids(&filters("{__name__=~\".+\",job!=\"x\"}"), range, ALL).await?;
                 }
-                index.label_names(&[], TimeRange::ALL, ALL).await?;
+                index.label_names(&[Vec::new()], TimeRange::ALL, ALL).await?;
                 rewrite(&context, &dir_of_part).await
             });
             if let Err(error) = result {
@@ -290,11 +290,12 @@ fn check(machine: &mut Machine, index: &Rc<Index>, model: &Model) {
                 filters.retain(|filter| filter.values().is_some());
                 let names = model.search(&filters, days);
                 let keys: BTreeSet<&[u8]> = names.iter().flat_map(|name| name.labels()).map(|label| label.0).collect();
-                let found = index.label_names(&filters, range, ALL).await.unwrap();
+                let found = index.label_names(std::slice::from_ref(&filters), range, ALL).await.unwrap();
                 assert!(found.iter().eq(keys.iter()), "{selector} {days:?}");
                 for key in ["__name__", "zone", "odd", "none"] {
                     let values: BTreeSet<&[u8]> = names.iter().map(|name| name.value(key.as_bytes())).collect();
-                    let found = index.label_values(key.as_bytes(), &filters, range, ALL).await.unwrap();
+                    let found =
+                        index.label_values(key.as_bytes(), std::slice::from_ref(&filters), range, ALL).await.unwrap();
                     assert!(found.iter().eq(values.into_iter().filter(|value| !value.is_empty())), "{key}");
                 }
             }
@@ -498,7 +499,7 @@ fn deleted_series_are_gone_for_good() {
         let tsid = index.register_series(&name).unwrap();
         index.flush().await.unwrap();
         assert_eq!(index.tsid_by_name(&name).await.unwrap(), Some(tsid));
-        let values = index.label_values(b"job", &[], TimeRange::ALL, ALL).await.unwrap();
+        let values = index.label_values(b"job", &[Vec::new()], TimeRange::ALL, ALL).await.unwrap();
         assert!(values.contains(&b"j1".to_vec()));
     });
 }

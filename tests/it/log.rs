@@ -495,6 +495,39 @@ fn a_series_that_a_crash_gave_another_id_is_deleted_under_both() {
 }
 
 #[test]
+fn a_deletion_that_the_log_would_undo_is_refused_while_the_storage_is_full() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), logged()).unwrap();
+    engine.put(&[("__name__", "known")], &[START], &[1.0]).unwrap();
+    for other in 0..5_000 {
+        engine.put(&[("__name__", "other"), ("number", &format!("{other:040}"))], &[START], &[1.0]).unwrap();
+    }
+    engine.ask(Command::Close).unwrap();
+    let holds = Rc::new(Cell::new(false));
+    let reads = QueuedReads { files: files.clone(), holds: holds.clone(), held: VecDeque::new() };
+    let mut engine = open(reads, logged()).unwrap();
+    holds.set(true);
+    let series = engine.series(&[("__name__", "known")]).unwrap();
+    assert!(engine.append(series, &[START + 1_000], &[2.0]).unwrap().is_some(), "it waits for its series");
+    engine.leave();
+    engine.log_waiting_rows();
+    drop(engine);
+    let below = Rc::new(Cell::new("data/"));
+    let disk = NoRoom { files: files.clone(), below: below.clone(), refused: Vec::new() };
+    let mut engine = open(disk, logged()).unwrap();
+    let delete = |selector: &str| Command::DeleteSeries { selector: selector.into() };
+    let refused = engine.ask(delete("known")).unwrap_err();
+    assert_eq!(refused.kind(), ErrorKind::Quota, "{refused}");
+    assert_eq!(engine.all("known").unwrap()[0].values, [1.0, 2.0], "nothing was deleted");
+    // Others go.
+    assert!(matches!(engine.ask(delete("{number=~\".*1\"}")).unwrap(), Answer::Count(500)));
+    below.set("nowhere/");
+    assert!(matches!(engine.ask(delete("known")).unwrap(), Answer::Count(1)));
+    drop(engine);
+    assert_eq!(open(files, logged()).unwrap().all("known").unwrap(), []);
+}
+
+#[test]
 fn what_the_log_brings_back_is_found_on_its_own_days_alone() {
     let files = SharedFiles::default();
     let mut engine = open(files.clone(), logged()).unwrap();

@@ -430,28 +430,46 @@ fn what_lies_beside_the_data_makes_no_difference() {
     }
 }
 
-#[test]
-fn live_data_may_be_linked_to_a_snapshot_that_was_packed_before() {
-    let expected = exported(&read(&golden("tiny.export.jsonl.gz")));
+/// A golden archive as a server's directory is packed whose snapshot comes first: the live files are hard links to those of the snapshot.
+fn with_links(name: &str) -> Vec<u8> {
     let shared = |path: &str| {
         let rest = path.strip_prefix("data/small/").filter(|rest| !rest.ends_with("parts.json"))?;
         Some(format!("data/small/snapshots/20240101000000-17A3/{rest}"))
     };
+    let mut builder = tar::Builder::new(Vec::new());
+    let files = files_of(&read(&golden(&format!("{name}.tar.gz"))));
+    for (path, content) in &files {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        let path = shared(path).unwrap_or_else(|| path.clone());
+        builder.append_data(&mut header, path, &content[..]).unwrap();
+    }
+    for (path, _) in &files {
+        if let Some(target) = shared(path) {
+            link(&mut builder, tar::EntryType::Link, path, &target);
+        }
+    }
+    builder.into_inner().unwrap()
+}
+
+#[test]
+fn what_a_kill_leaves_of_a_restoration_goes_at_the_next_start() {
+    let files = SharedFiles::default();
+    let mut engine = open(files.clone(), config()).unwrap();
+    engine.ask(Command::RestoreBegin).unwrap();
+    engine.ask(Command::RestoreFeed { bytes: with_links("tiny").into() }).unwrap();
+    let is_staged = || files.0.borrow().paths().any(|path| path.starts_with("tmp/"));
+    drop(engine);
+    assert!(is_staged());
+    open(files.clone(), config()).unwrap();
+    assert!(!is_staged());
+}
+
+#[test]
+fn live_data_may_be_linked_to_a_snapshot_that_was_packed_before() {
+    let expected = exported(&read(&golden("tiny.export.jsonl.gz")));
     for name in ["tiny", "tiny_v1.150.0"] {
-        let mut builder = tar::Builder::new(Vec::new());
-        let files = files_of(&read(&golden(&format!("{name}.tar.gz"))));
-        for (path, content) in &files {
-            let mut header = tar::Header::new_gnu();
-            header.set_size(content.len() as u64);
-            let path = shared(path).unwrap_or_else(|| path.clone());
-            builder.append_data(&mut header, path, &content[..]).unwrap();
-        }
-        for (path, _) in &files {
-            if let Some(target) = shared(path) {
-                link(&mut builder, tar::EntryType::Link, path, &target);
-            }
-        }
-        let archive = builder.into_inner().unwrap();
+        let archive = with_links(name);
         let mut engine = empty();
         let restored = restore(&mut engine, &archive, 3000).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(restored.left_out, [], "{name}");
