@@ -7,7 +7,7 @@
 use super::directory::{Directory, InodeId};
 use super::journal::{self, HEAD_BYTES, Location, MAX_JOURNAL_BYTES, Replayed, holds_journal};
 use super::opfs::{held, passing_error_of, root, subdirectory};
-use super::overlay::{Overlay, Step, gone};
+use super::overlay::{Overlay, Step, StoredRange, gone};
 use super::{Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -71,16 +71,12 @@ impl OpfsReader {
 impl FileSystem for OpfsReader {
     fn submit(&mut self, op: OpId, request: Request) {
         let state = &mut *self.0.state.borrow_mut();
-        let (file, range) = match &request {
-            Request::Refresh => {
-                spawn_local(refresh(Rc::downgrade(&self.0), self.0.home.clone(), op));
-                return;
-            }
-            Request::Read { file, range } => (file.clone(), range.clone()),
-            _ => (FilePath::root(), 0..0),
-        };
+        if let Request::Refresh = request {
+            spawn_local(refresh(Rc::downgrade(&self.0), self.0.home.clone(), op));
+            return;
+        }
         match state.overlay.carry_out(request) {
-            Ok(Step::Stored(inode)) if !range.is_empty() => {
+            Ok(Step::Stored(StoredRange { inode, file, range })) if !range.is_empty() => {
                 let Some(location) = state.locations.get(&inode).copied() else {
                     state.finish(op, Err(Error::corrupt(format!("{file}: the journal does not say where it lies"))));
                     return;

@@ -10,18 +10,29 @@ use super::{Completion, FilePath, FileSystem, FileSystemStats, MemoryFileSystem,
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
 use std::cell::RefCell;
+use std::ops::Range;
 use std::rc::Rc;
 
 /// The stored files with the reader's own changes in memory.
 #[derive(Debug, Default)]
 pub(super) struct Overlay(MemoryFileSystem);
 
+/// What a read has to be told by the stored files.
+pub(super) struct StoredRange {
+    /// The stored file.
+    pub(super) inode: InodeId,
+    /// Its name, by which it was asked for.
+    pub(super) file: FilePath,
+    /// The bytes.
+    pub(super) range: Range<u64>,
+}
+
 /// How far memory got with an operation.
 pub(super) enum Step {
     /// To its end.
     Done(Reply),
-    /// The range that was asked for lies in this stored file.
-    Stored(InodeId),
+    /// What was asked for lies in a stored file.
+    Stored(StoredRange),
 }
 
 impl Overlay {
@@ -35,7 +46,7 @@ impl Overlay {
         if let Request::Read { file, range } = &request
             && let Some(stored) = self.0.elsewhere(file, range)?
         {
-            return Ok(Step::Stored(stored));
+            return Ok(Step::Stored(StoredRange { inode: stored, file: file.clone(), range: range.clone() }));
         }
         self.0.carry_out(request).map(Step::Done)
     }
@@ -77,20 +88,16 @@ impl MemoryReader {
     }
 
     fn carry_out(&mut self, request: Request) -> Result<Reply> {
-        let (file, range) = match &request {
-            Request::Refresh => {
-                let has_moved = self.store.borrow().commits() != self.seen_commits;
-                if has_moved {
-                    self.look();
-                }
-                return Ok(Reply::Refreshed(has_moved));
+        if let Request::Refresh = request {
+            let has_moved = self.store.borrow().commits() != self.seen_commits;
+            if has_moved {
+                self.look();
             }
-            Request::Read { file, range } => (file.clone(), range.clone()),
-            _ => (FilePath::root(), 0..0),
-        };
+            return Ok(Reply::Refreshed(has_moved));
+        }
         match self.overlay.carry_out(request)? {
             Step::Done(reply) => Ok(reply),
-            Step::Stored(inode) => {
+            Step::Stored(StoredRange { inode, file, range }) => {
                 let bytes = self.store.borrow().content(inode, &range);
                 let bytes = bytes.ok_or_else(|| gone(&file))?;
                 self.stats.read_bytes += bytes.len() as u64;

@@ -2,7 +2,7 @@
 //! there is changed: what an engine changes, it changes in memory.
 
 use super::directory::Directory;
-use super::overlay::{Overlay, Step};
+use super::overlay::{Overlay, Step, StoredRange};
 use super::{Change, Completion, FilePath, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::collections::sorted_map::SortedMap;
 use crate::error::{Error, ErrorKind, Result};
@@ -70,14 +70,12 @@ impl RangeFileSystem {
 impl FileSystem for RangeFileSystem {
     fn submit(&mut self, op: OpId, request: Request) {
         let state = &mut *self.0.state.borrow_mut();
-        let (file, range) = match &request {
-            Request::Refresh => return state.finish(op, Ok(Reply::Refreshed(false))),
-            Request::Read { file, range } => (file.clone(), range.clone()),
-            _ => (FilePath::root(), 0..0),
-        };
+        if let Request::Refresh = request {
+            return state.finish(op, Ok(Reply::Refreshed(false)));
+        }
         match state.overlay.carry_out(request) {
-            Ok(Step::Stored(_)) if range.is_empty() => state.finish(op, Ok(Reply::Bytes(Bytes::new()))),
-            Ok(Step::Stored(inode)) => match state.starts.get(&inode).copied() {
+            Ok(Step::Stored(wanted)) if wanted.range.is_empty() => state.finish(op, Ok(Reply::Bytes(Bytes::new()))),
+            Ok(Step::Stored(StoredRange { inode, file, range })) => match state.starts.get(&inode).copied() {
                 Some(start) => spawn_local(read(Rc::downgrade(&self.0), self.0.read.clone(), op, file, start, range)),
                 None => state.finish(op, Err(Error::internal(format!("{file}: nobody knows where it lies")))),
             },

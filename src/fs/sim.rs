@@ -8,7 +8,7 @@
 //! a disk that only says that it has written, what is read may be damaged, and it may be less than was asked for.
 
 use super::memory::MemoryFileSystem;
-use super::overlay::{Overlay, Step, gone};
+use super::overlay::{Overlay, Step, StoredRange, gone};
 use super::{Change, Completion, FileSystem, FileSystemStats, OpId, Reply, Request};
 use crate::error::{Error, ErrorKind, Result};
 use crate::time::TimestampMs;
@@ -463,25 +463,20 @@ impl Reader {
     }
 
     fn carry_out(&mut self, request: Request) -> Result<Reply> {
-        let file = match &request {
-            Request::Refresh => {
-                let has_moved = self.disk.borrow().files.commits() != self.seen_commits;
-                if has_moved {
-                    self.look();
-                }
-                return Ok(Reply::Refreshed(has_moved));
+        if let Request::Refresh = request {
+            let has_moved = self.disk.borrow().files.commits() != self.seen_commits;
+            if has_moved {
+                self.look();
             }
-            Request::Read { file, range } => Some((file.clone(), range.clone())),
-            _ => None,
-        };
-        match (self.overlay.carry_out(request)?, file) {
-            (Step::Stored(inode), Some((file, range))) => {
+            return Ok(Reply::Refreshed(has_moved));
+        }
+        match self.overlay.carry_out(request)? {
+            Step::Stored(StoredRange { inode, file, range }) => {
                 let bytes = self.disk.borrow().files.content(inode, &range).ok_or_else(|| gone(&file))?;
                 self.stats.read_bytes += bytes.len() as u64;
                 Ok(Reply::Bytes(bytes))
             }
-            (Step::Stored(_), None) => Err(Error::internal("only reads name stored files")),
-            (Step::Done(reply), _) => Ok(reply),
+            Step::Done(reply) => Ok(reply),
         }
     }
 }

@@ -221,10 +221,9 @@ impl State {
     fn start(&mut self, me: &Weak<Shared>, at: usize, request: &Request) -> Attempt<Step> {
         let op = self.pending[at].op;
         if let Some(overlay) = &mut self.overlay {
-            return match (request, overlay.carry_out(request.clone())?) {
-                (Request::Read { range, .. }, overlay::Step::Stored(inode)) => self.start_reading(me, at, inode, range),
-                (_, overlay::Step::Stored(_)) => Err(Trouble::Lost),
-                (_, overlay::Step::Done(reply)) => Ok(Step::Done(reply)),
+            return match overlay.carry_out(request.clone())? {
+                overlay::Step::Stored(stored) => self.start_reading(me, at, stored.inode, &stored.range),
+                overlay::Step::Done(reply) => Ok(Step::Done(reply)),
             };
         }
         match request {
