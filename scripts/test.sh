@@ -9,15 +9,20 @@ only=" $* "
 source scripts/steps.sh
 
 echo 'looking for the tools'
-if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics prometheus tar; then
+# OTHER_BROWSERS=none leaves Firefox and WebKitGTK out, for systems that have no WebKitGTK.
+others=(firefox webkit)
+if [ "${OTHER_BROWSERS:-}" = none ]; then others=(); fi
+if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics prometheus tar "${others[@]}"; then
   echo '0 passed, 1 failed'
   exit 1
 fi
+FIREFOX=$(find_firefox)
+WEBKIT=$(find_webkit)
 CHROMIUM=$(find_chromium)
 CHROMEDRIVER=$(find_chromedriver)
 PROMETHEUS=$(find_prometheus)
 VICTORIA_METRICS=$(find_victoria_metrics)
-export CHROMIUM CHROMEDRIVER PROMETHEUS VICTORIA_METRICS
+export CHROMIUM CHROMEDRIVER FIREFOX PROMETHEUS VICTORIA_METRICS WEBKIT
 
 begin=$SECONDS
 step format one cargo fmt --all --check

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The package in Firefox ESR and in WebKitGTK: its contract, kills, reloads and several tabs. Not part of `make test`, for it takes six minutes.
+# The package in Firefox ESR and in WebKitGTK: its contract, kills, reloads and several tabs. `make test` runs the contract alone; all of it takes six minutes.
 # BROWSER= chooses one of the two.
 set -uo pipefail
 cd "$(dirname "$0")/.."

@@ -670,11 +670,15 @@ export const TESTS = {
     equal((await json("/api/v1/query", { method: "POST", body: form })).data.result[0].value[1], "3");
     const samples = new FormData();
     samples.set("file", new Blob(["in_a_file 7\n"]));
-    equal((await db.fetch("/api/v1/import/prometheus", { method: "POST", body: samples })).status, 204);
-    equal(
-      (await db.select("in_a_file", { fresh: true })).map(({ values }) => [...values]),
-      [[7]],
-    );
+    const send = () => db.fetch("/api/v1/import/prometheus", { method: "POST", body: samples });
+    // WebKit lets no script read such a form.
+    if (await new Response(samples).arrayBuffer().catch(() => undefined)) {
+      equal((await send()).status, 204);
+      equal(
+        (await db.select("in_a_file", { fresh: true })).map(({ values }) => [...values]),
+        [[7]],
+      );
+    } else await fails("invalid", send, /form data/);
     const unknown = await db.fetch("/no/such/path");
     equal(unknown.status, 400);
     ok((await unknown.text()).includes('unsupported path requested: "/no/such/path"'));
