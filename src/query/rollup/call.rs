@@ -14,6 +14,7 @@ use crate::query::dialect::Dialect;
 use crate::query::number;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
+use crate::query::vmrange::VMRANGE;
 use std::rc::Rc;
 
 /// How old a selector's sample may be in PromQL unless the call says otherwise.
@@ -174,7 +175,7 @@ impl RollupCall {
             }
             _ => {}
         }
-        let label_name = texts.first().map_or("vmrange", String::as_str).into();
+        let label_name = texts.first().map_or(VMRANGE, String::as_str).into();
         Ok(Self { rollup, window_ms, lookback_ms, parameters, label_name, labels, kernels, preparation })
     }
 
