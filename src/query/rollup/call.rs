@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::sorted_window::SortedWindow;
-use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum};
+use super::stacks::{Extremes, Moments, SquareSum, Sum};
 use super::table::{Arguments, Kernel, Preparation, Rollup};
 use super::window::{interval_of_gaps_ms, scrape_interval_ms, tolerated_gap_ms};
 use super::{counter, over_time};
@@ -14,6 +14,7 @@ use crate::query::dialect::Dialect;
 use crate::query::number;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
+use crate::query::sum::CompensatedSum;
 use crate::query::vmrange::VMRANGE;
 use std::rc::Rc;
 

@@ -1,13 +1,14 @@
 //! From prepared samples to values: the kernel is chosen once, then runs over the instants.
 
 use super::call::{RollupCall, Scratch};
-use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum, fold, fold_windows};
+use super::stacks::{Extremes, Moments, SquareSum, Sum, fold, fold_windows};
 use super::table::Kernel;
 use super::window::{Window, Windows};
 use super::{counter, over_time, sorted_window};
 use crate::query::dialect::Dialect;
 use crate::query::quantile;
 use crate::query::series::grid::Grid;
+use crate::query::sum::CompensatedSum;
 use std::ops::Range;
 
 impl RollupCall {
