@@ -367,6 +367,40 @@ fn a_query_that_is_too_slow_is_told_as_a_timeout() {
 }
 
 #[test]
+fn lengths_of_time_below_zero_are_refused_by_name() {
+    let mut engine = filled();
+    let mut get = |uri: &str| {
+        let response = got(&mut engine, uri);
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    for path in
+        ["/api/v1/query?query=temperature", "/api/v1/query_range?query=temperature", "/federate?match[]=temperature"]
+    {
+        let names: &[&str] = if path.starts_with("/federate") {
+            &["max_lookback"]
+        } else {
+            &["timeout", "lookback_delta", "max_lookback"]
+        };
+        for name in names {
+            for length in ["-1", "-0.0001", "-300"] {
+                let (status, body) = get(&format!("{path}&{name}={length}"));
+                let told = format!(r#"invalid parameter \"{name}\": \"{length}\" is below 0"#);
+                assert!(status == 400 && body.contains(&told), "{path} {name}={length}: {status} {body}");
+            }
+            assert_eq!(get(&format!("{path}&{name}=1h")).0, 200, "{path} {name}");
+        }
+    }
+    // A step has words of its own.
+    for (path, expected) in [("query", 422), ("query_range", 400)] {
+        let (status, body) = get(&format!("/api/v1/{path}?query=temperature&step=-1"));
+        assert!(
+            status == expected && body.contains("zero or negative query resolution step widths"),
+            "{status} {body}"
+        );
+    }
+}
+
+#[test]
 fn a_long_export_comes_in_pieces_and_its_lines_can_be_cut() {
     let mut engine = open(MemoryFileSystem::default(), config()).unwrap();
     let timestamps: Vec<i64> = (0..50_000).map(|i| START - 50_000_000 + i * 1_000).collect();
