@@ -148,7 +148,7 @@ impl ApiRequest<'_> {
 
     async fn query(&self) -> std::result::Result<HttpResponse, Refusal> {
         let time_ms = self.arguments.time_ms("time", self.now_ms())?.unwrap_or_else(|| self.now_ms());
-        let mut step_ms = self.arguments.duration_ms("step")?;
+        let mut step_ms = self.arguments.signed_duration_ms("step")?;
         // Of an instant the server takes it for how far a window reaches that has no length of its own.
         if step_ms.is_none() && self.dialect()? == Dialect::MetricsQl {
             step_ms = self.arguments.duration_ms("max_lookback")?;
@@ -160,7 +160,7 @@ impl ApiRequest<'_> {
     async fn query_range(&self) -> std::result::Result<HttpResponse, Refusal> {
         let end_ms = self.arguments.time_ms("end", self.now_ms())?;
         let start_ms = self.arguments.time_ms("start", self.now_ms())?;
-        let step_ms = self.arguments.duration_ms("step")?;
+        let step_ms = self.arguments.signed_duration_ms("step")?;
         let (start_ms, end_ms, step_ms) = match self.dialect()? {
             // VictoriaMetrics takes the last five minutes.
             Dialect::MetricsQl => {

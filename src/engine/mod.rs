@@ -243,7 +243,7 @@ impl Engine {
         self.shared.cursors.count_from(1 + epoch / 4);
     }
 
-    /// Lets queries time the steps of their traces; at first each takes no time.
+    /// Lets queries time out, and time the steps of their traces; at first each takes no time.
     pub fn set_stopwatch(&mut self, stopwatch: Rc<dyn Stopwatch>) {
         self.shared.surroundings.borrow_mut().stopwatch = stopwatch;
     }

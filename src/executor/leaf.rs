@@ -105,13 +105,6 @@ impl Run {
         self.tracer.end(beginning, TraceKind::Find, || language::print_matchers(matchers), figures);
         Ok(series)
     }
-
-    pub(super) fn check_deadline(&self) -> Result<()> {
-        if self.storage.context().now() <= self.deadline_ms {
-            return Ok(());
-        }
-        Err(Error::timeout(format!("the query has taken longer than its timeout of {} ms", self.limits.timeout_ms)))
-    }
 }
 
 /// Series that are read a batch at a time, in the order in which their blocks lie.
@@ -140,7 +133,7 @@ impl<'a> Scan<'a> {
         &mut self,
         run: &mut Run,
     ) -> Result<Option<impl Iterator<Item = (&'a FoundSeries, Samples)> + use<'a>>> {
-        run.check_deadline()?;
+        run.deadline.check()?;
         let end = (self.next + self.batch_series).min(self.in_order.len());
         let wanted = self.in_order[self.next..end].to_vec();
         if wanted.is_empty() {

@@ -1,5 +1,6 @@
 //! Queries over stored samples: a plan's steps are carried out one after the other, each as far as its turn allows.
 
+mod deadline;
 pub mod envelope;
 mod held;
 pub mod latest;
@@ -28,6 +29,7 @@ use crate::query::transform::Transform;
 use crate::storage::Storage;
 use crate::storage::search::Reading;
 use crate::time::TimeRange;
+use deadline::Deadline;
 use run::{Run, Value};
 use serde::Serialize;
 use std::rc::Rc;
@@ -203,7 +205,7 @@ fn not_for_ranges(kind: &str) -> Error {
 pub struct Surroundings {
     /// The zones of the world.
     pub zones: Rc<dyn TimeZones>,
-    /// What steps are timed with that are traced.
+    /// What tells when a query has taken too long, and times the steps of one that is traced.
     pub stopwatch: Rc<dyn Stopwatch>,
 }
 
@@ -213,7 +215,7 @@ pub struct Surroundings {
 /// `Invalid` for an expression that can't be read or computed, `Limit` for one that takes more than it may; what storage says.
 pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundings) -> Result<QueryResult> {
     let grid = query.times.grid(&query.limits)?;
-    let mut tracer = Tracer::new(query.is_traced.then_some(surroundings.stopwatch));
+    let mut tracer = Tracer::new(query.is_traced.then(|| surroundings.stopwatch.clone()));
     let whole = tracer.begin();
     let expression = language::parse(&query.text, query.dialect)?;
     tracer.end(whole, TraceKind::Parse, String::new, TraceFigures::default());
@@ -224,6 +226,7 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
         storage.flush().await?;
         tracer.end(flush, TraceKind::Flush, String::new, TraceFigures::default());
     }
+    let deadline = Deadline::begin(surroundings.stopwatch, query.limits.timeout_ms);
     let mut share = held::share_of(storage, query, &expression, grid);
     loop {
         let kept_points = share.kept_points;
@@ -232,7 +235,8 @@ pub async fn query(storage: &Rc<Storage>, query: &Query, surroundings: Surroundi
             return Ok(held::nothing_new(grid, Standing { mark, steady }));
         }
         let left = Grid { start_ms: grid.at(kept_points), points: grid.points - kept_points, ..grid };
-        let mut run = Run::new(storage.clone(), query, left, surroundings.zones.clone(), tracer, share.watch);
+        let (zones, deadline) = (surroundings.zones.clone(), deadline.clone());
+        let mut run = Run::new(storage.clone(), query, left, zones, tracer, deadline, share.watch);
         let data = data_of(&mut run, query, &expression, left).await?;
         // What was kept would be another one in the whole.
         if kept_points > 0 && run.gaps.as_ref().is_some_and(|gaps| !gaps.is_steady()) {

@@ -1,5 +1,6 @@
 //! A plan's steps, one after the other.
 
+use super::deadline::Deadline;
 use super::held::{GapWatch, Standing};
 use super::limits::Limits;
 use super::rolling::{Rolling, Sink, Surround, forget_name};
@@ -55,7 +56,7 @@ pub(super) struct Run {
     /// They hold for all selectors, but are no part of what is written in them.
     pub(super) extra_filters: Vec<Vec<Matcher>>,
     pub(super) limits: Limits,
-    pub(super) deadline_ms: i64,
+    pub(super) deadline: Deadline,
     pub(super) reading: Reading,
     pub(super) series_found: u64,
     pub(super) tracer: Tracer,
@@ -76,6 +77,7 @@ impl Run {
         grid: Grid,
         zones: Rc<dyn TimeZones>,
         tracer: Tracer,
+        deadline: Deadline,
         gaps: Option<GapWatch>,
     ) -> Self {
         let now_ms = storage.context().now();
@@ -85,7 +87,7 @@ impl Run {
             lookback_ms: query.lookback_ms,
             extra_filters: query.extra_filters.clone(),
             limits: query.limits,
-            deadline_ms: now_ms.saturating_add(query.limits.timeout_ms),
+            deadline,
             reading: Reading::with_budget(query.limits.samples),
             series_found: 0,
             tracer,
@@ -249,7 +251,7 @@ impl Run {
                 memory.grow(rows.iter().map(Row::memory_bytes).sum())?;
                 self.storage.context().spend((rows.len() * step.grid.points / 8) as u64 + 1).await;
             }
-            self.check_deadline()?;
+            self.deadline.check()?;
             if self.tracer.is_on() && is_worth_a_trace(plan, at) {
                 let figures = figures_of(&value, step.grid);
                 self.tracer.end(beginning, TraceKind::Expression, || traced.text(plan, at), figures);

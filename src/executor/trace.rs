@@ -1,6 +1,7 @@
 //! What was done for a query, step by step, for those who ask where its time went.
 //!
-//! A step's time is read off a stopwatch that the edge hands in. Nothing but the figures of a trace depends on it.
+//! A step's time is read off a stopwatch that the edge hands in. Nothing depends on it but the figures of a trace, and when a query has taken
+//! too long (`deadline.rs`).
 
 use serde::Serialize;
 use std::rc::Rc;
@@ -16,7 +17,7 @@ pub trait Stopwatch {
     fn milliseconds(&self) -> f64;
 }
 
-/// For engines that nobody gave a stopwatch: all takes no time.
+/// For engines that nobody gave a stopwatch: all takes no time, and nothing takes too long.
 pub struct StandingStill;
 
 impl Stopwatch for StandingStill {

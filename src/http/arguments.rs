@@ -71,8 +71,20 @@ impl Arguments {
     /// A length of time in milliseconds: seconds, or such as `1m30s`.
     ///
     /// # Errors
-    /// A text that names the argument.
+    /// A text that names the argument. A length below 0 is one.
     pub fn duration_ms(&self, name: &str) -> Result<Option<i64>, String> {
+        let text = self.text(name);
+        if text.parse::<f64>().is_ok_and(|seconds| seconds < 0.0) {
+            return Err(format!("invalid parameter \"{name}\": {text:?} is below 0"));
+        }
+        self.signed_duration_ms(name)
+    }
+
+    /// As [`Arguments::duration_ms`], for a step, whose check has words of its own.
+    ///
+    /// # Errors
+    /// A text that names the argument.
+    pub fn signed_duration_ms(&self, name: &str) -> Result<Option<i64>, String> {
         let Some(text) = self.get(name) else { return Ok(None) };
         let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < 1e15);
         seconds

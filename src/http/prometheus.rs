@@ -3,6 +3,7 @@
 use super::methods::Methods;
 use super::{HttpResponse, JSON};
 use crate::error::{Error, ErrorKind};
+use crate::query::number;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
 use serde::Serialize;
@@ -160,19 +161,14 @@ pub fn put_value(out: &mut String, value: f64, numbers: Numbers) {
     let magnitude = value.abs();
     let has_exponent =
         numbers == Numbers::Exponents && value != 0.0 && value.is_finite() && !(1e-6..1e21).contains(&magnitude);
+    if has_exponent {
+        return number::put_with_exponent(out, &format!("{value:e}"));
+    }
     // Writing to a string can't fail.
     let _ = match value {
         _ if value.is_nan() => write!(out, "NaN"),
         f64::INFINITY => write!(out, "+Inf"),
         f64::NEG_INFINITY => write!(out, "-Inf"),
-        _ if has_exponent => {
-            let text = format!("{value:e}");
-            let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-            match exponent.strip_prefix('-') {
-                Some(exponent) => write!(out, "{digits}e-{exponent:0>2}"),
-                None => write!(out, "{digits}e+{exponent:0>2}"),
-            }
-        }
         // VictoriaMetrics prints what is a whole number as one.
         _ if numbers == Numbers::Plain && value.fract() == 0.0 && magnitude < WHOLE_BELOW => {
             write!(out, "{}", value as i64)

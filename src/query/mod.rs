@@ -16,3 +16,4 @@ pub mod rollup;
 pub mod series;
 pub mod sum;
 pub mod transform;
+pub mod vmrange;

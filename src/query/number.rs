@@ -1,5 +1,7 @@
 //! Numbers in labels, spelled as the servers spell them.
 
+use std::fmt::Write;
+
 /// In plain decimal, never with an exponent.
 pub fn plain(value: f64) -> String {
     if value.is_nan() {
@@ -27,11 +29,19 @@ pub fn printed(value: f64) -> String {
     if is_plain { plain(value) } else { with_exponent(&format!("{value:e}")) }
 }
 
-/// Rust's exponent as the servers write it: with a sign, and two digits at least.
+/// A number that Rust has written with an exponent, as the servers write it.
 pub fn with_exponent(text: &str) -> String {
+    let mut out = String::with_capacity(text.len() + 2);
+    put_with_exponent(&mut out, text);
+    out
+}
+
+/// Adds such a number: its exponent has a sign, and two digits at least.
+pub fn put_with_exponent(out: &mut String, text: &str) {
     let (digits, exponent) = text.split_once('e').unwrap_or((text, "0"));
     let (sign, exponent) = exponent.strip_prefix('-').map_or(('+', exponent), |exponent| ('-', exponent));
-    format!("{digits}e{sign}{exponent:0>2}")
+    // Writing to a string can't fail.
+    let _ = write!(out, "{digits}e{sign}{exponent:0>2}");
 }
 
 /// Reads a number as it stands in a label such as `le`. Nothing else than a whole number text is read.

@@ -1,4 +1,4 @@
-//! The clock that the steps of traced queries are timed with.
+//! The clock that queries are timed with: it goes on evenly, whatever the wall clock is set to.
 
 use crate::executor::Stopwatch;
 use wasm_bindgen::prelude::*;

@@ -1,10 +1,12 @@
 //! Clocks that jump: a tab whose timers come once a minute, a laptop that slept, a clock that somebody set back.
 
 use crate::machine::Machine;
-use crate::support::{EngineExt, Random, START, SharedFiles, open};
+use crate::support::{EngineExt, Random, START, SharedFiles, open, query_of};
 use sandglass::engine::{Answer, Clock, Command, Config, Engine};
 use sandglass::error::{Error, ErrorKind};
+use sandglass::executor::{Stopwatch, Times};
 use sandglass::fs::{Change, Completion, FileSystem, FileSystemStats, OpId, Request};
+use sandglass::query::dialect::Dialect;
 use sandglass::runtime::Lane;
 use sandglass::storage::{Storage, StorageOptions};
 use sandglass::time::{
@@ -212,6 +214,49 @@ fn at_the_end_of_time_samples_behind_it_are_refused() {
         let found = engine.all(name).unwrap();
         assert_eq!(found[0].timestamps, [MAX_TIMESTAMP_MS - 1, MAX_TIMESTAMP_MS], "{name}");
         assert_eq!(found[0].values, [value; 2], "{name}");
+    }
+}
+
+/// A stopwatch that shows what the test sets.
+struct Shown(Rc<Cell<f64>>);
+
+impl Stopwatch for Shown {
+    fn milliseconds(&self) -> f64 {
+        self.0.get()
+    }
+}
+
+#[test]
+fn a_query_times_out_when_time_has_passed_and_not_when_a_clock_was_set() {
+    for clock in [Clock::Real, Clock::Manual] {
+        // By how much the clock is set while the query is under way, and how much time passes.
+        for (set_by, passed_ms, is_too_long) in [
+            (DAY_MS, 1_000.0, false),
+            (-DAY_MS, 1_000.0, false),
+            (0, 29_000.0, false),
+            (0, 31_000.0, true),
+            (-DAY_MS, 31_000.0, true),
+            (DAY_MS, 31_000.0, true),
+        ] {
+            let mut engine = open(SharedFiles::default(), Config { clock, ..config(START) }).unwrap();
+            let time = Rc::new(Cell::new(5.0));
+            engine.set_stopwatch(Rc::new(Shown(time.clone())));
+            for number in 0..40 {
+                let labels = [("__name__", "m"), ("number", &*number.to_string())];
+                engine.put(&labels, &[START - 60_000, START - 30_000], &[1.0, 2.0]).unwrap();
+            }
+            engine.flush().unwrap();
+            let times = Times::Instant { time_ms: START, step_ms: None };
+            let query = engine.send(Command::Query(query_of("sum(m) + count(m)", Dialect::MetricsQl, times)));
+            for _ in 0..3 {
+                engine.pump(START, 1);
+            }
+            assert!(engine.take(query).is_none(), "the query is over before its time");
+            time.set(time.get() + passed_ms);
+            engine.pump(START + set_by, 1);
+            let is_timeout = engine.run(query).is_err_and(|error| error.is_timeout());
+            assert_eq!(is_timeout, is_too_long, "{clock:?}, set by {set_by}, after {passed_ms}");
+        }
     }
 }
 

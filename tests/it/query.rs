@@ -1,6 +1,6 @@
 //! Whole queries over stored samples, in both languages, by commands and by requests.
 
-use super::support::{EngineExt, START, answered, config, get, got, open, query_of};
+use super::support::{EngineExt, START, Ticking, answered, config, get, got, open, query_of};
 use sandglass::engine::{Answer, Command, Config, Engine};
 use sandglass::error::{ErrorKind, Result};
 use sandglass::executor::{Limits, Query, QueryData, QueryResult, Times};
@@ -8,6 +8,8 @@ use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::http::HttpRequest;
 use sandglass::query::dialect::Dialect;
 use sandglass::runtime::Units;
+use std::cell::Cell;
+use std::rc::Rc;
 
 /// Ten minutes of a scrape every 10 s: two counters that grow by 5 and by 20, and a gauge that goes up by 1.
 fn filled() -> Engine {
@@ -352,9 +354,50 @@ fn a_range_without_bounds_is_the_last_five_minutes_of_metricsql_alone() {
 #[test]
 fn a_query_that_is_too_slow_is_told_as_a_timeout() {
     let mut engine = filled();
-    let response = got(&mut engine, "/api/v1/query_range?query=sum(rate(requests_total[1m]))&timeout=-1");
-    let body = String::from_utf8(response.body).unwrap();
-    assert!(response.status == 503 && body.contains(r#""errorType":"timeout""#), "{body}");
+    let time = Rc::new(Cell::new(0.0));
+    engine.set_stopwatch(Rc::new(Ticking(time.clone())));
+    let mut get = |timeout: &str| {
+        let response = got(&mut engine, &format!("/api/v1/query_range?query=sum(rate(requests_total[1m])){timeout}"));
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    let (status, body) = get("&timeout=0.001");
+    assert!(status == 503 && body.contains(r#""errorType":"timeout""#), "{body}");
+    assert!(body.contains("the query has taken longer than its timeout of 1 ms"), "{body}");
+    assert_eq!(get("").0, 200);
+}
+
+#[test]
+fn lengths_of_time_below_zero_are_refused_by_name() {
+    let mut engine = filled();
+    let mut get = |uri: &str| {
+        let response = got(&mut engine, uri);
+        (response.status, String::from_utf8(response.body).unwrap())
+    };
+    for path in
+        ["/api/v1/query?query=temperature", "/api/v1/query_range?query=temperature", "/federate?match[]=temperature"]
+    {
+        let names: &[&str] = if path.starts_with("/federate") {
+            &["max_lookback"]
+        } else {
+            &["timeout", "lookback_delta", "max_lookback"]
+        };
+        for name in names {
+            for length in ["-1", "-0.0001", "-300"] {
+                let (status, body) = get(&format!("{path}&{name}={length}"));
+                let told = format!(r#"invalid parameter \"{name}\": \"{length}\" is below 0"#);
+                assert!(status == 400 && body.contains(&told), "{path} {name}={length}: {status} {body}");
+            }
+            assert_eq!(get(&format!("{path}&{name}=1h")).0, 200, "{path} {name}");
+        }
+    }
+    // A step has words of its own.
+    for (path, expected) in [("query", 422), ("query_range", 400)] {
+        let (status, body) = get(&format!("/api/v1/{path}?query=temperature&step=-1"));
+        assert!(
+            status == expected && body.contains("zero or negative query resolution step widths"),
+            "{status} {body}"
+        );
+    }
 }
 
 #[test]

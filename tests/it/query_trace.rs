@@ -1,8 +1,8 @@
 //! What a query tells of the steps it took.
 
-use super::support::{EngineExt, START, config, got, open, query_of};
+use super::support::{EngineExt, START, Ticking, config, got, open, query_of};
 use sandglass::engine::Engine;
-use sandglass::executor::{Query, QueryResult, Stopwatch, Times, Trace};
+use sandglass::executor::{Query, QueryResult, Times, Trace};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::query::dialect::Dialect;
 use std::cell::Cell;
@@ -133,24 +133,15 @@ fn steps(trace: &Trace) -> Vec<&Trace> {
     all
 }
 
-/// A millisecond passes whenever somebody looks.
-struct Ticking(Rc<Cell<f64>>);
-
-impl Stopwatch for Ticking {
-    fn milliseconds(&self) -> f64 {
-        self.0.set(self.0.get() + 1.0);
-        self.0.get()
-    }
-}
-
 #[test]
-fn a_step_takes_as_long_as_those_below_it_and_nobody_looks_unasked() {
+fn a_step_takes_as_long_as_those_below_it_and_unasked_the_timeout_alone_looks() {
     let mut engine = filled();
     let looked = Rc::new(Cell::new(0.0));
     engine.set_stopwatch(Rc::new(Ticking(looked.clone())));
     let text = "sum(rate(requests_total[1m])) / (max(requests_total) + 2)";
     assert_eq!(ask(&mut engine, text, Dialect::MetricsQl, RANGE, false).trace, None);
-    assert_eq!(looked.get(), 0.0);
+    // When the query begins, before each batch of series, and after each step.
+    assert_eq!(looked.replace(0.0), 11.0);
     let trace = ask(&mut engine, text, Dialect::MetricsQl, RANGE, true).trace.unwrap();
     for step in steps(&trace) {
         let below: f64 = step.children.iter().map(|child| child.milliseconds).sum();

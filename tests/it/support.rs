@@ -2,7 +2,7 @@
 
 use sandglass::engine::{Answer, Clock, Command, Config, Engine, SeriesData};
 use sandglass::error::Result;
-use sandglass::executor::{Limits, Query, QueryResult, Times};
+use sandglass::executor::{Limits, Query, QueryResult, Stopwatch, Times};
 use sandglass::fs::memory::MemoryFileSystem;
 use sandglass::fs::{Completion, FileSystem, FileSystemStats, OpId, Request};
 use sandglass::http::{HttpRequest, HttpResponse};
@@ -53,6 +53,16 @@ impl<F: FileSystem> FileSystem for SlowFiles<F> {
     }
     fn stats(&self) -> FileSystemStats {
         self.files.stats()
+    }
+}
+
+/// A stopwatch on which a millisecond passes whenever somebody looks.
+pub struct Ticking(pub Rc<Cell<f64>>);
+
+impl Stopwatch for Ticking {
+    fn milliseconds(&self) -> f64 {
+        self.0.set(self.0.get() + 1.0);
+        self.0.get()
     }
 }
 

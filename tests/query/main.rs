@@ -10,6 +10,7 @@ mod rollups;
 mod shapes;
 mod small;
 mod tables;
+mod vmrange;
 
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};

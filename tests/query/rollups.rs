@@ -221,3 +221,13 @@ fn in_promql_a_nan_among_the_samples_is_a_value() {
     let presence = call.presence(&scratch, &out).unwrap();
     assert_eq!([presence.get(0), presence.get(1)], [true, false]);
 }
+
+#[test]
+fn a_nan_is_the_least_of_the_distances_from_a_median_too() {
+    let grid = Grid::new(10_000, 10_000, 1);
+    let call = call(Rollup::by_name("mad_over_time", Dialect::PromQl).unwrap(), Some(5_000), &[]);
+    let (mut scratch, mut out) = (Scratch::default(), [0.0]);
+    // Of NaN, 1, 2 and 3 the median is 1.5. The distances are NaN, 0.5, 0.5 and 1.5.
+    call.roll(&[6_000, 7_000, 8_000, 9_000], &[2.0, f64::NAN, 3.0, 1.0], &grid, &mut scratch, &mut out);
+    assert_eq!(out, [0.5]);
+}

@@ -8,6 +8,7 @@ use crate::query::language::ast::Grouping;
 use crate::query::number;
 use crate::query::series::labels::Labels;
 use crate::query::series::row::Row;
+use crate::query::vmrange::{self, RANGES, VMRANGE};
 use std::collections::HashMap;
 
 /// Rows up to this number may be made whatever they are made of.
@@ -78,59 +79,13 @@ pub async fn count_values(label: &str, group: &Group, context: &Context<'_>) -> 
     Ok(rows.collect())
 }
 
-/// The least bound of the histogram that has a name of its own.
-const LOWEST_EXPONENT: i32 = -9;
-const HIGHEST_EXPONENT: i32 = 18;
-const RANGES_OF_DECADE: usize = 18;
-const RANGE_COUNT: usize = (HIGHEST_EXPONENT - LOWEST_EXPONENT) as usize * RANGES_OF_DECADE;
-
-/// Which range a value falls into: the first holds what is too small, the last what is too large.
-fn range_of(value: f64) -> Option<usize> {
-    if value.is_nan() || value < 0.0 {
-        return None;
-    }
-    let place = (value.log10() - f64::from(LOWEST_EXPONENT)) * RANGES_OF_DECADE as f64;
-    if place < 0.0 {
-        return Some(0);
-    }
-    if place >= RANGE_COUNT as f64 {
-        return Some(RANGE_COUNT + 1);
-    }
-    let number = place as usize;
-    // Bounds belong to the range below them, as `le` has it.
-    Some(if place == number as f64 && number > 0 { number } else { number + 1 })
-}
-
-fn bound(number: usize) -> String {
-    let multiplier = 10f64.powf(1.0 / RANGES_OF_DECADE as f64);
-    let mut value = 10f64.powi(LOWEST_EXPONENT);
-    (0..number).for_each(|_| value *= multiplier);
-    exponential(value)
-}
-
-/// Three digits behind the point and a signed exponent of two digits: `1.136e-09`.
-fn exponential(value: f64) -> String {
-    let text = format!("{value:.3e}");
-    let (digits, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let exponent: i32 = exponent.parse().unwrap_or(0);
-    format!("{digits}e{}{:02}", if exponent < 0 { '-' } else { '+' }, exponent.abs())
-}
-
-fn range_name(number: usize) -> String {
-    match number {
-        0 => format!("0...{}", exponential(10f64.powi(LOWEST_EXPONENT))),
-        number if number > RANGE_COUNT => format!("{}...+Inf", exponential(10f64.powi(HIGHEST_EXPONENT))),
-        number => format!("{}...{}", bound(number - 1), bound(number)),
-    }
-}
-
-/// How many values fall into each range, each in a row with the range in the label `vmrange`.
+/// How many values fall into each range, each in a row with the range in the label [`VMRANGE`].
 pub async fn histogram(group: &Group, context: &Context<'_>) -> Vec<Row> {
     let points = context.grid.points;
-    let mut columns: Vec<Option<Vec<f64>>> = vec![None; RANGE_COUNT + 2];
+    let mut columns: Vec<Option<Vec<f64>>> = vec![None; RANGES];
     for row in &group.rows {
         for (position, &value) in row.values.iter().enumerate() {
-            if let Some(range) = range_of(value) {
+            if let Some(range) = vmrange::range_of(value) {
                 columns[range].get_or_insert_with(|| vec![0.0; points])[position] += 1.0;
             }
         }
@@ -138,7 +93,7 @@ pub async fn histogram(group: &Group, context: &Context<'_>) -> Vec<Row> {
     }
     let rows = columns.into_iter().enumerate().filter_map(|(range, column)| {
         let mut labels: Labels = group.key.clone();
-        labels.set("vmrange", range_name(range));
+        labels.set(VMRANGE, vmrange::name(range));
         Some(Row::new(labels, column?))
     });
     rows.collect()

@@ -2,7 +2,7 @@
 
 use super::bounds::Bounds;
 use super::sorted_window::SortedWindow;
-use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum};
+use super::stacks::{Extremes, Moments, SquareSum, Sum};
 use super::table::{Arguments, Kernel, Preparation, Rollup};
 use super::window::{interval_of_gaps_ms, scrape_interval_ms, tolerated_gap_ms};
 use super::{counter, over_time};
@@ -14,6 +14,8 @@ use crate::query::dialect::Dialect;
 use crate::query::number;
 use crate::query::series::grid::Grid;
 use crate::query::series::row::Presence;
+use crate::query::sum::CompensatedSum;
+use crate::query::vmrange::VMRANGE;
 use std::rc::Rc;
 
 /// How old a selector's sample may be in PromQL unless the call says otherwise.
@@ -174,7 +176,7 @@ impl RollupCall {
             }
             _ => {}
         }
-        let label_name = texts.first().map_or("vmrange", String::as_str).into();
+        let label_name = texts.first().map_or(VMRANGE, String::as_str).into();
         Ok(Self { rollup, window_ms, lookback_ms, parameters, label_name, labels, kernels, preparation })
     }
 

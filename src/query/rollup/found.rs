@@ -3,7 +3,8 @@
 use super::call::{Label, RollupCall, Scratch};
 use super::table::Kernel;
 use crate::error::{Error, ErrorKind, Result};
-use crate::query::number::{printed, with_exponent};
+use crate::query::number::printed;
+use crate::query::vmrange;
 use foldhash::fast::RandomState;
 use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
@@ -25,8 +26,8 @@ pub struct FoundRows {
 /// What the values of a row have in common.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 enum Key {
-    /// They are in one bucket.
-    Bucket(usize),
+    /// They are in one range of a histogram.
+    Range(usize),
     /// They are equal, with these bits.
     Value(u64),
 }
@@ -37,7 +38,7 @@ const NOWHERE: u32 = u32::MAX;
 impl Key {
     fn of(value: f64, is_histogram: bool) -> Option<Self> {
         if is_histogram {
-            return bucket(value).map(Self::Bucket);
+            return vmrange::range_of(value).map(Self::Range);
         }
         // All NaNs are called the same.
         Some(Self::Value(if value.is_nan() { f64::NAN } else { value }.to_bits()))
@@ -45,7 +46,7 @@ impl Key {
 
     fn name(self) -> String {
         match self {
-            Self::Bucket(bucket) => bucket_name(bucket),
+            Self::Range(range) => vmrange::name(range),
             Self::Value(bits) => printed(f64::from_bits(bits)),
         }
     }
@@ -67,39 +68,6 @@ impl FoundRows {
             self.rows.len() as u32 - 1
         })
     }
-}
-
-const DECIMAL_BUCKETS: usize = 18;
-const BUCKETS: usize = 27 * DECIMAL_BUCKETS;
-
-/// The range of a value as the server's histograms name it; `None` for values that they leave out.
-fn bucket(value: f64) -> Option<usize> {
-    if value.is_nan() || value < 0.0 {
-        return None;
-    }
-    let place = (value.log10() + 9.0) * DECIMAL_BUCKETS as f64;
-    if place < 0.0 {
-        return Some(0);
-    }
-    if place >= BUCKETS as f64 {
-        return Some(BUCKETS + 1);
-    }
-    // Ranges are closed above.
-    let at = place as usize;
-    Some(if place == at as f64 && at > 0 { at } else { at + 1 })
-}
-
-fn bucket_name(bucket: usize) -> String {
-    let edge = |at: usize| short(1e-9 * 10_f64.powf(at as f64 / DECIMAL_BUCKETS as f64));
-    match bucket {
-        0 => format!("0...{}", edge(0)),
-        bucket if bucket > BUCKETS => format!("{}...+Inf", edge(BUCKETS)),
-        bucket => format!("{}...{}", edge(bucket - 1), edge(bucket)),
-    }
-}
-
-fn short(value: f64) -> String {
-    with_exponent(&format!("{value:.3e}"))
 }
 
 impl RollupCall {

@@ -1,8 +1,9 @@
 //! Values of a window that need nothing but a look at its samples and their times.
 
-use super::stacks::{CompensatedSum, Extremes, Fold, Moments, Sum, fold};
+use super::stacks::{Extremes, Fold, Moments, Sum, fold};
 use super::window::{Window, seconds};
 use crate::encoding::decimal;
+use crate::query::sum::CompensatedSum;
 
 fn or_nan<F>(folded: Option<F>, value: impl Fn(F) -> f64) -> f64 {
     folded.map_or(f64::NAN, value)
@@ -40,7 +41,7 @@ pub(super) fn compensated_average(values: &[f64], sum: Option<CompensatedSum>) -
         let scaled = values.iter().fold(CompensatedSum::of(0.0), |sum, value| sum.push(value / count));
         return scaled.total();
     }
-    if sum.sum.is_infinite() { sum.sum } else { sum.sum / count + sum.lost / count }
+    if sum.sum.is_infinite() { sum.sum } else { sum.sum / count + sum.compensation / count }
 }
 
 pub(super) fn count(window: &Window) -> f64 {

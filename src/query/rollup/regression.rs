@@ -1,7 +1,7 @@
 //! Lines through the samples of a window, and smoothing.
 
-use super::stacks::{CompensatedSum, Fold};
 use super::window::{Window, seconds};
+use crate::query::sum::CompensatedSum;
 
 /// Value at the window's end and slope of the line of least squares, as the server computes it.
 fn line(window: &Window) -> (f64, f64) {
@@ -40,17 +40,17 @@ fn compensated_line(window: &Window, origin_ms: i64) -> (f64, f64) {
     if window.values.iter().all(|&value| value == first) {
         return if first.is_infinite() { (f64::NAN, f64::NAN) } else { (first, 0.0) };
     }
-    let zero = CompensatedSum::of(0.0);
+    let zero = CompensatedSum::default();
     let (mut values, mut times, mut products, mut squares) = (zero, zero, zero, zero);
     for (&value, &timestamp) in window.values.iter().zip(window.timestamps) {
         let time = seconds(timestamp - origin_ms);
-        values = values.push(value);
-        times = times.push(time);
-        products = products.push(time * value);
-        squares = squares.push(time * time);
+        values.add(value);
+        times.add(time);
+        products.add(time * value);
+        squares.add(time * time);
     }
-    let (values, times) = (values.sum + values.lost, times.sum + times.lost);
-    let (products, squares) = (products.sum + products.lost, squares.sum + squares.lost);
+    let (values, times) = (values.sum + values.compensation, times.sum + times.compensation);
+    let (products, squares) = (products.sum + products.compensation, squares.sum + squares.compensation);
     let count = window.values.len() as f64;
     let slope = (products - times * values / count) / (squares - times * times / count);
     (values / count - slope * times / count, slope)

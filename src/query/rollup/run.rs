@@ -1,12 +1,14 @@
 //! From prepared samples to values: the kernel is chosen once, then runs over the instants.
 
 use super::call::{RollupCall, Scratch};
-use super::stacks::{CompensatedSum, Extremes, Moments, SquareSum, Sum, fold, fold_windows};
+use super::stacks::{Extremes, Moments, SquareSum, Sum, fold, fold_windows};
 use super::table::Kernel;
 use super::window::{Window, Windows};
 use super::{counter, over_time, sorted_window};
 use crate::query::dialect::Dialect;
+use crate::query::quantile;
 use crate::query::series::grid::Grid;
+use crate::query::sum::CompensatedSum;
 use std::ops::Range;
 
 impl RollupCall {
@@ -97,13 +99,13 @@ impl RollupCall {
                     let window: Window = windows.at(position, parameters(position));
                     let in_order = sorted.move_to(values, bounds, position);
                     *out = match kernel {
-                        Kernel::Median => sorted_window::quantile(0.5, in_order),
+                        Kernel::Median => quantile::of_sorted(0.5, in_order),
                         Kernel::MedianDeviation => sorted_window::median_deviation(in_order, spare),
                         Kernel::Outlier => sorted_window::outlier(in_order, over_time::last(&window)),
                         Kernel::InterquartileRange => sorted_window::interquartile_range(in_order),
                         Kernel::Distinct => sorted_window::distinct(in_order, window.previous),
                         Kernel::Mode => sorted_window::mode(in_order, window.previous),
-                        _ => sorted_window::quantile(window.parameters[0], in_order),
+                        _ => quantile::of_sorted(window.parameters[0], in_order),
                     };
                 }
             }

@@ -1,6 +1,7 @@
-//! The values of a moving window in order: quantiles, modes, distinct values.
+//! The values of a moving window in order, and what is told of them: modes, outliers, distinct values.
 
 use super::bounds::Bounds;
+use crate::query::quantile::of_sorted;
 use std::ops::Range;
 
 /// The values of one window, sorted; NaN first.
@@ -49,28 +50,13 @@ impl SortedWindow {
     }
 }
 
-/// The quantile of sorted values, between two of them in proportion.
-pub(super) fn quantile(phi: f64, sorted: &[f64]) -> f64 {
-    if sorted.is_empty() || phi.is_nan() {
-        return f64::NAN;
-    }
-    if !(0.0..=1.0).contains(&phi) {
-        return if phi < 0.0 { f64::NEG_INFINITY } else { f64::INFINITY };
-    }
-    let rank = phi * (sorted.len() - 1) as f64;
-    let lower = rank.floor() as usize;
-    let upper = (lower + 1).min(sorted.len() - 1);
-    let weight = rank - rank.floor();
-    sorted[lower] * (1.0 - weight) + sorted[upper] * weight
-}
-
-/// The median of the distances from the median. `spare` is memory to work in.
+/// The median of the distances from the median. Here NaNs are values, the least of all. `spare` is memory to work in.
 pub(super) fn median_deviation(sorted: &[f64], spare: &mut Vec<f64>) -> f64 {
-    let median = quantile(0.5, sorted);
+    let median = of_sorted(0.5, sorted);
     spare.clear();
     spare.extend(sorted.iter().map(|value| key((value - median).abs())));
     spare.sort_unstable_by(f64::total_cmp);
-    quantile(0.5, spare)
+    of_sorted(0.5, spare)
 }
 
 /// The last value if it is far outside of the middle half of all; NaN else.
@@ -78,14 +64,14 @@ pub(super) fn outlier(sorted: &[f64], last: f64) -> f64 {
     if sorted.len() < 2 {
         return f64::NAN;
     }
-    let (lower, upper) = (quantile(0.25, sorted), quantile(0.75, sorted));
+    let (lower, upper) = (of_sorted(0.25, sorted), of_sorted(0.75, sorted));
     let far = 1.5 * (upper - lower);
     if last > upper + far || last < lower - far { last } else { f64::NAN }
 }
 
 /// How far the quartiles are from each other.
 pub(super) fn interquartile_range(sorted: &[f64]) -> f64 {
-    quantile(0.75, sorted) - quantile(0.25, sorted)
+    of_sorted(0.75, sorted) - of_sorted(0.25, sorted)
 }
 
 /// How many values differ from each other.

@@ -2,6 +2,7 @@
 //! ever subtracted, so that infinite and huge values leave no trace once they are out.
 
 use super::bounds::Bounds;
+use crate::query::sum::CompensatedSum;
 use std::ops::Range;
 
 /// Something that parts of a window can be folded into and that parts can be joined by.
@@ -42,34 +43,14 @@ impl Fold for SquareSum {
     }
 }
 
-/// A sum with what rounding lost of it, after Neumaier.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CompensatedSum {
-    pub sum: f64,
-    pub lost: f64,
-}
-
-impl CompensatedSum {
-    /// The sum with what was lost; an infinite sum has lost nothing that counts.
-    pub fn total(self) -> f64 {
-        if self.sum.is_infinite() { self.sum } else { self.sum + self.lost }
-    }
-}
-
 impl Fold for CompensatedSum {
     fn of(value: f64) -> Self {
-        Self { sum: value, lost: 0.0 }
+        Self { sum: value, compensation: 0.0 }
     }
     fn join(self, other: Self) -> Self {
-        let sum = self.sum + other.sum;
-        if sum.is_infinite() {
-            return Self { sum, lost: 0.0 };
-        }
-        let lost = match self.sum.abs() >= other.sum.abs() {
-            true => (self.sum - sum) + other.sum,
-            false => (other.sum - sum) + self.sum,
-        };
-        Self { sum, lost: self.lost + other.lost + lost }
+        let mut joined = Self { sum: self.sum, compensation: self.compensation + other.compensation };
+        joined.add(other.sum);
+        joined
     }
 }
 

@@ -1,6 +1,7 @@
 //! What a kernel sees of one window, and how wide MetricsQL makes it.
 
 use super::bounds::Bounds;
+use crate::query::quantile;
 use crate::query::series::grid::Grid;
 
 /// The samples of one window and what lies round them.
@@ -122,7 +123,7 @@ pub(super) fn scrape_interval_ms(timestamps: &[i64], otherwise_ms: i64) -> i64 {
 
 /// [`scrape_interval_ms`] of gaps that are sorted already.
 pub(super) fn interval_of_gaps_ms(sorted: &[f64], otherwise_ms: i64) -> i64 {
-    let interval_ms = super::sorted_window::quantile(0.6, sorted) as i64;
+    let interval_ms = quantile::of_sorted(0.6, sorted) as i64;
     if interval_ms > 0 { interval_ms } else { otherwise_ms }
 }
 

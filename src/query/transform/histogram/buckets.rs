@@ -4,13 +4,12 @@ use crate::query::number;
 use crate::query::series::labels::{Labels, NAME};
 use crate::query::series::overlap;
 use crate::query::series::row::Row;
+use crate::query::vmrange::VMRANGE;
 use std::collections::HashMap;
 use std::rc::Rc;
 
 /// The label with a bucket's upper bound.
 pub const BOUND: &str = "le";
-/// The label with a bucket's two bounds.
-pub const RANGE: &str = "vmrange";
 
 /// One bucket of a histogram.
 pub struct Bucket {
@@ -77,17 +76,17 @@ pub fn ranges_to_bounds(rows: Vec<Row>) -> Vec<Row> {
     let mut groups: Vec<Vec<Range>> = Vec::new();
     let mut made = Vec::new();
     for mut row in rows {
-        if row.labels.get(RANGE).is_empty() {
+        if row.labels.get(VMRANGE).is_empty() {
             if !row.labels.get(BOUND).is_empty() {
                 made.push(row);
             }
             continue;
         }
-        let range = row.labels.get(RANGE).to_owned();
+        let range = row.labels.get(VMRANGE).to_owned();
         let Some((start_text, end_text)) = range.split_once("...") else { continue };
         let (Some(start), Some(end)) = (number::parse(start_text), number::parse(end_text)) else { continue };
         row.labels.remove(BOUND);
-        row.labels.remove(RANGE);
+        row.labels.remove(VMRANGE);
         let number = *numbers.entry(row.labels.clone()).or_insert(groups.len());
         if number == groups.len() {
             groups.push(Vec::new());
