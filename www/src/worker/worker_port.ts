@@ -44,6 +44,8 @@ interface Call {
   readonly began: number;
   /** How many engines were asked. */
   sendings: number;
+  /** Nobody waits for it any more, but the engine that was asked. */
+  isGivenUp: boolean;
 }
 
 /** A call that has met so many ends may be what causes them. */
@@ -179,7 +181,8 @@ export class WorkerPort implements Port {
     this.#wire = undefined;
     for (const [id, call] of this.#calls) {
       delete call.found;
-      if (call.sendings === 0) continue;
+      if (call.isGivenUp) this.#calls.delete(id);
+      if (call.isGivenUp || call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
       if (isSettled && !(asked && goesOn(asked))) {
         call.sendings = 0;
@@ -279,9 +282,11 @@ export class WorkerPort implements Port {
       () => this.#call((given) => request((id = given))),
       () => {
         const call = this.#calls.get(id);
-        // Nobody has been asked yet.
-        if (call?.sendings === 0) this.#calls.delete(id);
-        else if (this.#wire !== undefined) this.#post({ kind: "cancel", id });
+        if (call === undefined) return;
+        call.isGivenUp = true;
+        // The next engine is not asked.
+        if (this.#wire === undefined) this.#calls.delete(id);
+        else this.#post({ kind: "cancel", id });
       },
       late,
     );
@@ -292,7 +297,14 @@ export class WorkerPort implements Port {
       this.#check();
       const id = ++this.#lastId;
       this.#begin();
-      const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, began: Date.now(), sendings: 0 };
+      const call = {
+        request: request(id),
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        began: Date.now(),
+        sendings: 0,
+        isGivenUp: false,
+      };
       this.#calls.set(id, call);
       if (this.#host === undefined) this.#outbox.flush();
       else this.#host.flush();

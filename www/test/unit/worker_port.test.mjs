@@ -66,6 +66,26 @@ it("a restoration that was not begun is begun with the next engine, one that may
   await refused;
 });
 
+for (const when of ["while there is no engine", "before its engine has gone"])
+  it(`a call that is given up ${when} is not asked of the next one`, async (t) => {
+    for (const parting of [LOST, SETTLED]) {
+      const port = portOf(t);
+      port.link(line());
+      const control = new AbortController();
+      const asked = port.ask({ kind: "forceMerge", partitionPrefix: "" }, control.signal);
+      const refused = assert.rejects(asked, { code: "aborted" });
+      await turn();
+      if (when === "before its engine has gone") control.abort();
+      port.unlink(parting);
+      control.abort();
+      const next = line();
+      port.link(next);
+      await refused;
+      assert.deepEqual(next.sent, []);
+      assert.equal(port.waitsSince, undefined, "nobody waits");
+    }
+  });
+
 it("a long append goes on when its samples are given up with the third engine", async (t) => {
   const port = portOf(t);
   port.series(["a", "b"]);
