@@ -42,6 +42,8 @@ interface Call {
   /** The part of an answer that has come already. */
   found?: SeriesData[];
   readonly began: number;
+  /** The batch of samples that it comes behind. */
+  readonly batch: number;
   /** How many engines were asked. */
   sendings: number;
   /** Nobody waits for it any more, but the engine that was asked. */
@@ -147,9 +149,11 @@ export class WorkerPort implements Port {
     );
     void wire.heard.then(this.#tellHeard);
     if (wire.isLocal && this.#host !== undefined) this.#liveness.relax();
-    this.#outbox.link(wire);
     if (this.#listener !== undefined) wire.post({ kind: "observe", observed: true }, []);
-    for (const call of this.#calls.values()) this.#send(call);
+    const waiting = [...this.#calls.values()];
+    this.#outbox.link(wire, (batch) => {
+      while (waiting.length > 0 && waiting[0]!.batch <= batch) this.#send(waiting.shift()!);
+    });
     if (this.#calls.size > 0) this.#liveness.begin();
   }
 
@@ -297,17 +301,18 @@ export class WorkerPort implements Port {
       this.#check();
       const id = ++this.#lastId;
       this.#begin();
+      if (this.#host === undefined) this.#outbox.flush();
+      else this.#host.flush();
       const call = {
         request: request(id),
         resolve: resolve as (value: unknown) => void,
         reject,
         began: Date.now(),
+        batch: this.#outbox.lastId,
         sendings: 0,
         isGivenUp: false,
       };
       this.#calls.set(id, call);
-      if (this.#host === undefined) this.#outbox.flush();
-      else this.#host.flush();
       this.#send(call);
     });
   }

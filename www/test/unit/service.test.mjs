@@ -146,10 +146,19 @@ it("a port that parts has its calls carried out, and what it leaves open closed"
   assert.deepEqual(asked, ["exportOpen", "sync", "exportClose"]);
 });
 
-it("what goes on with something of one engine's is not asked of another", () => {
+it("what goes on with something of one engine's, or takes away what comes behind it, is not asked of another", () => {
   for (const kind of ["exportNext", "exportClose", "pushNext"]) assert.equal(isRepeatable({ kind, cursor: 1 }), false, kind);
   for (const kind of ["ingestPiece", "ingestEnd", "ingestClose"]) assert.equal(isRepeatable({ kind, ingest: 1 }), false, kind);
-  for (const kind of ["restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
+  for (const kind of [
+    "restoreBegin",
+    "restoreFeed",
+    "restoreEnd",
+    "restoreAbort",
+    "pushLate",
+    "snapshotCreate",
+    "snapshotDeleteAll",
+    "deleteSeries",
+  ])
     assert.equal(isRepeatable({ kind }), false, kind);
   for (const kind of ["query", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
 });

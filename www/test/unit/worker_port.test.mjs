@@ -66,6 +66,49 @@ it("a restoration that was not begun is begun with the next engine, one that may
   await refused;
 });
 
+for (const command of [{ kind: "deleteSeries", selector: "up" }, { kind: "snapshotDeleteAll" }])
+  it(`${command.kind} is interrupted when its engine has gone without a word: done once more it would take what came behind it`, async (t) => {
+    const port = portOf(t);
+    port.link(line());
+    const refused = assert.rejects(port.ask(command), { code: "interrupted", tookEffect: "unknown" });
+    await turn();
+    port.unlink(LOST);
+    const next = line();
+    port.link(next);
+    assert.deepEqual(next.sent, []);
+    await refused;
+  });
+
+it("what waits for an engine keeps its order: calls and samples, and samples that are not on their way yet", async (t) => {
+  const port = portOf(t);
+  const series = port.series(["__name__", "a"]);
+  const ask = (command) => port.ask(command).catch(() => {});
+  const kinds = ({ sent }) => sent.map(({ kind, command }) => command?.kind ?? kind);
+  ask({ kind: "sync" });
+  port.append(series, [1], [1]);
+  ask({ kind: "deleteSeries", selector: "a" });
+  ask({ kind: "forceMerge", partitionPrefix: "" });
+  port.append(series, [2], [2]);
+  ask({ kind: "flush" });
+  port.append(series, [3], [3]);
+  const ordered = ["series", "sync", "append", "deleteSeries", "forceMerge", "append", "flush", "append"];
+  const first = line();
+  port.link(first);
+  assert.deepEqual(kinds(first), ordered);
+  await turn();
+  port.unlink({ isSafe: false, isSettled: true });
+  const second = line();
+  port.link(second);
+  assert.deepEqual(kinds(second), ordered, "though it was sent before");
+  port.unlink(LOST);
+  const third = line();
+  port.link(third);
+  assert.deepEqual(
+    kinds(third),
+    ordered.filter((kind) => kind !== "deleteSeries"),
+  );
+});
+
 for (const when of ["while there is no engine", "before its engine has gone"])
   it(`a call that is given up ${when} is not asked of the next one`, async (t) => {
     for (const parting of [LOST, SETTLED]) {
