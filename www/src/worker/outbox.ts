@@ -125,8 +125,8 @@ export class Outbox {
   /** What became of a batch. */
   answered(id: number, refused: { samples: number; reason: SandglassError } | undefined): void {
     this.#settle(id);
-    this.#kept.taken(id);
-    if (refused !== undefined) this.refusals.add(refused.samples, refused.reason);
+    const samples = this.#kept.taken(id, refused?.samples ?? 0);
+    if (refused !== undefined && samples > 0) this.refusals.add(samples, refused.reason);
   }
 
   /** Nothing more is heard of a batch: others have its room. */

@@ -6,6 +6,7 @@ import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shar
 import { isInOpfs, REMOVED } from "../storage/opfs.js";
 import type { Parting, Reply } from "./messages.js";
 import { type Desk, Service } from "./service.js";
+import { Taken } from "./taken.js";
 
 interface Guest {
   service: Service;
@@ -29,8 +30,8 @@ export class Reception {
   readonly #since = Date.now();
   readonly #channel: BroadcastChannel;
   readonly #guests = new Map<string, Guest>();
-  /** The last batch of each guest that has gone, should it come again and send once more what was taken. */
-  readonly #taken = new Map<string, number>();
+  /** Of each guest, should it go and come again, and send once more what was taken. */
+  readonly #taken = new Map<string, Taken>();
   #desk: Desk | undefined;
   #isQuiet = false;
 
@@ -68,11 +69,9 @@ export class Reception {
     const channel = new BroadcastChannel(channelOfGuest(this.#shared, name));
     // A message is cloned here, whatever could be transferred.
     const post = (reply: Reply) => channel.postMessage({ term: this.#term, reply } satisfies Line);
-    const service = new Service(() => desk, post, {
-      isRemote: true,
-      lastTaken: this.#taken.get(name) ?? 0,
-      verify: () => this.#verify(),
-    });
+    const taken = this.#taken.get(name) ?? new Taken();
+    this.#taken.set(name, taken);
+    const service = new Service(() => desk, post, { isRemote: true, taken, verify: () => this.#verify() });
     channel.onmessage = ({ data }: MessageEvent<Line>) => {
       if (data.term !== this.#term) return;
       guest.hasAnswered = true;
@@ -102,7 +101,6 @@ export class Reception {
     this.#guests.delete(name);
     if (guest === undefined) return;
     clearTimeout(guest.timer);
-    this.#taken.set(name, guest.service.lastTaken);
     guest.service.end();
     guest.channel.close();
     guest.mourning.abort();

@@ -155,6 +155,28 @@ it("a long append goes on when its samples are given up with the third engine", 
   await port.append(0, [1], [1]);
 });
 
+it("a refusal that is heard again, since its batch was sent once more, is told once, and what is refused beyond it too", async (t) => {
+  const port = portOf(t);
+  const series = port.series(["__name__", "a"]);
+  const refuse = (wire, samples) => wire.say({ kind: "appended", id: 1, refused: { samples, failure: ["quota", "the storage is full"] } });
+  const relink = () => {
+    port.unlink(LOST);
+    const wire = line();
+    port.link(wire);
+    return wire;
+  };
+  const told = (samples) => assert.rejects(port.append(series, [1], [1]), { code: "quota", samples });
+  await port.append(series, [1, 2, 3], [1, 2, 3]);
+  const first = line();
+  port.link(first);
+  refuse(first, 2);
+  await told(2);
+  const second = relink();
+  refuse(second, 2);
+  refuse(second, 3);
+  await told(1);
+});
+
 it("whoever has a session with the worker tells it when that is over", async (t) => {
   const port = portOf(t);
   const wire = line();
