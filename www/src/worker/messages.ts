@@ -62,6 +62,9 @@ export interface Parting {
   isSettled: boolean;
 }
 
+/** Nothing is known, as of an engine that goes without a word. */
+export const UNSURE: Parting = { isSafe: false, isSettled: false };
+
 /** How many samples of a batch the engine has refused, and the first reason. */
 export interface RefusedBatch {
   samples: number;

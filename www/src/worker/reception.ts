@@ -4,7 +4,7 @@ import { BUILD } from "../base/build_name.js";
 import { SandglassError } from "../api/errors.js";
 import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
 import { isInOpfs, REMOVED } from "../storage/opfs.js";
-import type { Parting, Reply } from "./messages.js";
+import { type Parting, type Reply, UNSURE } from "./messages.js";
 import { type Desk, Service } from "./service.js";
 import { Taken } from "./taken.js";
 
@@ -108,13 +108,13 @@ export class Reception {
 
   /** Another page has taken the lock away. Files that are open nobody else can have; in IndexedDB the next write tells this engine. */
   stolen(): void {
-    if (this.#shared.kind === "indexeddb") this.leave({ isSafe: false, isSettled: false });
+    if (this.#shared.kind === "indexeddb") this.leave(UNSURE);
   }
 
   /** Another engine was started, since this one slept or the browser has removed what it had open, which open files do not tell. */
   #replaced(): void {
     const desk = this.#desk;
-    this.leave({ isSafe: false, isSettled: false });
+    this.leave(UNSURE);
     if (this.#shared.kind === "opfs")
       desk?.failed(
         new SandglassError(
@@ -128,7 +128,7 @@ export class Reception {
   async #verify(): Promise<void> {
     if (this.#shared.kind !== "opfs" || (await isInOpfs(this.#shared.name))) return;
     const desk = this.#desk;
-    this.leave({ isSafe: false, isSettled: false });
+    this.leave(UNSURE);
     desk?.failed(new SandglassError("closed", REMOVED));
   }
 
