@@ -129,7 +129,8 @@ export interface Database extends Inspection, Teaching<Database>, AsyncDisposabl
   ): Promise<void>;
 
   /**
-   * Appends one sample to each of many series at one instant (a scrape): `values[i]` to `series[i]`.
+   * Appends one sample to each of many series at one instant (a scrape): `values[i]` to `series[i]`. A row of more than 32,768 that is
+   * refused may have been accepted in part, as with `append`; the message tells.
    *
    * @example
    * ```ts

@@ -24,7 +24,8 @@ export interface PushOptions extends TimeRange, Abortable {
   checkpoint?: string | undefined;
   /**
    * Told when a piece was taken by the server, and each time the checkpoint has changed. `done` are the bytes sent by this try, and `total` is
-   * estimated until they are equal. Keep the checkpoint where it outlives the page.
+   * estimated until they are equal. Keep the checkpoint where it outlives the page. What it throws is reported as an uncaught error, and the
+   * push goes on.
    */
   onProgress?: (progress: PushProgress) => void;
   /** Keeps sending what is new until the signal fires, and resolves then. Default `false`. */

@@ -170,23 +170,19 @@ export class InlinePort implements Port {
     values: Float64Array | readonly number[],
     staging: Staging,
   ): Promise<void> {
-    for (let from = 0; from < timestamps.length; from += staging.length) {
-      const count = Math.min(staging.length, timestamps.length - from);
-      let appended: Promise<void>;
+    const total = timestamps.length;
+    for (let from = 0; from < total; from += staging.length) {
+      const count = Math.min(staging.length, total - from);
       try {
         const engine = this.#open();
         const began = performance.now();
         staging.stage(timestamps, values, from, count);
         const ticket = timestamps instanceof BigInt64Array ? engine.appendBigInt(series, count) : engine.append(series, count);
         this.#pump.measure(began);
-        appended = this.#appended(ticket, count);
+        await this.#appended(ticket, count);
       } catch (thrown) {
-        const error = this.#understand(thrown);
-        if (from === 0) throw error;
-        if (error.code === "invalid") throw new SandglassError(error.code, `in samples ${from} to ${from + count}: ${error.message}`);
-        throw new SandglassError(error.code, `the first ${from} of ${timestamps.length} samples were accepted, then: ${error.message}`);
+        throw behind(from, count, total, this.#understand(thrown));
       }
-      await appended;
     }
   }
 
@@ -196,20 +192,31 @@ export class InlinePort implements Port {
     values: Float64Array | readonly number[],
   ): Promise<void> {
     const total = values.length;
-    let result: Promise<void> | undefined;
+    const pieces: Promise<void>[] = [];
+    let length = total;
     try {
-      for (let from = 0, step = 0; from === 0 || from < total; from += step) {
+      for (let from = 0; from === 0 || from < total; from += length) {
         const engine = this.#open();
         const staging = this.#staging!;
-        step = staging.length;
-        const count = Math.min(step, total - from);
+        length = staging.length;
+        const count = Math.min(length, total - from);
         staging.stageRow(fill, values, from, count);
         const appended = this.#appended(engine.appendRow(count, timestamp), count);
-        result = result === undefined ? appended : Promise.all([result, appended]).then(() => {});
+        if (count === total) return appended;
+        pieces.push(appended);
       }
-      return result as Promise<void>;
     } catch (thrown) {
-      return Promise.reject(this.#understand(thrown));
+      pieces.push(Promise.reject(this.#understand(thrown)));
+    }
+    return this.#appendedAll(pieces, length, total);
+  }
+
+  /** Pieces of a row, of `length` samples each but the last. None waits for the one before: values may change as soon as the call has returned. */
+  async #appendedAll(pieces: Promise<void>[], length: number, total: number): Promise<void> {
+    const outcomes = await Promise.allSettled(pieces);
+    for (const [at, outcome] of outcomes.entries()) {
+      const from = at * length;
+      if (outcome.status === "rejected") throw behind(from, Math.min(length, total - from), total, outcome.reason as SandglassError);
     }
   }
 
@@ -483,6 +490,14 @@ export class InlinePort implements Port {
     this.#end(fault);
     return fault;
   }
+}
+
+/** What a call of `total` samples is told of which `count` from `from` on were refused: those before them were accepted. */
+function behind(from: number, count: number, total: number, error: SandglassError): SandglassError {
+  if (from === 0) return error;
+  const { code, message } = error;
+  const what = code === "invalid" ? `in samples ${from} to ${from + count}: ${message}` : message;
+  return new SandglassError(code, `the first ${from} of ${total} samples were accepted, then: ${what}`);
 }
 
 function putAway(): SandglassError {

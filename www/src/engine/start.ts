@@ -4,6 +4,7 @@ import type { EngineOptions } from "./glue.js";
 import { InlinePort, type Storage } from "./inline_port.js";
 import { acquire, type LockOptions } from "../storage/lock.js";
 import { SandglassError } from "../api/errors.js";
+import { sleep } from "../base/timer.js";
 
 /** Nobody else knows of a database in memory. */
 const ALONE = { role: "writer", release: () => {} } as const;
@@ -58,6 +59,6 @@ async function onceCreated<T>(start: () => Promise<T>): Promise<T> {
       if (Date.now() > deadline)
         throw new SandglassError("locked", "another tab or worker is creating the database; try again in a moment", { cause });
     }
-    await new Promise((resolve) => setTimeout(resolve, 100));
+    await sleep(100);
   }
 }

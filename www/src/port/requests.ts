@@ -185,12 +185,14 @@ export function takesIn(request: EngineRequest): boolean {
 
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
- * same however often it is done.
+ * same however often it is done. What deletes would take what has come since, too.
  */
 export function isRepeatable(request: EngineRequest): boolean {
   switch (request.kind) {
     case "snapshotCreate":
     case "snapshotDelete":
+    case "snapshotDeleteAll":
+    case "deleteSeries":
     case "restoreBegin":
     case "pushLate":
       return false;

@@ -2,6 +2,7 @@
 
 import {
   bounds,
+  callAll,
   checkSignal,
   durationMs,
   invalid,
@@ -410,7 +411,9 @@ class Push {
     const { window, sent } = this.#reached;
     const ahead = this.#ahead(window?.start ?? (sent ?? Number.NEGATIVE_INFINITY) + 1);
     const total = this.#bytes + (this.#samples === 0 ? 0 : Math.round((ahead * this.#bytes) / this.#samples));
-    this.#options.onProgress?.({ done: this.#bytes, total, unit: "bytes", checkpoint: write(this.#reached) });
+    const progress = { done: this.#bytes, total, unit: "bytes", checkpoint: write(this.#reached) } as const;
+    // What it throws is its page's own, and no reason to lose what has been reached.
+    callAll([() => this.#options.onProgress?.(progress)]);
   }
 }
 

@@ -1,5 +1,6 @@
 // One question to a database, asked once or for as long as somebody wants to know.
 
+import { durationMs } from "../base/arguments.js";
 import { timerMs } from "../base/timer.js";
 import type { Database } from "../api/database.js";
 import type { InstantResult, QueryOptions, RangeResult } from "../api/queries.js";
@@ -30,13 +31,16 @@ export function follow(
   const fail = (error: unknown) => signal.aborted || onError(error as Error);
   const stop = () => control.abort();
   const options = { ...asked, signal };
-  if (range !== undefined) {
-    // A mistake in the options is thrown, which would end the component.
-    try {
+  let againMs: number;
+  // A mistake in the options is thrown, which would end the component.
+  try {
+    if (range !== undefined) {
       database.live(expression, { ...options, range, step: step!, ...(every !== undefined && { every }) }, onAnswer, fail);
-    } catch (error) {
-      queueMicrotask(() => fail(error));
+      return stop;
     }
+    againMs = durationMs(every ?? EVERY_MS, "every");
+  } catch (error) {
+    queueMicrotask(() => fail(error));
     return stop;
   }
   const ask = async () => {
@@ -52,7 +56,6 @@ export function follow(
       // What is wrong with the question stays wrong; a database that is closed stays closed.
       if (code === "invalid" || code === "closed") return;
     }
-    const againMs = every === undefined ? EVERY_MS : Number(every);
     if (signal.aborted || start !== undefined || time !== undefined || !(againMs < Infinity)) return;
     const timer = setTimeout(ask, timerMs(Math.max(againMs, 1)));
     signal.addEventListener("abort", () => clearTimeout(timer), { once: true });

@@ -38,8 +38,8 @@ export interface FixedRange extends Question {
 export interface FollowedInstant extends Question {
   /** Milliseconds since the epoch, asked once. Default: now. */
   time?: number;
-  /** How often it is asked anew when `time` is left out: milliseconds. Default 1,000; `Infinity` asks once. */
-  every?: number;
+  /** How often it is asked anew when `time` is left out: a duration, or milliseconds. Default 1,000; `Infinity` asks once. */
+  every?: number | string;
 }
 
 /** How far a question is. */

@@ -4,14 +4,16 @@
 import { SandglassError } from "../api/errors.js";
 import type { Opened } from "../api/options.js";
 import { offAbort, onAbort } from "../base/abort.js";
-import { BUILD } from "../base/build_name.js";
 import { randomName } from "../base/random_name.js";
+import { sleep } from "../base/timer.js";
 import { type LockOptions, lockName, refusalOfLock } from "../storage/lock.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, lockOfNext, type Shared } from "../worker/meeting.js";
+import { UNSURE } from "../worker/messages.js";
 import { type Host, type PortOptions, WorkerPort } from "../worker/worker_port.js";
 import { isInOpfs, REMOVED } from "../storage/opfs.js";
 import { guestWire } from "./guest_wire.js";
+import { type Here, heard, type Link } from "./heard.js";
 import { onLeaving } from "./leaving.js";
 
 /** Starts an engine in this page, once it has the database's lock. */
@@ -46,7 +48,7 @@ export class Hub implements Host {
   /** Of this page. */
   #engine: LocalEngine | undefined;
   /** Of another page. */
-  #link: { term: string; since: number } | undefined;
+  #link: Link | undefined;
   #channel: BroadcastChannel | undefined;
   /** Aborted when the page goes, or when nothing needs to be looked for any more. */
   #awake: AbortController | undefined;
@@ -85,7 +87,7 @@ export class Hub implements Host {
     this.#shared = shared;
     this.#startEngine = startEngine;
     this.#stopListening = onLeaving({
-      putAway: () => this.#sleep(),
+      putAway: () => this.#putAway(),
       back: () => this.#rouse(),
       hidden: () => this.#ports.forEach((port) => port.hidden()),
     });
@@ -124,7 +126,7 @@ export class Hub implements Host {
   /** The engine has gone without a word. */
   #unlink(): void {
     this.#link = undefined;
-    for (const port of this.#ports) port.unlink({ isSafe: false, isSettled: false });
+    for (const port of this.#ports) port.unlink(UNSURE);
   }
 
   // ---- looking for an engine ------------------------------------------------------------------------------------------------
@@ -161,22 +163,17 @@ export class Hub implements Host {
     if (await isHeld(lockName(this.#shared.name, this.#shared.kind))) await this.#silent();
   }
 
-  #hear({ term, since, build, isOpen }: Call & { kind: "here" }): void {
-    if (this.#isOver || this.#engine !== undefined || term === this.#ownTerm) return;
+  #hear(here: Here): void {
+    if (this.#isOver || this.#engine !== undefined || here.term === this.#ownTerm) return;
     this.#unanswered = 0;
     this.#answers++;
-    if (build !== BUILD)
-      return this.#refuse(
-        new SandglassError(
-          "locked",
-          `the database "${this.#shared.name}" is open in another tab with another version of this package; reload that tab`,
-        ),
-      );
-    if (!isOpen || (this.#link !== undefined && (term === this.#link.term || since < this.#link.since))) return;
+    const link = heard(here, this.#shared.name, this.#link);
+    if (link instanceof SandglassError) return this.#refuse(link);
+    if (link === undefined) return;
     this.#starting?.abort();
     if (this.#link !== undefined) this.#unlink();
     clearTimeout(this.#timer);
-    this.#link = { term, since };
+    this.#link = link;
     for (const port of this.#ports) this.#connect(port);
     this.#ready.resolve();
   }
@@ -292,7 +289,7 @@ export class Hub implements Host {
 
   // ---- the page goes and comes ----------------------------------------------------------------------------------------------
 
-  #sleep(): void {
+  #putAway(): void {
     if (this.#isOver || (this.#awake === undefined && this.#engine === undefined)) return;
     const engine = this.#engine;
     this.#engine = undefined;
@@ -371,8 +368,6 @@ export class Hub implements Host {
     engine?.abandon(reason);
   }
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));
 
 async function isHeld(name: string): Promise<boolean> {
   const { held } = await navigator.locks.query();

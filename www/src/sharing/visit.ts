@@ -2,14 +2,16 @@
 // room as soon as anybody else wants the database. A Service Worker visits; it may be ended at any moment, so that it should hold nothing.
 
 import { SandglassError } from "../api/errors.js";
-import { BUILD } from "../base/build_name.js";
+import { sleep } from "../base/timer.js";
 import type { Port } from "../port/port.js";
 import { lockName, readersLock } from "../storage/lock.js";
 import { beginAlone, placesOf } from "../storage/places.js";
 import type { LocalEngine } from "../worker/local_engine.js";
 import { type Call, channelOf, type Shared } from "../worker/meeting.js";
+import { UNSURE } from "../worker/messages.js";
 import { type Host, WorkerPort } from "../worker/worker_port.js";
 import { guestWire } from "./guest_wire.js";
+import { type Here, heard, type Link } from "./heard.js";
 
 type Kind = Shared["kind"];
 
@@ -39,7 +41,7 @@ export class Visit implements Host {
   /** Requests that an engine has. */
   readonly #underWay = new Set<Promise<unknown>>();
   /** Of another page. */
-  #link: { term: string; since: number } | undefined;
+  #link: Link | undefined;
   /** Of this thread. */
   #engine: { kind: Kind; local: LocalEngine } | undefined;
   #starting: AbortController | undefined;
@@ -196,28 +198,24 @@ export class Visit implements Host {
     }
   }
 
-  #hear(kind: Kind, { term, since, build, isOpen }: Call & { kind: "here" }): void {
+  #hear(kind: Kind, here: Here): void {
     if (this.#isOver || this.#engine !== undefined || this.#leaving !== undefined) return;
     this.#wasAnswered = true;
-    if (build !== BUILD) {
-      this.#mismatch = new SandglassError(
-        "locked",
-        `the database "${this.#name}" is open in a tab with another version of this package than the Service Worker's; reload that tab`,
-      );
-      return;
-    }
-    // One that has lost the database may not know it yet.
-    if (!isOpen || (this.#link !== undefined && (this.#link.term === term || since < this.#link.since))) return;
+    const link = heard(here, this.#name, this.#link);
+    if (link instanceof SandglassError) this.#mismatch = link;
+    if (link === undefined || link instanceof SandglassError) return;
     this.#starting?.abort();
     this.#unlink();
-    this.#link = { term, since };
-    this.#port.link(guestWire({ kind, name: this.#name }, term, this.#port.name, (call) => this.#channels.get(kind)?.postMessage(call)));
+    this.#link = link;
+    this.#port.link(
+      guestWire({ kind, name: this.#name }, link.term, this.#port.name, (call) => this.#channels.get(kind)?.postMessage(call)),
+    );
   }
 
   /** The engine has gone without a word. */
   #unlink(): void {
     this.#link = undefined;
-    this.#port.unlink({ isSafe: false, isSettled: false });
+    this.#port.unlink(UNSURE);
   }
 
   #lose(): void {
@@ -294,5 +292,3 @@ export class Visit implements Host {
 
   async leave(): Promise<void> {}
 }
-
-const sleep = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

@@ -1,6 +1,7 @@
 // The databases in the origin private file system, each of which is a directory. Nothing here needs the engine or a worker.
 
 import { SandglassError } from "../api/errors.js";
+import { sleep } from "../base/timer.js";
 
 /** All databases lie below it (src/fs/opfs.rs). */
 export const PARENT = "sandglass";
@@ -64,7 +65,7 @@ export async function destroyInOpfs(name: string): Promise<void> {
       const reason = cause as DOMException;
       if (reason.name === "NotFoundError") return;
       const isOpen = reason.name === "NoModificationAllowedError";
-      if (isOpen && waitedMs < PATIENCE_MS) await new Promise((resolve) => setTimeout(resolve, PAUSE_MS));
+      if (isOpen && waitedMs < PATIENCE_MS) await sleep(PAUSE_MS);
       else if (isOpen)
         throw new SandglassError("locked", `the database "${name}" is still open in another tab or worker; close it there and try again`, {
           cause,

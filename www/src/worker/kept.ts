@@ -14,6 +14,8 @@ interface KeptBatch {
   readonly samples: number;
   readonly bytes: number;
   isTaken: boolean;
+  /** How many of its samples have been refused. */
+  refused: number;
   sendings: number;
 }
 
@@ -26,7 +28,7 @@ export class Kept {
   /** `isSent`: an engine has it already. */
   add(id: number, batch: Packed, isSent: boolean): void {
     const bytes = batch.calls.byteLength + batch.timestamps.byteLength + batch.values.byteLength + batch.series.byteLength;
-    this.#batches.push({ id, batch, samples: batch.values.length, bytes, isTaken: false, sendings: isSent ? 1 : 0 });
+    this.#batches.push({ id, batch, samples: batch.values.length, bytes, isTaken: false, refused: 0, sendings: isSent ? 1 : 0 });
     this.#bytes += bytes;
     // Those that are not taken yet stay: the window bounds them.
     while (this.#bytes > MAX_BYTES && this.#batches[0]?.isTaken) this.#drop(this.#batches.shift()!);
@@ -37,10 +39,17 @@ export class Kept {
     this.#dropped.push({ id, samples });
   }
 
-  /** The engine has this batch in its memory. */
-  taken(id: number): void {
+  /**
+   * The engine has this batch in its memory, without the samples that it has refused. Answers how many of these were not refused before: a
+   * batch that was sent again is answered again.
+   */
+  taken(id: number, refused: number): number {
     const batch = this.#batches.find((batch) => batch.id === id);
-    if (batch !== undefined) batch.isTaken = true;
+    if (batch === undefined) return refused;
+    batch.isTaken = true;
+    const more = Math.max(refused - batch.refused, 0);
+    batch.refused += more;
+    return more;
   }
 
   /** All batches up to this one are durable. */

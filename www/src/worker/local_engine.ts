@@ -6,7 +6,7 @@ import type { SandglassError } from "../api/errors.js";
 import type { Opened } from "../api/options.js";
 import type { Port } from "../port/port.js";
 import { Audience } from "./audience.js";
-import type { Reply } from "./messages.js";
+import { type Reply, UNSURE } from "./messages.js";
 import { Reception } from "./reception.js";
 import { type Desk, Service } from "./service.js";
 import type { WorkerPort } from "./worker_port.js";
@@ -49,7 +49,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
     const port = await startEngine(
       start,
       signal,
-      () => isClosing || reception?.leave({ isSafe: false, isSettled: false }),
+      () => isClosing || reception?.leave(UNSURE),
       acquired,
       () => reception?.stolen(),
     );
@@ -64,7 +64,7 @@ export async function engineInCaller(start: EngineStart, signal: AbortSignal | u
       suspend() {
         reception?.refuse();
         port.suspend((isAll) => reception?.leave({ isSafe: isAll, isSettled: false }));
-        reception?.leave({ isSafe: false, isSettled: false });
+        reception?.leave(UNSURE);
       },
       abandon: (reason) => port.lose(reason),
       async close() {

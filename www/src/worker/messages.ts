@@ -43,8 +43,7 @@ export type Reply =
   | { kind: "answer"; id: number; value: unknown; now: number }
   /** Some of the series of an answer, before it. */
   | { kind: "piece"; id: number; series: PackedSeries }
-  /** What became of a batch: how many samples of it were refused, and the first reason. */
-  | { kind: "appended"; id: number; refused: { samples: number; failure: Failure } | undefined }
+  | { kind: "appended"; id: number; refused: RefusedBatch | undefined }
   /** All batches up to this one are durable. */
   | { kind: "durable"; id: number }
   | { kind: "failed"; id: number; failure: Failure }
@@ -61,6 +60,15 @@ export interface Parting {
   isSafe: boolean;
   /** What has no answer was not begun. */
   isSettled: boolean;
+}
+
+/** Nothing is known, as of an engine that goes without a word. */
+export const UNSURE: Parting = { isSafe: false, isSettled: false };
+
+/** How many samples of a batch the engine has refused, and the first reason. */
+export interface RefusedBatch {
+  samples: number;
+  failure: Failure;
 }
 
 export type Failure = [code: ErrorCode, message: string];

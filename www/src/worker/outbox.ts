@@ -37,6 +37,11 @@ export class Outbox {
     this.#sending = sending;
   }
 
+  /** The last batch that was made up. */
+  get lastId(): number {
+    return this.#lastId;
+  }
+
   /** Messages that were not answered. */
   get unanswered(): number {
     return this.#appends.size;
@@ -120,8 +125,8 @@ export class Outbox {
   /** What became of a batch. */
   answered(id: number, refused: { samples: number; reason: SandglassError } | undefined): void {
     this.#settle(id);
-    this.#kept.taken(id);
-    if (refused !== undefined) this.refusals.add(refused.samples, refused.reason);
+    const samples = this.#kept.taken(id, refused?.samples ?? 0);
+    if (refused !== undefined && samples > 0) this.refusals.add(samples, refused.reason);
   }
 
   /** Nothing more is heard of a batch: others have its room. */
@@ -135,14 +140,21 @@ export class Outbox {
     this.#kept.durable(id);
   }
 
-  /** Another engine is there: it is told of all series, and gets what was not durable where the last one was. */
-  link(wire: Wire): void {
+  /**
+   * Another engine is there: it is told of all series, and gets what was not durable where the last one was. `sendBehind` sends the calls that
+   * come behind a batch, so that they keep their places.
+   */
+  link(wire: Wire, sendBehind: (batch: number) => void): void {
     this.#wire = wire;
     this.#isHeard = wire.isLocal;
     void wire.heard.then(() => (this.#isHeard ||= this.#wire === wire));
     this.#known = 0;
     this.#tellSeries();
-    for (const [id, batch] of this.#kept.resend()) wire.post({ kind: "append", id, batch }, []);
+    for (const [id, batch] of this.#kept.resend()) {
+      sendBehind(id - 1);
+      wire.post({ kind: "append", id, batch }, []);
+    }
+    sendBehind(this.#lastId);
     if (wire.isLocal) this.#kept.clear();
     this.flush();
   }

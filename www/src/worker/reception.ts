@@ -4,8 +4,9 @@ import { BUILD } from "../base/build_name.js";
 import { SandglassError } from "../api/errors.js";
 import { type Call, channelOf, channelOfGuest, type Line, lockOfGuest, type Shared } from "./meeting.js";
 import { isInOpfs, REMOVED } from "../storage/opfs.js";
-import type { Parting, Reply } from "./messages.js";
+import { type Parting, type Reply, UNSURE } from "./messages.js";
 import { type Desk, Service } from "./service.js";
+import { Taken } from "./taken.js";
 
 interface Guest {
   service: Service;
@@ -29,8 +30,8 @@ export class Reception {
   readonly #since = Date.now();
   readonly #channel: BroadcastChannel;
   readonly #guests = new Map<string, Guest>();
-  /** The last batch of each guest that has gone, should it come again and send once more what was taken. */
-  readonly #taken = new Map<string, number>();
+  /** Of each guest, should it go and come again, and send once more what was taken. */
+  readonly #taken = new Map<string, Taken>();
   #desk: Desk | undefined;
   #isQuiet = false;
 
@@ -68,11 +69,9 @@ export class Reception {
     const channel = new BroadcastChannel(channelOfGuest(this.#shared, name));
     // A message is cloned here, whatever could be transferred.
     const post = (reply: Reply) => channel.postMessage({ term: this.#term, reply } satisfies Line);
-    const service = new Service(() => desk, post, {
-      isRemote: true,
-      lastTaken: this.#taken.get(name) ?? 0,
-      verify: () => this.#verify(),
-    });
+    const taken = this.#taken.get(name) ?? new Taken();
+    this.#taken.set(name, taken);
+    const service = new Service(() => desk, post, { isRemote: true, taken, verify: () => this.#verify() });
     channel.onmessage = ({ data }: MessageEvent<Line>) => {
       if (data.term !== this.#term) return;
       guest.hasAnswered = true;
@@ -102,7 +101,6 @@ export class Reception {
     this.#guests.delete(name);
     if (guest === undefined) return;
     clearTimeout(guest.timer);
-    this.#taken.set(name, guest.service.lastTaken);
     guest.service.end();
     guest.channel.close();
     guest.mourning.abort();
@@ -110,13 +108,13 @@ export class Reception {
 
   /** Another page has taken the lock away. Files that are open nobody else can have; in IndexedDB the next write tells this engine. */
   stolen(): void {
-    if (this.#shared.kind === "indexeddb") this.leave({ isSafe: false, isSettled: false });
+    if (this.#shared.kind === "indexeddb") this.leave(UNSURE);
   }
 
   /** Another engine was started, since this one slept or the browser has removed what it had open, which open files do not tell. */
   #replaced(): void {
     const desk = this.#desk;
-    this.leave({ isSafe: false, isSettled: false });
+    this.leave(UNSURE);
     if (this.#shared.kind === "opfs")
       desk?.failed(
         new SandglassError(
@@ -130,7 +128,7 @@ export class Reception {
   async #verify(): Promise<void> {
     if (this.#shared.kind !== "opfs" || (await isInOpfs(this.#shared.name))) return;
     const desk = this.#desk;
-    this.leave({ isSafe: false, isSettled: false });
+    this.leave(UNSURE);
     desk?.failed(new SandglassError("closed", REMOVED));
   }
 

@@ -8,8 +8,9 @@ import { cursorOf } from "../port/port.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
 import type { Audience } from "./audience.js";
-import { type Failure, mayBeLost, type Reply, type Request, toError, toFailure } from "./messages.js";
+import { type Failure, mayBeLost, type RefusedBatch, type Reply, type Request, toError, toFailure } from "./messages.js";
 import { buffersOfSeries, packSeries } from "./series_pack.js";
+import { Taken } from "./taken.js";
 
 /** An engine that several work with. */
 export interface Desk {
@@ -31,8 +32,8 @@ const RESTORATION = "restore";
 export interface ServiceOptions {
   /** The port is another page's, which wants to know what is durable. */
   isRemote: boolean;
-  /** The last batch that was taken from it before. */
-  lastTaken?: number;
+  /** What was taken from it before. */
+  taken?: Taken;
   /** Looks whether the storage is there, and ends the engine when it is not. */
   verify?: () => Promise<void>;
 }
@@ -55,25 +56,20 @@ export class Service {
   /** What has to be closed when this port goes, by its number or name, and the command for that. */
   readonly #open = new Map<number | string, EngineRequest>();
   readonly #listener = (events: EngineEvent[]) => this.#send({ kind: "events", events });
-  #lastTaken: number;
+  readonly #taken: Taken;
   #storing: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
   constructor(
     desk: () => Desk,
     post: (reply: Reply, transfer: Transferable[]) => void,
-    { isRemote, lastTaken = 0, verify = async () => {} }: ServiceOptions,
+    { isRemote, taken = new Taken(), verify = async () => {} }: ServiceOptions,
   ) {
     this.#desk = desk;
     this.#post = post;
     this.#isRemote = isRemote;
     this.#verify = verify;
-    this.#lastTaken = lastTaken;
-  }
-
-  /** The last batch of the port that the engine has taken. */
-  get lastTaken(): number {
-    return this.#lastTaken;
+    this.#taken = taken;
   }
 
   take(request: Request): void {
@@ -123,7 +119,7 @@ export class Service {
 
   /** All that was taken from this port is durable. */
   allDurable(): void {
-    if (this.#isRemote) this.#send({ kind: "durable", id: this.#lastTaken });
+    if (this.#isRemote) this.#send({ kind: "durable", id: this.#taken.lastId });
   }
 
   /** Nothing more comes from the port: what it has asked for is done, and what it has left open is closed. */
@@ -182,7 +178,7 @@ export class Service {
   async #ask(id: number, command: EngineRequest): Promise<unknown> {
     const control = new AbortController();
     this.#underWay.set(id, control);
-    const lastTaken = this.#lastTaken;
+    const lastTaken = this.#taken.lastId;
     try {
       await this.afterAppends();
       const { port } = this.#desk();
@@ -268,11 +264,15 @@ export class Service {
   }
 
   async #append(id: number, batch: Packed): Promise<void> {
-    // One that was sent once more, since its answer had not come.
-    if (id <= this.#lastTaken) return this.#send({ kind: "appended", id, refused: undefined });
-    this.#lastTaken = id;
+    const refused = await this.#taken.outcome(id, () => this.#takeBatch(batch));
+    if (refused !== undefined && mayBeLost(refused.failure[0])) await this.#verify();
+    this.#send({ kind: "appended", id, refused });
+    if (this.#isRemote) this.#storeSoon();
+  }
+
+  async #takeBatch(batch: Packed): Promise<RefusedBatch | undefined> {
     const { port } = this.#desk();
-    let refused: { samples: number; failure: Failure } | undefined;
+    let refused: RefusedBatch | undefined;
     const waiting: Promise<void>[] = [];
     const carryOut = (samples: number, call: () => Promise<void>) => {
       const refuse = (error: unknown) => {
@@ -296,9 +296,7 @@ export class Service {
         }),
     );
     await Promise.all(waiting);
-    if (refused !== undefined && mayBeLost(refused.failure[0])) await this.#verify();
-    this.#send({ kind: "appended", id, refused });
-    if (this.#isRemote) this.#storeSoon();
+    return refused;
   }
 
   /** Whether the engine has something of this port that it has neither taken nor refused yet. */
@@ -317,7 +315,7 @@ export class Service {
   }
 
   async #store(): Promise<void> {
-    const id = this.#lastTaken;
+    const id = this.#taken.lastId;
     try {
       await this.afterAppends();
       await this.#desk().port.ask({ kind: "sync" });
@@ -326,7 +324,7 @@ export class Service {
       // The storage takes nothing at the moment; what waits is tried again with what comes next.
     }
     this.#storing = undefined;
-    if (this.#lastTaken > id && !this.#isOver) this.#storeSoon();
+    if (this.#taken.lastId > id && !this.#isOver) this.#storeSoon();
   }
 }
 

@@ -1,10 +1,11 @@
 // What runs in the worker: one engine behind messages, for the page that has started it and for those it shares the database with.
 
 import { BUILD } from "../base/build_name.js";
+import { sleep } from "../base/timer.js";
 import { startEngine } from "../engine/start.js";
 import { Audience } from "./audience.js";
 import { outlivesPage } from "../base/linger.js";
-import { type Reply, type Request, toFailure } from "./messages.js";
+import { type Reply, type Request, toFailure, UNSURE } from "./messages.js";
 import { Reception } from "./reception.js";
 import { type Desk, Service } from "./service.js";
 import { transactionsEnded, watchTransactions } from "./transactions.js";
@@ -95,11 +96,11 @@ async function leave(): Promise<void> {
   // when there is nothing of that.
   reception?.refuse();
   if (desk?.port.storeNow() && reception?.hasArrived) reception.leave({ isSafe: true, isSettled: false });
-  const limit = new Promise<void>((resolve) => setTimeout(resolve, LAST_WORK_MS));
+  const limit = sleep(LAST_WORK_MS);
   const services = [own, ...sessions.values()];
   await Promise.race([Promise.all([...services, reception].map((one) => one?.afterAppends())), limit]);
   await desk?.port.leave(LAST_WORK_MS, () => reception?.leave({ isSafe: true, isSettled: false }));
-  reception?.leave({ isSafe: false, isSettled: false });
+  reception?.leave(UNSURE);
   await transactionsEnded(LAST_WORK_MS);
   worker.close();
 }
@@ -120,7 +121,7 @@ function session(session: number): Service {
 /** The engine has stopped by itself. */
 function end(reason: unknown): void {
   if (isLeaving) return;
-  reception?.leave({ isSafe: false, isSettled: false });
+  reception?.leave(UNSURE);
   post({ kind: "ended", failure: toFailure(reason) }, []);
 }
 

@@ -42,8 +42,12 @@ interface Call {
   /** The part of an answer that has come already. */
   found?: SeriesData[];
   readonly began: number;
+  /** The batch of samples that it comes behind. */
+  readonly batch: number;
   /** How many engines were asked. */
   sendings: number;
+  /** Nobody waits for it any more, but the engine that was asked. */
+  isGivenUp: boolean;
 }
 
 /** A call that has met so many ends may be what causes them. */
@@ -145,9 +149,11 @@ export class WorkerPort implements Port {
     );
     void wire.heard.then(this.#tellHeard);
     if (wire.isLocal && this.#host !== undefined) this.#liveness.relax();
-    this.#outbox.link(wire);
     if (this.#listener !== undefined) wire.post({ kind: "observe", observed: true }, []);
-    for (const call of this.#calls.values()) this.#send(call);
+    const waiting = [...this.#calls.values()];
+    this.#outbox.link(wire, (batch) => {
+      while (waiting.length > 0 && waiting[0]!.batch <= batch) this.#send(waiting.shift()!);
+    });
     if (this.#calls.size > 0) this.#liveness.begin();
   }
 
@@ -179,7 +185,8 @@ export class WorkerPort implements Port {
     this.#wire = undefined;
     for (const [id, call] of this.#calls) {
       delete call.found;
-      if (call.sendings === 0) continue;
+      if (call.isGivenUp) this.#calls.delete(id);
+      if (call.isGivenUp || call.sendings === 0) continue;
       const asked = call.request.kind === "ask" ? call.request.command : undefined;
       if (isSettled && !(asked && goesOn(asked))) {
         call.sendings = 0;
@@ -279,9 +286,11 @@ export class WorkerPort implements Port {
       () => this.#call((given) => request((id = given))),
       () => {
         const call = this.#calls.get(id);
-        // Nobody has been asked yet.
-        if (call?.sendings === 0) this.#calls.delete(id);
-        else if (this.#wire !== undefined) this.#post({ kind: "cancel", id });
+        if (call === undefined) return;
+        call.isGivenUp = true;
+        // The next engine is not asked.
+        if (this.#wire === undefined) this.#calls.delete(id);
+        else this.#post({ kind: "cancel", id });
       },
       late,
     );
@@ -292,10 +301,18 @@ export class WorkerPort implements Port {
       this.#check();
       const id = ++this.#lastId;
       this.#begin();
-      const call = { request: request(id), resolve: resolve as (value: unknown) => void, reject, began: Date.now(), sendings: 0 };
-      this.#calls.set(id, call);
       if (this.#host === undefined) this.#outbox.flush();
       else this.#host.flush();
+      const call = {
+        request: request(id),
+        resolve: resolve as (value: unknown) => void,
+        reject,
+        began: Date.now(),
+        batch: this.#outbox.lastId,
+        sendings: 0,
+        isGivenUp: false,
+      };
+      this.#calls.set(id, call);
       this.#send(call);
     });
   }

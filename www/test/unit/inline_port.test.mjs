@@ -25,14 +25,25 @@ export function createGlue() {
       globalThis.staged = new Float64Array(memory.buffer, 0, count).slice();
       if (globalThis.fault === "append") { globalThis.fault = ""; throw trap(); }
       if (globalThis.grow) { memory.grow(1); globalThis.grow = false; }
-      return 0;
+      return this.#piece();
     }
+    appendRow() { return this.#piece(); }
+    refused = new Set();
+    #piece() {
+      const outcome = globalThis.pieces.shift() ?? "taken";
+      if (outcome === "refused") throw this.#full();
+      if (outcome === "taken") return 0;
+      const ticket = this.#ticket();
+      if (outcome === "refused later") this.refused.add(ticket);
+      return ticket;
+    }
+    #full() { return Object.assign(new Error("the storage is full"), { code: "quota" }); }
     pump() { if (globalThis.fault === "pump") throw trap(); return Infinity; }
     spent() { return 0; }
     wantsRoom() { return false; }
     hint() { return undefined; }
     completed() { return Uint32Array.from(this.done.splice(0)); }
-    take(ticket) { if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
+    take(ticket) { if (this.refused.has(ticket)) throw this.#full(); if (globalThis.fault === "take") throw new RangeError("Array buffer allocation failed"); }
     stopped() { return globalThis.stopped && Object.assign(new Error("it was taken over"), { code: globalThis.stopped }); }
     submit({ kind }) { globalThis.asked.push(kind); return globalThis.fault === "never" ? 99999 : this.#ticket(); }
     leave() { globalThis.asked.push("leave"); }
@@ -45,7 +56,7 @@ const { InlinePort } = await source("engine/inline_port", { "./glue.js": GLUE })
 const { startEngine } = await source("engine/start", { "./glue.js": GLUE });
 const start = (ended) => InlinePort.start({}, { kind: "memory" }, { manualClock: false }, ended);
 beforeEach(() =>
-  Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false, asked: [] }),
+  Object.assign(globalThis, { fault: "", stopped: undefined, refusal: "invalid", freed: false, abandoned: false, asked: [], pieces: [] }),
 );
 
 for (const where of ["append", "pump", "take"]) {
@@ -157,6 +168,28 @@ it("columns are staged anew after the memory has grown", async () => {
   await port.close();
   assert.ok(globalThis.freed);
 });
+
+for (const [pieces, accepted] of [
+  [["refused"], 0],
+  [["refused later"], 0],
+  [["taken", "refused"], 1024],
+  [["taken", "refused later"], 1024],
+  [["taken later", "taken", "refused"], 2048],
+  [["refused later", "refused"], 0],
+  [["taken", "refused later", "refused later"], 1024],
+]) {
+  for (const call of ["append", "appendRow"])
+    it(`${call} of more than fits at once, whose pieces are ${pieces.join(" and ")}, rejects once and tells how much was accepted`, async () => {
+      const port = await start();
+      const column = new Float64Array(3000);
+      globalThis.pieces = [...pieces];
+      const appended = call === "append" ? port.append(0, column, column) : port.appendRow(() => {}, 0, column);
+      const message = `${accepted === 0 ? "" : `the first ${accepted} of 3000 samples were accepted, then: `}the storage is full`;
+      await assert.rejects(appended, { code: "quota", message });
+      await slices();
+      await port.close();
+    });
+}
 
 it("who is put away by the browser has written what there was, and is closed", async () => {
   const port = await start();

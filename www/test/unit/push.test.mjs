@@ -95,6 +95,14 @@ it("an address is that of a server, of a tenant, or whole", () => {
     assert.equal(targetOf(url, protocol).href, target);
 });
 
+/** An engine with samples in one part, that answers requests as the functions named after their kinds do. */
+const portOf = (part, answers) => ({
+  role: "writer",
+  now: () => part.maxTimestamp,
+  inspect: async () => ({ partitions: [{ parts: [part] }] }),
+  ask: async (request) => answers[request.kind](request),
+});
+
 describe("the windows of a remote write", () => {
   const HOUR = 3_600_000;
   const DAYS = 100;
@@ -123,13 +131,8 @@ describe("the windows of a remote write", () => {
       pushNext: () => [new Uint8Array(1), 1, ""],
       exportClose: () => undefined,
     };
-    const port = {
-      role: "writer",
-      now: () => end,
-      inspect: async () => ({ partitions: [{ parts: [{ minTimestamp: begin, maxTimestamp: end, rows }] }] }),
-      ask: async (request) => answers[request.kind](request),
-    };
-    await push(port, "http://localhost:1/", { protocol: "remote_write", ...options });
+    const extent = { minTimestamp: begin, maxTimestamp: end, rows };
+    await push(portOf(extent, answers), "http://localhost:1/", { protocol: "remote_write", ...options });
     return found;
   }
 
@@ -159,5 +162,44 @@ describe("the windows of a remote write", () => {
     assert.deepEqual([dense.windows.length, dense.asked], [240, 0]);
     const blind = await opened(t, { series: 1000, rows: 1000 * DAYS, options, gone: true });
     assert.deepEqual(blind.windows, dense.windows);
+  });
+});
+
+describe("an onProgress that throws is reported as an uncaught error is, and", () => {
+  /** Pushes two windows to a server of this status; what was reported, and by which error or with which result the push has ended. */
+  async function pushed(t, status, options) {
+    const reported = [];
+    t.mock.method(globalThis, "queueMicrotask", (report) => reported.push(report));
+    t.mock.method(globalThis, "fetch", async () => new Response(null, { status }));
+    const end = Date.UTC(2024, 0, 1);
+    const port = portOf(
+      { minTimestamp: end - 3_600_000, maxTimestamp: end, rows: 2 },
+      {
+        ...Object.fromEntries(["flush", "pushWatch", "pushUnwatch", "exportClose"].map((kind) => [kind, () => undefined])),
+        count: () => 1,
+        pushOpen: () => 1,
+        pushNext: () => [new Uint8Array(1), 1, ""],
+        pushLate: () => [2, end - 2, end - 1],
+      },
+    );
+    const onProgress = () => {
+      throw new Error("of the page");
+    };
+    const outcome = await push(port, "http://localhost:1/", { protocol: "remote_write", ...options, onProgress }).catch((error) => error);
+    assert.ok(reported.length > 0);
+    for (const report of reported) assert.throws(report, { message: "of the page" });
+    return outcome;
+  }
+
+  it("does not end the push", async (t) => {
+    const { samples, checkpoint } = await pushed(t, 204, {});
+    assert.equal(samples, 2);
+    assert.equal(read(checkpoint).sent, Date.UTC(2024, 0, 1));
+  });
+
+  it("does not take the place of the error that has ended it, which has the checkpoint", async (t) => {
+    const { code, checkpoint } = await pushed(t, 403, { live: true, late: true });
+    assert.equal(code, "refused");
+    assert.deepEqual(read(checkpoint).late, { start: Date.UTC(2024, 0, 1) - 2, end: Date.UTC(2024, 0, 1) - 1 });
   });
 });

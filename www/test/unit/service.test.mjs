@@ -4,16 +4,23 @@ import { it } from "node:test";
 import { source } from "./source.mjs";
 
 const { Service } = await source("worker/service");
+const { Taken } = await source("worker/taken");
+const { packLong } = await source("worker/append_batch");
 const { isReading, isRepeatable } = await source("port/requests");
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** A service, what its engine is asked, and what it answers. An engine answers at once those kinds that are not held up. */
-function serve() {
+/**
+ * A service, what its engine is asked, and what it answers. An engine answers at once those kinds that are not held up. `taken`: of the
+ * service that the port had before.
+ */
+function serve(taken) {
   const [asked, said, held] = [[], [], new Map()];
   const port = {
     isOpen: true,
     now: () => 0,
+    series: () => 0,
+    append: () => port.ask({ kind: "append" }),
     ask(command, signal) {
       asked.push(command.kind);
       if (signal?.aborted) return Promise.reject(signal.reason);
@@ -26,7 +33,7 @@ function serve() {
   const service = new Service(
     () => desk,
     (reply) => said.push(reply),
-    { isRemote: false },
+    { isRemote: false, taken },
   );
   let id = 0;
   const ask = async (command) => {
@@ -35,7 +42,14 @@ function serve() {
     return said.find((reply) => reply.id === id);
   };
   const hold = (kind) => held.set(kind, undefined);
-  return { service, port, asked, held, hold, ask };
+  /** Sends a batch of two samples; the answers to it that have come. */
+  const append = async (id) => {
+    service.take({ kind: "append", id, batch: packLong(0, [1, 2], [1, 2]) });
+    await turn();
+    return said.filter((reply) => reply.id === id).map(({ refused }) => refused);
+  };
+  service.take({ kind: "series", labels: [["__name__", "a"]] });
+  return { service, port, asked, said, held, hold, ask, append };
 }
 
 it("a snapshot that is half restored is given up when its port goes", async () => {
@@ -146,10 +160,62 @@ it("a port that parts has its calls carried out, and what it leaves open closed"
   assert.deepEqual(asked, ["exportOpen", "sync", "exportClose"]);
 });
 
-it("what goes on with something of one engine's is not asked of another", () => {
+it("a batch that was refused is refused when it is sent once more, and one that was taken is not carried out again", async () => {
+  const taken = new Taken();
+  const { service, asked, append, hold, held } = serve(taken);
+  assert.deepEqual(await append(1), [undefined]);
+  hold("append");
+  await append(2);
+  held.get("append").fail(new Error("the storage is full"));
+  const [refused, repeated] = await append(2);
+  assert.equal(refused.samples, 2);
+  assert.match(refused.failure[1], /the storage is full/);
+  assert.deepEqual(repeated, refused);
+  service.end();
+  const next = serve(taken);
+  assert.deepEqual(await next.append(1), [undefined]);
+  assert.deepEqual(await next.append(2), [refused]);
+  assert.deepEqual([asked, next.asked], [["append", "append"], []]);
+});
+
+it("one that is refused after its port has gone is refused to the port that has come back, once that is known", async () => {
+  const taken = new Taken();
+  const { service, said, append, hold, held } = serve(taken);
+  hold("append");
+  await append(1);
+  service.end();
+  const next = serve(taken);
+  assert.deepEqual(await next.append(1), [], "nobody knows yet");
+  assert.ok(next.service.isArriving, "what is asked behind it waits");
+  held.get("append").fail(new Error("the storage is full"));
+  await turn();
+  assert.deepEqual(said, []);
+  assert.deepEqual(
+    next.said.map(({ id, refused }) => [id, refused?.samples]),
+    [[1, 2]],
+  );
+});
+
+it("of a port whose batches are refused without end the last thousand refusals are remembered", async () => {
+  const taken = new Taken();
+  const refused = { samples: 1, failure: ["quota", ""] };
+  for (let id = 1; id <= 1_001; id++) await taken.outcome(id, async () => refused);
+  assert.deepEqual([await taken.outcome(1), await taken.outcome(2), await taken.outcome(1_001)], [undefined, refused, refused]);
+});
+
+it("what goes on with something of one engine's, or takes away what comes behind it, is not asked of another", () => {
   for (const kind of ["exportNext", "exportClose", "pushNext"]) assert.equal(isRepeatable({ kind, cursor: 1 }), false, kind);
   for (const kind of ["ingestPiece", "ingestEnd", "ingestClose"]) assert.equal(isRepeatable({ kind, ingest: 1 }), false, kind);
-  for (const kind of ["restoreBegin", "restoreFeed", "restoreEnd", "restoreAbort", "pushLate", "snapshotCreate"])
+  for (const kind of [
+    "restoreBegin",
+    "restoreFeed",
+    "restoreEnd",
+    "restoreAbort",
+    "pushLate",
+    "snapshotCreate",
+    "snapshotDeleteAll",
+    "deleteSeries",
+  ])
     assert.equal(isRepeatable({ kind }), false, kind);
   for (const kind of ["query", "ingestOpen", "sync", "exportOpen"]) assert.equal(isRepeatable({ kind }), true, kind);
 });

@@ -26,15 +26,25 @@ it("a live query waits, and does not ask at once", async (t) => {
   stop();
 });
 
-it("an instant that a component follows waits as well", async (t) => {
+it("an instant that a component follows waits as well, for as long as a text or milliseconds say", async (t) => {
   const { follow } = await source("react/follow");
   const timers = timersOf(t);
   const database = { query: async () => ({ type: "vector", series: [] }) };
-  const stop = await new Promise((resolve) => {
-    const end = follow(database, "up", { every: LONG_MS }, () => resolve(end), assert.ifError);
-  });
-  assert.deepEqual(timers(), [MAX_TIMER_MS]);
-  stop();
+  for (const every of [LONG_MS, LONG, "5s", Infinity]) {
+    const stop = await new Promise((resolve) => {
+      const end = follow(database, "up", { every }, () => resolve(end), assert.ifError);
+    });
+    stop();
+  }
+  assert.deepEqual(timers(), [MAX_TIMER_MS, MAX_TIMER_MS, 5_000], "one that never comes is not waited for");
+});
+
+it("an instant that a component follows is not asked for where nobody can tell how often", async () => {
+  const { follow } = await source("react/follow");
+  const database = { query: () => assert.fail("it was asked") };
+  const error = await new Promise((resolve) => follow(database, "up", { every: "5 sec" }, assert.fail, resolve));
+  assert.equal(error.code, "invalid");
+  assert.match(error.message, /every is 5 sec/);
 });
 
 it("a push that has all the time waits for its server", async () => {

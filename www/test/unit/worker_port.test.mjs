@@ -66,6 +66,69 @@ it("a restoration that was not begun is begun with the next engine, one that may
   await refused;
 });
 
+for (const command of [{ kind: "deleteSeries", selector: "up" }, { kind: "snapshotDeleteAll" }])
+  it(`${command.kind} is interrupted when its engine has gone without a word: done once more it would take what came behind it`, async (t) => {
+    const port = portOf(t);
+    port.link(line());
+    const refused = assert.rejects(port.ask(command), { code: "interrupted", tookEffect: "unknown" });
+    await turn();
+    port.unlink(LOST);
+    const next = line();
+    port.link(next);
+    assert.deepEqual(next.sent, []);
+    await refused;
+  });
+
+it("what waits for an engine keeps its order: calls and samples, and samples that are not on their way yet", async (t) => {
+  const port = portOf(t);
+  const series = port.series(["__name__", "a"]);
+  const ask = (command) => port.ask(command).catch(() => {});
+  const kinds = ({ sent }) => sent.map(({ kind, command }) => command?.kind ?? kind);
+  ask({ kind: "sync" });
+  port.append(series, [1], [1]);
+  ask({ kind: "deleteSeries", selector: "a" });
+  ask({ kind: "forceMerge", partitionPrefix: "" });
+  port.append(series, [2], [2]);
+  ask({ kind: "flush" });
+  port.append(series, [3], [3]);
+  const ordered = ["series", "sync", "append", "deleteSeries", "forceMerge", "append", "flush", "append"];
+  const first = line();
+  port.link(first);
+  assert.deepEqual(kinds(first), ordered);
+  await turn();
+  port.unlink({ isSafe: false, isSettled: true });
+  const second = line();
+  port.link(second);
+  assert.deepEqual(kinds(second), ordered, "though it was sent before");
+  port.unlink(LOST);
+  const third = line();
+  port.link(third);
+  assert.deepEqual(
+    kinds(third),
+    ordered.filter((kind) => kind !== "deleteSeries"),
+  );
+});
+
+for (const when of ["while there is no engine", "before its engine has gone"])
+  it(`a call that is given up ${when} is not asked of the next one`, async (t) => {
+    for (const parting of [LOST, SETTLED]) {
+      const port = portOf(t);
+      port.link(line());
+      const control = new AbortController();
+      const asked = port.ask({ kind: "forceMerge", partitionPrefix: "" }, control.signal);
+      const refused = assert.rejects(asked, { code: "aborted" });
+      await turn();
+      if (when === "before its engine has gone") control.abort();
+      port.unlink(parting);
+      control.abort();
+      const next = line();
+      port.link(next);
+      await refused;
+      assert.deepEqual(next.sent, []);
+      assert.equal(port.waitsSince, undefined, "nobody waits");
+    }
+  });
+
 it("a long append goes on when its samples are given up with the third engine", async (t) => {
   const port = portOf(t);
   port.series(["a", "b"]);
@@ -90,6 +153,28 @@ it("a long append goes on when its samples are given up with the third engine", 
   assert.ok(!last.sent.some(({ kind }) => kind === "append"));
   await assert.rejects(port.append(0, [1], [1]), { code: "interrupted", samples: 300_000 });
   await port.append(0, [1], [1]);
+});
+
+it("a refusal that is heard again, since its batch was sent once more, is told once, and what is refused beyond it too", async (t) => {
+  const port = portOf(t);
+  const series = port.series(["__name__", "a"]);
+  const refuse = (wire, samples) => wire.say({ kind: "appended", id: 1, refused: { samples, failure: ["quota", "the storage is full"] } });
+  const relink = () => {
+    port.unlink(LOST);
+    const wire = line();
+    port.link(wire);
+    return wire;
+  };
+  const told = (samples) => assert.rejects(port.append(series, [1], [1]), { code: "quota", samples });
+  await port.append(series, [1, 2, 3], [1, 2, 3]);
+  const first = line();
+  port.link(first);
+  refuse(first, 2);
+  await told(2);
+  const second = relink();
+  refuse(second, 2);
+  refuse(second, 3);
+  await told(1);
 });
 
 it("whoever has a session with the worker tells it when that is over", async (t) => {
