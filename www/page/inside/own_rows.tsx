@@ -10,16 +10,22 @@ import { FIRST_EXAMPLE, NumbersInput } from "./numbers_input";
 import type { Player } from "./player";
 import style from "./own_rows.module.css";
 
-export function OwnRows({ player }: { player: Player }) {
+/** `takesFocus`: it was opened by its key, wherever the focus was. */
+export function OwnRows({ player, takesFocus }: { player: Player; takesFocus: boolean }) {
   const [text, setText] = useState(FIRST_EXAMPLE);
   const found = useMemo(() => numbersIn(text, MOST_OWN), [text]);
   const { numbers } = found;
   const card = useRef<HTMLElement>(null);
   // What was opened is seen whole, without the picture's being scrolled away further than it has to be.
-  useEffect(() => card.current?.scrollIntoView({ block: "nearest" }), []);
+  useEffect(() => {
+    if (takesFocus) card.current?.querySelector("h2")?.focus({ preventScroll: true });
+    card.current?.scrollIntoView({ block: "nearest" });
+  }, []);
   return (
     <section class={style.own} ref={card} aria-labelledby="own-rows-title">
-      <h2 id="own-rows-title">Numbers of your own</h2>
+      <h2 id="own-rows-title" tabIndex={-1}>
+        Numbers of your own
+      </h2>
       <p class="note">
         Paste a column of them, or draw a curve. They fall as rows of the series <code>{OWN_LABELS.__name__}</code>, one sample a second,
         the last one now. From then on they are a part of the address.
@@ -54,7 +60,8 @@ function Whereabouts({ player }: { player: Player }) {
   player.reel.version.value;
   const at = player.at.value;
   const fallen = player.history.value.actions.reduce((sum, { at: when, numbers = [] }) => sum + (when <= at ? numbers.length : 0), 0);
-  if (fallen === 0) return null;
+  // The region has to be there before it has something to tell.
+  if (fallen === 0) return <p role="status" />;
   const blocks = blocksOf(player);
   const newest = blocks.at(-1);
   const rows = blocks.reduce((sum, block) => sum + block.rows, 0);

@@ -111,7 +111,7 @@ function begin(player: Player, situation: string): void {
 
 export function Room({ player }: { player: Player }) {
   const [keysShown, setKeysShown] = useState(false);
-  const [ownShown, setOwnShown] = useState(false);
+  const [ownShown, setOwnShown] = useState<false | "button" | "key">(false);
   const [snapshot, setSnapshot] = useState<string | undefined>();
   const [merge, setMerge] = useState<number | undefined>();
   const chapter = chapterId.value === "" ? undefined : chapterOf(chapterId.value);
@@ -124,7 +124,7 @@ export function Room({ player }: { player: Player }) {
       if (target.closest?.("input:not([type=range]),select,textarea,[contenteditable]")) return;
       if (keysShown && event.key !== "Escape" && event.key !== "?") return;
       if (event.key === OWN_KEY && !inChapters) {
-        setOwnShown((shown) => !shown);
+        setOwnShown((shown) => !shown && "key");
         event.preventDefault();
         return;
       }
@@ -212,8 +212,11 @@ export function Room({ player }: { player: Player }) {
           </p>
         )}
         <Transport player={player} />
-        <Deeds player={player} own={inChapters ? undefined : { isOpen: ownShown, toggle: () => setOwnShown((shown) => !shown) }} />
-        {ownShown && !inChapters && <OwnRows player={player} />}
+        <Deeds
+          player={player}
+          own={inChapters ? undefined : { isOpen: ownShown !== false, toggle: () => setOwnShown((shown) => !shown && "button") }}
+        />
+        {ownShown && !inChapters && <OwnRows player={player} takesFocus={ownShown === "key"} />}
         <Shelf player={player} pointed={snapshot} onPoint={setSnapshot} />
         <Troubles player={player} />
       </section>

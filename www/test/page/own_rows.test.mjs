@@ -33,6 +33,18 @@ async function settled() {
   return inside.rest();
 }
 
+test("opened by its key it has the focus, and the place where it will tell something", async () => {
+  await openAt(20.5);
+  assert.equal(await page.evaluate(() => document.activeElement.textContent.trim()), "Numbers of your own");
+  assert.equal(await own().locator("[role=status]").last().textContent(), "");
+  await inside.press("o");
+  await own().waitFor({ state: "detached" });
+  await page.getByRole("button", { name: "Own numbers" }).click();
+  await text().waitFor();
+  assert.equal(await page.evaluate(() => document.activeElement.textContent), "Own numbers");
+  assert.deepEqual(inside.complaints(), []);
+});
+
 test("pasted numbers fall, go to disk and are found down to their bytes, and the address has them", async () => {
   await openAt(20.5);
   await text().fill("100 150 151; 1e3, -2.5");
