@@ -10,7 +10,7 @@
  * - `storage`: the storage failed for a reason of its own
  * - `not_found`: a snapshot, an export or a file that does not exist
  * - `aborted`: the caller took the call back; the error's `name` is `"AbortError"`, and its `cause` is the signal's `reason`
- * - `limit`: a limit on series, samples or bytes was reached
+ * - `limit`: a limit on series, samples, bytes, memory or time was reached
  * - `interrupted`: the tab that had the database went away during the call, see {@link SandglassError.tookEffect}
  * - `refused`: the server that samples were pushed to does not want them; the error's `status` says how, its message has the server's words
  * - `unreachable`: the server that samples were pushed to could not be reached, or was overloaded, for longer than the push was to try

@@ -15,7 +15,7 @@ export interface PushOptions extends TimeRange, Abortable {
   protocol?: "native" | "remote_write";
   /**
    * How native blocks are written: `"v1.72"` for servers up to 1.81, `"v1.150"` for those from 1.82 on. Left out, the newer one is tried
-   * first, and the older one where the server refuses that.
+   * first, and the older one where the server refuses that or does not answer within `timeout`.
    */
   layout?: "v1.72" | "v1.150";
   /** Sent with each request, such as `Authorization`. */

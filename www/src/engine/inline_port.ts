@@ -214,10 +214,12 @@ export class InlinePort implements Port {
   /** Pieces of a row, of `length` samples each but the last. None waits for the one before: values may change as soon as the call has returned. */
   async #appendedAll(pieces: Promise<void>[], length: number, total: number): Promise<void> {
     const outcomes = await Promise.allSettled(pieces);
-    for (const [at, outcome] of outcomes.entries()) {
-      const from = at * length;
-      if (outcome.status === "rejected") throw behind(from, Math.min(length, total - from), total, outcome.reason as SandglassError);
-    }
+    const first = outcomes.findIndex(({ status }) => status === "rejected");
+    if (first < 0) return;
+    const from = first * length;
+    const countOf = (at: number) => Math.min(length, total - at * length);
+    const accepted = outcomes.reduce((sum, { status }, at) => sum + (status === "fulfilled" ? countOf(at) : 0), 0);
+    throw behind(from, countOf(first), total, (outcomes[first] as PromiseRejectedResult).reason as SandglassError, total - accepted);
   }
 
   /** What an append came to: 0 for accepted, a ticket, or a refusal. */
@@ -492,12 +494,17 @@ export class InlinePort implements Port {
   }
 }
 
-/** What a call of `total` samples is told of which `count` from `from` on were refused: those before them were accepted. */
-function behind(from: number, count: number, total: number, error: SandglassError): SandglassError {
-  if (from === 0) return error;
+/**
+ * What a call of `total` samples is told of which `count` from `from` on were refused: those before them were accepted. `refused` are all that
+ * were not.
+ */
+function behind(from: number, count: number, total: number, error: SandglassError, refused = total - from): SandglassError {
+  if (refused === total) return error;
   const { code, message } = error;
   const what = code === "invalid" ? `in samples ${from} to ${from + count}: ${message}` : message;
-  return new SandglassError(code, `the first ${from} of ${total} samples were accepted, then: ${what}`);
+  const accepted =
+    refused === total - from ? `the first ${from} of ${total} samples were accepted, then` : `${refused} of ${total} samples were refused`;
+  return new SandglassError(code, `${accepted}: ${what}`, { samples: refused });
 }
 
 function putAway(): SandglassError {

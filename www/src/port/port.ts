@@ -26,7 +26,7 @@ export interface Port {
     timestamp: number,
     values: Float64Array | readonly number[],
   ): Promise<void>;
-  /** `signal` gives up the call: a request that only reads ends, the others go on without anybody who waits for them. */
+  /** `signal` gives up the call: a request that only reads ends, the others go on with the engine that was asked; another one is not asked. */
   ask<K extends Kind>(request: RequestOf<K>, signal?: AbortSignal): Promise<AnswerTo<K>>;
   /** So many bytes of a body may be handed over in pieces while those before them are worked on. Pieces keep their order. */
   readonly aheadBytes: number;

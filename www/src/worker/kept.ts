@@ -19,6 +19,9 @@ interface KeptBatch {
   sendings: number;
 }
 
+/** Whoever appended it was told, and may have appended it again. */
+const isRefused = ({ samples, refused }: KeptBatch): boolean => refused > 0 && refused >= samples;
+
 export class Kept {
   #batches: KeptBatch[] = [];
   #bytes = 0;
@@ -61,6 +64,7 @@ export class Kept {
   /** The engine has gone; `isSafe`: it has made durable what it had taken. Answers how many samples are in doubt; `giveUp` gets the batches that are not sent again. */
   lost(isSafe: boolean, giveUp: (id: number) => void): number {
     let inDoubt = 0;
+    this.#forget(isRefused);
     if (isSafe) this.#forget(({ isTaken }) => isTaken);
     else inDoubt = this.#dropped.reduce((sum, { samples }) => sum + samples, 0);
     this.#dropped = [];
@@ -75,6 +79,7 @@ export class Kept {
 
   /** All that is kept, in order, to be sent to another engine. */
   *resend(): Generator<[id: number, batch: Packed]> {
+    this.#forget(isRefused);
     for (const batch of this.#batches) {
       batch.isTaken = false;
       batch.sendings++;

@@ -12,6 +12,10 @@ import { type Failure, mayBeLost, type RefusedBatch, type Reply, type Request, t
 import { buffersOfSeries, packSeries } from "./series_pack.js";
 import { Taken } from "./taken.js";
 
+/** Whether it deletes series: samples that were taken before must not come back with what is sent to the next engine. */
+const deletes = (command: EngineRequest): boolean =>
+  command.kind === "deleteSeries" || (command.kind === "http" && command.uri.includes("/admin/tsdb/delete_series"));
+
 /** An engine that several work with. */
 export interface Desk {
   readonly port: InlinePort;
@@ -188,6 +192,7 @@ export class Service {
       if (command.kind !== "select") {
         const answer: unknown = await this.#inTurn(command, () => this.#carryOut(port, command, control.signal));
         if (command.kind === "sync" && this.#isRemote) this.#send({ kind: "durable", id: lastTaken });
+        if (deletes(command) && this.#isRemote) await this.#storeNow(lastTaken);
         this.#note(command, answer);
         if (takesIn(command) && this.#isRemote) this.#storeSoon();
         return answer;
@@ -277,7 +282,8 @@ export class Service {
     const carryOut = (samples: number, call: () => Promise<void>) => {
       const refuse = (error: unknown) => {
         refused ??= { samples: 0, failure: toFailure(error) };
-        refused.samples += samples;
+        // Of a long call it may be a part.
+        refused.samples += (error as SandglassError).samples ?? samples;
       };
       try {
         const accepted = call();
@@ -307,7 +313,18 @@ export class Service {
   /** Appends that came before this call have been taken, or refused, when it goes on: what comes behind them finds them. */
   async afterAppends(): Promise<void> {
     // Not those that come meanwhile: a stream of appends would hold up the rest for ever.
-    if (this.#arriving.size > 0) await Promise.allSettled([...this.#arriving]);
+    const arriving = [...this.#arriving, ...this.#taken.arriving];
+    if (arriving.length > 0) await Promise.allSettled(arriving);
+  }
+
+  /** Makes durable what was taken up to a batch: the port forgets that, and sends it to no other engine. */
+  async #storeNow(id: number): Promise<void> {
+    try {
+      await this.#desk().port.ask({ kind: "sync" });
+      this.#send({ kind: "durable", id });
+    } catch {
+      // The storage takes nothing at the moment; what waits is tried again with what comes next.
+    }
   }
 
   #storeSoon(): void {
@@ -316,13 +333,8 @@ export class Service {
 
   async #store(): Promise<void> {
     const id = this.#taken.lastId;
-    try {
-      await this.afterAppends();
-      await this.#desk().port.ask({ kind: "sync" });
-      this.#send({ kind: "durable", id });
-    } catch {
-      // The storage takes nothing at the moment; what waits is tried again with what comes next.
-    }
+    await this.afterAppends();
+    await this.#storeNow(id);
     this.#storing = undefined;
     if (this.#taken.lastId > id && !this.#isOver) this.#storeSoon();
   }

@@ -16,6 +16,11 @@ export class Taken {
     return this.#lastId;
   }
 
+  /** Of all that is not decided yet, whichever service has it. */
+  get arriving(): Promise<unknown>[] {
+    return [...this.#arriving.values()];
+  }
+
   /** What becomes of a batch; `carryOut` is called for one that comes for the first time. */
   outcome(id: number, carryOut: () => Promise<RefusedBatch | undefined>): Promise<RefusedBatch | undefined> {
     if (id <= this.#lastId) return this.#arriving.get(id) ?? Promise.resolve(this.#refused.get(id));

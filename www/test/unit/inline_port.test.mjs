@@ -169,23 +169,36 @@ it("columns are staged anew after the memory has grown", async () => {
   assert.ok(globalThis.freed);
 });
 
-for (const [pieces, accepted] of [
-  [["refused"], 0],
-  [["refused later"], 0],
-  [["taken", "refused"], 1024],
-  [["taken", "refused later"], 1024],
-  [["taken later", "taken", "refused"], 2048],
-  [["refused later", "refused"], 0],
-  [["taken", "refused later", "refused later"], 1024],
+// Of three pieces of at most 1,024 samples. A column goes no further than to one that is refused; of a row none waits for the one before.
+for (const [pieces, ofColumn, ofRow = ofColumn] of [
+  [["refused"], 3000],
+  [["refused later"], 3000, 1024],
+  [["taken", "refused"], 1976],
+  [["taken", "refused later"], 1976, 1024],
+  [["taken later", "taken", "refused"], 952],
+  [["refused later", "refused"], 3000],
+  [["taken", "refused later", "refused later"], 1976],
 ]) {
-  for (const call of ["append", "appendRow"])
+  for (const [call, refused] of [
+    ["append", ofColumn],
+    ["appendRow", ofRow],
+  ])
     it(`${call} of more than fits at once, whose pieces are ${pieces.join(" and ")}, rejects once and tells how much was accepted`, async () => {
       const port = await start();
       const column = new Float64Array(3000);
       globalThis.pieces = [...pieces];
       const appended = call === "append" ? port.append(0, column, column) : port.appendRow(() => {}, 0, column);
-      const message = `${accepted === 0 ? "" : `the first ${accepted} of 3000 samples were accepted, then: `}the storage is full`;
-      await assert.rejects(appended, { code: "quota", message });
+      const words = {
+        3000: "",
+        1976: "the first 1024 of 3000 samples were accepted, then: ",
+        1024: "1024 of 3000 samples were refused: ",
+        952: "the first 2048 of 3000 samples were accepted, then: ",
+      };
+      const samples = refused === 3000 ? undefined : refused;
+      await assert.rejects(appended, (error) => {
+        assert.deepEqual([error.code, error.message, error.samples], ["quota", `${words[refused]}the storage is full`, samples]);
+        return true;
+      });
       await slices();
       await port.close();
     });

@@ -12,9 +12,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
  * A service, what its engine is asked, and what it answers. An engine answers at once those kinds that are not held up. `taken`: of the
- * service that the port had before.
+ * service that the port had before. `isRemote`: the port is another page's.
  */
-function serve(taken) {
+function serve(taken, isRemote = false) {
   const [asked, said, held] = [[], [], new Map()];
   const port = {
     isOpen: true,
@@ -24,7 +24,7 @@ function serve(taken) {
     ask(command, signal) {
       asked.push(command.kind);
       if (signal?.aborted) return Promise.reject(signal.reason);
-      const answer = { ingestOpen: 3, exportOpen: 4 }[command.kind];
+      const answer = { ingestOpen: 3, exportOpen: 4, http: [204, [], new Uint8Array()] }[command.kind];
       if (!held.has(command.kind)) return Promise.resolve(answer);
       return new Promise((resolve, reject) => held.set(command.kind, { answer: () => resolve(answer), fail: reject }));
     },
@@ -33,7 +33,7 @@ function serve(taken) {
   const service = new Service(
     () => desk,
     (reply) => said.push(reply),
-    { isRemote: false, taken },
+    { isRemote, taken },
   );
   let id = 0;
   const ask = async (command) => {
@@ -250,4 +250,42 @@ it("whether a request reads is seen from its path, and not from what it asks", (
     ["GET", "/opentelemetry/v1/metrics"],
   ])
     assert.equal(isReading(method, uri), false, `${method} ${uri}`);
+});
+
+for (const command of [
+  { kind: "deleteSeries", selector: "a" },
+  {
+    kind: "http",
+    method: "POST",
+    uri: "/api/v1/admin/tsdb/delete_series?match[]=a",
+    contentType: "",
+    contentEncoding: "",
+    body: new Uint8Array(),
+  },
+])
+  it(`what came before a ${command.kind} that deletes is durable when that is answered: sent to another engine it would come back`, async () => {
+    const { asked, said, ask, append, service } = serve(undefined, true);
+    await append(1);
+    await ask(command);
+    assert.deepEqual(asked, ["append", command.kind, "sync"]);
+    assert.deepEqual(said.map(({ kind, id }) => [kind, id]).slice(-2), [
+      ["durable", 1],
+      ["answer", 1],
+    ]);
+    service.end();
+  });
+
+it("a sync waits for a batch that an earlier service of its port has still to take", async () => {
+  const taken = new Taken();
+  const earlier = serve(taken, true);
+  earlier.hold("append");
+  await earlier.append(1);
+  const later = serve(taken, true);
+  assert.equal(await later.ask({ kind: "sync" }), undefined);
+  assert.deepEqual(later.asked, []);
+  earlier.held.get("append").answer();
+  await turn();
+  await turn();
+  assert.deepEqual(later.asked, ["sync"]);
+  for (const { service } of [earlier, later]) service.end();
 });

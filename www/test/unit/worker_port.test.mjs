@@ -240,3 +240,21 @@ it("queries speak the port's language, whichever engine it works with", async (t
     ],
   );
 });
+
+it("a batch that was refused as a whole goes to no other engine: its caller was told, and may have appended it again", async (t) => {
+  const port = portOf(t);
+  const series = port.series(["__name__", "a"]);
+  const first = line();
+  port.link(first);
+  port.append(series, [1], [1]);
+  await turn();
+  const { id } = first.sent.find(({ kind }) => kind === "append");
+  first.say({ kind: "appended", id, refused: { samples: 1, failure: ["quota", "the storage is full"] } });
+  port.unlink(LOST);
+  const next = line();
+  port.link(next);
+  assert.deepEqual(
+    next.sent.map(({ kind }) => kind),
+    ["series"],
+  );
+});
