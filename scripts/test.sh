@@ -10,8 +10,9 @@ source scripts/steps.sh
 
 echo 'looking for the tools'
 # OTHER_BROWSERS=none leaves Firefox and WebKitGTK out, for systems that have no WebKitGTK.
+export OTHER_BROWSERS=${OTHER_BROWSERS:-without-private}
 others=(firefox webkit)
-if [ "${OTHER_BROWSERS:-}" = none ]; then others=(); fi
+if [ "$OTHER_BROWSERS" = none ]; then others=(); fi
 if ! scripts/need.sh lints wasm-bindgen npm chromium victoria-metrics prometheus tar "${others[@]}"; then
   echo '0 passed, 1 failed'
   exit 1

@@ -6,15 +6,17 @@ import { MOUNTS } from "../browsers/combinations.mjs";
 import { declareContract } from "../contract/declare.mjs";
 import { installPackage } from "../server/packed.mjs";
 import { temporaryDirectory } from "../server/victoriametrics.mjs";
-import { ALL_BROWSERS, visit } from "./browsers.mjs";
+import { ALL_BROWSERS, BROWSERS, visit } from "./browsers.mjs";
 import { direct } from "./director.mjs";
 
 const { project, directory, entry } = await installPackage();
 after(() => rm(project, { recursive: true, force: true }));
 const entries = { worker: `/package/${await entry(".")}`, caller: `/package/${await entry("./inline")}` };
 
-// `make test` runs this file, too, where there are these browsers.
-for (const browser of process.env.OTHER_BROWSERS === "none" ? [] : ALL_BROWSERS) {
+// `make test` runs this file, too, without private windows, and without any of these browsers where they cannot be had.
+const CHOSEN = { none: [], "without-private": BROWSERS }[process.env.OTHER_BROWSERS] ?? ALL_BROWSERS;
+
+for (const browser of CHOSEN) {
   describe(`sandglass in ${browser.name}`, () => {
     let server, profile, visited;
     before(async () => {
