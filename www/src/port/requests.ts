@@ -183,6 +183,11 @@ export function takesIn(request: EngineRequest): boolean {
   return request.kind === "ingestPiece" || request.kind === "ingestEnd";
 }
 
+/** Whether a request deletes series: samples that were taken before must not come back with what is sent to the next engine. */
+export function deletes(request: EngineRequest): boolean {
+  return request.kind === "deleteSeries" || (request.kind === "http" && request.uri.includes("/admin/tsdb/delete_series"));
+}
+
 /**
  * Whether an engine may be asked once more when nobody knows what another one has made of the request: what reads, or comes to the
  * same however often it is done. What deletes would take what has come since, too.

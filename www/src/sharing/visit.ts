@@ -202,8 +202,8 @@ export class Visit implements Host {
     if (this.#isOver || this.#engine !== undefined || this.#leaving !== undefined) return;
     this.#wasAnswered = true;
     const link = heard(here, this.#name, this.#link);
-    if (link instanceof SandglassError) this.#mismatch = link;
-    if (link === undefined || link instanceof SandglassError) return;
+    if (link instanceof SandglassError) return void (this.#mismatch = link);
+    if (link === undefined) return;
     this.#starting?.abort();
     this.#unlink();
     this.#link = link;

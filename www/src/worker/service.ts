@@ -3,7 +3,7 @@
 import type { InlinePort } from "../engine/inline_port.js";
 import { ACCEPTED } from "../engine/pump.js";
 import { SandglassError } from "../api/errors.js";
-import { type EngineRequest, goesOn, nameOf, takesIn } from "../port/requests.js";
+import { deletes, type EngineRequest, goesOn, nameOf, takesIn } from "../port/requests.js";
 import { cursorOf } from "../port/port.js";
 import type { EngineEvent } from "../api/events.js";
 import { type Packed, unpack } from "./append_batch.js";
@@ -11,10 +11,6 @@ import type { Audience } from "./audience.js";
 import { type Failure, mayBeLost, type RefusedBatch, type Reply, type Request, toError, toFailure } from "./messages.js";
 import { buffersOfSeries, packSeries } from "./series_pack.js";
 import { Taken } from "./taken.js";
-
-/** Whether it deletes series: samples that were taken before must not come back with what is sent to the next engine. */
-const deletes = (command: EngineRequest): boolean =>
-  command.kind === "deleteSeries" || (command.kind === "http" && command.uri.includes("/admin/tsdb/delete_series"));
 
 /** An engine that several work with. */
 export interface Desk {
